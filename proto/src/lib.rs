@@ -1,0 +1,21 @@
+//! The `inrush.v1` protocol. The documentation of every message and call is in the `.proto` files beside
+//! this crate; nothing here is written by hand.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    rust_2018_idioms,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::unwrap_used,
+    reason = "generated code"
+)]
+/// Messages, clients and servers of package `inrush.v1`.
+pub mod v1 {
+    tonic::include_proto!("inrush.v1");
+}
+
+/// The compiled descriptors of every file, for server reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inrush_descriptor.bin"));

@@ -1,0 +1,84 @@
+//! Taking a batch of buyers in, on any store: who comes again with a ticket that is over gets a new one.
+
+use crate::{
+    sale::SaleId,
+    store::{Admission, AdmitReply, AdmitRequest, Store, StoreError},
+    ticket::{Seq, Standing},
+};
+
+/// What became of a batch of wishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The store's reply; its admissions are final.
+    pub reply: AdmitReply,
+    /// For each request that got an [`Admission::Existing`] ticket, where that ticket stands.
+    pub standings: Vec<Option<Standing>>,
+}
+
+/// Admits a batch. A buyer whose earlier ticket is no longer live (cancelled, rejected, released …) does not get it again
+/// but is admitted anew: only then, and for repeats, is there more than one round trip.
+///
+/// # Errors
+/// Those of the store. The batch may be repeated.
+pub async fn admit(
+    store: &dyn Store,
+    sale: &SaleId,
+    requests: &[AdmitRequest],
+) -> Result<Admitted, StoreError> {
+    let mut first = admit_once(store, sale, requests).await?;
+    let over = tickets_that_are_over(&first);
+    if over.is_empty() {
+        return Ok(first);
+    }
+    let again: Vec<AdmitRequest> = over
+        .iter()
+        .filter_map(|&(index, seq)| {
+            let request = requests.get(index)?;
+            Some(AdmitRequest { supersedes: Some(seq), ..request.clone() })
+        })
+        .collect();
+    let second = admit_once(store, sale, &again).await?;
+    let outcomes = second.reply.admissions.iter().zip(second.standings);
+    for ((index, _), (admission, standing)) in over.into_iter().zip(outcomes) {
+        if let Some(slot) = first.reply.admissions.get_mut(index) {
+            *slot = *admission;
+        }
+        if let Some(slot) = first.standings.get_mut(index) {
+            *slot = standing;
+        }
+    }
+    Ok(Admitted {
+        reply: AdmitReply { admissions: first.reply.admissions, ..second.reply },
+        standings: first.standings,
+    })
+}
+
+async fn admit_once(store: &dyn Store, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Admitted, StoreError> {
+    let reply = store.admit(sale, requests).await?;
+    let seqs: Vec<Seq> = reply.admissions.iter().copied().filter_map(existing_seq).collect();
+    let mut found = if seqs.is_empty() { Vec::new() } else { store.look_up(sale, &seqs).await?.standings }.into_iter();
+    let standings =
+        reply.admissions.iter().map(|&admission| existing_seq(admission).and_then(|_| found.next().flatten())).collect();
+    Ok(Admitted { reply, standings })
+}
+
+/// Index and number of the existing tickets that do not stand in the way of a new one.
+fn tickets_that_are_over(admitted: &Admitted) -> Vec<(usize, Seq)> {
+    let has_stock = admitted.reply.has_stock;
+    let pairs = admitted.reply.admissions.iter().copied().zip(&admitted.standings);
+    pairs
+        .enumerate()
+        .filter_map(|(index, (admission, standing))| {
+            let seq = existing_seq(admission)?;
+            let over = !standing.as_ref()?.state().is_live(has_stock);
+            over.then_some((index, seq))
+        })
+        .collect()
+}
+
+const fn existing_seq(admission: Admission) -> Option<Seq> {
+    match admission {
+        Admission::Existing { seq } => Some(seq),
+        Admission::Queued { .. } | Admission::Refused(_) | Admission::Bypass => None,
+    }
+}

@@ -1,0 +1,136 @@
+//! What waits in line: a ticket's buyer, units and payload, and its compact form in the store.
+
+use std::str;
+
+use crate::{sale::BuyerId, ticket::Seq};
+
+/// Most bytes a buyer may send along to the order system.
+pub const MAX_PAYLOAD: usize = 4096;
+
+/// Most bytes of binary trace context kept with an entry.
+pub const MAX_TRACE: usize = 64;
+
+/// One ticket's place in line with all that the order system needs. Its number is its place, and not in its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Who wants the units.
+    pub buyer: BuyerId,
+    /// How many, all or nothing.
+    pub units: u64,
+    /// Handed to the order system as it is.
+    pub payload: Vec<u8>,
+    /// W3C trace context in binary; empty when the Enqueue was not sampled.
+    pub trace: Vec<u8>,
+}
+
+/// Stored bytes that are no entry: a defect, or somebody else's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored bytes are not an entry")]
+pub struct InvalidEntry;
+
+impl Entry {
+    /// The stored form: units as a base-128 varint (little end first, so the scripts can read it), the buyer and the
+    /// trace context each with a length byte, then the payload.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let buyer = self.buyer.as_str().as_bytes();
+        let trace = self.trace.get(..MAX_TRACE).unwrap_or(&self.trace);
+        let mut bytes = Vec::with_capacity(4 + buyer.len() + trace.len() + self.payload.len());
+        let mut units = self.units;
+        while units >= 0x80 {
+            bytes.push((units & 0x7f) as u8 | 0x80);
+            units >>= 7;
+        }
+        bytes.push((units & 0x7f) as u8);
+        push_short(&mut bytes, buyer);
+        push_short(&mut bytes, trace);
+        bytes.extend_from_slice(&self.payload);
+        bytes
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// [`InvalidEntry`] when the bytes were not written by [`Entry::encode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidEntry> {
+        let (units, rest) = split_varint(bytes).ok_or(InvalidEntry)?;
+        let (buyer, rest) = split_short(rest).ok_or(InvalidEntry)?;
+        let (trace, payload) = split_short(rest).ok_or(InvalidEntry)?;
+        let buyer = str::from_utf8(buyer).map_err(|_| InvalidEntry)?;
+        Ok(Self {
+            buyer: buyer.parse().map_err(|_| InvalidEntry)?,
+            units,
+            payload: payload.to_vec(),
+            trace: trace.to_vec(),
+        })
+    }
+}
+
+/// An entry that fulfilment has claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedEntry {
+    /// Its number in line.
+    pub seq: Seq,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// What waits.
+    pub entry: Entry,
+}
+
+/// Buyers are at most 128 bytes and trace contexts at most [`MAX_TRACE`], so a length fits one byte.
+fn push_short(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(part);
+}
+
+fn split_short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(length))
+}
+
+fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0_u64;
+    for (index, &byte) in bytes.iter().enumerate().take(9) {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte < 0x80 {
+            return Some((value, bytes.get(index + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn entries_come_back_as_they_were(
+            buyer in "[a-z0-9é]{1,40}",
+            units in 1_u64..1_000_000_000,
+            payload in proptest::collection::vec(any::<u8>(), 0..200),
+            trace in proptest::collection::vec(any::<u8>(), 0..MAX_TRACE),
+        ) {
+            let entry = Entry { buyer: buyer.parse().unwrap(), units, payload, trace };
+            prop_assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+        }
+
+        #[test]
+        fn any_bytes_are_an_entry_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Entry::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_small_entry_costs_three_bytes_more_than_its_buyer() {
+        let entry = Entry {
+            buyer: "0123456789abcdef".parse().unwrap(),
+            units: 1,
+            payload: Vec::new(),
+            trace: Vec::new(),
+        };
+        assert_eq!(entry.encode().len(), 16 + 3);
+    }
+}

@@ -1,0 +1,157 @@
+//! The ledger of a sale: where every admitted ticket and unit is.
+
+use std::fmt;
+
+/// Tickets and the units they ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Tickets.
+    pub tickets: u64,
+    /// Units.
+    pub units: u64,
+}
+
+impl Count {
+    /// Adds one ticket of `units`.
+    pub const fn add(&mut self, units: u64) {
+        self.tickets += 1;
+        self.units += units;
+    }
+
+    /// Takes one ticket of `units` away. The caller knows it is there.
+    pub const fn take(&mut self, units: u64) {
+        self.tickets -= 1;
+        self.units -= units;
+    }
+}
+
+/// Where the admitted tickets of one sale are. [`Ledger::check`] says whether it balances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Ever taken into the line.
+    pub admitted: Count,
+    /// In line, those in line again after a retry included.
+    pub waiting: Count,
+    /// The part of `waiting` that was claimed before. An order may already exist for it, so its units stay set aside.
+    pub retrying: Count,
+    /// Under a lease.
+    pub in_flight: Count,
+    /// With an order.
+    pub ordered: Count,
+    /// Refused by the order system, or discarded.
+    pub rejected: Count,
+    /// Given up by buyers.
+    pub cancelled: Count,
+    /// Waiting at the close.
+    pub expired: Count,
+    /// Ordered and given back.
+    pub released: Count,
+    /// Out of attempts.
+    pub dead: Count,
+}
+
+/// A ledger that does not balance: a defect, never a state of business.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger does not balance: {0}")]
+pub struct Unbalanced(String);
+
+impl Ledger {
+    /// Units that count against the cap: all that are held where there is stock, all that wait where there is none.
+    #[must_use]
+    pub const fn occupied_units(&self, has_stock: bool) -> u64 {
+        if has_stock {
+            self.waiting.units + self.in_flight.units + self.ordered.units + self.dead.units
+        } else {
+            self.waiting.units
+        }
+    }
+
+    /// Units of stock that have an order or may have one: what claims may not use again.
+    #[must_use]
+    pub const fn committed_units(&self) -> u64 {
+        self.retrying.units + self.in_flight.units + self.ordered.units + self.dead.units
+    }
+
+    /// Units that may still be admitted under `cap`.
+    #[must_use]
+    pub const fn free_units(&self, cap: u64, has_stock: bool) -> u64 {
+        cap.saturating_sub(self.occupied_units(has_stock))
+    }
+
+    /// Checks invariants I1 and I13: what was admitted is somewhere, no more than the cap is held, and no more than
+    /// the stock is ordered or on its way.
+    ///
+    /// # Errors
+    /// Says which sum is off.
+    pub fn check(&self, stock: Option<u64>, cap: u64) -> Result<(), Unbalanced> {
+        let parts = [
+            self.waiting,
+            self.in_flight,
+            self.ordered,
+            self.rejected,
+            self.cancelled,
+            self.expired,
+            self.released,
+            self.dead,
+        ];
+        let tickets: u64 = parts.iter().map(|part| part.tickets).sum();
+        let units: u64 = parts.iter().map(|part| part.units).sum();
+        if (Count { tickets, units }) != self.admitted {
+            return Err(Unbalanced(format!("admitted {} but {tickets} tickets/{units} units found", self.admitted)));
+        }
+        if self.retrying.tickets > self.waiting.tickets || self.retrying.units > self.waiting.units {
+            return Err(Unbalanced(format!("retrying {} exceeds waiting {}", self.retrying, self.waiting)));
+        }
+        let occupied = self.occupied_units(stock.is_some());
+        if occupied > cap {
+            return Err(Unbalanced(format!("{occupied} units are held, the cap is {cap}")));
+        }
+        match stock {
+            Some(stock) if self.committed_units() > stock => Err(Unbalanced(format!(
+                "{} units are ordered or on their way, the stock is {stock}",
+                self.committed_units()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tickets/{} units", self.tickets, self.units)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(tickets: u64, units: u64) -> Count {
+        Count { tickets, units }
+    }
+
+    #[test]
+    fn a_balanced_ledger_passes() {
+        let ledger = Ledger {
+            admitted: count(6, 9),
+            waiting: count(2, 3),
+            retrying: count(1, 1),
+            ordered: count(2, 4),
+            cancelled: count(2, 2),
+            ..Ledger::default()
+        };
+        assert_eq!(ledger.check(Some(7), 7), Ok(()));
+        assert_eq!(ledger.free_units(10, true), 3);
+        assert_eq!(ledger.free_units(10, false), 7);
+    }
+
+    #[test]
+    fn a_lost_ticket_an_overshot_cap_and_an_oversold_stock_are_each_named() {
+        let lost = Ledger { admitted: count(1, 1), ..Ledger::default() };
+        assert!(lost.check(Some(1), 1).unwrap_err().to_string().contains("admitted"));
+        let overshot = Ledger { admitted: count(2, 2), waiting: count(2, 2), ..Ledger::default() };
+        assert!(overshot.check(Some(1), 1).unwrap_err().to_string().contains("cap"));
+        let oversold = Ledger { admitted: count(2, 2), ordered: count(2, 2), ..Ledger::default() };
+        assert!(oversold.check(Some(1), 2).unwrap_err().to_string().contains("stock"));
+    }
+}

@@ -1,0 +1,23 @@
+//! The heart of Inrush: what a sale, a ticket and a line are, and the port through which they are kept.
+//!
+//! Nothing here knows how a request arrives or an order is made: no gRPC, no command line. Two stores implement
+//! the port ([`store::Store`]): [`store::memory`], plain Rust and the executable specification, and
+//! [`store::redis`], the real one.
+
+pub mod admission;
+pub mod entry;
+pub mod keyring;
+pub mod ledger;
+pub mod poll_policy;
+pub mod sale;
+pub mod store;
+pub mod ticket;
+pub mod time;
+
+pub use entry::Entry;
+pub use keyring::Keyring;
+pub use ledger::{Count, Ledger};
+pub use sale::{BuyerId, Pace, Route, SaleId, SaleSettings, SaleSnapshot, SaleState};
+pub use store::{Durability, Store, StoreError};
+pub use ticket::{Seq, Standing, TicketId, TicketState};
+pub use time::Timestamp;

@@ -1,0 +1,3 @@
+//! inrush
+
+fn main() {}
