@@ -1,0 +1,156 @@
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::TempDir;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::*;
+
+/// An authority with files for a server named `inrush.test` and for a client.
+struct Authority {
+    folder: TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let authority = Self { folder: tempfile::tempdir().unwrap(), issuer };
+        authority.write("ca.pem", &authority.issuer.pem());
+        authority.issue("server");
+        authority.issue("client");
+        authority
+    }
+
+    fn issue(&self, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["inrush.test".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.write(&format!("{name}.pem"), &certificate.pem());
+        self.write(&format!("{name}.key"), &key.serialize_pem());
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.path().join(name))
+    }
+
+    fn server(&self, client_ca: Option<&str>) -> ServerTlsSettings {
+        ServerTlsSettings {
+            cert_file: self.path("server.pem"),
+            key_file: self.path("server.key"),
+            client_ca_file: client_ca.and_then(|name| self.path(name)),
+        }
+    }
+
+    fn client(&self, identity: bool) -> ClientTlsSettings {
+        ClientTlsSettings {
+            ca_file: self.path("ca.pem"),
+            domain: Some("inrush.test".to_owned()),
+            cert_file: self.path("client.pem").filter(|_| identity),
+            key_file: self.path("client.key").filter(|_| identity),
+        }
+    }
+}
+
+/// Whether a client with these settings gets an answer from a server with those.
+async fn talks(server: &ServerTlsSettings, client: &ClientTlsSettings) -> bool {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let _stop_at_the_end = stop.clone().drop_guard();
+    let (_, health) = tonic_health::server::health_reporter();
+    let serving = Server::builder()
+        .tls_config(server.load("front.tls").unwrap().unwrap())
+        .unwrap()
+        .add_service(health)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned());
+    tokio::spawn(serving);
+    let endpoint = Channel::from_shared(format!("https://{address}"))
+        .unwrap()
+        .tls_config(client.load("client.tls").unwrap().unwrap())
+        .unwrap();
+    let channel = endpoint.connect_lazy();
+    HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok()
+}
+
+#[tokio::test]
+async fn clients_and_servers_prove_who_they_are() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    assert!(talks(&ours.server(None), &ours.client(false)).await, "server certificate only");
+    assert!(!talks(&ours.server(None), &theirs.client(false)).await, "a server of an unknown authority");
+    let mutual = ours.server(Some("ca.pem"));
+    assert!(talks(&mutual, &ours.client(true)).await, "both certificates");
+    assert!(!talks(&mutual, &ours.client(false)).await, "a client without a certificate");
+    let stranger = ClientTlsSettings { ca_file: ours.path("ca.pem"), ..theirs.client(true) };
+    assert!(!talks(&mutual, &stranger).await, "a client of an unknown authority");
+}
+
+#[test]
+fn unset_settings_are_no_tls() {
+    assert!(ServerTlsSettings::default().load("front.tls").unwrap().is_none());
+    assert!(ClientTlsSettings::default().load("client.tls").unwrap().is_none());
+}
+
+#[test]
+fn half_set_settings_name_the_missing_key() {
+    let path = || Some(PathBuf::from("x.pem"));
+    let server = [
+        (ServerTlsSettings { cert_file: path(), ..Default::default() }, "`front.tls.key_file` is not"),
+        (ServerTlsSettings { key_file: path(), ..Default::default() }, "`front.tls.cert_file` is not"),
+        (ServerTlsSettings { client_ca_file: path(), ..Default::default() }, "`front.tls.cert_file` is not"),
+    ];
+    for (settings, says) in server {
+        let message = settings.load("front.tls").unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
+    }
+    let authority = Authority::new();
+    let client = [
+        (
+            ClientTlsSettings { domain: Some("inrush.test".to_owned()), ..Default::default() },
+            "`a.tls.ca_file` is not",
+        ),
+        (
+            ClientTlsSettings { ca_file: None, domain: None, ..authority.client(true) },
+            "`a.tls.ca_file` is not",
+        ),
+    ];
+    for (settings, says) in client {
+        let message = settings.load("a.tls").unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn a_wrong_file_is_named_with_what_it_holds() {
+    let authority = Authority::new();
+    authority.write("broken.pem", "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n");
+    authority.write("empty.pem", "");
+    let load = |cert: &str, key: &str| {
+        let settings = ServerTlsSettings {
+            cert_file: authority.path(cert),
+            key_file: authority.path(key),
+            client_ca_file: None,
+        };
+        settings.load("front.tls").map(drop).unwrap_err().to_string()
+    };
+    for (cert, key, says) in [
+        ("nowhere.pem", "server.key", "No such file"),
+        ("server.key", "server.key", "holds no certificate, only a private key"),
+        ("empty.pem", "server.key", "holds no certificate, only something that is not PEM"),
+        ("broken.pem", "server.key", "its PEM is damaged"),
+        ("server.pem", "server.pem", "holds no private key without a password, only a certificate"),
+        ("server.pem", "client.key", "the files of `front.tls` do not fit together"),
+    ] {
+        let message = load(cert, key);
+        assert!(message.contains(says), "{message}");
+        assert!(message.contains("front.tls"), "{message}");
+    }
+}
