@@ -1,0 +1,177 @@
+//! One attempt of a call over one connection, and what its failure was.
+
+use std::{error::Error, time::Duration};
+
+use futures_util::future::BoxFuture;
+use tonic::{ConnectError, Request, Response, Status};
+
+use crate::{
+    channel::{Busy, Picked},
+    metadata::Metadata,
+    stubs::Stubs,
+};
+
+/// An answer under way. Boxed, so that what waits for one stays small.
+pub(crate) type Reply<R> = BoxFuture<'static, Result<Response<R>, Status>>;
+
+/// Sends one kind of request.
+pub(crate) type Send<M, R> = fn(Stubs, Request<M>) -> Reply<R>;
+
+/// Advice for failures whose own words leave a stranger at a loss.
+const ADVICE: [(&str, &str); 3] = [
+    ("UnknownIssuer", "the server's certificate was not issued by the configured CA"),
+    ("NotValidForName", "set the TLS domain name to a name in the server's certificate"),
+    ("CertificateRequired", "the server asks for a client certificate"),
+];
+
+/// Makes one attempt: sends `message` and waits for the answer, which the server is told to give `within` a time.
+pub(crate) async fn ask<M, R>(
+    picked: &Picked,
+    metadata: &Metadata,
+    message: M,
+    within: Duration,
+    send: Send<M, R>,
+) -> Result<R, AttemptError> {
+    let mut request = metadata.request(message).await;
+    request.set_timeout(within);
+    let (reply, _busy) = run(picked, request, within, send).await?;
+    Ok(reply)
+}
+
+/// Opens a stream within a time. The server is not told a deadline: the stream may live long after it, and the
+/// endpoint counts as busy for as long.
+pub(crate) async fn open<M, R>(
+    picked: &Picked,
+    metadata: &Metadata,
+    message: M,
+    within: Duration,
+    send: Send<M, R>,
+) -> Result<(R, Busy), AttemptError> {
+    let request = metadata.request(message).await;
+    run(picked, request, within, send).await
+}
+
+async fn run<M, R>(
+    picked: &Picked,
+    request: Request<M>,
+    within: Duration,
+    send: Send<M, R>,
+) -> Result<(R, Busy), AttemptError> {
+    let busy = picked.occupy();
+    let error = match tokio::time::timeout(within, send(picked.stubs(), request)).await {
+        Ok(Ok(response)) => return Ok((response.into_inner(), busy)),
+        Ok(Err(status)) => AttemptError::judge(status, picked.endpoint_name()),
+        Err(_elapsed) => AttemptError::no_answer(within, picked.endpoint_name()),
+    };
+    if !error.connected {
+        picked.rest();
+    }
+    Err(error)
+}
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(crate) struct AttemptError {
+    /// What was said, by whomever.
+    pub(crate) status: Status,
+    /// By whom.
+    pub(crate) origin: Origin,
+    /// False when not even a connection came about.
+    pub(crate) connected: bool,
+}
+
+/// Who says that an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The server, in an answer.
+    Server,
+    /// The connection: there was no answer, or only a part of it.
+    Transport,
+    /// This client, which waited no longer.
+    Timer,
+}
+
+impl AttemptError {
+    /// Tells an answer of the server from a failure on the way: only the latter has a source on this side.
+    pub(crate) fn judge(status: Status, endpoint: &str) -> Self {
+        let Some(source) = status.source() else {
+            return Self { status, origin: Origin::Server, connected: true };
+        };
+        let connected = !chain(source).any(|error| error.is::<ConnectError>());
+        let what = if connected { "the connection to Inrush broke" } else { "cannot reach Inrush" };
+        let message = format!("{what} at {endpoint}: {}", explain(source));
+        Self { status: Status::new(status.code(), message), origin: Origin::Transport, connected }
+    }
+
+    /// A stream that the server ended although there was more to come.
+    pub(crate) fn ended_early(endpoint: &str) -> Self {
+        let message = format!("Inrush at {endpoint} ended the stream early");
+        Self { status: Status::unavailable(message), origin: Origin::Transport, connected: true }
+    }
+
+    fn no_answer(within: Duration, endpoint: &str) -> Self {
+        let message = format!("no answer from Inrush at {endpoint} within {within:?}");
+        Self { status: Status::deadline_exceeded(message), origin: Origin::Timer, connected: true }
+    }
+}
+
+/// All that an error and its causes say, each thing once, with advice where there is any.
+pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
+    let mut words = String::new();
+    for text in chain(error).map(ToString::to_string) {
+        // "transport error" is what every one of them is.
+        if text == "transport error" || words.contains(&text) {
+            continue;
+        }
+        if !words.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(&text);
+    }
+    match ADVICE.iter().find(|(sign, _)| words.contains(sign)) {
+        Some((_, advice)) => format!("{words}; {advice}"),
+        None => words,
+    }
+}
+
+/// An error and its causes, outermost first.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_server_is_left_as_it_is() {
+        let error = AttemptError::judge(Status::not_found("no such ticket"), "http://a");
+        assert_eq!((error.origin, error.connected), (Origin::Server, true));
+        assert_eq!(error.status.message(), "no such ticket");
+    }
+
+    #[test]
+    fn a_broken_connection_is_named_with_its_cause() {
+        let mut status = Status::unknown("transport error");
+        status.set_source(Arc::new(io::Error::other("reset by peer")));
+        let error = AttemptError::judge(status, "http://a");
+        assert_eq!((error.origin, error.connected), (Origin::Transport, true));
+        assert_eq!(error.status.message(), "the connection to Inrush broke at http://a: reset by peer");
+    }
+
+    #[test]
+    fn a_failed_connection_comes_with_advice() {
+        let mut status = Status::unavailable("");
+        let cause = io::Error::other("invalid peer certificate: UnknownIssuer");
+        status.set_source(Arc::new(ConnectError(Box::new(cause))));
+        let error = AttemptError::judge(status, "https://a");
+        assert!(!error.connected);
+        assert_eq!(
+            error.status.message(),
+            "cannot reach Inrush at https://a: invalid peer certificate: UnknownIssuer; \
+             the server's certificate was not issued by the configured CA"
+        );
+    }
+}

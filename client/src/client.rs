@@ -1,0 +1,104 @@
+//! The client: its connections, and the one loop through which every call goes.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tonic::transport::Channel;
+
+use crate::{
+    admin::Admin,
+    attempt::{self, Send},
+    budget::RetryBudget,
+    channel::{Channels, Purpose},
+    connect_error::ConnectError,
+    error::CallError,
+    metadata::Metadata,
+    retry::{Retries, RetryPolicy},
+    settings::{ClientSettings, MAX_CALL_DEADLINE, Parts},
+    settlement::Settlement,
+};
+
+/// A client of Inrush. Cloning it copies a pointer; clones share connections and the retry budget, so an
+/// application needs one.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+    call_deadline: Duration,
+}
+
+/// What all clones of a client have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) channels: Channels,
+    pub(crate) metadata: Metadata,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) budget: RetryBudget,
+}
+
+impl Client {
+    /// Connects to each endpoint and needs one that answers. Fails on settings that cannot work, and when no
+    /// endpoint can be reached within the connect timeout.
+    pub async fn connect(settings: ClientSettings) -> Result<Self, ConnectError> {
+        let (destinations, parts) = settings.resolve()?;
+        let channels = Channels::connect(&destinations, parts.connections, parts.sizes).await?;
+        Ok(Self::new(channels, parts))
+    }
+
+    /// Connects when first used, so that a caller can start before Inrush does. Fails only on settings that
+    /// cannot work. Must be called within a Tokio runtime.
+    pub fn lazy(settings: ClientSettings) -> Result<Self, ConnectError> {
+        let (destinations, parts) = settings.resolve()?;
+        let channels = Channels::lazy(&destinations, parts.connections, parts.sizes)?;
+        Ok(Self::new(channels, parts))
+    }
+
+    /// Calls over a channel that was made elsewhere, such as one over a Unix socket. Of the settings, those
+    /// about connecting are not used, and the endpoints only name the channel in messages.
+    pub fn over(channel: Channel, name: &str, settings: ClientSettings) -> Result<Self, ConnectError> {
+        let parts = settings.into_parts()?;
+        Ok(Self::new(Channels::over(name, channel, parts.sizes), parts))
+    }
+
+    /// The same client with another deadline for its calls, at most a day.
+    #[must_use]
+    pub fn with_deadline(&self, call_deadline: Duration) -> Self {
+        Self { shared: Arc::clone(&self.shared), call_deadline: call_deadline.min(MAX_CALL_DEADLINE) }
+    }
+
+    /// The operators' calls.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+
+    /// The calls about orders that exist.
+    pub fn settlement(&self) -> Settlement {
+        Settlement::new(self.clone())
+    }
+
+    fn new(channels: Channels, parts: Parts) -> Self {
+        let Parts { retry: policy, call_deadline, metadata, .. } = parts;
+        let budget = RetryBudget::new(&policy);
+        Self { shared: Arc::new(Shared { channels, metadata, policy, budget }), call_deadline }
+    }
+
+    /// Sends `message` until it is answered, another attempt would be useless, or a bound is met.
+    pub(crate) async fn call<M: Clone, R>(&self, message: M, send: Send<M, R>) -> Result<R, CallError> {
+        let Shared { channels, metadata, policy, budget } = &*self.shared;
+        let mut retries = Retries::begin(policy, budget, Instant::now() + self.call_deadline);
+        let mut picked = channels.pick(Purpose::Call, None);
+        loop {
+            let within = retries.next_attempt();
+            let error = match attempt::ask(&picked, metadata, message.clone(), within, send).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            let wait = match retries.after(&error) {
+                Ok(wait) => wait,
+                Err(ended) => return Err(CallError::last_attempt(error, retries.attempts(), ended)),
+            };
+            tracing::debug!(attempt = retries.attempts(), ?wait, status = %error.status, "calling Inrush again");
+            tokio::time::sleep(wait).await;
+            picked = channels.pick(Purpose::Call, Some(&picked));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Why a call failed, in the few kinds that callers treat differently.
+
+use std::{fmt, time::Duration};
+
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::attempt::{AttemptError, Origin};
+
+/// A call that got no answer, or an answer that says the call was wrong.
+///
+/// Business outcomes (sold out, too late to cancel) are never errors.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The request breaks a rule; the same request will always fail.
+    #[error("{failure}{}", listed(violations))]
+    InvalidArgument {
+        /// Which fields, and what is wrong with each.
+        violations: Vec<FieldViolation>,
+        /// What was said.
+        failure: Box<Failure>,
+    },
+    /// There is no such sale or ticket.
+    #[error("{0}")]
+    NotFound(Box<Failure>),
+    /// There is one already, with other settings.
+    #[error("{0}")]
+    AlreadyExists(Box<Failure>),
+    /// Not in the state that this needs, such as deleting a sale that is open.
+    #[error("{0}")]
+    FailedPrecondition(Box<Failure>),
+    /// This caller is over its rate.
+    #[error("{0}")]
+    ResourceExhausted(Box<Failure>),
+    /// Inrush could not be reached, is shedding load, is draining, or its store is away.
+    #[error("{0}")]
+    Unavailable(Box<Failure>),
+    /// No answer in time. What was asked for may still have happened; asking again is safe.
+    #[error("{0}")]
+    DeadlineExceeded(Box<Failure>),
+    /// The credentials are missing or wrong.
+    #[error("{0}")]
+    Unauthenticated(Box<Failure>),
+    /// The credentials do not allow this.
+    #[error("{0}")]
+    PermissionDenied(Box<Failure>),
+    /// Anything else, such as a bug in the server.
+    #[error("{0}")]
+    Other(Box<Failure>),
+}
+
+impl CallError {
+    /// What is known about the failure, whichever kind it is.
+    pub fn failure(&self) -> &Failure {
+        match self {
+            Self::InvalidArgument { failure, .. }
+            | Self::NotFound(failure)
+            | Self::AlreadyExists(failure)
+            | Self::FailedPrecondition(failure)
+            | Self::ResourceExhausted(failure)
+            | Self::Unavailable(failure)
+            | Self::DeadlineExceeded(failure)
+            | Self::Unauthenticated(failure)
+            | Self::PermissionDenied(failure)
+            | Self::Other(failure) => failure,
+        }
+    }
+
+    /// The stable reason from the server's ErrorInfo (domain `inrush`). `None` for what never reached it.
+    pub fn reason(&self) -> Option<&str> {
+        self.failure().reason.as_deref()
+    }
+
+    /// What is wrong and what to do, in words.
+    pub fn message(&self) -> &str {
+        &self.failure().message
+    }
+
+    /// True when the same call may succeed later: no answer, overload, or over the rate.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::DeadlineExceeded(_) => true,
+            Self::ResourceExhausted(failure) => failure.retry_after.is_some(),
+            Self::InvalidArgument { .. }
+            | Self::NotFound(_)
+            | Self::AlreadyExists(_)
+            | Self::FailedPrecondition(_)
+            | Self::Unauthenticated(_)
+            | Self::PermissionDenied(_)
+            | Self::Other(_) => false,
+        }
+    }
+
+    /// What a failed attempt looks like when it was the last of `attempts`.
+    pub(crate) fn last_attempt(error: AttemptError, attempts: u32, ended: Ended) -> Self {
+        let AttemptError { status, origin, .. } = error;
+        let retry_after = retry_after(&status);
+        let details = status.get_error_details();
+        let code = match origin {
+            Origin::Server => status.code(),
+            Origin::Transport => Code::Unavailable,
+            Origin::Timer => Code::DeadlineExceeded,
+        };
+        let failure = Box::new(Failure {
+            code,
+            reason: details.error_info().map(|info| info.reason.clone()),
+            message: status.message().to_owned(),
+            retry_after,
+            attempts,
+            ended,
+        });
+        let violations = details.bad_request().map(|request| request.field_violations.as_slice());
+        Self::of_kind(code, failure, violations.unwrap_or_default())
+    }
+
+    /// The same failure, seen as the last of `attempts` for which somebody waited long enough.
+    pub(crate) fn out_of_patience(mut self, attempts: u32) -> Self {
+        let failure = self.failure_mut();
+        failure.attempts = attempts;
+        failure.ended = Ended::PatienceOver;
+        self
+    }
+
+    /// An answer that breaks the protocol.
+    pub(crate) fn malformed(what: &str) -> Self {
+        Self::Other(Box::new(Failure {
+            code: Code::Internal,
+            reason: None,
+            message: format!(
+                "Inrush sent a reply that cannot be understood: {what}; are the versions compatible?"
+            ),
+            retry_after: None,
+            attempts: 1,
+            ended: Ended::NotRetryable,
+        }))
+    }
+
+    fn failure_mut(&mut self) -> &mut Failure {
+        match self {
+            Self::InvalidArgument { failure, .. }
+            | Self::NotFound(failure)
+            | Self::AlreadyExists(failure)
+            | Self::FailedPrecondition(failure)
+            | Self::ResourceExhausted(failure)
+            | Self::Unavailable(failure)
+            | Self::DeadlineExceeded(failure)
+            | Self::Unauthenticated(failure)
+            | Self::PermissionDenied(failure)
+            | Self::Other(failure) => failure,
+        }
+    }
+
+    fn of_kind(code: Code, failure: Box<Failure>, violations: &[tonic_types::FieldViolation]) -> Self {
+        match code {
+            Code::InvalidArgument => Self::InvalidArgument {
+                violations: violations.iter().map(FieldViolation::from).collect(),
+                failure,
+            },
+            Code::NotFound => Self::NotFound(failure),
+            Code::AlreadyExists => Self::AlreadyExists(failure),
+            Code::FailedPrecondition => Self::FailedPrecondition(failure),
+            Code::ResourceExhausted => Self::ResourceExhausted(failure),
+            Code::Unavailable => Self::Unavailable(failure),
+            Code::DeadlineExceeded => Self::DeadlineExceeded(failure),
+            Code::Unauthenticated => Self::Unauthenticated(failure),
+            Code::PermissionDenied => Self::PermissionDenied(failure),
+            Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::DataLoss => Self::Other(failure),
+        }
+    }
+}
+
+/// What is known about a failed call.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The gRPC code. A broken connection counts as UNAVAILABLE, this client's own timer as DEADLINE_EXCEEDED.
+    pub code: Code,
+    /// The stable reason from the server's ErrorInfo.
+    pub reason: Option<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// How long the server wants to be left alone, when it is overloaded.
+    pub retry_after: Option<Duration>,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// Why there was no further one.
+    pub ended: Ended,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = code_name(self.code);
+        match (self.message.as_str(), &self.reason) {
+            ("", Some(reason)) => write!(formatter, "{name}, {reason}")?,
+            ("", None) => formatter.write_str(name)?,
+            (message, Some(reason)) => write!(formatter, "{message} ({name}, {reason})")?,
+            (message, None) => write!(formatter, "{message} ({name})")?,
+        }
+        match self.ended {
+            Ended::NotRetryable => Ok(()),
+            ended => {
+                let plural = if self.attempts == 1 { "" } else { "s" };
+                write!(formatter, "; gave up after {} attempt{plural}: {ended}", self.attempts)
+            }
+        }
+    }
+}
+
+/// Why a failed call was not tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// Another attempt would fail in the same way.
+    NotRetryable,
+    /// It was tried as often as the policy allows.
+    AttemptsUsed,
+    /// The call's deadline leaves no time for the next wait.
+    OutOfTime,
+    /// Too many of this client's recent calls were retries already.
+    BudgetSpent,
+    /// `follow` or `watch` had no answer for longer than the policy's patience.
+    PatienceOver,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotRetryable => "another attempt would fail in the same way",
+            Self::AttemptsUsed => "that is all the retry policy allows",
+            Self::OutOfTime => "the call's deadline leaves no time for another",
+            Self::BudgetSpent => "the client's retry budget is spent, because too many recent calls failed",
+            Self::PatienceOver => "there was no answer for longer than the retry policy's patience",
+        })
+    }
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// The field's name in the protocol.
+    pub field: String,
+    /// What is wrong with it.
+    pub description: String,
+}
+
+impl From<&tonic_types::FieldViolation> for FieldViolation {
+    fn from(violation: &tonic_types::FieldViolation) -> Self {
+        Self { field: violation.field.clone(), description: violation.description.clone() }
+    }
+}
+
+/// How long the server wants to be left alone: RetryInfo of an overload.
+pub(crate) fn retry_after(status: &tonic::Status) -> Option<Duration> {
+    status.get_details_retry_info().and_then(|info| info.retry_delay)
+}
+
+fn listed(violations: &[FieldViolation]) -> String {
+    violations.iter().map(|violation| format!("; {}: {}", violation.field, violation.description)).collect()
+}
+
+/// The code as the gRPC documents write it.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_say_what_happened_and_why_it_ended() {
+        let mut failure = Failure {
+            code: Code::Unavailable,
+            reason: Some("STORE_AWAY".into()),
+            message: "the store does not answer".into(),
+            retry_after: None,
+            attempts: 3,
+            ended: Ended::BudgetSpent,
+        };
+        assert_eq!(
+            failure.to_string(),
+            "the store does not answer (UNAVAILABLE, STORE_AWAY); gave up after 3 attempts: \
+             the client's retry budget is spent, because too many recent calls failed"
+        );
+        failure = Failure { reason: None, message: String::new(), ended: Ended::NotRetryable, ..failure };
+        assert_eq!(failure.to_string(), "UNAVAILABLE");
+    }
+
+    #[test]
+    fn errors_stay_small_enough_to_return_by_value() {
+        assert!(size_of::<CallError>() <= 40, "{}", size_of::<CallError>());
+    }
+}

@@ -1,0 +1,79 @@
+//! What a caller of Inrush imports.
+//!
+//! A [`Client`] puts buyers in line, tells where they stand, and gives up for them. Business outcomes (queued,
+//! refused, bypass; cancelled, too late) are values; a [`CallError`] means that there was no answer or that the
+//! request was wrong. Every call is safe to repeat, and the client repeats those that may succeed, within the
+//! bounds of its [`RetryPolicy`].
+//!
+//! ```no_run
+//! use futures_util::StreamExt as _;
+//! use inrush_client::{Client, ClientSettings, Enqueued};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ClientSettings::new("http://127.0.0.1:50051")).await?;
+//!
+//! match client.enqueue("shoes", "buyer-42", 1, "size 43").await? {
+//!     Enqueued::Queued { ticket, status, .. } => {
+//!         println!("in line at {:?}", status.position);
+//!         let mut statuses = client.follow_from(&ticket, &status);
+//!         while let Some(status) = statuses.next().await {
+//!             let status = status?;
+//!             println!("{} at {:?}, ready in {:?}", status.state.as_str(), status.position, status.eta);
+//!         }
+//!     }
+//!     Enqueued::Refused(refusal) => println!("not in line: {}", refusal.reason.as_str()),
+//!     Enqueued::Bypass => println!("no line today: use the normal purchase flow"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Client::follow`] asks again when the server says so and suits crowds; [`Client::watch`] is told by the
+//! server and suits one screen. Neither ever shows a buyer a position worse than before within an epoch.
+//! `examples/bff` is a small layer between a phone and Inrush that uses all of this.
+
+mod admin;
+mod client;
+mod follow;
+mod queue;
+mod settlement;
+mod watch;
+
+mod outcome;
+mod standing;
+mod status;
+mod ticket;
+
+mod connect_error;
+mod error;
+mod settings;
+mod tls;
+mod token;
+
+mod attempt;
+mod budget;
+mod channel;
+mod metadata;
+mod pages;
+mod retry;
+mod rotation;
+mod stubs;
+
+pub use inrush_proto::v1 as proto;
+pub use tonic::Code;
+
+pub use crate::{
+    admin::Admin,
+    client::Client,
+    connect_error::ConnectError,
+    error::{CallError, Ended, Failure, FieldViolation},
+    follow::Follow,
+    outcome::{Cancellation, Enqueued, Refusal, RefusalReason, TicketError},
+    retry::RetryPolicy,
+    settings::ClientSettings,
+    settlement::{Released, Settlement},
+    status::{Durability, TicketState, TicketStatus},
+    ticket::Ticket,
+    tls::TlsSettings,
+    watch::Watch,
+};

@@ -1,0 +1,173 @@
+//! What can become of a wish: a place in line, a refusal, or the normal purchase flow.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{
+    error::CallError,
+    proto::{self, enqueue_response::Outcome},
+    status::{Durability, TicketStatus, duration},
+    ticket::Ticket,
+};
+
+/// What became of an enqueue. All three are answers, none is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enqueued {
+    /// The buyer is in line.
+    Queued {
+        /// Present it to every later call.
+        ticket: Ticket,
+        /// Where it stands already.
+        status: TicketStatus,
+        /// True when the buyer had this ticket before this call (a retry of this client counts as the same
+        /// buyer asking again).
+        repeated: bool,
+        /// How well the place is kept.
+        durability: Durability,
+    },
+    /// The buyer is not in line. Asking again at once will not help.
+    Refused(Refusal),
+    /// This sale does not queue just now: use the normal purchase flow.
+    Bypass,
+}
+
+impl Enqueued {
+    pub(crate) fn from_reply(reply: proto::EnqueueResponse) -> Result<Self, CallError> {
+        match reply.outcome {
+            Some(Outcome::Queued(queued)) => Ok(Self::Queued {
+                durability: queued.durability().into(),
+                status: TicketStatus::required(queued.status)?,
+                repeated: queued.repeated,
+                ticket: queued.ticket.into(),
+            }),
+            Some(Outcome::Refused(refused)) => Ok(Self::Refused(refused.into())),
+            Some(Outcome::Bypass(proto::Bypass {})) => Ok(Self::Bypass),
+            None => Err(CallError::malformed("it says neither queued, nor refused, nor bypass")),
+        }
+    }
+}
+
+/// Why a buyer is not in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub reason: RefusalReason,
+    /// Earliest sensible time to ask again, where there is one.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<proto::Refused> for Refusal {
+    fn from(refused: proto::Refused) -> Self {
+        let reason = match refused.reason() {
+            proto::RefusalReason::Unspecified => RefusalReason::Unknown,
+            proto::RefusalReason::SoldOut => RefusalReason::SoldOut,
+            proto::RefusalReason::NotOpen => RefusalReason::NotOpen {
+                open_time: refused.open_time.and_then(|time| SystemTime::try_from(time).ok()),
+            },
+            proto::RefusalReason::Closed => RefusalReason::Closed,
+            proto::RefusalReason::Held => RefusalReason::Held,
+            proto::RefusalReason::UnitLimit => RefusalReason::UnitLimit { unit_limit: refused.unit_limit },
+        };
+        Self { reason, retry_after: refused.retry_after.and_then(duration) }
+    }
+}
+
+/// Reasons for a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusalReason {
+    /// Fewer units are left than asked for. Units may come back: asking again later can succeed.
+    SoldOut,
+    /// The sale has not opened.
+    NotOpen {
+        /// When it does.
+        open_time: Option<SystemTime>,
+    },
+    /// The sale is over.
+    Closed,
+    /// An operator has put admission on hold.
+    Held,
+    /// More units were asked for than one ticket may have.
+    UnitLimit {
+        /// The most one ticket may ask for.
+        unit_limit: u64,
+    },
+    /// A reason that this version of the client does not know.
+    Unknown,
+}
+
+impl RefusalReason {
+    /// The word the protocol has for it, in capitals, for logs and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SoldOut => "SOLD_OUT",
+            Self::NotOpen { .. } => "NOT_OPEN",
+            Self::Closed => "CLOSED",
+            Self::Held => "HELD",
+            Self::UnitLimit { .. } => "UNIT_LIMIT",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// What became of a cancellation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancellation {
+    /// The ticket is cancelled, by this call or an earlier one, and its units are free.
+    Cancelled(TicketStatus),
+    /// It was too late; the status says why.
+    TooLate(TicketStatus),
+}
+
+impl Cancellation {
+    pub(crate) fn from_reply(reply: proto::CancelResponse) -> Result<Self, CallError> {
+        let status = TicketStatus::required(reply.status)?;
+        Ok(if reply.cancelled { Self::Cancelled(status) } else { Self::TooLate(status) })
+    }
+
+    /// Where the ticket stands, either way.
+    pub fn status(&self) -> &TicketStatus {
+        match self {
+            Self::Cancelled(status) | Self::TooLate(status) => status,
+        }
+    }
+}
+
+/// Why one ticket of many could not be looked up by [`Client::poll_many`](crate::Client::poll_many).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} ({reason})")]
+pub struct TicketError {
+    /// The stable reason that [`Client::poll`](crate::Client::poll) would have failed with.
+    pub reason: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(reason: i32) -> proto::Refused {
+        proto::Refused { reason, unit_limit: 2, ..Default::default() }
+    }
+
+    #[test]
+    fn refusals_carry_what_belongs_to_their_reason() {
+        let opens = prost_types::Timestamp { seconds: 60, nanos: 0 };
+        let not_open =
+            proto::Refused { open_time: Some(opens), ..refused(proto::RefusalReason::NotOpen.into()) };
+        let open_time = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+        assert_eq!(Refusal::from(not_open).reason, RefusalReason::NotOpen { open_time });
+        let limit = Refusal::from(refused(proto::RefusalReason::UnitLimit.into()));
+        assert_eq!(limit.reason, RefusalReason::UnitLimit { unit_limit: 2 });
+        assert_eq!(Refusal::from(refused(77)).reason, RefusalReason::Unknown);
+    }
+
+    #[test]
+    fn replies_without_an_outcome_are_errors() {
+        let error = Enqueued::from_reply(proto::EnqueueResponse { outcome: None }).unwrap_err();
+        assert!(error.to_string().contains("neither queued"), "{error}");
+        let headless = Outcome::Queued(proto::Queued { ticket: "t".into(), ..Default::default() });
+        let error = Enqueued::from_reply(proto::EnqueueResponse { outcome: Some(headless) }).unwrap_err();
+        assert!(error.to_string().contains("no ticket status"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Getting in line, asking where one stands, and giving up.
+
+use bytes::Bytes;
+use inrush_proto::v1::{
+    BatchPollStatusRequest, CancelRequest, EnqueueRequest, PollStatusRequest,
+    TicketError as ProtoTicketError, batch_poll_status_result::Result as PollResult,
+};
+
+use crate::{
+    client::Client,
+    error::CallError,
+    outcome::{Cancellation, Enqueued, TicketError},
+    status::TicketStatus,
+    ticket::Ticket,
+};
+
+/// Most tickets of one BatchPollStatus; the protocol's bound.
+const MAX_BATCH: usize = 256;
+
+impl Client {
+    /// Asks for units of a sale on behalf of a buyer, all or nothing. `payload` (at most 4096 bytes) is handed to
+    /// the order system as it is. The same buyer asking again gets the same ticket.
+    pub async fn enqueue(
+        &self,
+        sale: impl Into<String>,
+        buyer: impl Into<String>,
+        units: u64,
+        payload: impl Into<Bytes>,
+    ) -> Result<Enqueued, CallError> {
+        let message =
+            EnqueueRequest { sale_id: sale.into(), buyer_id: buyer.into(), units, payload: payload.into() };
+        let reply = self
+            .call(message, |stubs, request| Box::pin(async move { stubs.queue().enqueue(request).await }))
+            .await?;
+        Enqueued::from_reply(reply)
+    }
+
+    /// Asks where a ticket stands.
+    pub async fn poll(&self, ticket: &Ticket) -> Result<TicketStatus, CallError> {
+        let message = PollStatusRequest { ticket: ticket.as_str().to_owned() };
+        let reply = self
+            .call(message, |stubs, request| Box::pin(async move { stubs.queue().poll_status(request).await }))
+            .await?;
+        TicketStatus::required(reply.status)
+    }
+
+    /// Asks where many tickets stand, of any sales; 256 go into one request. The results are in the order of the
+    /// tickets. Fails as a whole when a request does.
+    pub async fn poll_many(
+        &self,
+        tickets: &[Ticket],
+    ) -> Result<Vec<Result<TicketStatus, TicketError>>, CallError> {
+        let mut standings = Vec::with_capacity(tickets.len());
+        for batch in tickets.chunks(MAX_BATCH) {
+            self.poll_batch(batch, &mut standings).await?;
+        }
+        Ok(standings)
+    }
+
+    /// Gives up a waiting ticket; its units are free at once. Too late is an answer, not an error.
+    pub async fn cancel(&self, ticket: &Ticket) -> Result<Cancellation, CallError> {
+        let message = CancelRequest { ticket: ticket.as_str().to_owned() };
+        let reply = self
+            .call(message, |stubs, request| Box::pin(async move { stubs.queue().cancel(request).await }))
+            .await?;
+        Cancellation::from_reply(reply)
+    }
+
+    async fn poll_batch(
+        &self,
+        batch: &[Ticket],
+        standings: &mut Vec<Result<TicketStatus, TicketError>>,
+    ) -> Result<(), CallError> {
+        let tickets = batch.iter().map(|ticket| ticket.as_str().to_owned()).collect();
+        let reply = self
+            .call(BatchPollStatusRequest { tickets }, |stubs, request| {
+                Box::pin(async move { stubs.queue().batch_poll_status(request).await })
+            })
+            .await?;
+        if reply.results.len() != batch.len() {
+            return Err(CallError::malformed("it has not one result for each ticket"));
+        }
+        for result in reply.results {
+            standings.push(standing(result.result)?);
+        }
+        Ok(())
+    }
+}
+
+fn standing(result: Option<PollResult>) -> Result<Result<TicketStatus, TicketError>, CallError> {
+    match result {
+        Some(PollResult::Status(status)) => Ok(Ok(status.into())),
+        Some(PollResult::Error(ProtoTicketError { reason, message })) => {
+            Ok(Err(TicketError { reason, message }))
+        }
+        None => Err(CallError::malformed("it has a result that is neither a status nor an error")),
+    }
+}

@@ -1,0 +1,45 @@
+//! The generated clients over one connection, with the size limits that every one of them gets.
+
+use inrush_proto::v1::{
+    queue_service_client::QueueServiceClient, sale_admin_service_client::SaleAdminServiceClient,
+    settlement_service_client::SettlementServiceClient,
+};
+use tonic::transport::Channel;
+
+/// How large a message may be, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageSizes {
+    pub(crate) request: usize,
+    pub(crate) reply: usize,
+}
+
+/// One connection, for one attempt.
+#[derive(Debug)]
+pub(crate) struct Stubs {
+    channel: Channel,
+    sizes: MessageSizes,
+}
+
+impl Stubs {
+    pub(crate) fn new(channel: Channel, sizes: MessageSizes) -> Self {
+        Self { channel, sizes }
+    }
+
+    pub(crate) fn queue(self) -> QueueServiceClient<Channel> {
+        QueueServiceClient::new(self.channel)
+            .max_encoding_message_size(self.sizes.request)
+            .max_decoding_message_size(self.sizes.reply)
+    }
+
+    pub(crate) fn admin(self) -> SaleAdminServiceClient<Channel> {
+        SaleAdminServiceClient::new(self.channel)
+            .max_encoding_message_size(self.sizes.request)
+            .max_decoding_message_size(self.sizes.reply)
+    }
+
+    pub(crate) fn settlement(self) -> SettlementServiceClient<Channel> {
+        SettlementServiceClient::new(self.channel)
+            .max_encoding_message_size(self.sizes.request)
+            .max_decoding_message_size(self.sizes.reply)
+    }
+}
