@@ -56,13 +56,14 @@ pub struct Ledger {
 pub struct Unbalanced(String);
 
 impl Ledger {
-    /// Units that count against the cap: all that are held where there is stock, all that wait where there is none.
+    /// Units that the cap bounds: all that are held where there is stock, all that wait to be claimed for the first
+    /// time where there is none. Retries are not among the latter: who was let in is not turned away for coming back.
     #[must_use]
     pub const fn occupied_units(&self, has_stock: bool) -> u64 {
         if has_stock {
             self.waiting.units + self.in_flight.units + self.ordered.units + self.dead.units
         } else {
-            self.waiting.units
+            self.waiting.units.saturating_sub(self.retrying.units)
         }
     }
 
@@ -72,10 +73,12 @@ impl Ledger {
         self.retrying.units + self.in_flight.units + self.ordered.units + self.dead.units
     }
 
-    /// Units that may still be admitted under `cap`.
+    /// Units that may still be admitted under `cap`. In a sale without stock retries leave less room for new buyers,
+    /// and may fill more than the cap.
     #[must_use]
     pub const fn free_units(&self, cap: u64, has_stock: bool) -> u64 {
-        cap.saturating_sub(self.occupied_units(has_stock))
+        let held = if has_stock { self.occupied_units(true) } else { self.waiting.units };
+        cap.saturating_sub(held)
     }
 
     /// Checks invariants I1 and I13: what was admitted is somewhere, no more than the cap is held, and no more than
@@ -97,7 +100,10 @@ impl Ledger {
         let tickets: u64 = parts.iter().map(|part| part.tickets).sum();
         let units: u64 = parts.iter().map(|part| part.units).sum();
         if (Count { tickets, units }) != self.admitted {
-            return Err(Unbalanced(format!("admitted {} but {tickets} tickets/{units} units found", self.admitted)));
+            return Err(Unbalanced(format!(
+                "admitted {} but {tickets} tickets/{units} units found",
+                self.admitted
+            )));
         }
         if self.retrying.tickets > self.waiting.tickets || self.retrying.units > self.waiting.units {
             return Err(Unbalanced(format!("retrying {} exceeds waiting {}", self.retrying, self.waiting)));
@@ -143,6 +149,19 @@ mod tests {
         assert_eq!(ledger.check(Some(7), 7), Ok(()));
         assert_eq!(ledger.free_units(10, true), 3);
         assert_eq!(ledger.free_units(10, false), 7);
+    }
+
+    #[test]
+    fn retries_of_a_sale_without_stock_may_fill_more_than_the_cap() {
+        let ledger = Ledger {
+            admitted: count(3, 3),
+            waiting: count(3, 3),
+            retrying: count(1, 1),
+            ..Ledger::default()
+        };
+        assert_eq!(ledger.check(None, 2), Ok(()));
+        assert_eq!((ledger.occupied_units(false), ledger.free_units(2, false)), (2, 0));
+        assert!(ledger.check(None, 1).unwrap_err().to_string().contains("cap"));
     }
 
     #[test]
