@@ -70,7 +70,8 @@ use self::keys::Keys;
 use self::tree::Node;
 
 /// Gathers the layers, then loads them into a settings type.
-#[derive(Debug, Default)]
+// Not Debug, like everything here that holds values before it is known which of them are secret.
+#[derive(Default)]
 pub struct Loader {
     file: Option<PathBuf>,
     environment: Vec<(OsString, OsString)>,
@@ -139,7 +140,7 @@ impl Loader {
         let value: T = figment.extract_lossy().map_err(|error| keys.explain(&error))?;
         let tree = Node::of(&value)?;
         keys.check_secrets(&tree)?;
-        Ok(Loaded::new(value, tree, keys, self.flags.into_names()))
+        Ok(Loaded::new(value, tree, keys.into_origins(), self.flags.into_names()))
     }
 }
 

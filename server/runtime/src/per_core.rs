@@ -52,29 +52,10 @@ impl PerCore {
         let (report, outcomes) = mpsc::channel(inputs.len().max(1));
         let serve = Arc::new(serve);
         for (index, input) in inputs.into_iter().enumerate() {
-            let thread = format!("{name}-{index}");
-            let not_started = |source| PerCoreError::NotStarted { thread: thread.clone(), source };
-            let runtime = Builder::new_current_thread()
-                .enable_all()
-                .thread_name(&thread)
-                .build()
-                .map_err(not_started)?;
-            let core = Core { index, input, stop: stop.clone() };
-            let (serve, report, stop, name) =
-                (Arc::clone(&serve), report.clone(), stop.clone(), thread.clone());
-            std::thread::Builder::new()
-                .name(thread.clone())
-                .spawn(move || {
-                    let outcome = run(&name, runtime, || serve(core));
-                    let failed = outcome.is_err();
-                    // Reported before the others are told, so that what they say while stopping comes after it. There
-                    // is a place for every thread's outcome; it is refused only if nobody joins.
-                    let _ = report.try_send(outcome);
-                    if failed {
-                        stop.cancel();
-                    }
-                })
-                .map_err(not_started)?;
+            let (serve, core) = (Arc::clone(&serve), Core { index, input, stop: stop.clone() });
+            let reporter =
+                Reporter { thread: format!("{name}-{index}"), report: report.clone(), stop: stop.clone() };
+            reporter.start_thread(move || serve(core))?;
         }
         Ok(Self { outcomes, stop: stop_unless_started.disarm() })
     }
@@ -100,7 +81,49 @@ impl PerCore {
     }
 }
 
-fn run<F, E>(thread: &str, runtime: Runtime, serve: impl FnOnce() -> F) -> Result<(), PerCoreError>
+/// A thread's way to say how it ended.
+struct Reporter {
+    thread: String,
+    report: mpsc::Sender<Result<(), PerCoreError>>,
+    stop: CancellationToken,
+}
+
+impl Reporter {
+    fn start_thread<F, E>(self, serve: impl FnOnce() -> F + Send + 'static) -> Result<(), PerCoreError>
+    where
+        F: Future<Output = Result<(), E>>,
+        E: Into<TaskError>,
+    {
+        let name = self.thread.clone();
+        let started =
+            Builder::new_current_thread().enable_all().thread_name(&name).build().and_then(|runtime| {
+                std::thread::Builder::new().name(name.clone()).spawn(move || self.report(run(runtime, serve)))
+            });
+        started.map(drop).map_err(|source| PerCoreError::NotStarted { thread: name, source })
+    }
+
+    fn report(self, ended: Result<(), Ending>) {
+        let thread = self.thread;
+        let outcome = ended.map_err(|ending| match ending {
+            Ending::Failed(source) => PerCoreError::Failed { thread, source },
+            Ending::Panicked(message) => PerCoreError::Panicked { thread, message },
+        });
+        let failed = outcome.is_err();
+        // Reported before the others are told, so that what they say while stopping comes after it. There is a place
+        // for every thread's outcome; it is refused only if nobody joins.
+        let _ = self.report.try_send(outcome);
+        if failed {
+            self.stop.cancel();
+        }
+    }
+}
+
+enum Ending {
+    Failed(TaskError),
+    Panicked(String),
+}
+
+fn run<F, E>(runtime: Runtime, serve: impl FnOnce() -> F) -> Result<(), Ending>
 where
     F: Future<Output = Result<(), E>>,
     E: Into<TaskError>,
@@ -109,12 +132,8 @@ where
     // Without waiting for blocking work that nobody needs any more.
     runtime.shutdown_background();
     match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(PerCoreError::Failed { thread: thread.to_owned(), source: error.into() }),
-        Err(payload) => Err(PerCoreError::Panicked {
-            thread: thread.to_owned(),
-            message: panic_message(payload.as_ref()).to_owned(),
-        }),
+        Ok(outcome) => outcome.map_err(|error| Ending::Failed(error.into())),
+        Err(payload) => Err(Ending::Panicked(panic_message(payload.as_ref()).to_owned())),
     }
 }
 

@@ -10,13 +10,13 @@ use super::keys::Keys;
 use super::origin::Origin;
 
 /// The flags that can change a setting, and what the user gave for them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Flags {
     names: BTreeMap<String, String>,
     given: Vec<Given>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Given {
     key: String,
     flag: String,

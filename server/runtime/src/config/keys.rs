@@ -14,8 +14,8 @@ use super::tree::Node;
 pub(super) const PREFIX: &str = "INRUSH_";
 
 /// What a key takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Clone, Copy)]
+enum Kind {
     /// One value: a string, number, boolean or secret.
     Scalar,
     /// A list.
@@ -25,21 +25,14 @@ pub(super) enum Kind {
 }
 
 /// One key's state.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
+struct Key {
     kind: Kind,
     value: Option<Value>,
     origin: Origin,
 }
 
-impl Key {
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-}
-
 /// All keys by path (`front.batch_limit`), and the tables that hold them.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(super) struct Keys {
     keys: BTreeMap<String, Key>,
     tables: Vec<String>,
@@ -76,8 +69,9 @@ impl Keys {
         self.keys.insert(path.to_owned(), Key { kind, value: node.to_toml(), origin: Origin::Default });
     }
 
-    pub(super) fn get(&self, path: &str) -> Option<&Key> {
-        self.keys.get(path)
+    /// Where each key's value came from.
+    pub(super) fn into_origins(self) -> BTreeMap<String, Origin> {
+        self.keys.into_iter().map(|(path, key)| (path, key.origin)).collect()
     }
 
     pub(super) fn is_table(&self, path: &str) -> bool {

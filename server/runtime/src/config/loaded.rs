@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{Keys, variable_of};
+use super::keys::variable_of;
 use super::origin::Origin;
 use super::print;
 use super::tree::Node;
@@ -13,19 +13,24 @@ pub struct Loaded<T> {
     /// The settings.
     pub value: T,
     tree: Node,
-    keys: Keys,
+    origins: BTreeMap<String, Origin>,
     flags: BTreeMap<String, String>,
 }
 
 impl<T> Loaded<T> {
-    pub(super) fn new(value: T, tree: Node, keys: Keys, flags: BTreeMap<String, String>) -> Self {
-        Self { value, tree, keys, flags }
+    pub(super) fn new(
+        value: T,
+        tree: Node,
+        origins: BTreeMap<String, Origin>,
+        flags: BTreeMap<String, String>,
+    ) -> Self {
+        Self { value, tree, origins, flags }
     }
 
     /// Where the value of a key (`front.listen`) came from; none if there is no such key.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&Origin> {
-        self.keys.get(key).map(|key| key.origin())
+        self.origins.get(key)
     }
 
     /// How a user changes a key, for messages that tell them to: "`front.listen` (flag --listen, variable
@@ -40,6 +45,6 @@ impl<T> Loaded<T> {
     /// configuration file once secrets are taken out.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        print::to_toml(&self.tree, &self.keys)
+        print::to_toml(&self.tree, &self.origins)
     }
 }

@@ -1,25 +1,28 @@
 //! The effective configuration as TOML, with the origin of every key beside it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::keys::{Keys, join};
+use super::keys::join;
 use super::origin::Origin;
 use super::tree::Node;
 
+type Origins = BTreeMap<String, Origin>;
+
 /// Writes a settings tree: the keys of a table first, then the tables in it, as TOML wants it.
-pub(super) fn to_toml(settings: &Node, keys: &Keys) -> String {
+pub(super) fn to_toml(settings: &Node, origins: &Origins) -> String {
     let mut out = String::new();
     if let Node::Table(fields) = settings {
-        table(&mut out, "", fields, keys);
+        table(&mut out, "", fields, origins);
     }
     out
 }
 
-fn table(out: &mut String, path: &str, fields: &[(String, Node)], keys: &Keys) {
+fn table(out: &mut String, path: &str, fields: &[(String, Node)], origins: &Origins) {
     let lines: Vec<_> = fields
         .iter()
         .filter(|(_, node)| !matches!(node, Node::Table(_)))
-        .map(|(name, node)| (setting(name, node), comment(&join(path, name), keys)))
+        .map(|(name, node)| (setting(name, node), comment(&join(path, name), origins)))
         .collect();
     if !lines.is_empty() && !path.is_empty() {
         let gap = if out.is_empty() { "" } else { "\n" };
@@ -32,7 +35,7 @@ fn table(out: &mut String, path: &str, fields: &[(String, Node)], keys: &Keys) {
     }
     for (name, node) in fields {
         if let Node::Table(inner) = node {
-            table(out, &join(path, name), inner, keys);
+            table(out, &join(path, name), inner, origins);
         }
     }
 }
@@ -46,6 +49,6 @@ fn setting(name: &str, node: &Node) -> String {
     }
 }
 
-fn comment(path: &str, keys: &Keys) -> String {
-    keys.get(path).map_or(&Origin::Default, |key| key.origin()).to_string()
+fn comment(path: &str, origins: &Origins) -> String {
+    origins.get(path).unwrap_or(&Origin::Default).to_string()
 }

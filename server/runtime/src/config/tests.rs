@@ -357,6 +357,7 @@ routes = []                                     # default
 weights = []                                    # default
 "#;
     assert_eq!(printed, expected);
+    assert!(!format!("{loaded:?}").contains("hunter2"));
     assert_eq!(loaded.how_to_set("front.grace"), "`front.grace` (flag --grace, variable INRUSH_FRONT_GRACE)");
     assert_eq!(loaded.how_to_set("zone"), "`zone` (variable INRUSH_ZONE)");
 }
