@@ -69,7 +69,7 @@ impl Signals {
         shutdown.start(name);
         let name = self.next().await;
         tracing::error!(signal = name, "second signal: leaving at once, with work unfinished");
-        std::process::exit(ExitStatus::Failed.code().into());
+        leave_at_once();
     }
 
     async fn next(&mut self) -> &'static str {
@@ -78,6 +78,14 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user does not want to wait for what draining would finish"
+)]
+fn leave_at_once() -> ! {
+    std::process::exit(ExitStatus::Failed.code().into())
 }
 
 #[cfg(test)]

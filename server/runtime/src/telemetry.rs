@@ -3,6 +3,7 @@
 //!
 //! [`init`] is the one place where subscribers are put together; traces and metrics that leave the process join here.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
@@ -127,7 +128,11 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic_message(panic.payload());
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
-    tracing::error!(place, thread = thread.name().unwrap_or("unnamed"), "panicked: {message}");
+    // Captured only if RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(backtrace));
+    tracing::error!(place, thread = thread.name().unwrap_or("unnamed"), backtrace, "panicked: {message}");
 }
 
 /// Why logs cannot be started or changed.
