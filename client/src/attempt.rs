@@ -3,7 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use futures_util::future::BoxFuture;
-use tonic::{ConnectError, Request, Response, Status};
+use prost::Message;
+use tonic::{ConnectError, Request, Response, Status, TimeoutExpired};
 
 use crate::{
     channel::{Busy, Picked},
@@ -18,14 +19,16 @@ pub(crate) type Reply<R> = BoxFuture<'static, Result<Response<R>, Status>>;
 pub(crate) type Send<M, R> = fn(Stubs, Request<M>) -> Reply<R>;
 
 /// Advice for failures whose own words leave a stranger at a loss.
-const ADVICE: [(&str, &str); 3] = [
+const ADVICE: [(&str, &str); 4] = [
     ("UnknownIssuer", "the server's certificate was not issued by the configured CA"),
-    ("NotValidForName", "set the TLS domain name to a name in the server's certificate"),
+    // What a CA of the same name with another key leads to.
+    ("BadSignature", "the server's certificate was not issued by the configured CA"),
+    ("certificate not valid for name", "set the TLS domain name to a name in the server's certificate"),
     ("CertificateRequired", "the server asks for a client certificate"),
 ];
 
 /// Makes one attempt: sends `message` and waits for the answer, which the server is told to give `within` a time.
-pub(crate) async fn ask<M, R>(
+pub(crate) async fn ask<M: Message, R>(
     picked: &Picked,
     metadata: &Metadata,
     message: M,
@@ -40,7 +43,7 @@ pub(crate) async fn ask<M, R>(
 
 /// Opens a stream within a time. The server is not told a deadline: the stream may live long after it, and the
 /// endpoint counts as busy for as long.
-pub(crate) async fn open<M, R>(
+pub(crate) async fn open<M: Message, R>(
     picked: &Picked,
     metadata: &Metadata,
     message: M,
@@ -51,15 +54,17 @@ pub(crate) async fn open<M, R>(
     run(picked, request, within, send).await
 }
 
-async fn run<M, R>(
+async fn run<M: Message, R>(
     picked: &Picked,
     request: Request<M>,
     within: Duration,
     send: Send<M, R>,
 ) -> Result<(R, Busy), AttemptError> {
+    AttemptError::check_size(request.get_ref().encoded_len(), picked.max_request_bytes())?;
     let busy = picked.occupy();
     let error = match tokio::time::timeout(within, send(picked.stubs(), request)).await {
         Ok(Ok(response)) => return Ok((response.into_inner(), busy)),
+        Ok(Err(status)) if has_timed_out(&status) => AttemptError::no_answer(within, picked.endpoint_name()),
         Ok(Err(status)) => AttemptError::judge(status, picked.endpoint_name()),
         Err(_elapsed) => AttemptError::no_answer(within, picked.endpoint_name()),
     };
@@ -89,6 +94,8 @@ pub(crate) enum Origin {
     Transport,
     /// This client, which waited no longer.
     Timer,
+    /// This client, which did not send the request.
+    Caller,
 }
 
 impl AttemptError {
@@ -109,10 +116,26 @@ impl AttemptError {
         Self { status: Status::unavailable(message), origin: Origin::Transport, connected: true }
     }
 
+    /// Refuses a request that is too large. The transport would only say that a stream broke.
+    fn check_size(bytes: usize, most: usize) -> Result<(), Self> {
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "the request has {bytes} bytes, and the client's setting max_request_bytes allows {most}"
+        );
+        Err(Self { status: Status::invalid_argument(message), origin: Origin::Caller, connected: true })
+    }
+
     fn no_answer(within: Duration, endpoint: &str) -> Self {
         let message = format!("no answer from Inrush at {endpoint} within {within:?}");
         Self { status: Status::deadline_exceeded(message), origin: Origin::Timer, connected: true }
     }
+}
+
+/// Whether the transport waited no longer; it keeps the same time as this client and sometimes wins.
+fn has_timed_out(status: &Status) -> bool {
+    status.source().is_some_and(|source| chain(source).any(|error| error.is::<TimeoutExpired>()))
 }
 
 /// All that an error and its causes say, each thing once, with advice where there is any.

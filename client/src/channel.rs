@@ -200,6 +200,11 @@ impl Picked {
         Stubs::new(self.endpoint.lines(self.purpose).channels.next().clone(), self.sizes)
     }
 
+    /// The largest request that may be sent.
+    pub(crate) fn max_request_bytes(&self) -> usize {
+        self.sizes.request
+    }
+
     /// Counts the endpoint as busier until the result is dropped.
     pub(crate) fn occupy(&self) -> Busy {
         self.endpoint.lines(self.purpose).busy.fetch_add(1, Ordering::Relaxed);

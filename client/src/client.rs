@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prost::Message;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
@@ -82,7 +83,11 @@ impl Client {
     }
 
     /// Sends `message` until it is answered, another attempt would be useless, or a bound is met.
-    pub(crate) async fn call<M: Clone, R>(&self, message: M, send: Send<M, R>) -> Result<R, CallError> {
+    pub(crate) async fn call<M: Message + Clone, R>(
+        &self,
+        message: M,
+        send: Send<M, R>,
+    ) -> Result<R, CallError> {
         let Shared { channels, metadata, policy, budget } = &*self.shared;
         let mut retries = Retries::begin(policy, budget, Instant::now() + self.call_deadline);
         let mut picked = channels.pick(Purpose::Call, None);

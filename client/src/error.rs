@@ -67,7 +67,7 @@ impl CallError {
         }
     }
 
-    /// The stable reason from the server's ErrorInfo (domain `inrush`). `None` for what never reached it.
+    /// The stable reason from the server's ErrorInfo (domain `inrush`). `None` where it gave none.
     pub fn reason(&self) -> Option<&str> {
         self.failure().reason.as_deref()
     }
@@ -98,7 +98,7 @@ impl CallError {
         let retry_after = retry_after(&status);
         let details = status.get_error_details();
         let code = match origin {
-            Origin::Server => status.code(),
+            Origin::Server | Origin::Caller => status.code(),
             Origin::Transport => Code::Unavailable,
             Origin::Timer => Code::DeadlineExceeded,
         };

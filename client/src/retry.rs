@@ -152,6 +152,7 @@ pub(crate) enum Verdict {
 pub(crate) fn verdict(error: &AttemptError) -> Verdict {
     match error.origin {
         Origin::Transport | Origin::Timer => return Verdict::Repeat,
+        Origin::Caller => return Verdict::Final,
         Origin::Server => {}
     }
     match (error.status.code(), retry_after(&error.status)) {

@@ -148,6 +148,9 @@ impl ClientSettings {
 
     /// Checks the settings, reads the files that they name, and says where to connect.
     pub(crate) fn resolve(self) -> Result<(Vec<Destination>, Parts), ConnectError> {
+        if self.endpoints.is_empty() {
+            return Err(ConnectError::NoEndpoint);
+        }
         let destinations =
             self.endpoints.iter().map(|url| self.destination(url)).collect::<Result<_, _>>()?;
         Ok((destinations, self.into_parts()?))

@@ -1,4 +1,4 @@
-//! The generated clients over one connection, with the size limits that every one of them gets.
+//! The generated clients over one connection, with the size limit that every one of them gets.
 
 use inrush_proto::v1::{
     queue_service_client::QueueServiceClient, sale_admin_service_client::SaleAdminServiceClient,
@@ -17,29 +17,23 @@ pub(crate) struct MessageSizes {
 #[derive(Debug)]
 pub(crate) struct Stubs {
     channel: Channel,
-    sizes: MessageSizes,
+    max_reply_bytes: usize,
 }
 
 impl Stubs {
     pub(crate) fn new(channel: Channel, sizes: MessageSizes) -> Self {
-        Self { channel, sizes }
+        Self { channel, max_reply_bytes: sizes.reply }
     }
 
     pub(crate) fn queue(self) -> QueueServiceClient<Channel> {
-        QueueServiceClient::new(self.channel)
-            .max_encoding_message_size(self.sizes.request)
-            .max_decoding_message_size(self.sizes.reply)
+        QueueServiceClient::new(self.channel).max_decoding_message_size(self.max_reply_bytes)
     }
 
     pub(crate) fn admin(self) -> SaleAdminServiceClient<Channel> {
-        SaleAdminServiceClient::new(self.channel)
-            .max_encoding_message_size(self.sizes.request)
-            .max_decoding_message_size(self.sizes.reply)
+        SaleAdminServiceClient::new(self.channel).max_decoding_message_size(self.max_reply_bytes)
     }
 
     pub(crate) fn settlement(self) -> SettlementServiceClient<Channel> {
-        SettlementServiceClient::new(self.channel)
-            .max_encoding_message_size(self.sizes.request)
-            .max_decoding_message_size(self.sizes.reply)
+        SettlementServiceClient::new(self.channel).max_decoding_message_size(self.max_reply_bytes)
     }
 }

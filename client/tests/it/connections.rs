@@ -1,0 +1,94 @@
+//! Connections over TCP: refused, late, several, broken.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use inrush_client::{CallError, Client, ClientSettings, ConnectError, RetryPolicy, Ticket};
+
+use crate::fake::{Answer, Fake, TcpServer, waiting};
+
+fn answering() -> Arc<Fake> {
+    Arc::new(Fake::default().poll(|_, _| Answer::Say(waiting(1, 1))))
+}
+
+/// An address where nothing listens. (Another process could take it in between, which no test here does.)
+fn deserted() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn connecting_to_nothing_says_where_and_why() {
+    let address = deserted();
+    let error = Client::connect(ClientSettings::new(format!("http://{address}"))).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Unreachable { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(message.starts_with(&format!("cannot reach Inrush: http://{address}: ")), "{message}");
+    assert!(message.contains("onnection refused"), "{message}");
+}
+
+#[tokio::test]
+async fn no_endpoint_at_all_is_an_error() {
+    let nothing = Vec::<String>::new();
+    let error = Client::connect(ClientSettings::balanced(nothing)).await.unwrap_err();
+    assert!(error.to_string().contains("name at least one"), "{error}");
+}
+
+#[tokio::test]
+async fn a_lazy_client_may_start_before_the_server() {
+    let address = deserted();
+    let client = Client::lazy(ClientSettings::new(format!("http://{address}"))).unwrap();
+    let once = ClientSettings::new(format!("http://{address}")).retry(RetryPolicy::never());
+    let error = Client::lazy(once).unwrap().poll(&Ticket::from("t")).await.unwrap_err();
+    assert!(matches!(&error, CallError::Unavailable(_)), "{error}");
+    assert!(error.message().starts_with(&format!("cannot reach Inrush at http://{address}: ")), "{error}");
+
+    let fake = answering();
+    let server = TcpServer::start_at(&fake, address, None);
+    client.poll(&Ticket::from("t")).await.unwrap();
+    server.kill();
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_the_endpoints() {
+    let (first, second) = (answering(), answering());
+    let servers = [TcpServer::start(&first), TcpServer::start(&second)];
+    let settings = ClientSettings::balanced(servers.each_ref().map(TcpServer::url));
+    let client = Client::connect(settings).await.unwrap();
+    for _ in 0..20 {
+        client.poll(&Ticket::from("t")).await.unwrap();
+    }
+    assert_eq!((first.calls(), second.calls()), (10, 10));
+    servers.into_iter().for_each(TcpServer::kill);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_away_costs_few_retries_and_no_call() {
+    let fake = answering();
+    let server = TcpServer::start(&fake);
+    let settings = ClientSettings::balanced([format!("http://{}", deserted()), server.url()]);
+    // The reserve is far below what trying the dead endpoint every other time would take.
+    let policy = RetryPolicy { reserve_per_second: 1, calls_per_retry: 1_000, ..RetryPolicy::default() };
+    let client = Client::connect(settings.retry(policy)).await.unwrap();
+    for _ in 0..200 {
+        client.poll(&Ticket::from("t")).await.unwrap();
+    }
+    assert_eq!(fake.calls(), 200);
+    server.kill();
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again() {
+    let fake = answering();
+    let server = TcpServer::start(&fake);
+    let address = server.address();
+    let client = Client::connect(ClientSettings::new(server.url())).await.unwrap();
+    client.poll(&Ticket::from("t")).await.unwrap();
+    server.kill();
+    let server = TcpServer::start_at(&fake, address, None);
+    for _ in 0..8 {
+        client.poll(&Ticket::from("t")).await.unwrap();
+    }
+    server.kill();
+}

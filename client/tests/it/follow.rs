@@ -1,0 +1,129 @@
+//! Following a ticket: at the server's pace, through failures, never backwards, to the end.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use inrush_client::{
+    CallError, ClientSettings, Ended, RetryPolicy, Ticket, TicketState, TicketStatus, proto,
+};
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::fake::{Answer, Fake, in_state, ordered, waiting};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn settings() -> ClientSettings {
+    ClientSettings::new("http://memory").retry(RetryPolicy { patience: 60 * SECOND, ..RetryPolicy::never() })
+}
+
+fn ticket() -> Ticket {
+    Ticket::from("signed-ticket")
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_when_the_server_says_so_until_the_state_is_final() {
+    let fake = Arc::new(Fake::default().poll(|call, _| {
+        Answer::Say(match call {
+            1 => waiting(30, 20),
+            2 => waiting(10, 7),
+            3 => in_state(proto::TicketState::Processing),
+            _ => ordered(),
+        })
+    }));
+    let client = fake.client(settings()).await;
+    let statuses: Vec<TicketStatus> = client.follow(&ticket()).try_collect().await.unwrap();
+    let told: Vec<_> = statuses.iter().map(|status| (status.state, status.position)).collect();
+    assert_eq!(
+        told,
+        [
+            (TicketState::Waiting, Some(30)),
+            (TicketState::Waiting, Some(10)),
+            (TicketState::Processing, None),
+            (TicketState::Ordered, None),
+        ]
+    );
+    let gaps = fake.gaps();
+    for (gap, poll_after) in gaps.iter().zip([20, 7, 1]) {
+        let expected = Duration::from_secs(poll_after);
+        assert!((expected..=expected + Duration::from_millis(5)).contains(gap), "{gaps:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_enqueue_told_saves_the_first_question() {
+    let fake = Arc::new(Fake::default().poll(|_, _| Answer::Say(ordered())));
+    let client = fake.client(settings()).await;
+    let known = TicketStatus::from(waiting(5, 12));
+    let begun = Instant::now();
+    let statuses: Vec<TicketStatus> = client.follow_from(&ticket(), &known).try_collect().await.unwrap();
+    assert_eq!((statuses.len(), fake.calls()), (1, 1));
+    assert!(begun.elapsed() >= 12 * SECOND);
+    let ended = TicketStatus::from(ordered());
+    assert!(client.follow_from(&ticket(), &ended).next().await.is_none(), "a final ticket is not followed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_never_rise_within_an_epoch() {
+    let told = |epoch: u64, position| proto::TicketStatus {
+        ticket_id: format!("shoes/{epoch}/100"),
+        ..waiting(position, 1)
+    };
+    let fake = Arc::new(Fake::default().poll(move |call, _| {
+        Answer::Say(match call {
+            1 => told(1, 50),
+            2 => told(1, 60),
+            3 => told(1, 40),
+            4 => told(2, 70),
+            5 => told(1, 39),
+            6 => told(2, 75),
+            _ => ordered(),
+        })
+    }));
+    let client = fake.client(settings()).await;
+    let known = TicketStatus::from(told(1, 55));
+    let positions: Vec<_> =
+        client.follow_from(&ticket(), &known).map(|status| status.unwrap().position).collect().await;
+    assert_eq!(positions, [Some(50), Some(50), Some(40), Some(70), Some(70), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lives_through_an_outage_at_the_pace_the_server_set() {
+    let fake = Arc::new(Fake::default().poll(|call, _| match call {
+        1 => Answer::Say(waiting(9, 5)),
+        2..=6 => Answer::Fail(Status::unavailable("away")),
+        _ => Answer::Say(ordered()),
+    }));
+    let client = fake.client(settings()).await;
+    let statuses: Vec<TicketStatus> = client.follow(&ticket()).try_collect().await.unwrap();
+    assert_eq!(statuses.len(), 2);
+    assert!(fake.gaps().iter().all(|gap| *gap >= 5 * SECOND), "{:?}", fake.gaps());
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends() {
+    let fake = Arc::new(Fake::default().poll(|call, _| match call {
+        1 => Answer::Say(waiting(9, 5)),
+        _ => Answer::Fail(Status::unavailable("away")),
+    }));
+    let client = fake.client(settings()).await;
+    let begun = Instant::now();
+    let mut statuses = client.follow(&ticket());
+    assert!(statuses.next().await.unwrap().is_ok());
+    let error = statuses.next().await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, CallError::Unavailable(failure) if failure.ended == Ended::PatienceOver),
+        "{error}"
+    );
+    assert!(statuses.next().await.is_none());
+    assert!(begun.elapsed() >= 60 * SECOND && begun.elapsed() < 80 * SECOND, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_stays_ends_it_at_once() {
+    let fake = Arc::new(Fake::default().poll(|_, _| Answer::Fail(Status::not_found("no such ticket"))));
+    let client = fake.client(settings()).await;
+    let items: Vec<_> = client.follow(&ticket()).collect().await;
+    assert!(matches!(&items[..], [Err(CallError::NotFound(_))]), "{items:?}");
+    assert_eq!(fake.calls(), 1);
+}

@@ -1,0 +1,144 @@
+//! Watching a ticket: broken streams are taken up again, and nothing is told twice.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use inrush_client::{
+    CallError, ClientSettings, Code, Ended, RetryPolicy, Ticket, TicketState, TicketStatus, proto,
+};
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::fake::{Fake, Step, TcpServer, in_state, ordered, overloaded, waiting};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn settings() -> ClientSettings {
+    ClientSettings::new("http://memory")
+}
+
+fn ticket() -> Ticket {
+    Ticket::from("signed-ticket")
+}
+
+fn positions(statuses: &[TicketStatus]) -> Vec<Option<u64>> {
+    statuses.iter().map(|status| status.position).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_every_change_and_ends_after_a_final_state() {
+    let fake = Arc::new(Fake::default().watch(|_, request| {
+        assert_eq!(request.ticket, "signed-ticket");
+        vec![
+            Step::Say(waiting(2, 1)),
+            Step::Say(waiting(1, 1)),
+            Step::Say(in_state(proto::TicketState::Processing)),
+            Step::Say(ordered()),
+            Step::Stay,
+        ]
+    }));
+    let client = fake.client(settings()).await;
+    let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
+    assert_eq!(positions(&statuses), [Some(2), Some(1), None, None]);
+    assert_eq!(statuses[3].state, TicketState::Ordered);
+    assert_eq!(fake.calls(), 1);
+    assert_eq!(fake.seen()[0].timeout(), None, "a watch may last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_stream_is_taken_up_where_it_was() {
+    let fake = Arc::new(Fake::default().watch(|call, _| match call {
+        1 => vec![
+            Step::Say(waiting(9, 1)),
+            Step::Say(waiting(7, 1)),
+            Step::Break(Status::unavailable("drain")),
+        ],
+        2 => vec![Step::Break(Status::unavailable("not yet"))],
+        // The same standing, but for when to ask again, and then a worse one: neither is news.
+        3 => vec![Step::Say(waiting(7, 3)), Step::Say(waiting(8, 1)), Step::Say(waiting(4, 1))],
+        _ => vec![Step::Say(ordered())],
+    }));
+    let client = fake.client(settings()).await;
+    let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
+    assert_eq!(positions(&statuses), [Some(9), Some(7), Some(4), None]);
+    assert_eq!(fake.calls(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overloaded_server_is_left_alone_for_as_long_as_it_says() {
+    let fake = Arc::new(Fake::default().watch(|call, _| match call {
+        1 => vec![Step::Break(overloaded(Code::Unavailable, 8 * SECOND))],
+        _ => vec![Step::Say(ordered())],
+    }));
+    let client = fake.client(settings()).await;
+    let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
+    assert_eq!(statuses.len(), 1);
+    assert!(fake.gaps()[0] >= 8 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_stays_broken_ends_with_its_error() {
+    let fake = Arc::new(Fake::default().watch(|_, _| vec![Step::Break(Status::unavailable("away"))]));
+    let client = fake.client(settings()).await;
+    let begun = Instant::now();
+    let items: Vec<_> = client.watch(&ticket()).collect().await;
+    let [Err(error)] = &items[..] else { panic!("{items:?}") };
+    assert!(
+        matches!(error, CallError::Unavailable(failure) if failure.ended == Ended::PatienceOver),
+        "{error}"
+    );
+    assert!((60 * SECOND..70 * SECOND).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_budget_slows_a_watch_down_and_does_not_end_it() {
+    let fake = Arc::new(Fake::default().watch(|call, _| match call {
+        1..=10 => vec![Step::Break(Status::unavailable("away"))],
+        _ => vec![Step::Say(ordered())],
+    }));
+    let policy = RetryPolicy { reserve_per_second: 0, calls_per_retry: 1_000, ..RetryPolicy::default() };
+    let client = fake.client(settings().retry(policy.clone())).await;
+    let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
+    assert_eq!(statuses.len(), 1);
+    assert!(fake.gaps().iter().all(|gap| *gap >= policy.max_backoff), "{:?}", fake.gaps());
+}
+
+#[tokio::test(start_paused = true)]
+async fn healthy_streams_may_end_any_number_of_times() {
+    let fake = Arc::new(Fake::default().watch(|call, _| match call {
+        1..=50 => vec![Step::Say(waiting(9, 1)), Step::Rest(30 * SECOND)],
+        _ => vec![Step::Say(ordered())],
+    }));
+    let policy = RetryPolicy { reserve_per_second: 0, calls_per_retry: 1_000, ..RetryPolicy::default() };
+    let client = fake.client(settings().retry(policy.clone())).await;
+    let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
+    assert_eq!(positions(&statuses), [Some(9), None], "the same standing is told once");
+    let longest = 30 * SECOND + policy.first_backoff + Duration::from_millis(5);
+    assert!(fake.gaps().iter().all(|gap| *gap <= longest), "{:?}", fake.gaps());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_stays_ends_it_at_once() {
+    let fake = Arc::new(Fake::default().watch(|_, _| vec![Step::Break(Status::not_found("no such ticket"))]));
+    let client = fake.client(settings()).await;
+    let items: Vec<_> = client.watch(&ticket()).collect().await;
+    assert!(matches!(&items[..], [Err(CallError::NotFound(_))]), "{items:?}");
+    assert_eq!(fake.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_killed_server_is_found_again_when_it_is_back() {
+    let first = Arc::new(Fake::default().watch(|_, _| vec![Step::Say(waiting(9, 1)), Step::Stay]));
+    let server = TcpServer::start(&first);
+    let address = server.address();
+    let client = inrush_client::Client::connect(ClientSettings::new(server.url())).await.unwrap();
+    let mut statuses = client.watch(&ticket());
+    assert_eq!(statuses.next().await.unwrap().unwrap().position, Some(9));
+    server.kill();
+    let second = Arc::new(Fake::default().watch(|_, _| vec![Step::Say(waiting(9, 1)), Step::Say(ordered())]));
+    let server = TcpServer::start_at(&second, address, None);
+    let last = statuses.next().await.unwrap().unwrap();
+    assert_eq!(last.state, TicketState::Ordered, "the standing that was told is not told again");
+    assert!(statuses.next().await.is_none());
+    server.kill();
+}
