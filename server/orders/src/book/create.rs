@@ -1,0 +1,157 @@
+//! Creates a batch of orders in one transaction.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::Row as _;
+
+use super::{
+    BookError, MovementKind, NewOrder, OrderBook, OrderState, Outcome, Payment,
+    database::{Connection, Run, Work},
+    milliseconds, now,
+    plan::{Accepted, Known, Plan, plan},
+    rows::{MovementRow, OrderRow, StockChange, count, integer, json},
+    statements::Statements,
+};
+
+impl OrderBook {
+    /// Creates orders, in the order given, as far as the stock goes: one outcome each, all in one transaction. A ticket
+    /// that has an order already, by whomever it was created, is answered with that order.
+    ///
+    /// # Errors
+    ///
+    /// When the outcome is not known. Repeating the call is safe and tells.
+    pub async fn create(&self, orders: &[NewOrder]) -> Result<Vec<Outcome>, BookError> {
+        if orders.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.database.transact(&CreateOrders { orders }).await
+    }
+}
+
+struct CreateOrders<'a> {
+    orders: &'a [NewOrder],
+}
+
+impl Work for CreateOrders<'_> {
+    type Output = Vec<Outcome>;
+
+    async fn run(
+        &self,
+        connection: &mut Connection,
+        statements: &'static Statements,
+    ) -> Result<Run<Vec<Outcome>>, BookError> {
+        let known = look(connection, statements, self.orders).await?;
+        let plan = plan(self.orders, known, new_order_id);
+        if plan.accepted.is_empty() {
+            return Ok(Run::Done(plan.outcomes));
+        }
+        if !insert(connection, statements, &plan.accepted).await? {
+            // Another replica has created one of these orders since we looked. It shows the next time.
+            return Ok(Run::Again);
+        }
+        take_stock(connection, statements, &plan).await?;
+        Ok(Run::Done(plan.outcomes))
+    }
+}
+
+/// Locks the stock of every sale concerned, and only then looks for orders: what another transaction did to these
+/// sales before is seen.
+async fn look(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    orders: &[NewOrder],
+) -> Result<Known, BookError> {
+    let sales: BTreeSet<&str> = orders.iter().map(|order| order.sale_id.as_str()).collect();
+    let mut remaining = HashMap::new();
+    for row in sqlx::query(statements.lock_stock).bind(json(&sales)?).fetch_all(&mut *connection).await? {
+        let units: Option<i64> = row.try_get("remaining")?;
+        let units = units.map(|units| count("a sale's remaining stock", units)).transpose()?;
+        remaining.insert(row.try_get("sale_id")?, units);
+    }
+    let tickets: Vec<&str> = orders.iter().map(|order| order.ticket_id.as_str()).collect();
+    let mut existing = HashMap::new();
+    for row in sqlx::query(statements.find_orders).bind(json(&tickets)?).fetch_all(&mut *connection).await? {
+        existing.insert(row.try_get("ticket_id")?, row.try_get("order_id")?);
+    }
+    Ok(Known { remaining, orders: existing })
+}
+
+/// Inserts the orders; false when one of the tickets has an order by now.
+async fn insert(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    accepted: &[Accepted<'_>],
+) -> Result<bool, BookError> {
+    let now = now();
+    let rows = accepted.iter().map(|accepted| order_row(accepted, now)).collect::<Result<Vec<_>, _>>()?;
+    let inserted =
+        sqlx::query(statements.insert_orders).bind(json(&rows)?).bind(now).execute(connection).await?;
+    Ok(usize::try_from(inserted.rows_affected()).is_ok_and(|inserted| inserted == rows.len()))
+}
+
+fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, BookError> {
+    let order = accepted.order;
+    let (state, payment_deadline) = match order.payment {
+        Payment::Paid => (OrderState::Paid, None),
+        Payment::Awaited(limit) => {
+            (OrderState::AwaitingPayment, Some(now.saturating_add(milliseconds(limit))))
+        }
+    };
+    Ok(OrderRow {
+        ticket_id: &order.ticket_id,
+        order_id: &accepted.order_id,
+        sale_id: &order.sale_id,
+        seq: integer("a ticket's number", order.seq)?,
+        buyer_id: &order.buyer_id,
+        units: integer("a number of units", order.units)?,
+        state: state.as_str(),
+        payment_deadline,
+    })
+}
+
+/// Writes what the orders take into the ledger and off the stock.
+async fn take_stock(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    plan: &Plan<'_>,
+) -> Result<(), BookError> {
+    let mut changes = Vec::new();
+    for (sale_id, units) in plan.taken() {
+        changes.push(StockChange { sale_id, units: -integer("a number of units", units)? });
+    }
+    let mut movements = Vec::new();
+    for accepted in plan.accepted.iter().filter(|accepted| accepted.takes_stock) {
+        movements.push(MovementRow {
+            sale_id: &accepted.order.sale_id,
+            kind: MovementKind::Order.as_str(),
+            units: -integer("a number of units", accepted.order.units)?,
+            ticket_id: Some(&accepted.order.ticket_id),
+        });
+    }
+    move_stock(connection, statements, &changes, &movements).await
+}
+
+/// Changes stock and says why. Nothing is changed in part: a change that does not fit is an error, and the
+/// transaction is rolled back.
+pub(super) async fn move_stock(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    changes: &[StockChange<'_>],
+    movements: &[MovementRow<'_>],
+) -> Result<(), BookError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let changed =
+        sqlx::query(statements.change_remaining).bind(json(changes)?).execute(&mut *connection).await?;
+    if usize::try_from(changed.rows_affected()).ok() != Some(changes.len()) {
+        return Err(BookError::Inconsistent("a stock that was locked was not there any more".to_owned()));
+    }
+    sqlx::query(statements.insert_movements).bind(json(movements)?).bind(now()).execute(connection).await?;
+    Ok(())
+}
+
+/// 128 random bits: never met twice, and nothing can be guessed from it.
+fn new_order_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

@@ -1,0 +1,230 @@
+//! The connections to the database, and how a transaction is run so that busy databases and lost races are retried
+//! and nothing waits for ever.
+
+use std::{future::Future, str::FromStr as _, time::Duration};
+
+use sqlx::{
+    AnyPool, Executor as _,
+    any::{AnyConnectOptions, AnyPoolOptions},
+    migrate::Migrator,
+};
+use tracing::warn;
+
+use super::{
+    error::BookError,
+    statements::{POSTGRES, SQLITE, Statements},
+};
+use crate::database_url::{DatabaseKind, DatabaseUrl};
+
+pub(super) type Connection = sqlx::AnyConnection;
+
+/// One writer, because SQLite has one; on PostgreSQL more, for releases and provisioning beside order creation.
+const POSTGRES_CONNECTIONS: u32 = 8;
+/// Readers do not wait for the writer in WAL mode.
+const SQLITE_READERS: u32 = 4;
+/// How long to wait for a connection, a new one included.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// A transaction takes milliseconds; one that takes this long is stuck behind a dead connection.
+const TRANSACTION_LIMIT: Duration = Duration::from_secs(20);
+/// How often a transaction is run again because others were in the way.
+const ATTEMPTS: u32 = 8;
+/// The first pause between two of those attempts; it doubles every time.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// How often to try to reach a database that is still starting, and the pause between: about ten seconds.
+const OPEN_ATTEMPTS: u32 = 20;
+const OPEN_PAUSE: Duration = Duration::from_millis(500);
+
+/// On every SQLite connection. WAL lets readers and the writer work side by side; FULL keeps an answered order through
+/// a power cut; a second process that writes to the same file is waited for.
+const SQLITE_SESSION: &str = "
+    PRAGMA busy_timeout = 2000;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;";
+/// On every PostgreSQL connection: the server gives up before this side does, and a lock whose holder has
+/// vanished is not waited for without end.
+const POSTGRES_SESSION: &str = "
+    SET lock_timeout = '5s';
+    SET statement_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '20s';";
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// What is done in one transaction. It may be run several times, and only the last run counts.
+pub(super) trait Work: Sync {
+    /// What comes of it.
+    type Output: Send;
+
+    /// Does it on a connection with an open transaction.
+    fn run(
+        &self,
+        connection: &mut Connection,
+        statements: &'static Statements,
+    ) -> impl Future<Output = Result<Run<Self::Output>, BookError>> + Send;
+}
+
+/// What one run came to.
+pub(super) enum Run<T> {
+    /// Commit, and this is the result.
+    Done(T),
+    /// Somebody else was faster: roll back and run again on what is true now.
+    Again,
+}
+
+/// The pools of one database. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Database {
+    kind: DatabaseKind,
+    writer: AnyPool,
+    reader: AnyPool,
+}
+
+impl Database {
+    /// Connects, waiting a little for a database that is still starting, and brings the schema up to date.
+    pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, BookError> {
+        sqlx::any::install_default_drivers();
+        let mut attempt = 1;
+        loop {
+            match Self::try_open(url).await {
+                Ok(database) => return Ok(database),
+                Err(error) if attempt < OPEN_ATTEMPTS && can_pass(&error) => {
+                    warn!(database = %url, %error, attempt, "cannot open the order database yet");
+                }
+                Err(error) => return Err(error),
+            }
+            attempt += 1;
+            tokio::time::sleep(OPEN_PAUSE).await;
+        }
+    }
+
+    async fn try_open(url: &DatabaseUrl) -> Result<Self, BookError> {
+        let options = AnyConnectOptions::from_str(&url.for_connecting())?;
+        let kind = url.kind();
+        let database = match kind {
+            // A memory database lives and dies with its one connection, which is therefore kept whatever happens.
+            DatabaseKind::Memory => {
+                let pool = pool(kind, 1).idle_timeout(None).max_lifetime(None).connect_with(options).await?;
+                Self { kind, reader: pool.clone(), writer: pool }
+            }
+            DatabaseKind::SqliteFile => Self {
+                kind,
+                writer: pool(kind, 1).connect_with(options.clone()).await?,
+                reader: pool(kind, SQLITE_READERS).connect_with(options).await?,
+            },
+            DatabaseKind::Postgres => {
+                let pool = pool(kind, POSTGRES_CONNECTIONS).connect_with(options).await?;
+                Self { kind, reader: pool.clone(), writer: pool }
+            }
+        };
+        database.migrations().run(&database.writer).await?;
+        Ok(database)
+    }
+
+    /// This database's SQL.
+    pub(super) fn statements(&self) -> &'static Statements {
+        match self.kind {
+            DatabaseKind::Memory | DatabaseKind::SqliteFile => &SQLITE,
+            DatabaseKind::Postgres => &POSTGRES,
+        }
+    }
+
+    /// Connections for queries that change nothing.
+    pub(super) fn reader(&self) -> &AnyPool {
+        &self.reader
+    }
+
+    /// Runs `work` in a transaction, again and again while others are in the way, and commits what it did.
+    pub(super) async fn transact<W: Work>(&self, work: &W) -> Result<W::Output, BookError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            match self.run_once(work).await {
+                Ok(Run::Done(output)) => return Ok(output),
+                Ok(Run::Again) => {}
+                Err(BookError::Database(error)) if self.is_contention(&error) => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        match self.run_once(work).await? {
+            Run::Done(output) => Ok(output),
+            Run::Again => Err(BookError::Contended { attempts: ATTEMPTS }),
+        }
+    }
+
+    async fn run_once<W: Work>(&self, work: &W) -> Result<Run<W::Output>, BookError> {
+        let run = async {
+            let mut transaction = self.writer.begin_with(self.statements().begin).await?;
+            let run = work.run(&mut transaction, self.statements()).await?;
+            match run {
+                Run::Done(_) => transaction.commit().await?,
+                Run::Again => transaction.rollback().await?,
+            }
+            Ok(run)
+        };
+        tokio::time::timeout(TRANSACTION_LIMIT, run)
+            .await
+            .unwrap_or(Err(BookError::TimedOut { limit: TRANSACTION_LIMIT }))
+    }
+
+    /// Closes every connection. Whoever still uses the database gets errors from now on.
+    pub(super) async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+
+    fn migrations(&self) -> &'static Migrator {
+        match self.kind {
+            DatabaseKind::Memory | DatabaseKind::SqliteFile => &SQLITE_MIGRATIONS,
+            DatabaseKind::Postgres => &POSTGRES_MIGRATIONS,
+        }
+    }
+
+    /// True when the same transaction can succeed if it is simply run again.
+    fn is_contention(&self, error: &sqlx::Error) -> bool {
+        let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
+        match self.kind {
+            // SQLITE_BUSY and SQLITE_LOCKED; the higher bits of an extended code say more.
+            DatabaseKind::Memory | DatabaseKind::SqliteFile => {
+                code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+            }
+            // Serialization failure, deadlock, lock not available.
+            DatabaseKind::Postgres => matches!(&*code, "40001" | "40P01" | "55P03"),
+        }
+    }
+}
+
+fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
+    let session = match kind {
+        DatabaseKind::Memory | DatabaseKind::SqliteFile => SQLITE_SESSION,
+        DatabaseKind::Postgres => POSTGRES_SESSION,
+    };
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        // A server may have hung up since; a file cannot.
+        .test_before_acquire(kind == DatabaseKind::Postgres)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(session)).await?;
+                Ok(())
+            })
+        })
+}
+
+/// True when a database that is starting, or that another process is setting up just now, gives this error.
+fn can_pass(error: &BookError) -> bool {
+    match error {
+        BookError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_))
+        | BookError::Migration(
+            sqlx::migrate::MigrateError::Execute(_) | sqlx::migrate::MigrateError::ExecuteMigration(..),
+        ) => true,
+        BookError::Database(_)
+        | BookError::Migration(_)
+        | BookError::Contended { .. }
+        | BookError::TimedOut { .. }
+        | BookError::TooLarge { .. }
+        | BookError::Inconsistent(_) => false,
+    }
+}

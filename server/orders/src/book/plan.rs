@@ -1,0 +1,150 @@
+//! Decides, without touching the database, which orders of a batch the stock covers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{NewOrder, Outcome};
+
+/// What is known before the decision; all of it read under the lock on the stock rows.
+pub(super) struct Known {
+    /// Remaining units by sale; `None` for a sale without stock. A sale that is missing here is unknown.
+    pub(super) remaining: HashMap<String, Option<u64>>,
+    /// Order ids by ticket, of tickets that have an order already.
+    pub(super) orders: HashMap<String, String>,
+}
+
+/// What is to be done, and what is to be answered once it is done.
+pub(super) struct Plan<'a> {
+    /// One for each order asked for, in that order.
+    pub(super) outcomes: Vec<Outcome>,
+    /// The orders to insert, in the order asked for.
+    pub(super) accepted: Vec<Accepted<'a>>,
+}
+
+/// An order that the stock covers.
+pub(super) struct Accepted<'a> {
+    pub(super) order: &'a NewOrder,
+    pub(super) order_id: String,
+    /// False for a sale without stock.
+    pub(super) takes_stock: bool,
+}
+
+/// Goes through the orders as they stand in line: each gets all its units or none, and one that asks for too much does
+/// not stand in the way of a smaller one behind it. A ticket named twice gets one order.
+pub(super) fn plan<'a>(
+    orders: &'a [NewOrder],
+    mut known: Known,
+    mut new_order_id: impl FnMut() -> String,
+) -> Plan<'a> {
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
+    let mut accepted = Vec::new();
+    for order in orders {
+        outcomes.push(match known.orders.get(&order.ticket_id) {
+            Some(order_id) => Outcome::Created { order_id: order_id.clone(), repeated: true },
+            None => match take(&mut known.remaining, order) {
+                Take::Nothing => Outcome::UnknownSale,
+                Take::TooLittle => Outcome::OutOfStock,
+                Take::Taken { takes_stock } => {
+                    let order_id = new_order_id();
+                    known.orders.insert(order.ticket_id.clone(), order_id.clone());
+                    accepted.push(Accepted { order, order_id: order_id.clone(), takes_stock });
+                    Outcome::Created { order_id, repeated: false }
+                }
+            },
+        });
+    }
+    Plan { outcomes, accepted }
+}
+
+impl Plan<'_> {
+    /// Units to take from each sale with stock.
+    pub(super) fn taken(&self) -> BTreeMap<&str, u64> {
+        let mut taken = BTreeMap::new();
+        for accepted in self.accepted.iter().filter(|accepted| accepted.takes_stock) {
+            *taken.entry(accepted.order.sale_id.as_str()).or_default() += accepted.order.units;
+        }
+        taken
+    }
+}
+
+enum Take {
+    Nothing,
+    TooLittle,
+    Taken { takes_stock: bool },
+}
+
+fn take(remaining: &mut HashMap<String, Option<u64>>, order: &NewOrder) -> Take {
+    match remaining.get_mut(&order.sale_id) {
+        None => Take::Nothing,
+        Some(None) => Take::Taken { takes_stock: false },
+        Some(Some(units)) => match units.checked_sub(order.units) {
+            None => Take::TooLittle,
+            Some(left) => {
+                *units = left;
+                Take::Taken { takes_stock: true }
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::{Known, plan};
+    use crate::book::{NewOrder, Outcome, Payment};
+
+    fn order(ticket_id: &str, sale_id: &str, units: u64) -> NewOrder {
+        NewOrder {
+            ticket_id: ticket_id.to_owned(),
+            sale_id: sale_id.to_owned(),
+            seq: 1,
+            buyer_id: "buyer".to_owned(),
+            units,
+            payment: Payment::Paid,
+        }
+    }
+
+    fn created(order_id: &str, repeated: bool) -> Outcome {
+        Outcome::Created { order_id: order_id.to_owned(), repeated }
+    }
+
+    #[test]
+    fn orders_are_taken_in_line_and_whole_or_not_at_all() {
+        let known = Known {
+            remaining: HashMap::from([("shoes".to_owned(), Some(5)), ("lunch".to_owned(), None)]),
+            orders: HashMap::from([("shoes/1/1".to_owned(), "old".to_owned())]),
+        };
+        let orders = [
+            order("shoes/1/1", "shoes", 9),
+            order("shoes/1/2", "shoes", 3),
+            order("shoes/1/3", "shoes", 3),
+            order("lunch/1/1", "lunch", 1000),
+            order("shoes/1/4", "shoes", 2),
+            order("shoes/1/2", "shoes", 3),
+            order("shoes/1/5", "shoes", 1),
+            order("hats/1/1", "hats", 1),
+        ];
+        let mut ids = 0;
+        let plan = plan(&orders, known, || {
+            ids += 1;
+            format!("new-{ids}")
+        });
+        assert_eq!(
+            plan.outcomes,
+            [
+                created("old", true),
+                created("new-1", false),
+                Outcome::OutOfStock,
+                created("new-2", false),
+                created("new-3", false),
+                created("new-1", true),
+                Outcome::OutOfStock,
+                Outcome::UnknownSale,
+            ]
+        );
+        let accepted: Vec<_> =
+            plan.accepted.iter().map(|accepted| accepted.order.ticket_id.as_str()).collect();
+        assert_eq!(accepted, ["shoes/1/2", "lunch/1/1", "shoes/1/4"]);
+        assert_eq!(plan.taken().into_iter().collect::<Vec<_>>(), [("shoes", 5)]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Releases orders that were never paid, and remembers which of them the queue knows about.
+//!
+//! Units go back on sale here first and in the queue later. The other way round the queue would admit a buyer for units
+//! that are not there yet.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use sqlx::Row as _;
+
+use super::{
+    BookError, MovementKind, OrderBook,
+    create::move_stock,
+    database::{Connection, Run, Work},
+    milliseconds, now,
+    rows::{MovementRow, StockChange, json},
+    statements::{Statements, UNACKNOWLEDGED_RELEASES},
+};
+
+/// A released order that the queue did not take note of is tried again after as long as it has taken so far, but not
+/// sooner than this …
+const SHORTEST_POSTPONEMENT: Duration = Duration::from_millis(200);
+/// … and not later than this.
+const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(60);
+
+/// An order on its way to being released.
+struct Overdue {
+    ticket_id: String,
+    sale_id: String,
+    units: i64,
+}
+
+impl OrderBook {
+    /// Releases up to `limit` orders whose payment is overdue and puts their units back on sale, in one transaction;
+    /// each order once, however many replicas do this. Returns how many were released.
+    ///
+    /// # Errors
+    ///
+    /// When the outcome is not known. Repeating the call is safe.
+    pub async fn release_overdue(&self, limit: u32) -> Result<u32, BookError> {
+        self.database.transact(&ReleaseOverdue { limit }).await
+    }
+
+    /// Tickets of released orders that the queue is to be told of now, those that have waited longest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn unacknowledged_releases(&self, limit: u32) -> Result<Vec<String>, BookError> {
+        let rows = sqlx::query(UNACKNOWLEDGED_RELEASES)
+            .bind(now())
+            .bind(i64::from(limit))
+            .fetch_all(self.database.reader())
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get("ticket_id")?)).collect()
+    }
+
+    /// Notes that the queue knows about the releases of these tickets.
+    ///
+    /// # Errors
+    ///
+    /// When the outcome is not known. Repeating the call is safe.
+    pub async fn acknowledge_releases(&self, tickets: &[String]) -> Result<(), BookError> {
+        self.database.transact(&Acknowledge { tickets: json(tickets)? }).await
+    }
+
+    /// Puts off telling the queue about these tickets: it could not take note of them yet.
+    ///
+    /// # Errors
+    ///
+    /// When the outcome is not known. Repeating the call is safe.
+    pub async fn postpone_releases(&self, tickets: &[String]) -> Result<(), BookError> {
+        self.database.transact(&Postpone { tickets: json(tickets)? }).await
+    }
+}
+
+struct ReleaseOverdue {
+    limit: u32,
+}
+
+impl Work for ReleaseOverdue {
+    type Output = u32;
+
+    async fn run(
+        &self,
+        connection: &mut Connection,
+        statements: &'static Statements,
+    ) -> Result<Run<u32>, BookError> {
+        let overdue = find_overdue(connection, statements, self.limit).await?;
+        if !overdue.is_empty() {
+            release(connection, statements, &overdue).await?;
+        }
+        Ok(Run::Done(u32::try_from(overdue.len()).unwrap_or(self.limit)))
+    }
+}
+
+struct Acknowledge {
+    tickets: String,
+}
+
+impl Work for Acknowledge {
+    type Output = ();
+
+    async fn run(
+        &self,
+        connection: &mut Connection,
+        statements: &'static Statements,
+    ) -> Result<Run<()>, BookError> {
+        sqlx::query(statements.mark_acknowledged).bind(self.tickets.as_str()).execute(connection).await?;
+        Ok(Run::Done(()))
+    }
+}
+
+struct Postpone {
+    tickets: String,
+}
+
+impl Work for Postpone {
+    type Output = ();
+
+    async fn run(
+        &self,
+        connection: &mut Connection,
+        statements: &'static Statements,
+    ) -> Result<Run<()>, BookError> {
+        sqlx::query(statements.postpone_acknowledgement)
+            .bind(self.tickets.as_str())
+            .bind(now())
+            .bind(milliseconds(SHORTEST_POSTPONEMENT))
+            .bind(milliseconds(LONGEST_POSTPONEMENT))
+            .execute(connection)
+            .await?;
+        Ok(Run::Done(()))
+    }
+}
+
+async fn find_overdue(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    limit: u32,
+) -> Result<Vec<Overdue>, BookError> {
+    let rows = sqlx::query(statements.overdue_orders)
+        .bind(now())
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Overdue {
+                ticket_id: row.try_get("ticket_id")?,
+                sale_id: row.try_get("sale_id")?,
+                units: row.try_get("units")?,
+            })
+        })
+        .collect()
+}
+
+async fn release(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    overdue: &[Overdue],
+) -> Result<(), BookError> {
+    let limited = sales_with_stock(connection, statements, overdue).await?;
+    let tickets: Vec<&str> = overdue.iter().map(|order| order.ticket_id.as_str()).collect();
+    let released = sqlx::query(statements.mark_released)
+        .bind(json(&tickets)?)
+        .bind(now())
+        .execute(&mut *connection)
+        .await?;
+    if usize::try_from(released.rows_affected()).ok() != Some(overdue.len()) {
+        return Err(BookError::Inconsistent("an order that was locked was not there any more".to_owned()));
+    }
+    let mut returned: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut movements = Vec::new();
+    for order in overdue.iter().filter(|order| limited.contains(&order.sale_id)) {
+        *returned.entry(&order.sale_id).or_default() += order.units;
+        movements.push(MovementRow {
+            sale_id: &order.sale_id,
+            kind: MovementKind::Release.as_str(),
+            units: order.units,
+            ticket_id: Some(&order.ticket_id),
+        });
+    }
+    let changes: Vec<_> =
+        returned.into_iter().map(|(sale_id, units)| StockChange { sale_id, units }).collect();
+    move_stock(connection, statements, &changes, &movements).await
+}
+
+/// Locks the stock of the sales concerned; those without stock are left out.
+async fn sales_with_stock(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    overdue: &[Overdue],
+) -> Result<BTreeSet<String>, BookError> {
+    let sales: BTreeSet<&str> = overdue.iter().map(|order| order.sale_id.as_str()).collect();
+    let mut limited = BTreeSet::new();
+    for row in sqlx::query(statements.lock_stock).bind(json(&sales)?).fetch_all(connection).await? {
+        let remaining: Option<i64> = row.try_get("remaining")?;
+        if remaining.is_some() {
+            limited.insert(row.try_get("sale_id")?);
+        }
+    }
+    Ok(limited)
+}

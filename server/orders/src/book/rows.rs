@@ -1,0 +1,50 @@
+//! Rows on their way into the database, as the JSON that the statements take apart.
+
+use serde::Serialize;
+
+use super::BookError;
+
+/// A row of `orders`.
+#[derive(Serialize)]
+pub(super) struct OrderRow<'a> {
+    pub(super) ticket_id: &'a str,
+    pub(super) order_id: &'a str,
+    pub(super) sale_id: &'a str,
+    pub(super) seq: i64,
+    pub(super) buyer_id: &'a str,
+    pub(super) units: i64,
+    pub(super) state: &'a str,
+    pub(super) payment_deadline: Option<i64>,
+}
+
+/// A row of `stock_movements`.
+#[derive(Serialize)]
+pub(super) struct MovementRow<'a> {
+    pub(super) sale_id: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) units: i64,
+    pub(super) ticket_id: Option<&'a str>,
+}
+
+/// What is added to a sale's remaining units.
+#[derive(Serialize)]
+pub(super) struct StockChange<'a> {
+    pub(super) sale_id: &'a str,
+    pub(super) units: i64,
+}
+
+/// The one JSON parameter of a statement over many rows.
+pub(super) fn json(rows: &(impl Serialize + ?Sized)) -> Result<String, BookError> {
+    serde_json::to_string(rows)
+        .map_err(|error| BookError::Inconsistent(format!("rows cannot be written as JSON: {error}")))
+}
+
+/// A count as the database's integer.
+pub(super) fn integer(what: &'static str, value: u64) -> Result<i64, BookError> {
+    i64::try_from(value).map_err(|_| BookError::TooLarge { what, value })
+}
+
+/// The database's integer as a count.
+pub(super) fn count(what: &str, value: i64) -> Result<u64, BookError> {
+    u64::try_from(value).map_err(|_| BookError::Inconsistent(format!("{what} is {value}")))
+}

@@ -1,0 +1,161 @@
+//! Every SQL statement, once for each database.
+//!
+//! Lists of rows travel as one JSON parameter. A statement is therefore the same text for any number of rows, is
+//! prepared once per connection, and costs one round trip.
+
+/// The statements of one database.
+pub(super) struct Statements {
+    /// Opens a transaction that other writers cannot make fail halfway.
+    pub(super) begin: &'static str,
+    /// `$1` sale ids. The stock and remaining units of those that are known, locked in the order of their ids so that
+    /// two transactions never wait for each other.
+    pub(super) lock_stock: &'static str,
+    /// `$1` ticket ids. The order ids of those that have an order.
+    pub(super) find_orders: &'static str,
+    /// `$1` orders, `$2` now. A ticket that has an order by now is left out, and so not counted as affected.
+    pub(super) insert_orders: &'static str,
+    /// `$1` movements, `$2` now.
+    pub(super) insert_movements: &'static str,
+    /// `$1` a change of remaining units per sale. A change that would go below zero is not made.
+    pub(super) change_remaining: &'static str,
+    /// `$1` now, `$2` how many. Orders whose payment is overdue, locked; those another replica is at are skipped.
+    pub(super) overdue_orders: &'static str,
+    /// `$1` ticket ids, `$2` now. Only orders that still await their payment.
+    pub(super) mark_released: &'static str,
+    /// `$1` ticket ids.
+    pub(super) mark_acknowledged: &'static str,
+    /// `$1` ticket ids, `$2` now, `$3` shortest and `$4` longest wait. Waits as long again as it has taken so far.
+    pub(super) postpone_acknowledgement: &'static str,
+}
+
+/// `$1` sale, `$2` stock or NULL. Does nothing for a sale that is there already.
+pub(super) const INSERT_STOCK: &str = "
+    INSERT INTO activity_stock (sale_id, stock, remaining) VALUES ($1, $2, $2)
+    ON CONFLICT (sale_id) DO NOTHING";
+
+/// `$1` sale, `$2` units more.
+pub(super) const RAISE_STOCK: &str = "
+    UPDATE activity_stock SET stock = stock + $2, remaining = remaining + $2 WHERE sale_id = $1";
+
+/// `$1` now, `$2` how many. Released orders that the queue is to be told of now.
+pub(super) const UNACKNOWLEDGED_RELEASES: &str = "
+    SELECT ticket_id FROM orders
+    WHERE state = 'released' AND release_acknowledged = 0 AND acknowledge_at <= $1
+    ORDER BY acknowledge_at, sequence
+    LIMIT $2";
+
+/// Every order, in the order of creation.
+pub(super) const READ_ORDERS: &str = "
+    SELECT sequence, ticket_id, order_id, sale_id, seq, buyer_id, units, state, created_at, payment_deadline,
+           released_at, release_acknowledged
+    FROM orders
+    ORDER BY sequence";
+
+/// Every change of stock, in the order it was made.
+pub(super) const READ_MOVEMENTS: &str = "
+    SELECT movement, sale_id, kind, units, ticket_id, moved_at FROM stock_movements ORDER BY movement";
+
+/// Every sale with its stock and the sum of its movements.
+pub(super) const READ_STOCK: &str = "
+    SELECT sale_id, stock, remaining,
+           CAST(COALESCE((SELECT SUM(units) FROM stock_movements
+                          WHERE stock_movements.sale_id = activity_stock.sale_id), 0) AS BIGINT) AS moved
+    FROM activity_stock
+    ORDER BY sale_id";
+
+/// SQLite has one writer at a time: a transaction that is going to write says so at once, and then needs no row locks.
+pub(super) const SQLITE: Statements = Statements {
+    begin: "BEGIN IMMEDIATE",
+    lock_stock: "
+        SELECT sale_id, stock, remaining FROM activity_stock
+        WHERE sale_id IN (SELECT value FROM json_each($1))
+        ORDER BY sale_id",
+    find_orders: "
+        SELECT ticket_id, order_id FROM orders
+        WHERE ticket_id IN (SELECT value FROM json_each($1))",
+    insert_orders: "
+        INSERT INTO orders
+            (ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, created_at)
+        SELECT value ->> 'ticket_id', value ->> 'order_id', value ->> 'sale_id', value ->> 'seq',
+               value ->> 'buyer_id', value ->> 'units', value ->> 'state', value ->> 'payment_deadline', $2
+        FROM json_each($1)
+        WHERE TRUE
+        ORDER BY key
+        ON CONFLICT (ticket_id) DO NOTHING",
+    insert_movements: "
+        INSERT INTO stock_movements (sale_id, kind, units, ticket_id, moved_at)
+        SELECT value ->> 'sale_id', value ->> 'kind', value ->> 'units', value ->> 'ticket_id', $2
+        FROM json_each($1)
+        ORDER BY key",
+    change_remaining: "
+        UPDATE activity_stock SET remaining = remaining + change.units
+        FROM (SELECT value ->> 'sale_id' AS sale_id, value ->> 'units' AS units FROM json_each($1)) AS change
+        WHERE activity_stock.sale_id = change.sale_id AND remaining + change.units >= 0",
+    overdue_orders: "
+        SELECT ticket_id, sale_id, units FROM orders
+        WHERE state = 'awaiting_payment' AND payment_deadline <= $1
+        ORDER BY payment_deadline, sequence
+        LIMIT $2",
+    mark_released: "
+        UPDATE orders SET state = 'released', released_at = $2, acknowledge_at = $2
+        WHERE state = 'awaiting_payment' AND ticket_id IN (SELECT value FROM json_each($1))",
+    mark_acknowledged: "
+        UPDATE orders SET release_acknowledged = 1
+        WHERE state = 'released' AND ticket_id IN (SELECT value FROM json_each($1))",
+    postpone_acknowledgement: "
+        UPDATE orders SET acknowledge_at = $2 + MIN(MAX($2 - released_at, $3), $4)
+        WHERE state = 'released' AND ticket_id IN (SELECT value FROM json_each($1))",
+};
+
+/// PostgreSQL: stock rows are locked first, in one order, by everything that changes stock. READ COMMITTED is asked for
+/// by name, because what is read after the lock must be what was committed before it.
+pub(super) const POSTGRES: Statements = Statements {
+    begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
+    lock_stock: "
+        SELECT sale_id, stock, remaining FROM activity_stock
+        WHERE sale_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
+        ORDER BY sale_id
+        FOR UPDATE",
+    find_orders: "
+        SELECT ticket_id, order_id FROM orders
+        WHERE ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
+    insert_orders: "
+        INSERT INTO orders
+            (ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, created_at)
+        SELECT ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, $2
+        FROM ROWS FROM (json_to_recordset($1::json) AS (
+            ticket_id TEXT, order_id TEXT, sale_id TEXT, seq BIGINT, buyer_id TEXT, units BIGINT,
+            state TEXT, payment_deadline BIGINT
+        )) WITH ORDINALITY AS entry (
+            ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, place
+        )
+        ORDER BY place
+        ON CONFLICT (ticket_id) DO NOTHING",
+    insert_movements: "
+        INSERT INTO stock_movements (sale_id, kind, units, ticket_id, moved_at)
+        SELECT sale_id, kind, units, ticket_id, $2
+        FROM ROWS FROM (json_to_recordset($1::json) AS (
+            sale_id TEXT, kind TEXT, units BIGINT, ticket_id TEXT
+        )) WITH ORDINALITY AS movement (sale_id, kind, units, ticket_id, place)
+        ORDER BY place",
+    change_remaining: "
+        UPDATE activity_stock SET remaining = remaining + change.units
+        FROM json_to_recordset($1::json) AS change (sale_id TEXT, units BIGINT)
+        WHERE activity_stock.sale_id = change.sale_id AND remaining + change.units >= 0",
+    overdue_orders: "
+        SELECT ticket_id, sale_id, units FROM orders
+        WHERE state = 'awaiting_payment' AND payment_deadline <= $1
+        ORDER BY payment_deadline, sequence
+        LIMIT $2
+        FOR UPDATE SKIP LOCKED",
+    mark_released: "
+        UPDATE orders SET state = 'released', released_at = $2, acknowledge_at = $2
+        WHERE state = 'awaiting_payment'
+          AND ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
+    mark_acknowledged: "
+        UPDATE orders SET release_acknowledged = 1
+        WHERE state = 'released' AND ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
+    postpone_acknowledgement: "
+        UPDATE orders SET acknowledge_at = $2 + LEAST(GREATEST($2 - released_at, $3), $4)
+        WHERE state = 'released' AND ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
+};

@@ -1,0 +1,123 @@
+//! Provisions the stock of a sale, and raises it.
+
+use sqlx::Row as _;
+
+use super::{
+    BookError, MovementKind, OrderBook,
+    database::{Connection, Run, Work},
+    now,
+    rows::{MovementRow, count, integer, json},
+    statements::{INSERT_STOCK, RAISE_STOCK, Statements},
+};
+
+/// How many units a sale has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaleStock {
+    /// So many.
+    Units(u64),
+    /// A sale without stock: every order is created.
+    Unlimited,
+}
+
+/// What provisioning came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provisioned {
+    /// The sale is new here.
+    Added,
+    /// The sale had less; the difference was put on sale.
+    Restocked {
+        /// Units that were added.
+        units: u64,
+    },
+    /// The sale has that stock already.
+    Unchanged,
+    /// The sale has more, or has stock where none was asked for or the other way round: it was left as it is, because
+    /// units that are sold cannot be taken back.
+    Kept(SaleStock),
+}
+
+impl OrderBook {
+    /// Sees to it that a sale has at least this stock. Safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// When the outcome is not known. Repeating the call is safe and tells.
+    pub async fn provision(&self, sale_id: &str, stock: SaleStock) -> Result<Provisioned, BookError> {
+        self.database.transact(&Provision { sale_id, stock }).await
+    }
+}
+
+struct Provision<'a> {
+    sale_id: &'a str,
+    stock: SaleStock,
+}
+
+impl Work for Provision<'_> {
+    type Output = Provisioned;
+
+    async fn run(
+        &self,
+        connection: &mut Connection,
+        statements: &'static Statements,
+    ) -> Result<Run<Provisioned>, BookError> {
+        if add(connection, statements, self.sale_id, self.stock).await? {
+            return Ok(Run::Done(Provisioned::Added));
+        }
+        raise(connection, statements, self.sale_id, self.stock).await.map(Run::Done)
+    }
+}
+
+async fn add(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    sale_id: &str,
+    stock: SaleStock,
+) -> Result<bool, BookError> {
+    let units = match stock {
+        SaleStock::Units(units) => Some(integer("a stock", units)?),
+        SaleStock::Unlimited => None,
+    };
+    let added = sqlx::query(INSERT_STOCK).bind(sale_id).bind(units).execute(&mut *connection).await?;
+    let is_new = added.rows_affected() == 1;
+    if let (true, Some(units)) = (is_new, units) {
+        record(connection, statements, sale_id, MovementKind::Provision, units).await?;
+    }
+    Ok(is_new)
+}
+
+async fn raise(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    sale_id: &str,
+    wanted: SaleStock,
+) -> Result<Provisioned, BookError> {
+    let row = sqlx::query(statements.lock_stock).bind(json(&[sale_id])?).fetch_one(&mut *connection).await?;
+    let stock: Option<i64> = row.try_get("stock")?;
+    let present = match stock {
+        Some(units) => SaleStock::Units(count("a sale's stock", units)?),
+        None => SaleStock::Unlimited,
+    };
+    match (present, wanted) {
+        (SaleStock::Units(present), SaleStock::Units(wanted)) if wanted > present => {
+            let units = wanted - present;
+            let more = integer("a stock", units)?;
+            sqlx::query(RAISE_STOCK).bind(sale_id).bind(more).execute(&mut *connection).await?;
+            record(connection, statements, sale_id, MovementKind::Restock, more).await?;
+            Ok(Provisioned::Restocked { units })
+        }
+        (present, wanted) if present == wanted => Ok(Provisioned::Unchanged),
+        (present, _) => Ok(Provisioned::Kept(present)),
+    }
+}
+
+async fn record(
+    connection: &mut Connection,
+    statements: &'static Statements,
+    sale_id: &str,
+    kind: MovementKind,
+    units: i64,
+) -> Result<(), BookError> {
+    let movement = [MovementRow { sale_id, kind: kind.as_str(), units, ticket_id: None }];
+    sqlx::query(statements.insert_movements).bind(json(&movement)?).bind(now()).execute(connection).await?;
+    Ok(())
+}

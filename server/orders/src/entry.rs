@@ -1,0 +1,130 @@
+//! An entry on its way through the order system, and what is wrong with a malformed one.
+
+use std::time::Instant;
+
+use inrush_proto::v1::OrderRequest;
+
+use crate::{
+    book::{NewOrder, Payment},
+    reply::Reply,
+};
+
+/// Room for the longest sale, epoch and number.
+const LONGEST_TICKET_ID: usize = 128;
+const LONGEST_SALE_ID: usize = 63;
+const LONGEST_BUYER_ID: usize = 128;
+const MOST_UNITS: u64 = 1_000_000;
+
+/// An entry that was read from a stream and has not been answered.
+pub(crate) struct Entry {
+    /// The order to create. Its payment is decided when it is taken up.
+    pub(crate) order: NewOrder,
+    /// Where the answer goes.
+    pub(crate) reply: Reply,
+    /// When it was read.
+    pub(crate) arrived: Instant,
+    /// What the front had to say about its sale since then.
+    pub(crate) word: FrontWord,
+}
+
+/// Whether the front has been asked on behalf of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrontWord {
+    /// Not since the entry arrived.
+    NotAsked,
+    /// Yes, and what it said has been provisioned.
+    Given,
+    /// Yes, but it did not answer.
+    Missing,
+}
+
+impl Entry {
+    /// Takes a request in, unless it is malformed.
+    pub(crate) fn new(request: OrderRequest, reply: Reply) -> Result<Self, Malformed> {
+        if let Some(fault) = fault(&request) {
+            return Err(Malformed { ticket_id: request.ticket_id, reply, reason: fault });
+        }
+        let order = NewOrder {
+            ticket_id: request.ticket_id,
+            sale_id: request.sale_id,
+            seq: request.seq,
+            buyer_id: request.buyer_id,
+            units: request.units,
+            payment: Payment::Paid,
+        };
+        Ok(Self { order, reply, arrived: Instant::now(), word: FrontWord::NotAsked })
+    }
+}
+
+/// A request that no order can come of, however often it is sent.
+pub(crate) struct Malformed {
+    /// As it came.
+    pub(crate) ticket_id: String,
+    /// Where the answer goes.
+    pub(crate) reply: Reply,
+    /// What is wrong.
+    pub(crate) reason: &'static str,
+}
+
+fn fault(request: &OrderRequest) -> Option<&'static str> {
+    if !is_name(&request.ticket_id, LONGEST_TICKET_ID) {
+        return Some("malformed: ticket_id must be 1 to 128 bytes without control characters");
+    }
+    if !is_name(&request.sale_id, LONGEST_SALE_ID) {
+        return Some("malformed: sale_id must be 1 to 63 bytes without control characters");
+    }
+    if !is_name(&request.buyer_id, LONGEST_BUYER_ID) {
+        return Some("malformed: buyer_id must be 1 to 128 bytes without control characters");
+    }
+    if !(1..=MOST_UNITS).contains(&request.units) {
+        return Some("malformed: units must be 1 to 1000000");
+    }
+    if request.seq == 0 || i64::try_from(request.seq).is_err() {
+        return Some("malformed: seq must be 1 to 9223372036854775807");
+    }
+    None
+}
+
+fn is_name(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_proto::v1::OrderRequest;
+
+    use super::fault;
+
+    fn request() -> OrderRequest {
+        OrderRequest {
+            ticket_id: "shoes/1/7".to_owned(),
+            sale_id: "shoes".to_owned(),
+            seq: 7,
+            buyer_id: "b".to_owned(),
+            units: 1,
+            ..OrderRequest::default()
+        }
+    }
+
+    #[test]
+    fn what_no_order_can_come_of_is_named() {
+        assert_eq!(fault(&request()), None);
+        let faults: [(OrderRequest, &str); 10] = [
+            (OrderRequest { ticket_id: String::new(), ..request() }, "ticket_id"),
+            (OrderRequest { ticket_id: "x".repeat(129), ..request() }, "ticket_id"),
+            (OrderRequest { ticket_id: "shoes\0/1/7".to_owned(), ..request() }, "ticket_id"),
+            (OrderRequest { sale_id: String::new(), ..request() }, "sale_id"),
+            (OrderRequest { sale_id: "x".repeat(64), ..request() }, "sale_id"),
+            (OrderRequest { buyer_id: "a\nb".to_owned(), ..request() }, "buyer_id"),
+            (OrderRequest { units: 0, ..request() }, "units"),
+            (OrderRequest { units: 1_000_001, ..request() }, "units"),
+            (OrderRequest { seq: 0, ..request() }, "seq"),
+            (OrderRequest { seq: u64::MAX, ..request() }, "seq"),
+        ];
+        for (request, field) in faults {
+            let reason = fault(&request).unwrap_or_default();
+            assert!(reason.contains(&format!("malformed: {field}")), "{field}: {reason}");
+            assert!(reason.len() <= 256);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The front as the order system's own client sees it: what stock does a sale have, and this order was released.
+
+use std::{fmt, fs, path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use inrush_proto::v1::{
+    GetSaleRequest, ReleaseOrderRequest, sale_admin_service_client::SaleAdminServiceClient,
+    settlement_service_client::SettlementServiceClient,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
+    transport::{Channel, Endpoint},
+};
+
+use crate::book::SaleStock;
+
+/// A front that takes longer is treated as away; entries wait for it meanwhile.
+const CALL_LIMIT: Duration = Duration::from_secs(2);
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// Notices a connection whose other end has vanished.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Sales asked about at the same time: a start with thousands of new sales must not flood the front.
+const LOOKUPS: usize = 32;
+
+/// Where a front is: `http://HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FrontUrl(String);
+
+impl FromStr for FrontUrl {
+    type Err = anyhow::Error;
+
+    fn from_str(url: &str) -> anyhow::Result<Self> {
+        let valid = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty() && !rest.contains('@'));
+        if !valid || Endpoint::from_shared(url.to_owned()).is_err() {
+            bail!("the front's URL must look like http://HOST:PORT");
+        }
+        Ok(Self(url.to_owned()))
+    }
+}
+
+impl fmt::Display for FrontUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl From<FrontUrl> for String {
+    fn from(url: FrontUrl) -> Self {
+        url.0
+    }
+}
+
+impl TryFrom<String> for FrontUrl {
+    type Error = anyhow::Error;
+
+    fn try_from(url: String) -> anyhow::Result<Self> {
+        url.parse()
+    }
+}
+
+/// A client of the front; clones share a connection.
+#[derive(Clone)]
+pub(crate) struct Front {
+    admin: SaleAdminServiceClient<Channel>,
+    settlement: SettlementServiceClient<Channel>,
+    token: Option<MetadataValue<Ascii>>,
+    lookups: Arc<Semaphore>,
+}
+
+/// What the front made of a release.
+pub(crate) enum Release {
+    /// It knows about it.
+    Acknowledged,
+    /// It cannot take note of it now, because of this very ticket.
+    NotYet(Status),
+    /// It has not been reached, or takes nothing from us.
+    Away(Status),
+}
+
+impl Front {
+    /// Connects when it is first needed, and again whenever the connection breaks.
+    pub(crate) fn new(url: &FrontUrl, token_file: Option<&Path>) -> anyhow::Result<Self> {
+        let channel = Endpoint::from_shared(url.0.clone())
+            .with_context(|| format!("{url} is not the URL of a front"))?
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(CALL_LIMIT)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        Ok(Self {
+            admin: SaleAdminServiceClient::new(channel.clone()),
+            settlement: SettlementServiceClient::new(channel),
+            token: token_file.map(read_token).transpose()?,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+        })
+    }
+
+    /// The stock of a sale; `None` when the front does not know the sale.
+    pub(crate) async fn stock(&self, sale_id: &str) -> Result<Option<SaleStock>, Status> {
+        let _turn = self.lookups.acquire().await.map_err(|_| Status::cancelled("shutting down"))?;
+        let request = self.request(GetSaleRequest { sale_id: sale_id.to_owned() });
+        match self.admin.clone().get_sale(request).await {
+            Ok(response) => {
+                let sale = response
+                    .into_inner()
+                    .sale
+                    .ok_or_else(|| Status::internal("the front answered GetSale without a sale"))?;
+                Ok(Some(sale.stock.map_or(SaleStock::Unlimited, SaleStock::Units)))
+            }
+            // A sale id that the front finds invalid cannot exist either.
+            Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => Ok(None),
+            Err(status) => Err(status),
+        }
+    }
+
+    /// Tells that a ticket's order was released.
+    pub(crate) async fn release(&self, ticket_id: &str) -> Release {
+        let request = self.request(ReleaseOrderRequest { ticket_id: ticket_id.to_owned() });
+        match self.settlement.clone().release_order(request).await {
+            Ok(_) => Release::Acknowledged,
+            Err(status) => match status.code() {
+                Code::NotFound => {
+                    tracing::warn!(
+                        ticket_id,
+                        "the front does not know the ticket of a released order any more"
+                    );
+                    Release::Acknowledged
+                }
+                Code::Ok
+                | Code::InvalidArgument
+                | Code::AlreadyExists
+                | Code::FailedPrecondition
+                | Code::Aborted
+                | Code::OutOfRange => Release::NotYet(status),
+                Code::Cancelled
+                | Code::Unknown
+                | Code::DeadlineExceeded
+                | Code::PermissionDenied
+                | Code::ResourceExhausted
+                | Code::Unimplemented
+                | Code::Internal
+                | Code::Unavailable
+                | Code::DataLoss
+                | Code::Unauthenticated => Release::Away(status),
+            },
+        }
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        request
+    }
+}
+
+fn read_token(file: &Path) -> anyhow::Result<MetadataValue<Ascii>> {
+    let token = fs::read_to_string(file)
+        .with_context(|| format!("front_token_file {} cannot be read", file.display()))?;
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
+        .parse()
+        .with_context(|| format!("front_token_file {} holds characters that no token has", file.display()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,66 @@
+//! Takes entries out of the queue: whatever has arrived, up to a batch, and no faster than the capacity.
+
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{bucket::TokenBucket, entry::Entry};
+
+/// The batcher's end of the queue of entries.
+pub(crate) struct Intake {
+    queue: mpsc::Receiver<Entry>,
+    /// Absent for an unlimited capacity.
+    bucket: Option<TokenBucket>,
+    batch: u32,
+    /// Cancelled when a shutdown takes too long: what is left is only answered and needs no capacity.
+    hurry: CancellationToken,
+    /// Cancelled when nothing more is to be taken: a connection that lingers would keep the queue open.
+    closed: CancellationToken,
+}
+
+impl Intake {
+    /// Takes at most `capacity` entries per second (0: as many as there are), and at most `batch` at once.
+    pub(crate) fn new(
+        queue: mpsc::Receiver<Entry>,
+        capacity: u32,
+        batch: u32,
+        hurry: CancellationToken,
+        closed: CancellationToken,
+    ) -> Self {
+        let bucket = (capacity > 0).then(|| TokenBucket::new(capacity, Instant::now()));
+        Self { queue, bucket, batch, hurry, closed }
+    }
+
+    /// The next entries, in the order they arrived; none once it is closed and empty. Nothing is lost when the
+    /// call is given up halfway.
+    pub(crate) async fn next(&mut self) -> Vec<Entry> {
+        let limit = self.ready().await;
+        let mut entries = Vec::new();
+        let taken = tokio::select! {
+            biased;
+            taken = self.queue.recv_many(&mut entries, limit as usize) => taken,
+            () = self.closed.cancelled() => 0,
+        };
+        if let (Some(bucket), Ok(taken)) = (&mut self.bucket, u32::try_from(taken)) {
+            bucket.spend(Instant::now(), taken);
+        }
+        entries
+    }
+
+    /// Waits until there is capacity for at least one entry, and tells for how many.
+    async fn ready(&mut self) -> u32 {
+        let Some(bucket) = &mut self.bucket else { return self.batch };
+        loop {
+            let wait = bucket.wait(Instant::now());
+            if wait.is_zero() {
+                // A slice is one token at least, but rounding may leave a hair less.
+                return bucket.available(Instant::now(), self.batch).max(1);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.hurry.cancelled() => return self.batch,
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The reference order system behind `inrush.v1.OrderCreationService`: orders and their activity stock on SQLite or
+//! PostgreSQL.
+//!
+//! It is what an order system has to be for Inrush, and no more: it answers every ticket with exactly one order or with
+//! the reason why there is none, never sells a unit twice, and gives the units of unpaid orders back. Its knobs
+//! (capacity, latency, failures, unpaid orders) make it a stand-in for a real one in trials and tests.
+//!
+//! The way of an entry: [`stream`] reads it and hands it to the one [`batcher`], which takes what has arrived as fast as
+//! the [`intake`] lets it, has the [`book`] create the orders in one transaction, and sends the answers back through the
+//! stream. Entries whose sale the book does not know wait in the [`parking`] until the front has been asked. The
+//! [`releaser`] works beside them.
+
+mod batcher;
+mod book;
+mod bucket;
+mod database_url;
+mod entry;
+mod front;
+mod intake;
+mod parking;
+mod releaser;
+mod reply;
+mod server;
+mod settings;
+mod statistics;
+mod stream;
+
+pub use book::{
+    BookError, Movement, MovementKind, NewOrder, Order, OrderBook, OrderState, Outcome, Payment, Provisioned,
+    SaleStock, StockLevel,
+};
+pub use database_url::DatabaseUrl;
+pub use front::FrontUrl;
+pub use server::{OrderSystem, run};
+pub use settings::OrderSettings;
+pub use statistics::{Counts, Statistics};

@@ -1,0 +1,83 @@
+//! The way of answers back to the streams their entries came from.
+
+use std::{collections::HashMap, time::Instant};
+
+use inrush_proto::v1::{OrderCreated, OrderRejected, OrderResult, OrderRetry, order_result};
+use tokio::sync::mpsc;
+
+/// Where the answer to one entry goes.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    stream: u64,
+    answers: mpsc::Sender<Answers>,
+}
+
+/// Answers for one stream, and when to send them.
+pub(crate) struct Answers {
+    pub(crate) due: Instant,
+    pub(crate) results: Vec<OrderResult>,
+}
+
+impl Reply {
+    /// The way to a stream. The number tells streams apart.
+    pub(crate) fn new(stream: u64, answers: mpsc::Sender<Answers>) -> Self {
+        Self { stream, answers }
+    }
+
+    /// True when nobody listens any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.answers.is_closed()
+    }
+
+    /// Returns when nobody listens any more.
+    pub(crate) async fn closed(&self) {
+        self.answers.closed().await;
+    }
+}
+
+/// Answers that were found together, sorted by stream.
+pub(crate) struct Outbox {
+    due: Instant,
+    streams: HashMap<u64, (mpsc::Sender<Answers>, Vec<OrderResult>)>,
+}
+
+impl Outbox {
+    /// An empty one, whose answers are to be sent at `due`.
+    pub(crate) fn new(due: Instant) -> Self {
+        Self { due, streams: HashMap::new() }
+    }
+
+    /// Adds an answer.
+    pub(crate) fn add(&mut self, reply: &Reply, ticket_id: String, outcome: order_result::Outcome) {
+        let (_, results) =
+            self.streams.entry(reply.stream).or_insert_with(|| (reply.answers.clone(), Vec::new()));
+        results.push(OrderResult { ticket_id, outcome: Some(outcome) });
+    }
+
+    /// Hands everything to the streams. Never waits: a stream has room for as many answers as it may have unanswered
+    /// entries. Answers for a stream that has ended are dropped; their entries will be sent again.
+    pub(crate) fn send(self) {
+        for (answers, results) in self.streams.into_values() {
+            if let Err(mpsc::error::TrySendError::Full(_)) =
+                answers.try_send(Answers { due: self.due, results })
+            {
+                tracing::error!("a stream had more answers than entries; this is a defect");
+            }
+        }
+    }
+}
+
+/// The order exists.
+pub(crate) fn created(order_id: String) -> order_result::Outcome {
+    order_result::Outcome::Created(OrderCreated { order_id })
+}
+
+/// There will be no order.
+pub(crate) fn rejected(reason: &str) -> order_result::Outcome {
+    order_result::Outcome::Rejected(OrderRejected { reason: reason.to_owned() })
+}
+
+/// Not now. How long to wait is left to the sale's own backoff.
+pub(crate) fn retry(reason: &str) -> order_result::Outcome {
+    order_result::Outcome::Retry(OrderRetry { retry_after: None, reason: reason.to_owned() })
+}

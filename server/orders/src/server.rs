@@ -1,0 +1,240 @@
+//! The order system as a whole: opened, served, drained.
+
+use std::{collections::HashSet, future::Future, sync::atomic::AtomicU64, time::Duration};
+
+use anyhow::Context as _;
+use inrush_proto::v1::order_creation_service_server::OrderCreationServiceServer;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinError, JoinHandle},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::{Server, server::TcpIncoming};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tracing::{info, warn};
+
+use crate::{
+    batcher::{Batcher, Knobs, report},
+    book::{OrderBook, SaleStock},
+    entry::Entry,
+    front::Front,
+    intake::Intake,
+    parking::Parking,
+    releaser::Releaser,
+    settings::OrderSettings,
+    statistics::Statistics,
+    stream::OrderStreams,
+};
+
+/// How long a shutdown may take to finish what was accepted; what is left then is answered with retry. Shorter than
+/// the thirty seconds after which a container is killed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(15);
+/// How long connections have to close once every stream has ended. Whoever watches this server's health never does.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+/// Streams per connection. Fulfilment needs one per replica and sale it works on.
+const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// Notices clients that have vanished, so that their streams end.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens the order system and serves it on `listener` until `shutdown`.
+///
+/// # Errors
+///
+/// When the settings are wrong, the database cannot be opened, or serving fails.
+pub async fn run(
+    settings: OrderSettings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    OrderSystem::open(settings).await?.serve(listener, shutdown).await
+}
+
+/// The order system: its database is open, its stock provisioned.
+pub struct OrderSystem {
+    settings: OrderSettings,
+    book: OrderBook,
+    front: Option<Front>,
+    statistics: Statistics,
+}
+
+impl OrderSystem {
+    /// Checks the settings, opens the database, brings its schema up to date and puts `stock` on sale.
+    ///
+    /// # Errors
+    ///
+    /// When the settings are wrong or the database cannot be opened.
+    pub async fn open(settings: OrderSettings) -> anyhow::Result<Self> {
+        settings.validate().context("the order system's settings are wrong")?;
+        let front = settings
+            .front
+            .as_ref()
+            .map(|url| Front::new(url, settings.front_token_file.as_deref()))
+            .transpose()?;
+        let book = OrderBook::open(&settings.database)
+            .await
+            .with_context(|| format!("the order database {} cannot be opened", settings.database))?;
+        if settings.database.is_memory() {
+            warn!("orders are kept in memory and are gone when this process ends; set database to keep them");
+        }
+        for (sale_id, units) in &settings.stock {
+            let stock = SaleStock::Units(*units);
+            report(sale_id, stock, book.provision(sale_id, stock).await?);
+        }
+        Ok(Self { settings, book, front, statistics: Statistics::default() })
+    }
+
+    /// The orders and stock, for those who check them. Its connections are closed when serving ends, unless the
+    /// database is in memory.
+    pub fn book(&self) -> OrderBook {
+        self.book.clone()
+    }
+
+    /// The counters.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics.clone()
+    }
+
+    /// Serves order creation, health and reflection until `shutdown`, then answers what it has accepted and ends.
+    ///
+    /// # Errors
+    ///
+    /// When serving fails or one of its tasks has died.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let hurry = CancellationToken::new();
+        let closed = CancellationToken::new();
+        let (queue, entries) = mpsc::channel(self.settings.batch as usize);
+        let batcher = tokio::spawn(self.batcher(entries, hurry.clone(), closed.clone()).run());
+        let releaser = tokio::spawn(self.releaser().run(closed.clone()));
+        let streams = self.streams(queue, shutdown.clone());
+        let open_streams = streams.open.clone();
+
+        let serving = serve_streams(streams, listener, shutdown.clone());
+        let served = drain(serving, open_streams, &shutdown, &hurry).await;
+
+        // Whoever sends goes before whoever receives, and the database, which all of them need, goes last.
+        shutdown.cancel();
+        hurry.cancel();
+        closed.cancel();
+        ended("batcher", batcher).await?;
+        ended("releaser", releaser).await?;
+        if !self.settings.database.is_memory() {
+            self.book.close().await;
+        }
+        info!(counts = ?self.statistics.counts(), "order system stopped");
+        served
+    }
+
+    fn batcher(
+        &self,
+        entries: mpsc::Receiver<Entry>,
+        hurry: CancellationToken,
+        closed: CancellationToken,
+    ) -> Batcher {
+        let settings = &self.settings;
+        Batcher {
+            intake: Intake::new(entries, settings.capacity, settings.batch, hurry.clone(), closed),
+            book: self.book.clone(),
+            parking: self.front.clone().map(Parking::new),
+            knobs: Knobs {
+                latency: settings.latency,
+                failure_rate: settings.failure_rate,
+                unpaid_share: settings.unpaid_share,
+                payment_timeout: settings.payment_timeout,
+            },
+            statistics: self.statistics.clone(),
+            hurry,
+            reported: HashSet::new(),
+        }
+    }
+
+    fn releaser(&self) -> Releaser {
+        Releaser {
+            book: self.book.clone(),
+            front: self.front.clone(),
+            statistics: self.statistics.clone(),
+            payment_timeout: self.settings.payment_timeout,
+        }
+    }
+
+    fn streams(&self, queue: mpsc::Sender<Entry>, shutdown: CancellationToken) -> OrderStreams {
+        OrderStreams {
+            credit: self.settings.credit,
+            queue,
+            statistics: self.statistics.clone(),
+            open: TaskTracker::new(),
+            shutdown,
+            streams: AtomicU64::new(0),
+        }
+    }
+}
+
+async fn serve_streams(
+    streams: OrderStreams,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(inrush_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .context("the compiled descriptors cannot be served")?;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<OrderCreationServiceServer<OrderStreams>>().await;
+    info!(address = ?listener.local_addr(), "order system serving");
+    Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(OrderCreationServiceServer::new(streams))
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            say_goodbye(health, shutdown),
+        )
+        .await
+        .context("serving the order system failed")
+}
+
+/// Returns on shutdown, when no health check calls this replica fit any more.
+async fn say_goodbye(health: HealthReporter, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    info!("order system draining");
+    health.set_not_serving::<OrderCreationServiceServer<OrderStreams>>().await;
+    health.set_service_status("", ServingStatus::NotServing).await;
+}
+
+/// Serves until the shutdown, then until every stream has had its answers. Streams that take too long are hurried.
+async fn drain(
+    serving: impl Future<Output = anyhow::Result<()>>,
+    open_streams: TaskTracker,
+    shutdown: &CancellationToken,
+    hurry: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut serving = Box::pin(serving);
+    let streams_ended = async {
+        shutdown.cancelled().await;
+        open_streams.close();
+        if tokio::time::timeout(DRAIN_LIMIT, open_streams.wait()).await.is_err() {
+            warn!(limit = ?DRAIN_LIMIT, "draining takes too long; what is left is answered with retry");
+            hurry.cancel();
+        }
+    };
+    tokio::select! {
+        served = &mut serving => return served,
+        () = streams_ended => {}
+    }
+    match tokio::time::timeout(FAREWELL_LIMIT, serving).await {
+        Ok(served) => served,
+        Err(_) => {
+            warn!("clients have not closed their connections; leaving them");
+            Ok(())
+        }
+    }
+}
+
+async fn ended(name: &str, task: JoinHandle<()>) -> anyhow::Result<()> {
+    task.await.map_err(|error: JoinError| anyhow::anyhow!("the {name} of the order system died: {error}"))
+}

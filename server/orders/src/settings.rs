@@ -1,0 +1,168 @@
+//! What can be set, and what makes sense.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::{database_url::DatabaseUrl, front::FrontUrl};
+
+/// Settings of the order system.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrderSettings {
+    /// Where orders are kept: `sqlite::memory:` (keeps nothing), `sqlite:PATH` or `postgres://…`.
+    pub database: DatabaseUrl,
+    /// Orders per second over all streams; 0 for as many as the database can take.
+    pub capacity: u32,
+    /// How long an order takes at least, from when it is taken up. It delays answers and costs no capacity.
+    #[serde(with = "humantime_serde")]
+    pub latency: Duration,
+    /// Share of entries, 0 to 1, that are answered with retry instead of being looked at.
+    pub failure_rate: f64,
+    /// Share of orders, 0 to 1, whose buyer never pays.
+    pub unpaid_share: f64,
+    /// How long an order may stay unpaid before it is released.
+    #[serde(with = "humantime_serde")]
+    pub payment_timeout: Duration,
+    /// Most unanswered entries per stream: 1 to 65,536.
+    pub credit: u32,
+    /// Most orders per transaction: 1 to 4,096.
+    pub batch: u32,
+    /// `http://HOST:PORT` of a front: asked for the stock of sales that are not listed in `stock`, and told when an
+    /// order is released. Absent: only the listed sales are known, and nobody is told.
+    pub front: Option<FrontUrl>,
+    /// File with the bearer token for the front, where it wants one.
+    pub front_token_file: Option<PathBuf>,
+    /// Units per sale that are put on sale at start.
+    pub stock: BTreeMap<String, u64>,
+}
+
+/// An entry takes about 1 KiB while it waits, so that a stream at its limit holds 64 MiB.
+const LARGEST_CREDIT: u32 = 65_536;
+/// Larger transactions gain nothing and hold their locks for longer.
+const LARGEST_BATCH: u32 = 4_096;
+/// Longer than this and fulfilment's lease of an hour at most cannot be kept.
+const LONGEST_LATENCY: Duration = Duration::from_secs(3_600);
+
+impl Default for OrderSettings {
+    fn default() -> Self {
+        Self {
+            database: DatabaseUrl::memory(),
+            capacity: 0,
+            latency: Duration::ZERO,
+            failure_rate: 0.0,
+            unpaid_share: 0.0,
+            payment_timeout: Duration::from_secs(15 * 60),
+            credit: 1_024,
+            batch: 512,
+            front: None,
+            front_token_file: None,
+            stock: BTreeMap::new(),
+        }
+    }
+}
+
+impl OrderSettings {
+    /// Checks every setting against its bounds.
+    ///
+    /// # Errors
+    ///
+    /// Names the first setting that is out of bounds and the bounds.
+    pub fn validate(&self) -> anyhow::Result<()> {
+        share("failure_rate", self.failure_rate)?;
+        share("unpaid_share", self.unpaid_share)?;
+        between("credit", self.credit, LARGEST_CREDIT)?;
+        between("batch", self.batch, LARGEST_BATCH)?;
+        ensure!(
+            self.latency <= LONGEST_LATENCY,
+            "latency is {}; it must be at most {}",
+            humantime::format_duration(self.latency),
+            humantime::format_duration(LONGEST_LATENCY)
+        );
+        ensure!(!self.payment_timeout.is_zero(), "payment_timeout is 0; give buyers some time, like \"15m\"");
+        ensure!(
+            self.front_token_file.is_none() || self.front.is_some(),
+            "front_token_file is set but front is not; set front to the URL that the token is for"
+        );
+        for (sale_id, units) in &self.stock {
+            ensure!(!sale_id.is_empty(), "stock names a sale without an id");
+            i64::try_from(*units)
+                .with_context(|| format!("stock of {sale_id} is {units}; it must be at most {}", i64::MAX))?;
+        }
+        Ok(())
+    }
+}
+
+fn share(name: &str, value: f64) -> anyhow::Result<()> {
+    ensure!((0.0..=1.0).contains(&value), "{name} is {value}; it must be from 0 to 1");
+    Ok(())
+}
+
+fn between(name: &str, value: u32, largest: u32) -> anyhow::Result<()> {
+    ensure!((1..=largest).contains(&value), "{name} is {value}; it must be from 1 to {largest}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OrderSettings;
+
+    fn parse(text: &str) -> Result<OrderSettings, String> {
+        let settings: OrderSettings = toml::from_str(text).map_err(|error| error.to_string())?;
+        settings.validate().map_err(|error| format!("{error:#}"))?;
+        Ok(settings)
+    }
+
+    #[test]
+    fn defaults_are_valid_and_survive_a_round_trip() {
+        let defaults = OrderSettings::default();
+        assert_eq!(parse("").unwrap(), defaults);
+        assert_eq!(parse(&toml::to_string(&defaults).unwrap()).unwrap(), defaults);
+    }
+
+    #[test]
+    fn everything_can_be_set() {
+        let settings = parse(
+            r#"
+            database = "sqlite:orders.db"
+            capacity = 500
+            latency = "20ms"
+            failure_rate = 0.01
+            unpaid_share = 0.1
+            payment_timeout = "2m"
+            credit = 64
+            batch = 16
+            front = "http://127.0.0.1:50051"
+            front_token_file = "/run/secrets/front"
+            stock = { shoes = 2000 }
+            "#,
+        )
+        .unwrap();
+        assert_eq!(settings.latency.as_millis(), 20);
+        assert_eq!(settings.payment_timeout.as_secs(), 120);
+        assert_eq!(settings.stock.get("shoes"), Some(&2000));
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        for (text, named) in [
+            ("failure_rate = 1.5", "failure_rate is 1.5"),
+            ("failure_rate = nan", "failure_rate is NaN"),
+            ("unpaid_share = -0.1", "unpaid_share is -0.1"),
+            ("credit = 0", "credit is 0"),
+            ("credit = 70000", "credit is 70000"),
+            ("batch = 0", "batch is 0"),
+            ("latency = '2h'", "latency is 2h"),
+            ("payment_timeout = '0s'", "payment_timeout is 0"),
+            ("front_token_file = 'x'", "front_token_file"),
+            ("front = 'https://front:50051'", "http://HOST:PORT"),
+            ("front = 'front:50051'", "http://HOST:PORT"),
+            ("database = 'mysql://db/orders'", "sqlite:"),
+            ("speed = 1", "unknown field `speed`"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The order book on its own.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use inrush_orders::{
+    BookError, MovementKind, NewOrder, OrderBook, OrderState, Outcome, Payment, Provisioned, SaleStock,
+};
+
+use crate::databases::{TestDatabase, check, on_every_database, order, order_id, remaining};
+
+on_every_database!(
+    a_ticket_has_one_order_however_often_it_is_sent,
+    a_batch_is_served_in_line_as_far_as_stock_goes,
+    two_replicas_with_the_same_tickets_create_each_order_once,
+    a_ticket_named_under_two_sales_has_one_order,
+    stock_never_goes_below_zero_under_concurrency,
+    stock_is_provisioned_once_and_only_raised,
+    a_sale_without_stock_is_never_out_of_stock,
+    nothing_is_lost_by_reopening,
+    replicas_may_start_at_the_same_time,
+    a_failed_transaction_leaves_nothing_behind,
+    numbers_that_do_not_fit_are_refused,
+);
+
+async fn a_ticket_has_one_order_however_often_it_is_sent(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(10)).await.unwrap();
+    let first = book.create(&[order("shoes", 1, 2)]).await.unwrap();
+    let Outcome::Created { order_id, repeated: false } = &first[0] else { panic!("{first:?}") };
+    // With other content too: the ticket alone decides.
+    let again = book.create(&[order("shoes", 1, 5), order("shoes", 1, 2)]).await.unwrap();
+    let repeated = Outcome::Created { order_id: order_id.clone(), repeated: true };
+    assert_eq!(again, [repeated.clone(), repeated]);
+    assert_eq!(remaining(&book, "shoes").await, 8);
+    let orders = book.orders().await.unwrap();
+    assert_eq!(orders.len(), 1);
+    assert_eq!((orders[0].units, orders[0].state, orders[0].seq), (2, OrderState::Paid, 1));
+    assert_eq!((&orders[0].order_id, orders[0].buyer_id.as_str()), (order_id, "buyer-1"));
+    check(&book).await;
+}
+
+async fn a_batch_is_served_in_line_as_far_as_stock_goes(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(5)).await.unwrap();
+    book.provision("hats", SaleStock::Units(1)).await.unwrap();
+    let batch = [
+        order("shoes", 1, 3),
+        order("hats", 1, 1),
+        order("shoes", 2, 3),
+        order("hats", 2, 1),
+        order("shoes", 3, 2),
+        order("gloves", 1, 1),
+        order("shoes", 4, 1),
+    ];
+    let outcomes = book.create(&batch).await.unwrap();
+    let created: Vec<bool> = outcomes.iter().map(|outcome| order_id(outcome).is_some()).collect();
+    assert_eq!(created, [true, true, false, false, true, false, false]);
+    assert_eq!(outcomes[2], Outcome::OutOfStock);
+    assert_eq!(outcomes[5], Outcome::UnknownSale);
+    let tickets: Vec<_> = book.orders().await.unwrap().into_iter().map(|order| order.ticket_id).collect();
+    assert_eq!(tickets, ["shoes/1/1", "hats/1/1", "shoes/1/3"], "created in line");
+    assert_eq!((remaining(&book, "shoes").await, remaining(&book, "hats").await), (0, 0));
+    check(&book).await;
+}
+
+async fn two_replicas_with_the_same_tickets_create_each_order_once(database: TestDatabase) {
+    const TICKETS: u64 = 120;
+    let replicas = [database.open().await, database.open().await];
+    replicas[0].provision("shoes", SaleStock::Units(1_000)).await.unwrap();
+    let senders = (0..8).map(|sender| {
+        let book = replicas[sender % 2].clone();
+        tokio::spawn(async move {
+            let mut ids = HashMap::new();
+            // Each sender goes through the tickets from another place, so that they meet in every way.
+            let start = sender as u64 * TICKETS / 8;
+            let tickets: Vec<u64> = (0..TICKETS).map(|ticket| (start + ticket) % TICKETS + 1).collect();
+            for batch in tickets.chunks(7) {
+                let orders: Vec<NewOrder> = batch.iter().map(|seq| order("shoes", *seq, 1)).collect();
+                for (order, outcome) in orders.iter().zip(book.create(&orders).await.unwrap()) {
+                    ids.insert(order.ticket_id.clone(), order_id(&outcome).unwrap().to_owned());
+                }
+            }
+            ids
+        })
+    });
+    let answers = futures_util::future::join_all(senders).await;
+    let first = answers[0].as_ref().unwrap();
+    assert_eq!(first.len() as u64, TICKETS);
+    for answer in &answers {
+        assert_eq!(answer.as_ref().unwrap(), first, "every sender was told the same orders");
+    }
+    assert_eq!(remaining(&replicas[1], "shoes").await, 1_000 - TICKETS);
+    assert_eq!(replicas[0].orders().await.unwrap().len() as u64, TICKETS);
+    check(&replicas[0]).await;
+}
+
+/// The lock on a sale's stock does not help here: the unique key has to decide.
+async fn a_ticket_named_under_two_sales_has_one_order(database: TestDatabase) {
+    let replicas = [database.open().await, database.open().await];
+    for sale in ["left", "right"] {
+        replicas[0].provision(sale, SaleStock::Units(100)).await.unwrap();
+    }
+    let orders = |sale: &str, tickets: Vec<u64>| -> Vec<NewOrder> {
+        let order = |seq| NewOrder { ticket_id: format!("twice/1/{seq}"), ..order(sale, seq, 1) };
+        tickets.into_iter().map(order).collect()
+    };
+    for round in 0..10 {
+        let tickets: Vec<u64> = (round * 8 + 1..=round * 8 + 8).collect();
+        let reversed = tickets.iter().rev().copied().collect();
+        let (left, right) = (orders("left", tickets), orders("right", reversed));
+        let (first, second) = tokio::join!(replicas[0].create(&left), replicas[1].create(&right));
+        let ids = |outcomes: &[Outcome]| -> BTreeSet<String> {
+            outcomes.iter().map(|outcome| order_id(outcome).unwrap().to_owned()).collect()
+        };
+        assert_eq!(ids(&first.unwrap()), ids(&second.unwrap()));
+    }
+    assert_eq!(replicas[0].orders().await.unwrap().len(), 80);
+    assert_eq!(remaining(&replicas[0], "left").await + remaining(&replicas[0], "right").await, 120);
+    check(&replicas[0]).await;
+}
+
+async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
+    const SALES: [&str; 3] = ["hats", "shoes", "gloves"];
+    let replicas = [database.open().await, database.open().await];
+    for sale in SALES {
+        replicas[0].provision(sale, SaleStock::Units(100)).await.unwrap();
+    }
+    let senders = (0..6).map(|sender| {
+        let book = replicas[sender % 2].clone();
+        tokio::spawn(async move {
+            let mut created: HashMap<String, u64> = HashMap::new();
+            for batch in 0..12 {
+                // The sales in another order for every sender: locks taken as they come would deadlock.
+                let orders: Vec<NewOrder> = (0..9)
+                    .map(|place| {
+                        let seq = (sender * 1_000 + batch * 9 + place + 1) as u64;
+                        order(SALES[(sender + place) % 3], seq, 1)
+                    })
+                    .collect();
+                for (order, outcome) in orders.iter().zip(book.create(&orders).await.unwrap()) {
+                    match outcome {
+                        Outcome::Created { repeated: false, .. } => {
+                            *created.entry(order.sale_id.clone()).or_default() += 1;
+                        }
+                        Outcome::OutOfStock => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+            created
+        })
+    });
+    let mut created: HashMap<String, u64> = HashMap::new();
+    for answer in futures_util::future::join_all(senders).await {
+        for (sale, units) in answer.unwrap() {
+            *created.entry(sale).or_default() += units;
+        }
+    }
+    for sale in SALES {
+        assert_eq!(created[sale], 100, "{sale}: 216 were asked for, so every unit is sold and none twice");
+        assert_eq!(remaining(&replicas[1], sale).await, 0);
+    }
+    check(&replicas[1]).await;
+}
+
+async fn stock_is_provisioned_once_and_only_raised(database: TestDatabase) {
+    let book = database.open().await;
+    let provision = async |stock| book.provision("shoes", stock).await.unwrap();
+    assert_eq!(provision(SaleStock::Units(5)).await, Provisioned::Added);
+    assert_eq!(provision(SaleStock::Units(5)).await, Provisioned::Unchanged);
+    book.create(&[order("shoes", 1, 4)]).await.unwrap();
+    assert_eq!(provision(SaleStock::Units(7)).await, Provisioned::Restocked { units: 2 });
+    assert_eq!(provision(SaleStock::Units(6)).await, Provisioned::Kept(SaleStock::Units(7)));
+    assert_eq!(provision(SaleStock::Unlimited).await, Provisioned::Kept(SaleStock::Units(7)));
+    assert_eq!(remaining(&book, "shoes").await, 3);
+    let movements: Vec<_> =
+        book.movements().await.unwrap().into_iter().map(|movement| (movement.kind, movement.units)).collect();
+    assert_eq!(
+        movements,
+        [(MovementKind::Provision, 5), (MovementKind::Order, -4), (MovementKind::Restock, 2)]
+    );
+    check(&book).await;
+}
+
+async fn a_sale_without_stock_is_never_out_of_stock(database: TestDatabase) {
+    let book = database.open().await;
+    assert_eq!(book.provision("lunch", SaleStock::Unlimited).await.unwrap(), Provisioned::Added);
+    assert_eq!(book.provision("lunch", SaleStock::Unlimited).await.unwrap(), Provisioned::Unchanged);
+    let orders: Vec<NewOrder> = (1..=50).map(|seq| order("lunch", seq, 1_000_000)).collect();
+    let outcomes = book.create(&orders).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| order_id(outcome).is_some()), "{outcomes:?}");
+    assert!(book.movements().await.unwrap().is_empty(), "there is no stock to move");
+    assert_eq!(book.stock().await.unwrap()[0].remaining, SaleStock::Unlimited);
+
+    let unpaid = NewOrder { payment: Payment::Awaited(Duration::ZERO), ..order("lunch", 51, 1) };
+    book.create(&[unpaid]).await.unwrap();
+    assert_eq!(book.release_overdue(10).await.unwrap(), 1);
+    assert!(book.movements().await.unwrap().is_empty());
+}
+
+async fn nothing_is_lost_by_reopening(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(5)).await.unwrap();
+    let created = book.create(&[order("shoes", 1, 2)]).await.unwrap();
+    let before = (book.orders().await.unwrap(), book.movements().await.unwrap(), book.stock().await.unwrap());
+    book.close().await;
+    assert!(matches!(book.orders().await, Err(BookError::Database(_))), "a closed book says so");
+
+    let book = database.open().await;
+    let after = (book.orders().await.unwrap(), book.movements().await.unwrap(), book.stock().await.unwrap());
+    assert_eq!(before, after);
+    let repeated = book.create(&[order("shoes", 1, 2)]).await.unwrap();
+    assert_eq!(order_id(&repeated[0]), order_id(&created[0]));
+}
+
+async fn replicas_may_start_at_the_same_time(database: TestDatabase) {
+    let replicas = futures_util::future::join_all((0..4).map(|_| OrderBook::open(&database.url))).await;
+    for replica in replicas {
+        replica.unwrap().provision("shoes", SaleStock::Units(1)).await.unwrap();
+    }
+    check(&database.open().await).await;
+}
+
+/// The transaction is broken off after the orders are in: their stock row is gone.
+async fn a_failed_transaction_leaves_nothing_behind(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(5)).await.unwrap();
+    let mut saboteur = crate::streams::connect(&database.url).await;
+    sqlx::raw_sql("ALTER TABLE stock_movements RENAME TO hidden").execute(&mut saboteur).await.unwrap();
+    let error = book.create(&[order("shoes", 1, 1)]).await.unwrap_err();
+    assert!(matches!(error, BookError::Database(_)), "{error}");
+    sqlx::raw_sql("ALTER TABLE hidden RENAME TO stock_movements").execute(&mut saboteur).await.unwrap();
+    assert!(book.orders().await.unwrap().is_empty());
+    assert_eq!(remaining(&book, "shoes").await, 5);
+    check(&book).await;
+    let outcomes = book.create(&[order("shoes", 1, 1)]).await.unwrap();
+    assert!(order_id(&outcomes[0]).is_some());
+    check(&book).await;
+}
+
+async fn numbers_that_do_not_fit_are_refused(database: TestDatabase) {
+    let book = database.open().await;
+    let error = book.provision("shoes", SaleStock::Units(u64::MAX)).await.unwrap_err();
+    assert!(matches!(error, BookError::TooLarge { value: u64::MAX, .. }), "{error}");
+    book.provision("lunch", SaleStock::Unlimited).await.unwrap();
+    let error = book.create(&[order("lunch", u64::MAX, 1)]).await.unwrap_err();
+    assert!(matches!(error, BookError::TooLarge { value: u64::MAX, .. }), "{error}");
+    assert!(book.orders().await.unwrap().is_empty());
+}

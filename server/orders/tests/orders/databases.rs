@@ -1,0 +1,110 @@
+//! The databases that every test of the order book runs on.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use inrush_e2e::postgres::Postgres;
+use inrush_orders::{DatabaseUrl, NewOrder, OrderBook, Outcome, Payment, SaleStock};
+use tempfile::TempDir;
+
+/// An empty database.
+pub(crate) struct TestDatabase {
+    pub(crate) url: DatabaseUrl,
+    _folder: Option<TempDir>,
+}
+
+impl TestDatabase {
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("orders.db").display()).parse().unwrap();
+        Self { url, _folder: Some(folder) }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        static DATABASES: AtomicU32 = AtomicU32::new(0);
+        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+        let server = Postgres::shared().await.unwrap_or_else(|error| panic!("{error:#}"));
+        let name = format!("inrush_orders_{}_{number}", std::process::id());
+        let url = server.create_database(&name).await.unwrap_or_else(|error| panic!("{error:#}"));
+        Self { url: url.parse().unwrap(), _folder: None }
+    }
+
+    pub(crate) async fn open(&self) -> OrderBook {
+        OrderBook::open(&self.url).await.unwrap()
+    }
+}
+
+/// Runs `async fn NAME(database: TestDatabase)` as two tests.
+macro_rules! on_every_database {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            use crate::databases::TestDatabase;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$test(TestDatabase::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$test(TestDatabase::postgres().await).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_database;
+
+/// An order of the sale's ticket with this number, paid at once.
+pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
+    NewOrder {
+        ticket_id: format!("{sale_id}/1/{seq}"),
+        sale_id: sale_id.to_owned(),
+        seq,
+        buyer_id: format!("buyer-{seq}"),
+        units,
+        payment: Payment::Paid,
+    }
+}
+
+/// The order id, where there is an order.
+pub(crate) fn order_id(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Created { order_id, .. } => Some(order_id),
+        Outcome::OutOfStock | Outcome::UnknownSale => None,
+    }
+}
+
+/// What is left of a sale's stock.
+pub(crate) async fn remaining(book: &OrderBook, sale_id: &str) -> u64 {
+    let stock = book.stock().await.unwrap();
+    match stock.iter().find(|level| level.sale_id == sale_id).unwrap().remaining {
+        SaleStock::Units(units) => units,
+        SaleStock::Unlimited => panic!("{sale_id} has no stock"),
+    }
+}
+
+/// Checks everything that must be true of a book at rest.
+pub(crate) async fn check(book: &OrderBook) {
+    let orders = book.orders().await.unwrap();
+    let movements = book.movements().await.unwrap();
+    for level in book.stock().await.unwrap() {
+        let SaleStock::Units(stock) = level.stock else { continue };
+        let SaleStock::Units(remaining) = level.remaining else { panic!("{level:?}") };
+        assert_eq!(level.moved, i64::try_from(remaining).unwrap(), "{level:?}");
+        let held: u64 = orders
+            .iter()
+            .filter(|order| order.sale_id == level.sale_id && order.released_at.is_none())
+            .map(|order| order.units)
+            .sum();
+        assert_eq!(stock, remaining + held, "{level:?}");
+        let moved: i64 = movements
+            .iter()
+            .filter(|movement| movement.sale_id == level.sale_id)
+            .map(|movement| movement.units)
+            .sum();
+        assert_eq!(moved, level.moved, "{level:?}");
+    }
+    let mut tickets: Vec<_> = orders.iter().map(|order| &order.ticket_id).collect();
+    tickets.sort_unstable();
+    tickets.dedup();
+    assert_eq!(tickets.len(), orders.len(), "a ticket has two orders");
+}

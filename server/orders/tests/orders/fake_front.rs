@@ -1,0 +1,152 @@
+//! A front that does as the test says.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use inrush_orders::OrderBook;
+use inrush_proto::v1::{
+    GetSaleRequest, GetSaleResponse, ReleaseOrderRequest, ReleaseOrderResponse, Sale,
+    sale_admin_service_server::{SaleAdminService, SaleAdminServiceServer},
+    settlement_service_server::{SettlementService, SettlementServiceServer},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, transport::server::TcpIncoming};
+
+/// What the test and the front share.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// The stock of each sale there is.
+    pub(crate) sales: HashMap<String, Option<u64>>,
+    /// How often each sale was asked about.
+    pub(crate) lookups: HashMap<String, u32>,
+    /// Tickets that are not ordered as far as the front knows; each is turned away once.
+    pub(crate) not_ordered: HashSet<String>,
+    /// Tickets that were released, in that order, and the remaining stock of `shoes` that the book showed then.
+    pub(crate) released: Vec<(String, u64)>,
+    /// The bearer token of the last call.
+    pub(crate) authorization: Option<String>,
+    /// The book to look into while a release comes in.
+    pub(crate) book: Option<OrderBook>,
+}
+
+/// A running front.
+pub(crate) struct FakeFront {
+    pub(crate) address: SocketAddr,
+    pub(crate) script: Arc<Mutex<Script>>,
+    shutdown: CancellationToken,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl FakeFront {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(listener)
+    }
+
+    /// On a port where another one was before.
+    pub(crate) async fn start_at(address: SocketAddr) -> Self {
+        Self::serve(TcpListener::bind(address).await.unwrap())
+    }
+
+    fn serve(listener: TcpListener) -> Self {
+        let address = listener.local_addr().unwrap();
+        let script = Arc::<Mutex<Script>>::default();
+        let shutdown = CancellationToken::new();
+        let service = Service(Arc::clone(&script));
+        let serving = tonic::transport::Server::builder()
+            .add_service(SaleAdminServiceServer::new(service.clone()))
+            .add_service(SettlementServiceServer::new(service))
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown.clone().cancelled_owned());
+        Self { address, script, shutdown, serving: tokio::spawn(serving) }
+    }
+
+    /// Returns when nobody is connected any more.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.serving.await.unwrap().unwrap();
+    }
+
+    pub(crate) fn url(&self) -> inrush_orders::FrontUrl {
+        format!("http://{}", self.address).parse().unwrap()
+    }
+
+    pub(crate) fn set_stock(&self, sale_id: &str, stock: Option<u64>) {
+        self.script.lock().unwrap().sales.insert(sale_id.to_owned(), stock);
+    }
+
+    pub(crate) fn lookups(&self, sale_id: &str) -> u32 {
+        self.script.lock().unwrap().lookups.get(sale_id).copied().unwrap_or_default()
+    }
+}
+
+#[derive(Clone)]
+struct Service(Arc<Mutex<Script>>);
+
+#[tonic::async_trait]
+impl SettlementService for Service {
+    async fn release_order(
+        &self,
+        request: Request<ReleaseOrderRequest>,
+    ) -> Result<Response<ReleaseOrderResponse>, Status> {
+        let ticket_id = request.into_inner().ticket_id;
+        let book = {
+            let mut script = self.0.lock().unwrap();
+            if script.not_ordered.remove(&ticket_id) {
+                return Err(Status::failed_precondition("the ticket is PROCESSING"));
+            }
+            script.book.clone()
+        };
+        let remaining = match book {
+            Some(book) => crate::databases::remaining(&book, "shoes").await,
+            None => 0,
+        };
+        self.0.lock().unwrap().released.push((ticket_id, remaining));
+        Ok(Response::new(ReleaseOrderResponse::default()))
+    }
+}
+
+macro_rules! unused {
+    ($($method:ident: $request:ident => $response:ident),+ $(,)?) => {
+        #[tonic::async_trait]
+        impl SaleAdminService for Service {
+            async fn get_sale(&self, request: Request<GetSaleRequest>) -> Result<Response<GetSaleResponse>, Status> {
+                let mut script = self.0.lock().unwrap();
+                let token = request.metadata().get("authorization");
+                script.authorization = token.map(|token| token.to_str().unwrap().to_owned());
+                let sale_id = request.into_inner().sale_id;
+                *script.lookups.entry(sale_id.clone()).or_default() += 1;
+                match script.sales.get(&sale_id) {
+                    Some(stock) => {
+                        let sale = Sale { sale_id, stock: *stock, ..Sale::default() };
+                        Ok(Response::new(GetSaleResponse { sale: Some(sale) }))
+                    }
+                    None => Err(Status::not_found("no such sale")),
+                }
+            }
+
+            $(async fn $method(
+                &self,
+                _: Request<inrush_proto::v1::$request>,
+            ) -> Result<Response<inrush_proto::v1::$response>, Status> {
+                Err(Status::unimplemented("the order system has no business with this"))
+            })+
+        }
+    };
+}
+
+unused!(
+    create_sale: CreateSaleRequest => CreateSaleResponse,
+    list_sales: ListSalesRequest => ListSalesResponse,
+    update_sale: UpdateSaleRequest => UpdateSaleResponse,
+    hold_sale: HoldSaleRequest => HoldSaleResponse,
+    resume_sale: ResumeSaleRequest => ResumeSaleResponse,
+    close_sale: CloseSaleRequest => CloseSaleResponse,
+    delete_sale: DeleteSaleRequest => DeleteSaleResponse,
+    list_dead_letters: ListDeadLettersRequest => ListDeadLettersResponse,
+    redrive_dead_letters: RedriveDeadLettersRequest => RedriveDeadLettersResponse,
+    discard_dead_letters: DiscardDeadLettersRequest => DiscardDeadLettersResponse,
+);

@@ -1,0 +1,154 @@
+//! The order system with a front.
+
+use std::{net::TcpListener, time::Duration};
+
+use inrush_orders::{Counts, OrderSettings, SaleStock};
+use inrush_proto::v1::order_result::Outcome;
+
+use crate::{
+    client::{Client, Server, entries, eventually, tally},
+    databases::{TestDatabase, check, on_every_database, remaining},
+    fake_front::FakeFront,
+};
+
+on_every_database!(unpaid_orders_go_back_here_first_and_to_the_queue_later);
+
+fn behind(front: &FakeFront) -> OrderSettings {
+    OrderSettings { front: Some(front.url()), ..OrderSettings::default() }
+}
+
+#[tokio::test]
+async fn an_unknown_sale_is_looked_up_once() {
+    let front = FakeFront::start().await;
+    front.set_stock("shoes", Some(50));
+    front.set_stock("lunch", None);
+    let server = Server::start(behind(&front)).await;
+    let mut client = Client::connect(server.address).await;
+    let mut orders = entries("shoes", 1..=20);
+    orders.extend(entries("lunch", 1..=20));
+    assert_eq!(tally(&client.exchange(orders).await), (40, 0, 0));
+    assert_eq!(tally(&client.exchange(entries("shoes", 21..=40)).await), (20, 0, 0));
+    assert_eq!((front.lookups("shoes"), front.lookups("lunch")), (1, 1));
+    assert_eq!(remaining(&server.book, "shoes").await, 10);
+    let stock = server.book.stock().await.unwrap();
+    assert_eq!(stock[0].stock, SaleStock::Unlimited, "lunch");
+    let seqs: Vec<u64> = server
+        .book
+        .orders()
+        .await
+        .unwrap()
+        .iter()
+        .filter(|order| order.sale_id == "shoes")
+        .map(|order| order.seq)
+        .collect();
+    assert_eq!(seqs, (1..=40).collect::<Vec<_>>(), "waiting for the front changes nothing about the line");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sale_that_the_front_does_not_know_is_rejected() {
+    let front = FakeFront::start().await;
+    let server = Server::start(behind(&front)).await;
+    let mut client = Client::connect(server.address).await;
+    let answers = client.exchange(entries("shoes", 1..=3)).await;
+    for outcome in answers.values() {
+        let Outcome::Rejected(rejected) = outcome else { panic!("{answers:?}") };
+        assert_eq!(rejected.reason, "unknown_sale");
+    }
+    // It may be created later.
+    front.set_stock("shoes", Some(1));
+    assert_eq!(tally(&client.exchange(entries("shoes", 4..=4)).await), (1, 0, 0));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sold_out_sale_is_restocked_when_the_operator_raises_it() {
+    let front = FakeFront::start().await;
+    front.set_stock("shoes", Some(5));
+    let server = Server::start(behind(&front)).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=8)).await), (5, 3, 0));
+    front.set_stock("shoes", Some(9));
+    // Nothing that was sent after the raise is turned away while there are units.
+    assert_eq!(tally(&client.exchange(entries("shoes", 9..=14)).await), (4, 2, 0));
+    assert_eq!(remaining(&server.book, "shoes").await, 0);
+    let questions = front.lookups("shoes");
+    assert!(questions <= 6, "{questions} questions for 14 entries");
+    check(&server.book).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_book_has_the_last_word_when_the_front_is_away() {
+    let front = FakeFront::start().await;
+    front.set_stock("shoes", Some(2));
+    let server = Server::start(behind(&front)).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=1)).await), (1, 0, 0));
+    front.stop().await;
+    let mut orders = entries("shoes", 2..=3);
+    orders.extend(entries("hats", 1..=1));
+    let answers = client.exchange(orders).await;
+    assert!(matches!(answers["shoes/1/2"], Outcome::Created(_)), "{answers:?}");
+    assert!(matches!(answers["shoes/1/3"], Outcome::Rejected(_)), "{answers:?}");
+    assert!(matches!(answers["hats/1/1"], Outcome::Retry(_)), "its stock is not known: {answers:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_front_is_shown_the_token_from_the_file() {
+    let front = FakeFront::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "abc.def\n").unwrap();
+    let server = Server::start(OrderSettings { front_token_file: Some(file), ..behind(&front) }).await;
+    let mut client = Client::connect(server.address).await;
+    client.exchange(entries("shoes", 1..=1)).await;
+    assert_eq!(front.script.lock().unwrap().authorization.as_deref(), Some("Bearer abc.def"));
+    server.stop().await;
+}
+
+async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestDatabase) {
+    const ORDERS: u64 = 30;
+    // Nobody listens there yet.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = OrderSettings {
+        database: database.url.clone(),
+        front: Some(format!("http://{address}").parse().unwrap()),
+        stock: [("shoes".to_owned(), ORDERS)].into(),
+        unpaid_share: 1.0,
+        payment_timeout: Duration::from_millis(1),
+        ..OrderSettings::default()
+    };
+    let server = Server::start(settings.clone()).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=ORDERS)).await), (30, 0, 0));
+    eventually("all is released", async || server.statistics.counts().released == ORDERS).await;
+    assert_eq!(server.statistics.counts().acknowledged, 0, "there is no front to take note");
+    assert_eq!(remaining(&server.book, "shoes").await, ORDERS);
+    server.stop().await;
+
+    // After a restart it goes on, and a ticket that the front is not ready for is tried again.
+    let front = FakeFront::start_at(address).await;
+    let server = Server::start(settings).await;
+    {
+        let mut script = front.script.lock().unwrap();
+        script.book = Some(server.book.clone());
+        script.not_ordered.insert("shoes/1/7".to_owned());
+    }
+    eventually("the front knows all", async || server.statistics.counts().acknowledged == ORDERS).await;
+    let released = std::mem::take(&mut front.script.lock().unwrap().released);
+    let mut tickets: Vec<&str> = released.iter().map(|(ticket, _)| ticket.as_str()).collect();
+    tickets.sort_unstable();
+    tickets.dedup();
+    assert_eq!(tickets.len() as u64, ORDERS);
+    assert!(
+        released.iter().all(|(_, remaining)| *remaining == ORDERS),
+        "stock came back first: {released:?}"
+    );
+    assert!(server.book.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
+    let released = Counts { acknowledged: ORDERS, ..Counts::default() };
+    assert_eq!(server.statistics.counts(), released, "nothing was released a second time");
+    check(&server.book).await;
+    server.stop().await;
+}

@@ -1,0 +1,16 @@
+//! Tests of the order system from outside: the order book on real databases, and the service over real connections.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod book;
+mod client;
+mod databases;
+mod fake_front;
+mod fronts;
+mod releases;
+mod streams;

@@ -1,0 +1,130 @@
+//! Orders that are never paid.
+
+use std::time::Duration;
+
+use inrush_orders::{MovementKind, NewOrder, OrderState, Payment, SaleStock};
+
+use crate::databases::{TestDatabase, check, on_every_database, order, order_id, remaining};
+
+on_every_database!(
+    an_unpaid_order_is_released_once,
+    orders_that_are_paid_or_have_time_left_are_kept,
+    a_released_orders_ticket_still_has_its_order,
+    the_queue_is_told_until_it_has_taken_note,
+    releases_and_orders_side_by_side_keep_the_books_balanced,
+);
+
+fn unpaid(sale_id: &str, seq: u64) -> NewOrder {
+    NewOrder { payment: Payment::Awaited(Duration::ZERO), ..order(sale_id, seq, 1) }
+}
+
+async fn an_unpaid_order_is_released_once(database: TestDatabase) {
+    const ORDERS: u64 = 60;
+    let replicas = [database.open().await, database.open().await];
+    replicas[0].provision("shoes", SaleStock::Units(ORDERS)).await.unwrap();
+    let orders: Vec<NewOrder> = (1..=ORDERS).map(|seq| unpaid("shoes", seq)).collect();
+    replicas[0].create(&orders).await.unwrap();
+    assert_eq!(remaining(&replicas[0], "shoes").await, 0);
+
+    let releasers = (0..6).map(|releaser| {
+        let book = replicas[releaser % 2].clone();
+        tokio::spawn(async move {
+            let mut released = 0;
+            for _ in 0..20 {
+                released += u64::from(book.release_overdue(4).await.unwrap());
+            }
+            released
+        })
+    });
+    let released = futures_util::future::join_all(releasers).await;
+    assert_eq!(released.into_iter().map(Result::unwrap).sum::<u64>(), ORDERS);
+    assert_eq!(remaining(&replicas[1], "shoes").await, ORDERS);
+    let movements = replicas[1].movements().await.unwrap();
+    let returned = movements.iter().filter(|movement| movement.kind == MovementKind::Release);
+    assert_eq!(returned.count() as u64, ORDERS);
+    check(&replicas[1]).await;
+}
+
+async fn orders_that_are_paid_or_have_time_left_are_kept(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(3)).await.unwrap();
+    let in_time = NewOrder { payment: Payment::Awaited(Duration::from_secs(3_600)), ..order("shoes", 2, 1) };
+    book.create(&[order("shoes", 1, 1), in_time, unpaid("shoes", 3)]).await.unwrap();
+    assert_eq!(book.release_overdue(10).await.unwrap(), 1);
+    assert_eq!(book.release_overdue(10).await.unwrap(), 0);
+    let orders = book.orders().await.unwrap();
+    let states: Vec<OrderState> = orders.iter().map(|order| order.state).collect();
+    assert_eq!(states, [OrderState::Paid, OrderState::AwaitingPayment, OrderState::Released]);
+    assert_eq!(orders[0].payment_deadline, None);
+    assert_eq!(orders[1].payment_deadline, Some(orders[1].created_at + 3_600_000));
+    check(&book).await;
+}
+
+async fn a_released_orders_ticket_still_has_its_order(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(1)).await.unwrap();
+    let first = book.create(&[unpaid("shoes", 1)]).await.unwrap();
+    book.release_overdue(10).await.unwrap();
+    let again = book.create(&[unpaid("shoes", 1)]).await.unwrap();
+    assert_eq!(order_id(&again[0]), order_id(&first[0]));
+    assert_eq!(remaining(&book, "shoes").await, 1, "it takes no stock again");
+    let other = book.create(&[order("shoes", 2, 1)]).await.unwrap();
+    assert!(order_id(&other[0]).is_some(), "somebody else gets the unit");
+    check(&book).await;
+}
+
+async fn the_queue_is_told_until_it_has_taken_note(database: TestDatabase) {
+    let book = database.open().await;
+    book.provision("shoes", SaleStock::Units(3)).await.unwrap();
+    book.create(&[unpaid("shoes", 1), unpaid("shoes", 2), unpaid("shoes", 3)]).await.unwrap();
+    assert!(book.unacknowledged_releases(10).await.unwrap().is_empty(), "nothing is released yet");
+    book.release_overdue(10).await.unwrap();
+    assert_eq!(book.unacknowledged_releases(2).await.unwrap().len(), 2);
+    assert_eq!(book.unacknowledged_releases(10).await.unwrap(), ["shoes/1/1", "shoes/1/2", "shoes/1/3"]);
+
+    book.acknowledge_releases(&["shoes/1/1".to_owned()]).await.unwrap();
+    book.postpone_releases(&["shoes/1/2".to_owned()]).await.unwrap();
+    let to_tell = book.unacknowledged_releases(10).await.unwrap();
+    assert!(to_tell.contains(&"shoes/1/3".to_owned()) && !to_tell.contains(&"shoes/1/1".to_owned()));
+    book.close().await;
+
+    // After a restart, and once its time has come, the postponed one is told again.
+    let book = database.open().await;
+    while book.unacknowledged_releases(10).await.unwrap().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    book.acknowledge_releases(&["shoes/1/2".to_owned(), "shoes/1/3".to_owned()]).await.unwrap();
+    assert!(book.unacknowledged_releases(10).await.unwrap().is_empty());
+    assert!(book.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
+}
+
+async fn releases_and_orders_side_by_side_keep_the_books_balanced(database: TestDatabase) {
+    const SALES: [&str; 2] = ["hats", "shoes"];
+    let replicas = [database.open().await, database.open().await];
+    for sale in SALES {
+        replicas[0].provision(sale, SaleStock::Units(10)).await.unwrap();
+    }
+    let workers = (0..4).map(|worker: usize| {
+        let book = replicas[worker % 2].clone();
+        tokio::spawn(async move {
+            for batch in 0..15 {
+                let seq = |place| (worker * 1_000 + batch * 4 + place + 1) as u64;
+                let orders: Vec<NewOrder> =
+                    (0..4).map(|place| unpaid(SALES[(worker + place) % 2], seq(place))).collect();
+                book.create(&orders).await.unwrap();
+                book.release_overdue(3).await.unwrap();
+            }
+        })
+    });
+    for worker in futures_util::future::join_all(workers).await {
+        worker.unwrap();
+    }
+    check(&replicas[0]).await;
+    while replicas[0].release_overdue(100).await.unwrap() > 0 {}
+    for sale in SALES {
+        assert_eq!(remaining(&replicas[0], sale).await, 10, "{sale}: everything came back");
+    }
+    let orders = replicas[0].orders().await.unwrap();
+    assert!(orders.len() > 20, "{} orders: units were sold again", orders.len());
+    check(&replicas[0]).await;
+}

@@ -1,0 +1,275 @@
+//! The service over real connections.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use inrush_orders::{Counts, DatabaseUrl, OrderSettings};
+use inrush_proto::v1::{OrderRequest, order_result::Outcome};
+use sqlx::{AnyConnection, Connection as _};
+use tonic::{Code, transport::Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::{
+    client::{Client, Server, entries, eventually, tally},
+    databases::{TestDatabase, check, on_every_database, remaining},
+};
+
+on_every_database!(
+    entries_become_orders_in_line,
+    streams_that_send_the_same_tickets_get_the_same_orders,
+    entries_of_a_failing_database_are_retried_and_nothing_is_lost,
+    failures_on_purpose_create_nothing,
+);
+
+fn settings(database: &TestDatabase) -> OrderSettings {
+    OrderSettings { database: database.url.clone(), ..selling(1_000) }
+}
+
+/// In memory, with so many shoes.
+fn selling(units: u64) -> OrderSettings {
+    OrderSettings { stock: BTreeMap::from([("shoes".to_owned(), units)]), ..OrderSettings::default() }
+}
+
+/// A connection beside the order system's.
+pub(crate) async fn connect(url: &DatabaseUrl) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    AnyConnection::connect(&url.to_string()).await.unwrap()
+}
+
+async fn entries_become_orders_in_line(database: TestDatabase) {
+    let server = Server::start(settings(&database)).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(client.credit, OrderSettings::default().credit);
+    for batch in 0..5 {
+        client.send(entries("shoes", batch * 100 + 1..=batch * 100 + 100)).await;
+    }
+    let answers = client.answers(500).await;
+    assert_eq!(tally(&answers), (500, 0, 0));
+    let orders = server.book.orders().await.unwrap();
+    for (order, seq) in orders.iter().zip(1..) {
+        assert_eq!(order.seq, seq, "created in line");
+        let Outcome::Created(created) = &answers[&order.ticket_id] else { panic!("{order:?}") };
+        assert_eq!(created.order_id, order.order_id);
+    }
+    assert_eq!(server.statistics.counts(), Counts { created: 500, ..Counts::default() });
+    check(&server.book).await;
+    client.finish().await;
+    server.stop().await;
+}
+
+async fn streams_that_send_the_same_tickets_get_the_same_orders(database: TestDatabase) {
+    let servers = [Server::start(settings(&database)).await, Server::start(settings(&database)).await];
+    let mut clients = Vec::new();
+    for server in [&servers[0], &servers[0], &servers[1], &servers[1]] {
+        clients.push(Client::connect(server.address).await);
+    }
+    let exchanges = clients.iter_mut().map(|client| client.exchange(entries("shoes", 1..=300)));
+    let answers = futures_util::future::join_all(exchanges).await;
+    assert!(answers.iter().all(|other| *other == answers[0]), "all were told the same orders");
+    assert_eq!(tally(&answers[0]), (300, 0, 0));
+    assert_eq!(remaining(&servers[0].book, "shoes").await, 700);
+    check(&servers[1].book).await;
+    let counts = servers.each_ref().map(|server| server.statistics.counts());
+    assert_eq!((counts[0].created + counts[1].created, counts[0].repeated + counts[1].repeated), (300, 900));
+    for server in servers {
+        server.stop().await;
+    }
+}
+
+async fn entries_of_a_failing_database_are_retried_and_nothing_is_lost(database: TestDatabase) {
+    let server = Server::start(settings(&database)).await;
+    let mut client = Client::connect(server.address).await;
+    let mut saboteur = connect(&database.url).await;
+    sqlx::raw_sql("ALTER TABLE orders RENAME TO hidden").execute(&mut saboteur).await.unwrap();
+    let answers = client.exchange(entries("shoes", 1..=50)).await;
+    assert_eq!(tally(&answers), (0, 0, 50), "{answers:?}");
+    sqlx::raw_sql("ALTER TABLE hidden RENAME TO orders").execute(&mut saboteur).await.unwrap();
+    let answers = client.exchange(entries("shoes", 1..=50)).await;
+    assert_eq!(tally(&answers), (50, 0, 0), "{answers:?}");
+    assert_eq!(remaining(&server.book, "shoes").await, 950);
+    assert_eq!(server.statistics.counts(), Counts { created: 50, retried: 50, ..Counts::default() });
+    check(&server.book).await;
+    server.stop().await;
+}
+
+async fn failures_on_purpose_create_nothing(database: TestDatabase) {
+    let server = Server::start(OrderSettings { failure_rate: 0.5, ..settings(&database) }).await;
+    let mut client = Client::connect(server.address).await;
+    let answers = client.exchange(entries("shoes", 1..=400)).await;
+    let (created, rejected, retried) = tally(&answers);
+    // One in 10^30 runs would miss these bounds by chance.
+    assert!((80..320).contains(&created) && rejected == 0, "{created} created");
+    assert_eq!(server.book.orders().await.unwrap().len(), created);
+
+    let mut open: Vec<u64> = answers
+        .iter()
+        .filter(|(_, outcome)| matches!(outcome, Outcome::Retry(_)))
+        .map(|(ticket, _)| ticket.rsplit('/').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(open.len(), retried);
+    while !open.is_empty() {
+        let answers = client.exchange(entries("shoes", open.iter().copied())).await;
+        open.retain(|seq| matches!(answers[&format!("shoes/1/{seq}")], Outcome::Retry(_)));
+    }
+    assert_eq!(remaining(&server.book, "shoes").await, 600);
+    assert_eq!(server.statistics.counts().created, 400);
+    check(&server.book).await;
+    server.stop().await;
+}
+
+/// The server's connections are cut and new ones refused, as if it restarted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_goes_away_and_comes_back_costs_retries_only() {
+    let database = TestDatabase::postgres().await;
+    let server = Server::start(settings(&database)).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=10)).await), (10, 0, 0));
+
+    let postgres = inrush_e2e::postgres::Postgres::shared().await.unwrap();
+    let mut neighbour = connect(&postgres.url().parse().unwrap()).await;
+    let url = database.url.to_string();
+    let name = url.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+    let run = async |neighbour: &mut AnyConnection, sql: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(neighbour).await.unwrap();
+    };
+    run(&mut neighbour, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+    let cut =
+        format!("SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = '{name}'");
+    run(&mut neighbour, cut).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=20)).await), (0, 0, 20));
+
+    run(&mut neighbour, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=20)).await), (20, 0, 0));
+    assert_eq!(remaining(&server.book, "shoes").await, 980);
+    check(&server.book).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_become_an_order_is_rejected_with_the_reason() {
+    let server = Server::start(selling(2)).await;
+    let mut client = Client::connect(server.address).await;
+    let mut orders = entries("shoes", 1..=3);
+    orders.extend(entries("hats", 1..=1));
+    orders.push(OrderRequest { ticket_id: "no-units".to_owned(), units: 0, ..orders[0].clone() });
+    orders.push(OrderRequest { ticket_id: String::new(), ..orders[0].clone() });
+    let answers = client.exchange(orders).await;
+    let reason = |ticket: &str| match &answers[ticket] {
+        Outcome::Rejected(rejected) => rejected.reason.as_str(),
+        Outcome::Created(_) => "created",
+        Outcome::Retry(_) => "retry",
+    };
+    assert_eq!((reason("shoes/1/1"), reason("shoes/1/2")), ("created", "created"));
+    assert_eq!(reason("shoes/1/3"), "out_of_stock");
+    assert_eq!(reason("hats/1/1"), "unknown_sale");
+    assert_eq!(reason("no-units"), "malformed: units must be 1 to 1000000");
+    assert!(reason("").starts_with("malformed: ticket_id"));
+    let expected = Counts { created: 2, rejected: 4, ..Counts::default() };
+    assert_eq!(server.statistics.counts(), expected);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_exceeds_its_credit_is_slowed_down_and_served() {
+    let server = Server::start(OrderSettings { credit: 4, batch: 3, ..selling(1_000) }).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(client.credit, 4);
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=200)).await), (200, 0, 0));
+    client.finish().await;
+    server.stop().await;
+}
+
+/// Only the lower bound is a matter of the order system; the upper one is the machine's.
+#[tokio::test]
+async fn orders_are_created_no_faster_than_the_capacity() {
+    let server = Server::start(OrderSettings { capacity: 200, ..selling(1_000) }).await;
+    let mut clients = [Client::connect(server.address).await, Client::connect(server.address).await];
+    let start = Instant::now();
+    let [first, second] = &mut clients;
+    let (first, second) =
+        tokio::join!(first.exchange(entries("shoes", 1..=60)), second.exchange(entries("shoes", 61..=120)));
+    let seconds = start.elapsed().as_secs_f64();
+    assert_eq!((tally(&first), tally(&second)), ((60, 0, 0), (60, 0, 0)));
+    // A tenth of a second's worth may go at once.
+    assert!(seconds >= (120.0 - 20.0) / 200.0, "120 orders took {seconds} s at 200 per second");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn latency_delays_every_answer_and_costs_no_capacity() {
+    let latency = std::time::Duration::from_millis(200);
+    let server = Server::start(OrderSettings { latency, batch: 1, ..selling(1_000) }).await;
+    let mut client = Client::connect(server.address).await;
+    let start = Instant::now();
+    client.send(entries("shoes", 1..=300)).await;
+    client.answers(1).await;
+    assert!(start.elapsed() >= latency, "an answer came after {:?}", start.elapsed());
+    client.answers(299).await;
+    assert!(start.elapsed() < latency * 150, "orders waited for each other: {:?}", start.elapsed());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_answers_what_was_accepted_and_then_ends_the_streams() {
+    let settings =
+        OrderSettings { capacity: 100, latency: std::time::Duration::from_millis(100), ..selling(1_000) };
+    let server = Server::start(settings).await;
+    let mut client = Client::connect(server.address).await;
+    let mut idle = Client::connect(server.address).await;
+    client.send(entries("shoes", 1..=100)).await;
+    eventually("an order is created", async || server.statistics.counts().created > 0).await;
+    server.begin_shutdown();
+    assert_eq!(tally(&client.answers(100).await), (100, 0, 0), "the message was accepted as a whole");
+    client.closed().await;
+    idle.closed().await;
+    let refused = Client::try_connect(server.address).await.err().map(|status| status.code());
+    assert_eq!(refused, Some(Code::Unavailable));
+    check(&server.book).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn health_says_when_to_stay_away() {
+    let server = Server::start(selling(1)).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", server.address)).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    for service in ["", "inrush.v1.OrderCreationService"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        assert_eq!(health.check(request).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    }
+    let watch = HealthCheckRequest { service: "inrush.v1.OrderCreationService".to_owned() };
+    let mut changes = health.watch(watch).await.unwrap().into_inner();
+    assert_eq!(changes.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    server.begin_shutdown();
+    assert_eq!(changes.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    // A watcher never hangs up, and does not keep the server from ending.
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_vanishes_leaves_the_others_alone() {
+    let server = Server::start(OrderSettings { capacity: 100, ..selling(1_000) }).await;
+    let vanishing = Client::connect(server.address).await;
+    vanishing.send(entries("shoes", 1..=500)).await;
+    eventually("an order is created", async || server.statistics.counts().created > 0).await;
+    drop(vanishing);
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 501..=510)).await), (10, 0, 0));
+    check(&server.book).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_settings_and_databases_are_refused_with_what_to_do() {
+    for (settings, told) in [
+        (OrderSettings { batch: 0, ..selling(1) }, "batch is 0"),
+        (
+            OrderSettings { database: "sqlite:/nowhere/at/all/orders.db".parse().unwrap(), ..selling(1) },
+            "/nowhere/at/all/orders.db",
+        ),
+    ] {
+        let error = inrush_orders::OrderSystem::open(settings).await.err().map(|error| format!("{error:#}"));
+        assert!(error.as_ref().is_some_and(|error| error.contains(told)), "{error:?}");
+    }
+}
