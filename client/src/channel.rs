@@ -89,9 +89,9 @@ impl Channels {
 
     /// One channel that somebody else made.
     pub(crate) fn over(name: &str, channel: Channel, sizes: MessageSizes) -> Self {
-        let lines = || Lines::new(Rotation::new(channel.clone(), Vec::new()));
-        let endpoint =
-            Endpoint { name: name.into(), calls: lines(), watches: lines(), rest: Rest::default() };
+        let calls = Lines::new(Rotation::new(channel.clone(), Vec::new()));
+        let watches = Lines::new(Rotation::new(channel, Vec::new()));
+        let endpoint = Endpoint { name: name.into(), calls, watches, rest: Rest::default() };
         Self { endpoints: Rotation::new(Arc::new(endpoint), Vec::new()), sizes }
     }
 

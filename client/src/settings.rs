@@ -1,8 +1,11 @@
 //! How a client connects and how long it waits.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use tonic::{metadata::MetadataMap, transport::Endpoint};
+use tonic::{
+    metadata::MetadataMap,
+    transport::{Endpoint, Uri},
+};
 
 use crate::{
     attempt::explain,
@@ -151,6 +154,7 @@ impl ClientSettings {
         if self.endpoints.is_empty() {
             return Err(ConnectError::NoEndpoint);
         }
+        self.warn_of_open_tokens();
         let destinations =
             self.endpoints.iter().map(|url| self.destination(url)).collect::<Result<_, _>>()?;
         Ok((destinations, self.into_parts()?))
@@ -200,6 +204,17 @@ impl ClientSettings {
         }
     }
 
+    /// A token that travels in the open is as good as published, unless something below encrypts.
+    fn warn_of_open_tokens(&self) {
+        let open = self.endpoints.iter().filter(|url| is_in_the_open(url));
+        for endpoint in open.filter(|_| self.token.is_some()) {
+            tracing::warn!(
+                endpoint,
+                "the bearer token is sent unencrypted; use https:// unless a mesh encrypts"
+            );
+        }
+    }
+
     fn destination(&self, url: &str) -> Result<Destination, ConnectError> {
         let wrong = |problem: String| ConnectError::Endpoint { url: url.to_owned(), problem };
         let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| wrong(explain(&error)))?;
@@ -232,6 +247,15 @@ impl ClientSettings {
             .keep_alive_timeout(self.keepalive_timeout);
         Ok(Destination { name: url.to_owned(), endpoint })
     }
+}
+
+/// Whether requests to this URL leave the machine unencrypted.
+fn is_in_the_open(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback =
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    uri.scheme_str() == Some("http") && !is_loopback
 }
 
 /// The settings that a client works with once it knows where to connect.
@@ -270,6 +294,18 @@ mod tests {
     fn tls_needs_https() {
         let settings = ClientSettings::new("http://shop:1").tls(TlsSettings::new());
         assert!(problem(settings).contains("not https"));
+    }
+
+    #[test]
+    fn only_what_leaves_the_machine_unencrypted_is_in_the_open() {
+        for url in ["http://shop:1", "http://10.0.0.7:1", "http://[2001:db8::1]:1"] {
+            assert!(is_in_the_open(url), "{url}");
+        }
+        for url in
+            ["https://shop:1", "http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1", "not a url"]
+        {
+            assert!(!is_in_the_open(url), "{url}");
+        }
     }
 
     #[test]

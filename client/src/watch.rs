@@ -29,8 +29,10 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Is told by the server where the ticket stands, now and at every change, until the state is final. This is
-    /// the way for one screen; each watch holds a stream and about 10 KiB, so crowds had better
-    /// [`follow`](Client::follow).
+    /// the way for one screen. Each watch holds a stream and about 10 KiB, and a server bounds the streams of a
+    /// connection: one that finds no room times out and is tried again. Crowds had better
+    /// [`follow`](Client::follow), or get more
+    /// [connections](crate::ClientSettings::connections_per_endpoint).
     ///
     /// A stream that breaks is opened again by itself, elsewhere if possible, and what was told before is not
     /// told again. Failures that may pass are lived through for as long as the retry policy's patience; any
@@ -62,8 +64,8 @@ pub struct Watch {
 }
 
 enum Phase {
-    Opening(BoxFuture<'static, Result<Opened, AttemptError>>),
-    Open(Opened),
+    Opening(BoxFuture<'static, Result<Box<Opened>, AttemptError>>),
+    Open(Box<Opened>),
     Pausing(Pin<Box<Sleep>>),
     Ended,
 }
@@ -141,7 +143,7 @@ fn pause(policy: &RetryPolicy, failures: u32, affordable: bool) -> Duration {
     }
 }
 
-fn open(client: Client, ticket: &Ticket) -> BoxFuture<'static, Result<Opened, AttemptError>> {
+fn open(client: Client, ticket: &Ticket) -> BoxFuture<'static, Result<Box<Opened>, AttemptError>> {
     let message = WatchStatusRequest { ticket: ticket.as_str().to_owned() };
     Box::pin(async move {
         let shared = &client.shared;
@@ -151,7 +153,7 @@ fn open(client: Client, ticket: &Ticket) -> BoxFuture<'static, Result<Opened, At
             Box::pin(async move { stubs.queue().watch_status(request).await })
         })
         .await?;
-        Ok(Opened { stream, busy, since: Instant::now() })
+        Ok(Box::new(Opened { stream, busy, since: Instant::now() }))
     })
 }
 

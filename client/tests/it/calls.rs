@@ -133,9 +133,11 @@ async fn cancel_says_whether_it_was_in_time() {
     assert!(matches!(&second, Cancellation::TooLate(status) if status.state == TicketState::Processing));
 }
 
+type IsKind = fn(&CallError) -> bool;
+
 #[tokio::test]
 async fn every_code_becomes_the_error_that_callers_expect() {
-    let kinds: [(Code, fn(&CallError) -> bool); 11] = [
+    let kinds: [(Code, IsKind); 11] = [
         (Code::InvalidArgument, |error| matches!(error, CallError::InvalidArgument { .. })),
         (Code::NotFound, |error| matches!(error, CallError::NotFound(_))),
         (Code::AlreadyExists, |error| matches!(error, CallError::AlreadyExists(_))),

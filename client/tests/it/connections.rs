@@ -3,6 +3,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 
 use inrush_client::{CallError, Client, ClientSettings, ConnectError, RetryPolicy, Ticket};
@@ -76,6 +77,25 @@ async fn an_endpoint_that_is_away_costs_few_retries_and_no_call() {
     }
     assert_eq!(fake.calls(), 200);
     server.kill();
+}
+
+#[tokio::test]
+async fn a_call_whose_server_dies_is_answered_by_another() {
+    let silent = Arc::new(Fake::default().poll(|_, _| Answer::Silence));
+    let other = answering();
+    let (dying, living) = (TcpServer::start(&silent), TcpServer::start(&other));
+    let client = Client::connect(ClientSettings::balanced([dying.url(), living.url()])).await.unwrap();
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.poll(&Ticket::from("t")).await }
+    });
+    while silent.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    dying.kill();
+    call.await.unwrap().unwrap();
+    assert_eq!((silent.calls(), other.calls()), (1, 1));
+    living.kill();
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The client against an Inrush whose answers are scripted.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails should fail its test")]
+
 #[path = "../fake/mod.rs"]
 mod fake;
 

@@ -15,5 +15,5 @@ async fn clients_are_cheap_to_share_and_calls_small_to_wait_for() {
     let poll = size_of_val(&client.poll(&ticket));
     assert!(poll <= 2_048, "poll is {poll} bytes");
     assert!(size_of::<Follow>() <= 192, "Follow is {} bytes", size_of::<Follow>());
-    assert!(size_of::<Watch>() <= 768, "Watch is {} bytes", size_of::<Watch>());
+    assert!(size_of::<Watch>() <= 384, "Watch is {} bytes", size_of::<Watch>());
 }

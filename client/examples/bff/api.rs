@@ -1,0 +1,99 @@
+//! The HTTP interface.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::{Html, Response},
+    routing::{get, post},
+};
+use inrush_client::{Client, Ticket};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    events,
+    problem::Problem,
+    shapes::{CancellationShape, EnqueuedShape, StatusShape, Wish},
+};
+
+/// Largest request body. A wish holds a payload of at most 4 KiB, which JSON may double.
+const MAX_BODY_BYTES: usize = 10 * 1024;
+
+/// The phone's screen: one file, nothing loaded from elsewhere.
+const PAGE: &str = include_str!("page.html");
+
+/// What the page may do: its own style and script, and requests to where it came from.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What every handler works with.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) client: Client,
+    /// One permit for each phone that may watch.
+    pub(crate) watches: Arc<Semaphore>,
+    /// Ends the streams.
+    pub(crate) stop: CancellationToken,
+}
+
+/// All paths. Once `stop` is cancelled, event streams end.
+pub(crate) fn router(client: Client, max_watches: u32, stop: CancellationToken) -> Router {
+    let permits = usize::try_from(max_watches).unwrap_or(Semaphore::MAX_PERMITS);
+    let watches = Arc::new(Semaphore::new(permits));
+    Router::new()
+        .route("/", get(page))
+        .route("/sales/{sale}/buyers/{buyer}", post(enqueue))
+        .route("/tickets/{ticket}", get(status).delete(cancel))
+        .route("/tickets/{ticket}/events", get(events::watch))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", "this path knows other methods")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(careful))
+        .with_state(Backend { client, watches, stop })
+}
+
+async fn page() -> ([(HeaderName, &'static str); 1], Html<&'static str>) {
+    ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(PAGE))
+}
+
+async fn enqueue(
+    State(backend): State<Backend>,
+    Path((sale, buyer)): Path<(String, String)>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<EnqueuedShape>, Problem> {
+    let wish = Wish::read(&body?)?;
+    let enqueued = backend.client.enqueue(sale, buyer, wish.units, wish.payload).await?;
+    Ok(Json(enqueued.into()))
+}
+
+async fn status(
+    State(backend): State<Backend>,
+    Path(ticket): Path<String>,
+) -> Result<Json<StatusShape>, Problem> {
+    let status = backend.client.poll(&Ticket::from(ticket)).await?;
+    Ok(Json(status.into()))
+}
+
+async fn cancel(
+    State(backend): State<Backend>,
+    Path(ticket): Path<String>,
+) -> Result<Json<CancellationShape>, Problem> {
+    let cancellation = backend.client.cancel(&Ticket::from(ticket)).await?;
+    Ok(Json(cancellation.into()))
+}
+
+/// Answers hold tickets and standings: nobody may keep them, and browsers must not guess what they are.
+async fn careful(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}

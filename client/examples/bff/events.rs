@@ -1,0 +1,57 @@
+//! A ticket's standing, live: server-sent events out of a watch.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{
+        Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, StreamExt as _};
+use inrush_client::{CallError, Ticket, TicketStatus};
+
+use crate::{api::Backend, problem::Problem, shapes::StatusShape};
+
+/// How often a silent stream shows that it lives: well within the minute after which proxies close one.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+
+/// `GET /tickets/{ticket}/events`: an event `status` for each change; or `problem`, which is the last one.
+pub(crate) async fn watch(
+    State(backend): State<Backend>,
+    Path(ticket): Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let permit = backend.watches.try_acquire_owned().map_err(|_| too_many())?;
+    let statuses = backend.client.watch(&Ticket::from(ticket));
+    let events = statuses
+        .map(move |status| {
+            // The permit lives as long as the stream.
+            let _permit = &permit;
+            Ok(event(status))
+        })
+        .take_until(backend.stop.cancelled_owned());
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)))
+}
+
+fn event(status: Result<TicketStatus, CallError>) -> Event {
+    match status {
+        Ok(status) => named("status", &StatusShape::from(status)),
+        Err(error) => named("problem", &Problem::from(error).shape()),
+    }
+}
+
+fn named(name: &str, data: &impl serde::Serialize) -> Event {
+    // Neither shape can fail to become JSON; an event without data would be ignored by the phone.
+    Event::default().event(name).json_data(data).unwrap_or_default()
+}
+
+fn too_many() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "TOO_MANY_WATCHES",
+        "too many phones are watching; come back soon",
+    )
+    .retry_after(Duration::from_secs(5))
+}

@@ -1,0 +1,113 @@
+//! A small backend for a phone: HTTP and server-sent events in front, Inrush behind.
+//!
+//! ```text
+//! cargo run -p inrush-client --example bff -- --inrush http://127.0.0.1:50051
+//! ```
+//!
+//! Then open the page it names. A real backend takes the buyer from the session instead of the path; all else is as
+//! it would be.
+
+mod api;
+mod events;
+mod problem;
+mod shapes;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, IsTerminal as _},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use inrush_client::{Client, ClientSettings, TlsSettings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// A small backend for a phone in front of Inrush.
+///
+/// Serves a page that puts its visitor in line and shows the place live, and the HTTP interface below it. It starts
+/// whether or not Inrush runs already.
+#[derive(Debug, Parser)]
+#[command(name = "bff", version, after_help = HTTP_INTERFACE)]
+struct Flags {
+    /// Where to listen for phones
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Where Inrush is; give it several times to balance over several front nodes
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    inrush: Vec<String>,
+
+    /// PEM file with the CA that Inrush's certificate comes from; otherwise what the system trusts
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+
+    /// File with the bearer token to call Inrush with
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// How long a call to Inrush may take in all, retries included
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    deadline: u64,
+
+    /// How many phones may watch at once; more are asked to come back
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_watches: u32,
+}
+
+const HTTP_INTERFACE: &str = "\
+HTTP interface:
+  GET    /                             the phone's screen
+  POST   /sales/{sale}/buyers/{buyer}  get in line; the body may be {\"units\": 2, \"payload\": \"red\"}
+  GET    /tickets/{ticket}             where the ticket stands
+  GET    /tickets/{ticket}/events      the same, live, as server-sent events
+  DELETE /tickets/{ticket}             give up
+
+Log level: RUST_LOG, such as RUST_LOG=info,inrush_client=debug";
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stdout().is_terminal()).init();
+
+    let client = Client::lazy(settings(&flags))?;
+    let listener = TcpListener::bind(flags.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another address with --listen", flags.listen)
+    })?;
+    tracing::info!("open http://{}/", listener.local_addr()?);
+
+    let stop = CancellationToken::new();
+    let router = api::router(client, flags.max_watches, stop.clone());
+    axum::serve(listener, router).with_graceful_shutdown(stopped(stop)).await?;
+    Ok(())
+}
+
+fn settings(flags: &Flags) -> ClientSettings {
+    let mut settings = ClientSettings::balanced(flags.inrush.iter().cloned())
+        .user_agent("inrush-example-bff")
+        .call_deadline(Duration::from_secs(flags.deadline));
+    if let Some(path) = &flags.ca_file {
+        settings = settings.tls(TlsSettings::new().ca_file(path));
+    }
+    if let Some(path) = &flags.token_file {
+        settings = settings.bearer_token_file(path);
+    }
+    settings
+}
+
+/// Waits for Ctrl-C and then ends the streams, which would otherwise keep the server waiting for ever.
+async fn stopped(stop: CancellationToken) {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "cannot wait for Ctrl-C; stop this process with a signal");
+        std::future::pending::<()>().await;
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}
