@@ -1,1 +1,30 @@
-//! inrush-front
+//! The public edge of Inrush: stateless, any number of them, any of them answers anything.
+//!
+//! The way of an Enqueue, file by file: `serve.rs` accepts the connection, `layers.rs` is the list of what every call
+//! passes, `queue_service.rs` reads the request, `gate.rs` answers from memory if nobody can be taken in, `batcher.rs`
+//! joins calls to one run of the store, `operations.rs` is that run. Everything that can go wrong is in
+//! [`status`], with the status a caller gets for it.
+
+mod batcher;
+mod convert;
+mod gate;
+mod health;
+mod layers;
+mod operations;
+mod queue_service;
+mod router;
+mod run;
+mod sale_admin_service;
+mod serve;
+mod settings;
+mod settlement_service;
+mod ticket_status;
+mod trace_context;
+mod update_mask;
+mod watch;
+
+pub mod status;
+
+pub use layers::CallCounts;
+pub use run::{FrontError, FrontParts, run, run_here};
+pub use settings::{DrainSettings, FrontSettings, Http2Settings, InvalidSetting, WatchSettings};

@@ -1,0 +1,151 @@
+//! Micro-batching without waiting: many calls, one run of the store at a time.
+//!
+//! A call that finds its sale idle runs at once. Calls that arrive during a run wait together and are the next batch. So
+//! an idle sale answers after one round trip, and the busier a sale is, the larger its batches become by themselves: no
+//! timer, no tuning.
+//!
+//! A sale has a lane, and a lane its task, exactly while there is work; ten thousand quiet sales cost nothing. A batcher
+//! lives on one core, so its lock is never fought over.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::FutureExt as _;
+use inrush_core::{SaleId, StoreError};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::status::Failure;
+
+/// Most calls that wait in one lane. A lane this long is some hundred runs behind: who came now would not be served in time.
+const MAX_WAITING: usize = 32_768;
+
+/// What a batcher runs.
+pub(crate) trait Operation: Send + Sync + 'static {
+    /// What one caller wants.
+    type Request: Send + 'static;
+    /// What one caller gets.
+    type Reply: Send + 'static;
+
+    /// Runs a batch on one sale, in order, and gives one reply for each request. Never called with an empty batch.
+    fn run(
+        &self,
+        sale: &SaleId,
+        requests: &[Self::Request],
+    ) -> impl Future<Output = Result<Vec<Self::Reply>, StoreError>> + Send;
+}
+
+/// Joins calls of one kind. Clones share it.
+pub(crate) struct Batcher<O: Operation> {
+    shared: Arc<Shared<O>>,
+}
+
+struct Shared<O: Operation> {
+    operation: O,
+    batch_limit: usize,
+    lanes: Mutex<HashMap<SaleId, VecDeque<Call<O>>>>,
+}
+
+/// A caller who waits. A caller who has left has closed the other end of `answer`.
+struct Call<O: Operation> {
+    request: O::Request,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<O::Reply, Failure>>,
+}
+
+impl<O: Operation> Batcher<O> {
+    /// A batcher that runs up to `batch_limit` calls at once.
+    pub(crate) fn new(operation: O, batch_limit: usize) -> Self {
+        let lanes = Mutex::default();
+        Self { shared: Arc::new(Shared { operation, batch_limit, lanes }) }
+    }
+
+    /// Has `request` run together with others of its sale. A call that is dropped before its run began takes no part in
+    /// it; one that is dropped later changes nothing for the others.
+    ///
+    /// # Errors
+    /// What the run failed with; `Overloaded` when too many wait already; `DeadlineExceeded` when the deadline passed
+    /// before the run began; `Internal` when the run panicked.
+    pub(crate) async fn call(
+        &self,
+        sale: &SaleId,
+        request: O::Request,
+        deadline: Instant,
+    ) -> Result<O::Reply, Failure> {
+        let (answer, answered) = oneshot::channel();
+        self.accept(sale, Call { request, deadline, answer })?;
+        answered.await.unwrap_or(Err(Failure::Internal))
+    }
+
+    fn accept(&self, sale: &SaleId, call: Call<O>) -> Result<(), Failure> {
+        let mut lanes = self.shared.lanes();
+        if let Some(waiting) = lanes.get_mut(sale) {
+            if waiting.len() >= MAX_WAITING {
+                return Err(Failure::Overloaded);
+            }
+            waiting.push_back(call);
+        } else {
+            lanes.insert(sale.clone(), VecDeque::from([call]));
+            tokio::spawn(serve_lane(Arc::clone(&self.shared), sale.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl<O: Operation> Clone for Batcher<O> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// Runs one batch after the other until nobody waits.
+async fn serve_lane<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
+    while let Some(batch) = shared.next_batch(&sale) {
+        let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|call| (call.request, call.answer)).unzip();
+        let run = AssertUnwindSafe(shared.operation.run(&sale, &requests)).catch_unwind();
+        let failure = match run.await {
+            Ok(Ok(replies)) => {
+                // Whose reply is missing learns of it by the dropped end of the channel. Who has left needs none.
+                answers.into_iter().zip(replies).for_each(|(answer, reply)| drop(answer.send(Ok(reply))));
+                continue;
+            }
+            Ok(Err(error)) => Failure::from(error),
+            // The panic itself has been logged by the process's panic hook.
+            Err(_panic) => Failure::Internal,
+        };
+        answers.into_iter().for_each(|answer| drop(answer.send(Err(failure.clone()))));
+    }
+}
+
+impl<O: Operation> Shared<O> {
+    /// The next calls that are still worth running, in the order of their arrival. None: nobody waits, and the lane is gone.
+    fn next_batch(&self, sale: &SaleId) -> Option<Vec<Call<O>>> {
+        let now = Instant::now();
+        let mut lanes = self.lanes();
+        let waiting = lanes.get_mut(sale)?;
+        let mut batch = Vec::with_capacity(waiting.len().min(self.batch_limit));
+        while batch.len() < self.batch_limit {
+            let Some(call) = waiting.pop_front() else { break };
+            if call.deadline <= now {
+                drop(call.answer.send(Err(Failure::DeadlineExceeded)));
+            } else if !call.answer.is_closed() {
+                batch.push(call);
+            }
+        }
+        if batch.is_empty() {
+            lanes.remove(sale);
+            return None;
+        }
+        Some(batch)
+    }
+
+    /// A panic while the lock was held leaves the lanes whole, so the lock's poison says nothing.
+    fn lanes(&self) -> MutexGuard<'_, HashMap<SaleId, VecDeque<Call<O>>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

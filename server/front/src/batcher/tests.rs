@@ -1,0 +1,156 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::*;
+
+/// Replies with ten times the request, once the test lets it; a request of zero panics, one of a thousand fails.
+struct Tenfold {
+    go: Arc<Semaphore>,
+    batches: Arc<Mutex<Vec<Vec<u64>>>>,
+}
+
+impl Operation for Tenfold {
+    type Request = u64;
+    type Reply = u64;
+
+    async fn run(&self, sale: &SaleId, requests: &[u64]) -> Result<Vec<u64>, StoreError> {
+        self.batches.lock().unwrap().push(requests.to_vec());
+        self.go.acquire().await.unwrap().forget();
+        assert!(!requests.contains(&0), "zero");
+        if requests.contains(&1000) {
+            return Err(StoreError::SaleNotFound(sale.clone()));
+        }
+        Ok(requests.iter().map(|request| request * 10).collect())
+    }
+}
+
+struct Bench {
+    batcher: Batcher<Tenfold>,
+    go: Arc<Semaphore>,
+    batches: Arc<Mutex<Vec<Vec<u64>>>>,
+}
+
+impl Bench {
+    fn new(batch_limit: usize) -> Self {
+        let (go, batches) = (Arc::new(Semaphore::new(0)), Arc::default());
+        let operation = Tenfold { go: Arc::clone(&go), batches: Arc::clone(&batches) };
+        Self { batcher: Batcher::new(operation, batch_limit), go, batches }
+    }
+
+    fn call(&self, request: u64) -> tokio::task::JoinHandle<Result<u64, Failure>> {
+        self.call_until(request, Instant::now() + Duration::from_secs(60))
+    }
+
+    fn call_until(&self, request: u64, deadline: Instant) -> tokio::task::JoinHandle<Result<u64, Failure>> {
+        let batcher = self.batcher.clone();
+        tokio::spawn(async move { batcher.call(&sale(), request, deadline).await })
+    }
+
+    /// Lets all tasks do what they can: the runtime has one thread, and nothing here waits for anything outside it.
+    async fn settle(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn batches(&self) -> Vec<Vec<u64>> {
+        self.batches.lock().unwrap().clone()
+    }
+}
+
+fn sale() -> SaleId {
+    "phone-x".parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_first_runs_at_once_and_those_who_come_meanwhile_run_together_in_order() {
+    let bench = Bench::new(4);
+    let first = bench.call(1);
+    bench.settle().await;
+    assert_eq!(bench.batches(), [vec![1]]);
+    let others: Vec<_> = (2..=8).map(|request| bench.call(request)).collect();
+    bench.settle().await;
+    bench.go.add_permits(3);
+    assert_eq!(first.await.unwrap(), Ok(10));
+    let replies = join_all(others).await.into_iter().map(|reply| reply.unwrap().unwrap());
+    assert_eq!(replies.collect::<Vec<_>>(), [20, 30, 40, 50, 60, 70, 80]);
+    assert_eq!(bench.batches(), [vec![1], vec![2, 3, 4, 5], vec![6, 7, 8]]);
+}
+
+#[tokio::test]
+async fn a_quiet_sale_leaves_nothing_behind() {
+    let bench = Bench::new(4);
+    bench.go.add_permits(1);
+    bench.call(1).await.unwrap().unwrap();
+    bench.settle().await;
+    assert!(bench.batcher.shared.lanes().is_empty());
+    assert_eq!(Arc::strong_count(&bench.batcher.shared), 1, "no task is left");
+}
+
+#[tokio::test]
+async fn who_has_left_or_is_out_of_time_takes_no_part() {
+    let bench = Bench::new(4);
+    let first = bench.call(1);
+    bench.settle().await;
+    let left = bench.call(2);
+    let late = bench.call_until(3, Instant::now());
+    let stays = bench.call(4);
+    bench.settle().await;
+    left.abort();
+    bench.go.add_permits(2);
+    assert_eq!(first.await.unwrap(), Ok(10));
+    assert_eq!(late.await.unwrap(), Err(Failure::DeadlineExceeded));
+    assert_eq!(stays.await.unwrap(), Ok(40));
+    assert_eq!(bench.batches(), [vec![1], vec![4]]);
+}
+
+#[tokio::test]
+async fn a_failed_run_answers_everybody_in_it_and_nobody_else() {
+    for (poison, failure) in [(0, Failure::Internal), (1000, Failure::SaleNotFound(sale()))] {
+        let bench = Bench::new(2);
+        let first = bench.call(1);
+        bench.settle().await;
+        let doomed = [bench.call(poison), bench.call(2)];
+        let spared = bench.call(3);
+        bench.settle().await;
+        bench.go.add_permits(3);
+        assert_eq!(first.await.unwrap(), Ok(10));
+        for call in doomed {
+            assert_eq!(call.await.unwrap(), Err(failure.clone()));
+        }
+        assert_eq!(spared.await.unwrap(), Ok(30));
+    }
+}
+
+#[tokio::test]
+async fn a_lane_that_is_full_refuses() {
+    let bench = Bench::new(1);
+    let _first = bench.call(1);
+    bench.settle().await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let sale = sale();
+    let mut waiting: Vec<_> = Vec::with_capacity(MAX_WAITING);
+    for _ in 0..MAX_WAITING {
+        let mut call = Box::pin(bench.batcher.call(&sale, 2, deadline));
+        assert!(futures_util::poll!(&mut call).is_pending());
+        waiting.push(call);
+    }
+    assert_eq!(bench.batcher.call(&sale, 3, deadline).await, Err(Failure::Overloaded));
+}
+
+#[tokio::test]
+async fn sales_do_not_wait_for_each_other() {
+    let bench = Bench::new(4);
+    let blocked = bench.call(1);
+    bench.settle().await;
+    let other: SaleId = "tablet-y".parse().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let batcher = bench.batcher.clone();
+    let free = tokio::spawn(async move { batcher.call(&other, 5, deadline).await });
+    bench.settle().await;
+    assert_eq!(bench.batches(), [vec![1], vec![5]], "both run at the same time");
+    bench.go.add_permits(2);
+    assert_eq!((blocked.await.unwrap(), free.await.unwrap()), (Ok(10), Ok(50)));
+}

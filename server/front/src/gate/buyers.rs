@@ -1,0 +1,94 @@
+//! A growing set of hashes that many read while it grows.
+//!
+//! It is a handful of sorted runs, each more than twice as long as the one after it. Adding makes a new set that shares the
+//! long runs with the old one, so it costs little however many hashes there are, and nobody who reads is disturbed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use inrush_core::Seq;
+
+/// Four bytes for everybody ever taken into a sale. Two buyers can share a hash: one of them is then asked about in vain.
+#[derive(Default)]
+pub(super) struct Buyers {
+    runs: Vec<Arc<Run>>,
+    last_seq: Seq,
+}
+
+impl Buyers {
+    /// Buyers up to this number are in the set.
+    pub(super) const fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// Whether a buyer of this hash is in the set.
+    pub(super) fn contains(&self, hash: u32) -> bool {
+        self.runs.iter().any(|run| run.hashes.binary_search(&hash).is_ok())
+    }
+
+    /// This set and the buyers of the next numbers. `count` shows how many hashes are in memory, over all sets that share it.
+    pub(super) fn with(&self, mut hashes: Vec<u32>, count: &Arc<AtomicUsize>) -> Self {
+        let last_seq = self.last_seq + Seq::try_from(hashes.len()).unwrap_or_default();
+        let mut runs = self.runs.clone();
+        while let Some(shorter) = runs.pop_if(|run| run.hashes.len() <= 2 * hashes.len()) {
+            hashes.extend_from_slice(&shorter.hashes);
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        runs.push(Run::counted(hashes, count));
+        Self { runs, last_seq }
+    }
+}
+
+/// Sorted hashes that take themselves off the count when nobody needs them any more.
+struct Run {
+    hashes: Box<[u32]>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Run {
+    fn counted(hashes: Vec<u32>, count: &Arc<AtomicUsize>) -> Arc<Self> {
+        count.fetch_add(hashes.len(), Ordering::Relaxed);
+        Arc::new(Self { hashes: hashes.into_boxed_slice(), count: Arc::clone(count) })
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.count.fetch_sub(self.hashes.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_buyer_is_found_and_the_runs_stay_few() {
+        let count = Arc::default();
+        let mut buyers = Buyers::default();
+        // A multiplication by an odd number reaches every u32 once: well mixed, no repeats.
+        let hash = |seq: u32| seq.wrapping_mul(2_654_435_769);
+        for start in (0..100_000_u32).step_by(100) {
+            buyers = buyers.with((start..start + 100).map(hash).collect(), &count);
+        }
+        assert_eq!(buyers.last_seq(), 100_000);
+        assert!((0..100_000).all(|seq| buyers.contains(hash(seq))));
+        assert!((100_000..200_000).all(|seq| !buyers.contains(hash(seq))));
+        assert!(buyers.runs.len() <= 11, "{} runs", buyers.runs.len());
+        assert_eq!(count.load(Ordering::Relaxed), 100_000);
+    }
+
+    #[test]
+    fn an_older_set_is_not_disturbed_and_memory_is_given_back() {
+        let count = Arc::default();
+        let older = Buyers::default().with(vec![3, 1, 2], &count);
+        let newer = older.with(vec![9, 1], &count);
+        assert!(newer.contains(9) && newer.contains(3) && !older.contains(9));
+        assert_eq!((older.last_seq(), newer.last_seq()), (3, 5));
+        drop((older, newer));
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether this node can serve, told to whoever asks by `grpc.health.v1` and to the process's own readiness.
+//!
+//! The node is NOT_SERVING until the store has answered, whenever it does not answer, and from the moment it drains.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use inrush_core::{Store, StoreError};
+use inrush_proto::v1::{
+    queue_service_server::QueueServiceServer, sale_admin_service_server::SaleAdminServiceServer,
+    settlement_service_server::SettlementServiceServer,
+};
+use inrush_runtime::readiness::ReadinessCheck;
+use tonic::server::NamedService;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+
+/// How often the store is asked whether it is there: a node without a store stops getting calls about this soon.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// A store that takes longer than this to say that it is there is not.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is asked about: the node as a whole, and each of its services.
+const NAMES: [&str; 4] = [
+    "",
+    <QueueServiceServer<crate::queue_service::QueueService> as NamedService>::NAME,
+    <SaleAdminServiceServer<crate::sale_admin_service::SaleAdminService> as NamedService>::NAME,
+    <SettlementServiceServer<crate::settlement_service::SettlementService> as NamedService>::NAME,
+];
+
+/// The health of a node. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Health {
+    reporter: HealthReporter,
+    drains: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// NOT_SERVING.
+    pub(crate) async fn new() -> Self {
+        let health = Self { reporter: HealthReporter::new(), drains: Arc::default() };
+        health.report(ServingStatus::NotServing).await;
+        health
+    }
+
+    /// The service that answers for it.
+    pub(crate) fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+
+    /// Asks the store again and again, and reports. Runs until it is dropped.
+    pub(crate) async fn follow(&self, store: &dyn Store, readiness: &ReadinessCheck) {
+        let mut was_there = None;
+        loop {
+            let checked = tokio::time::timeout(CHECK_TIMEOUT, store.check());
+            let checked = checked.await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())));
+            let is_there = checked.is_ok();
+            if was_there != Some(is_there) {
+                match &checked {
+                    Ok(()) => tracing::info!("the store answers: serving"),
+                    Err(error) => tracing::warn!("not serving until the store can be used: {error}"),
+                }
+                was_there = Some(is_there);
+            }
+            match checked {
+                Ok(()) => readiness.ready(),
+                Err(error) => readiness.missing(&error.to_string()),
+            }
+            // Asked last, and again after reporting: whoever starts to drain meanwhile has the last word.
+            let is_serving = is_there && !self.drains.load(Ordering::SeqCst);
+            self.report(if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+            if is_serving && self.drains.load(Ordering::SeqCst) {
+                self.report(ServingStatus::NotServing).await;
+            }
+            tokio::time::sleep(CHECK_EVERY).await;
+        }
+    }
+
+    /// NOT_SERVING from now on.
+    pub(crate) async fn drain(&self) {
+        self.drains.store(true, Ordering::SeqCst);
+        self.report(ServingStatus::NotServing).await;
+    }
+
+    /// Ends all watches of this health, which would otherwise keep their connections open.
+    pub(crate) async fn end_watches(&self) {
+        let mut reporter = self.reporter.clone();
+        for name in NAMES {
+            reporter.clear_service_status(name).await;
+        }
+    }
+
+    async fn report(&self, status: ServingStatus) {
+        for name in NAMES {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The public service: taking buyers in, telling them where they stand, letting them go.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use http::Extensions;
+use inrush_core::{
+    BuyerId, Entry, Keyring, SaleId, Standing, TicketId, Timestamp,
+    entry::MAX_PAYLOAD,
+    sale::{InvalidValue, MAX_UNITS_PER_TICKET},
+    store::{Admission, AdmitRequest, Cancellation, Refusal},
+};
+use inrush_proto::v1::{self, enqueue_response::Outcome};
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    batcher::Batcher,
+    convert,
+    gate::Gates,
+    layers::Deadline,
+    operations::{Admit, Admitted, Cancel, Changed, LookUp},
+    status::Failure,
+    ticket_status::ticket_status,
+    trace_context::TraceContext,
+    watch::{Watches, WatchStream},
+};
+
+/// Most tickets in one BatchPollStatus.
+const MAX_TICKETS: usize = 256;
+
+/// When to ask a sold-out sale again: units come back seldom, by cancelled or unpaid tickets.
+const SOLD_OUT_RETRY: Duration = Duration::from_secs(10);
+
+/// When to ask a held sale again: a hold is lifted by hand.
+const HELD_RETRY: Duration = Duration::from_secs(5);
+
+/// The service on one core.
+pub(crate) struct QueueService {
+    pub(crate) keyring: Keyring,
+    pub(crate) gates: Arc<Gates>,
+    pub(crate) admissions: Batcher<Admit>,
+    pub(crate) look_ups: Batcher<LookUp>,
+    pub(crate) cancellations: Batcher<Cancel>,
+    pub(crate) watches: Watches,
+}
+
+#[tonic::async_trait]
+impl v1::queue_service_server::QueueService for QueueService {
+    async fn enqueue(&self, request: Request<v1::EnqueueRequest>) -> Result<Response<v1::EnqueueResponse>, Status> {
+        let (_, extensions, request) = request.into_parts();
+        let (sale, entry) = read_wish(request, &extensions)?;
+        if let Some(answer) = self.gates.answer(&sale, &entry.buyer, entry.units) {
+            return Ok(Response::new(v1::EnqueueResponse { outcome: Some(without_ticket(answer)?) }));
+        }
+        let wish = AdmitRequest { entry, supersedes: None };
+        let admitted = self.admissions.call(&sale, wish, Deadline::of(&extensions)).await?;
+        Ok(Response::new(v1::EnqueueResponse { outcome: Some(self.outcome(sale, admitted)?) }))
+    }
+
+    async fn poll_status(
+        &self,
+        request: Request<v1::PollStatusRequest>,
+    ) -> Result<Response<v1::PollStatusResponse>, Status> {
+        let status = self.status(&request.get_ref().ticket, Deadline::of(request.extensions())).await?;
+        Ok(Response::new(v1::PollStatusResponse { status: Some(status) }))
+    }
+
+    async fn batch_poll_status(
+        &self,
+        request: Request<v1::BatchPollStatusRequest>,
+    ) -> Result<Response<v1::BatchPollStatusResponse>, Status> {
+        let deadline = Deadline::of(request.extensions());
+        let tickets = &request.get_ref().tickets;
+        if tickets.is_empty() || tickets.len() > MAX_TICKETS {
+            return Err(Failure::field("tickets", "must be 1 to 256 tickets").into());
+        }
+        let statuses = join_all(tickets.iter().map(|ticket| self.status(ticket, deadline))).await;
+        let results = statuses.into_iter().map(batch_result).collect();
+        Ok(Response::new(v1::BatchPollStatusResponse { results }))
+    }
+
+    type WatchStatusStream = WatchStream;
+
+    async fn watch_status(
+        &self,
+        request: Request<v1::WatchStatusRequest>,
+    ) -> Result<Response<WatchStream>, Status> {
+        let ticket = self.verify(&request.get_ref().ticket)?;
+        let deadline = Deadline::of_stream(request.extensions());
+        Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline)?))
+    }
+
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
+        let ticket = self.verify(&request.get_ref().ticket)?;
+        let deadline = Deadline::of(request.extensions());
+        let Changed { outcome, found } = self.cancellations.call(&ticket.sale, (&ticket).into(), deadline).await?;
+        let unknown = || Failure::TicketUnknown(ticket.sale.clone());
+        let cancelled = match outcome.ok_or_else(unknown)? {
+            Cancellation::Cancelled | Cancellation::AlreadyCancelled => true,
+            Cancellation::TooLate => false,
+            Cancellation::Unknown => return Err(unknown().into()),
+        };
+        let pace = found.measured_pace;
+        let status = ticket_status(&ticket, found.of(&ticket)?, pace);
+        Ok(Response::new(v1::CancelResponse { cancelled, status: Some(status) }))
+    }
+}
+
+impl QueueService {
+    async fn status(&self, ticket: &str, deadline: Instant) -> Result<v1::TicketStatus, Failure> {
+        let ticket = self.verify(ticket)?;
+        let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline).await?;
+        let pace = found.measured_pace;
+        Ok(ticket_status(&ticket, found.of(&ticket)?, pace))
+    }
+
+    /// Before anything else happens to a call that presents a ticket: a forged one costs the store nothing.
+    fn verify(&self, ticket: &str) -> Result<TicketId, Failure> {
+        Ok(self.keyring.verify(ticket)?)
+    }
+
+    fn outcome(&self, sale: SaleId, admitted: Admitted) -> Result<Outcome, Failure> {
+        let (seq, standing, repeated) = match admitted.admission {
+            Admission::Queued { seq, position } => (seq, Standing::Waiting { position, attempted: false }, false),
+            // The store has just said that there is this ticket; it cannot be unknown.
+            Admission::Existing { seq } => (seq, admitted.standing.ok_or(Failure::Internal)?, true),
+            refused @ (Admission::Refused(_) | Admission::Bypass) => return without_ticket(refused),
+        };
+        let ticket = TicketId { sale, epoch: admitted.epoch, seq };
+        Ok(Outcome::Queued(v1::Queued {
+            ticket: self.keyring.sign(&ticket),
+            status: Some(ticket_status(&ticket, standing, admitted.measured_pace)),
+            repeated,
+            durability: convert::durability_message(admitted.durability).into(),
+        }))
+    }
+}
+
+/// Reads a wish, and tells of everything that is wrong with it at once.
+fn read_wish(request: v1::EnqueueRequest, extensions: &Extensions) -> Result<(SaleId, Entry), Failure> {
+    let sale = request.sale_id.parse::<SaleId>();
+    let buyer = request.buyer_id.parse::<BuyerId>();
+    let units_fit = (1..=MAX_UNITS_PER_TICKET).contains(&request.units);
+    let payload_fits = request.payload.len() <= MAX_PAYLOAD;
+    match (sale, buyer) {
+        (Ok(sale), Ok(buyer)) if units_fit && payload_fits => {
+            let trace = extensions.get::<TraceContext>().map_or_else(Vec::new, |trace| trace.as_bytes().to_vec());
+            Ok((sale, Entry { buyer, units: request.units, payload: request.payload.into(), trace }))
+        }
+        (sale, buyer) => {
+            let units = || InvalidValue::new("units", "must be 1 to 1,000,000");
+            let payload = || InvalidValue::new("payload", "must be at most 4096 bytes");
+            let broken = [sale.err(), buyer.err(), (!units_fit).then(units), (!payload_fits).then(payload)];
+            Err(Failure::InvalidFields(broken.into_iter().flatten().collect()))
+        }
+    }
+}
+
+/// The answer to a buyer who is not in line.
+fn without_ticket(admission: Admission) -> Result<Outcome, Failure> {
+    let refused = |reason: v1::RefusalReason| v1::Refused { reason: reason.into(), ..v1::Refused::default() };
+    let later = |delay| Some(convert::duration(delay));
+    let refused = match admission {
+        Admission::Bypass => return Ok(Outcome::Bypass(v1::Bypass {})),
+        Admission::Refused(Refusal::SoldOut) => {
+            v1::Refused { retry_after: later(SOLD_OUT_RETRY), ..refused(v1::RefusalReason::SoldOut) }
+        }
+        Admission::Refused(Refusal::NotOpen { opens_at }) => v1::Refused {
+            open_time: Some(convert::time(opens_at)),
+            retry_after: later(Timestamp::now().until(opens_at)),
+            ..refused(v1::RefusalReason::NotOpen)
+        },
+        Admission::Refused(Refusal::Closed) => refused(v1::RefusalReason::Closed),
+        Admission::Refused(Refusal::Held) => {
+            v1::Refused { retry_after: later(HELD_RETRY), ..refused(v1::RefusalReason::Held) }
+        }
+        Admission::Refused(Refusal::UnitLimit { limit }) => {
+            v1::Refused { unit_limit: limit, ..refused(v1::RefusalReason::UnitLimit) }
+        }
+        // Both have a ticket: whoever calls this has looked.
+        Admission::Queued { .. } | Admission::Existing { .. } => return Err(Failure::Internal),
+    };
+    Ok(Outcome::Refused(refused))
+}
+
+fn batch_result(status: Result<v1::TicketStatus, Failure>) -> v1::BatchPollStatusResult {
+    use v1::batch_poll_status_result::Result as Of;
+    let result = match status {
+        Ok(status) => Of::Status(status),
+        Err(failure) => {
+            Of::Error(v1::TicketError { reason: failure.reason().to_owned(), message: failure.to_string() })
+        }
+    };
+    v1::BatchPollStatusResult { result: Some(result) }
+}

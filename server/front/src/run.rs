@@ -1,0 +1,113 @@
+//! Running a front node: on as many cores as there are listeners, or on the runtime at hand.
+
+use std::{net::TcpListener, sync::Arc};
+
+use inrush_core::{Keyring, Store, StoreError};
+use inrush_runtime::{
+    per_core::{PerCore, PerCoreError},
+    readiness::{Readiness, ReadinessCheck},
+    shutdown::Shutdown,
+    tls::TlsError,
+};
+
+use crate::{
+    CallCounts,
+    gate::Gates,
+    health::Health,
+    serve::{Node, serve},
+    settings::{FrontSettings, InvalidSetting},
+};
+
+/// The thing that a front node adds to the process's readiness.
+const NEEDS: &str = "store";
+
+/// What a front node is made of.
+pub struct FrontParts {
+    /// What the operator decided.
+    pub settings: FrontSettings,
+    /// Where sales and lines are kept.
+    pub store: Arc<dyn Store>,
+    /// What signs and proves tickets; the same on every node.
+    pub keyring: Keyring,
+    /// Learns whether the store is there.
+    pub readiness: Readiness,
+    /// Counts calls that no answer shows.
+    pub counts: CallCounts,
+}
+
+/// Why a front node did not run, or did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    /// A setting is out of range.
+    #[error(transparent)]
+    Settings(#[from] InvalidSetting),
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The store cannot be used; the text says what to change.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The listener given is none.
+    #[error("cannot use the listener")]
+    Listener(#[source] std::io::Error),
+    /// The published descriptors do not fit together: a defect.
+    #[error("cannot offer server reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The server failed.
+    #[error("cannot serve")]
+    Serve(#[source] tonic::transport::Error),
+    /// A core failed.
+    #[error(transparent)]
+    Core(#[from] PerCoreError),
+}
+
+/// Serves on one thread for each listener until `shutdown` starts, and drains. [`FrontSettings::bind`] makes the listeners.
+///
+/// # Errors
+/// If the settings or the store cannot be used, or a core fails; the others then drain.
+pub async fn run(parts: FrontParts, listeners: Vec<TcpListener>, shutdown: &Shutdown) -> Result<(), FrontError> {
+    let (node, readiness) = prepare(parts).await?;
+    let core = node.clone();
+    let cores =
+        PerCore::start("front", listeners, shutdown, move |each| serve(core.clone(), each.input, each.stop))?;
+    Ok(attend(node, &readiness, cores.join()).await?)
+}
+
+/// Serves on the runtime at hand until `shutdown` starts, and drains. The listener tells the address.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_here(parts: FrontParts, listener: TcpListener, shutdown: &Shutdown) -> Result<(), FrontError> {
+    let (node, readiness) = prepare(parts).await?;
+    let served = serve(node.clone(), listener, shutdown.token());
+    attend(node, &readiness, served).await
+}
+
+/// Checks everything that can be wrong before the first call comes. A store that does not answer yet is not wrong.
+async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError> {
+    let FrontParts { settings, store, keyring, readiness, counts } = parts;
+    settings.validate()?;
+    let tls = settings.tls.load("front.tls")?;
+    let readiness = readiness.require(NEEDS, "not asked yet");
+    match store.check().await {
+        Ok(()) => {}
+        Err(StoreError::Unavailable(reason)) => readiness.missing(&reason),
+        Err(error) => return Err(FrontError::Store(error)),
+    }
+    let gates = Gates::new(Arc::clone(&store), settings.gate_lifetime);
+    let health = Health::new().await;
+    Ok((Node { settings, store, keyring, tls, gates, health, counts }, readiness))
+}
+
+/// Does what the cores share, for as long as they serve.
+async fn attend<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<Output = T>) -> T {
+    let aside = async {
+        tokio::join!(node.health.follow(&*node.store, readiness), node.gates.keep_current());
+    };
+    let outcome = tokio::select! {
+        outcome = served => outcome,
+        () = aside => std::future::pending().await,
+    };
+    tracing::info!(cancelled = node.counts.cancelled(), shed = node.counts.shed(), "the front has stopped");
+    outcome
+}

@@ -1,0 +1,41 @@
+//! What the order system calls after an order exists.
+
+use inrush_core::{TicketId, store::Release, ticket::InvalidTicketId};
+use inrush_proto::v1;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    batcher::Batcher,
+    layers::Deadline,
+    operations::{Changed, GiveBack},
+    status::Failure,
+    ticket_status::ticket_status,
+};
+
+/// The service on one core.
+pub(crate) struct SettlementService {
+    pub(crate) releases: Batcher<GiveBack>,
+}
+
+#[tonic::async_trait]
+impl v1::settlement_service_server::SettlementService for SettlementService {
+    async fn release_order(
+        &self,
+        request: Request<v1::ReleaseOrderRequest>,
+    ) -> Result<Response<v1::ReleaseOrderResponse>, Status> {
+        let invalid = |rule: InvalidTicketId| Failure::field("ticket_id", rule.to_string());
+        let ticket: TicketId = request.get_ref().ticket_id.parse().map_err(invalid)?;
+        let deadline = Deadline::of(request.extensions());
+        let Changed { outcome, found } = self.releases.call(&ticket.sale, (&ticket).into(), deadline).await?;
+        let unknown = || Failure::TicketUnknown(ticket.sale.clone());
+        let repeated = match outcome.ok_or_else(unknown)? {
+            Release::Released => false,
+            Release::AlreadyReleased => true,
+            Release::NotOrdered(state) => return Err(Failure::NotOrdered(state).into()),
+            Release::Unknown => return Err(unknown().into()),
+        };
+        let pace = found.measured_pace;
+        let status = ticket_status(&ticket, found.of(&ticket)?, pace);
+        Ok(Response::new(v1::ReleaseOrderResponse { status: Some(status), repeated }))
+    }
+}

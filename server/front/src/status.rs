@@ -1,0 +1,273 @@
+//! Everything a call can fail with, and the one place where it becomes a gRPC status.
+//!
+//! Every status carries an `ErrorInfo` with the domain [`DOMAIN`] and a reason that never changes its meaning:
+//!
+//! | reason | code | what a caller does |
+//! |---|---|---|
+//! | `INVALID_ARGUMENT` | `INVALID_ARGUMENT` | mends the fields that `BadRequest` names |
+//! | `MALFORMED_REQUEST` | `INVALID_ARGUMENT` | sends a message of the type that the call takes |
+//! | `INVALID_TICKET` | `INVALID_ARGUMENT` | presents a ticket exactly as Enqueue returned it |
+//! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` | sends less at once (not RESOURCE_EXHAUSTED: waiting does not help) |
+//! | `UNKNOWN_CALL` | `UNIMPLEMENTED` | looks at the calls that reflection lists |
+//! | `SALE_NOT_FOUND` | `NOT_FOUND` | checks the sale's id |
+//! | `TICKET_UNKNOWN` | `NOT_FOUND` | enqueues again: the line that the ticket belonged to is gone |
+//! | `SALE_EXISTS` | `ALREADY_EXISTS` | updates the sale, or takes another id |
+//! | `VERSION_CONFLICT` | `ABORTED` | reads the sale again and repeats its change on that |
+//! | `SALE_CLOSED` | `FAILED_PRECONDITION` | nothing: closing is for good |
+//! | `SALE_NOT_CLOSED` | `FAILED_PRECONDITION` | closes the sale first |
+//! | `SALE_BUSY` | `FAILED_PRECONDITION` | waits until nothing is in flight, and redrives or discards dead letters |
+//! | `CAP_BELOW_HELD` | `FAILED_PRECONDITION` | takes a cap that is at least what is held |
+//! | `STOCK_BELOW_COMMITTED` | `FAILED_PRECONDITION` | takes a stock that is at least what is ordered or on its way |
+//! | `STOCK_FIXED` | `FAILED_PRECONDITION` | creates another sale |
+//! | `DURABILITY_UNAVAILABLE` | `FAILED_PRECONDITION` | takes MEMORY, or sets the store up to write to disk |
+//! | `NOT_ORDERED` | `FAILED_PRECONDITION` | releases orders only once they exist |
+//! | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` | repeats with more time |
+//! | `OVERLOADED` | `UNAVAILABLE` | repeats after `RetryInfo` |
+//! | `DRAINING` | `UNAVAILABLE` | repeats after `RetryInfo`, on another node |
+//! | `STORE_UNAVAILABLE` | `UNAVAILABLE` | repeats after `RetryInfo` |
+//! | `STORE_UNSUITABLE` | `UNAVAILABLE` | repeats after `RetryInfo`; the operator finds the remedy in the node's log |
+//! | `INTERNAL` | `INTERNAL` | reports it: a defect, and the node's log has the details |
+
+use std::time::Duration;
+
+use inrush_core::{
+    SaleId, StoreError, TicketState,
+    keyring::InvalidTicket,
+    sale::InvalidValue,
+};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The `domain` of every `ErrorInfo`.
+pub const DOMAIN: &str = "inrush";
+
+/// Callers are asked to come back after this time, give or take half of it, so that they do not come back in step.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a call got no answer. Business outcomes are not among these: they are answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Fields break their rules.
+    #[error("{}", list(.0))]
+    InvalidFields(Vec<InvalidValue>),
+    /// The bytes are no message of this call.
+    #[error("the request is not a message that this call takes ({0}): build it from the published .proto files, with every string in UTF-8")]
+    MalformedRequest(String),
+    /// The message is longer than the node reads.
+    #[error("{0}: send less in one call")]
+    MessageTooLarge(String),
+    /// There is no such call.
+    #[error("there is no such call here: server reflection lists those there are")]
+    UnknownCall,
+    /// Not signed by this cluster.
+    #[error(transparent)]
+    InvalidTicket(#[from] InvalidTicket),
+    /// There is no such sale.
+    #[error("there is no sale {0}")]
+    SaleNotFound(SaleId),
+    /// Signed by this cluster, for a line that is gone.
+    #[error("sale {0} does not know this ticket: the sale was created anew or its line was lost after the ticket was given out; enqueue again for a new one")]
+    TicketUnknown(SaleId),
+    /// A sale of that name has other settings.
+    #[error("there is a sale {0} already, with other settings: change it with UpdateSale, or take another id")]
+    SaleExists(SaleId),
+    /// The sale has changed since the caller read it.
+    #[error("sale {sale} is in version {current} by now: read it again and repeat the change on that")]
+    VersionConflict {
+        /// The sale.
+        sale: SaleId,
+        /// Its version now; 0 when it is gone.
+        current: u64,
+    },
+    /// The sale is closed for good.
+    #[error("the sale is closed for good: nothing about it can change any more")]
+    SaleClosed,
+    /// The sale is not closed.
+    #[error("the sale is not closed: close it first, so that nobody waits for nothing")]
+    SaleNotClosed,
+    /// Tickets are not finished.
+    #[error("{tickets} tickets of the sale are in flight, wait for a retry or are dead: wait for them, and redrive or discard the dead ones")]
+    SaleBusy {
+        /// How many.
+        tickets: u64,
+    },
+    /// The cap would be below what is held.
+    #[error("the cap cannot go below the {held} units that are held now")]
+    CapBelowHeld {
+        /// The lowest possible cap.
+        held: u64,
+    },
+    /// The stock would be below what is ordered or on its way.
+    #[error("the stock cannot go below the {committed} units that are ordered or on their way now")]
+    StockBelowCommitted {
+        /// The lowest possible stock.
+        committed: u64,
+    },
+    /// A sale with stock cannot become one without, nor the other way round.
+    #[error("a sale is created with a stock or without, and stays so: create another sale")]
+    StockFixed,
+    /// The store does not write to disk.
+    #[error("the store does not confirm writes to its disk: leave durability at MEMORY, or give the node a Redis with `appendonly yes` and `appendfsync always`")]
+    DurabilityUnavailable,
+    /// The ticket has no order.
+    #[error("the ticket is {}, not ordered: only an order can be released", state_name(*.0))]
+    NotOrdered(TicketState),
+    /// The caller's time is up.
+    #[error("the call's deadline has passed")]
+    DeadlineExceeded,
+    /// More calls than the node can bear.
+    #[error("this node has more calls than it can answer in time: repeat the call after the delay given")]
+    Overloaded,
+    /// The node is leaving.
+    #[error("this node is shutting down: repeat the call after the delay given, on another node")]
+    Draining,
+    /// The store does not answer.
+    #[error("the store does not answer: repeat the call after the delay given")]
+    StoreUnavailable,
+    /// The store cannot be used as it is set up.
+    #[error("the store cannot be used as it is set up: the node's log says what to change")]
+    StoreUnsuitable,
+    /// A defect.
+    #[error("a defect: the node's log has the details")]
+    Internal,
+}
+
+impl Failure {
+    /// A field that breaks its rule.
+    pub(crate) fn field(field: &'static str, rule: impl Into<String>) -> Self {
+        InvalidValue::new(field, rule).into()
+    }
+
+    /// The stable reason.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        self.kind().1
+    }
+
+    /// Whether the same call can succeed later, on this node or another.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self.kind().0, Code::Unavailable | Code::DeadlineExceeded)
+    }
+
+    const fn kind(&self) -> (Code, &'static str) {
+        match self {
+            Self::InvalidFields(_) => (Code::InvalidArgument, "INVALID_ARGUMENT"),
+            Self::MalformedRequest(_) => (Code::InvalidArgument, "MALFORMED_REQUEST"),
+            Self::InvalidTicket(_) => (Code::InvalidArgument, "INVALID_TICKET"),
+            Self::MessageTooLarge(_) => (Code::OutOfRange, "MESSAGE_TOO_LARGE"),
+            Self::UnknownCall => (Code::Unimplemented, "UNKNOWN_CALL"),
+            Self::SaleNotFound(_) => (Code::NotFound, "SALE_NOT_FOUND"),
+            Self::TicketUnknown(_) => (Code::NotFound, "TICKET_UNKNOWN"),
+            Self::SaleExists(_) => (Code::AlreadyExists, "SALE_EXISTS"),
+            Self::VersionConflict { .. } => (Code::Aborted, "VERSION_CONFLICT"),
+            Self::SaleClosed => (Code::FailedPrecondition, "SALE_CLOSED"),
+            Self::SaleNotClosed => (Code::FailedPrecondition, "SALE_NOT_CLOSED"),
+            Self::SaleBusy { .. } => (Code::FailedPrecondition, "SALE_BUSY"),
+            Self::CapBelowHeld { .. } => (Code::FailedPrecondition, "CAP_BELOW_HELD"),
+            Self::StockBelowCommitted { .. } => (Code::FailedPrecondition, "STOCK_BELOW_COMMITTED"),
+            Self::StockFixed => (Code::FailedPrecondition, "STOCK_FIXED"),
+            Self::DurabilityUnavailable => (Code::FailedPrecondition, "DURABILITY_UNAVAILABLE"),
+            Self::NotOrdered(_) => (Code::FailedPrecondition, "NOT_ORDERED"),
+            Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+            Self::Overloaded => (Code::Unavailable, "OVERLOADED"),
+            Self::Draining => (Code::Unavailable, "DRAINING"),
+            Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE"),
+            Self::StoreUnsuitable => (Code::Unavailable, "STORE_UNSUITABLE"),
+            Self::Internal => (Code::Internal, "INTERNAL"),
+        }
+    }
+}
+
+/// The one way from what went wrong to what a caller is told.
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let (code, reason) = failure.kind();
+        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+        if let Failure::InvalidFields(violations) = &failure {
+            for violation in violations {
+                details.add_bad_request_violation(violation.field, violation.rule.as_str());
+            }
+        }
+        if code == Code::Unavailable {
+            details.set_retry_info(Some(RETRY_AFTER.mul_f64(rand::random_range(0.5..1.5))));
+        }
+        Self::with_error_details(code, failure.to_string(), details)
+    }
+}
+
+/// What a store says of itself is for the operator's log; a caller learns only what to do.
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::SaleNotFound(sale) => Self::SaleNotFound(sale.clone()),
+            StoreError::Unavailable(_) => {
+                tracing::debug!("{error}");
+                Self::StoreUnavailable
+            }
+            StoreError::Unsuitable(_) => {
+                tracing::error!("{error}");
+                Self::StoreUnsuitable
+            }
+            StoreError::Corrupt(_) => {
+                tracing::error!("{error}");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<InvalidValue> for Failure {
+    fn from(invalid: InvalidValue) -> Self {
+        Self::InvalidFields(vec![invalid])
+    }
+}
+
+fn list(violations: &[InvalidValue]) -> String {
+    violations.iter().map(InvalidValue::to_string).collect::<Vec<_>>().join("; ")
+}
+
+const fn state_name(state: TicketState) -> &'static str {
+    match state {
+        TicketState::Waiting => "waiting",
+        TicketState::Processing => "being processed",
+        TicketState::Ordered => "ordered",
+        TicketState::Released => "released",
+        TicketState::Cancelled => "cancelled",
+        TicketState::Rejected => "rejected",
+        TicketState::Expired => "expired",
+        TicketState::Dead => "dead",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overload_says_when_to_come_back_and_refusals_do_not() {
+        for failure in [Failure::Overloaded, Failure::Draining, Failure::StoreUnavailable] {
+            let status = Status::from(failure);
+            let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+            assert!(delay >= RETRY_AFTER / 2 && delay <= RETRY_AFTER * 3 / 2, "{delay:?}");
+        }
+        assert_eq!(Status::from(Failure::SaleClosed).get_details_retry_info(), None);
+    }
+
+    #[test]
+    fn every_broken_field_is_named_with_its_rule() {
+        let fields = vec![InvalidValue::new("units", "must be 1 to 9"), InvalidValue::new("payload", "too long")];
+        let status = Status::from(Failure::InvalidFields(fields));
+        assert_eq!(status.message(), "units: must be 1 to 9; payload: too long");
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations.len(), 2);
+        assert_eq!((violations[1].field.as_str(), violations[1].description.as_str()), ("payload", "too long"));
+    }
+
+    #[test]
+    fn what_a_store_says_of_itself_stays_in_the_log() {
+        let status = Status::from(Failure::from(StoreError::Unavailable("redis://10.0.0.1".to_owned())));
+        assert!(!status.message().contains("10.0.0.1"), "{}", status.message());
+        assert_eq!(status.get_details_error_info().unwrap().reason, "STORE_UNAVAILABLE");
+        assert_eq!(status.get_details_error_info().unwrap().domain, DOMAIN);
+    }
+}
