@@ -50,7 +50,9 @@ impl RedisServer {
                 return server;
             }
         }
-        panic!("redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {config:?}");
+        panic!(
+            "redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {config:?}"
+        );
     }
 
     /// Where clients find it.
@@ -95,7 +97,16 @@ impl RedisServer {
         let mut command = Command::new(binary());
         command
             .current_dir(self.folder.path())
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--loglevel", "warning"])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &self.port.to_string(),
+                "--save",
+                "",
+                "--loglevel",
+                "warning",
+            ])
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a file of our own"))
             .stdout(log);
@@ -108,7 +119,9 @@ impl RedisServer {
             if self.has_ended() {
                 return false;
             }
-            if self.try_command::<String>(&["PING"]).await.is_ok_and(|reply| reply == "PONG") && !self.has_ended() {
+            if self.try_command::<String>(&["PING"]).await.is_ok_and(|reply| reply == "PONG")
+                && !self.has_ended()
+            {
                 return true;
             }
             assert!(started.elapsed() < START_LIMIT, "redis-server does not answer on port {}", self.port);

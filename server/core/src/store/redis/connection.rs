@@ -1,0 +1,178 @@
+//! One multiplexed connection that heals itself: lost, it is made anew for the next command.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use redis::{
+    AsyncConnectionConfig, Cmd, RedisResult, Value,
+    aio::MultiplexedConnection,
+    cluster_async::ClusterConnection,
+    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
+};
+use tokio::sync::Mutex;
+
+use super::{
+    endpoint::Endpoint,
+    failure::{Certainty, Failure},
+};
+
+/// Pauses before a command is tried again. A failover takes longer than all of them: that is for the caller to wait for.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(150)];
+
+/// For so long after a failed attempt nobody tries to connect: who has waited for the attempt of another is told its
+/// outcome instead of waiting for one more.
+const AFTER_FAILED_CONNECT: Duration = Duration::from_millis(5);
+
+/// Whether a command may be sent again when nobody knows whether it was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// A second time changes nothing.
+    Harmless,
+    /// A second time would do it twice.
+    Twice,
+}
+
+/// A connection of one handle of the store.
+pub(super) struct Connection {
+    endpoint: Arc<Endpoint>,
+    name: String,
+    config: AsyncConnectionConfig,
+    slot: Mutex<Slot>,
+}
+
+/// The live connection, if any.
+#[derive(Default)]
+struct Slot {
+    live: Option<Live>,
+    /// Tells whether the connection that failed is still the one in the slot.
+    generation: u64,
+    failed: Option<(Instant, Failure)>,
+}
+
+#[derive(Clone)]
+enum Live {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    /// Connects with the first command.
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        connect_timeout: Duration,
+        response_timeout: Duration,
+    ) -> Self {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(connect_timeout))
+            .set_response_timeout(Some(response_timeout));
+        Self { name: endpoint.to_string(), endpoint, config, slot: Mutex::default() }
+    }
+
+    /// Carries a command out, on the node that has its keys.
+    pub(super) async fn run(&self, command: &Cmd, repeat: Repeat) -> Result<Value, Failure> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let failure = match self.attempt(command).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            let again = match failure.certainty {
+                Certainty::NotYet => true,
+                Certainty::Lost => repeat == Repeat::Harmless,
+                Certainty::UnknownScript | Certainty::Settled => false,
+            };
+            match pauses.next() {
+                Some(&pause) if again => tokio::time::sleep(pause).await,
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    /// Asks every master for its answer to a command without keys.
+    pub(super) async fn ask_masters(&self, command: &Cmd) -> Result<Vec<Value>, Failure> {
+        let (live, generation) = self.live().await?;
+        let answer = match live {
+            Live::Single(mut connection) => {
+                command.query_async(&mut connection).await.map(|value| vec![value])
+            }
+            Live::Cluster(mut connection) => {
+                let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+                connection.route_command(command.clone(), masters).await.and_then(answers)
+            }
+        };
+        match answer {
+            Ok(values) => Ok(values),
+            Err(error) => Err(self.explain(&error, generation).await),
+        }
+    }
+
+    async fn attempt(&self, command: &Cmd) -> Result<Value, Failure> {
+        let (live, generation) = self.live().await?;
+        let answer = match live {
+            Live::Single(mut connection) => command.query_async(&mut connection).await,
+            Live::Cluster(mut connection) => command.query_async(&mut connection).await,
+        };
+        match answer {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.explain(&error, generation).await),
+        }
+    }
+
+    /// Explains an error, and takes the connection out of use if it is the cause.
+    async fn explain(&self, error: &redis::RedisError, generation: u64) -> Failure {
+        let failure = Failure::of_command(error, &self.name);
+        if failure.connection_is_over {
+            let mut slot = self.slot.lock().await;
+            if slot.generation == generation {
+                slot.live = None;
+            }
+        }
+        failure
+    }
+
+    /// The live connection, made if there is none. While one caller connects the others wait for it.
+    async fn live(&self) -> Result<(Live, u64), Failure> {
+        let mut slot = self.slot.lock().await;
+        if let Some(live) = &slot.live {
+            return Ok((live.clone(), slot.generation));
+        }
+        if let Some((at, failure)) = &slot.failed
+            && at.elapsed() < AFTER_FAILED_CONNECT
+        {
+            return Err(failure.clone());
+        }
+        match self.connect().await {
+            Ok(live) => {
+                slot.generation += 1;
+                slot.failed = None;
+                slot.live = Some(live.clone());
+                Ok((live, slot.generation))
+            }
+            Err(error) => {
+                let failure = Failure::of_connecting(&error, &self.name);
+                slot.failed = Some((Instant::now(), failure.clone()));
+                Err(failure)
+            }
+        }
+    }
+
+    async fn connect(&self) -> RedisResult<Live> {
+        match self.endpoint.as_ref() {
+            Endpoint::Single(client) => {
+                client.get_multiplexed_async_connection_with_config(&self.config).await.map(Live::Single)
+            }
+            Endpoint::Cluster { client, .. } => client.get_async_connection().await.map(Live::Cluster),
+        }
+    }
+}
+
+/// The answers of several nodes, which come as a map from their addresses.
+fn answers(value: Value) -> RedisResult<Vec<Value>> {
+    match value.extract_error()? {
+        Value::Map(pairs) => pairs.into_iter().map(|(_, answer)| answer.extract_error()).collect(),
+        answer => Ok(vec![answer]),
+    }
+}

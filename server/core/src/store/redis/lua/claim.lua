@@ -1,0 +1,163 @@
+#!lua flags=allow-oom
+-- Takes entries under a lease: retries that are due, earliest first, then the line in order, within pace and stock.
+--
+-- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5, 6 queue of segment s and s + 1 · 7, 8 their bitmaps
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 most entries · 4 s
+-- Reply {NO_SALE}
+--       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
+--       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, number of entries,
+--        for each: ticket, attempt, entry … then the outlook (include/outlook.lua)}
+
+--! include codes
+--! include clock
+--! include outlook
+--! include record
+--! include announce
+
+-- Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
+local MOST_PLACES_PASSED = 1024
+
+local sale = load_ledger(KEYS[1], OUTLOOK_FIELDS)
+if not sale.epoch then
+    return { NO_SALE }
+end
+local segment = tonumber(ARGV[4])
+if segment_of(sale.cursor + 1) ~= segment then
+    return { OTHER_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
+end
+
+local now = now_millis(ARGV[1])
+local free_before = free_units(sale)
+local wanted = sale.fulfilment_held == 1 and 0 or tonumber(ARGV[3])
+if sale.pace then
+    wanted = math.min(wanted, math.floor(bucket_level(sale, now) / TICKET))
+end
+local fence, deadline = sale.fence + 1, now + sale.lease
+
+-- What is claimed, gathered before anything is written.
+local claimed, records, leases, retries_over = {}, {}, {}, {}
+local function take(seq, attempt, entry)
+    local size = #claimed
+    claimed[size + 1] = seq
+    claimed[size + 2] = attempt
+    claimed[size + 3] = entry
+    records[#records + 1] = seq
+    records[#records + 1] = encode_record('P', fence, attempt, entry)
+    leases[#leases + 1] = deadline
+    leases[#leases + 1] = member_of(seq)
+end
+
+if wanted > 0 and sale.retrying_tickets > 0 then
+    retries_over = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, wanted)
+    if #retries_over > 0 then
+        local seqs = {}
+        for i, member in ipairs(retries_over) do
+            seqs[i] = tonumber(member)
+        end
+        for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
+            local state, _, attempt, entry = decode_record(record or '')
+            local units = state == 'W' and units_of(entry)
+            if not units then
+                return corrupt('ticket ' .. digits(seqs[i]) .. ' is due for a retry and has no record')
+            end
+            count_retry(sale, units, -1)
+            move(sale, 'waiting', 'in_flight', units)
+            take(seqs[i], attempt + 1, entry)
+        end
+        wanted = wanted - #retries_over
+    end
+end
+
+-- How many places hold the tickets that are wanted, and which of these places are cancelled.
+local places = math.min(sale.last_seq - sale.cursor, MOST_PLACES_PASSED)
+local cancelled = {}
+if wanted == 0 or sale.closed == 1 then
+    places = 0
+elseif sale.cancelled_tickets == sale.cancelled_passed then
+    places = math.min(places, wanted)
+else
+    local bitmaps = { redis.call('GET', KEYS[7]) or '', redis.call('GET', KEYS[8]) or '' }
+    local live, place = 0, 0
+    while place < places and live < wanted do
+        place = place + 1
+        local seq = sale.cursor + place
+        local byte = string.byte(bitmaps[segment_of(seq) - segment + 1], math.floor(bit_of(seq) / 8) + 1) or 0
+        cancelled[place] = math.floor(byte / 2 ^ (7 - bit_of(seq) % 8)) % 2 == 1
+        if not cancelled[place] then
+            live = live + 1
+        end
+    end
+    places = place
+end
+
+local first_queue = math.min(places, (segment + 1) * SEGMENT - sale.cursor)
+local entries = {}
+if places > 0 then
+    entries = redis.call('LRANGE', KEYS[5], 0, first_queue - 1)
+    if first_queue < places then
+        for _, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, places - first_queue - 1)) do
+            entries[#entries + 1] = entry
+        end
+    end
+    if #entries ~= places then
+        return corrupt('the line behind ticket ' .. digits(sale.cursor) .. ' has gaps')
+    end
+end
+
+local passed = 0
+for place = 1, places do
+    if cancelled[place] then
+        sale.cancelled_passed = sale.cancelled_passed + 1
+    else
+        local units = units_of(entries[place])
+        if not units then
+            return corrupt('the line behind ticket ' .. digits(sale.cursor) .. ' holds what is no entry')
+        end
+        if sale.stock and units > sale.stock - committed_units(sale) then
+            break
+        end
+        move(sale, 'waiting', 'in_flight', units)
+        take(sale.cursor + place, 1, entries[place])
+    end
+    passed = place
+end
+
+if passed > 0 then
+    redis.call('LTRIM', KEYS[5], math.min(passed, first_queue), -1)
+    if passed > first_queue then
+        redis.call('LTRIM', KEYS[6], passed - first_queue, -1)
+    end
+    sale.cursor = sale.cursor + passed
+end
+if #claimed > 0 then
+    redis.call('HSET', KEYS[2], unpack(records))
+    redis.call('ZADD', KEYS[3], unpack(leases))
+    if #retries_over > 0 then
+        redis.call('ZREM', KEYS[4], unpack(retries_over))
+    end
+    sale.fence = fence
+    count_claims(sale, now, #claimed / 3)
+end
+if passed > 0 or #claimed > 0 then
+    local changed = { 'cursor', 'cancelled_passed', 'fence', 'measured_pace' }
+    for _, field in ipairs({ 'tokens', 'tokens_at', 'window_start', 'window_claims' }) do
+        if sale[field] then
+            changed[#changed + 1] = field
+        end
+    end
+    save_ledger(KEYS[1], sale, changed)
+    announce_if_reopened(sale, free_before, ARGV[2])
+end
+
+local reply = {
+    DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, sale.epoch,
+    #claimed > 0 and fence or 0, sale.lease, #claimed / 3,
+}
+for i = 1, #claimed do
+    reply[#reply + 1] = claimed[i]
+end
+local behind = segment_of(sale.cursor + 1) - segment
+put_outlook(reply, sale, now, {
+    leases = KEYS[3], retries = KEYS[4], queue = KEYS[5 + behind], bitmap = KEYS[7 + behind],
+})
+return reply

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+-- Closes a sale for good: what was never claimed expires. A repeat changes nothing.
+--
+-- KEYS  1 sale
+-- ARGV  1 now, empty for Redis's time · 2 sale id
+-- Reply {NO_SALE}
+--       {DONE, the snapshot (include/snapshot.lua)}
+
+--! include codes
+--! include clock
+--! include snapshot
+--! include announce
+
+local sale = load_snapshot(KEYS[1])
+if not sale.epoch then
+    return { NO_SALE }
+end
+if sale.closed ~= 1 then
+    sale.closed = 1
+    sale.version = sale.version + 1
+    sale.expired_tickets = sale.waiting_tickets - sale.retrying_tickets
+    sale.expired_units = sale.waiting_units - sale.retrying_units
+    sale.waiting_tickets = sale.retrying_tickets
+    sale.waiting_units = sale.retrying_units
+    save_ledger(KEYS[1], sale, { 'closed', 'version' })
+end
+announce_admission(ARGV[2])
+if sale.retrying_tickets > 0 then
+    announce_work(ARGV[2])
+end
+local reply = { DONE }
+put_snapshot(reply, sale, now_millis(ARGV[1]))
+return reply

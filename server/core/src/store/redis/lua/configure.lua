@@ -1,0 +1,92 @@
+#!lua
+-- Writes a sale's settings, all of them: creates the sale, or changes it when it has the expected version.
+--
+-- KEYS  1 sale · 2 tombstone
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 expected version, empty for a sale that must not exist ·
+--       4 number of buyers' buckets of a new sale · 5 … the settings in the order of include/snapshot.lua, empty for none
+-- Reply {NO_SALE}: there is nothing to change
+--       {DONE, 0, snapshot}: written · {DONE, 1, snapshot}: not in the expected version, it is like this ·
+--       {DONE, 2, units}: the cap would be below what is held · {DONE, 3, units}: the stock would be below what is
+--       committed · {DONE, 4}: closed for good · {DONE, 5}: an earlier sale of this name is still being deleted
+
+--! include codes
+--! include clock
+--! include snapshot
+--! include pace
+--! include announce
+
+local WRITTEN, CONFLICT, CAP_BELOW_HELD, STOCK_BELOW_COMMITTED, CLOSED, BEING_DELETED = 0, 1, 2, 3, 4, 5
+local FIXED_ARGS = 4
+
+local sale = load_snapshot(KEYS[1])
+local now = now_millis(ARGV[1])
+local create = ARGV[3] == ''
+
+local function answer_with_snapshot(code)
+    local reply = { DONE, code }
+    put_snapshot(reply, sale, now)
+    return reply
+end
+
+local settings = {}
+for i, field in ipairs(SETTINGS) do
+    settings[field] = tonumber(ARGV[FIXED_ARGS + i])
+end
+
+if create then
+    if sale.epoch then
+        return answer_with_snapshot(CONFLICT)
+    end
+    if redis.call('EXISTS', KEYS[2]) == 1 then
+        return { DONE, BEING_DELETED }
+    end
+    sale = { epoch = now, version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0 }
+    for _, field in ipairs(LEDGER_FIELDS) do
+        sale[field] = 0
+    end
+elseif not sale.epoch then
+    return { NO_SALE }
+elseif sale.closed == 1 then
+    return { DONE, CLOSED }
+elseif sale.version ~= tonumber(ARGV[3]) then
+    return answer_with_snapshot(CONFLICT)
+else
+    local held = sale.waiting_units - sale.retrying_units
+    if settings.stock then
+        held = sale.waiting_units + sale.in_flight_units + sale.ordered_units + sale.dead_units
+    end
+    if held > (settings.cap or settings.stock) then
+        return { DONE, CAP_BELOW_HELD, held }
+    end
+    local committed = committed_units(sale)
+    if settings.stock and committed > settings.stock then
+        return { DONE, STOCK_BELOW_COMMITTED, committed }
+    end
+end
+
+if create then
+    save_ledger(KEYS[1], sale, STATE)
+    redis.call('HSET', KEYS[1], 'buckets', ARGV[4], 'fence', 0, 'cancelled_passed', 0)
+end
+if settings.pace ~= sale.pace or settings.burst ~= sale.burst then
+    if settings.pace then
+        redis.call('HSET', KEYS[1], 'tokens', settings.burst * TICKET, 'tokens_at', now)
+    else
+        redis.call('HDEL', KEYS[1], 'tokens', 'tokens_at')
+    end
+end
+for _, field in ipairs(SETTINGS) do
+    sale[field] = settings[field]
+    if settings[field] then
+        redis.call('HSET', KEYS[1], field, settings[field])
+    else
+        redis.call('HDEL', KEYS[1], field)
+    end
+end
+sale.version = sale.version + 1
+redis.call('HSET', KEYS[1], 'version', sale.version)
+announce_admission(ARGV[2])
+if sale.waiting_tickets > 0 then
+    announce_work(ARGV[2])
+end
+return answer_with_snapshot(WRITTEN)

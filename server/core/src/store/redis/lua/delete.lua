@@ -1,0 +1,34 @@
+#!lua flags=allow-oom
+-- Deletes a closed sale: from now on it is gone for everybody. A tombstone says which of its keys are still there, until
+-- the caller has swept them away with sweep.lua; no sale of this name can be created before.
+--
+-- KEYS  1 sale · 2 tombstone
+-- ARGV  none
+-- Reply {DONE, 0}: nothing is left · {DONE, 1}: not closed · {DONE, 2, tickets}: so many are still worked on or dead ·
+--       {DONE, 3, epoch, buckets, last_seq}: gone, to be swept
+
+--! include codes
+--! include sale
+
+local NOTHING_LEFT, NOT_CLOSED, BUSY, TO_SWEEP = 0, 1, 2, 3
+local TOMBSTONE = { 'epoch', 'buckets', 'last_seq' }
+
+local sale = load_sale(KEYS[1], {
+    'epoch', 'buckets', 'last_seq', 'closed', 'in_flight_tickets', 'retrying_tickets', 'dead_tickets',
+})
+if sale.epoch then
+    if sale.closed ~= 1 then
+        return { DONE, NOT_CLOSED }
+    end
+    local busy = sale.in_flight_tickets + sale.retrying_tickets + sale.dead_tickets
+    if busy > 0 then
+        return { DONE, BUSY, busy }
+    end
+    save_sale(KEYS[2], sale, TOMBSTONE)
+    redis.call('DEL', KEYS[1])
+end
+local tombstone = load_sale(KEYS[2], TOMBSTONE)
+if not tombstone.epoch then
+    return { DONE, NOTHING_LEFT }
+end
+return { DONE, TO_SWEEP, tombstone.epoch, tombstone.buckets, tombstone.last_seq }

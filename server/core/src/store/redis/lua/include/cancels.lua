@@ -1,0 +1,48 @@
+--! include line
+
+-- Cancelled numbers are counted by segment, in a Fenwick tree: node n (from 1) counts the cancelled numbers of the
+-- segments n - lowest_bit(n) … n - 1, so that a count and a change touch at most one node for each bit of n.
+local LAST_NODE = 1048576 -- as many segments as the largest number needs
+
+local function lowest_bit(node)
+    local bit = 1
+    while node % (2 * bit) == 0 do
+        bit = 2 * bit
+    end
+    return bit
+end
+
+-- How many numbers lower than `seq` were cancelled.
+local function cancelled_below(tree, bitmap, seq)
+    local nodes, node = {}, segment_of(seq)
+    while node > 0 do
+        nodes[#nodes + 1] = node
+        node = node - lowest_bit(node)
+    end
+    local sum = 0
+    if #nodes > 0 then
+        for _, count in ipairs(redis.call('HMGET', tree, unpack(nodes))) do
+            sum = sum + (tonumber(count) or 0)
+        end
+    end
+    local bit = bit_of(seq)
+    if bit > 0 then
+        sum = sum + redis.call('BITCOUNT', bitmap, 0, bit - 1, 'BIT')
+    end
+    return sum
+end
+
+-- Adds the cancelled numbers of each segment, given as segment → count.
+local function count_cancelled(tree, by_segment)
+    local changes = {}
+    for segment, count in pairs(by_segment) do
+        local node = segment + 1
+        while node <= LAST_NODE do
+            changes[node] = (changes[node] or 0) + count
+            node = node + lowest_bit(node)
+        end
+    end
+    for node, count in pairs(changes) do
+        redis.call('HINCRBY', tree, node, count)
+    end
+end

@@ -1,0 +1,58 @@
+--! include ledger
+--! include entry
+--! include line
+--! include pace
+
+-- What an outlook is made from, beside the ledger.
+local OUTLOOK_FIELDS = {
+    'epoch', 'buckets', 'closed', 'fulfilment_held', 'stock', 'cap', 'max_attempts', 'lease', 'fence',
+    'last_seq', 'cursor', 'cancelled_passed', unpack(PACE_FIELDS),
+}
+
+-- Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for. The keys are
+-- those of the segment behind the cursor.
+local function can_pass_next(sale, queue, bitmap)
+    if sale.closed == 1 or line_length(sale) == 0 then
+        return false
+    end
+    if not sale.stock then
+        return true
+    end
+    local next_seq = sale.cursor + 1
+    if sale.cancelled_tickets > sale.cancelled_passed
+        and redis.call('GETBIT', bitmap, bit_of(next_seq)) == 1 then
+        return true
+    end
+    local entry = redis.call('LINDEX', queue, 0)
+    local units = entry and units_of(entry)
+    return units ~= nil and units <= sale.stock - committed_units(sale)
+end
+
+-- Adds to the reply: tickets waiting, tickets in flight, milliseconds until a claim can bring something, milliseconds
+-- until a lease ends; -1 where time alone brings nothing. `keys` names leases, retries, queue and bitmap.
+local function put_outlook(reply, sale, now, keys)
+    local next_claim, next_expiry = -1, -1
+    if sale.fulfilment_held ~= 1 then
+        if can_pass_next(sale, keys.queue, keys.bitmap) then
+            next_claim = 0
+        else
+            local retry = redis.call('ZRANGE', keys.retries, 0, 0, 'WITHSCORES')
+            if retry[2] then
+                next_claim = math.max(tonumber(retry[2]) - now, 0)
+            end
+        end
+    end
+    if next_claim >= 0 and sale.pace then
+        local missing = math.max(TICKET - bucket_level(sale, now), 0)
+        next_claim = math.max(next_claim, math.ceil(missing / sale.pace))
+    end
+    local lease = redis.call('ZRANGE', keys.leases, 0, 0, 'WITHSCORES')
+    if lease[2] then
+        next_expiry = math.max(tonumber(lease[2]) - now, 0)
+    end
+    local size = #reply
+    reply[size + 1] = sale.waiting_tickets
+    reply[size + 2] = sale.in_flight_tickets
+    reply[size + 3] = next_claim
+    reply[size + 4] = next_expiry
+end

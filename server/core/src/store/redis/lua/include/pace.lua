@@ -1,0 +1,35 @@
+-- The token bucket in the sale's hash. Its level is in millionths of tickets: milliseconds times thousandths of tickets
+-- per second. An hour's filling at the fastest pace stays below 2^53, where numbers stop being exact.
+local TICKET = 1000000
+local LONGEST_FILL = 3600000
+local SHORTEST_WINDOW, LONGEST_WINDOW = 1000, 10000
+local PACE_FIELDS = {
+    'pace', 'burst', 'tokens', 'tokens_at', 'measured_pace', 'window_start', 'window_claims',
+}
+
+-- The level now. The sale has a pace.
+local function bucket_level(sale, now)
+    local elapsed = math.min(math.max(now - sale.tokens_at, 0), LONGEST_FILL)
+    return math.min(sale.tokens + elapsed * sale.pace, sale.burst * TICKET)
+end
+
+-- Takes the tokens of `claims` tickets and counts them for the measured pace. The claims of a call belong to the
+-- window that begins with it.
+local function count_claims(sale, now, claims)
+    if sale.pace then
+        sale.tokens = bucket_level(sale, now) - claims * TICKET
+        sale.tokens_at = now
+    end
+    local elapsed = sale.window_start and math.max(now - sale.window_start, 0)
+    if elapsed and elapsed < SHORTEST_WINDOW then
+        sale.window_claims = sale.window_claims + claims
+        return
+    end
+    if elapsed and elapsed > LONGEST_WINDOW then
+        sale.measured_pace = 0
+    elseif elapsed then
+        sale.measured_pace = math.floor(sale.window_claims * TICKET / elapsed)
+    end
+    sale.window_start = now
+    sale.window_claims = claims
+end

@@ -1,0 +1,21 @@
+--! include sale
+
+-- A claimed ticket's record: its state, the fence of its last claim, its attempts, then the entry as it waited.
+-- States: P under a lease, W waiting for a retry, D dead.
+local function encode_record(state, fence, attempt, entry)
+    return state .. digits(fence) .. ':' .. digits(attempt) .. ':' .. entry
+end
+
+-- State, fence, attempt and entry; nothing when the text is no record.
+local function decode_record(record)
+    local state, fence, attempt, start = string.match(record, '^([PWD])(%d+):(%d+):()')
+    if not state then
+        return nil
+    end
+    return state, tonumber(fence), tonumber(attempt), string.sub(record, start)
+end
+
+-- A number as a member of a sorted set: as wide as the largest, so that ties are ordered by number.
+local function member_of(seq)
+    return string.format('%010.0f', seq)
+end

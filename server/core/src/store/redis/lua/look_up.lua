@@ -1,0 +1,147 @@
+#!lua flags=no-writes
+-- Tells where tickets stand. Costs one command where all of them wait and nobody cancelled.
+--
+-- KEYS  1 sale · 2 claimed · 3 cancels · 4 reasons · then, if ARGV 1 says so, the bitmap of cancelled numbers of each
+--       ticket's segment · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
+-- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor the keys were made for · 3 … the tickets' numbers
+-- Reply {NO_SALE}
+--       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}
+--       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, then for each ticket …}
+--       For each ticket: 0 no such ticket · 1, position, 1 if attempted: waiting · 2 processing · 3, order id: ordered ·
+--       4, order id: released · 5 cancelled · 6, reason: rejected · 7 expired · 8, reason: dead
+
+--! include codes
+--! include sale
+--! include line
+--! include cancels
+--! include outcome
+--! include record
+
+local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8
+local FIXED_KEYS, FIXED_ARGS = 4, 2
+
+local sale = load_sale(KEYS[1], {
+    'epoch', 'buckets', 'closed', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed',
+})
+if not sale.epoch then
+    return { NO_SALE }
+end
+
+local bitmaps_named, cursor_guessed = ARGV[1] == '1', tonumber(ARGV[2])
+local tickets = #ARGV - FIXED_ARGS
+local last, cursor = sale.last_seq, sale.cursor
+
+-- Where each ticket's bitmap and outcomes are among the keys, as the caller has laid them out.
+local key_of_outcome, passed = {}, {}
+local next_key = FIXED_KEYS + (bitmaps_named and tickets or 0)
+local fits = bitmaps_named or sale.cancelled_tickets == 0
+for i = 1, tickets do
+    local seq = tonumber(ARGV[FIXED_ARGS + i])
+    if seq <= cursor_guessed then
+        next_key = next_key + 1
+        key_of_outcome[i] = KEYS[next_key]
+    end
+    if seq >= 1 and seq <= cursor then
+        passed[#passed + 1] = i
+        fits = fits and key_of_outcome[i]
+    end
+end
+if not fits then
+    return { OTHER_KEYS, sale.buckets, last, cursor, sale.cancelled_tickets }
+end
+
+-- Records and outcomes of all tickets that the cursor has passed, in as few commands as there are hashes.
+local records, outcomes, reasons = {}, {}, {}
+if #passed > 0 then
+    local words = {}
+    for at, i in ipairs(passed) do
+        words[at] = ARGV[FIXED_ARGS + i]
+    end
+    local found = redis.call('HMGET', KEYS[2], unpack(words))
+    local by_key, dead = {}, {}
+    for at, i in ipairs(passed) do
+        local record = found[at]
+        if record then
+            records[i] = record
+            if string.sub(record, 1, 1) == 'D' then
+                dead[#dead + 1] = i
+            end
+        else
+            local group = by_key[key_of_outcome[i]] or {}
+            by_key[key_of_outcome[i]] = group
+            group[#group + 1] = i
+        end
+    end
+    local function fetch(key, group, into)
+        local fields = {}
+        for at, i in ipairs(group) do
+            fields[at] = ARGV[FIXED_ARGS + i]
+        end
+        local values = redis.call('HMGET', key, unpack(fields))
+        for at, i in ipairs(group) do
+            into[i] = values[at]
+        end
+    end
+    for key, group in pairs(by_key) do
+        fetch(key, group, outcomes)
+    end
+    if #dead > 0 then
+        fetch(KEYS[4], dead, reasons)
+    end
+end
+
+local reply = { DONE, sale.buckets, last, cursor, sale.cancelled_tickets, sale.epoch, sale.measured_pace }
+local size = #reply
+local function put(value)
+    size = size + 1
+    reply[size] = value
+end
+
+for i = 1, tickets do
+    local seq = tonumber(ARGV[FIXED_ARGS + i])
+    local bitmap = bitmaps_named and KEYS[FIXED_KEYS + i]
+    if seq < 1 or seq > last then
+        put(NONE)
+    elseif bitmap and redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
+        put(CANCELLED)
+    elseif seq > cursor then
+        if sale.closed == 1 then
+            put(EXPIRED)
+        else
+            local ahead = seq - cursor
+            if sale.cancelled_tickets > sale.cancelled_passed then
+                ahead = ahead - (cancelled_below(KEYS[3], bitmap, seq) - sale.cancelled_passed)
+            end
+            put(WAITING)
+            put(ahead)
+            put(0)
+        end
+    elseif records[i] then
+        local state = decode_record(records[i])
+        if state == 'P' then
+            put(PROCESSING)
+        elseif state == 'W' then
+            put(WAITING)
+            put(1)
+            put(1)
+        elseif state == 'D' and reasons[i] then
+            put(DEAD)
+            put(reasons[i])
+        else
+            return corrupt('the record of ticket ' .. digits(seq) .. ' cannot be read')
+        end
+    else
+        local state, _, text = decode_outcome(outcomes[i])
+        if state == 'O' then
+            put(ORDERED)
+        elseif state == 'L' then
+            put(RELEASED)
+        elseif state == 'J' then
+            put(REJECTED)
+        else
+            return corrupt('ticket ' .. digits(seq) .. ' was claimed and has neither record nor outcome')
+        end
+        put(text)
+    end
+end
+return reply

@@ -1,0 +1,49 @@
+#!lua flags=allow-oom
+-- Puts dead tickets back in line, due now, with all attempts before them.
+--
+-- KEYS  1 sale · 2 claimed · 3 retries · 4 dead · 5 reasons
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 … the tickets' numbers
+-- Reply {NO_SALE}
+--       {DONE, for each ticket: 1 back in line · 0 was not dead}
+
+--! include codes
+--! include clock
+--! include dead
+--! include announce
+
+local sale = load_ledger(KEYS[1], { 'epoch', 'fence' })
+if not sale.epoch then
+    return { NO_SALE }
+end
+local reply, words = { DONE }, {}
+for i = 3, #ARGV do
+    words[i - 2] = ARGV[i]
+    reply[i - 1] = 0
+end
+local dead = {}
+if #words > 0 then
+    dead = dead_among(words, KEYS[2])
+end
+if not dead then
+    return corrupt('the record of a dead ticket cannot be read')
+end
+
+if #dead > 0 then
+    local now = now_millis(ARGV[1])
+    local records, retries = {}, {}
+    for _, ticket in ipairs(dead) do
+        move(sale, 'dead', 'waiting', ticket.units)
+        count_retry(sale, ticket.units, 1)
+        records[#records + 1] = ticket.word
+        records[#records + 1] = encode_record('W', sale.fence, 0, ticket.entry)
+        retries[#retries + 1] = now
+        retries[#retries + 1] = member_of(tonumber(ticket.word))
+        reply[1 + ticket.place] = 1
+    end
+    redis.call('HSET', KEYS[2], unpack(records))
+    redis.call('ZADD', KEYS[3], unpack(retries))
+    bury(dead, KEYS[4], KEYS[5])
+    save_ledger(KEYS[1], sale, {})
+    announce_work(ARGV[2])
+end
+return reply

@@ -1,0 +1,69 @@
+//! Which Redis to use and how to treat it.
+
+use std::{fmt, time::Duration};
+
+use super::script::ScriptSources;
+use crate::time::Clock;
+
+/// How long a command may take. Every script is bounded to a few milliseconds; a rewrite of the append-only file or a
+/// slow disk under `appendfsync always` can hold all commands up for a second. Callers wait a few seconds at most.
+pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long connecting may take, name resolution and TLS included.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where Redis is, and how long to wait for it.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, `unix:///path/to/socket`, or for
+    /// Redis Cluster `redis+cluster://[user:password@]host[:port],host[:port]…` and `rediss+cluster://…`, which name
+    /// some of its nodes. Characters with a meaning in URLs are percent-encoded.
+    pub url: String,
+    /// How long a command may take before [`StoreError::Unavailable`](crate::StoreError::Unavailable).
+    pub response_timeout: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// PEM certificates of the authority that signed the server's certificate. `None`: the public authorities.
+    pub authority: Option<Vec<u8>>,
+    /// Where the store takes its time from; all processes of a cluster must use the same.
+    pub clock: Clock,
+    /// The scripts, so that tests can prove that a mistake in them is found.
+    #[doc(hidden)]
+    pub scripts: ScriptSources,
+}
+
+impl RedisSettings {
+    /// The settings for `url` where the operator decides nothing else.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            response_timeout: DEFAULT_RESPONSE_TIMEOUT,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            authority: None,
+            clock: Clock::Store,
+            scripts: ScriptSources::bundled(),
+        }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("response_timeout", &self.response_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_not_printed() {
+        let settings = RedisSettings::new("redis://:hunter2@cache:6379");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}
