@@ -40,6 +40,19 @@ pub(crate) struct Destination {
     pub(crate) name: String,
     /// How to connect to it.
     pub(crate) endpoint: transport::Endpoint,
+    /// How long looking the name up, connecting and shaking hands may take together.
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Destination {
+    /// Connects now; says what is in the way otherwise.
+    async fn connect(&self) -> Result<Channel, String> {
+        match tokio::time::timeout(self.connect_timeout, self.endpoint.connect()).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) => Err(format!("{}: {}", self.name, explain(&error))),
+            Err(_elapsed) => Err(format!("{}: no connection within {:?}", self.name, self.connect_timeout)),
+        }
+    }
 }
 
 /// All connections of a client. They connect when first used, and again when they break.
@@ -69,12 +82,11 @@ impl Channels {
         connections: usize,
         sizes: MessageSizes,
     ) -> Result<Self, ConnectError> {
-        let attempts = join_all(destinations.iter().map(|destination| destination.endpoint.connect())).await;
+        let attempts = join_all(destinations.iter().map(Destination::connect)).await;
         let mut failures = Vec::new();
         let mut endpoints = Vec::with_capacity(destinations.len());
         for (destination, attempt) in destinations.iter().zip(attempts) {
-            let first = attempt.unwrap_or_else(|error| {
-                let problem = format!("{}: {}", destination.name, explain(&error));
+            let first = attempt.unwrap_or_else(|problem| {
                 tracing::warn!(problem, "cannot reach Inrush yet");
                 failures.push(problem);
                 destination.endpoint.connect_lazy()
@@ -252,6 +264,7 @@ mod tests {
         let destinations = ["http://a", "http://b"].map(|name| Destination {
             name: name.to_owned(),
             endpoint: transport::Endpoint::from_static(name),
+            connect_timeout: Duration::from_secs(1),
         });
         Channels::lazy(&destinations, 2, SIZES).unwrap()
     }

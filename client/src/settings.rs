@@ -79,7 +79,7 @@ impl ClientSettings {
         self
     }
 
-    /// How long a connection and its TLS handshake may take. Otherwise 3 s.
+    /// How long a connection may take, name lookup and TLS handshake included. Otherwise 3 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -245,7 +245,7 @@ impl ClientSettings {
             .connect_timeout(self.connect_timeout)
             .http2_keep_alive_interval(self.keepalive_interval)
             .keep_alive_timeout(self.keepalive_timeout);
-        Ok(Destination { name: url.to_owned(), endpoint })
+        Ok(Destination { name: url.to_owned(), endpoint, connect_timeout: self.connect_timeout })
     }
 }
 

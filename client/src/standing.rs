@@ -39,6 +39,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
     use super::*;
     use crate::status::TicketState;
 
@@ -62,6 +64,26 @@ mod tests {
             .filter_map(|position| standing.tell(at(1, position))?.position)
             .collect();
         assert_eq!(told, [9, 9, 5, 5, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_heard_nobody_is_told_to_have_fallen_back(
+            heard in proptest::collection::vec((1..4_u64, 1..20_u64), 0..40),
+        ) {
+            let mut standing = Standing::default();
+            let told: Vec<(u64, Option<u64>)> = heard
+                .iter()
+                .filter_map(|(epoch, position)| standing.tell(at(*epoch, *position)))
+                .map(|status| (status.epoch(), status.position))
+                .collect();
+            for pair in told.windows(2) {
+                let [(epoch_before, before), (epoch, position)] = pair else { unreachable!() };
+                prop_assert!(epoch >= epoch_before);
+                prop_assert!(epoch > epoch_before || position <= before);
+            }
+            prop_assert_eq!(told.last().map(|(epoch, _)| *epoch), heard.iter().map(|(epoch, _)| *epoch).max());
+        }
     }
 
     #[test]

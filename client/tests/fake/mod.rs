@@ -50,6 +50,8 @@ pub enum Step {
     Rest(Duration),
     /// Keeps the stream open and says nothing more.
     Stay,
+    /// As the first step: does not even open the stream.
+    Silence,
 }
 
 /// One request as it arrived.
@@ -229,6 +231,9 @@ impl QueueService for Fake {
     ) -> Result<Response<Self::WatchStatusStream>, Status> {
         let call = self.note("WatchStatus", &request);
         let steps = (self.watch)(call, request.into_inner());
+        if matches!(steps.first(), Some(Step::Silence)) {
+            return future::pending().await;
+        }
         let messages = stream::iter(steps).filter_map(|step| async move {
             match step {
                 Step::Say(status) => Some(Ok(WatchStatusResponse { status: Some(status) })),
@@ -237,7 +242,7 @@ impl QueueService for Fake {
                     tokio::time::sleep(time).await;
                     None
                 }
-                Step::Stay => future::pending().await,
+                Step::Stay | Step::Silence => future::pending().await,
             }
         });
         Ok(Response::new(Box::pin(messages)))

@@ -188,3 +188,15 @@ async fn a_request_over_the_size_limit_is_not_sent() {
     assert_eq!(fake.calls(), 0);
     client.enqueue("shoes", "ann", 1, vec![0; 500]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_reply_over_the_size_limit_is_not_taken() {
+    let fake = Arc::new(
+        Fake::default()
+            .poll(|_, _| Answer::Say(proto::TicketStatus { reason: "x".repeat(2_000), ..waiting(1, 1) })),
+    );
+    let client = fake.client(settings().max_reply_bytes(1_000)).await;
+    let error = client.poll(&Ticket::from("t")).await.unwrap_err();
+    assert!(matches!(&error, CallError::Other(_)), "{error}");
+    assert_eq!((error.failure().code, fake.calls()), (Code::OutOfRange, 1));
+}

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, future::join_all};
 use inrush_client::{
     CallError, ClientSettings, Ended, RetryPolicy, Ticket, TicketState, TicketStatus, proto,
 };
@@ -126,4 +126,27 @@ async fn a_failure_that_stays_ends_it_at_once() {
     let items: Vec<_> = client.follow(&ticket()).collect().await;
     assert!(matches!(&items[..], [Err(CallError::NotFound(_))]), "{items:?}");
     assert_eq!(fake.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_followed_to_its_end() {
+    const CROWD: usize = 1_000;
+    let fake = Arc::new(Fake::default().poll(|call, _| {
+        // The first answers send everybody away for a while, the next ones let some through.
+        let round = u64::try_from(call / CROWD).unwrap();
+        Answer::Say(if call % 3 == 0 && round > 0 { ordered() } else { waiting(100, 1 + round) })
+    }));
+    let client = fake.client(settings()).await;
+    let endings = join_all((0..CROWD).map(|number| {
+        let mut statuses = client.follow(&Ticket::from(number.to_string()));
+        async move {
+            let mut last = None;
+            while let Some(status) = statuses.try_next().await.unwrap() {
+                last = Some(status.state);
+            }
+            last
+        }
+    }))
+    .await;
+    assert!(endings.iter().all(|last| *last == Some(TicketState::Ordered)));
 }

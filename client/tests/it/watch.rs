@@ -77,6 +77,18 @@ async fn an_overloaded_server_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_does_not_open_is_opened_anew() {
+    let fake = Arc::new(Fake::default().watch(|call, _| match call {
+        1 => vec![Step::Silence],
+        _ => vec![Step::Say(ordered())],
+    }));
+    let client = fake.client(settings()).await;
+    let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
+    assert_eq!((statuses.len(), fake.calls()), (1, 2));
+    assert!(fake.gaps()[0] >= RetryPolicy::default().attempt_timeout);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_stays_broken_ends_with_its_error() {
     let fake = Arc::new(Fake::default().watch(|_, _| vec![Step::Break(Status::unavailable("away"))]));
     let client = fake.client(settings()).await;
