@@ -1,3 +1,57 @@
-//! inrush
+//! The `inrush` binary: it reads what is wanted, wires the services together, and leaves with the right exit code.
 
-fn main() {}
+mod cli;
+mod completions;
+mod configuration;
+mod confirm;
+mod connection;
+mod problem;
+mod readable;
+mod sale;
+mod screen;
+mod serve;
+mod settings;
+mod ticket;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use inrush_runtime::{config::Loaded, exit, telemetry};
+use mimalloc::MiMalloc;
+use tokio::runtime::Builder;
+
+use crate::{
+    cli::{Cli, Command},
+    settings::Settings,
+};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = run(Cli::parse());
+    exit::finish(outcome.or_else(|error| if screen::is_closed_pipe(&error) { Ok(()) } else { Err(error) }))
+}
+
+/// The life of the process: settings, logs, the command. Services drain before their command returns.
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli { config, command } = cli;
+    let settings = settings::load(config, command.settings())?;
+    let _telemetry = telemetry::init(&settings::log(&settings, &command))?;
+    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
+    runtime.block_on(perform(command, &settings))
+}
+
+async fn perform(command: Command, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    match command {
+        Command::Up(args) => serve::up(args.output, settings).await,
+        Command::Front(args) => serve::front(args.output, settings).await,
+        Command::Fulfilment(args) => serve::fulfilment(args.output, settings).await,
+        Command::Orders(args) => serve::orders(args.output, settings).await,
+        Command::Sale(args) => sale::run(args, &settings.value).await,
+        Command::Ticket(args) => ticket::run(args, &settings.value).await,
+        Command::Config(args) => configuration::print(settings, args.json),
+        Command::Completions(args) => completions::print(args.shell),
+    }
+}

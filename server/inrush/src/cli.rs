@@ -1,0 +1,142 @@
+//! The command line: what can be typed, with its help. Nothing is done here.
+
+pub(crate) mod client;
+pub(crate) mod sale;
+pub(crate) mod service;
+pub(crate) mod ticket;
+pub(crate) mod values;
+
+#[cfg(test)]
+mod manual;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use inrush_runtime::config::Flags;
+
+use self::{
+    sale::SaleArgs,
+    service::{FrontArgs, FulfilmentArgs, OrdersArgs, UpArgs},
+    ticket::TicketArgs,
+};
+
+/// The variable that may name the configuration file. It is no setting in it.
+pub(crate) const CONFIG_VARIABLE: &str = "INRUSH_CONFIG";
+
+/// How wide help is on a terminal that is wider: beyond this, lines are hard to follow.
+const HELP_WIDTH: usize = 100;
+
+/// A queue in front of your order system, for sales where everybody comes at once.
+///
+/// Inrush takes the whole rush in, gives every buyer a place in line, and feeds the order system exactly as fast as it
+/// can work.
+#[derive(Debug, Parser)]
+#[command(
+    name = "inrush",
+    version,
+    max_term_width = HELP_WIDTH,
+    after_help = "Start with `inrush up`, then `inrush sale create phone-x --stock 2000`.",
+    after_long_help = AFTER_LONG_HELP
+)]
+pub(crate) struct Cli {
+    /// TOML file with settings.
+    ///
+    /// Settings come in layers, a later one winning: defaults, this file, INRUSH_* variables, flags. `inrush config`
+    /// prints the result and where each value came from.
+    #[arg(long, global = true, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true, help_heading = "Configuration")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_LONG_HELP: &str = "\
+First steps:
+  inrush up                                    everything in one process, nothing to install
+  inrush sale create phone-x --stock 2000      in another terminal
+  inrush ticket enqueue phone-x buyer-1 --watch
+  inrush sale watch phone-x
+
+Exit codes: 0 fine, 1 a run that failed, 2 usage or configuration.";
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Up(Box<UpArgs>),
+    Front(FrontArgs),
+    Fulfilment(FulfilmentArgs),
+    Orders(OrdersArgs),
+    Sale(SaleArgs),
+    Ticket(TicketArgs),
+    Config(Box<ConfigArgs>),
+    Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// The settings that the command's flags change.
+    pub(crate) fn settings(&self) -> Flags {
+        match self {
+            Self::Up(args) => args.flags.settings(),
+            Self::Front(args) => args.settings(),
+            Self::Fulfilment(args) => args.settings(),
+            Self::Orders(args) => args.settings(),
+            Self::Sale(args) => args.client.settings(),
+            Self::Ticket(args) => args.client.settings(),
+            Self::Config(args) => args.flags.settings(),
+            Self::Completions(_) => Flags::new(),
+        }
+    }
+
+    /// Whether it is a service, which tells in its log what it does.
+    pub(crate) const fn serves(&self) -> bool {
+        match self {
+            Self::Up(_) | Self::Front(_) | Self::Fulfilment(_) | Self::Orders(_) => true,
+            Self::Sale(_) | Self::Ticket(_) | Self::Config(_) | Self::Completions(_) => false,
+        }
+    }
+}
+
+/// Print the effective configuration and where each value came from.
+///
+/// Takes the flags of `inrush up`, so that their effect can be seen too. Secrets are shown as "(set)". The output is a
+/// valid configuration file.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  inrush config
+  inrush config > inrush.toml
+  INRUSH_STORE_URL=redis://10.0.0.1 inrush config --json")]
+pub(crate) struct ConfigArgs {
+    /// Print JSON: a list of keys, each with its value and its origin.
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) flags: service::AllFlags,
+}
+
+/// Print a completion script for a shell.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  inrush completions bash > /etc/bash_completion.d/inrush
+  inrush completions zsh > ~/.zfunc/_inrush
+  inrush completions fish > ~/.config/fish/completions/inrush.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell to complete for.
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

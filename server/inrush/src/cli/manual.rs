@@ -1,0 +1,58 @@
+//! The commands as a page of documentation, generated from their definitions. A test keeps the page current.
+
+use std::{env, fmt::Write as _, fs, path::Path};
+
+use clap::{Command, CommandFactory as _, Id};
+
+use super::{Cli, HELP_WIDTH};
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/commands.md");
+
+/// Set to anything, it makes the test write the page instead of checking it.
+const WRITE_VARIABLE: &str = "INRUSH_TEST_WRITE_DOCS";
+
+const HEAD: &str = "\
+# Commands
+
+This page is generated from the definitions of the commands; `inrush COMMAND --help` prints the same. After changing a
+definition, write it anew with `INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush manual`.
+
+Flags that hold for several commands are shown once: those of `inrush` hold for all, those of `inrush sale` and
+`inrush ticket` for every command below them.
+";
+
+#[test]
+fn the_manual_is_current() {
+    let page = manual();
+    let path = Path::new(PAGE);
+    if env::var_os(WRITE_VARIABLE).is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &page).unwrap();
+    }
+    let written = fs::read_to_string(path).unwrap_or_default();
+    assert!(written == page, "docs/commands.md is not current: run this test with {WRITE_VARIABLE}=1");
+}
+
+fn manual() -> String {
+    let mut page = HEAD.to_owned();
+    let mut inrush = Cli::command().term_width(HELP_WIDTH);
+    inrush.build();
+    describe(&mut page, inrush, &[]);
+    page
+}
+
+/// Writes the help of a command and of those below it, without the flags that were shown above.
+fn describe(page: &mut String, command: Command, shown: &[Id]) {
+    let mut command = command.mut_args(|arg| if shown.contains(arg.get_id()) { arg.hide(true) } else { arg });
+    let name = command.get_bin_name().unwrap_or("inrush").to_owned();
+    let level = "#".repeat(2 + name.split(' ').count().saturating_sub(1).min(2));
+    let help = command.render_long_help().to_string();
+    let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    write!(page, "\n{level} {name}\n\n```text\n{}\n```\n", lines.join("\n")).unwrap();
+    let mut shown: Vec<Id> = shown.to_vec();
+    shown.extend(command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().clone()));
+    shown.extend(["help", "version"].map(Id::from));
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        describe(page, subcommand.clone(), &shown);
+    }
+}

@@ -1,0 +1,333 @@
+//! The commands that serve, and the flags that change their settings.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use inrush_runtime::config::Flags;
+
+use super::values::{Quantity, Span};
+
+/// Run everything in one process: front, fulfilment and the bundled order system.
+///
+/// Needs nothing installed: without --store the line is kept in memory, without --database orders too, and without
+/// ticket keys a new key is made. All of that is gone when the process ends; give --store redis://… and --database
+/// sqlite:PATH to keep it. Prints the addresses and what to type next. Ctrl-C drains and stops.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  inrush up
+  inrush up --capacity 50          with an order system that makes 50 orders a second
+  inrush up --store redis://127.0.0.1 --database sqlite:orders.db --ticket-keys-file ticket.keys
+  inrush up --listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen off --json")]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) flags: AllFlags,
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
+}
+
+/// How a service tells where it listens.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputFlags {
+    /// Print the addresses as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Run a front node: the public gRPC edge.
+///
+/// Stateless: run any number of them on one store with the same ticket keys; any of them answers anything.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  inrush ticket new-key --out ticket.keys
+  inrush front --store redis://10.0.0.1 --ticket-keys-file ticket.keys --listen 0.0.0.0:50051")]
+pub(crate) struct FrontArgs {
+    #[command(flatten)]
+    front: FrontFlags,
+    #[command(flatten)]
+    tls: TlsFlags,
+    #[command(flatten)]
+    store: StoreFlags,
+    #[command(flatten)]
+    keys: TicketKeyFlags,
+    #[command(flatten)]
+    process: ProcessFlags,
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
+}
+
+/// Run fulfilment: claim entries in order and stream them to the order system.
+///
+/// Run any number of them on one store; they share the work and the pace of every sale.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  inrush fulfilment --store redis://10.0.0.1 --orders http://10.0.0.9:50061")]
+pub(crate) struct FulfilmentArgs {
+    #[command(flatten)]
+    fulfilment: FulfilmentFlags,
+    #[command(flatten)]
+    store: StoreFlags,
+    #[command(flatten)]
+    process: ProcessFlags,
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
+}
+
+/// Run the bundled order system.
+///
+/// Creates orders in SQLite or PostgreSQL with a stock of its own. Your own order system takes its place by serving
+/// inrush.v1.OrderCreationService.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  inrush orders --database sqlite:orders.db --front http://127.0.0.1:50051
+  INRUSH_ORDERS_DATABASE=postgres://orders@db/orders inrush orders --listen 0.0.0.0:50061")]
+pub(crate) struct OrdersArgs {
+    #[command(flatten)]
+    orders: OrdersFlags,
+    #[command(flatten)]
+    process: ProcessFlags,
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
+}
+
+/// Every flag that changes a setting.
+#[derive(Debug, Args)]
+pub(crate) struct AllFlags {
+    #[command(flatten)]
+    front: FrontFlags,
+    #[command(flatten)]
+    store: StoreFlags,
+    #[command(flatten)]
+    keys: TicketKeyFlags,
+    #[command(flatten)]
+    orders: EmbeddedOrdersFlags,
+    #[command(flatten)]
+    process: ProcessFlags,
+}
+
+/// The front.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Front")]
+struct FrontFlags {
+    /// Where callers connect; port 0 takes a free one [default: 127.0.0.1:50051].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// How many cores serve [default: all].
+    #[arg(long, value_name = "COUNT")]
+    cores: Option<Quantity>,
+}
+
+/// The front's certificates.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+struct TlsFlags {
+    /// Certificate chain, PEM; turns TLS on.
+    #[arg(long, value_name = "FILE")]
+    tls_cert_file: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
+    /// CAs of clients, PEM; clients without a certificate of theirs are then turned away.
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca_file: Option<PathBuf>,
+}
+
+/// The store.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+struct StoreFlags {
+    /// Where lines are kept: memory: or redis://HOST[:PORT][/DB] [default: memory:].
+    ///
+    /// A URL with a password does not belong on a command line: set INRUSH_STORE_URL or store.url.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+}
+
+/// The ticket keys.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tickets")]
+struct TicketKeyFlags {
+    /// File with the keys that sign tickets, made by `inrush ticket new-key` [env: the keys in INRUSH_TICKETS_KEYS].
+    #[arg(long, value_name = "FILE")]
+    ticket_keys_file: Option<PathBuf>,
+}
+
+/// Fulfilment.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Fulfilment")]
+struct FulfilmentFlags {
+    /// The order system's address, or several with commas between [default: http://127.0.0.1:50061].
+    #[arg(long, value_name = "URL")]
+    orders: Option<String>,
+}
+
+/// The bundled order system in a process of its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Orders")]
+struct OrdersFlags {
+    /// Where fulfilment connects; port 0 takes a free one [default: 127.0.0.1:50061].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Any front: asked for the stock of sales, told of released orders.
+    #[arg(long, value_name = "URL")]
+    front: Option<String>,
+    #[command(flatten)]
+    common: OrderBookFlags,
+}
+
+/// The bundled order system beside a front.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Orders")]
+struct EmbeddedOrdersFlags {
+    /// Where the bundled order system listens; port 0 takes a free one [default: 127.0.0.1:50061].
+    #[arg(long, value_name = "ADDRESS")]
+    orders_listen: Option<String>,
+    #[command(flatten)]
+    common: OrderBookFlags,
+}
+
+/// What the bundled order system keeps, and how fast it is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Orders")]
+struct OrderBookFlags {
+    /// Where orders are kept: sqlite::memory:, sqlite:PATH or postgres://USER@HOST/NAME [default: sqlite::memory:].
+    ///
+    /// A URL with a password does not belong on a command line: set INRUSH_ORDERS_DATABASE or PGPASSFILE.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Orders per second, for trials; 0 for as many as the database can take [default: 0].
+    #[arg(long, value_name = "COUNT")]
+    capacity: Option<Quantity>,
+    /// How long an order takes at least, for trials [default: 0s].
+    #[arg(long, value_name = "DURATION")]
+    latency: Option<Span>,
+}
+
+/// What every serving process has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+struct ProcessFlags {
+    /// Where /livez and /readyz are served over HTTP, or `off` [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// What is logged, for everything (info) or by module (info,inrush_front=debug) [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// What a log line looks like [default: text on a terminal, otherwise json].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Text on a terminal, otherwise JSON.
+    Auto,
+    /// One readable line.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl AllFlags {
+    /// The settings that these flags change.
+    pub(crate) fn settings(&self) -> Flags {
+        let flags = self.process.add_to(Flags::new());
+        let flags = self.front.add_to(flags);
+        let flags = self.store.add_to(flags);
+        let flags = self.keys.add_to(flags);
+        let flags = flags.set("orders_listen", "--orders-listen", self.orders.orders_listen.as_ref());
+        self.orders.common.add_to(flags)
+    }
+}
+
+impl FrontArgs {
+    /// The settings that these flags change.
+    pub(crate) fn settings(&self) -> Flags {
+        let flags = self.process.add_to(Flags::new());
+        let flags = self.front.add_to(flags);
+        let flags = self.tls.add_to(flags);
+        let flags = self.store.add_to(flags);
+        self.keys.add_to(flags)
+    }
+}
+
+impl FulfilmentArgs {
+    /// The settings that these flags change.
+    pub(crate) fn settings(&self) -> Flags {
+        let flags = self.process.add_to(Flags::new());
+        let flags = self.store.add_to(flags);
+        flags.set("fulfilment.orders", "--orders", self.fulfilment.orders.as_ref())
+    }
+}
+
+impl OrdersArgs {
+    /// The settings that these flags change.
+    pub(crate) fn settings(&self) -> Flags {
+        let flags = self
+            .process
+            .add_to(Flags::new())
+            .set("orders_listen", "--listen", self.orders.listen.as_ref())
+            .set("orders.front", "--front", self.orders.front.as_ref());
+        self.orders.common.add_to(flags)
+    }
+}
+
+impl FrontFlags {
+    fn add_to(&self, flags: Flags) -> Flags {
+        flags.set("front.listen", "--listen", self.listen.as_ref()).set(
+            "front.cores",
+            "--cores",
+            self.cores.map(|cores| cores.0),
+        )
+    }
+}
+
+impl TlsFlags {
+    fn add_to(&self, flags: Flags) -> Flags {
+        flags
+            .set("front.tls.cert_file", "--tls-cert-file", self.tls_cert_file.as_ref())
+            .set("front.tls.key_file", "--tls-key-file", self.tls_key_file.as_ref())
+            .set("front.tls.client_ca_file", "--tls-client-ca-file", self.tls_client_ca_file.as_ref())
+    }
+}
+
+impl StoreFlags {
+    fn add_to(&self, flags: Flags) -> Flags {
+        flags.set("store.url", "--store", self.store.as_ref())
+    }
+}
+
+impl TicketKeyFlags {
+    fn add_to(&self, flags: Flags) -> Flags {
+        flags.set("tickets.keys_file", "--ticket-keys-file", self.ticket_keys_file.as_ref())
+    }
+}
+
+impl OrderBookFlags {
+    fn add_to(&self, flags: Flags) -> Flags {
+        let latency = self.latency.map(|latency| humantime::format_duration(latency.0).to_string());
+        flags
+            .set("orders.database", "--database", self.database.as_ref())
+            .set("orders.capacity", "--capacity", self.capacity.map(|capacity| capacity.0))
+            .set("orders.latency", "--latency", latency)
+    }
+}
+
+impl ProcessFlags {
+    fn add_to(&self, flags: Flags) -> Flags {
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Auto => "auto",
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        });
+        flags
+            .set("admin.listen", "--admin-listen", self.admin_listen.as_ref())
+            .set("log.level", "--log-level", self.log_level.as_ref())
+            .set("log.format", "--log-format", format)
+    }
+}

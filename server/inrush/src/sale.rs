@@ -1,0 +1,78 @@
+//! `inrush sale …`: an operator's requests, and their answers on the screen.
+
+mod dead_letters;
+mod request;
+mod text;
+mod view;
+mod watch;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use inrush_client::proto::{Sale, SalePart};
+
+use crate::{
+    cli::sale::{SaleArgs, SaleCommand},
+    confirm::confirm,
+    connection::Connection,
+    screen::Screen,
+    settings::Settings,
+};
+
+use self::view::{Deleted, SaleList};
+
+/// Does what was asked for and prints the answer.
+///
+/// # Errors
+/// In two lines: what is wrong and what to do.
+pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<()> {
+    let screen = Screen::new(args.client.json);
+    let connection = Connection::open(settings).await?;
+    let admin = connection.client().admin();
+    let sale = match args.command {
+        SaleCommand::Create(create) => {
+            connection.answer(admin.create_sale(request::creation(&create))).await?
+        }
+        SaleCommand::Show(show) => connection.answer(admin.get_sale(show.sale_id)).await?,
+        SaleCommand::Update(update) => {
+            let (sale, fields) = request::update(&update);
+            connection.answer(admin.update_sale(sale, fields)).await?
+        }
+        SaleCommand::Hold(hold) => connection.answer(admin.hold_sale(hold.sale_id, hold.part.into())).await?,
+        SaleCommand::Resume(resume) => {
+            connection.answer(admin.resume_sale(resume.sale_id, resume.part.into())).await?
+        }
+        SaleCommand::Close(close) => {
+            confirm(close.yes, &format!("Close {} for good? What waits in line expires.", close.sale_id))?;
+            connection.answer(admin.close_sale(close.sale_id)).await?
+        }
+        SaleCommand::Delete(delete) => {
+            confirm(delete.yes, &format!("Delete {} with all its tickets?", delete.sale_id))?;
+            connection.answer(admin.delete_sale(delete.sale_id.as_str())).await?;
+            return Ok(screen.show(&Deleted { sale_id: delete.sale_id })?);
+        }
+        SaleCommand::List(list) => return print_list(&connection, &screen, list.limit).await,
+        SaleCommand::Watch(watch) => return watch::run(&connection, &screen, watch).await,
+        SaleCommand::DeadLetters(list) => return dead_letters::list(&connection, &screen, list).await,
+        SaleCommand::Redrive(redrive) => return dead_letters::redrive(&connection, &screen, redrive).await,
+        SaleCommand::Discard(discard) => return dead_letters::discard(&connection, &screen, discard).await,
+    };
+    Ok(screen.show(&sale)?)
+}
+
+async fn print_list(connection: &Connection, screen: &Screen, limit: u32) -> anyhow::Result<()> {
+    let limit = usize::try_from(limit)?;
+    // One more than is shown tells whether there are more.
+    let sales = connection.client().admin().list_sales().take(limit.saturating_add(1));
+    let mut sales: Vec<Sale> = connection.answer(sales.try_collect()).await?;
+    let more = sales.len() > limit;
+    sales.truncate(limit);
+    Ok(screen.show(&SaleList { sales, more })?)
+}
+
+impl From<crate::cli::sale::Part> for SalePart {
+    fn from(part: crate::cli::sale::Part) -> Self {
+        match part {
+            crate::cli::sale::Part::Admission => Self::Admission,
+            crate::cli::sale::Part::Fulfilment => Self::Fulfilment,
+        }
+    }
+}

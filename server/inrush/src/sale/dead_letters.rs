@@ -1,0 +1,155 @@
+//! Tickets that ran out of attempts: looking at them, sending them again, giving them up.
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use inrush_client::proto::DeadLetter;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::sale::{DeadLetters, Discard, Redrive, Which},
+    confirm::confirm,
+    connection::Connection,
+    readable::{count, counted},
+    screen::{Present, Screen, Tone, lines, number},
+};
+
+/// Prints the dead letters of a sale.
+///
+/// # Errors
+/// If they cannot be read.
+pub(super) async fn list(connection: &Connection, screen: &Screen, list: DeadLetters) -> anyhow::Result<()> {
+    let limit = usize::try_from(list.limit)?;
+    // One more than is shown tells whether there are more.
+    let letters = connection.client().admin().list_dead_letters(list.sale_id).take(limit.saturating_add(1));
+    let mut letters: Vec<DeadLetter> = connection.answer(letters.try_collect()).await?;
+    let more = letters.len() > limit;
+    letters.truncate(limit);
+    Ok(screen.show(&Letters { letters, more })?)
+}
+
+/// Puts dead letters back in line.
+///
+/// # Errors
+/// If the call fails.
+pub(super) async fn redrive(
+    connection: &Connection,
+    screen: &Screen,
+    redrive: Redrive,
+) -> anyhow::Result<()> {
+    let seqs = chosen(connection, &redrive.sale_id, redrive.which).await?;
+    let admin = connection.client().admin();
+    let done = connection.answer(admin.redrive_dead_letters(redrive.sale_id, &seqs)).await?;
+    Ok(screen.show(&Handled { verb: "redriven", asked: seqs, done })?)
+}
+
+/// Gives up dead letters.
+///
+/// # Errors
+/// If the call fails, or the operator thinks better of it.
+pub(super) async fn discard(
+    connection: &Connection,
+    screen: &Screen,
+    discard: Discard,
+) -> anyhow::Result<()> {
+    let seqs = chosen(connection, &discard.sale_id, discard.which).await?;
+    let letters = counted(seqs.len() as u64, "dead letter");
+    confirm(discard.yes, &format!("Give up {letters} of {}? Their buyers get nothing.", discard.sale_id))?;
+    let admin = connection.client().admin();
+    let done = connection.answer(admin.discard_dead_letters(discard.sale_id, &seqs)).await?;
+    Ok(screen.show(&Handled { verb: "discarded", asked: seqs, done })?)
+}
+
+/// The numbers that were named, or those of all letters that are dead now: numbers only, since a sale that went wrong
+/// may have very many.
+async fn chosen(connection: &Connection, sale_id: &str, which: Which) -> anyhow::Result<Vec<u64>> {
+    if !which.all {
+        return Ok(which.seqs);
+    }
+    let letters = connection.client().admin().list_dead_letters(sale_id);
+    connection.answer(letters.map_ok(|letter| letter.seq).try_collect()).await
+}
+
+struct Letters {
+    letters: Vec<DeadLetter>,
+    more: bool,
+}
+
+impl Present for Letters {
+    fn text(&self, screen: &Screen) -> String {
+        if self.letters.is_empty() {
+            return "There are no dead letters.".to_owned();
+        }
+        let mut table = screen.table(["SEQ", "TICKET", "BUYER", "UNITS", "ATTEMPTS", "REASON"]);
+        for letter in &self.letters {
+            table.add_row([
+                number(letter.seq.to_string()),
+                screen.cell(Tone::Title, &*letter.ticket_id),
+                screen.cell(Tone::Title, &*letter.buyer_id),
+                number(count(letter.units)),
+                number(letter.attempts.to_string()),
+                screen.cell(Tone::Bad, &*letter.reason),
+            ]);
+        }
+        let hint = if self.more { "\nThere are more: --limit shows more of them." } else { "" };
+        format!("{}{hint}", lines(&table))
+    }
+
+    fn json(&self) -> Value {
+        let letters: Vec<Value> = self.letters.iter().map(letter_json).collect();
+        json!({ "dead_letters": letters, "more": self.more })
+    }
+}
+
+fn letter_json(letter: &DeadLetter) -> Value {
+    json!({
+        "ticket_id": letter.ticket_id,
+        "seq": letter.seq,
+        "buyer_id": letter.buyer_id,
+        "units": letter.units,
+        // Text where it is text: a payload is whatever the buyer's application sent.
+        "payload": std::str::from_utf8(&letter.payload).ok(),
+        "payload_bytes": letter.payload.len(),
+        "attempts": letter.attempts,
+        "reason": letter.reason,
+    })
+}
+
+struct Handled {
+    verb: &'static str,
+    asked: Vec<u64>,
+    done: Vec<u64>,
+}
+
+impl Present for Handled {
+    fn text(&self, _screen: &Screen) -> String {
+        let done = counted(self.done.len() as u64, "dead letter");
+        match self.asked.len() - self.done.len().min(self.asked.len()) {
+            0 => format!("{done} {}", self.verb),
+            others => format!("{done} {}; {} not dead any more", self.verb, count(others as u64)),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "asked": self.asked, self.verb: self.done })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_dead_is_told() {
+        let handled = Handled { verb: "redriven", asked: vec![1, 2, 3], done: vec![2] };
+        assert_eq!(handled.text(&Screen::plain()), "1 dead letter redriven; 2 not dead any more");
+        assert_eq!(handled.json(), json!({ "asked": [1, 2, 3], "redriven": [2] }));
+    }
+
+    #[test]
+    fn a_letter_keeps_its_payload_if_it_is_text() {
+        let letter =
+            DeadLetter { payload: vec![0xff].into(), seq: 7, reason: "full".into(), ..DeadLetter::default() };
+        assert_eq!(letter_json(&letter)["payload"], Value::Null);
+        let letters = Letters { letters: vec![letter], more: false };
+        assert!(letters.text(&Screen::plain()).contains("full"));
+    }
+}

@@ -1,0 +1,207 @@
+//! Sales as people read them.
+
+use std::time::Duration;
+
+use comfy_table::Table;
+use inrush_client::proto::{Ledger, Pace, Sale, SaleState};
+
+use super::view::{counts, durability, route, state};
+use crate::{
+    readable::{self, count, counted},
+    screen::{Screen, Tone, lines, number},
+};
+
+/// One sale: what it is doing, its settings, its ledger.
+pub(super) fn sale(sale: &Sale, screen: &Screen) -> String {
+    format!("{}\n\n{}\n\n{}", headline(sale, screen), settings(sale, screen), ledger(sale, screen))
+}
+
+/// Many sales, one a line.
+pub(super) fn sales(sales: &[Sale], more: bool, screen: &Screen) -> String {
+    if sales.is_empty() {
+        return "There are no sales yet: create one with `inrush sale create phone-x --stock 2000`."
+            .to_owned();
+    }
+    let mut table = screen.table([
+        "SALE",
+        "STATE",
+        "STOCK",
+        "FREE",
+        "WAITING",
+        "IN FLIGHT",
+        "ORDERED",
+        "DEAD",
+        "PACE",
+        "OPENS",
+    ]);
+    for sale in sales {
+        let books = sale.ledger.unwrap_or_default();
+        let dead = books.dead.unwrap_or_default().tickets;
+        table.add_row([
+            screen.cell(Tone::Title, &*sale.sale_id),
+            screen.cell(tone(sale.state()), state(sale.state())),
+            number(sale.stock.map_or_else(|| "–".to_owned(), count)),
+            number(count(books.free_units)),
+            number(count(books.waiting.unwrap_or_default().tickets)),
+            number(count(books.in_flight.unwrap_or_default().tickets)),
+            number(count(books.ordered.unwrap_or_default().tickets)),
+            screen.cell(if dead > 0 { Tone::Bad } else { Tone::Quiet }, count(dead)),
+            number(readable::rate(sale.measured_pace)),
+            screen.cell(Tone::Quiet, opening(sale)),
+        ]);
+    }
+    let hint = if more { "\nThere are more: --limit shows more of them." } else { "" };
+    format!("{}{hint}", lines(&table))
+}
+
+/// The sale's id, state and holds.
+pub(super) fn headline(sale: &Sale, screen: &Screen) -> String {
+    let mut line = format!(
+        "{}  {}",
+        screen.paint(Tone::Title, &sale.sale_id),
+        screen.paint(tone(sale.state()), state(sale.state()))
+    );
+    for (held, what) in [(sale.admission_held, "admission held"), (sale.fulfilment_held, "fulfilment held")] {
+        if held {
+            line.push_str("  ");
+            line.push_str(&screen.paint(Tone::Warning, what));
+        }
+    }
+    line
+}
+
+/// The ledger with the pace and the time that the line will take.
+pub(super) fn ledger(sale: &Sale, screen: &Screen) -> String {
+    let books = sale.ledger.unwrap_or_default();
+    let mut table = screen.table(["", "TICKETS", "UNITS"]);
+    for (name, amount) in counts(&books) {
+        table.add_row([
+            screen.cell(ledger_tone(name, amount.tickets), name.replace('_', " ")),
+            number(count(amount.tickets)),
+            number(count(amount.units)),
+        ]);
+    }
+    table.add_row([screen.cell(Tone::Good, "free"), number(""), number(count(books.free_units))]);
+    format!("{}\n\n{}", lines(&table), pace(sale, &books))
+}
+
+fn settings(sale: &Sale, screen: &Screen) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    let mut row = |name: &str, value: String| {
+        table.add_row([screen.cell(Tone::Quiet, name), comfy_table::Cell::new(value)]);
+    };
+    row("stock", stock(sale));
+    row("per ticket", format!("at most {}", counted(sale.unit_limit, "unit")));
+    row("opens", opening(sale));
+    row("closes", sale.close_time.map_or_else(|| "by hand".to_owned(), readable::moment));
+    row("route", route(sale.route()).to_lowercase());
+    row("pace limit", sale.pace.as_ref().map_or_else(|| "none".to_owned(), pace_limit));
+    row("attempts", format!("{}, with a lease of {}", sale.max_attempts, lease(sale)));
+    row("durability", durability(sale.durability()).to_lowercase());
+    row("version", format!("{}, epoch {}", sale.version, sale.epoch));
+    lines(&table)
+}
+
+fn stock(sale: &Sale) -> String {
+    match (sale.stock, sale.cap) {
+        (Some(stock), Some(cap)) => format!("{}, up to {} admitted", counted(stock, "unit"), count(cap)),
+        (Some(stock), None) => counted(stock, "unit"),
+        (None, cap) => format!("none; up to {} wait at once", counted(cap.unwrap_or_default(), "unit")),
+    }
+}
+
+fn opening(sale: &Sale) -> String {
+    sale.open_time.map_or_else(|| "at its creation".to_owned(), readable::moment)
+}
+
+fn pace_limit(pace: &Pace) -> String {
+    format!("{}, bursts of {}", readable::rate(pace.tickets_per_second), count(pace.burst))
+}
+
+fn lease(sale: &Sale) -> String {
+    let lease = sale.lease_duration.and_then(|lease| Duration::try_from(lease).ok());
+    readable::duration(lease.unwrap_or_default())
+}
+
+fn pace(sale: &Sale, books: &Ledger) -> String {
+    let waiting = books.waiting.unwrap_or_default().tickets;
+    let now = format!("pace now {}", readable::rate(sale.measured_pace));
+    match time_to_serve(waiting, sale.measured_pace) {
+        Some(time) => format!("{now}: the line takes about {}", readable::duration(time)),
+        None => now,
+    }
+}
+
+/// How long `waiting` tickets take at a pace; none if nothing waits or nothing moves.
+#[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+fn time_to_serve(waiting: u64, per_second: f64) -> Option<Duration> {
+    if waiting == 0 || per_second <= 0.0 {
+        return None;
+    }
+    Duration::try_from_secs_f64((waiting as f64 / per_second).ceil()).ok()
+}
+
+const fn tone(state: SaleState) -> Tone {
+    match state {
+        SaleState::Open => Tone::Good,
+        SaleState::SoldOut | SaleState::Held | SaleState::Scheduled => Tone::Warning,
+        SaleState::Unspecified | SaleState::Ended | SaleState::Closed => Tone::Quiet,
+    }
+}
+
+fn ledger_tone(account: &str, tickets: u64) -> Tone {
+    match account {
+        "dead" if tickets > 0 => Tone::Bad,
+        "admitted" | "waiting" | "in_flight" | "ordered" => Tone::Title,
+        _ => Tone::Quiet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_client::proto::Count;
+
+    use super::*;
+
+    fn example() -> Sale {
+        Sale {
+            sale_id: "phone-x".to_owned(),
+            stock: Some(2000),
+            cap: Some(2400),
+            unit_limit: 2,
+            state: SaleState::Open.into(),
+            measured_pace: 480.0,
+            fulfilment_held: true,
+            ledger: Some(Ledger {
+                waiting: Some(Count { tickets: 1200, units: 1300 }),
+                free_units: 700,
+                ..Ledger::default()
+            }),
+            ..Sale::default()
+        }
+    }
+
+    #[test]
+    fn a_sale_tells_its_state_its_books_and_its_pace() {
+        let text = sale(&example(), &Screen::plain());
+        for part in [
+            "phone-x  OPEN  fulfilment held",
+            "2,000 units, up to 2,400 admitted",
+            "waiting",
+            "1,300",
+            "pace now 480/s: the line takes about 3 s",
+        ] {
+            assert!(text.contains(part), "no {part:?} in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "no colour was asked for");
+    }
+
+    #[test]
+    fn a_list_has_a_line_for_each_sale() {
+        let text = sales(&[example()], true, &Screen::plain());
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("--limit"), "{text}");
+        assert!(sales(&[], false, &Screen::plain()).contains("sale create"));
+    }
+}

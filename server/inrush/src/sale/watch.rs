@@ -1,0 +1,123 @@
+//! `inrush sale watch`: a view that refreshes until the sale is done.
+
+use std::{io, time::Duration, time::SystemTime};
+
+use inrush_client::proto::{Sale, SaleState};
+use tokio::{
+    signal,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    text,
+    view::{counts, state},
+};
+use crate::{
+    cli::sale::Watch,
+    connection::Connection,
+    readable,
+    screen::{Redrawn, Screen},
+};
+
+/// Looking more often than this shows no more and costs the store.
+const MOST_OFTEN: Duration = Duration::from_millis(100);
+
+/// Shows the sale again and again until it is closed and everything claimed is finished, or until Ctrl-C.
+///
+/// # Errors
+/// If the sale cannot be read.
+pub(super) async fn run(connection: &Connection, screen: &Screen, watch: Watch) -> anyhow::Result<()> {
+    let mut looks = interval(watch.every.0.max(MOST_OFTEN));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let admin = connection.client().admin();
+    let mut view = View { screen, drawing: Redrawn::default(), shown: None };
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            interrupted = signal::ctrl_c() => return Ok(interrupted?),
+        }
+        let sale = connection.answer(admin.get_sale(watch.sale_id.as_str())).await?;
+        let done = is_done(&sale);
+        view.update(sale)?;
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+struct View<'a> {
+    screen: &'a Screen,
+    drawing: Redrawn,
+    shown: Option<Sale>,
+}
+
+impl View<'_> {
+    fn update(&mut self, sale: Sale) -> io::Result<()> {
+        if self.screen.can_redraw() {
+            let hint = "Ctrl-C stops watching; the sale goes on.";
+            let headline = text::headline(&sale, self.screen);
+            self.drawing.draw(&format!("{headline}\n\n{}\n\n{hint}", text::ledger(&sale, self.screen)))
+        } else if self.shown.as_ref() == Some(&sale) {
+            Ok(())
+        } else if self.screen.is_json() {
+            self.screen.show(&sale)?;
+            self.shown = Some(sale);
+            Ok(())
+        } else {
+            self.screen.line(&line(&sale, SystemTime::now()))?;
+            self.shown = Some(sale);
+            Ok(())
+        }
+    }
+}
+
+/// One look in one line: `20:00:01 OPEN waiting=1,200 … pace=482/s`.
+fn line(sale: &Sale, now: SystemTime) -> String {
+    let books = sale.ledger.unwrap_or_default();
+    let accounts: Vec<String> =
+        counts(&books).iter().map(|(name, count)| format!("{name}={}", count.tickets)).collect();
+    format!(
+        "{} {} {} free_units={} pace={}",
+        readable::clock(now),
+        state(sale.state()),
+        accounts.join(" "),
+        books.free_units,
+        readable::rate(sale.measured_pace)
+    )
+}
+
+fn is_done(sale: &Sale) -> bool {
+    let books = sale.ledger.unwrap_or_default();
+    let open = books.waiting.unwrap_or_default().tickets + books.in_flight.unwrap_or_default().tickets;
+    sale.state() == SaleState::Closed && open == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_client::proto::{Count, Ledger};
+
+    use super::*;
+
+    fn with(state: SaleState, in_flight: u64) -> Sale {
+        let in_flight = Some(Count { tickets: in_flight, units: in_flight });
+        Sale {
+            state: state.into(),
+            ledger: Some(Ledger { in_flight, ..Ledger::default() }),
+            ..Sale::default()
+        }
+    }
+
+    #[test]
+    fn a_look_is_one_line() {
+        let line = line(&with(SaleState::Open, 3), SystemTime::UNIX_EPOCH);
+        assert!(line.starts_with("00:00:00 OPEN admitted=0 waiting=0 in_flight=3 "), "{line}");
+        assert!(line.ends_with("free_units=0 pace=0/s"), "{line}");
+    }
+
+    #[test]
+    fn a_sale_is_done_when_it_is_closed_and_nothing_is_under_way() {
+        assert!(is_done(&with(SaleState::Closed, 0)));
+        assert!(!is_done(&with(SaleState::Closed, 1)));
+        assert!(!is_done(&with(SaleState::SoldOut, 0)));
+    }
+}

@@ -1,0 +1,15 @@
+//! The services, wired: what each is made of, in which order they stop, and what they say at the start.
+
+mod admin;
+mod announcement;
+mod front;
+mod fulfilment;
+mod keys;
+mod orders;
+mod services;
+mod store;
+mod up;
+
+pub(crate) use self::{
+    front::run as front, fulfilment::run as fulfilment, orders::run as orders, up::run as up,
+};

@@ -1,0 +1,82 @@
+//! `inrush front`: the public edge in a process of its own.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use inrush_core::{Keyring, Store};
+use inrush_front::{CallCounts, FrontParts, FrontSettings};
+use inrush_runtime::config::Loaded;
+
+use super::{
+    admin,
+    announcement::{Announcement, url},
+    keys,
+    services::Services,
+    store,
+};
+use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
+
+/// Serves until the process is to end.
+///
+/// # Errors
+/// If it cannot start as it is configured, or fails.
+pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    store::require_shared(settings, "front")?;
+    let keyring = keys::required(&settings.value.tickets)?;
+    let listeners = bind(settings)?;
+    let address = address(&settings.value.front, &listeners)?;
+    let admin = admin::bind(settings)?;
+    let store = store::open(&settings.value.store).await?;
+    let mut services = Services::on_signals()?;
+    add(&mut services, settings.value.front.clone(), store, keyring, listeners);
+    let admin = admin::serve(admin, &mut services)?;
+    Screen::new(output.json).show(&Announcement {
+        title: "The front is up.",
+        front: Some(address),
+        admin: admin.map(|address| url(false, address)),
+        ..Announcement::default()
+    })?;
+    services.run().await
+}
+
+/// Checks the front's settings and takes its port.
+///
+/// # Errors
+/// If a setting is out of range, or the port cannot be had.
+pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<Vec<TcpListener>> {
+    let front = &settings.value.front;
+    front
+        .validate()
+        .map_err(|error| problem::misused(error, "see where it comes from with `inrush config`"))?;
+    front.tls.load("front.tls")?;
+    Ok(front.bind(&settings.how_to_set("front.listen"))?)
+}
+
+/// The URL that callers use.
+///
+/// # Errors
+/// If there is no listener.
+pub(super) fn address(settings: &FrontSettings, listeners: &[TcpListener]) -> anyhow::Result<String> {
+    let first = listeners.first().context("the front has no listener")?;
+    Ok(url(settings.tls.cert_file.is_some(), first.local_addr()?))
+}
+
+/// Starts a front.
+pub(super) fn add(
+    services: &mut Services,
+    settings: FrontSettings,
+    store: Arc<dyn Store>,
+    keyring: Keyring,
+    listeners: Vec<TcpListener>,
+) {
+    let drain: Duration = settings.drain.grace + settings.drain.finish;
+    let shutdown = services.shutdown().clone();
+    let readiness = services.readiness().clone();
+    let parts = FrontParts { settings, store, keyring, readiness, counts: CallCounts::default() };
+    // It hears of the process's end by itself: nothing stops before it.
+    services.add(
+        "front",
+        drain,
+        move |_| async move { inrush_front::run(parts, listeners, &shutdown).await },
+    );
+}

@@ -1,0 +1,78 @@
+//! `inrush fulfilment`: the way from the line to the order system, in a process of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_core::Store;
+use inrush_fulfilment::{FulfilmentError, FulfilmentSettings, Parts, Statistics};
+use inrush_runtime::{config::Loaded, shutdown::Shutdown};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    admin,
+    announcement::{Announcement, url},
+    services::Services,
+    store,
+};
+use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
+
+/// How long fulfilment takes at most, beyond the grace time for entries on their way, to end its calls of the store, hand
+/// entries back and record the last outcomes.
+const DRAIN: Duration = Duration::from_secs(18);
+
+/// Serves until the process is to end.
+///
+/// # Errors
+/// If it cannot start as it is configured, or fails.
+pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    store::require_shared(settings, "fulfilment")?;
+    let own = validated(settings.value.fulfilment.clone())?;
+    let admin = admin::bind(settings)?;
+    let store = store::open(&settings.value.store).await?;
+    let mut services = Services::on_signals()?;
+    add(&mut services, own, Arc::clone(&store));
+    store::probe(&mut services, store);
+    let admin = admin::serve(admin, &mut services)?;
+    Screen::new(output.json).show(&Announcement {
+        title: "Fulfilment is up.",
+        admin: admin.map(|address| url(false, address)),
+        ..Announcement::default()
+    })?;
+    services.run().await
+}
+
+/// The settings beside an order system of the same process, which gets all entries.
+///
+/// # Errors
+/// If a setting breaks its rule.
+pub(super) fn towards(settings: &Settings, orders_url: &str) -> anyhow::Result<FulfilmentSettings> {
+    validated(FulfilmentSettings { orders: vec![orders_url.to_owned()], ..settings.fulfilment.clone() })
+}
+
+/// Starts fulfilment.
+pub(super) fn add(services: &mut Services, settings: FulfilmentSettings, store: Arc<dyn Store>) {
+    let drain = settings.drain_grace + DRAIN;
+    let parts = Parts { settings, store, statistics: Statistics::default() };
+    services.add("fulfilment", drain, move |stop| serve(parts, stop));
+}
+
+/// It drains when it is its turn and not as soon as the process is to end: those before it may still bring work.
+async fn serve(parts: Parts, stop: CancellationToken) -> Result<(), FulfilmentError> {
+    let turn = Shutdown::new();
+    let worker = inrush_fulfilment::run(parts, turn.clone());
+    let told = async {
+        stop.cancelled().await;
+        turn.start("it is fulfilment's turn");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = worker => outcome,
+        () = told => Ok(()),
+    }
+}
+
+fn validated(settings: FulfilmentSettings) -> anyhow::Result<FulfilmentSettings> {
+    match settings.validate() {
+        Ok(()) => Ok(settings),
+        Err(error) => Err(problem::misused(error, "see where it comes from with `inrush config`")),
+    }
+}

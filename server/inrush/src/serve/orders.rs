@@ -1,0 +1,69 @@
+//! `inrush orders`: the bundled order system in a process of its own.
+
+use std::time::Duration;
+
+use inrush_orders::{OrderSettings, OrderSystem};
+use inrush_runtime::{config::Loaded, listen};
+use tokio::net::TcpListener;
+
+use super::{
+    admin,
+    announcement::{Announcement, url},
+    services::Services,
+};
+use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
+
+/// How long the order system takes at most to answer what it has accepted.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Serves until the process is to end.
+///
+/// # Errors
+/// If it cannot start as it is configured, or fails.
+pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    let listener = bind(settings)?;
+    let address = url(false, listener.local_addr()?);
+    let admin = admin::bind(settings)?;
+    let system = OrderSystem::open(settings.value.orders.clone()).await?;
+    let mut services = Services::on_signals()?;
+    add(&mut services, system, listener);
+    let admin = admin::serve(admin, &mut services)?;
+    Screen::new(output.json).show(&Announcement {
+        title: "The order system is up.",
+        orders: Some(address),
+        admin: admin.map(|address| url(false, address)),
+        ..Announcement::default()
+    })?;
+    services.run().await
+}
+
+/// Checks the order system's settings and takes its port.
+///
+/// # Errors
+/// If a setting is out of range, or the port cannot be had.
+pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
+    validate(&settings.value.orders)?;
+    let setting = settings.how_to_set("orders_listen");
+    Ok(TcpListener::from_std(listen::bind(&settings.value.orders_listen, &setting)?)?)
+}
+
+/// The order system's settings beside a front of the same process, which it asks and tells.
+///
+/// # Errors
+/// If the front has no address that the order system can use.
+pub(super) fn beside(settings: &Settings, front_url: &str) -> anyhow::Result<OrderSettings> {
+    let mut orders = settings.orders.clone();
+    orders.front = Some(front_url.parse()?);
+    Ok(orders)
+}
+
+/// Starts the order system.
+pub(super) fn add(services: &mut Services, system: OrderSystem, listener: TcpListener) {
+    services.add("orders", DRAIN, move |stop| system.serve(listener, stop));
+}
+
+fn validate(settings: &OrderSettings) -> anyhow::Result<()> {
+    settings.validate().map_err(|error| {
+        problem::misused(format!("orders.{error:#}"), "see where it comes from with `inrush config`")
+    })
+}

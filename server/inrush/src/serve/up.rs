@@ -1,0 +1,96 @@
+//! `inrush up`: everything in one process, with nothing installed.
+
+use std::time::Duration;
+
+use inrush_orders::OrderSystem;
+use inrush_runtime::config::{Loaded, Origin};
+
+use super::{
+    admin,
+    announcement::{Announcement, url},
+    front, fulfilment,
+    keys::{self, Keys},
+    orders,
+    services::Services,
+    store,
+};
+use crate::{
+    cli::service::OutputFlags,
+    problem,
+    screen::Screen,
+    settings::{MEMORY_URL, Settings},
+};
+
+/// Serves until the process is to end.
+///
+/// # Errors
+/// If it cannot start as it is configured, or fails.
+pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    let own = embedded(settings)?;
+    let Keys { keyring, ephemeral } = keys::given_or_new(&own.tickets)?;
+    let front_listeners = front::bind(settings)?;
+    let front_url = front::address(&own.front, &front_listeners)?;
+    let orders_listener = orders::bind(settings)?;
+    let orders_url = url(false, orders_listener.local_addr()?);
+    let admin = admin::bind(settings)?;
+    let fulfilment_settings = fulfilment::towards(&own, &orders_url)?;
+    let store = store::open(&own.store).await?;
+    let system = OrderSystem::open(orders::beside(&own, &front_url)?).await?;
+
+    let mut services = Services::on_signals()?;
+    front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners);
+    fulfilment::add(&mut services, fulfilment_settings, store);
+    orders::add(&mut services, system, orders_listener);
+    let admin = admin::serve(admin, &mut services)?;
+    Screen::new(output.json).show(&Announcement {
+        title: "Inrush is up.",
+        notes: notes(&own, &front_url, ephemeral),
+        front: Some(front_url),
+        orders: Some(orders_url),
+        admin: admin.map(|address| url(false, address)),
+    })?;
+    services.run().await
+}
+
+/// The settings, as far as one process for everything changes them.
+fn embedded(settings: &Loaded<Settings>) -> anyhow::Result<Settings> {
+    let mut own = settings.value.clone();
+    if own.front.tls.cert_file.is_some() {
+        return Err(problem::misused(
+            "`inrush up` serves without TLS, but front.tls is set",
+            "run `inrush front`, `inrush fulfilment` and `inrush orders` for that",
+        ));
+    }
+    if settings.origin("front.drain.grace") == Some(&Origin::Default) {
+        // There is no load balancer that would have to notice.
+        own.front.drain.grace = Duration::ZERO;
+    }
+    Ok(own)
+}
+
+fn notes(settings: &Settings, front_url: &str, ephemeral_key: bool) -> Vec<String> {
+    let mut lost = Vec::new();
+    let mut keep = Vec::new();
+    if settings.store.url.expose() == MEMORY_URL {
+        lost.push("the line");
+        keep.push("--store redis://127.0.0.1");
+    }
+    if settings.orders.database.is_memory() {
+        lost.push("orders");
+        keep.push("--database sqlite:orders.db");
+    }
+    if ephemeral_key {
+        lost.push("the key that signs tickets");
+        keep.push("--ticket-keys-file FILE (made by `inrush ticket new-key`)");
+    }
+    let mut notes = Vec::new();
+    if !lost.is_empty() {
+        notes.push(format!("\nKept in memory only, and gone when this process ends: {}.", lost.join(", ")));
+        notes.push(format!("To keep it: {}", keep.join(" ")));
+    }
+    let server = if front_url == settings.server { String::new() } else { format!(" --server {front_url}") };
+    notes.push("\nNow type in another terminal:".to_owned());
+    notes.push(format!("  inrush sale create phone-x --stock 2000{server}"));
+    notes.push(format!("  inrush ticket enqueue phone-x buyer-1 --watch{server}"));
+    notes
+}

@@ -1,0 +1,205 @@
+//! The one configuration of every command: its tables, and how the layers are put over each other.
+
+use std::{env, path::PathBuf, time::Duration};
+
+use inrush_core::store::redis::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT};
+use inrush_front::FrontSettings;
+use inrush_fulfilment::FulfilmentSettings;
+use inrush_orders::OrderSettings;
+use inrush_runtime::{
+    config::{Flags, Loaded, Loader, Origin},
+    connection_url::ConnectionUrl,
+    secret::Secret,
+    telemetry::LogSettings,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::{CONFIG_VARIABLE, Command},
+    problem,
+};
+
+/// The URL of the store that keeps nothing.
+pub(crate) const MEMORY_URL: &str = "memory:";
+
+/// The level that logs nothing.
+const SILENT: &str = "off";
+
+/// Everything that can be set. A command reads the tables that concern it; all tables are checked for unknown keys.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where `sale` and `ticket` find Inrush: any front.
+    pub(crate) server: String,
+    /// How `sale` and `ticket` connect to it.
+    pub(crate) client: ClientSettings,
+    /// Where lines are kept.
+    pub(crate) store: StoreSettings,
+    /// The keys that sign tickets.
+    pub(crate) tickets: TicketSettings,
+    /// The public edge.
+    pub(crate) front: FrontSettings,
+    /// The way from the line to the order system.
+    pub(crate) fulfilment: FulfilmentSettings,
+    /// Where the bundled order system listens: an address and a port; port 0 takes any free one.
+    pub(crate) orders_listen: String,
+    /// The bundled order system.
+    pub(crate) orders: OrderSettings,
+    /// HTTP for operators and orchestrators.
+    pub(crate) admin: AdminSettings,
+    /// What is logged, and how.
+    pub(crate) log: LogSettings,
+}
+
+/// How client commands connect.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ClientSettings {
+    /// The bearer token, by variable only.
+    pub(crate) token: Option<Secret>,
+    /// A file with the bearer token.
+    pub(crate) token_file: Option<PathBuf>,
+    /// How long one call may take, tries and waits included.
+    #[serde(with = "humantime_serde")]
+    pub(crate) timeout: Duration,
+    /// The CAs that may have signed the server's certificate, PEM; unset: what the system trusts.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The name in the server's certificate, where it is not the host of the address.
+    pub(crate) domain: Option<String>,
+    /// The client's own certificate, PEM, where the server wants one.
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Where lines are kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StoreSettings {
+    /// `memory:`, or a Redis: `redis://…`, `rediss://…`, `redis+cluster://…`.
+    pub(crate) url: ConnectionUrl,
+    /// How long connecting to Redis may take.
+    #[serde(with = "humantime_serde")]
+    pub(crate) connect_timeout: Duration,
+    /// How long Redis may take for a command.
+    #[serde(with = "humantime_serde")]
+    pub(crate) response_timeout: Duration,
+    /// The CAs that may have signed the certificate of Redis, PEM; unset: the public ones.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// The keys that sign tickets: by variable or by file, not both.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TicketSettings {
+    /// The keys, by variable only.
+    pub(crate) keys: Option<Secret>,
+    /// A file with the keys, one on a line, the signing key first.
+    pub(crate) keys_file: Option<PathBuf>,
+}
+
+/// HTTP for operators and orchestrators: `/livez` and `/readyz`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AdminSettings {
+    /// An address and a port, or `off`.
+    pub(crate) listen: String,
+}
+
+impl AdminSettings {
+    /// What turns admin HTTP off.
+    pub(crate) const OFF: &str = "off";
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server: "http://127.0.0.1:50051".to_owned(),
+            client: ClientSettings::default(),
+            store: StoreSettings::default(),
+            tickets: TicketSettings::default(),
+            front: FrontSettings::default(),
+            fulfilment: FulfilmentSettings::default(),
+            // Only this machine: it trusts whoever connects.
+            orders_listen: "127.0.0.1:50061".to_owned(),
+            orders: OrderSettings::default(),
+            admin: AdminSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            token: None,
+            token_file: None,
+            timeout: Duration::from_secs(10),
+            ca_file: None,
+            domain: None,
+            cert_file: None,
+            key_file: None,
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            url: ConnectionUrl::new(MEMORY_URL),
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            response_timeout: DEFAULT_RESPONSE_TIMEOUT,
+            ca_file: None,
+        }
+    }
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        // Only this machine, until the operator decides who else may look.
+        Self { listen: "127.0.0.1:9090".to_owned() }
+    }
+}
+
+/// Puts the layers over each other: defaults, file, environment, flags.
+///
+/// # Errors
+/// Every unknown key and variable, each with the nearest known one, or the first value that does not fit.
+pub(crate) fn load(file: Option<PathBuf>, flags: Flags) -> anyhow::Result<Loaded<Settings>> {
+    let mut loader = Loader::new().reserve(CONFIG_VARIABLE).environment(env::vars_os()).flags(flags);
+    if let Some(file) = file {
+        loader = loader.file(file);
+    }
+    let settings = loader.load()?;
+    refuse_passwords_in_flags(&settings)?;
+    Ok(settings)
+}
+
+/// Other users of the machine can see arguments.
+fn refuse_passwords_in_flags(settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    let database = ConnectionUrl::new(settings.value.orders.database.to_string());
+    for (key, variable, url) in [
+        ("store.url", "INRUSH_STORE_URL", &settings.value.store.url),
+        ("orders.database", "INRUSH_ORDERS_DATABASE", &database),
+    ] {
+        if let Some(Origin::Flag(flag)) = settings.origin(key)
+            && url.has_password()
+        {
+            return Err(problem::misused(
+                format!("{flag} holds a password, and other users of this machine can see arguments"),
+                format!("set {variable} or the key {key} of a configuration file instead"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What this command logs. A client command says what went wrong itself, so unless a level was asked for it is silent.
+pub(crate) fn log(settings: &Loaded<Settings>, command: &Command) -> LogSettings {
+    let mut log = settings.value.log.clone();
+    let asked_for = settings.origin("log.level").is_some_and(|origin| *origin != Origin::Default);
+    if !command.serves() && !asked_for {
+        log.level = SILENT.to_owned();
+    }
+    log
+}

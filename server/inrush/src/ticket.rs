@@ -1,0 +1,134 @@
+//! `inrush ticket …`: what a buyer's application does, by hand; and the keys that sign tickets.
+
+mod key;
+mod view;
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use futures_util::StreamExt as _;
+use inrush_client::{Cancellation, Enqueued, Ticket, TicketStatus};
+use tokio::signal;
+
+use crate::{
+    cli::ticket::{Enqueue, SignedTicket, TicketArgs, TicketCommand},
+    connection::Connection,
+    problem,
+    screen::Screen,
+    settings::Settings,
+};
+
+use self::view::Answer;
+
+/// In place of a ticket or a file: standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The longest input that is read from standard input or a file, in bytes: more than a payload or a ticket can have,
+/// so that the server's own message tells when there is too much.
+const LONGEST_INPUT: u64 = 64 * 1024;
+
+/// Does what was asked for and prints the answer.
+///
+/// # Errors
+/// In two lines: what is wrong and what to do.
+pub(crate) async fn run(args: TicketArgs, settings: &Settings) -> anyhow::Result<()> {
+    let screen = Screen::new(args.client.json);
+    if let TicketCommand::NewKey(new_key) = &args.command {
+        return key::make(new_key, &screen);
+    }
+    let connection = Connection::open(settings).await?;
+    let client = connection.client();
+    match args.command {
+        TicketCommand::Enqueue(enqueue) => get_in_line(&connection, &screen, enqueue).await,
+        TicketCommand::Show(show) => {
+            let status = connection.answer(client.poll(&read_ticket(&show.which)?)).await?;
+            Ok(screen.show(&status)?)
+        }
+        TicketCommand::Watch(watch) => follow(&connection, &screen, &read_ticket(&watch.which)?).await,
+        TicketCommand::Cancel(cancel) => {
+            let cancellation = connection.answer(client.cancel(&read_ticket(&cancel.which)?)).await?;
+            screen.show(&cancellation)?;
+            too_late(&cancellation)
+        }
+        TicketCommand::Release(release) => {
+            let released = connection.answer(client.settlement().release_order(release.ticket_id)).await?;
+            Ok(screen.show(&released)?)
+        }
+        TicketCommand::NewKey(new_key) => key::make(&new_key, &screen),
+    }
+}
+
+async fn get_in_line(connection: &Connection, screen: &Screen, enqueue: Enqueue) -> anyhow::Result<()> {
+    let payload = match (enqueue.payload, &enqueue.payload_file) {
+        (Some(text), _) => text.into_bytes(),
+        (None, Some(file)) => read_input(file)?,
+        (None, None) => Vec::new(),
+    };
+    let call =
+        connection.client().enqueue(enqueue.sale_id.as_str(), enqueue.buyer_id, enqueue.units.0, payload);
+    let outcome = connection.answer(call).await?;
+    let answer = Answer { sale_id: enqueue.sale_id, outcome };
+    screen.show(&answer)?;
+    match &answer.outcome {
+        Enqueued::Queued { ticket, status, .. } if enqueue.watch && !status.state.is_final() => {
+            follow(connection, screen, ticket).await
+        }
+        Enqueued::Queued { .. } | Enqueued::Refused(_) | Enqueued::Bypass => Ok(()),
+    }
+}
+
+/// Prints every change until the ticket has its answer, or until Ctrl-C.
+async fn follow(connection: &Connection, screen: &Screen, ticket: &Ticket) -> anyhow::Result<()> {
+    let mut changes = connection.client().watch(ticket);
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change,
+            interrupted = signal::ctrl_c() => return Ok(interrupted?),
+        };
+        match change {
+            Some(Ok(status)) => print_change(screen, &status)?,
+            Some(Err(error)) => return Err(connection.explain(&error)),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn print_change(screen: &Screen, status: &TicketStatus) -> io::Result<()> {
+    if screen.is_json() { screen.show(status) } else { screen.line(&view::line(status, screen)) }
+}
+
+fn too_late(cancellation: &Cancellation) -> anyhow::Result<()> {
+    match cancellation {
+        Cancellation::Cancelled(_) => Ok(()),
+        Cancellation::TooLate(status) => Err(problem::failed(
+            format!("too late to cancel: the ticket is {}", status.state.as_str()),
+            "an order that is not wanted is given back with `inrush ticket release`",
+        )),
+    }
+}
+
+fn read_ticket(which: &SignedTicket) -> anyhow::Result<Ticket> {
+    if which.ticket != STANDARD_INPUT {
+        return Ok(which.ticket.as_str().into());
+    }
+    let text = String::from_utf8(read_input(Path::new(STANDARD_INPUT))?);
+    let text =
+        text.map_err(|_| problem::misused("standard input holds no ticket", "pipe in one ticket as text"))?;
+    Ok(text.trim().into())
+}
+
+fn read_input(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new(STANDARD_INPUT) {
+        io::stdin().lock().take(LONGEST_INPUT).read_to_end(&mut bytes)
+    } else {
+        fs::File::open(file).and_then(|file| file.take(LONGEST_INPUT).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| {
+        problem::misused(format!("cannot read {}: {error}", file.display()), "name a file that can be read")
+    })?;
+    Ok(bytes)
+}

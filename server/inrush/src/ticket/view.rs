@@ -1,0 +1,219 @@
+//! Tickets as people and programs read them.
+
+use inrush_client::{
+    Cancellation, Durability, Enqueued, Refusal, RefusalReason, Released, TicketState, TicketStatus,
+};
+use prost_types::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    readable::{self, count, counted},
+    screen::{Present, Screen, Tone},
+};
+
+/// What became of an enqueue.
+pub(super) struct Answer {
+    /// The sale that was asked.
+    pub(super) sale_id: String,
+    /// Its answer.
+    pub(super) outcome: Enqueued,
+}
+
+impl Present for Answer {
+    fn text(&self, screen: &Screen) -> String {
+        match &self.outcome {
+            Enqueued::Queued { ticket, status, repeated, .. } => {
+                let again = if *repeated { " (this buyer had it already)" } else { "" };
+                format!("{}\nticket: {}{again}", line(status, screen), ticket.as_str())
+            }
+            Enqueued::Refused(refusal) => format!(
+                "{}: {}",
+                screen.paint(Tone::Warning, &format!("not in line, {}", refusal.reason.as_str())),
+                explanation(&self.sale_id, refusal)
+            ),
+            Enqueued::Bypass => {
+                format!(
+                    "{} sends buyers to the normal purchase flow",
+                    screen.paint(Tone::Title, &self.sale_id)
+                )
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        match &self.outcome {
+            Enqueued::Queued { ticket, status, repeated, durability } => json!({
+                "outcome": "queued",
+                "ticket": ticket.as_str(),
+                "status": status.json(),
+                "repeated": repeated,
+                "durability": durability_word(*durability),
+            }),
+            Enqueued::Refused(refusal) => refusal_json(refusal),
+            Enqueued::Bypass => json!({ "outcome": "bypass" }),
+        }
+    }
+}
+
+impl Present for TicketStatus {
+    fn text(&self, screen: &Screen) -> String {
+        let mut text = line(self, screen);
+        if let Some(poll_after) = self.poll_after {
+            text.push_str(&format!("\nask again in {}", readable::duration(poll_after)));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "ticket_id": self.ticket_id,
+            "state": self.state.as_str(),
+            "position": self.position,
+            "eta_seconds": self.eta.map(|eta| eta.as_secs_f64()),
+            "poll_after_seconds": self.poll_after.map(|pause| pause.as_secs_f64()),
+            "order_id": self.order_id,
+            "reason": self.reason,
+        })
+    }
+}
+
+impl Present for Cancellation {
+    fn text(&self, screen: &Screen) -> String {
+        line(self.status(), screen)
+    }
+
+    fn json(&self) -> Value {
+        json!({ "cancelled": matches!(self, Self::Cancelled(_)), "status": self.status().json() })
+    }
+}
+
+impl Present for Released {
+    fn text(&self, screen: &Screen) -> String {
+        let again = if self.repeated { " (it was already)" } else { "" };
+        format!("{}{again}", line(&self.status, screen))
+    }
+
+    fn json(&self) -> Value {
+        json!({ "repeated": self.repeated, "status": self.status.json() })
+    }
+}
+
+/// A ticket's standing in one line: `phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s`.
+pub(super) fn line(status: &TicketStatus, screen: &Screen) -> String {
+    let state = screen.paint(tone(status.state), status.state.as_str());
+    let details: Vec<String> = [
+        status.position.map(|position| format!("position {}", count(position))),
+        status.eta.map(|eta| format!("about {}", readable::duration(eta))),
+        status.order_id.as_ref().map(|order| format!("order {order}")),
+        status.reason.clone(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let line = format!("{}  {state}  {}", screen.paint(Tone::Title, &status.ticket_id), details.join(", "));
+    line.trim_end().to_owned()
+}
+
+fn explanation(sale_id: &str, refusal: &Refusal) -> String {
+    let again = refusal
+        .retry_after
+        .map(|pause| format!("; ask again in {} at the earliest", readable::duration(pause)));
+    let why = match refusal.reason {
+        RefusalReason::SoldOut => {
+            format!("{sale_id} has fewer units left than asked for; units may come back")
+        }
+        RefusalReason::NotOpen { open_time } => match open_time {
+            Some(time) => format!("{sale_id} opens {}", readable::moment(Timestamp::from(time))),
+            None => format!("{sale_id} is not open yet"),
+        },
+        RefusalReason::Closed => format!("{sale_id} is over"),
+        RefusalReason::Held => format!("an operator holds admission to {sale_id} back"),
+        RefusalReason::UnitLimit { unit_limit } => {
+            format!("one ticket of {sale_id} may ask for at most {}", counted(unit_limit, "unit"))
+        }
+        _ => "this server gives a reason that this version does not know".to_owned(),
+    };
+    why + &again.unwrap_or_default()
+}
+
+fn refusal_json(refusal: &Refusal) -> Value {
+    let open_time = match refusal.reason {
+        RefusalReason::NotOpen { open_time } => open_time.map(|time| Timestamp::from(time).to_string()),
+        _ => None,
+    };
+    let unit_limit = match refusal.reason {
+        RefusalReason::UnitLimit { unit_limit } => Some(unit_limit),
+        _ => None,
+    };
+    json!({
+        "outcome": "refused",
+        "reason": refusal.reason.as_str(),
+        "open_time": open_time,
+        "unit_limit": unit_limit,
+        "retry_after_seconds": refusal.retry_after.map(|pause| pause.as_secs_f64()),
+    })
+}
+
+const fn durability_word(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Memory => "MEMORY",
+        Durability::Fsync => "FSYNC",
+        _ => "UNKNOWN",
+    }
+}
+
+const fn tone(state: TicketState) -> Tone {
+    match state {
+        TicketState::Waiting | TicketState::Processing => Tone::Warning,
+        TicketState::Ordered => Tone::Good,
+        TicketState::Rejected | TicketState::Dead => Tone::Bad,
+        _ => Tone::Quiet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn waiting() -> TicketStatus {
+        TicketStatus {
+            ticket_id: "phone-x/1763/42".to_owned(),
+            state: TicketState::Waiting,
+            position: Some(1204),
+            eta: Some(Duration::from_secs(130)),
+            poll_after: Some(Duration::from_secs(3)),
+            order_id: None,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn a_standing_is_one_line() {
+        assert_eq!(
+            line(&waiting(), &Screen::plain()),
+            "phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s"
+        );
+        let cancelled =
+            TicketStatus { state: TicketState::Cancelled, position: None, eta: None, ..waiting() };
+        assert_eq!(line(&cancelled, &Screen::plain()), "phone-x/1763/42  CANCELLED");
+        assert!(waiting().text(&Screen::plain()).ends_with("ask again in 3 s"));
+    }
+
+    #[test]
+    fn refusals_explain_themselves() {
+        let refused = |reason| {
+            let outcome = Enqueued::Refused(Refusal { reason, retry_after: Some(Duration::from_secs(5)) });
+            Answer { sale_id: "phone-x".to_owned(), outcome }
+        };
+        let limit = refused(RefusalReason::UnitLimit { unit_limit: 2 });
+        assert_eq!(
+            limit.text(&Screen::plain()),
+            "not in line, UNIT_LIMIT: one ticket of phone-x may ask for at most 2 units; ask again in 5 s at the earliest"
+        );
+        assert_eq!((&limit.json()["outcome"], &limit.json()["unit_limit"]), (&json!("refused"), &json!(2)));
+        let not_open = refused(RefusalReason::NotOpen { open_time: Some(std::time::SystemTime::UNIX_EPOCH) });
+        assert_eq!(not_open.json()["open_time"], "1970-01-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,122 @@
+//! The services as processes: what they say at the start, what they refuse, how they leave.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use super::support::{PATIENCE, Service, Up, command, eventually, http_get, inrush, run, text};
+
+#[test]
+fn up_says_where_it_listens_what_it_does_not_keep_and_what_to_type_next() {
+    let mut up =
+        Service::start("up --listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0");
+    let mut text = String::new();
+    while !text.contains("inrush sale create") {
+        text.push_str(&up.line());
+        text.push('\n');
+    }
+    for part in ["http://127.0.0.1:", "memory", "gone when", "--server http://127.0.0.1:"] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_eq!(up.stop(), Some(0));
+}
+
+#[test]
+fn up_is_watched_over_http_and_drains() {
+    let mut up = Up::start("");
+    let (code, report) = eventually("ready", || {
+        let answer = http_get(&format!("{}/readyz", up.admin));
+        (answer.0 == 200).then_some(answer)
+    });
+    assert_eq!((code, &serde_json::from_str::<Value>(&report).unwrap()["ready"]), (200, &Value::from(true)));
+    assert_eq!(http_get(&format!("{}/livez", up.admin)).0, 200);
+    let panicked = up.service.log().iter().any(|line| line.contains("panicked"));
+    assert!(!panicked);
+    assert_eq!(up.service.stop(), Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_the_flag_to_change() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let free = "127.0.0.1:0";
+    for (flag, others) in [
+        ("--listen", format!("--orders-listen {free} --admin-listen off")),
+        ("--orders-listen", format!("--listen {free} --admin-listen off")),
+        ("--admin-listen", format!("--listen {free} --orders-listen {free}")),
+    ] {
+        inrush(&format!("up {flag} {address} {others}"))
+            .expect_error(2, &[&address, "already in use", &format!("flag {flag}")]);
+    }
+    inrush(&format!("orders --listen {address} --admin-listen off"))
+        .expect_error(2, &["already in use", "--listen"]);
+}
+
+#[test]
+fn an_address_that_is_none_is_told() {
+    inrush("up --listen nonsense").expect_error(2, &["`nonsense`", "0.0.0.0:50051"]);
+    inrush("orders --admin-listen nonsense").expect_error(2, &["`nonsense`", "admin.listen"]);
+}
+
+#[test]
+fn a_front_needs_keys_and_a_store_that_others_can_reach() {
+    inrush("front --store redis://127.0.0.1:1 --admin-listen off")
+        .expect_error(2, &["ticket key", "inrush ticket new-key", "--ticket-keys-file"]);
+    for service in ["front", "fulfilment"] {
+        inrush(&format!("{service} --admin-listen off")).expect_error(2, &["--store redis://", "inrush up"]);
+    }
+}
+
+#[test]
+fn keys_that_are_none_are_told_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ticket.keys");
+    std::fs::write(&path, "hunter2\n").unwrap();
+    let ran = inrush(&format!("front --store memory: --admin-listen off --ticket-keys-file {}", text(&path)));
+    assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
+    ran.expect_error(2, &["ID:SECRET", "ticket.keys"]);
+    let mut both = command(&format!("front --store memory: --ticket-keys-file {}", text(&path)));
+    both.env("INRUSH_TICKETS_KEYS", "0:hunter2");
+    run(both).expect_error(2, &["tickets.keys", "keep one"]);
+}
+
+#[test]
+fn settings_out_of_range_are_refused_before_anything_starts() {
+    for (variable, value, command_line) in [
+        ("INRUSH_FRONT_BATCH_LIMIT", "1000", "up"),
+        ("INRUSH_FULFILMENT_STREAMS", "0", "up"),
+        ("INRUSH_ORDERS_FAILURE_RATE", "2", "up"),
+        ("INRUSH_ORDERS_CREDIT", "0", "orders"),
+        ("INRUSH_LOG_LEVEL", "a=b=c", "up"),
+    ] {
+        let mut service = command(command_line);
+        service.env(variable, value);
+        run(service).expect_error(2, &[value]);
+    }
+}
+
+#[test]
+fn orders_runs_alone_and_keeps_its_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    let mut orders = Service::start(&format!(
+        "orders --listen 127.0.0.1:0 --admin-listen off --database sqlite:{}",
+        text(&path)
+    ));
+    let line = orders.line();
+    assert!(line.contains("http://127.0.0.1:"), "{line}");
+    assert!(path.exists());
+    assert_eq!(orders.stop(), Some(0));
+}
+
+#[test]
+fn a_signal_during_a_rush_loses_nothing_that_was_asked_to_stop() {
+    let up = Up::start("--capacity 5");
+    up.json("sale create phone-x --stock 50");
+    for buyer in 0..20 {
+        up.json(&format!("ticket enqueue phone-x buyer-{buyer}"));
+    }
+    let started = std::time::Instant::now();
+    assert_eq!(up.service.stop(), Some(0));
+    assert!(started.elapsed() < PATIENCE);
+}

@@ -1,0 +1,164 @@
+//! Services on a real Redis: separate processes, a server that is unsuitable, a server that comes late.
+
+use std::{
+    env,
+    fs::File,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::support::{Service, eventually, free_port, http_get, inrush, text};
+
+/// Names another `redis-server` (or `valkey-server`) than the one found in `PATH`.
+const BINARY: &str = "INRUSH_TEST_REDIS_SERVER";
+
+/// How often a start is tried on another port: between choosing a free port and using it, somebody else may take it.
+const START_ATTEMPTS: usize = 5;
+
+/// A Redis of the test's own.
+struct Redis {
+    server: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Redis {
+    fn start(config: &[&str]) -> Self {
+        (0..START_ATTEMPTS).find_map(|_| Self::start_on(free_port(), config)).expect("redis-server starts")
+    }
+
+    /// None if it ended instead of answering.
+    fn start_on(port: u16, config: &[&str]) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = File::create(folder.path().join("log")).expect("a file of our own");
+        let server = Command::new(env::var_os(BINARY).unwrap_or_else(|| "redis-server".into()))
+            .current_dir(folder.path())
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+            .args(config)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("cannot start redis-server: {error}; `make test-tools` installs it")
+            });
+        let mut redis = Self { server, port, _folder: folder };
+        eventually("redis answers or ends", || match redis.server.try_wait() {
+            Ok(None) => answers(port).then_some(true),
+            Ok(Some(_)) | Err(_) => Some(false),
+        })
+        .then_some(redis)
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn answers(port: u16) -> bool {
+    let ping = || -> std::io::Result<[u8; 5]> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer)?;
+        Ok(answer)
+    };
+    ping().is_ok_and(|answer| &answer == b"+PONG")
+}
+
+/// A folder with a key file, as an operator would make it.
+fn keys() -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ticket.keys");
+    inrush(&format!("ticket new-key --out {}", text(&path))).expect_code(0);
+    let flag = format!("--ticket-keys-file {}", text(&path));
+    (folder, flag)
+}
+
+/// The address in the one line that a service prints when it listens.
+fn address_of(service: &mut Service, name: &str) -> String {
+    let line = service.line();
+    let addresses: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    addresses[name].as_str().unwrap_or_else(|| panic!("no {name}: {line}")).to_owned()
+}
+
+#[test]
+fn separate_processes_make_one_queue() {
+    let redis = Redis::start(&[]);
+    let (_folder, keys) = keys();
+    let store = format!("--store {}", redis.url());
+    let start_front = || {
+        Service::start(&format!(
+            "front --json --listen 127.0.0.1:0 --cores 1 --admin-listen off {store} {keys}"
+        ))
+    };
+    let (mut first, mut second) = (start_front(), start_front());
+    let (first_url, second_url) = (address_of(&mut first, "front"), address_of(&mut second, "front"));
+    let mut orders = Service::start(&format!(
+        "orders --json --listen 127.0.0.1:0 --admin-listen off --front {second_url}"
+    ));
+    let orders_url = address_of(&mut orders, "orders");
+    let fulfilment =
+        Service::start(&format!("fulfilment --json --admin-listen off {store} --orders {orders_url}"));
+
+    inrush(&format!("sale create phone-x --stock 5 --server {first_url}")).expect_code(0);
+    let enqueued = inrush(&format!("ticket enqueue phone-x alice --json --server {second_url}")).json();
+    let ticket = enqueued["ticket"].as_str().unwrap();
+    let status = eventually("the order", || {
+        let status = inrush(&format!("ticket show {ticket} --json --server {first_url}")).json();
+        (status["state"] == "ORDERED").then_some(status)
+    });
+    assert!(status["order_id"].is_string());
+    for service in [fulfilment, orders, first, second] {
+        assert_eq!(service.stop(), Some(0));
+    }
+}
+
+#[test]
+fn a_redis_that_evicts_is_refused() {
+    let redis = Redis::start(&["--maxmemory-policy", "allkeys-lru"]);
+    let (_folder, keys) = keys();
+    let store = format!("--store {} --admin-listen off", redis.url());
+    for service in [
+        format!("front --listen 127.0.0.1:0 {store} {keys}"),
+        format!("fulfilment {store}"),
+        format!("up --listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 {store}"),
+    ] {
+        inrush(&service).expect_error(2, &["allkeys-lru", "noeviction"]);
+    }
+}
+
+#[test]
+fn a_redis_that_is_down_is_waited_for() {
+    let port = free_port();
+    let (_folder, keys) = keys();
+    let mut front = Service::start(&format!(
+        "front --json --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --cores 1 --store redis://127.0.0.1:{port} {keys}"
+    ));
+    let line = front.line();
+    let addresses: Value = serde_json::from_str(&line).unwrap();
+    let (url, admin) = (addresses["front"].as_str().unwrap(), addresses["admin"].as_str().unwrap());
+    front.wait_for_log("does not answer");
+    let (code, report) = http_get(&format!("{admin}/readyz"));
+    assert_eq!(code, 503, "{report}");
+    assert!(serde_json::from_str::<Value>(&report).unwrap()["missing"]["store"].is_string(), "{report}");
+    assert_eq!(http_get(&format!("{admin}/livez")).0, 200);
+
+    let redis = Redis::start_on(port, &[]);
+    assert!(redis.is_some(), "the port was free a moment ago");
+    eventually("ready", || (http_get(&format!("{admin}/readyz")).0 == 200).then_some(()));
+    inrush(&format!("sale create phone-x --stock 5 --server {url}")).expect_code(0);
+    assert_eq!(front.stop(), Some(0));
+}
