@@ -72,7 +72,7 @@ impl Postgres {
         &self.url
     }
 
-    /// Creates an empty database and returns its URL.
+    /// Creates an empty database and returns its URL. On a server that was there before, it is left behind.
     ///
     /// # Errors
     ///

@@ -9,13 +9,14 @@ use std::{
 };
 
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 
 use crate::{
-    book::{BookError, NewOrder, OrderBook, Outcome, Payment, Provisioned, SaleStock},
+    book::{BookError, NewOrder, OrderBook, Outcome, Payment},
     entry::{Entry, FrontWord},
     intake::Intake,
     parking::{Answer, Parking},
+    provision::provision,
     reply::{Outbox, created, rejected, retry},
     statistics::Statistics,
 };
@@ -94,11 +95,11 @@ impl Batcher {
         }
     }
 
-    /// Entries that are new here. An entry whose stream has ended is dropped: it will be sent again.
+    /// Entries that are new here.
     async fn take_up(&mut self, entries: Vec<Entry>) {
         let mut outbox = Outbox::new(Instant::now() + self.knobs.latency);
         let mut batch = Vec::with_capacity(entries.len());
-        for entry in entries.into_iter().filter(|entry| !entry.reply.is_closed()) {
+        for entry in entries {
             if self.hurry.is_cancelled() {
                 self.retry(&mut outbox, &entry, "the order system is shutting down");
             } else if rand::random_bool(self.knobs.failure_rate) {
@@ -222,7 +223,7 @@ impl Batcher {
 async fn learn(book: &OrderBook, answer: &Answer) -> Result<(), BookError> {
     let sale_id = answer.sale_id.as_str();
     match &answer.stock {
-        Ok(Some(stock)) => report(sale_id, *stock, book.provision(sale_id, *stock).await?),
+        Ok(Some(stock)) => provision(book, sale_id, *stock).await?,
         Ok(None) => {}
         Err(status) => {
             warn!(sale_id, %status, "the front cannot be asked for the stock of a sale; check front");
@@ -231,17 +232,73 @@ async fn learn(book: &OrderBook, answer: &Answer) -> Result<(), BookError> {
     Ok(())
 }
 
-/// Says what came of a sale's stock.
-pub(crate) fn report(sale_id: &str, stock: SaleStock, provisioned: Provisioned) {
-    match provisioned {
-        Provisioned::Added => info!(sale_id, ?stock, "sale provisioned"),
-        Provisioned::Restocked { units } => info!(sale_id, units, "sale restocked"),
-        Provisioned::Unchanged => debug!(sale_id, ?stock, "stock is as it was"),
-        Provisioned::Kept(present) => warn!(
-            sale_id,
-            ?stock,
-            ?present,
-            "the stock was lowered, or given up, but the order database keeps what it has: orders may rely on it"
-        ),
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, time::Duration};
+
+    use inrush_proto::v1::{OrderRequest, order_result::Outcome};
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Batcher, Knobs};
+    use crate::{
+        book::{OrderBook, SaleStock},
+        database_url::DatabaseUrl,
+        entry::Entry,
+        intake::Intake,
+        reply::Reply,
+        statistics::Statistics,
+    };
+
+    const ENTRIES: usize = 20;
+
+    /// A capacity that would make them wait for most of a minute if the hurry did not end that.
+    const CAPACITY: u32 = 1;
+
+    #[tokio::test]
+    async fn a_hurried_batcher_answers_everything_and_creates_nothing() {
+        let book = OrderBook::open(&DatabaseUrl::memory()).await.unwrap();
+        book.provision("shoes", SaleStock::Units(1_000)).await.unwrap();
+        let (queue, entries) = mpsc::channel(ENTRIES);
+        let (answers, mut outgoing) = mpsc::channel(ENTRIES);
+        for seq in 1..=ENTRIES {
+            let request = OrderRequest {
+                ticket_id: format!("shoes/1/{seq}"),
+                sale_id: "shoes".to_owned(),
+                seq: seq as u64,
+                buyer_id: "buyer".to_owned(),
+                units: 1,
+                ..OrderRequest::default()
+            };
+            let entry = Entry::new(request, Reply::new(1, answers.clone())).ok().unwrap();
+            queue.try_send(entry).ok().unwrap();
+        }
+        drop((queue, answers));
+        let hurry = CancellationToken::new();
+        hurry.cancel();
+        let batcher = Batcher {
+            intake: Intake::new(entries, CAPACITY, 4, hurry.clone(), CancellationToken::new()),
+            book: book.clone(),
+            parking: None,
+            knobs: Knobs {
+                latency: Duration::ZERO,
+                failure_rate: 0.0,
+                unpaid_share: 0.0,
+                payment_timeout: Duration::from_secs(1),
+            },
+            statistics: Statistics::default(),
+            hurry,
+            reported: HashSet::new(),
+        };
+        batcher.run().await;
+        let mut retried = 0;
+        while let Some(answers) = outgoing.recv().await {
+            for result in answers.results {
+                assert!(matches!(result.outcome, Some(Outcome::Retry(_))), "{result:?}");
+                retried += 1;
+            }
+        }
+        assert_eq!(retried, ENTRIES);
+        assert!(book.orders().await.unwrap().is_empty());
     }
 }

@@ -41,6 +41,8 @@ pub struct NewOrder {
     pub buyer_id: String,
     /// How many units, all or nothing; more than 0.
     pub units: u64,
+    /// Which delivery of the entry this is, 1 being the first.
+    pub attempt: u32,
     /// Whether it is paid for.
     pub payment: Payment,
 }

@@ -45,8 +45,9 @@ impl DatabaseUrl {
     /// The URL with its password. A SQLite file that does not exist is created.
     pub(crate) fn for_connecting(&self) -> String {
         match self.kind {
+            DatabaseKind::Memory => "sqlite::memory:".to_owned(),
             DatabaseKind::SqliteFile if !self.url.contains('?') => format!("{}?mode=rwc", self.url),
-            DatabaseKind::SqliteFile | DatabaseKind::Memory | DatabaseKind::Postgres => self.url.clone(),
+            DatabaseKind::SqliteFile | DatabaseKind::Postgres => self.url.clone(),
         }
     }
 }
@@ -152,6 +153,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_created_unless_the_url_says_otherwise() {
         let connecting = |url: &str| url.parse::<DatabaseUrl>().unwrap().for_connecting();
+        assert_eq!(connecting("sqlite://:memory:"), "sqlite::memory:");
         assert_eq!(connecting("sqlite:a.db"), "sqlite:a.db?mode=rwc");
         assert_eq!(connecting("sqlite:a.db?mode=rw"), "sqlite:a.db?mode=rw");
         assert_eq!(connecting("postgres://db/orders"), "postgres://db/orders");

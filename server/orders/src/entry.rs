@@ -50,6 +50,8 @@ impl Entry {
             seq: request.seq,
             buyer_id: request.buyer_id,
             units: request.units,
+            // An order system that was not told counts itself as the first.
+            attempt: request.attempt.max(1),
             payment: Payment::Paid,
         };
         Ok(Self { order, reply, arrived: Instant::now(), word: FrontWord::NotAsked })

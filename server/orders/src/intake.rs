@@ -32,20 +32,26 @@ impl Intake {
         Self { queue, bucket, batch, hurry, closed }
     }
 
-    /// The next entries, in the order they arrived; none once it is closed and empty. Nothing is lost when the
-    /// call is given up halfway.
+    /// The next entries, in the order they arrived; none once it is closed and empty. Nothing is lost when the call is
+    /// given up halfway.
     pub(crate) async fn next(&mut self) -> Vec<Entry> {
-        let limit = self.ready().await;
-        let mut entries = Vec::new();
-        let taken = tokio::select! {
-            biased;
-            taken = self.queue.recv_many(&mut entries, limit as usize) => taken,
-            () = self.closed.cancelled() => 0,
-        };
-        if let (Some(bucket), Ok(taken)) = (&mut self.bucket, u32::try_from(taken)) {
-            bucket.spend(Instant::now(), taken);
+        loop {
+            let limit = self.ready().await;
+            let mut entries = Vec::new();
+            let taken = tokio::select! {
+                biased;
+                taken = self.queue.recv_many(&mut entries, limit as usize) => taken,
+                () = self.closed.cancelled() => 0,
+            };
+            // An entry whose stream has ended will be sent again: no capacity for it now.
+            entries.retain(|entry| !entry.reply.is_closed());
+            if let (Some(bucket), Ok(taken_up)) = (&mut self.bucket, u32::try_from(entries.len())) {
+                bucket.spend(Instant::now(), taken_up);
+            }
+            if taken == 0 || !entries.is_empty() {
+                return entries;
+            }
         }
-        entries
     }
 
     /// Waits until there is capacity for at least one entry, and tells for how many.

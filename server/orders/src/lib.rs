@@ -5,10 +5,10 @@
 //! the reason why there is none, never sells a unit twice, and gives the units of unpaid orders back. Its knobs
 //! (capacity, latency, failures, unpaid orders) make it a stand-in for a real one in trials and tests.
 //!
-//! The way of an entry: [`stream`] reads it and hands it to the one [`batcher`], which takes what has arrived as fast as
-//! the [`intake`] lets it, has the [`book`] create the orders in one transaction, and sends the answers back through the
-//! stream. Entries whose sale the book does not know wait in the [`parking`] until the front has been asked. The
-//! [`releaser`] works beside them.
+//! The way of an entry: `stream` reads it and hands it to the one `batcher`, which takes what has arrived as fast as
+//! the `intake` lets it, has the `book` create the orders in one transaction, and sends the answers back through the
+//! stream. Entries whose sale the book does not know wait in the `parking` until the front has been asked. The
+//! `releaser` works beside them.
 
 mod batcher;
 mod book;
@@ -18,6 +18,7 @@ mod entry;
 mod front;
 mod intake;
 mod parking;
+mod provision;
 mod releaser;
 mod reply;
 mod server;

@@ -15,12 +15,13 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{info, warn};
 
 use crate::{
-    batcher::{Batcher, Knobs, report},
+    batcher::{Batcher, Knobs},
     book::{OrderBook, SaleStock},
     entry::Entry,
     front::Front,
     intake::Intake,
     parking::Parking,
+    provision::provision,
     releaser::Releaser,
     settings::OrderSettings,
     statistics::Statistics,
@@ -79,8 +80,7 @@ impl OrderSystem {
             warn!("orders are kept in memory and are gone when this process ends; set database to keep them");
         }
         for (sale_id, units) in &settings.stock {
-            let stock = SaleStock::Units(*units);
-            report(sale_id, stock, book.provision(sale_id, stock).await?);
+            provision(&book, sale_id, SaleStock::Units(*units)).await?;
         }
         Ok(Self { settings, book, front, statistics: Statistics::default() })
     }
@@ -102,11 +102,14 @@ impl OrderSystem {
     ///
     /// When serving fails or one of its tasks has died.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        // A shutdown of our own, when a task dies, is not the caller's.
+        let shutdown = shutdown.child_token();
         let hurry = CancellationToken::new();
         let closed = CancellationToken::new();
         let (queue, entries) = mpsc::channel(self.settings.batch as usize);
-        let batcher = tokio::spawn(self.batcher(entries, hurry.clone(), closed.clone()).run());
-        let releaser = tokio::spawn(self.releaser().run(closed.clone()));
+        let batcher = self.batcher(entries, hurry.clone(), closed.clone()).run();
+        let batcher = start(batcher, &shutdown);
+        let releaser = start(self.releaser().run(closed.clone()), &shutdown);
         let streams = self.streams(queue, shutdown.clone());
         let open_streams = streams.open.clone();
 
@@ -233,6 +236,15 @@ async fn drain(
             Ok(())
         }
     }
+}
+
+/// Starts a task without which there is no use in serving: however it ends, the order system shuts down.
+fn start(task: impl Future<Output = ()> + Send + 'static, shutdown: &CancellationToken) -> JoinHandle<()> {
+    let ends_with_it = shutdown.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ends_with_it = ends_with_it;
+        task.await;
+    })
 }
 
 async fn ended(name: &str, task: JoinHandle<()>) -> anyhow::Result<()> {

@@ -17,6 +17,8 @@ CREATE TABLE orders (
     seq                  BIGINT NOT NULL,
     buyer_id             TEXT   NOT NULL,
     units                BIGINT NOT NULL CHECK (units > 0),
+    -- Which delivery of the entry it was created from, 1 being the first.
+    attempt              BIGINT NOT NULL CHECK (attempt > 0),
     state                TEXT   NOT NULL CHECK (state IN ('paid', 'awaiting_payment', 'released')),
     created_at           BIGINT NOT NULL,
     -- NULL for an order that was paid at once.

@@ -104,6 +104,7 @@ fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, B
         seq: integer("a ticket's number", order.seq)?,
         buyer_id: &order.buyer_id,
         units: integer("a number of units", order.units)?,
+        attempt: order.attempt,
         state: state.as_str(),
         payment_deadline,
     })

@@ -1,12 +1,16 @@
 //! The connections to the database, and how a transaction is run so that busy databases and lost races are retried
 //! and nothing waits for ever.
 
-use std::{future::Future, str::FromStr as _, time::Duration};
+use std::{
+    future::Future,
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     AnyPool, Executor as _,
     any::{AnyConnectOptions, AnyPoolOptions},
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
 };
 use tracing::warn;
 
@@ -30,9 +34,9 @@ const TRANSACTION_LIMIT: Duration = Duration::from_secs(20);
 const ATTEMPTS: u32 = 8;
 /// The first pause between two of those attempts; it doubles every time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// How often to try to reach a database that is still starting, and the pause between: about ten seconds.
-const OPEN_ATTEMPTS: u32 = 20;
-const OPEN_PAUSE: Duration = Duration::from_millis(500);
+/// How long to try to reach a database that is still starting, and the pause between two attempts.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
+const OPEN_PAUSE: Duration = Duration::from_millis(250);
 
 /// On every SQLite connection. WAL lets readers and the writer work side by side; FULL keeps an answered order through
 /// a power cut; a second process that writes to the same file is waited for.
@@ -84,17 +88,16 @@ impl Database {
     /// Connects, waiting a little for a database that is still starting, and brings the schema up to date.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, BookError> {
         sqlx::any::install_default_drivers();
-        let mut attempt = 1;
+        let deadline = Instant::now() + OPEN_LIMIT;
         loop {
             match Self::try_open(url).await {
                 Ok(database) => return Ok(database),
-                Err(error) if attempt < OPEN_ATTEMPTS && can_pass(&error) => {
-                    warn!(database = %url, %error, attempt, "cannot open the order database yet");
+                Err(error) if Instant::now() < deadline && can_pass(url.kind(), &error) => {
+                    warn!(database = %url, %error, "the order database cannot be opened yet");
+                    tokio::time::sleep(OPEN_PAUSE).await;
                 }
                 Err(error) => return Err(error),
             }
-            attempt += 1;
-            tokio::time::sleep(OPEN_PAUSE).await;
         }
     }
 
@@ -141,7 +144,7 @@ impl Database {
             match self.run_once(work).await {
                 Ok(Run::Done(output)) => return Ok(output),
                 Ok(Run::Again) => {}
-                Err(BookError::Database(error)) if self.is_contention(&error) => {}
+                Err(BookError::Database(error)) if is_contention(self.kind, &error) => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(pause).await;
@@ -180,19 +183,6 @@ impl Database {
             DatabaseKind::Postgres => &POSTGRES_MIGRATIONS,
         }
     }
-
-    /// True when the same transaction can succeed if it is simply run again.
-    fn is_contention(&self, error: &sqlx::Error) -> bool {
-        let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
-        match self.kind {
-            // SQLITE_BUSY and SQLITE_LOCKED; the higher bits of an extended code say more.
-            DatabaseKind::Memory | DatabaseKind::SqliteFile => {
-                code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
-            }
-            // Serialization failure, deadlock, lock not available.
-            DatabaseKind::Postgres => matches!(&*code, "40001" | "40P01" | "55P03"),
-        }
-    }
 }
 
 fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
@@ -213,18 +203,38 @@ fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
         })
 }
 
-/// True when a database that is starting, or that another process is setting up just now, gives this error.
-fn can_pass(error: &BookError) -> bool {
+/// True when the same transaction can succeed if it is simply run again.
+fn is_contention(kind: DatabaseKind, error: &sqlx::Error) -> bool {
+    let Some(code) = code(error) else { return false };
+    match kind {
+        // SQLITE_BUSY and SQLITE_LOCKED; the higher bits of an extended code say more.
+        DatabaseKind::Memory | DatabaseKind::SqliteFile => {
+            code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+        }
+        // Serialization failure, deadlock, lock not available.
+        DatabaseKind::Postgres => matches!(&*code, "40001" | "40P01" | "55P03"),
+    }
+}
+
+/// True when a database that is starting, or that another replica is setting up just now, gives this error.
+fn can_pass(kind: DatabaseKind, error: &BookError) -> bool {
     match error {
-        BookError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_))
-        | BookError::Migration(
-            sqlx::migrate::MigrateError::Execute(_) | sqlx::migrate::MigrateError::ExecuteMigration(..),
-        ) => true,
-        BookError::Database(_)
-        | BookError::Migration(_)
+        // Two replicas of SQLite create the same tables, and one of them loses.
+        BookError::Migration(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => true,
+        BookError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => kind == DatabaseKind::Postgres,
+        BookError::Database(error) => {
+            // PostgreSQL is starting, or stopping in order to start again.
+            let starting = code(error).is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03"));
+            starting || is_contention(kind, error)
+        }
+        BookError::Migration(_)
         | BookError::Contended { .. }
         | BookError::TimedOut { .. }
         | BookError::TooLarge { .. }
         | BookError::Inconsistent(_) => false,
     }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
 }

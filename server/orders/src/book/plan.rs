@@ -88,7 +88,9 @@ fn take(remaining: &mut HashMap<String, Option<u64>>, order: &NewOrder) -> Take 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
 
     use super::{Known, plan};
     use crate::book::{NewOrder, Outcome, Payment};
@@ -100,6 +102,7 @@ mod tests {
             seq: 1,
             buyer_id: "buyer".to_owned(),
             units,
+            attempt: 1,
             payment: Payment::Paid,
         }
     }
@@ -146,5 +149,40 @@ mod tests {
             plan.accepted.iter().map(|accepted| accepted.order.ticket_id.as_str()).collect();
         assert_eq!(accepted, ["shoes/1/2", "lunch/1/1", "shoes/1/4"]);
         assert_eq!(plan.taken().into_iter().collect::<Vec<_>>(), [("shoes", 5)]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_sold_twice_and_nothing_is_held_back(
+            wishes in prop::collection::vec((0_u64..40, 0..3_usize, 1_u64..6), 0..60),
+            stock in prop::array::uniform3(0_u64..40),
+        ) {
+            const SALES: [&str; 3] = ["shoes", "hats", "gloves"];
+            let remaining = SALES.iter().zip(stock).map(|(sale, units)| ((*sale).to_owned(), Some(units))).collect();
+            let orders: Vec<NewOrder> = wishes
+                .iter()
+                .map(|(seq, sale, units)| order(&format!("ticket/1/{seq}"), SALES[*sale], *units))
+                .collect();
+            let mut ids = 0;
+            let plan = plan(&orders, Known { remaining, orders: HashMap::new() }, || {
+                ids += 1;
+                ids.to_string()
+            });
+
+            prop_assert_eq!(plan.outcomes.len(), orders.len());
+            let tickets: HashSet<&str> =
+                plan.accepted.iter().map(|accepted| accepted.order.ticket_id.as_str()).collect();
+            prop_assert_eq!(tickets.len(), plan.accepted.len());
+            let taken = plan.taken();
+            for (sale, units) in SALES.iter().zip(stock) {
+                let taken = taken.get(sale).copied().unwrap_or_default();
+                prop_assert!(taken <= units);
+                for (order, outcome) in orders.iter().zip(&plan.outcomes) {
+                    if order.sale_id == *sale && *outcome == Outcome::OutOfStock {
+                        prop_assert!(order.units > units - taken, "{} would still have fitted", order.ticket_id);
+                    }
+                }
+            }
+        }
     }
 }

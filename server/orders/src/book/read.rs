@@ -5,7 +5,7 @@ use sqlx::{Row as _, any::AnyRow};
 use super::{
     BookError, OrderBook, SaleStock,
     rows::count,
-    statements::{READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
+    statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
 };
 
 /// Where an order stands.
@@ -36,6 +36,8 @@ pub struct Order {
     pub buyer_id: String,
     /// Units ordered.
     pub units: u64,
+    /// Which delivery of the entry it was created from, 1 being the first.
+    pub attempt: u64,
     /// Where it stands.
     pub state: OrderState,
     /// When it was created, in milliseconds since 1970-01-01 UTC.
@@ -98,6 +100,16 @@ impl OrderBook {
     pub async fn orders(&self) -> Result<Vec<Order>, BookError> {
         let rows = sqlx::query(READ_ORDERS).fetch_all(self.database.reader()).await?;
         rows.iter().map(order).collect()
+    }
+
+    /// How many orders are not at rest: they await their payment, or were released and the queue does not know it yet.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn pending(&self) -> Result<u64, BookError> {
+        let row = sqlx::query(COUNT_PENDING).fetch_one(self.database.reader()).await?;
+        number(&row, "pending")
     }
 
     /// Every change of stock, in the order it was made.
@@ -167,6 +179,7 @@ fn order(row: &AnyRow) -> Result<Order, BookError> {
         seq: number(row, "seq")?,
         buyer_id: row.try_get("buyer_id")?,
         units: number(row, "units")?,
+        attempt: number(row, "attempt")?,
         state: OrderState::parse(row.try_get("state")?)?,
         created_at: number(row, "created_at")?,
         payment_deadline: optional_number(row, "payment_deadline")?,

@@ -13,6 +13,7 @@ pub(super) struct OrderRow<'a> {
     pub(super) seq: i64,
     pub(super) buyer_id: &'a str,
     pub(super) units: i64,
+    pub(super) attempt: u32,
     pub(super) state: &'a str,
     pub(super) payment_deadline: Option<i64>,
 }

@@ -46,10 +46,15 @@ pub(super) const UNACKNOWLEDGED_RELEASES: &str = "
 
 /// Every order, in the order of creation.
 pub(super) const READ_ORDERS: &str = "
-    SELECT sequence, ticket_id, order_id, sale_id, seq, buyer_id, units, state, created_at, payment_deadline,
-           released_at, release_acknowledged
+    SELECT sequence, ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, created_at,
+           payment_deadline, released_at, release_acknowledged
     FROM orders
     ORDER BY sequence";
+
+/// How many orders still await their payment, or were released and the queue does not know it yet.
+pub(super) const COUNT_PENDING: &str = "
+    SELECT COUNT(*) AS pending FROM orders
+    WHERE state = 'awaiting_payment' OR (state = 'released' AND release_acknowledged = 0)";
 
 /// Every change of stock, in the order it was made.
 pub(super) const READ_MOVEMENTS: &str = "
@@ -75,9 +80,10 @@ pub(super) const SQLITE: Statements = Statements {
         WHERE ticket_id IN (SELECT value FROM json_each($1))",
     insert_orders: "
         INSERT INTO orders
-            (ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, created_at)
+            (ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, created_at)
         SELECT value ->> 'ticket_id', value ->> 'order_id', value ->> 'sale_id', value ->> 'seq',
-               value ->> 'buyer_id', value ->> 'units', value ->> 'state', value ->> 'payment_deadline', $2
+               value ->> 'buyer_id', value ->> 'units', value ->> 'attempt', value ->> 'state',
+               value ->> 'payment_deadline', $2
         FROM json_each($1)
         WHERE TRUE
         ORDER BY key
@@ -121,13 +127,13 @@ pub(super) const POSTGRES: Statements = Statements {
         WHERE ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
     insert_orders: "
         INSERT INTO orders
-            (ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, created_at)
-        SELECT ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, $2
+            (ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, created_at)
+        SELECT ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, $2
         FROM ROWS FROM (json_to_recordset($1::json) AS (
             ticket_id TEXT, order_id TEXT, sale_id TEXT, seq BIGINT, buyer_id TEXT, units BIGINT,
-            state TEXT, payment_deadline BIGINT
+            attempt BIGINT, state TEXT, payment_deadline BIGINT
         )) WITH ORDINALITY AS entry (
-            ticket_id, order_id, sale_id, seq, buyer_id, units, state, payment_deadline, place
+            ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, place
         )
         ORDER BY place
         ON CONFLICT (ticket_id) DO NOTHING",

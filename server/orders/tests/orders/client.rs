@@ -75,7 +75,7 @@ impl Client {
         self.requests.send(CreateOrdersRequest { orders }).await.unwrap();
     }
 
-    /// Waits for so many answers. A ticket must not be answered twice.
+    /// Waits for at least so many answers. A ticket must not be answered twice.
     pub(crate) async fn answers(&mut self, count: usize) -> BTreeMap<String, Outcome> {
         let mut answers = BTreeMap::new();
         while answers.len() < count {

@@ -61,6 +61,7 @@ pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
         seq,
         buyer_id: format!("buyer-{seq}"),
         units,
+        attempt: 1,
         payment: Payment::Paid,
     }
 }
