@@ -14,7 +14,7 @@ use crate::attempt::{AttemptError, Origin};
 #[non_exhaustive]
 pub enum CallError {
     /// The request breaks a rule; the same request will always fail.
-    #[error("{failure}{}", listed(violations))]
+    #[error("{failure}{}", listed(failure, violations))]
     InvalidArgument {
         /// Which fields, and what is wrong with each.
         violations: Vec<FieldViolation>,
@@ -197,11 +197,14 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = code_name(self.code);
-        match (self.message.as_str(), &self.reason) {
-            ("", Some(reason)) => write!(formatter, "{name}, {reason}")?,
-            ("", None) => formatter.write_str(name)?,
-            (message, Some(reason)) => write!(formatter, "{message} ({name}, {reason})")?,
-            (message, None) => write!(formatter, "{message} ({name})")?,
+        // A server that has nothing better to say gives the code as the reason.
+        let kind = match self.reason.as_deref() {
+            Some(reason) if reason != name => format!("{name}, {reason}"),
+            _ => name.to_owned(),
+        };
+        match self.message.as_str() {
+            "" => formatter.write_str(&kind)?,
+            message => write!(formatter, "{message} ({kind})")?,
         }
         match self.ended {
             Ended::NotRetryable => Ok(()),
@@ -261,8 +264,13 @@ pub(crate) fn retry_after(status: &tonic::Status) -> Option<Duration> {
     status.get_details_retry_info().and_then(|info| info.retry_delay)
 }
 
-fn listed(violations: &[FieldViolation]) -> String {
-    violations.iter().map(|violation| format!("; {}: {}", violation.field, violation.description)).collect()
+/// The violations that the message does not tell already.
+fn listed(failure: &Failure, violations: &[FieldViolation]) -> String {
+    violations
+        .iter()
+        .filter(|violation| !failure.message.contains(&violation.description))
+        .map(|violation| format!("; {}: {}", violation.field, violation.description))
+        .collect()
 }
 
 /// The code as the gRPC documents write it.
@@ -309,6 +317,29 @@ mod tests {
         );
         failure = Failure { reason: None, message: String::new(), ended: Ended::NotRetryable, ..failure };
         assert_eq!(failure.to_string(), "UNAVAILABLE");
+        failure.reason = Some("UNAVAILABLE".into());
+        assert_eq!(failure.to_string(), "UNAVAILABLE");
+    }
+
+    #[test]
+    fn violations_are_listed_unless_the_message_tells_them() {
+        let violations = ["units", "payload"].map(|field| FieldViolation {
+            field: field.to_owned(),
+            description: format!("{field} must be less"),
+        });
+        let failure = Box::new(Failure {
+            code: Code::InvalidArgument,
+            reason: None,
+            message: "units: units must be less".into(),
+            retry_after: None,
+            attempts: 1,
+            ended: Ended::NotRetryable,
+        });
+        let error = CallError::InvalidArgument { violations: violations.to_vec(), failure };
+        assert_eq!(
+            error.to_string(),
+            "units: units must be less (INVALID_ARGUMENT); payload: payload must be less"
+        );
     }
 
     #[test]

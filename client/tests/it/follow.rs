@@ -130,7 +130,7 @@ async fn a_failure_that_stays_ends_it_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_crowd_is_followed_to_its_end() {
-    const CROWD: usize = 1_000;
+    const CROWD: usize = 300;
     let fake = Arc::new(Fake::default().poll(|call, _| {
         // The first answers send everybody away for a while, the next ones let some through.
         let round = u64::try_from(call / CROWD).unwrap();
