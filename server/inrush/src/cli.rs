@@ -1,6 +1,7 @@
 //! The command line: what can be typed, with its help. Nothing is done here.
 
 pub(crate) mod client;
+pub(crate) mod demo;
 pub(crate) mod sale;
 pub(crate) mod service;
 pub(crate) mod ticket;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 use inrush_runtime::config::Flags;
 
 use self::{
+    demo::DemoArgs,
     sale::SaleArgs,
     service::{FrontArgs, FulfilmentArgs, OrdersArgs, UpArgs},
     ticket::TicketArgs,
@@ -64,6 +66,7 @@ Exit codes: 0 fine, 1 a run that failed, 2 usage or configuration.";
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(DemoArgs),
     Up(Box<UpArgs>),
     Front(FrontArgs),
     Fulfilment(FulfilmentArgs),
@@ -78,6 +81,7 @@ impl Command {
     /// The settings that the command's flags change.
     pub(crate) fn settings(&self) -> Flags {
         match self {
+            Self::Demo(args) => args.settings(),
             Self::Up(args) => args.flags.settings(),
             Self::Front(args) => args.settings(),
             Self::Fulfilment(args) => args.settings(),
@@ -93,7 +97,7 @@ impl Command {
     pub(crate) const fn serves(&self) -> bool {
         match self {
             Self::Up(_) | Self::Front(_) | Self::Fulfilment(_) | Self::Orders(_) => true,
-            Self::Sale(_) | Self::Ticket(_) | Self::Config(_) | Self::Completions(_) => false,
+            Self::Demo(_) | Self::Sale(_) | Self::Ticket(_) | Self::Config(_) | Self::Completions(_) => false,
         }
     }
 }

@@ -5,6 +5,7 @@ mod completions;
 mod configuration;
 mod confirm;
 mod connection;
+mod demo;
 mod problem;
 mod readable;
 mod sale;
@@ -45,6 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 async fn perform(command: Command, settings: &Loaded<Settings>) -> anyhow::Result<()> {
     match command {
+        Command::Demo(args) => demo::run(args.options(), &settings.value.store).await,
         Command::Up(args) => serve::up(args.output, settings).await,
         Command::Front(args) => serve::front(args.output, settings).await,
         Command::Fulfilment(args) => serve::fulfilment(args.output, settings).await,

@@ -23,18 +23,26 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(number))
 }
 
-/// Tickets per second: `482/s`, and with a decimal below 10: `1.5/s`.
+/// A rate of tickets: `482/s`, `1.5/s`, and where a second is too short to see one, `6/min`.
 pub(crate) fn rate(per_second: f64) -> String {
-    if per_second < 10.0 && per_second.fract() != 0.0 {
-        return format!("{per_second:.1}/s");
+    if per_second > 0.0 && per_second < 1.0 {
+        return format!("{}/min", decimal(per_second * 60.0));
+    }
+    format!("{}/s", decimal(per_second))
+}
+
+/// A positive number, with one decimal where it says something.
+fn decimal(number: f64) -> String {
+    if number < 10.0 && (number - number.round()).abs() >= 0.05 {
+        return format!("{number:.1}");
     }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "rates are positive, and `as` saturates"
+        reason = "it is positive, and `as` saturates"
     )]
-    let whole = per_second.round() as u64;
-    format!("{}/s", count(whole))
+    let whole = number.round() as u64;
+    count(whole)
 }
 
 /// A duration in its two largest units: `850 ms`, `2 min 10 s`, `3 h 5 min`.
@@ -113,10 +121,17 @@ mod tests {
 
     #[test]
     fn rates_are_whole_unless_small() {
-        for (rate_given, text) in
-            [(0.0, "0/s"), (1.5, "1.5/s"), (3.0, "3/s"), (482.4, "482/s"), (12_345.0, "12,345/s")]
-        {
-            assert_eq!(rate(rate_given), text);
+        for (per_second, text) in [
+            (0.0, "0/s"),
+            (1.0 / 60.0, "1/min"),
+            (0.55, "33/min"),
+            (1.5, "1.5/s"),
+            (3.0, "3/s"),
+            (9.99, "10/s"),
+            (482.4, "482/s"),
+            (12_345.0, "12,345/s"),
+        ] {
+            assert_eq!(rate(per_second), text);
         }
     }
 

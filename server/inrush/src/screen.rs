@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
-use comfy_table::{Cell, CellAlignment, Color, Row, Table, presets};
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Row, Table, presets};
 use serde_json::Value;
 
 /// Something that can be shown.
@@ -108,16 +108,18 @@ impl Screen {
     pub(crate) fn table<const N: usize>(&self, columns: [&str; N]) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        if self.terminal {
-            table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-        }
-        if self.colour {
-            table.enforce_styling();
-        } else {
-            table.force_no_tty();
-        }
+        self.fit(&mut table);
         table.set_header(Row::from(columns.map(|name| self.cell(Tone::Quiet, name))));
         table
+    }
+
+    /// Names and values, one pair a line.
+    pub(crate) fn pairs<const N: usize>(&self, pairs: [(&str, String); N]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        self.fit(&mut table);
+        table.add_rows(pairs.map(|(name, value)| [self.cell(Tone::Quiet, name), Cell::new(value)]));
+        lines(&table)
     }
 
     /// A cell in a tone.
@@ -126,6 +128,17 @@ impl Screen {
         match tone.colour() {
             Some(colour) if self.colour => cell.fg(colour),
             Some(_) | None => cell,
+        }
+    }
+
+    fn fit(&self, table: &mut Table) {
+        if self.terminal {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
+        if self.colour {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod announcement;
+mod embedded;
 mod front;
 mod fulfilment;
 mod keys;
@@ -11,5 +12,6 @@ mod store;
 mod up;
 
 pub(crate) use self::{
-    front::run as front, fulfilment::run as fulfilment, orders::run as orders, up::run as up,
+    embedded::Embedded, front::run as front, fulfilment::run as fulfilment, orders::run as orders,
+    store::open as open_store, up::run as up,
 };

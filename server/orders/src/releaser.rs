@@ -1,6 +1,6 @@
 //! Releases orders whose payment is overdue, and tells the queue until it has taken note.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
@@ -47,12 +47,12 @@ enum Round {
 }
 
 impl Releaser {
-    /// Works until the shutdown; a round that has begun is finished. What is left is done after the next start.
+    /// Works until the shutdown; calls that have begun are finished. What is left is done after the next start.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let pause = (self.payment_timeout / LOOKS_PER_TIMEOUT).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut backoff = FIRST_BACKOFF;
         while !shutdown.is_cancelled() {
-            let wait = match self.round().await {
+            let wait = match self.round(&shutdown).await {
                 Round::Busy => continue,
                 Round::Idle => {
                     backoff = FIRST_BACKOFF;
@@ -71,14 +71,14 @@ impl Releaser {
     }
 
     /// Units go back on sale here first; only then may the queue admit somebody for them.
-    async fn round(&self) -> Round {
+    async fn round(&self, shutdown: &CancellationToken) -> Round {
         let released = match self.book.release_overdue(BATCH).await {
             Ok(released) => released,
             Err(error) => return failed("unpaid orders cannot be released", &error),
         };
         self.statistics.released(u64::from(released));
         let told = match &self.front {
-            Some(front) => self.tell(front).await,
+            Some(front) => self.tell(front, shutdown).await,
             None => Round::Idle,
         };
         match told {
@@ -87,13 +87,13 @@ impl Releaser {
         }
     }
 
-    async fn tell(&self, front: &Front) -> Round {
+    async fn tell(&self, front: &Front, shutdown: &CancellationToken) -> Round {
         let tickets = match self.book.unacknowledged_releases(BATCH).await {
             Ok(tickets) => tickets,
             Err(error) => return failed("releases cannot be read", &error),
         };
         let full = tickets.len() == BATCH as usize;
-        let told = tell_all(front, tickets).await;
+        let told = tell_all(front, tickets, shutdown).await;
         if let Err(error) = self.remember(&told).await {
             return failed("acknowledged releases cannot be noted", &error);
         }
@@ -127,15 +127,18 @@ struct Told {
     away: Option<tonic::Status>,
 }
 
-/// Tells the front of several releases at a time, and stops asking once it turns out to be away.
-async fn tell_all(front: &Front, tickets: Vec<String>) -> Told {
+/// Tells the front of several releases at a time, and starts no more once it turns out to be away or the system shuts
+/// down.
+async fn tell_all(front: &Front, tickets: Vec<String>, shutdown: &CancellationToken) -> Told {
     let mut told = Told::default();
-    let mut answers = stream::iter(tickets)
+    let answers = stream::iter(tickets)
+        .take_until(shutdown.cancelled())
         .map(|ticket_id| async move {
             let release = front.release(&ticket_id).await;
             (ticket_id, release)
         })
         .buffer_unordered(CALLS);
+    let mut answers = pin!(answers);
     while let Some((ticket_id, release)) = answers.next().await {
         match release {
             Release::Acknowledged => told.acknowledged.push(ticket_id),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use comfy_table::Table;
 use inrush_client::proto::{Ledger, Pace, Sale, SaleState};
 
 use super::view::{counts, durability, route, state};
@@ -86,21 +85,17 @@ pub(super) fn ledger(sale: &Sale, screen: &Screen) -> String {
 }
 
 fn settings(sale: &Sale, screen: &Screen) -> String {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    let mut row = |name: &str, value: String| {
-        table.add_row([screen.cell(Tone::Quiet, name), comfy_table::Cell::new(value)]);
-    };
-    row("stock", stock(sale));
-    row("per ticket", format!("at most {}", counted(sale.unit_limit, "unit")));
-    row("opens", opening(sale));
-    row("closes", sale.close_time.map_or_else(|| "by hand".to_owned(), readable::moment));
-    row("route", route(sale.route()).to_lowercase());
-    row("pace limit", sale.pace.as_ref().map_or_else(|| "none".to_owned(), pace_limit));
-    row("attempts", format!("{}, with a lease of {}", sale.max_attempts, lease(sale)));
-    row("durability", durability(sale.durability()).to_lowercase());
-    row("version", format!("{}, epoch {}", sale.version, sale.epoch));
-    lines(&table)
+    screen.pairs([
+        ("stock", stock(sale)),
+        ("per ticket", format!("at most {}", counted(sale.unit_limit, "unit"))),
+        ("opens", opening(sale)),
+        ("closes", sale.close_time.map_or_else(|| "by hand".to_owned(), readable::moment)),
+        ("route", route(sale.route()).to_lowercase()),
+        ("pace limit", sale.pace.as_ref().map_or_else(|| "none".to_owned(), pace_limit)),
+        ("attempts", format!("{}, with a lease of {}", sale.max_attempts, lease(sale))),
+        ("durability", durability(sale.durability()).to_lowercase()),
+        ("version", format!("{}, epoch {}", sale.version, sale.epoch)),
+    ])
 }
 
 fn stock(sale: &Sale) -> String {

@@ -28,7 +28,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// If the URL cannot be read, or the store must not be used as it is set up.
-pub(super) async fn open(settings: &StoreSettings) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Arc<dyn Store>> {
     if settings.url.expose() == MEMORY_URL {
         tracing::warn!(
             "the line is kept in memory: it is gone when this process ends, and no other process can see it"

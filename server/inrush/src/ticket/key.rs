@@ -20,13 +20,11 @@ const OWNER_ONLY: u32 = 0o600;
 /// If the file exists already or cannot be written.
 pub(super) fn make(new_key: &NewKey, screen: &Screen) -> anyhow::Result<()> {
     let key = Keyring::new_key(new_key.id);
-    match &new_key.out {
-        Some(path) => {
-            write(path, &key)?;
-            Ok(screen.show(&Written { path })?)
-        }
-        None => Ok(screen.show(&Printed { key })?),
-    }
+    let Some(path) = &new_key.out else {
+        return Ok(screen.show(&Printed { key })?);
+    };
+    write(path, &key)?;
+    Ok(screen.show(&Written { path })?)
 }
 
 fn write(path: &Path, key: &str) -> anyhow::Result<()> {
@@ -86,12 +84,11 @@ mod tests {
     fn a_key_file_is_private_and_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ticket.keys");
-        let new_key = NewKey { id: 7, out: Some(path.clone()) };
-        make(&new_key, &Screen::plain()).unwrap();
+        write(&path, &Keyring::new_key(7)).unwrap();
         assert!(Keyring::parse(&fs::read_to_string(&path).unwrap()).is_ok());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
         let before = fs::read(&path).unwrap();
-        assert!(make(&new_key, &Screen::plain()).unwrap_err().to_string().contains("never overwritten"));
+        assert!(write(&path, &Keyring::new_key(8)).unwrap_err().to_string().contains("never overwritten"));
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::support::{command, inrush, run, text};
+use crate::support::{command, inrush, run, text};
 
-fn config_with(file: &str, variables: &[(&str, &str)], flags: &str) -> super::support::Ran {
+fn config_with(file: &str, variables: &[(&str, &str)], flags: &str) -> crate::support::Ran {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inrush.toml");
     fs::write(&path, file).unwrap();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use super::support::{PATIENCE, Service, Up, command, eventually, http_get, inrush, run, text};
+use crate::support::{PATIENCE, Service, Up, command, eventually, http_get, inrush, run, text};
 
 #[test]
 fn up_says_where_it_listens_what_it_does_not_keep_and_what_to_type_next() {
@@ -100,7 +100,7 @@ fn orders_runs_alone_and_keeps_its_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     let mut orders = Service::start(&format!(
-        "orders --listen 127.0.0.1:0 --admin-listen off --database sqlite:{}",
+        "orders --json --listen 127.0.0.1:0 --admin-listen off --database sqlite:{}",
         text(&path)
     ));
     let line = orders.line();

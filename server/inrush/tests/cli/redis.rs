@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::support::{Service, eventually, free_port, http_get, inrush, text};
+use crate::support::{Service, eventually, free_port, http_get, inrush, text};
 
 /// Names another `redis-server` (or `valkey-server`) than the one found in `PATH`.
 const BINARY: &str = "INRUSH_TEST_REDIS_SERVER";

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::{Service, Up, command, eventually, inrush, run_with_input};
+use crate::support::{Service, Up, command, eventually, inrush, run_with_input};
 
 #[test]
 fn a_sale_lives_its_whole_life() {
@@ -29,7 +29,7 @@ fn a_sale_lives_its_whole_life() {
         (&Value::from(20), &Value::from(500.0))
     );
     let stale = format!("sale update phone-x --stock 30 --if-version {}", created["version"]);
-    up.inrush(&stale).expect_code(1);
+    up.inrush(&stale).expect_error(1, &["version", "inrush sale show"]);
     assert_eq!(up.json("sale show phone-x")["stock"], 20, "a stale update changes nothing");
 
     assert_eq!(up.json("sale hold phone-x")["state"], "HELD");
@@ -59,7 +59,7 @@ fn a_sale_lives_its_whole_life() {
     let ledger = up.json("sale show phone-x")["ledger"].clone();
     assert_eq!((&ledger["cancelled"]["units"], &ledger["free_units"]), (&Value::from(2), &Value::from(20)));
 
-    up.inrush("sale delete phone-x").expect_error(1, &["phone-x"]);
+    up.inrush("sale delete phone-x").expect_error(1, &["not closed", "inrush sale close"]);
     assert_eq!(up.json("sale close phone-x")["state"], "CLOSED");
     assert_eq!(up.json("ticket enqueue phone-x carol")["reason"], "CLOSED");
     assert_eq!(up.json("sale delete phone-x")["deleted"], true);

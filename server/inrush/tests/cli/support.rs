@@ -13,30 +13,30 @@ use std::{
 use serde_json::Value;
 
 /// How long anything may take on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that other processes change.
 const POLL: Duration = Duration::from_millis(20);
 
 /// What a command printed, and the code it left with.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// The code that the test expects; shows everything if it is another.
     #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
     /// Standard error must say this.
     #[track_caller]
-    pub fn expect_error(self, code: i32, parts: &[&str]) {
+    pub(crate) fn expect_error(self, code: i32, parts: &[&str]) {
         let ran = self.expect_code(code);
         assert!(ran.stderr.starts_with("error: "), "{ran:#?}");
         for part in parts {
@@ -47,7 +47,7 @@ impl Ran {
 
     /// Standard output as JSON.
     #[track_caller]
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let ran = self.expect_code(0);
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:#?}"))
     }
@@ -61,17 +61,17 @@ impl From<Output> for Ran {
 }
 
 /// Runs a command line, its words separated by blanks, to its end.
-pub fn inrush(words: &str) -> Ran {
+pub(crate) fn inrush(words: &str) -> Ran {
     run(command(words))
 }
 
 /// Runs a command to its end.
-pub fn run(mut command: Command) -> Ran {
+pub(crate) fn run(mut command: Command) -> Ran {
     command.stdin(Stdio::null()).output().expect("the binary can be started").into()
 }
 
 /// Runs a command to its end with this on standard input.
-pub fn run_with_input(mut command: Command, input: &str) -> Ran {
+pub(crate) fn run_with_input(mut command: Command, input: &str) -> Ran {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -83,7 +83,7 @@ pub fn run_with_input(mut command: Command, input: &str) -> Ran {
 }
 
 /// The binary with these arguments and without the variables of whoever runs the tests.
-pub fn command(words: &str) -> Command {
+pub(crate) fn command(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inrush"));
     command.args(words.split_whitespace());
     for (name, _) in std::env::vars_os() {
@@ -95,7 +95,7 @@ pub fn command(words: &str) -> Command {
 }
 
 /// A service that runs until the test is over.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     log: Receiver<String>,
@@ -104,12 +104,12 @@ pub struct Service {
 
 impl Service {
     /// Starts a command line.
-    pub fn start(words: &str) -> Self {
+    pub(crate) fn start(words: &str) -> Self {
         Self::start_command(command(words))
     }
 
     /// Starts a command.
-    pub fn start_command(mut command: Command) -> Self {
+    pub(crate) fn start_command(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -122,7 +122,7 @@ impl Service {
     }
 
     /// The next line that it prints.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         match self.stdout.next() {
             Some(Ok(line)) => line,
             other => panic!("{other:?} instead of a line; its log: {:#?}", self.log()),
@@ -130,7 +130,7 @@ impl Service {
     }
 
     /// Waits until a line of its log says this.
-    pub fn wait_for_log(&mut self, part: &str) -> String {
+    pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(line) = self.seen.iter().find(|line| line.contains(part)) {
@@ -144,13 +144,13 @@ impl Service {
     }
 
     /// All that it logged so far.
-    pub fn log(&mut self) -> &[String] {
+    pub(crate) fn log(&mut self) -> &[String] {
         self.seen.extend(self.log.try_iter());
         &self.seen
     }
 
     /// Asks it to end, as an orchestrator would, and waits for its exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         signal(&self.child, "-TERM");
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -163,7 +163,7 @@ impl Service {
     }
 
     /// Interrupts it, as Ctrl-C would, and returns the exit code and what it had still to print.
-    pub fn interrupt(mut self) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn interrupt(mut self) -> (Option<i32>, Vec<String>) {
         signal(&self.child, "-INT");
         let rest = self.stdout.by_ref().map_while(Result::ok).collect();
         (self.child.wait().expect("it ends").code(), rest)
@@ -197,20 +197,20 @@ fn follow(stderr: ChildStderr) -> Receiver<String> {
 }
 
 /// `inrush up` on free ports, and where it listens.
-pub struct Up {
-    pub service: Service,
-    pub front: String,
-    pub admin: String,
+pub(crate) struct Up {
+    pub(crate) service: Service,
+    pub(crate) front: String,
+    pub(crate) admin: String,
 }
 
 impl Up {
     /// Starts it with more flags.
-    pub fn start(flags: &str) -> Self {
+    pub(crate) fn start(flags: &str) -> Self {
         Self::start_with(&[], flags)
     }
 
     /// Starts it with variables and more flags.
-    pub fn start_with(variables: &[(&str, &str)], flags: &str) -> Self {
+    pub(crate) fn start_with(variables: &[(&str, &str)], flags: &str) -> Self {
         let ports = "--listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --cores 1";
         let mut up = command(&format!("up --json {ports} {flags}"));
         up.envs(variables.iter().copied());
@@ -223,19 +223,19 @@ impl Up {
     }
 
     /// Runs a client command against it.
-    pub fn inrush(&self, words: &str) -> Ran {
+    pub(crate) fn inrush(&self, words: &str) -> Ran {
         inrush(&format!("{words} --server {}", self.front))
     }
 
     /// Runs a client command against it and reads its JSON.
     #[track_caller]
-    pub fn json(&self, words: &str) -> Value {
+    pub(crate) fn json(&self, words: &str) -> Value {
         self.inrush(&format!("{words} --json")).json()
     }
 }
 
 /// The status code and the body of a GET.
-pub fn http_get(url: &str) -> (u16, String) {
+pub(crate) fn http_get(url: &str) -> (u16, String) {
     let rest = url.strip_prefix("http://").expect("an http URL");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).expect("the admin server listens");
@@ -247,7 +247,7 @@ pub fn http_get(url: &str) -> (u16, String) {
 }
 
 /// Looks again and again until there is something to see.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(seen) = look() {
@@ -259,12 +259,12 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a bound listener has an address").port()
 }
 
 /// A path as text.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("temporary paths are text")
 }

@@ -12,7 +12,7 @@ use inrush_proto::v1::{
     sale_admin_service_server::{SaleAdminService, SaleAdminServiceServer},
     settlement_service_server::{SettlementService, SettlementServiceServer},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
@@ -23,6 +23,8 @@ pub(crate) struct Script {
     pub(crate) sales: HashMap<String, Option<u64>>,
     /// How often each sale was asked about.
     pub(crate) lookups: HashMap<String, u32>,
+    /// Where set, an answer about a sale's stock waits for a permit after it has been written down.
+    pub(crate) gate: Option<Arc<Semaphore>>,
     /// Tickets that are not ordered as far as the front knows; each is turned away once.
     pub(crate) not_ordered: HashSet<String>,
     /// Tickets that were released, in that order, and the remaining stock of `shoes` that the book showed then.
@@ -83,6 +85,26 @@ impl FakeFront {
     }
 }
 
+impl Script {
+    fn look_up(
+        &mut self,
+        request: &Request<GetSaleRequest>,
+    ) -> (Result<Response<GetSaleResponse>, Status>, Option<Arc<Semaphore>>) {
+        let token = request.metadata().get("authorization");
+        self.authorization = token.map(|token| token.to_str().unwrap().to_owned());
+        let sale_id = request.get_ref().sale_id.clone();
+        *self.lookups.entry(sale_id.clone()).or_default() += 1;
+        let answer = match self.sales.get(&sale_id) {
+            Some(stock) => {
+                let sale = Sale { sale_id, stock: *stock, ..Sale::default() };
+                Ok(Response::new(GetSaleResponse { sale: Some(sale) }))
+            }
+            None => Err(Status::not_found("no such sale")),
+        };
+        (answer, self.gate.clone())
+    }
+}
+
 #[derive(Clone)]
 struct Service(Arc<Mutex<Script>>);
 
@@ -114,18 +136,11 @@ macro_rules! unused {
         #[tonic::async_trait]
         impl SaleAdminService for Service {
             async fn get_sale(&self, request: Request<GetSaleRequest>) -> Result<Response<GetSaleResponse>, Status> {
-                let mut script = self.0.lock().unwrap();
-                let token = request.metadata().get("authorization");
-                script.authorization = token.map(|token| token.to_str().unwrap().to_owned());
-                let sale_id = request.into_inner().sale_id;
-                *script.lookups.entry(sale_id.clone()).or_default() += 1;
-                match script.sales.get(&sale_id) {
-                    Some(stock) => {
-                        let sale = Sale { sale_id, stock: *stock, ..Sale::default() };
-                        Ok(Response::new(GetSaleResponse { sale: Some(sale) }))
-                    }
-                    None => Err(Status::not_found("no such sale")),
+                let (answer, gate) = self.0.lock().unwrap().look_up(&request);
+                if let Some(gate) = gate {
+                    gate.acquire().await.unwrap().forget();
                 }
+                answer
             }
 
             $(async fn $method(

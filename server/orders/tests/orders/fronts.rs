@@ -1,9 +1,10 @@
 //! The order system with a front.
 
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use inrush_orders::{Counts, OrderSettings, SaleStock};
 use inrush_proto::v1::order_result::Outcome;
+use tokio::sync::Semaphore;
 
 use crate::{
     client::{Client, Server, entries, eventually, tally},
@@ -74,6 +75,29 @@ async fn a_sold_out_sale_is_restocked_when_the_operator_raises_it() {
     assert_eq!(remaining(&server.book, "shoes").await, 0);
     let questions = front.lookups("shoes");
     assert!(questions <= 6, "{questions} questions for 14 entries");
+    check(&server.book).await;
+    server.stop().await;
+}
+
+/// The front's answer may be older than the entry: it was on its way when the operator raised the stock.
+#[tokio::test]
+async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
+    let front = FakeFront::start().await;
+    front.set_stock("shoes", Some(1));
+    let server = Server::start(behind(&front)).await;
+    let mut client = Client::connect(server.address).await;
+    client.exchange(entries("shoes", 1..=1)).await;
+
+    let gate = Arc::new(Semaphore::new(0));
+    front.script.lock().unwrap().gate = Some(Arc::clone(&gate));
+    client.send(entries("shoes", 2..=2)).await;
+    eventually("the front has been asked", async || front.lookups("shoes") == 2).await;
+    front.set_stock("shoes", Some(2));
+    client.send(entries("shoes", 3..=3)).await;
+    gate.add_permits(10);
+    let answers = client.answers(2).await;
+    assert!(matches!(answers["shoes/1/2"], Outcome::Rejected(_)), "there was one unit: {answers:?}");
+    assert!(matches!(answers["shoes/1/3"], Outcome::Created(_)), "there are two: {answers:?}");
     check(&server.book).await;
     server.stop().await;
 }

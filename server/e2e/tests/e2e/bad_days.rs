@@ -1,0 +1,136 @@
+//! Redis is down, goes away, comes back, or is set up wrongly; ports are taken. Nothing acknowledged is lost.
+
+use std::time::Duration;
+
+use inrush_client::{Client, Enqueued, TicketState, proto};
+use inrush_e2e::{inrush::Inrush, port::free_port, redis_server::RedisServer};
+use tokio::time::sleep;
+
+use crate::system::{Shape, System, connect, create_sale, tickets};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_whose_redis_is_down_waits_for_it_and_says_so() {
+    let mut redis = RedisServer::start().await;
+    redis.kill();
+    let (mut front, port) = crate::system::start_front(&redis.url()).await;
+    front.says("does not answer").await;
+    let mut health = health(port).await;
+    assert_eq!(serving(&mut health).await, 2, "NOT_SERVING while the store is away");
+    redis.restart().await;
+    until("the front serves", async || serving(&mut self::health(port).await).await == 1).await;
+    let client = connect(&[port]).await;
+    create_sale(&client, proto::Sale { sale_id: "late".into(), stock: Some(1), ..Default::default() }).await;
+    assert!(matches!(client.enqueue("late", "ann", 1, Vec::new()).await, Ok(Enqueued::Queued { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_that_goes_away_under_load_and_comes_back_loses_nothing() {
+    // The disk holds what was acknowledged: that is what the level fsync means.
+    let durable = [("appendonly", "yes"), ("appendfsync", "always")];
+    let mut system = System::start("outage", Shape { redis: &durable, ..Shape::default() }).await;
+    let client = system.client().await;
+    let sale = proto::Sale {
+        sale_id: "outage".into(),
+        stock: Some(400),
+        durability: proto::Durability::Fsync.into(),
+        lease_duration: Some(prost_types::Duration { seconds: 2, nanos: 0 }),
+        max_attempts: 50,
+        ..Default::default()
+    };
+    create_sale(&client, sale).await;
+    let buyers = tokio::spawn(insist(client.clone()));
+    system.ledger_where("outage", "under way", |ledger| tickets(ledger.admitted) >= 50).await;
+    for _ in 0..2 {
+        system.redis.kill();
+        sleep(Duration::from_millis(300)).await;
+        system.redis.restart().await;
+        sleep(Duration::from_millis(300)).await;
+    }
+    let held = buyers.await.expect("every buyer gets an answer in the end");
+    assert_eq!(held.len(), 400);
+    system
+        .ledger_where("outage", "all ordered", |ledger| {
+            tickets(ledger.ordered) == 400 && tickets(ledger.in_flight) == 0
+        })
+        .await;
+    for batch in held.chunks(200) {
+        for answer in client.poll_many(batch).await.expect("the front answers again") {
+            assert_eq!(answer.expect("every acknowledged ticket is known").state, TicketState::Ordered);
+        }
+    }
+}
+
+/// Four hundred buyers, one after the other, each asking until there is an answer.
+async fn insist(client: Client) -> Vec<inrush_client::Ticket> {
+    let mut held = Vec::new();
+    for number in 0..400 {
+        let buyer = format!("buyer-{number}");
+        loop {
+            match client.enqueue("outage", &buyer, 1, Vec::new()).await {
+                Ok(Enqueued::Queued { ticket, durability, .. }) => {
+                    assert_eq!(durability, inrush_client::Durability::Fsync);
+                    held.push(ticket);
+                    break;
+                }
+                Ok(other) => panic!("{buyer}: {other:?}"),
+                Err(error) if error.is_retryable() => sleep(Duration::from_millis(20)).await,
+                Err(error) => panic!("{buyer}: {error}"),
+            }
+        }
+        sleep(Duration::from_millis(3)).await;
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_may_evict_is_refused_with_the_remedy() {
+    let redis = RedisServer::start_with(&[("maxmemory-policy", "allkeys-lru")]).await;
+    let listen = format!("127.0.0.1:{}", free_port());
+    let key = [("INRUSH_TICKETS_KEYS", "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")];
+    let arguments = ["front", "--listen", &listen, "--store", &redis.url(), "--admin-listen", "off"];
+    let mut front = Inrush::start(&arguments, &key);
+    assert_eq!(front.end().await.code(), Some(2), "{}", front.said());
+    assert!(front.said().contains("noeviction"), "{}", front.said());
+    let mut fulfilment =
+        Inrush::start(&["fulfilment", "--store", &redis.url(), "--admin-listen", "off"], &[]);
+    assert_eq!(fulfilment.end().await.code(), Some(2), "{}", fulfilment.said());
+    assert!(fulfilment.said().contains("noeviction"), "{}", fulfilment.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_told_to_stop_drains_and_leaves_with_zero() {
+    let system = System::start("drain", Shape { fronts: 2, ..Shape::default() }).await;
+    let client = system.client().await;
+    create_sale(&client, proto::Sale { sale_id: "drain".into(), stock: Some(200), ..Default::default() })
+        .await;
+    let mut fronts = system.fronts;
+    for number in 0..200 {
+        if number == 50 {
+            fronts[1].0.terminate();
+        }
+        let answer = client.enqueue("drain", &format!("buyer-{number}"), 1, Vec::new()).await;
+        assert!(matches!(answer, Ok(Enqueued::Queued { .. })), "{answer:?}");
+    }
+    assert_eq!(fronts[1].0.end().await.code(), Some(0), "{}", fronts[1].0.said());
+}
+
+type Health = tonic_health::pb::health_client::HealthClient<tonic::transport::Channel>;
+
+async fn health(port: u16) -> Health {
+    Health::connect(format!("http://127.0.0.1:{port}")).await.expect("the front listens")
+}
+
+async fn serving(health: &mut Health) -> i32 {
+    let request = tonic_health::pb::HealthCheckRequest::default();
+    health.check(request).await.map_or(0, |answer| answer.into_inner().status)
+}
+
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    for _ in 0..600 {
+        if condition().await {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not in a minute: {what}");
+}

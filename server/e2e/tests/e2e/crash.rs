@@ -1,0 +1,150 @@
+//! A front and a fulfilment are killed in the middle of a sale: every acknowledged ticket still reaches its end.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use inrush_client::{Client, Enqueued, Ticket, TicketState, proto};
+use inrush_orders::OrderBook;
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::system::{Shape, System, connect, create_sale, tickets};
+
+const SALE: &str = "phone-x";
+const STOCK: u64 = 600;
+const BUYERS: u64 = 3_000;
+const LANES: u64 = 32;
+
+/// One acknowledged ticket.
+struct Acknowledged {
+    buyer: String,
+    ticket: Ticket,
+    seq: u64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_a_front_and_a_fulfilment_are_killed() {
+    // Slow enough that there is a middle to kill in; leases short enough that recovery is seen.
+    let orders = ["--capacity", "300"];
+    let mut system =
+        System::start("crash", Shape { fronts: 2, fulfilments: 2, orders: &orders, redis: &[] }).await;
+    let client = system.client().await;
+    let lease = prost_duration(2);
+    create_sale(
+        &client,
+        proto::Sale {
+            sale_id: SALE.into(),
+            stock: Some(STOCK),
+            lease_duration: Some(lease),
+            max_attempts: 50,
+            ..Default::default()
+        },
+    )
+    .await;
+
+    let rush = tokio::spawn(rush(client.clone()));
+    system
+        .ledger_where(SALE, "in the middle of the sale", |ledger| {
+            tickets(ledger.ordered) >= STOCK / 5 && tickets(ledger.in_flight) > 0
+        })
+        .await;
+    system.fronts[1].0.kill();
+    system.fulfilments[0].kill();
+
+    let acknowledged = rush.await.expect("the rush goes on");
+    let ledger = system
+        .ledger_where(SALE, "all ordered", |ledger| {
+            tickets(ledger.ordered) == STOCK && tickets(ledger.in_flight) == 0
+        })
+        .await;
+    assert_eq!(tickets(ledger.admitted), STOCK, "{ledger:#?}");
+
+    let survivor = connect(&[system.fronts[0].1]).await;
+    let states = final_states(&survivor, &acknowledged).await;
+    assert!(states.values().all(|&state| state == TicketState::Ordered), "lost: {states:?}");
+    check_orders(&system.database, &acknowledged).await;
+    check_numbers(&acknowledged);
+}
+
+/// Every buyer asks until it has an answer; the client retries what the killed front did not answer.
+async fn rush(client: Client) -> Vec<Acknowledged> {
+    let next = Arc::new(AtomicU64::new(0));
+    let mut lanes = JoinSet::new();
+    for _ in 0..LANES {
+        let (client, next) = (client.clone(), Arc::clone(&next));
+        lanes.spawn(async move {
+            let mut held = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= BUYERS {
+                    return held;
+                }
+                held.extend(enqueue(&client, format!("buyer-{number}")).await);
+                // Spread over the time in which processes are killed.
+                sleep(Duration::from_millis(10)).await;
+            }
+        });
+    }
+    lanes.join_all().await.into_iter().flatten().collect()
+}
+
+async fn enqueue(client: &Client, buyer: String) -> Option<Acknowledged> {
+    loop {
+        match client.enqueue(SALE, &buyer, 1, Vec::new()).await {
+            Ok(Enqueued::Queued { ticket, status, .. }) => {
+                let seq =
+                    status.ticket_id.rsplit('/').next().and_then(|seq| seq.parse().ok()).expect("a number");
+                return Some(Acknowledged { buyer, ticket, seq });
+            }
+            Ok(Enqueued::Refused(_)) => return None,
+            Ok(Enqueued::Bypass) => panic!("the sale queues"),
+            Err(error) if error.is_retryable() => sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{buyer}: {error}"),
+        }
+    }
+}
+
+async fn final_states(client: &Client, acknowledged: &[Acknowledged]) -> HashMap<u64, TicketState> {
+    let mut states = HashMap::new();
+    for batch in acknowledged.chunks(200) {
+        let asked: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
+        let answers = client.poll_many(&asked).await.expect("the surviving front answers");
+        for (held, answer) in batch.iter().zip(answers) {
+            states.insert(held.seq, answer.expect("every acknowledged ticket is known").state);
+        }
+    }
+    states
+}
+
+/// One order for each ticket, each for its buyer, as many as the stock, and a balanced stock ledger.
+async fn check_orders(database: &str, acknowledged: &[Acknowledged]) {
+    let book = OrderBook::open(&database.parse().expect("a database URL")).await.expect("the order database");
+    let orders = book.orders().await.expect("orders");
+    assert_eq!(orders.len() as u64, STOCK, "oversold or lost");
+    let by_ticket: HashMap<u64, &str> =
+        orders.iter().map(|order| (order.seq, order.buyer_id.as_str())).collect();
+    assert_eq!(by_ticket.len(), orders.len(), "a ticket has two orders");
+    let buyers: HashSet<&str> = orders.iter().map(|order| order.buyer_id.as_str()).collect();
+    assert_eq!(buyers.len(), orders.len(), "a buyer has two orders");
+    for held in acknowledged {
+        assert_eq!(by_ticket.get(&held.seq), Some(&held.buyer.as_str()), "the order of ticket {}", held.seq);
+    }
+    let moved: i64 = book.movements().await.expect("movements").iter().map(|movement| movement.units).sum();
+    assert_eq!(moved, 0, "all stock is sold");
+    book.close().await;
+}
+
+fn check_numbers(acknowledged: &[Acknowledged]) {
+    let numbers: HashSet<u64> = acknowledged.iter().map(|held| held.seq).collect();
+    assert_eq!(numbers.len(), acknowledged.len(), "a number was given twice");
+    assert_eq!(numbers, (1..=STOCK).collect(), "numbers have gaps");
+}
+
+fn prost_duration(seconds: i64) -> prost_types::Duration {
+    prost_types::Duration { seconds, nanos: 0 }
+}

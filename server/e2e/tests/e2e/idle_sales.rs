@@ -1,0 +1,66 @@
+//! Ten thousand open sales of which one is busy: the idle ones cost Redis nothing that grows with their number.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use inrush_client::{Client, proto};
+use tokio::time::{Instant, sleep};
+
+use crate::system::{Shape, System, create_sale, tickets};
+
+const IDLE: usize = 10_000;
+const WATCHED: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_sales_cost_nothing_that_grows_with_their_number() {
+    let system = System::start("idle", Shape::default()).await;
+    let client = system.client().await;
+    create_sale(&client, sale("busy".into())).await;
+    sell(&system, &client, 0).await;
+    let alone = commands_a_second(&system).await;
+
+    stream::iter(0..IDLE)
+        .for_each_concurrent(64, |number| create_sale(&client, sale(format!("idle-{number}"))))
+        .await;
+    // A sale that was just made is looked at once.
+    until_quiet(&system).await;
+    let among_many = commands_a_second(&system).await;
+    // The fallback sweep has one pace, whatever there is to sweep: a few dozen commands a second, not ten thousand sales' worth.
+    assert!(among_many < alone + 300.0, "{alone} commands/s with one sale, {among_many} with {IDLE} more");
+    sell(&system, &client, 100).await;
+}
+
+fn sale(sale_id: String) -> proto::Sale {
+    proto::Sale { sale_id, stock: Some(1_000), ..Default::default() }
+}
+
+/// Sells a hundred units of the busy sale.
+async fn sell(system: &System, client: &Client, sold_before: u64) {
+    for number in 0..100 {
+        let buyer = format!("buyer-{}", sold_before + number);
+        client.enqueue("busy", &buyer, 1, Vec::new()).await.expect("an answer");
+    }
+    system.ledger_where("busy", "sold", |ledger| tickets(ledger.ordered) == sold_before + 100).await;
+}
+
+/// Commands that Redis works off in a second, scripts counted as one.
+async fn commands_a_second(system: &System) -> f64 {
+    let (before, started) = (commands(system).await, Instant::now());
+    sleep(WATCHED).await;
+    (commands(system).await - before) / started.elapsed().as_secs_f64()
+}
+
+async fn commands(system: &System) -> f64 {
+    let stats: String = system.redis.command(&["INFO", "stats"]).await;
+    let line = stats.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+    line.and_then(|count| count.trim().parse().ok()).expect("Redis counts its commands")
+}
+
+async fn until_quiet(system: &System) {
+    for _ in 0..60 {
+        if commands_a_second(system).await < 400.0 {
+            return;
+        }
+    }
+    panic!("Redis is still busy with idle sales");
+}

@@ -1,0 +1,115 @@
+//! Callers in other languages: grpcurl through reflection, and a Python client made from the .proto files.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use inrush_e2e::{inrush::Inrush, port::free_port};
+use serde_json::Value;
+
+/// `make test-tools` puts the tools of other languages here.
+fn tool(name: &str) -> PathBuf {
+    let path = root().join("target/test-tools/venv/bin").join(name);
+    assert!(path.exists(), "{} is missing: run `make test-tools`", path.display());
+    path
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there")
+}
+
+async fn up() -> (Inrush, String) {
+    let (front, orders) = (free_port(), free_port());
+    let (listen, orders_listen) = (format!("127.0.0.1:{front}"), format!("127.0.0.1:{orders}"));
+    let arguments = ["up", "--listen", &listen, "--orders-listen", &orders_listen, "--admin-listen", "off"];
+    let mut process = Inrush::start(&arguments, &[]);
+    process.listening_on(front).await;
+    process.listening_on(orders).await;
+    (process, listen)
+}
+
+fn grpcurl(arguments: &[&str]) -> String {
+    let output =
+        Command::new(tool("grpcurl")).arg("-plaintext").args(arguments).output().expect("grpcurl runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+fn call(address: &str, method: &str, request: &Value) -> Value {
+    let said = grpcurl(&["-d", &request.to_string(), address, &format!("inrush.v1.{method}")]);
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{method}: {error}: {said}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_lists_and_calls_everything() {
+    let (_up, address) = up().await;
+    let listed = grpcurl(&[&address, "list"]);
+    for service in ["QueueService", "SaleAdminService", "SettlementService"] {
+        assert!(listed.contains(&format!("inrush.v1.{service}")), "{listed}");
+    }
+    assert!(listed.contains("grpc.health.v1.Health"), "{listed}");
+    let methods: Vec<String> = ["QueueService", "SaleAdminService", "SettlementService"]
+        .iter()
+        .flat_map(|service| {
+            let methods = grpcurl(&[&address, "list", &format!("inrush.v1.{service}")]);
+            methods.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(methods.len(), 17, "{methods:?}");
+    for method in &methods {
+        assert!(grpcurl(&[&address, "describe", method]).contains("rpc"), "{method}");
+    }
+
+    // Held, so that the first ticket stays in line until it is looked at and cancelled.
+    let sale = serde_json::json!({ "sale": { "sale_id": "by-hand", "stock": "5", "fulfilment_held": true } });
+    assert_eq!(call(&address, "SaleAdminService/CreateSale", &sale)["sale"]["state"], "SALE_STATE_OPEN");
+    let wish = serde_json::json!({ "sale_id": "by-hand", "buyer_id": "ann", "units": "1" });
+    let queued = call(&address, "QueueService/Enqueue", &wish);
+    let ticket = queued["queued"]["ticket"].as_str().expect("a ticket").to_owned();
+    let presented = serde_json::json!({ "ticket": ticket });
+    let polled = call(&address, "QueueService/PollStatus", &presented);
+    assert_eq!(polled["status"]["state"], "TICKET_STATE_WAITING");
+    assert_eq!(polled["status"]["position"], "1");
+    let many =
+        call(&address, "QueueService/BatchPollStatus", &serde_json::json!({ "tickets": [ticket, "forged"] }));
+    assert_eq!(many["results"][0]["status"]["position"], "1");
+    assert_eq!(many["results"][1]["error"]["reason"], "INVALID_TICKET");
+    assert_eq!(call(&address, "QueueService/Cancel", &presented)["cancelled"], true);
+    let watched = call(&address, "QueueService/WatchStatus", &presented);
+    assert_eq!(watched["status"]["state"], "TICKET_STATE_CANCELLED");
+    let name = serde_json::json!({ "sale_id": "by-hand" });
+    let part = serde_json::json!({ "sale_id": "by-hand", "part": "SALE_PART_FULFILMENT" });
+    call(&address, "SaleAdminService/ResumeSale", &part);
+    call(&address, "SaleAdminService/HoldSale", &part);
+    let update =
+        serde_json::json!({ "sale": { "sale_id": "by-hand", "stock": "9" }, "update_mask": "stock" });
+    assert_eq!(call(&address, "SaleAdminService/UpdateSale", &update)["sale"]["stock"], "9");
+    assert_eq!(
+        call(&address, "SaleAdminService/GetSale", &name)["sale"]["ledger"]["cancelled"]["tickets"],
+        "1"
+    );
+    assert_eq!(
+        call(&address, "SaleAdminService/ListSales", &serde_json::json!({}))["sales"][0]["saleId"],
+        "by-hand"
+    );
+    for method in ["ListDeadLetters", "CloseSale", "DeleteSale"] {
+        call(&address, &format!("SaleAdminService/{method}"), &name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_client_enqueues_polls_to_the_order_and_cancels() {
+    let (_up, address) = up().await;
+    let script = root().join("server/e2e/tests/python/buyer.py");
+    let output = Command::new(tool("python"))
+        .arg(script)
+        .arg(root().join("proto"))
+        .arg(&address)
+        .output()
+        .expect("python runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("ordered") && said.contains("cancelled"), "{said}");
+}

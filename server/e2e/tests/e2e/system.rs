@@ -1,0 +1,123 @@
+//! A whole system of processes on one Redis, as an operator would run it.
+
+use std::time::Duration;
+
+use inrush_client::{Client, proto};
+use inrush_e2e::{inrush::Inrush, port::free_port, postgres::Postgres, redis_server::RedisServer};
+use tokio::time::{Instant, sleep};
+
+/// Two keys' worth of entropy is not needed twice: all fronts of a test share this one, which is no secret.
+const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// Nothing in these tests takes this long, on any machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Processes and where they listen.
+pub struct System {
+    pub redis: RedisServer,
+    pub fronts: Vec<(Inrush, u16)>,
+    pub fulfilments: Vec<Inrush>,
+    pub orders: Inrush,
+    pub orders_port: u16,
+    pub database: String,
+}
+
+/// How many of each, and how they are set up.
+pub struct Shape<'a> {
+    pub fronts: usize,
+    pub fulfilments: usize,
+    pub redis: &'a [(&'a str, &'a str)],
+    pub orders: &'a [&'a str],
+}
+
+impl Default for Shape<'_> {
+    fn default() -> Self {
+        Self { fronts: 1, fulfilments: 1, redis: &[], orders: &[] }
+    }
+}
+
+impl System {
+    /// Starts everything, orders on a PostgreSQL database of its own.
+    pub async fn start(name: &str, shape: Shape<'_>) -> Self {
+        let redis = RedisServer::start_with(shape.redis).await;
+        let postgres = Postgres::shared().await.expect("a PostgreSQL server");
+        let database = postgres.create_database(name).await.expect("a database");
+        let mut fronts = Vec::new();
+        for _ in 0..shape.fronts {
+            fronts.push(start_front(&redis.url()).await);
+        }
+        let front = format!("http://127.0.0.1:{}", fronts[0].1);
+        let orders_port = free_port();
+        let listen = format!("127.0.0.1:{orders_port}");
+        let mut arguments = vec!["orders", "--listen", &listen, "--admin-listen", "off", "--front", &front];
+        arguments.extend(["--database", &database]);
+        arguments.extend(shape.orders);
+        let mut orders = Inrush::start(&arguments, &[]);
+        orders.listening_on(orders_port).await;
+        let mut system = Self { redis, fronts, fulfilments: Vec::new(), orders, orders_port, database };
+        for _ in 0..shape.fulfilments {
+            system.start_fulfilment();
+        }
+        system
+    }
+
+    /// Starts one more fulfilment.
+    pub fn start_fulfilment(&mut self) {
+        let orders = format!("http://127.0.0.1:{}", self.orders_port);
+        let arguments =
+            ["fulfilment", "--store", &self.redis.url(), "--orders", &orders, "--admin-listen", "off"];
+        self.fulfilments.push(Inrush::start(&arguments, &[]));
+    }
+
+    /// A client that knows all fronts.
+    pub async fn client(&self) -> Client {
+        connect(&self.fronts.iter().map(|&(_, port)| port).collect::<Vec<_>>()).await
+    }
+
+    /// Waits until the sale's ledger is as `wanted`.
+    pub async fn ledger_where(
+        &self,
+        sale: &str,
+        what: &str,
+        wanted: impl Fn(&proto::Ledger) -> bool,
+    ) -> proto::Ledger {
+        let client = self.client().await;
+        let started = Instant::now();
+        loop {
+            let ledger =
+                client.admin().get_sale(sale).await.ok().and_then(|sale| sale.ledger).unwrap_or_default();
+            if wanted(&ledger) {
+                return ledger;
+            }
+            assert!(started.elapsed() < PATIENCE, "still not {what}: {ledger:#?}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Starts a front on a free port.
+pub async fn start_front(store: &str) -> (Inrush, u16) {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let arguments = ["front", "--listen", &listen, "--store", store, "--admin-listen", "off"];
+    let mut front = Inrush::start(&arguments, &[("INRUSH_TICKETS_KEYS", TICKET_KEYS)]);
+    front.listening_on(port).await;
+    (front, port)
+}
+
+/// A client of the fronts on these ports.
+pub async fn connect(ports: &[u16]) -> Client {
+    let urls: Vec<String> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+    let settings = inrush_client::ClientSettings::new(urls);
+    Client::connect(settings).await.expect("a front answers")
+}
+
+/// Tickets or units, whichever way a ledger's absent count is written.
+pub fn tickets(count: Option<proto::Count>) -> u64 {
+    count.unwrap_or_default().tickets
+}
+
+/// Creates a sale of `stock` units.
+pub async fn create_sale(client: &Client, sale: proto::Sale) {
+    client.admin().create_sale(sale).await.expect("the sale can be created");
+}

@@ -1,0 +1,79 @@
+//! All services in this process on ports of their own, for the demo.
+
+use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
+
+use anyhow::Context as _;
+use inrush_core::{Keyring, Store};
+use inrush_front::FrontSettings;
+use inrush_fulfilment::FulfilmentSettings;
+use inrush_orders::{OrderBook, OrderSettings, OrderSystem};
+use inrush_runtime::shutdown::Shutdown;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{announcement::url, front, fulfilment, orders, services::Services};
+
+/// Takes any free port of this machine alone.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// Running services.
+pub(crate) struct Embedded {
+    front_url: String,
+    book: OrderBook,
+    shutdown: Shutdown,
+    services: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Embedded {
+    /// Starts a front, fulfilment and an order system on `store`, connected through real sockets.
+    ///
+    /// # Errors
+    /// If one of them cannot be started.
+    pub(crate) async fn start(store: Arc<dyn Store>, orders: OrderSettings) -> anyhow::Result<Self> {
+        let mut front = FrontSettings { listen: ANY_PORT.to_owned(), ..FrontSettings::default() };
+        // Nobody has to notice that this front leaves.
+        front.drain.grace = Duration::ZERO;
+        // The rush comes from the same process and needs its share of the machine.
+        front.cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2);
+        let front_listeners = front.bind("front.listen")?;
+        let front_url = front::address(&front, &front_listeners)?;
+        let orders_listener =
+            TcpListener::bind(ANY_PORT).await.context("no free port for the order system")?;
+        let fulfilment = FulfilmentSettings {
+            orders: vec![url(false, orders_listener.local_addr()?)],
+            ..FulfilmentSettings::default()
+        };
+        let system = OrderSystem::open(OrderSettings { front: Some(front_url.parse()?), ..orders }).await?;
+        let book = system.book();
+
+        let mut services = Services::on_signals()?;
+        let shutdown = services.shutdown().clone();
+        front::add(&mut services, front, Arc::clone(&store), Keyring::ephemeral()?, front_listeners);
+        fulfilment::add(&mut services, fulfilment, store);
+        orders::add(&mut services, system, orders_listener);
+        Ok(Self { front_url, book, shutdown, services: tokio::spawn(services.run()) })
+    }
+
+    /// Where callers connect.
+    pub(crate) fn front_url(&self) -> &str {
+        &self.front_url
+    }
+
+    /// The order database.
+    pub(crate) const fn book(&self) -> &OrderBook {
+        &self.book
+    }
+
+    /// Waits until the process is told to end, or a service fails.
+    pub(crate) async fn ending(&self) {
+        self.shutdown.started().await;
+    }
+
+    /// Stops the services, one after the other.
+    ///
+    /// # Errors
+    /// The first service that failed or did not stop.
+    pub(crate) async fn stop(self, reason: &str) -> anyhow::Result<()> {
+        self.shutdown.start(reason);
+        self.services.await.context("the services failed")?
+    }
+}
