@@ -1,1 +1,89 @@
-//! inrush-fulfilment
+//! Fulfilment: claims entries in line order, streams them to the order system, and settles the results.
+//!
+//! The way of an entry: the [`scheduler`] gives its sale a turn, decided by the [`agenda`]; the [`claimer`] takes it under a
+//! lease and into the [`window`], the bounded number of places for entries on their way; a [`dispatcher`] has it sent on
+//! an [`order_stream`] and turns the result into an [`answer`]; the [`settler`] records that in the store. Beside them
+//! the [`lease_keeper`] extends the leases of entries that take long, the [`recoverer`] takes back leases that ended, of
+//! any worker, and the [`sweeper`] looks at every sale now and then in case an announcement was lost.
+//!
+//! What is bounded: unanswered entries by [`concurrency`] and by the credit of the order system; unsettled outcomes by
+//! the same number again; calls of the store by one for each sale and kind. What is absent: a task or a timer for each
+//! entry, and polling.
+
+use std::sync::Arc;
+
+use inrush_core::{Store, StoreError};
+use inrush_runtime::{shutdown::Shutdown, tasks::FailedTask};
+
+mod agenda;
+mod answer;
+mod claimer;
+mod concurrency;
+mod dispatcher;
+mod hand_back;
+mod lane;
+mod lease_keeper;
+mod order_stream;
+mod outbound;
+mod recoverer;
+mod scheduler;
+mod seldom;
+mod settings;
+mod settler;
+mod statistics;
+mod sweeper;
+mod unanswered;
+mod window;
+mod worker;
+
+pub use settings::{Backoff, FulfilmentSettings, InvalidSetting};
+pub use statistics::{Counts, Statistics};
+
+use self::worker::Worker;
+
+/// What a worker is made of.
+pub struct Parts {
+    /// How it works.
+    pub settings: FulfilmentSettings,
+    /// Where the sales are. Claiming and settling get connections of their own from it.
+    pub store: Arc<dyn Store>,
+    /// Counts what it does; keep a clone to read them.
+    pub statistics: Statistics,
+}
+
+/// Runs a worker until shutdown starts, then drains it: nothing new is claimed, what is unanswered may finish within
+/// `drain_grace` and is handed back otherwise, and all outcomes are recorded. Any number of workers can share a store.
+///
+/// It waits for a store that is away, also at the start. Dropping the future drains in the background without grace.
+///
+/// # Errors
+/// A setting that breaks its rule, a store that cannot be used, a part of the worker that failed (which also starts the
+/// shutdown), or outcomes that could not be recorded at the end because the store was away.
+pub async fn run(Parts { settings, store, statistics }: Parts, shutdown: Shutdown) -> Result<(), FulfilmentError> {
+    settings.validate()?;
+    let Some(worker) = Worker::start(settings, store, statistics, &shutdown).await? else {
+        return Ok(());
+    };
+    shutdown.started().await;
+    worker.drain().await
+}
+
+/// Why fulfilment ended other than by a complete drain.
+#[derive(Debug, thiserror::Error)]
+pub enum FulfilmentError {
+    /// A setting breaks its rule.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part of the worker failed: a defect.
+    #[error(transparent)]
+    Task(#[from] FailedTask),
+    /// The store was away to the end. The tickets' leases end, and the order system is asked for them again.
+    #[error("{outcomes} outcomes could not be recorded before the end, because the store is away: check the store")]
+    Unrecorded {
+        /// How many.
+        outcomes: usize,
+    },
+}

@@ -1,0 +1,121 @@
+//! What the order system says of an entry, in the words of the store.
+
+use std::time::Duration;
+
+use inrush_core::{
+    SaleId,
+    store::{Outcome, Settlement},
+};
+use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
+
+use crate::{settings::Backoff, unanswered::Unanswered};
+
+/// An outcome on its way to the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) sale: SaleId,
+    pub(crate) settlement: Settlement,
+}
+
+/// The contract's bound on an order id, in bytes.
+const LONGEST_ORDER_ID: usize = 128;
+
+/// The order system cannot send a ticket away for longer: a mistaken number must not lose it.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
+impl Answer {
+    /// What the order system said, or did not say, of an entry.
+    pub(crate) fn from_order_system(
+        unanswered: Unanswered,
+        outcome: Option<order_result::Outcome>,
+        backoff: &Backoff,
+    ) -> Self {
+        let again = |reason: String| Outcome::Retry { after: backoff.pause(unanswered.attempt), reason };
+        let outcome = match outcome {
+            Some(order_result::Outcome::Created(OrderCreated { order_id })) => match order_id.len() {
+                1..=LONGEST_ORDER_ID => Outcome::Ordered { order_id },
+                bytes => again(format!(
+                    "the order system named an order id of {bytes} bytes; it must have 1 to {LONGEST_ORDER_ID}"
+                )),
+            },
+            Some(order_result::Outcome::Rejected(OrderRejected { reason })) => Outcome::Rejected { reason },
+            Some(order_result::Outcome::Retry(OrderRetry { retry_after, reason })) => {
+                match retry_after.and_then(|after| Duration::try_from(after).ok()) {
+                    Some(after) => Outcome::Retry { after: after.min(LONGEST_RETRY_AFTER), reason },
+                    None => again(reason),
+                }
+            }
+            None => again("the order system answered without an outcome".to_owned()),
+        };
+        Self::new(unanswered, outcome)
+    }
+
+    /// An entry goes back in line without an answer, to be sent again.
+    pub(crate) fn hand_back(unanswered: Unanswered, after: Duration, reason: &str) -> Self {
+        Self::new(unanswered, Outcome::Retry { after, reason: reason.to_owned() })
+    }
+
+    fn new(Unanswered { sale, leased, .. }: Unanswered, outcome: Outcome) -> Self {
+        Self { sale, settlement: Settlement { leased, outcome } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_core::store::Leased;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::lane::LaneId;
+
+    const BACKOFF: Backoff =
+        Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(1), jitter: 0.0 };
+
+    fn outcome_of(said: Option<order_result::Outcome>) -> Outcome {
+        let unanswered = Unanswered {
+            sale: "phone".parse().unwrap(),
+            leased: Leased { seq: 1, fence: 1 },
+            attempt: 3,
+            lane: LaneId(0),
+            lease: Duration::from_secs(30),
+            renew_at: Instant::now(),
+            overdue_at: Instant::now(),
+        };
+        Answer::from_order_system(unanswered, said, &BACKOFF).settlement.outcome
+    }
+
+    fn created(order_id: String) -> Option<order_result::Outcome> {
+        Some(order_result::Outcome::Created(OrderCreated { order_id }))
+    }
+
+    fn retry(retry_after: Option<prost_types::Duration>) -> Option<order_result::Outcome> {
+        Some(order_result::Outcome::Retry(OrderRetry { retry_after, reason: "busy".to_owned() }))
+    }
+
+    fn wait(outcome: Outcome) -> Duration {
+        match outcome {
+            Outcome::Retry { after, .. } => after,
+            Outcome::Ordered { .. } | Outcome::Rejected { .. } => panic!("{outcome:?}"),
+        }
+    }
+
+    #[test]
+    fn an_order_needs_an_id_within_the_contract() {
+        assert_eq!(outcome_of(created("o-1".into())), Outcome::Ordered { order_id: "o-1".into() });
+        assert_eq!(outcome_of(created("x".repeat(128))), Outcome::Ordered { order_id: "x".repeat(128) });
+        for id in [String::new(), "x".repeat(129)] {
+            assert_eq!(wait(outcome_of(created(id))), Duration::from_millis(400));
+        }
+    }
+
+    #[test]
+    fn a_retry_waits_as_long_as_asked_and_else_longer_with_every_attempt() {
+        let asked = |seconds, nanos| retry(Some(prost_types::Duration { seconds, nanos }));
+        assert_eq!(wait(outcome_of(asked(2, 500_000_000))), Duration::from_millis(2_500));
+        assert_eq!(wait(outcome_of(asked(0, 0))), Duration::ZERO);
+        assert_eq!(wait(outcome_of(asked(i64::MAX, 0))), LONGEST_RETRY_AFTER);
+        assert_eq!(wait(outcome_of(asked(-1, 0))), Duration::from_millis(400));
+        assert_eq!(wait(outcome_of(retry(None))), Duration::from_millis(400));
+        assert_eq!(wait(outcome_of(None)), Duration::from_millis(400));
+    }
+}

@@ -1,0 +1,108 @@
+//! Claiming: entries of one sale move from the store into the window and into an order stream.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_core::{
+    SaleId, Store, StoreError, TicketId,
+    entry::ClaimedEntry,
+    store::{Claim, ClaimRequest, Leased, Outlook},
+};
+use inrush_proto::v1::OrderRequest;
+use tokio::{
+    sync::mpsc::error::TrySendError,
+    time::Instant,
+};
+
+use crate::{
+    hand_back::HandBack,
+    lane::LaneId,
+    statistics::{Counter, Statistics},
+    unanswered::Unanswered,
+    window::{Reservation, Window},
+};
+
+/// Makes claims, any number at a time, at most one for each sale.
+#[derive(Clone)]
+pub(crate) struct Claimer {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) window: Arc<Window>,
+    pub(crate) hand_back: HandBack,
+    pub(crate) statistics: Statistics,
+    /// The part of a lease after which it is extended.
+    pub(crate) extend_at: f64,
+    /// How long the order system may take for an answer.
+    pub(crate) answer_timeout: Duration,
+}
+
+/// What one claim brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) entries: usize,
+    pub(crate) outlook: Outlook,
+}
+
+impl Claimer {
+    /// Fills the reserved places with the sale's next entries and puts them into the stream.
+    pub(crate) async fn claim(&self, sale: &SaleId, places: Reservation) -> Result<Claimed, StoreError> {
+        // Leases are reckoned from before the question, so that ours end before the store's.
+        let asked_at = Instant::now();
+        let claim = self.store.claim(sale, ClaimRequest { max: places.places() }).await?;
+        let claimed = Claimed { entries: claim.entries.len(), outlook: claim.outlook };
+        if claimed.entries > 0 {
+            self.statistics.add(Counter::Claimed, claimed.entries);
+            self.dispatch(sale, claim, places, asked_at).await;
+        }
+        Ok(claimed)
+    }
+
+    async fn dispatch(&self, sale: &SaleId, claim: Claim, places: Reservation, asked_at: Instant) {
+        let fence = claim.fence;
+        let (orders, unanswered) = self.split(sale, claim, places.lane(), asked_at);
+        let unsent = match places.fill(unanswered) {
+            Ok(outbound) => match outbound.try_send(orders) {
+                Ok(()) => return,
+                // The stream broke this moment, or the order system does not read.
+                Err(TrySendError::Closed(orders) | TrySendError::Full(orders)) => {
+                    let leases = orders.into_iter().map(|order| {
+                        let leased = Leased { seq: order.seq, fence };
+                        (order.ticket_id, leased)
+                    });
+                    self.window.withdraw(leases)
+                }
+            },
+            Err(unanswered) => unanswered,
+        };
+        self.hand_back.broken(unsent).await;
+    }
+
+    /// What is sent, and what is remembered of it.
+    fn split(
+        &self,
+        sale: &SaleId,
+        Claim { epoch, fence, lease, entries, outlook: _ }: Claim,
+        lane: LaneId,
+        asked_at: Instant,
+    ) -> (Vec<OrderRequest>, Vec<(String, Unanswered)>) {
+        let renew_at = asked_at + lease.mul_f64(self.extend_at);
+        let overdue_at = asked_at + self.answer_timeout;
+        entries
+            .into_iter()
+            .map(|ClaimedEntry { seq, attempt, entry }| {
+                let ticket_id = TicketId { sale: sale.clone(), epoch, seq }.to_string();
+                let order = OrderRequest {
+                    ticket_id: ticket_id.clone(),
+                    sale_id: sale.as_str().to_owned(),
+                    seq,
+                    buyer_id: entry.buyer.as_str().to_owned(),
+                    units: entry.units,
+                    payload: entry.payload.into(),
+                    attempt,
+                    trace_context: entry.trace.into(),
+                };
+                let leased = Leased { seq, fence };
+                let sale = sale.clone();
+                (order, (ticket_id, Unanswered { sale, leased, attempt, lane, lease, renew_at, overdue_at }))
+            })
+            .unzip()
+    }
+}

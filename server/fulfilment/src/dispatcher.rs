@@ -1,0 +1,84 @@
+//! Dispatching: keeps one order stream up, and turns what the order system says on it into outcomes.
+
+use std::sync::Arc;
+
+use inrush_proto::v1::CreateOrdersResponse;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+
+use crate::{
+    answer::Answer,
+    hand_back::HandBack,
+    lane::LaneId,
+    order_stream::{Ended, stream},
+    seldom::Seldom,
+    settings::Backoff,
+    statistics::{Counter, Statistics},
+    window::Window,
+};
+
+/// Keeps the stream of one lane.
+pub(crate) struct Dispatcher {
+    pub(crate) lane: LaneId,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) window: Arc<Window>,
+    pub(crate) answers: mpsc::Sender<Vec<Answer>>,
+    pub(crate) hand_back: HandBack,
+    pub(crate) statistics: Statistics,
+    /// For entries that the order system wants again without saying when.
+    pub(crate) retry: Backoff,
+    /// For the stream.
+    pub(crate) reconnect: Backoff,
+}
+
+impl Dispatcher {
+    /// Streams until told to stop; a stream that ends is followed by another.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut failures = 0_u32;
+        let mut warnings = Seldom::default();
+        while !stop.is_cancelled() {
+            let mut answered = false;
+            let ended = stream(&self, &mut answered, &stop).await;
+            self.hand_back.broken(self.window.close(self.lane)).await;
+            if matches!(ended, Ended::Stopped) {
+                return;
+            }
+            failures = if answered { 1 } else { failures.saturating_add(1) };
+            let pause = self.reconnect.pause(failures);
+            if warnings.is_time(Instant::now()) {
+                let order_system = self.endpoint.uri();
+                tracing::warn!(%order_system, ?pause, "an order stream is down, and will be tried again: {ended}");
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Takes a message of the order system in; true if it answers an entry.
+    pub(crate) async fn hear(&self, CreateOrdersResponse { results, credit }: CreateOrdersResponse) -> bool {
+        self.window.grant(self.lane, credit);
+        if results.is_empty() {
+            return false;
+        }
+        let unanswered = self.window.answer(results.iter().map(|result| result.ticket_id.as_str()));
+        let unknown = unanswered.iter().filter(|entry| entry.is_none()).count();
+        self.statistics.add(Counter::Unknown, unknown);
+        let answers: Vec<Answer> = unanswered
+            .into_iter()
+            .zip(results)
+            .filter_map(|(unanswered, result)| {
+                Some(Answer::from_order_system(unanswered?, result.outcome, &self.retry))
+            })
+            .collect();
+        let answered = !answers.is_empty();
+        // The settler outlives every stream; without it the process is at its end.
+        let _ = self.answers.send(answers).await;
+        answered
+    }
+}

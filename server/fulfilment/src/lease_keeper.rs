@@ -1,0 +1,92 @@
+//! Keeping leases: those of unanswered entries are extended before they end, so that nobody else is given an entry that
+//! the order system is still working on. An entry whose answer takes too long is handed back instead.
+
+use std::{collections::HashMap, sync::Arc};
+
+use inrush_core::{
+    SaleId, Store, StoreError,
+    store::{Leased, MAX_BATCH},
+};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    hand_back::HandBack,
+    seldom::Seldom,
+    statistics::{Counter, Statistics},
+    unanswered::DueLease,
+    window::Window,
+};
+
+/// Keeps the leases of the window's entries.
+pub(crate) struct LeaseKeeper {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) window: Arc<Window>,
+    pub(crate) hand_back: HandBack,
+    pub(crate) statistics: Statistics,
+    /// The part of a lease after which it is extended.
+    pub(crate) extend_at: f64,
+    pub(crate) warnings: Seldom,
+}
+
+impl LeaseKeeper {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.keep() => {}
+        }
+    }
+
+    async fn keep(&mut self) {
+        loop {
+            let due = self.window.take_due(Instant::now());
+            self.hand_back.overdue(due.overdue).await;
+            for (sale, leases) in by_sale(due.leases) {
+                for batch in leases.chunks(MAX_BATCH) {
+                    self.extend(&sale, batch).await;
+                }
+            }
+            tokio::select! {
+                () = self.window.due_sooner() => {}
+                () = sleep_until(due.next.unwrap_or_else(Instant::now)), if due.next.is_some() => {}
+            }
+        }
+    }
+
+    /// A call that fails is repeated when the leases come due again, soon.
+    async fn extend(&mut self, sale: &SaleId, leases: &[DueLease]) {
+        let asked_at = Instant::now();
+        let names: Vec<Leased> = leases.iter().map(|due| due.leased).collect();
+        match self.store.extend(sale, &names).await {
+            Ok(kept) => self.note(leases, &kept, asked_at),
+            Err(StoreError::SaleNotFound(_)) => self.note(leases, &vec![false; leases.len()], asked_at),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_))) => {
+                if self.warnings.is_time(asked_at) {
+                    tracing::warn!(%sale, leases = leases.len(), "leases cannot be extended: {error}");
+                }
+            }
+        }
+    }
+
+    fn note(&self, leases: &[DueLease], kept: &[bool], asked_at: Instant) {
+        let (kept, lost): (Vec<_>, Vec<_>) = leases.iter().cloned().zip(kept).partition(|(_, kept)| **kept);
+        self.statistics.add(Counter::Extended, kept.len());
+        self.window.extended(kept.into_iter().map(|(due, _)| {
+            let renew_at = asked_at + due.lease.mul_f64(self.extend_at);
+            (due, renew_at)
+        }));
+        let forgotten = self.window.lost(lost.into_iter().map(|(due, _)| due));
+        if forgotten > 0 {
+            self.statistics.add(Counter::LeasesLost, forgotten);
+            tracing::warn!(leases = forgotten, "leases were lost while the order system worked on their entries");
+        }
+    }
+}
+
+fn by_sale(leases: Vec<DueLease>) -> HashMap<SaleId, Vec<DueLease>> {
+    let mut sales: HashMap<SaleId, Vec<DueLease>> = HashMap::new();
+    for due in leases {
+        sales.entry(due.sale.clone()).or_default().push(due);
+    }
+    sales
+}

@@ -1,0 +1,240 @@
+//! What can be set, and what makes sense.
+
+use std::time::Duration;
+
+use inrush_core::store::MAX_BATCH;
+use inrush_runtime::tls::{ClientTlsSettings, TlsError};
+use serde::{Deserialize, Serialize};
+use tonic::transport::Endpoint;
+
+/// Settings of fulfilment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FulfilmentSettings {
+    /// Addresses of the order system, `http://HOST:PORT` or `https://HOST:PORT`: 1 to 64. Each gets streams of its own.
+    pub orders: Vec<String>,
+    /// Whom to trust, for addresses with `https`.
+    pub tls: ClientTlsSettings,
+    /// Order streams to each address: 1 to 64. The order system sees the line in order on each stream, so with one
+    /// stream to one address it sees the whole line in order.
+    pub streams: usize,
+    /// Most entries that may wait for the order system's answer, over all sales and streams: 1 to 65,536. The order
+    /// system can ask for less.
+    pub concurrency: usize,
+    /// Most entries claimed by one call of the store: 1 to 256.
+    pub claim_batch: usize,
+    /// Most outcomes recorded by one call of the store: 1 to 256.
+    pub settle_batch: usize,
+    /// How long an entry waits before it is tried again, where the order system does not say.
+    pub retry: Backoff,
+    /// How long to wait before asking an order system or a store again that is away.
+    pub reconnect: Backoff,
+    /// Sales looked at per second in case an announcement was lost, however many there are: 1 to 100,000.
+    pub sweep_rate: u32,
+    /// Sales looked at per second after announcements are known to be lost, and at the start: 1 to 100,000.
+    pub full_sweep_rate: u32,
+    /// How long a busy sale goes without a look for leases that have ended: 10 ms to 1 h.
+    #[serde(with = "humantime_serde")]
+    pub recover_interval: Duration,
+    /// The part of a lease after which it is extended: 0.2 to 0.8.
+    pub extend_at: f64,
+    /// How long the order system may take for one answer before the entry is handed back to be sent again: 100 ms to 24 h.
+    #[serde(with = "humantime_serde")]
+    pub answer_timeout: Duration,
+    /// How long unanswered entries are waited for at the end before they are handed back: at most 1 h.
+    #[serde(with = "humantime_serde")]
+    pub drain_grace: Duration,
+}
+
+/// Pauses that double from the first to the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backoff {
+    /// The pause after the first failure: 1 ms to 1 h.
+    #[serde(with = "humantime_serde")]
+    pub initial: Duration,
+    /// The longest pause: `initial` to 24 h.
+    #[serde(with = "humantime_serde")]
+    pub max: Duration,
+    /// By what part of it a pause is shortened at most, at random, so that what failed together does not come back
+    /// together: 0 to 1.
+    pub jitter: f64,
+}
+
+/// A setting that breaks its rule.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSetting {
+    /// A value out of its range, or one that does not go with another.
+    #[error("fulfilment.{key}: {rule}")]
+    Rule {
+        /// The key below `fulfilment`.
+        key: &'static str,
+        /// What it must be.
+        rule: String,
+    },
+    /// TLS cannot be set up as asked.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Each lane costs a task and a connection.
+const MOST_ADDRESSES: usize = 64;
+const MOST_STREAMS: usize = 64;
+/// An unanswered entry takes about 1 KiB, so that a worker at its limit holds 64 MiB.
+const MOST_CONCURRENCY: usize = 65_536;
+const FASTEST_SWEEP: u32 = 100_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+impl Default for FulfilmentSettings {
+    fn default() -> Self {
+        Self {
+            orders: vec!["http://127.0.0.1:50061".to_owned()],
+            tls: ClientTlsSettings::default(),
+            streams: 1,
+            concurrency: 1_024,
+            claim_batch: MAX_BATCH,
+            settle_batch: MAX_BATCH,
+            retry: Backoff::default(),
+            reconnect: Backoff { max: Duration::from_secs(5), ..Backoff::default() },
+            sweep_rate: 50,
+            full_sweep_rate: 2_000,
+            recover_interval: Duration::from_secs(2),
+            extend_at: 0.5,
+            answer_timeout: Duration::from_secs(300),
+            drain_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { initial: Duration::from_millis(100), max: Duration::from_secs(30), jitter: 0.5 }
+    }
+}
+
+impl FulfilmentSettings {
+    /// Checks every setting against its bounds.
+    ///
+    /// # Errors
+    /// Names the first setting that breaks its rule, and the rule.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        between("orders", &self.orders.len(), &1, &MOST_ADDRESSES, "addresses")?;
+        between("streams", &self.streams, &1, &MOST_STREAMS, "")?;
+        between("concurrency", &self.concurrency, &1, &MOST_CONCURRENCY, "")?;
+        between("claim_batch", &self.claim_batch, &1, &MAX_BATCH, "")?;
+        between("settle_batch", &self.settle_batch, &1, &MAX_BATCH, "")?;
+        self.retry.validate("retry")?;
+        self.reconnect.validate("reconnect")?;
+        between("sweep_rate", &self.sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
+        between("full_sweep_rate", &self.full_sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
+        lasts("recover_interval", self.recover_interval, Duration::from_millis(10), HOUR)?;
+        between("extend_at", &self.extend_at, &0.2, &0.8, "of the lease")?;
+        lasts("answer_timeout", self.answer_timeout, Duration::from_millis(100), DAY)?;
+        lasts("drain_grace", self.drain_grace, Duration::ZERO, HOUR)?;
+        self.endpoints().map(drop)
+    }
+
+    /// One endpoint for each address, ready to connect.
+    pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, InvalidSetting> {
+        let tls = self.tls.load("fulfilment.tls")?;
+        self.orders
+            .iter()
+            .map(|address| {
+                let endpoint = Endpoint::from_shared(address.clone())
+                    .map_err(|_| broken("orders", format!("`{address}` is not an address: write http://HOST:PORT")))?;
+                match (endpoint.uri().scheme_str(), &tls) {
+                    (Some("http"), None) => Ok(endpoint),
+                    (Some("https"), Some(tls)) => endpoint
+                        .tls_config(tls.clone())
+                        .map_err(|error| broken("tls", format!("cannot be used for `{address}`: {error}"))),
+                    (Some("http"), Some(_)) => {
+                        Err(broken("orders", format!("`{address}` has no TLS, but fulfilment.tls is set: write https://")))
+                    }
+                    (Some("https"), None) => {
+                        Err(broken("tls.ca_file", format!("is needed to trust `{address}`: name the authorities' file")))
+                    }
+                    _ => Err(broken("orders", format!("`{address}` must start with http:// or https://"))),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Backoff {
+    /// The pause after this many failures in a row.
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        let pause = self.initial.saturating_mul(1 << doublings).min(self.max);
+        pause.mul_f64(1.0 - self.jitter * rand::random_range(0.0..=1.0))
+    }
+
+    fn validate(&self, table: &'static str) -> Result<(), InvalidSetting> {
+        lasts(table, self.initial, Duration::from_millis(1), HOUR)?;
+        lasts(table, self.max, self.initial, DAY)?;
+        between(table, &self.jitter, &0.0, &1.0, "as jitter")
+    }
+}
+
+fn between<T: PartialOrd + std::fmt::Display>(
+    key: &'static str,
+    value: &T,
+    least: &T,
+    most: &T,
+    unit: &str,
+) -> Result<(), InvalidSetting> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(broken(key, format!("is {value}; it must be {least} to {most} {unit}").trim_end().to_owned()))
+}
+
+fn lasts(key: &'static str, value: Duration, least: Duration, most: Duration) -> Result<(), InvalidSetting> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(broken(key, format!("is {value:?}; it must be {least:?} to {most:?}")))
+}
+
+fn broken(key: &'static str, rule: String) -> InvalidSetting {
+    InvalidSetting::Rule { key, rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(change: impl FnOnce(&mut FulfilmentSettings)) -> Option<String> {
+        let mut settings = FulfilmentSettings::default();
+        change(&mut settings);
+        let message = settings.validate().err()?.to_string();
+        message.split(':').next().map(ToOwned::to_owned)
+    }
+
+    #[test]
+    fn the_defaults_are_fine_and_what_is_out_of_range_is_named() {
+        assert_eq!(key_of(|_| ()), None);
+        assert_eq!(key_of(|s| s.orders.clear()).as_deref(), Some("fulfilment.orders"));
+        assert_eq!(key_of(|s| s.orders = vec!["ftp://x".into()]).as_deref(), Some("fulfilment.orders"));
+        assert_eq!(key_of(|s| s.orders = vec!["no address".into()]).as_deref(), Some("fulfilment.orders"));
+        assert_eq!(key_of(|s| s.orders = vec!["https://x:1".into()]).as_deref(), Some("fulfilment.tls.ca_file"));
+        assert_eq!(key_of(|s| s.concurrency = 0).as_deref(), Some("fulfilment.concurrency"));
+        assert_eq!(key_of(|s| s.claim_batch = MAX_BATCH + 1).as_deref(), Some("fulfilment.claim_batch"));
+        assert_eq!(key_of(|s| s.extend_at = f64::NAN).as_deref(), Some("fulfilment.extend_at"));
+        assert_eq!(key_of(|s| s.retry.max = Duration::ZERO).as_deref(), Some("fulfilment.retry"));
+        assert_eq!(key_of(|s| s.reconnect.jitter = 1.5).as_deref(), Some("fulfilment.reconnect"));
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_are_shortened_by_the_jitter_at_most() {
+        let exact = Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(35), jitter: 0.0 };
+        let pauses: Vec<u128> = [0, 1, 2, 3, 4, u32::MAX].map(|failures| exact.pause(failures).as_millis()).into();
+        assert_eq!(pauses, [10, 10, 20, 35, 35, 35]);
+        let jittered = Backoff { jitter: 0.5, ..exact };
+        for _ in 0..100 {
+            let pause = jittered.pause(1);
+            assert!(pause >= Duration::from_millis(5) && pause <= Duration::from_millis(10), "{pause:?}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Settling: outcomes are recorded in the store, in batches, one call in flight for each sale. What comes in during a
+//! call forms the next batch, so batches grow with the load by themselves.
+//!
+//! While the store is away outcomes are kept and tried again, however long it takes: an ended lease that nobody has
+//! taken back can still be settled, and only the store knows. The window bounds how many outcomes there can be.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use inrush_core::{
+    SaleId, Store, StoreError, TicketState,
+    store::{Outcome, Settled, Settlement},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    answer::Answer,
+    scheduler::Stir,
+    seldom::Seldom,
+    settings::Backoff,
+    statistics::{Counter, Statistics},
+    window::Window,
+};
+
+/// Most messages taken in before the calls are looked after again.
+const MESSAGES_AT_ONCE: usize = 64;
+
+/// Records outcomes.
+pub(crate) struct Settler {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) window: Arc<Window>,
+    /// Tells the scheduler what a settled outcome makes claimable.
+    pub(crate) stirs: mpsc::Sender<Stir>,
+    pub(crate) statistics: Statistics,
+    pub(crate) batch: usize,
+    pub(crate) backoff: Backoff,
+    pub(crate) warnings: Seldom,
+}
+
+/// Outcomes that wait for their sale's next call. A sale is in here while it has a call in flight.
+type Queues = HashMap<SaleId, Vec<Settlement>>;
+
+type Calls = FuturesUnordered<BoxFuture<'static, Reply>>;
+
+struct Reply {
+    sale: SaleId,
+    settlements: Vec<Settlement>,
+    /// Calls that failed in a row before this one.
+    failures: u32,
+    result: Result<Vec<Settled>, StoreError>,
+}
+
+impl Settler {
+    /// Runs until nobody can send an answer any more and all outcomes are recorded.
+    pub(crate) async fn run(mut self, mut answers: mpsc::Receiver<Vec<Answer>>) {
+        let mut queues = Queues::new();
+        let mut calls = Calls::new();
+        let mut received = Vec::with_capacity(MESSAGES_AT_ONCE);
+        let mut open = true;
+        loop {
+            tokio::select! {
+                messages = answers.recv_many(&mut received, MESSAGES_AT_ONCE), if open => {
+                    open = messages > 0;
+                    self.take_in(received.drain(..).flatten(), &mut queues, &calls);
+                }
+                Some(reply) = calls.next() => {
+                    if let Some(stir) = self.conclude(reply, &mut queues, &calls) {
+                        // The scheduler is gone when the worker is ending; then nothing is claimed any more.
+                        let _ = self.stirs.send(stir).await;
+                    }
+                }
+                else => return,
+            }
+        }
+    }
+
+    fn take_in(&self, answers: impl Iterator<Item = Answer>, queues: &mut Queues, calls: &Calls) {
+        let mut without_call = Vec::new();
+        for Answer { sale, settlement } in answers {
+            match queues.get_mut(&sale) {
+                Some(queue) => queue.push(settlement),
+                None => {
+                    queues.insert(sale.clone(), vec![settlement]);
+                    without_call.push(sale);
+                }
+            }
+        }
+        for sale in without_call {
+            self.start_next(sale, queues, calls);
+        }
+    }
+
+    /// Starts the sale's next call, or forgets the sale if there is nothing to record.
+    fn start_next(&self, sale: SaleId, queues: &mut Queues, calls: &Calls) {
+        let Some(queue) = queues.get_mut(&sale) else { return };
+        let batch = self.batch.min(queue.len());
+        if batch == 0 {
+            queues.remove(&sale);
+            return;
+        }
+        let settlements = queue.drain(..batch).collect();
+        calls.push(self.call(sale, settlements, 0, Duration::ZERO));
+    }
+
+    fn call(
+        &self,
+        sale: SaleId,
+        settlements: Vec<Settlement>,
+        failures: u32,
+        pause: Duration,
+    ) -> BoxFuture<'static, Reply> {
+        let store = Arc::clone(&self.store);
+        Box::pin(async move {
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+            let result = store.settle(&sale, &settlements).await;
+            Reply { sale, settlements, failures, result }
+        })
+    }
+
+    /// Ends a call, and says if something became claimable by it.
+    fn conclude(&mut self, reply: Reply, queues: &mut Queues, calls: &Calls) -> Option<Stir> {
+        let Reply { sale, settlements, failures, result } = reply;
+        let claimable_at = match result {
+            Ok(settled) => self.count(&sale, &settlements, &settled),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_))) => {
+                if self.warnings.is_time(Instant::now()) {
+                    tracing::warn!(%sale, "outcomes cannot be recorded, and will be tried again: {error}");
+                }
+                let failures = failures.saturating_add(1);
+                calls.push(self.call(sale, settlements, failures, self.backoff.pause(failures)));
+                return None;
+            }
+            Err(error @ (StoreError::SaleNotFound(_) | StoreError::Corrupt(_))) => {
+                let first = settlements.first();
+                tracing::error!(
+                    %sale,
+                    outcomes = settlements.len(),
+                    ?first,
+                    "outcomes are given up, because the store cannot take them: {error}"
+                );
+                self.statistics.add(Counter::Abandoned, settlements.len());
+                None
+            }
+        };
+        self.window.settled(settlements.len());
+        self.start_next(sale.clone(), queues, calls);
+        claimable_at.map(|at| Stir { sale, at })
+    }
+
+    /// Counts what was settled, and tells from when on that makes something claimable.
+    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[Settled]) -> Option<Instant> {
+        let now = Instant::now();
+        let mut counts = Counts::default();
+        let mut claimable_at: Option<Instant> = None;
+        let mut stir = |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
+        for (settlement, settled) in settlements.iter().zip(settled) {
+            match (settled, &settlement.outcome) {
+                (Settled::Stale, _) => counts.stale += 1,
+                (Settled::Done(TicketState::Ordered), _) => counts.ordered += 1,
+                // Its units are free for whoever is first in line.
+                (Settled::Done(TicketState::Rejected), _) => {
+                    counts.rejected += 1;
+                    stir(now);
+                }
+                (Settled::Done(TicketState::Dead), _) => counts.dead += 1,
+                (Settled::Done(_), Outcome::Retry { after, .. }) => {
+                    counts.retried += 1;
+                    stir(now + *after);
+                }
+                (Settled::Done(_), Outcome::Ordered { .. } | Outcome::Rejected { .. }) => {}
+            }
+        }
+        counts.add_to(&self.statistics);
+        if counts.dead > 0 {
+            tracing::warn!(
+                %sale,
+                tickets = counts.dead,
+                "tickets are dead after their last attempt: list them, then redrive or discard them"
+            );
+        }
+        claimable_at
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    ordered: usize,
+    rejected: usize,
+    retried: usize,
+    dead: usize,
+    stale: usize,
+}
+
+impl Counts {
+    fn add_to(&self, statistics: &Statistics) {
+        for (counter, count) in [
+            (Counter::Ordered, self.ordered),
+            (Counter::Rejected, self.rejected),
+            (Counter::Retried, self.retried),
+            (Counter::Dead, self.dead),
+            (Counter::Stale, self.stale),
+        ] {
+            statistics.add(counter, count);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The sweep: every sale is looked at now and then in case its announcement was lost.
+//!
+//! At the start, and whenever announcements are known to be lost, one pass goes over all sales at the full rate.
+//! Otherwise passes follow each other at the slow rate, which is the same however many sales there are.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_core::{SaleId, Store, StoreError};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Backoff;
+
+/// Most ids read by one command.
+const LARGEST_PAGE: u32 = 256;
+
+/// A pass over a few sales takes at least this long, so that one idle sale is not looked at all the time.
+const SHORTEST_PASS: Duration = Duration::from_secs(5);
+
+/// Goes over all sales and names each to the scheduler.
+pub(crate) struct Sweeper {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) looks: mpsc::Sender<SaleId>,
+    /// Told when announcements were lost.
+    pub(crate) missed: Arc<Notify>,
+    pub(crate) rate: u32,
+    pub(crate) full_rate: u32,
+    pub(crate) backoff: Backoff,
+}
+
+impl Sweeper {
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.sweep() => {}
+        }
+    }
+
+    async fn sweep(&self) {
+        loop {
+            self.pass(self.full_rate).await;
+            tokio::select! {
+                () = self.missed.notified() => {}
+                () = self.sweep_slowly() => {}
+            }
+        }
+    }
+
+    async fn sweep_slowly(&self) {
+        loop {
+            let next_pass = Instant::now() + SHORTEST_PASS;
+            self.pass(self.rate).await;
+            sleep_until(next_pass).await;
+        }
+    }
+
+    /// Names every sale once, at most `rate` per second.
+    async fn pass(&self, rate: u32) {
+        let page = rate.clamp(1, LARGEST_PAGE);
+        let mut after = None;
+        loop {
+            let ids = self.page(after.as_ref(), page).await;
+            let complete = ids.len() < page as usize;
+            let pause = Duration::from_secs_f64(f64::from(page) / f64::from(rate.max(1)));
+            after = ids.last().cloned();
+            for id in ids {
+                if self.looks.send(id).await.is_err() {
+                    // The scheduler is gone: the process is ending.
+                    return std::future::pending().await;
+                }
+            }
+            if complete {
+                return;
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// One page of ids, however long the store is away.
+    async fn page(&self, after: Option<&SaleId>, limit: u32) -> Vec<SaleId> {
+        let mut failures = 0_u32;
+        loop {
+            match self.store.sale_ids(after, limit as usize).await {
+                Ok(ids) => return ids,
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    self.report(failures, &error);
+                    sleep(self.backoff.pause(failures)).await;
+                }
+            }
+        }
+    }
+
+    fn report(&self, failures: u32, error: &StoreError) {
+        if failures == 1 {
+            tracing::warn!("cannot list the sales, and will go on trying: {error}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The entries that the order system has not answered yet, and what must happen to each if it does not.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
+
+use inrush_core::{SaleId, store::Leased};
+use tokio::time::Instant;
+
+use crate::lane::LaneId;
+
+/// One claimed entry without an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) sale: SaleId,
+    pub(crate) leased: Leased,
+    pub(crate) attempt: u32,
+    pub(crate) lane: LaneId,
+    /// How long a lease of its sale lasts.
+    pub(crate) lease: Duration,
+    /// When its lease should be extended.
+    pub(crate) renew_at: Instant,
+    /// When the order system has taken too long.
+    pub(crate) overdue_at: Instant,
+}
+
+/// A lease that should be extended.
+#[derive(Clone, Debug)]
+pub(crate) struct DueLease {
+    pub(crate) ticket_id: String,
+    pub(crate) sale: SaleId,
+    pub(crate) leased: Leased,
+    pub(crate) lease: Duration,
+}
+
+/// What has come due at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    pub(crate) leases: Vec<DueLease>,
+    /// No longer in the table.
+    pub(crate) overdue: Vec<Unanswered>,
+    /// When something comes due next.
+    pub(crate) next: Option<Instant>,
+}
+
+/// Leases that end within this part of a lease are extended together.
+const TOGETHER: u32 = 8;
+
+/// Unanswered entries by ticket id.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: HashMap<String, Unanswered>,
+}
+
+impl Table {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// A ticket that is claimed again replaces its earlier claim, whose lease must have been lost; that one is returned.
+    pub(crate) fn insert(&mut self, ticket_id: String, unanswered: Unanswered) -> Option<Unanswered> {
+        self.entries.insert(ticket_id, unanswered)
+    }
+
+    pub(crate) fn remove(&mut self, ticket_id: &str) -> Option<Unanswered> {
+        self.entries.remove(ticket_id)
+    }
+
+    /// Removes the entry if it is still under this lease.
+    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: Leased) -> Option<Unanswered> {
+        match self.entries.entry(ticket_id) {
+            Entry::Occupied(entry) if entry.get().leased == leased => Some(entry.remove()),
+            Entry::Occupied(_) | Entry::Vacant(_) => None,
+        }
+    }
+
+    pub(crate) fn remove_lane(&mut self, lane: LaneId) -> Vec<Unanswered> {
+        self.entries.extract_if(|_, unanswered| unanswered.lane == lane).map(|(_, unanswered)| unanswered).collect()
+    }
+
+    /// Notes that a lease was extended and should be again at `renew_at`.
+    pub(crate) fn extended(&mut self, due: &DueLease, renew_at: Instant) {
+        if let Some(unanswered) = self.entries.get_mut(&due.ticket_id)
+            && unanswered.leased == due.leased
+        {
+            unanswered.renew_at = renew_at;
+        }
+    }
+
+    /// Everything that has come due. A lease that is not extended meanwhile comes due again soon.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Due {
+        let overdue = self.entries.extract_if(|_, unanswered| unanswered.overdue_at <= now);
+        let mut due = Due { overdue: overdue.map(|(_, unanswered)| unanswered).collect(), ..Due::default() };
+        for (ticket_id, unanswered) in &mut self.entries {
+            let soon = now + unanswered.lease / TOGETHER;
+            if unanswered.renew_at <= soon {
+                unanswered.renew_at = soon;
+                due.leases.push(DueLease {
+                    ticket_id: ticket_id.clone(),
+                    sale: unanswered.sale.clone(),
+                    leased: unanswered.leased,
+                    lease: unanswered.lease,
+                });
+            }
+            let next = unanswered.renew_at.min(unanswered.overdue_at);
+            due.next = Some(due.next.map_or(next, |earliest| earliest.min(next)));
+        }
+        due
+    }
+}

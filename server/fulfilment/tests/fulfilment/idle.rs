@@ -1,0 +1,67 @@
+//! What sales cost that have nothing to do.
+
+use std::time::{Duration, Instant};
+
+use inrush_core::SaleSettings;
+use inrush_fulfilment::FulfilmentSettings;
+
+use crate::{
+    order_system::{OrderSystem, Reaction},
+    store::{Operation, TestStore, eventually},
+    worker::{Worker, settings},
+};
+
+const SALES: usize = 10_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_idle_sales_cost_no_more_than_the_sweep() {
+    const SWEEP_RATE: u32 = 100;
+    let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
+    for number in 0..SALES {
+        store.create(&format!("sale-{number}"), &SaleSettings::of_stock(10)).await;
+    }
+    let quick = FulfilmentSettings { full_sweep_rate: 100_000, sweep_rate: SWEEP_RATE, ..settings(&orders) };
+    let worker = Worker::start(quick, &store);
+    eventually("the full sweep is over", || store.calls(Operation::Recover) >= SALES).await;
+
+    let (before, start) = (store.all_calls(), Instant::now());
+    eventually("the slow sweep goes on", || store.calls(Operation::Recover) >= SALES + 150).await;
+    let (calls, elapsed) = (store.all_calls() - before, start.elapsed());
+    // A page of ids is one command for a second's worth of looks, and the first page comes at once.
+    let bound = (elapsed.as_secs_f64() + 1.0) * f64::from(SWEEP_RATE + 1) + 20.0;
+    assert!((calls as f64) < bound, "{calls} calls in {elapsed:?}");
+    assert_eq!(store.calls(Operation::Claim), 0, "idle sales are not claimed from");
+
+    // One of them wakes up: only that one is served, and at once.
+    store.enqueue("sale-7", 3).await;
+    store.ordered("sale-7", 3).await;
+    assert!(store.calls(Operation::Claim) <= 6, "{} claims for 3 tickets", store.calls(Operation::Claim));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_is_found_by_the_sweep_when_its_announcement_was_lost() {
+    let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
+    store.create("phone", &SaleSettings::of_stock(10)).await;
+    // More announcements than the channel keeps, while the worker is not there to hear them, and one sale that waits.
+    store.enqueue("phone", 10).await;
+    let worker = Worker::start(settings(&orders), &store);
+    store.ordered("phone", 10).await;
+    worker.stop().await;
+    assert!(store.calls(Operation::SaleIds) >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_worker_sleeps_while_it_can_do_nothing() {
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    store.create("phone", &SaleSettings::of_stock(1_000)).await;
+    store.enqueue("phone", 1_000).await;
+    let full = FulfilmentSettings { concurrency: 50, recover_interval: Duration::from_secs(3_600), ..settings(&orders) };
+    let worker = Worker::start(FulfilmentSettings { sweep_rate: 1, drain_grace: Duration::ZERO, ..full }, &store);
+    eventually("all places are taken", || orders.delivered() == 50).await;
+    let (before, start) = (store.all_calls(), Instant::now());
+    eventually("a slow pass went by", || start.elapsed() > Duration::from_secs(1)).await;
+    let calls = store.all_calls() - before;
+    assert!(calls <= 10, "{calls} calls while every place was taken");
+    worker.stop().await;
+}

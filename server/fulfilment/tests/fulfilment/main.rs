@@ -1,0 +1,11 @@
+//! Fulfilment against the memory store and an order system of its own, over real sockets.
+
+mod failures;
+mod flow;
+mod idle;
+mod leases;
+mod order_system;
+mod outcomes;
+mod shutdown;
+mod store;
+mod worker;

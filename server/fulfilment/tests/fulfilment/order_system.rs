@@ -1,0 +1,213 @@
+//! An order system that does what a test says, and remembers what it was sent.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use inrush_proto::v1::{
+    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRejected, OrderRequest, OrderResult, OrderRetry,
+    order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
+    order_result::Outcome,
+};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio_stream::{Stream, wrappers::TcpListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+
+/// What the order system does with an entry.
+#[derive(Clone, Debug)]
+pub(crate) enum Reaction {
+    /// Answers at once.
+    Answer(Option<Outcome>),
+    /// Answers when [`OrderSystem::answer_kept`] is called.
+    Keep(Outcome),
+    /// Never answers.
+    Forget,
+    /// Ends the stream with an error.
+    Break,
+}
+
+impl Reaction {
+    pub(crate) fn order(order: &OrderRequest) -> Self {
+        Self::Answer(Some(ordered(order)))
+    }
+
+    pub(crate) fn keep(order: &OrderRequest) -> Self {
+        Self::Keep(ordered(order))
+    }
+
+    pub(crate) fn reject(reason: &str) -> Self {
+        Self::Answer(Some(Outcome::Rejected(OrderRejected { reason: reason.to_owned() })))
+    }
+
+    pub(crate) fn keep_rejection(reason: &str) -> Self {
+        Self::Keep(Outcome::Rejected(OrderRejected { reason: reason.to_owned() }))
+    }
+
+    pub(crate) fn retry(after: Duration) -> Self {
+        let retry_after = prost_types::Duration::try_from(after).ok();
+        Self::Answer(Some(Outcome::Retry(OrderRetry { retry_after, reason: "busy".to_owned() })))
+    }
+}
+
+fn ordered(order: &OrderRequest) -> Outcome {
+    Outcome::Created(OrderCreated { order_id: format!("order-{}", order.seq) })
+}
+
+type React = Box<dyn FnMut(&OrderRequest) -> Reaction + Send>;
+type Answers = mpsc::UnboundedSender<Result<CreateOrdersResponse, Status>>;
+
+struct Shared {
+    react: Mutex<React>,
+    deliveries: Mutex<Vec<OrderRequest>>,
+    kept: Mutex<VecDeque<(Answers, OrderResult)>>,
+    /// What each new stream is greeted with.
+    greeting: Mutex<Option<CreateOrdersResponse>>,
+}
+
+/// A running order system, and the handle on it.
+pub(crate) struct OrderSystem {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Ends the streams, then the server.
+    cut: CancellationToken,
+    server: Option<JoinHandle<()>>,
+}
+
+impl OrderSystem {
+    pub(crate) async fn start(react: impl FnMut(&OrderRequest) -> Reaction + Send + 'static) -> Self {
+        let mut system = Self::down(react).await;
+        system.come_up().await;
+        system
+    }
+
+    /// One that does not listen yet, with its address.
+    pub(crate) async fn down(react: impl FnMut(&OrderRequest) -> Reaction + Send + 'static) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            react: Mutex::new(Box::new(react)),
+            deliveries: Mutex::default(),
+            kept: Mutex::default(),
+            greeting: Mutex::default(),
+        });
+        Self { address, shared, cut: CancellationToken::new(), server: None }
+    }
+
+    pub(crate) async fn come_up(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.cut = CancellationToken::new();
+        let service = Service { shared: Arc::clone(&self.shared), cut: self.cut.clone() };
+        let cut = self.cut.clone();
+        self.server = Some(tokio::spawn(async move {
+            Server::builder()
+                .add_service(OrderCreationServiceServer::new(service))
+                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), cut.cancelled_owned())
+                .await
+                .unwrap();
+        }));
+    }
+
+    /// Breaks all streams and stops listening.
+    pub(crate) async fn go_down(&mut self) {
+        self.cut.cancel();
+        self.shared.kept.lock().unwrap().clear();
+        if let Some(server) = self.server.take() {
+            server.await.unwrap();
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn greet_with(&self, greeting: CreateOrdersResponse) {
+        *self.shared.greeting.lock().unwrap() = Some(greeting);
+    }
+
+    pub(crate) fn react(&self, react: impl FnMut(&OrderRequest) -> Reaction + Send + 'static) {
+        *self.shared.react.lock().unwrap() = Box::new(react);
+    }
+
+    pub(crate) fn deliveries(&self) -> Vec<OrderRequest> {
+        self.shared.deliveries.lock().unwrap().clone()
+    }
+
+    pub(crate) fn delivered(&self) -> usize {
+        self.shared.deliveries.lock().unwrap().len()
+    }
+
+    /// How many deliveries wait for [`OrderSystem::answer_kept`].
+    pub(crate) fn kept(&self) -> usize {
+        self.shared.kept.lock().unwrap().len()
+    }
+
+    /// Answers up to `count` kept deliveries, the oldest first; those of broken streams go nowhere.
+    pub(crate) fn answer_kept(&self, count: usize) {
+        let mut kept = self.shared.kept.lock().unwrap();
+        let count = count.min(kept.len());
+        for (answers, result) in kept.drain(..count) {
+            let _ = answers.send(Ok(CreateOrdersResponse { results: vec![result], credit: 0 }));
+        }
+    }
+}
+
+struct Service {
+    shared: Arc<Shared>,
+    cut: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl OrderCreationService for Service {
+    type CreateOrdersStream = Pin<Box<dyn Stream<Item = Result<CreateOrdersResponse, Status>> + Send>>;
+
+    async fn create_orders(
+        &self,
+        request: Request<Streaming<CreateOrdersRequest>>,
+    ) -> Result<Response<Self::CreateOrdersStream>, Status> {
+        let (answers, mut out) = mpsc::unbounded_channel();
+        if let Some(greeting) = self.shared.greeting.lock().unwrap().clone() {
+            answers.send(Ok(greeting)).unwrap();
+        }
+        let (shared, cut) = (Arc::clone(&self.shared), self.cut.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = shared.serve(request.into_inner(), &answers) => {}
+                () = cut.cancelled() => {
+                    let _ = answers.send(Err(Status::unavailable("going down")));
+                }
+            }
+        });
+        let responses = futures_util::stream::poll_fn(move |cx| out.poll_recv(cx));
+        Ok(Response::new(Box::pin(responses)))
+    }
+}
+
+impl Shared {
+    async fn serve(&self, mut requests: Streaming<CreateOrdersRequest>, answers: &Answers) {
+        while let Ok(Some(message)) = requests.message().await {
+            let mut results = Vec::new();
+            for order in message.orders {
+                let reaction = self.react.lock().unwrap()(&order);
+                let ticket_id = order.ticket_id.clone();
+                self.deliveries.lock().unwrap().push(order);
+                match reaction {
+                    Reaction::Answer(outcome) => results.push(OrderResult { ticket_id, outcome }),
+                    Reaction::Keep(outcome) => {
+                        let result = OrderResult { ticket_id, outcome: Some(outcome) };
+                        self.kept.lock().unwrap().push_back((answers.clone(), result));
+                    }
+                    Reaction::Forget => {}
+                    Reaction::Break => {
+                        let _ = answers.send(Err(Status::aborted("broken by the test")));
+                        return;
+                    }
+                }
+            }
+            let _ = answers.send(Ok(CreateOrdersResponse { results, credit: 0 }));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The end of a worker.
+
+use std::time::Duration;
+
+use inrush_core::SaleSettings;
+use inrush_fulfilment::FulfilmentSettings;
+
+use crate::{
+    order_system::{OrderSystem, Reaction},
+    store::{TestStore, eventually},
+    worker::{Worker, settings},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_waits_for_the_order_system() {
+    let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
+    store.create("phone", &SaleSettings::of_stock(100)).await;
+    store.enqueue("phone", 100).await;
+    let few = FulfilmentSettings { concurrency: 10, drain_grace: Duration::from_secs(60), ..settings(&orders) };
+    let mut worker = Worker::start(few, &store);
+    eventually("ten are delivered", || orders.kept() == 10).await;
+    worker.shutdown.start("the test wants it");
+    let answering = async {
+        // Freed places are not filled again.
+        orders.answer_kept(4);
+        store.ordered("phone", 4).await;
+        orders.answer_kept(usize::MAX);
+    };
+    let (ended, ()) = tokio::join!(worker.end(), answering);
+    ended.unwrap();
+    let counts = worker.counts();
+    assert_eq!((counts.claimed, counts.ordered, counts.handed_back, counts.in_flight), (10, 10, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_hands_back_what_is_not_answered_in_time() {
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    let hour = Duration::from_secs(3_600);
+    store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
+    store.enqueue("phone", 100).await;
+    let hasty = FulfilmentSettings { drain_grace: Duration::ZERO, ..settings(&orders) };
+    let worker = Worker::start(hasty.clone(), &store);
+    eventually("all are delivered", || orders.delivered() == 100).await;
+    let counts = worker.stop().await;
+    assert_eq!((counts.handed_back, counts.retried, counts.in_flight, counts.streams), (100, 100, 0, 0));
+    let ledger = store.snapshot("phone").await.ledger;
+    assert_eq!((ledger.waiting.tickets, ledger.in_flight.tickets), (100, 0));
+
+    // The next worker has them at once, in order.
+    orders.react(Reaction::order);
+    let next = Worker::start(hasty, &store);
+    store.ordered("phone", 100).await;
+    let seqs: Vec<u64> = orders.deliveries().iter().skip(100).map(|order| order.seq).collect();
+    assert_eq!(seqs, (1..=100).collect::<Vec<u64>>());
+    next.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_without_work_ends_at_once() {
+    let store = TestStore::new();
+    let orders = OrderSystem::down(Reaction::order).await;
+    let worker = Worker::start(settings(&orders), &store);
+    let ended = tokio::time::timeout(Duration::from_secs(5), worker.stop()).await;
+    assert!(ended.is_ok(), "it waits for something");
+}

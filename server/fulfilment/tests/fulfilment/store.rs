@@ -1,0 +1,246 @@
+//! A memory store that counts calls and can be away, and shorthand for filling it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use inrush_core::{
+    Durability, Entry, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
+    store::{
+        Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
+        Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, StoreEvent, memory::MemoryStore,
+    },
+    time::Clock,
+};
+use tokio::sync::broadcast;
+
+/// A part of the store that is counted and can be away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    SaleIds,
+    Claim,
+    Extend,
+    Settle,
+    Recover,
+}
+
+/// The memory store seen by one worker.
+#[derive(Clone)]
+pub(crate) struct TestStore {
+    memory: Arc<MemoryStore>,
+    calls: Arc<Mutex<HashMap<Operation, usize>>>,
+    away: Arc<Mutex<HashSet<Operation>>>,
+}
+
+pub(crate) fn id(sale: &str) -> SaleId {
+    sale.parse().unwrap()
+}
+
+impl TestStore {
+    pub(crate) fn new() -> Self {
+        Self::with_clock(Clock::Store)
+    }
+
+    pub(crate) fn with_clock(clock: Clock) -> Self {
+        Self { memory: MemoryStore::new(clock), calls: Arc::default(), away: Arc::default() }
+    }
+
+    /// The same data with counters and failures of its own.
+    pub(crate) fn seen_by_another(&self) -> Self {
+        Self { memory: Arc::clone(&self.memory), calls: Arc::default(), away: Arc::default() }
+    }
+
+    pub(crate) fn calls(&self, operation: Operation) -> usize {
+        self.calls.lock().unwrap().get(&operation).copied().unwrap_or_default()
+    }
+
+    /// Calls of all counted operations.
+    pub(crate) fn all_calls(&self) -> usize {
+        self.calls.lock().unwrap().values().sum()
+    }
+
+    pub(crate) fn go_away(&self, operation: Operation) {
+        self.away.lock().unwrap().insert(operation);
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.away.lock().unwrap().clear();
+    }
+
+    pub(crate) async fn create(&self, sale: &str, settings: &SaleSettings) {
+        let configured = self.configure(&id(sale), settings, Expected::Absent).await.unwrap();
+        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+    }
+
+    pub(crate) async fn change(&self, sale: &str, change: impl FnOnce(&mut SaleSettings)) {
+        let mut snapshot = self.snapshot(sale).await;
+        change(&mut snapshot.settings);
+        let version = Expected::Version(snapshot.version);
+        let configured = self.configure(&id(sale), &snapshot.settings, version).await.unwrap();
+        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+    }
+
+    /// Lets `buyers` new buyers ask for one unit each; all must get in.
+    pub(crate) async fn enqueue(&self, sale: &str, buyers: u64) {
+        self.enqueue_units(sale, &vec![1; usize::try_from(buyers).unwrap()]).await;
+    }
+
+    pub(crate) async fn enqueue_units(&self, sale: &str, units: &[u64]) {
+        let first = self.snapshot(sale).await.last_seq + 1;
+        let requests: Vec<AdmitRequest> = (first..)
+            .zip(units)
+            .map(|(number, &units)| {
+                let buyer = format!("buyer-{number}").parse().unwrap();
+                let entry = Entry { buyer, units, payload: vec![1, 2, 3], trace: vec![9] };
+                AdmitRequest { entry, supersedes: None }
+            })
+            .collect();
+        for batch in requests.chunks(MAX_BATCH) {
+            let reply = self.admit(&id(sale), batch).await.unwrap();
+            assert!(reply.admissions.iter().all(|one| matches!(one, Admission::Queued { .. })), "{reply:?}");
+        }
+    }
+
+    pub(crate) async fn snapshot(&self, sale: &str) -> SaleSnapshot {
+        self.memory.sale(&id(sale)).await.unwrap()
+    }
+
+    /// Resolves when so many tickets of the sale have an order.
+    pub(crate) async fn ordered(&self, sale: &str, tickets: u64) {
+        let mut last = 0;
+        for _ in 0..ATTEMPTS {
+            last = self.snapshot(sale).await.ledger.ordered.tickets;
+            if last >= tickets {
+                return assert_eq!(last, tickets, "too many orders");
+            }
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        }
+        panic!("{last} of {tickets} tickets were ordered: {:?}", self.snapshot(sale).await.ledger);
+    }
+
+    fn count(&self, operation: Operation) -> Result<(), StoreError> {
+        *self.calls.lock().unwrap().entry(operation).or_default() += 1;
+        if self.away.lock().unwrap().contains(&operation) {
+            return Err(StoreError::Unavailable("taken away by the test".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
+const ATTEMPTS: u32 = 15_000;
+
+/// Waits until something is true. Only a defect makes it take long.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..ATTEMPTS {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+    }
+    panic!("never happened: {what}");
+}
+
+#[async_trait]
+impl Store for TestStore {
+    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.memory.check().await
+    }
+
+    async fn durability(&self) -> Result<Durability, StoreError> {
+        self.memory.durability().await
+    }
+
+    fn events(&self) -> broadcast::Receiver<StoreEvent> {
+        self.memory.events()
+    }
+
+    async fn configure(
+        &self,
+        sale: &SaleId,
+        settings: &SaleSettings,
+        expected: Expected,
+    ) -> Result<Configured, StoreError> {
+        self.memory.configure(sale, settings, expected).await
+    }
+
+    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.memory.sale(sale).await
+    }
+
+    async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
+        self.memory.sales(after, limit).await
+    }
+
+    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
+        self.count(Operation::SaleIds)?;
+        self.memory.sale_ids(after, limit).await
+    }
+
+    async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.memory.close(sale).await
+    }
+
+    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+        self.memory.delete(sale).await
+    }
+
+    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
+        self.memory.admit(sale, requests).await
+    }
+
+    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+        self.memory.admitted_buyers(sale, after).await
+    }
+
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+        self.memory.look_up(sale, seqs).await
+    }
+
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+        self.memory.cancel(sale, seqs).await
+    }
+
+    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
+        self.count(Operation::Claim)?;
+        self.memory.claim(sale, request).await
+    }
+
+    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+        self.count(Operation::Extend)?;
+        self.memory.extend(sale, leases).await
+    }
+
+    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        self.count(Operation::Settle)?;
+        self.memory.settle(sale, settlements).await
+    }
+
+    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
+        self.count(Operation::Recover)?;
+        self.memory.recover(sale).await
+    }
+
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+        self.memory.release(sale, seqs).await
+    }
+
+    async fn dead_letters(&self, sale: &SaleId, after: Seq, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.memory.dead_letters(sale, after, limit).await
+    }
+
+    async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        self.memory.redrive(sale, seqs).await
+    }
+
+    async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        self.memory.discard(sale, seqs).await
+    }
+}

@@ -1,0 +1,78 @@
+//! Workers that tests start and stop, and one that can be killed.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_fulfilment::{Backoff, Counts, FulfilmentError, FulfilmentSettings, Parts, Statistics, run};
+use inrush_runtime::shutdown::Shutdown;
+use tokio::{runtime::Runtime, task::JoinHandle};
+
+use crate::{order_system::OrderSystem, store::TestStore};
+
+/// Settings for tests: short pauses, so that tests are quick where they wait for one.
+pub(crate) fn settings(orders: &OrderSystem) -> FulfilmentSettings {
+    let backoff = Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(50), jitter: 0.5 };
+    FulfilmentSettings {
+        orders: vec![orders.url()],
+        retry: backoff,
+        reconnect: backoff,
+        recover_interval: Duration::from_millis(100),
+        ..FulfilmentSettings::default()
+    }
+}
+
+/// A worker in the test's own runtime.
+pub(crate) struct Worker {
+    pub(crate) shutdown: Shutdown,
+    statistics: Statistics,
+    running: JoinHandle<Result<(), FulfilmentError>>,
+}
+
+impl Worker {
+    pub(crate) fn start(settings: FulfilmentSettings, store: &TestStore) -> Self {
+        let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
+        let parts = Parts { settings, store: Arc::new(store.clone()), statistics: statistics.clone() };
+        let running = tokio::spawn(run(parts, shutdown.clone()));
+        Self { shutdown, statistics, running }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.statistics.counts()
+    }
+
+    /// Drains it and returns its last counts.
+    pub(crate) async fn stop(mut self) -> Counts {
+        self.shutdown.start("the test is over");
+        self.end().await.unwrap();
+        self.statistics.counts()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(&mut self) -> Result<(), FulfilmentError> {
+        (&mut self.running).await.unwrap()
+    }
+}
+
+/// A worker in a runtime of its own, which can end from one moment to the next.
+pub(crate) struct MortalWorker {
+    runtime: Runtime,
+    statistics: Statistics,
+}
+
+impl MortalWorker {
+    pub(crate) fn start(settings: FulfilmentSettings, store: &TestStore) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let statistics = Statistics::default();
+        let parts = Parts { settings, store: Arc::new(store.clone()), statistics: statistics.clone() };
+        runtime.spawn(run(parts, Shutdown::new()));
+        Self { runtime, statistics }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.statistics.counts()
+    }
+
+    /// Ends it where it stands: nothing is handed back, settled or said goodbye to.
+    pub(crate) fn kill(self) {
+        self.runtime.shutdown_background();
+    }
+}
