@@ -103,7 +103,8 @@ impl<O: Operation> Clone for Batcher<O> {
 /// Runs one batch after the other until nobody waits.
 async fn serve_lane<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
     while let Some(batch) = shared.next_batch(&sale) {
-        let (requests, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|call| (call.request, call.answer)).unzip();
+        let (requests, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|call| (call.request, call.answer)).unzip();
         let run = AssertUnwindSafe(shared.operation.run(&sale, &requests)).catch_unwind();
         let failure = match run.await {
             Ok(Ok(replies)) => {

@@ -119,7 +119,8 @@ fn timestamp(time: prost_types::Timestamp, field: &'static str) -> Result<Timest
     let invalid = || InvalidValue::new(field, "must be a time between 1970 and 9999, or left out");
     // A longer time could not be written as RFC 3339.
     const LAST_SECOND: u64 = 253_402_300_799;
-    let seconds = u64::try_from(time.seconds).ok().filter(|&seconds| seconds <= LAST_SECOND).ok_or_else(invalid)?;
+    let seconds =
+        u64::try_from(time.seconds).ok().filter(|&seconds| seconds <= LAST_SECOND).ok_or_else(invalid)?;
     let nanos = u32::try_from(time.nanos).ok().filter(|&nanos| nanos < 1_000_000_000).ok_or_else(invalid)?;
     Ok(Timestamp(seconds * 1000 + u64::from(nanos / 1_000_000)))
 }

@@ -113,7 +113,13 @@ impl Gates {
     }
 
     /// Learns from the reply to a batch.
-    pub(crate) fn learn(self: &Arc<Self>, sale: &SaleId, heard: Heard, requests: &[AdmitRequest], reply: &AdmitReply) {
+    pub(crate) fn learn(
+        self: &Arc<Self>,
+        sale: &SaleId,
+        heard: Heard,
+        requests: &[AdmitRequest],
+        reply: &AdmitReply,
+    ) {
         let answer = match reply.gate {
             Gate::Open => return self.close_view(sale),
             Gate::Bypass => Admission::Bypass,
@@ -263,7 +269,8 @@ impl SaleGate {
     /// The most units for which the present view gives this answer already.
     fn units_known(&self, answer: Admission) -> u64 {
         let view = self.view.load();
-        let present = view.as_deref().filter(|view| view.answer == answer && Instant::now() < view.valid_until);
+        let present =
+            view.as_deref().filter(|view| view.answer == answer && Instant::now() < view.valid_until);
         present.map_or(1, |view| view.units)
     }
 }
@@ -282,7 +289,9 @@ impl Drop for Fetching {
 fn has_opened(answer: Admission) -> bool {
     match answer {
         Admission::Refused(Refusal::NotOpen { opens_at }) => Timestamp::now() >= opens_at,
-        Admission::Refused(Refusal::Closed | Refusal::Held | Refusal::UnitLimit { .. } | Refusal::SoldOut)
+        Admission::Refused(
+            Refusal::Closed | Refusal::Held | Refusal::UnitLimit { .. } | Refusal::SoldOut,
+        )
         | Admission::Bypass
         | Admission::Queued { .. }
         | Admission::Existing { .. } => false,

@@ -62,7 +62,9 @@ impl Health {
         let mut was_there = None;
         loop {
             let checked = tokio::time::timeout(CHECK_TIMEOUT, store.check());
-            let checked = checked.await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())));
+            let checked = checked
+                .await
+                .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())));
             let is_there = checked.is_ok();
             if was_there != Some(is_there) {
                 match &checked {

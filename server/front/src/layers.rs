@@ -24,8 +24,13 @@ pub(crate) fn layers(
     counts: CallCounts,
     default_deadline: Duration,
     max_in_flight: usize,
-) -> impl Layer<Router, Service = impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static>
-{
+) -> impl Layer<
+    Router,
+    Service = impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+              + Clone
+              + Send
+              + 'static,
+> {
     let shed = LoadShed::new(max_in_flight, counts.clone());
     ServiceBuilder::new()
         // A span for the call, and the caller's trace context for those who keep it.

@@ -111,7 +111,8 @@ impl Operation for Cancel {
 
     async fn run(&self, sale: &SaleId, tickets: &[Named]) -> Result<Vec<Self::Reply>, StoreError> {
         let ours = Ours::among(tickets, &*self.store, sale).await?;
-        let outcomes = if ours.seqs.is_empty() { Vec::new() } else { self.store.cancel(sale, &ours.seqs).await? };
+        let outcomes =
+            if ours.seqs.is_empty() { Vec::new() } else { self.store.cancel(sale, &ours.seqs).await? };
         if outcomes.contains(&Cancellation::Cancelled) {
             self.gates.forget(sale);
         }
@@ -125,7 +126,8 @@ impl Operation for GiveBack {
 
     async fn run(&self, sale: &SaleId, tickets: &[Named]) -> Result<Vec<Self::Reply>, StoreError> {
         let ours = Ours::among(tickets, &*self.store, sale).await?;
-        let outcomes = if ours.seqs.is_empty() { Vec::new() } else { self.store.release(sale, &ours.seqs).await? };
+        let outcomes =
+            if ours.seqs.is_empty() { Vec::new() } else { self.store.release(sale, &ours.seqs).await? };
         if outcomes.contains(&Release::Released) {
             self.gates.forget(sale);
         }
@@ -159,7 +161,11 @@ impl Ours {
         let found = look_up(store, sale, &seqs).await?;
         let mut outcomes = outcomes.into_iter();
         let mut outcome_of = |ticket: &Named| if ticket.epoch == self.epoch { outcomes.next() } else { None };
-        Ok(tickets.iter().zip(found).map(|(ticket, found)| Changed { outcome: outcome_of(ticket), found }).collect())
+        Ok(tickets
+            .iter()
+            .zip(found)
+            .map(|(ticket, found)| Changed { outcome: outcome_of(ticket), found })
+            .collect())
     }
 }
 

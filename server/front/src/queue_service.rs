@@ -23,7 +23,7 @@ use crate::{
     status::Failure,
     ticket_status::ticket_status,
     trace_context::TraceContext,
-    watch::{Watches, WatchStream},
+    watch::{WatchStream, Watches},
 };
 
 /// Most tickets in one BatchPollStatus.
@@ -47,7 +47,10 @@ pub(crate) struct QueueService {
 
 #[tonic::async_trait]
 impl v1::queue_service_server::QueueService for QueueService {
-    async fn enqueue(&self, request: Request<v1::EnqueueRequest>) -> Result<Response<v1::EnqueueResponse>, Status> {
+    async fn enqueue(
+        &self,
+        request: Request<v1::EnqueueRequest>,
+    ) -> Result<Response<v1::EnqueueResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let (sale, entry) = read_wish(request, &extensions)?;
         if let Some(answer) = self.gates.answer(&sale, &entry.buyer, entry.units) {
@@ -91,10 +94,14 @@ impl v1::queue_service_server::QueueService for QueueService {
         Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline)?))
     }
 
-    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
+    async fn cancel(
+        &self,
+        request: Request<v1::CancelRequest>,
+    ) -> Result<Response<v1::CancelResponse>, Status> {
         let ticket = self.verify(&request.get_ref().ticket)?;
         let deadline = Deadline::of(request.extensions());
-        let Changed { outcome, found } = self.cancellations.call(&ticket.sale, (&ticket).into(), deadline).await?;
+        let Changed { outcome, found } =
+            self.cancellations.call(&ticket.sale, (&ticket).into(), deadline).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let cancelled = match outcome.ok_or_else(unknown)? {
             Cancellation::Cancelled | Cancellation::AlreadyCancelled => true,
@@ -122,7 +129,9 @@ impl QueueService {
 
     fn outcome(&self, sale: SaleId, admitted: Admitted) -> Result<Outcome, Failure> {
         let (seq, standing, repeated) = match admitted.admission {
-            Admission::Queued { seq, position } => (seq, Standing::Waiting { position, attempted: false }, false),
+            Admission::Queued { seq, position } => {
+                (seq, Standing::Waiting { position, attempted: false }, false)
+            }
             // The store has just said that there is this ticket; it cannot be unknown.
             Admission::Existing { seq } => (seq, admitted.standing.ok_or(Failure::Internal)?, true),
             refused @ (Admission::Refused(_) | Admission::Bypass) => return without_ticket(refused),
@@ -145,7 +154,8 @@ fn read_wish(request: v1::EnqueueRequest, extensions: &Extensions) -> Result<(Sa
     let payload_fits = request.payload.len() <= MAX_PAYLOAD;
     match (sale, buyer) {
         (Ok(sale), Ok(buyer)) if units_fit && payload_fits => {
-            let trace = extensions.get::<TraceContext>().map_or_else(Vec::new, |trace| trace.as_bytes().to_vec());
+            let trace =
+                extensions.get::<TraceContext>().map_or_else(Vec::new, |trace| trace.as_bytes().to_vec());
             Ok((sale, Entry { buyer, units: request.units, payload: request.payload.into(), trace }))
         }
         (sale, buyer) => {

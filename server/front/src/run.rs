@@ -65,7 +65,11 @@ pub enum FrontError {
 ///
 /// # Errors
 /// If the settings or the store cannot be used, or a core fails; the others then drain.
-pub async fn run(parts: FrontParts, listeners: Vec<TcpListener>, shutdown: &Shutdown) -> Result<(), FrontError> {
+pub async fn run(
+    parts: FrontParts,
+    listeners: Vec<TcpListener>,
+    shutdown: &Shutdown,
+) -> Result<(), FrontError> {
     let (node, readiness) = prepare(parts).await?;
     let core = node.clone();
     let cores =
@@ -77,7 +81,11 @@ pub async fn run(parts: FrontParts, listeners: Vec<TcpListener>, shutdown: &Shut
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_here(parts: FrontParts, listener: TcpListener, shutdown: &Shutdown) -> Result<(), FrontError> {
+pub async fn run_here(
+    parts: FrontParts,
+    listener: TcpListener,
+    shutdown: &Shutdown,
+) -> Result<(), FrontError> {
     let (node, readiness) = prepare(parts).await?;
     let served = serve(node.clone(), listener, shutdown.token());
     attend(node, &readiness, served).await
@@ -91,7 +99,7 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
     let readiness = readiness.require(NEEDS, "not asked yet");
     match store.check().await {
         Ok(()) => {}
-        Err(StoreError::Unavailable(reason)) => readiness.missing(&reason),
+        Err(error @ StoreError::Unavailable(_)) => readiness.missing(&error.to_string()),
         Err(error) => return Err(FrontError::Store(error)),
     }
     let gates = Gates::new(Arc::clone(&store), settings.gate_lifetime);

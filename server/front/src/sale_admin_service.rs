@@ -40,7 +40,10 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         Ok(Response::new(v1::CreateSaleResponse { sale: Some(convert::sale(&sale)) }))
     }
 
-    async fn get_sale(&self, request: Request<v1::GetSaleRequest>) -> Result<Response<v1::GetSaleResponse>, Status> {
+    async fn get_sale(
+        &self,
+        request: Request<v1::GetSaleRequest>,
+    ) -> Result<Response<v1::GetSaleResponse>, Status> {
         let id = sale_id(&request.get_ref().sale_id)?;
         let sale = self.store.sale(&id).await.map_err(Failure::from)?;
         Ok(Response::new(v1::GetSaleResponse { sale: Some(convert::sale(&sale)) }))
@@ -69,7 +72,8 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         // A wrong mask is told of even if there is no such sale.
         update_mask::apply(update_mask.as_ref(), &given, &mut v1::Sale::default())?;
         let seen = (given.version != 0).then_some(given.version);
-        let sale = self.change(&id, seen, |sale| update_mask::apply(update_mask.as_ref(), &given, sale)).await?;
+        let sale =
+            self.change(&id, seen, |sale| update_mask::apply(update_mask.as_ref(), &given, sale)).await?;
         Ok(Response::new(v1::UpdateSaleResponse { sale: Some(sale) }))
     }
 
@@ -130,7 +134,10 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
             let ticket = TicketId { sale: id.clone(), epoch, seq: letter.claimed.seq };
             convert::dead_letter(letter, ticket.to_string())
         });
-        Ok(Response::new(v1::ListDeadLettersResponse { dead_letters: dead_letters.collect(), next_page_token }))
+        Ok(Response::new(v1::ListDeadLettersResponse {
+            dead_letters: dead_letters.collect(),
+            next_page_token,
+        }))
     }
 
     async fn redrive_dead_letters(
@@ -252,8 +259,11 @@ fn sale_id(text: &str) -> Result<SaleId, Failure> {
 }
 
 fn check_seqs(seqs: &[Seq]) -> Result<(), Failure> {
-    let is_valid = (1..=MAX_BATCH).contains(&seqs.len()) && seqs.iter().all(|seq| (1..=MAX_SEQ).contains(seq));
-    is_valid.then_some(()).ok_or_else(|| Failure::field("seqs", "must be 1 to 256 numbers of tickets, each at least 1"))
+    let is_valid =
+        (1..=MAX_BATCH).contains(&seqs.len()) && seqs.iter().all(|seq| (1..=MAX_SEQ).contains(seq));
+    is_valid
+        .then_some(())
+        .ok_or_else(|| Failure::field("seqs", "must be 1 to 256 numbers of tickets, each at least 1"))
 }
 
 fn page_size(given: u32) -> Result<usize, Failure> {

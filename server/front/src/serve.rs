@@ -12,9 +12,7 @@ use inrush_proto::{
     },
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    transport::{Server, ServerTlsConfig, server::TcpIncoming},
-};
+use tonic::transport::{Server, ServerTlsConfig, server::TcpIncoming};
 
 use crate::{
     CallCounts,
@@ -49,23 +47,30 @@ pub(crate) struct Node {
 
 /// Serves until `stop` is cancelled, and drains: NOT_SERVING at once, answering for the grace time, then GOAWAY to
 /// every connection and a bounded time for calls and streams to end.
-pub(crate) async fn serve(node: Node, listener: TcpListener, stop: CancellationToken) -> Result<(), FrontError> {
+pub(crate) async fn serve(
+    node: Node,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), FrontError> {
     let Some(store) = connect(&*node.store, &stop).await? else { return Ok(()) };
     let leaving = CancellationToken::new();
     let router = router(&node, store, leaving.clone())?;
-    let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener).map_err(FrontError::Listener)?)
-        .with_nodelay(Some(true))
-        .then(|accepted| async {
-            // Out of file descriptors, most likely: trying again at once would only burn the core.
-            if accepted.is_err() {
-                tokio::time::sleep(PAUSE).await;
-            }
-            accepted
-        });
+    let incoming =
+        TcpIncoming::from(tokio::net::TcpListener::from_std(listener).map_err(FrontError::Listener)?)
+            .with_nodelay(Some(true))
+            .then(|accepted| async {
+                // Out of file descriptors, most likely: trying again at once would only burn the core.
+                if accepted.is_err() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                accepted
+            });
     let layers = layers(node.counts.clone(), node.settings.default_deadline, node.settings.max_in_flight);
-    let served = server(&node)?
-        .layer(layers)
-        .serve_with_incoming_shutdown(router, incoming, drain(&node, &stop, &leaving));
+    let served = server(&node)?.layer(layers).serve_with_incoming_shutdown(
+        router,
+        incoming,
+        drain(&node, &stop, &leaving),
+    );
     tokio::select! {
         served = served => served.map_err(FrontError::Serve),
         () = overdue(&leaving, node.settings.drain.finish) => {

@@ -241,7 +241,10 @@ mod tests {
             settings.validate().unwrap_err().to_string()
         };
         assert_eq!(said(|s| s.batch_limit = 257), "front.batch_limit is 257, and must be 1 to 256");
-        assert_eq!(said(|s| s.gate_lifetime = Duration::ZERO), "front.gate_lifetime is 0ns, and must be 1ms to 1s");
+        assert_eq!(
+            said(|s| s.gate_lifetime = Duration::ZERO),
+            "front.gate_lifetime is 0ns, and must be 1ms to 1s"
+        );
         assert!(said(|s| s.max_in_flight = 0).contains("front.max_in_flight"));
         assert!(said(|s| s.http2.max_concurrent_streams = 0).contains("front.http2.max_concurrent_streams"));
         assert!(said(|s| s.watch.max_interval = Duration::from_millis(1)).contains("must be 200ms to 300s"));

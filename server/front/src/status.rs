@@ -30,11 +30,7 @@
 
 use std::time::Duration;
 
-use inrush_core::{
-    SaleId, StoreError, TicketState,
-    keyring::InvalidTicket,
-    sale::InvalidValue,
-};
+use inrush_core::{SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -51,7 +47,9 @@ pub enum Failure {
     #[error("{}", list(.0))]
     InvalidFields(Vec<InvalidValue>),
     /// The bytes are no message of this call.
-    #[error("the request is not a message that this call takes ({0}): build it from the published .proto files, with every string in UTF-8")]
+    #[error(
+        "the request is not a message that this call takes ({0}): build it from the published .proto files, with every string in UTF-8"
+    )]
     MalformedRequest(String),
     /// The message is longer than the node reads.
     #[error("{0}: send less in one call")]
@@ -66,10 +64,14 @@ pub enum Failure {
     #[error("there is no sale {0}")]
     SaleNotFound(SaleId),
     /// Signed by this cluster, for a line that is gone.
-    #[error("sale {0} does not know this ticket: the sale was created anew or its line was lost after the ticket was given out; enqueue again for a new one")]
+    #[error(
+        "sale {0} does not know this ticket: the sale was created anew or its line was lost after the ticket was given out; enqueue again for a new one"
+    )]
     TicketUnknown(SaleId),
     /// A sale of that name has other settings.
-    #[error("there is a sale {0} already, with other settings: change it with UpdateSale, or take another id")]
+    #[error(
+        "there is a sale {0} already, with other settings: change it with UpdateSale, or take another id"
+    )]
     SaleExists(SaleId),
     /// The sale has changed since the caller read it.
     #[error("sale {sale} is in version {current} by now: read it again and repeat the change on that")]
@@ -86,7 +88,9 @@ pub enum Failure {
     #[error("the sale is not closed: close it first, so that nobody waits for nothing")]
     SaleNotClosed,
     /// Tickets are not finished.
-    #[error("{tickets} tickets of the sale are in flight, wait for a retry or are dead: wait for them, and redrive or discard the dead ones")]
+    #[error(
+        "{tickets} tickets of the sale are in flight, wait for a retry or are dead: wait for them, and redrive or discard the dead ones"
+    )]
     SaleBusy {
         /// How many.
         tickets: u64,
@@ -107,7 +111,9 @@ pub enum Failure {
     #[error("a sale is created with a stock or without, and stays so: create another sale")]
     StockFixed,
     /// The store does not write to disk.
-    #[error("the store does not confirm writes to its disk: leave durability at MEMORY, or give the node a Redis with `appendonly yes` and `appendfsync always`")]
+    #[error(
+        "the store does not confirm writes to its disk: leave durability at MEMORY, or give the node a Redis with `appendonly yes` and `appendfsync always`"
+    )]
     DurabilityUnavailable,
     /// The ticket has no order.
     #[error("the ticket is {}, not ordered: only an order can be released", state_name(*.0))]
@@ -250,17 +256,21 @@ mod tests {
             let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
             assert!(delay >= RETRY_AFTER / 2 && delay <= RETRY_AFTER * 3 / 2, "{delay:?}");
         }
-        assert_eq!(Status::from(Failure::SaleClosed).get_details_retry_info(), None);
+        assert!(Status::from(Failure::SaleClosed).get_details_retry_info().is_none());
     }
 
     #[test]
     fn every_broken_field_is_named_with_its_rule() {
-        let fields = vec![InvalidValue::new("units", "must be 1 to 9"), InvalidValue::new("payload", "too long")];
+        let fields =
+            vec![InvalidValue::new("units", "must be 1 to 9"), InvalidValue::new("payload", "too long")];
         let status = Status::from(Failure::InvalidFields(fields));
         assert_eq!(status.message(), "units: must be 1 to 9; payload: too long");
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations.len(), 2);
-        assert_eq!((violations[1].field.as_str(), violations[1].description.as_str()), ("payload", "too long"));
+        assert_eq!(
+            (violations[1].field.as_str(), violations[1].description.as_str()),
+            ("payload", "too long")
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ impl TraceContext {
         let mut parts = text.split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         // Later versions may only add parts, and 255 is none.
-        let is_readable = version.len() == 2 && version != "ff" && (version != "00" || parts.next().is_none());
+        let is_readable =
+            version.len() == 2 && version != "ff" && (version != "00" || parts.next().is_none());
         let trace: [u8; 16] = bytes_of(trace)?;
         let span: [u8; 8] = bytes_of(span)?;
         let [flags] = bytes_of(flags)?;
@@ -59,7 +60,10 @@ mod tests {
     const SPAN: &str = "00f067aa0ba902b7";
 
     fn read(traceparent: &str) -> Option<TraceContext> {
-        TraceContext::read(&HeaderMap::from_iter([("traceparent".parse().unwrap(), traceparent.parse().unwrap())]))
+        TraceContext::read(&HeaderMap::from_iter([(
+            "traceparent".parse().unwrap(),
+            traceparent.parse().unwrap(),
+        )]))
     }
 
     #[test]

@@ -74,7 +74,12 @@ mod tests {
     #[test]
     fn a_wrong_mask_changes_nothing_and_lists_what_is_right() {
         let given = Sale { unit_limit: 9, ..Sale::default() };
-        for wrong in [None, Some(mask(&[])), Some(mask(&["unit_limit", "epoch"])), Some(mask(&["unit_limit", "prize"]))] {
+        for wrong in [
+            None,
+            Some(mask(&[])),
+            Some(mask(&["unit_limit", "epoch"])),
+            Some(mask(&["unit_limit", "prize"])),
+        ] {
             let mut sale = Sale::default();
             let failure = apply(wrong.as_ref(), &given, &mut sale).unwrap_err();
             assert!(failure.to_string().contains("stock, cap, open_time"), "{failure}");

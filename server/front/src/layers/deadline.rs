@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn every_unit_is_read() {
-        for (text, millis) in [("2H", 7_200_000), ("3M", 180_000), ("4S", 4000), ("5m", 5), ("6000u", 6), ("7000000n", 7)] {
+        for (text, millis) in
+            [("2H", 7_200_000), ("3M", 180_000), ("4S", 4000), ("5m", 5), ("6000u", 6), ("7000000n", 7)]
+        {
             assert_eq!(read(text), Some(Duration::from_millis(millis)), "{text}");
         }
         assert_eq!(read("0n"), Some(Duration::ZERO));

@@ -1,0 +1,196 @@
+//! The sold-out gate: refusals without the store, and nothing that it could get wrong.
+
+use std::time::Duration;
+
+use inrush_core::{Route, SaleSettings, Store as _, Timestamp};
+use inrush_front::FrontSettings;
+use inrush_proto::v1::{RefusalReason, enqueue_response::Outcome};
+
+use crate::{
+    harness::{Front, eventually, id, settings},
+    probe::Probe,
+};
+
+/// A gate that lives for as long as it can, so that what these tests count does not depend on the machine's speed.
+fn long_lived() -> FrontSettings {
+    FrontSettings { gate_lifetime: Duration::from_secs(1), ..settings() }
+}
+
+/// A front where `sale` of two units is sold out and the gate knows.
+async fn sold_out() -> Front {
+    let front = Front::with(Probe::new(), long_lived()).await;
+    front.create("phone-x", SaleSettings { unit_limit: 2, ..SaleSettings::of_stock(2) }).await;
+    front.queued("phone-x", "ada").await;
+    front.queued("phone-x", "bob").await;
+    shut(&front, "phone-x").await;
+    front
+}
+
+/// Asks until a refusal comes from memory.
+async fn shut(front: &Front, sale: &str) {
+    eventually("the gate shuts", async || {
+        let before = front.store.runs("admit");
+        front.enqueue(sale, "curious").await;
+        front.store.runs("admit") == before
+    })
+    .await;
+}
+
+/// Runs `calls` again until they all fall within one life of the gate, and gives the number of admissions they cost.
+async fn cheapest(front: &Front, calls: impl AsyncFn()) -> usize {
+    let mut fewest = usize::MAX;
+    for _ in 0..5 {
+        shut(front, "phone-x").await;
+        let before = front.store.all_runs();
+        calls().await;
+        fewest = fewest.min(front.store.all_runs() - before);
+    }
+    fewest
+}
+
+#[tokio::test]
+async fn refusals_cost_the_store_nothing() {
+    let front = sold_out().await;
+    let cost = cheapest(&front, async || {
+        for buyer in 0..50 {
+            assert_eq!(front.refused("phone-x", &format!("late {buyer}")).await, RefusalReason::SoldOut);
+        }
+    });
+    assert_eq!(cost.await, 0);
+}
+
+#[tokio::test]
+async fn refusals_renew_themselves_with_one_run_per_life() {
+    let mut settings = settings();
+    settings.gate_lifetime = Duration::from_millis(50);
+    let front = Front::with(Probe::new(), settings).await;
+    front.create("phone-x", SaleSettings::of_stock(1)).await;
+    front.queued("phone-x", "ada").await;
+    shut(&front, "phone-x").await;
+    let (before, started) = (front.store.runs("admit"), std::time::Instant::now());
+    let mut calls = 0_u32;
+    while started.elapsed() < Duration::from_millis(500) {
+        assert_eq!(front.refused("phone-x", "late").await, RefusalReason::SoldOut);
+        calls += 1;
+    }
+    // However slow the machine: at most one run for each life that has begun.
+    let lives = usize::try_from(started.elapsed().as_millis() / 50).unwrap() + 1;
+    let runs = front.store.runs("admit") - before;
+    assert!((1..=lives).contains(&runs), "{runs} runs for {calls} calls in {lives} lives");
+}
+
+#[tokio::test]
+async fn whoever_is_in_line_still_gets_the_ticket() {
+    let front = sold_out().await;
+    for buyer in ["ada", "bob"] {
+        let queued = front.queued("phone-x", buyer).await;
+        assert!(queued.repeated, "{buyer}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_place_is_free_at_once() {
+    let front = sold_out().await;
+    let ada = front.queued("phone-x", "ada").await;
+    shut(&front, "phone-x").await;
+    assert!(front.cancel(&ada.ticket).await.unwrap().cancelled);
+    front.queued("phone-x", "carl").await;
+    assert_eq!(front.refused("phone-x", "dora").await, RefusalReason::SoldOut);
+    assert!(front.queued("phone-x", "carl").await.repeated);
+}
+
+#[tokio::test]
+async fn a_change_made_elsewhere_is_heard_of() {
+    let front = sold_out().await;
+    front.change("phone-x", |settings| settings.stock = Some(3)).await;
+    // The announcement is on its way through the same runtime; the gate's life is far longer than that.
+    eventually("carl gets in", async || matches!(front.enqueue("phone-x", "carl").await, Outcome::Queued(_)))
+        .await;
+}
+
+#[tokio::test]
+async fn a_change_whose_announcement_was_lost_is_seen_when_the_gates_life_ends() {
+    let store = Probe::new();
+    store.set_deaf();
+    let front = Front::with(store, settings()).await;
+    front.create("phone-x", SaleSettings::of_stock(1)).await;
+    front.queued("phone-x", "ada").await;
+    shut(&front, "phone-x").await;
+    front.change("phone-x", |settings| settings.stock = Some(2)).await;
+    let changed = std::time::Instant::now();
+    loop {
+        let asked = changed.elapsed();
+        if matches!(front.enqueue("phone-x", "carl").await, Outcome::Queued(_)) {
+            break;
+        }
+        assert!(asked < Duration::from_millis(100), "refused {asked:?} after the change");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_shut_sale_is_answered_from_memory() {
+    let front = Front::with(Probe::new(), long_lived()).await;
+    let open = SaleSettings::of_stock(1);
+    let far = Timestamp(Timestamp::now().0 + 3_600_000);
+    let cases = [
+        ("early", SaleSettings { opens_at: Some(far), ..open.clone() }),
+        ("late", SaleSettings { closes_at: Some(Timestamp(1)), ..open.clone() }),
+        ("held", SaleSettings { admission_held: true, ..open.clone() }),
+        ("bypassed", SaleSettings { route: Route::Bypass, ..open }),
+    ];
+    for (sale, settings) in cases {
+        front.create(sale, settings).await;
+        shut(&front, sale).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sale_that_opens_takes_buyers_in_on_time() {
+    let front = Front::with(Probe::new(), long_lived()).await;
+    let opens_at = Timestamp(Timestamp::now().0 + 300);
+    front.create("phone-x", SaleSettings { opens_at: Some(opens_at), ..SaleSettings::of_stock(9) }).await;
+    loop {
+        let asked_at = Timestamp::now();
+        match front.enqueue("phone-x", "ada").await {
+            Outcome::Queued(_) => break,
+            Outcome::Refused(refused) => assert_eq!(refused.reason(), RefusalReason::NotOpen),
+            Outcome::Bypass(_) => panic!("not bypassed"),
+        }
+        assert!(asked_at < opens_at, "refused although it had opened");
+    }
+    assert!(Timestamp::now() >= opens_at, "taken in before it opened");
+}
+
+#[tokio::test]
+async fn many_units_are_refused_from_memory_once_the_store_has_said_why() {
+    let front = sold_out().await;
+    let reason = async |units| match front.enqueue_units("phone-x", "greedy", units).await {
+        Outcome::Refused(refused) => refused.reason(),
+        other => panic!("{other:?}"),
+    };
+    let cost = cheapest(&front, async || {
+        for _ in 0..10 {
+            assert_eq!(reason(2).await, RefusalReason::SoldOut);
+        }
+    });
+    assert!(cost.await <= 1);
+    assert_eq!(reason(3).await, RefusalReason::UnitLimit, "comes before being sold out");
+}
+
+#[tokio::test]
+async fn a_new_sale_of_the_same_name_knows_nobody() {
+    let front = sold_out().await;
+    front.store.close(&id("phone-x")).await.unwrap();
+    front.store.delete(&id("phone-x")).await.unwrap();
+    let old = Timestamp::now();
+    eventually("another epoch", async || Timestamp::now() > old).await;
+    front.create("phone-x", SaleSettings::of_stock(1)).await;
+    eventually("ada gets in anew", async || match front.enqueue("phone-x", "ada").await {
+        Outcome::Queued(queued) => !queued.repeated,
+        _ => false,
+    })
+    .await;
+    shut(&front, "phone-x").await;
+    assert!(front.queued("phone-x", "ada").await.repeated);
+    assert_eq!(front.refused("phone-x", "bob").await, RefusalReason::SoldOut);
+}

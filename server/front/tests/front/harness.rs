@@ -1,0 +1,199 @@
+//! A front on a free port, clients for it, and short names for what tests say often.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use inrush_core::{
+    Keyring, SaleId, SaleSettings, Seq, Store, TicketId,
+    store::{Claim, ClaimRequest, Configured, Expected, Leased, Outcome, Settlement},
+};
+use inrush_front::{CallCounts, FrontError, FrontParts, FrontSettings, run_here};
+use inrush_proto::v1::{
+    self, enqueue_response, queue_service_client::QueueServiceClient,
+    sale_admin_service_client::SaleAdminServiceClient, settlement_service_client::SettlementServiceClient,
+};
+use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown};
+use tokio::task::JoinHandle;
+use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt as _;
+
+use crate::probe::Probe;
+
+/// Longest that a test waits for anything; it is reached only by a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Front {
+    pub(crate) store: Arc<Probe>,
+    pub(crate) keyring: Keyring,
+    pub(crate) counts: CallCounts,
+    pub(crate) readiness: Readiness,
+    pub(crate) address: SocketAddr,
+    pub(crate) channel: Channel,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) served: JoinHandle<Result<(), FrontError>>,
+}
+
+impl Front {
+    pub(crate) async fn start() -> Self {
+        Self::with(Probe::new(), settings()).await
+    }
+
+    pub(crate) async fn with(store: Arc<Probe>, settings: FrontSettings) -> Self {
+        let (keyring, counts, readiness) =
+            (Keyring::ephemeral().unwrap(), CallCounts::default(), Readiness::new());
+        let (shutdown, listener) = (Shutdown::new(), listen::bind("127.0.0.1:0", "the test").unwrap());
+        let address = listener.local_addr().unwrap();
+        let parts = FrontParts {
+            settings,
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            keyring: keyring.clone(),
+            readiness: readiness.clone(),
+            counts: counts.clone(),
+        };
+        let until = shutdown.clone();
+        let served = tokio::spawn(async move { run_here(parts, listener, &until).await });
+        let channel = connect(address).await;
+        Self { store, keyring, counts, readiness, address, channel, shutdown, served }
+    }
+
+    pub(crate) fn queue(&self) -> QueueServiceClient<Channel> {
+        QueueServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn admin(&self) -> SaleAdminServiceClient<Channel> {
+        SaleAdminServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn settlement(&self) -> SettlementServiceClient<Channel> {
+        SettlementServiceClient::new(self.channel.clone())
+    }
+
+    /// Creates a sale behind the front's back.
+    pub(crate) async fn create(&self, sale: &str, settings: SaleSettings) {
+        let configured = self.store.configure(&id(sale), &settings, Expected::Absent).await.unwrap();
+        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+    }
+
+    /// Changes a sale behind the front's back.
+    pub(crate) async fn change(&self, sale: &str, change: impl FnOnce(&mut SaleSettings)) {
+        let snapshot = self.store.sale(&id(sale)).await.unwrap();
+        let mut settings = snapshot.settings;
+        change(&mut settings);
+        let configured =
+            self.store.configure(&id(sale), &settings, Expected::Version(snapshot.version)).await.unwrap();
+        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+    }
+
+    pub(crate) async fn enqueue(&self, sale: &str, buyer: &str) -> enqueue_response::Outcome {
+        self.enqueue_units(sale, buyer, 1).await
+    }
+
+    pub(crate) async fn enqueue_units(
+        &self,
+        sale: &str,
+        buyer: &str,
+        units: u64,
+    ) -> enqueue_response::Outcome {
+        self.queue().enqueue(wish(sale, buyer, units)).await.unwrap().into_inner().outcome.unwrap()
+    }
+
+    /// Enqueues a buyer who must get in.
+    pub(crate) async fn queued(&self, sale: &str, buyer: &str) -> v1::Queued {
+        match self.enqueue(sale, buyer).await {
+            enqueue_response::Outcome::Queued(queued) => queued,
+            other => panic!("{buyer} is not in line: {other:?}"),
+        }
+    }
+
+    /// Enqueues a buyer who must not get in.
+    pub(crate) async fn refused(&self, sale: &str, buyer: &str) -> v1::RefusalReason {
+        match self.enqueue(sale, buyer).await {
+            enqueue_response::Outcome::Refused(refused) => refused.reason(),
+            other => panic!("{buyer} is not refused: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn poll(&self, ticket: &str) -> Result<v1::TicketStatus, Status> {
+        let request = v1::PollStatusRequest { ticket: ticket.to_owned() };
+        Ok(self.queue().poll_status(request).await?.into_inner().status.unwrap())
+    }
+
+    pub(crate) async fn cancel(&self, ticket: &str) -> Result<v1::CancelResponse, Status> {
+        Ok(self.queue().cancel(v1::CancelRequest { ticket: ticket.to_owned() }).await?.into_inner())
+    }
+
+    pub(crate) async fn claim(&self, sale: &str, max: usize) -> Claim {
+        self.store.claim(&id(sale), ClaimRequest { max }).await.unwrap()
+    }
+
+    /// Settles everything that was claimed in the same way.
+    pub(crate) async fn settle(&self, sale: &str, claim: &Claim, outcome: Outcome) {
+        let settlement =
+            |seq: Seq| Settlement { leased: Leased { seq, fence: claim.fence }, outcome: outcome.clone() };
+        let settlements: Vec<_> = claim.entries.iter().map(|entry| settlement(entry.seq)).collect();
+        self.store.settle(&id(sale), &settlements).await.unwrap();
+    }
+
+    /// What a ticket says, without asking the front.
+    pub(crate) fn read(&self, ticket: &str) -> TicketId {
+        self.keyring.verify(ticket).unwrap()
+    }
+}
+
+pub(crate) async fn connect(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_timeout(PATIENCE)
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// No grace: a test that drains waits for nothing.
+pub(crate) fn settings() -> FrontSettings {
+    let mut settings = FrontSettings::default();
+    settings.drain.grace = Duration::ZERO;
+    settings.watch.min_interval = Duration::from_millis(10);
+    settings.watch.max_interval = Duration::from_millis(20);
+    settings
+}
+
+pub(crate) fn id(sale: &str) -> SaleId {
+    sale.parse().unwrap()
+}
+
+pub(crate) fn wish(sale: &str, buyer: &str, units: u64) -> v1::EnqueueRequest {
+    v1::EnqueueRequest {
+        sale_id: sale.to_owned(),
+        buyer_id: buyer.to_owned(),
+        units,
+        payload: bytes::Bytes::new(),
+    }
+}
+
+/// The stable reason of an error.
+pub(crate) fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+    assert_eq!(info.domain, "inrush");
+    info.reason
+}
+
+/// The fields that an error names, with their rules.
+pub(crate) fn violations(status: &Status) -> Vec<(String, String)> {
+    let bad_request =
+        status.get_details_bad_request().unwrap_or_else(|| panic!("no BadRequest in {status:?}"));
+    bad_request
+        .field_violations
+        .into_iter()
+        .map(|violation| (violation.field, violation.description))
+        .collect()
+}
+
+/// Waits until `condition` holds; its failure is a failure of the test, not of the clock.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never happened: {what}");
+}

@@ -1,0 +1,138 @@
+//! Deadlines, and what happens when there is too much.
+
+use std::time::Duration;
+
+use inrush_core::SaleSettings;
+use inrush_front::{FrontError, FrontSettings};
+use inrush_proto::v1;
+use prost::Message as _;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::{
+    harness::{Front, eventually, reason, settings, wish},
+    probe::Probe,
+};
+
+/// Enqueues over a connection of its own, with a `grpc-timeout` that only the node obeys: tonic's client would keep the time
+/// itself. Gives the code and the headers of the answer.
+async fn enqueue_within(front: &Front, timeout: &str, request: v1::EnqueueRequest) -> Option<Code> {
+    let stream = tokio::net::TcpStream::connect(front.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let head = http::Request::post(format!("http://{}/inrush.v1.QueueService/Enqueue", front.address))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", timeout)
+        .body(())
+        .unwrap();
+    let (answer, mut body) = sender.send_request(head, false).unwrap();
+    let message = request.encode_to_vec();
+    let mut frame = vec![0];
+    frame.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    frame.extend_from_slice(&message);
+    body.send_data(frame.into(), true).unwrap();
+    let answer = answer.await.unwrap();
+    connection.abort();
+    Status::from_header_map(answer.headers()).map(|status| status.code())
+}
+
+#[tokio::test]
+async fn a_deadline_that_has_passed_costs_the_store_nothing() {
+    let front = Front::start().await;
+    let code = enqueue_within(&front, "0n", wish("phone-x", "ada", 1)).await;
+    assert_eq!(code, Some(Code::DeadlineExceeded));
+    assert_eq!(front.store.all_runs(), 0);
+}
+
+#[tokio::test]
+async fn a_call_waits_no_longer_than_its_deadline_and_takes_no_part_afterwards() {
+    let settings = FrontSettings { default_deadline: Duration::from_millis(50), ..settings() };
+    let front = Front::with(Probe::new(), settings).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let held = front.store.hold_admissions().await;
+    let (ada, rest) = tokio::join!(enqueue_within(&front, "1H", wish("phone-x", "ada", 1)), async {
+        eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
+        let bob = enqueue_within(&front, "20m", wish("phone-x", "bob", 1)).await;
+        let carl = front.queue().enqueue(wish("phone-x", "carl", 1)).await.unwrap_err();
+        drop(held);
+        (bob, carl)
+    });
+    let (bob, carl) = rest;
+    assert_eq!(ada, None, "in line: the status comes in the trailers");
+    assert_eq!(bob, Some(Code::DeadlineExceeded), "by its own deadline");
+    assert_eq!(reason(&carl), "DEADLINE_EXCEEDED", "by the node's");
+    assert_eq!(
+        front.read(&front.queued("phone-x", "dora").await.ticket).seq,
+        2,
+        "bob and carl are not in line"
+    );
+}
+
+#[tokio::test]
+async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
+    let front = Front::with(Probe::new(), FrontSettings { max_in_flight: 1, ..settings() }).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let held = front.store.hold_admissions().await;
+    let mut client = front.queue();
+    let first = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
+    let status = front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
+    assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(500));
+    assert_eq!(front.counts.shed(), 1);
+    let mut health = tonic_health::pb::health_client::HealthClient::new(front.channel.clone());
+    health.check(tonic_health::pb::HealthCheckRequest::default()).await.expect("a busy node is alive");
+    drop(held);
+    first.await.unwrap().unwrap();
+    front.queued("phone-x", "bob").await;
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let held = front.store.hold_admissions().await;
+    let mut client = front.queue();
+    let stays = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
+    // A call that is taken back before it reached the node cannot be counted there: then there is another one.
+    eventually("a hang-up is counted", async || {
+        let mut client = front.queue();
+        let impatient = client.enqueue(wish("phone-x", "bob", 1));
+        assert!(tokio::time::timeout(Duration::from_millis(10), impatient).await.is_err());
+        front.counts.cancelled() > 0
+    })
+    .await;
+    // A connection keeps its order: once a later call is answered, the last hang-up has been seen.
+    front.poll("forged").await.unwrap_err();
+    drop(held);
+    stays.await.unwrap().unwrap();
+    assert_eq!(
+        front.read(&front.queued("phone-x", "carl").await.ticket).seq,
+        2,
+        "nobody who left is in line"
+    );
+}
+
+#[tokio::test]
+async fn a_setting_out_of_range_or_an_unfit_store_ends_the_start_with_the_remedy() {
+    let unfit = Probe::new();
+    unfit.set_unsuitable();
+    let error = run_to_its_end(unfit, settings()).await;
+    assert!(matches!(error, FrontError::Store(_)) && error.to_string().contains("noeviction"), "{error}");
+    let error = run_to_its_end(Probe::new(), FrontSettings { batch_limit: 0, ..settings() }).await;
+    assert!(error.to_string().contains("front.batch_limit"), "{error}");
+}
+
+async fn run_to_its_end(store: std::sync::Arc<Probe>, settings: FrontSettings) -> FrontError {
+    let listener = inrush_runtime::listen::bind("127.0.0.1:0", "the test").unwrap();
+    let parts = inrush_front::FrontParts {
+        settings,
+        store,
+        keyring: inrush_core::Keyring::ephemeral().unwrap(),
+        readiness: inrush_runtime::readiness::Readiness::new(),
+        counts: inrush_front::CallCounts::default(),
+    };
+    inrush_front::run_here(parts, listener, &inrush_runtime::shutdown::Shutdown::new()).await.unwrap_err()
+}

@@ -1,0 +1,15 @@
+//! The front over real sockets, on the memory store, with plain tonic clients.
+
+mod admin;
+mod bad_input;
+mod batching;
+mod drain;
+mod enqueue;
+mod gate;
+mod harness;
+mod health;
+mod limits;
+mod probe;
+mod settlement;
+mod tickets;
+mod watch;

@@ -1,0 +1,130 @@
+//! WatchStatus.
+
+use inrush_core::{SaleSettings, store::Outcome};
+use inrush_front::{FrontSettings, WatchSettings};
+use inrush_proto::v1::{self, TicketState, TicketStatus};
+use tonic::{Code, Request, Status, Streaming};
+
+use crate::{
+    harness::{Front, PATIENCE, eventually, reason, settings},
+    probe::Probe,
+};
+
+async fn watch(front: &Front, ticket: &str) -> Streaming<v1::WatchStatusResponse> {
+    let request = v1::WatchStatusRequest { ticket: ticket.to_owned() };
+    front.queue().watch_status(request).await.unwrap().into_inner()
+}
+
+async fn next(watch: &mut Streaming<v1::WatchStatusResponse>) -> Result<Option<TicketStatus>, Status> {
+    let message = tokio::time::timeout(PATIENCE, watch.message()).await.expect("the watch says nothing");
+    Ok(message?.map(|response| response.status.unwrap()))
+}
+
+#[tokio::test]
+async fn every_change_is_sent_until_the_final_one() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ada = front.queued("phone-x", "ada").await.ticket;
+    let bob = front.queued("phone-x", "bob").await.ticket;
+    let mut watch = watch(&front, &bob).await;
+    let status = next(&mut watch).await.unwrap().unwrap();
+    assert_eq!((status.state(), status.position), (TicketState::Waiting, 2));
+    front.cancel(&ada).await.unwrap();
+    let status = next(&mut watch).await.unwrap().unwrap();
+    assert_eq!((status.state(), status.position), (TicketState::Waiting, 1));
+    let claim = front.claim("phone-x", 1).await;
+    assert_eq!(next(&mut watch).await.unwrap().unwrap().state(), TicketState::Processing);
+    front.settle("phone-x", &claim, Outcome::Ordered { order_id: "order 7".to_owned() }).await;
+    let status = next(&mut watch).await.unwrap().unwrap();
+    assert_eq!((status.state(), status.order_id.as_str()), (TicketState::Ordered, "order 7"));
+    assert_eq!(next(&mut watch).await.unwrap(), None, "the final state ends the watch");
+}
+
+#[tokio::test]
+async fn what_does_not_change_is_not_sent_again() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ada = front.queued("phone-x", "ada").await.ticket;
+    let mut watch = watch(&front, &ada).await;
+    next(&mut watch).await.unwrap().unwrap();
+    let before = front.store.runs("look_up");
+    let silence = tokio::spawn(async move { (watch.message().await, watch) });
+    eventually("the watch has looked often", async || front.store.runs("look_up") > before + 5).await;
+    front.claim("phone-x", 1).await;
+    let (message, _watch) = silence.await.unwrap();
+    assert_eq!(
+        message.unwrap().unwrap().status.unwrap().state(),
+        TicketState::Processing,
+        "and nothing before"
+    );
+}
+
+#[tokio::test]
+async fn a_watch_of_a_finished_ticket_is_one_message() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ada = front.queued("phone-x", "ada").await.ticket;
+    front.cancel(&ada).await.unwrap();
+    let mut watch = watch(&front, &ada).await;
+    assert_eq!(next(&mut watch).await.unwrap().unwrap().state(), TicketState::Cancelled);
+    assert_eq!(next(&mut watch).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_callers_deadline() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ada = front.queued("phone-x", "ada").await.ticket;
+    let mut request = Request::new(v1::WatchStatusRequest { ticket: ada });
+    request.metadata_mut().insert("grpc-timeout", "50m".parse().unwrap());
+    let mut watch = front.queue().watch_status(request).await.unwrap().into_inner();
+    next(&mut watch).await.unwrap().unwrap();
+    let status = next(&mut watch).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+}
+
+#[tokio::test]
+async fn a_watch_outlasts_a_moment_without_the_store_but_not_a_long_one() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ada = front.queued("phone-x", "ada").await.ticket;
+    let mut watch = watch(&front, &ada).await;
+    next(&mut watch).await.unwrap().unwrap();
+    front.store.set_away(true);
+    let before = front.store.runs("look_up");
+    let change = tokio::spawn(async move { (next(&mut watch).await, watch) });
+    eventually("it has found the store away", async || front.store.runs("look_up") > before).await;
+    front.store.set_away(false);
+    front.claim("phone-x", 1).await;
+    let (status, mut watch) = change.await.unwrap();
+    assert_eq!(status.unwrap().unwrap().state(), TicketState::Processing);
+    front.store.set_away(true);
+    assert_eq!(reason(&next(&mut watch).await.unwrap_err()), "STORE_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_watches_and_one_that_ends_makes_room() {
+    let watch_settings = WatchSettings { max_watches: 1, ..settings().watch };
+    let front = Front::with(Probe::new(), FrontSettings { watch: watch_settings, ..settings() }).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ada = front.queued("phone-x", "ada").await.ticket;
+    let first = watch(&front, &ada).await;
+    let again = async || {
+        let request = v1::WatchStatusRequest { ticket: ada.clone() };
+        front.queue().watch_status(request).await
+    };
+    let status = again().await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
+    drop(first);
+    eventually("the first has ended", async || again().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_watch_of_an_unknown_ticket_ends_with_the_reason() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let mut ticket = front.read(&front.queued("phone-x", "ada").await.ticket);
+    ticket.epoch += 1;
+    let mut watch = watch(&front, &front.keyring.sign(&ticket)).await;
+    assert_eq!(reason(&next(&mut watch).await.unwrap_err()), "TICKET_UNKNOWN");
+}
