@@ -1,0 +1,95 @@
+//! The stores that are held to the port, each with a clock that the test moves.
+
+use std::sync::Arc;
+
+use inrush_core::{
+    sale::SaleId,
+    store::{
+        Store,
+        memory::MemoryStore,
+        redis::{RedisSettings, RedisStore, ScriptSources},
+    },
+    time::{Clock, ManualClock},
+};
+
+use crate::redis_server::{RedisCluster, RedisServer};
+
+/// The cluster's slots are shared evenly among its three servers.
+const SLOTS_OF_A_SERVER: u16 = 16_384_u16.div_ceil(3);
+
+/// Where a store keeps its data.
+pub(crate) enum Backend {
+    Memory,
+    Redis(RedisServer),
+    Cluster(RedisCluster),
+}
+
+/// A store on a Redis server, running these scripts.
+pub(crate) async fn connect(url: &str, clock: &ManualClock, scripts: ScriptSources) -> Arc<dyn Store> {
+    let clock = Clock::Manual(clock.clone());
+    let settings = RedisSettings { clock, scripts, ..RedisSettings::new(url) };
+    RedisStore::connect(settings).await.expect("a local server can be reached")
+}
+
+impl Backend {
+    /// An empty store.
+    pub(crate) async fn empty_store(&self, clock: &ManualClock) -> Arc<dyn Store> {
+        for server in self.servers() {
+            server.command::<()>(&["FLUSHALL"]).await;
+        }
+        match self {
+            Self::Memory => MemoryStore::new(Clock::Manual(clock.clone())),
+            Self::Redis(server) => connect(&server.url(), clock, ScriptSources::bundled()).await,
+            Self::Cluster(cluster) => connect(&cluster.url(), clock, ScriptSources::bundled()).await,
+        }
+    }
+
+    /// Lets the servers forget all scripts.
+    pub(crate) async fn flush_scripts(&self) {
+        for server in self.servers() {
+            server.command::<()>(&["SCRIPT", "FLUSH"]).await;
+        }
+    }
+
+    /// All keys whose name contains `part`.
+    pub(crate) async fn keys_with(&self, part: &str) -> Vec<String> {
+        let mut keys = Vec::new();
+        for server in self.servers() {
+            keys.extend(server.command::<Vec<String>>(&["KEYS", &format!("*{part}*")]).await);
+        }
+        keys
+    }
+
+    /// An id, beginning with `name`, of a sale that lives on the same server as `sale`: what one server announces arrives
+    /// in order.
+    pub(crate) async fn neighbour_of(&self, sale: &SaleId, name: &str) -> SaleId {
+        let home = self.server_of(sale).await;
+        for number in 0..100 {
+            let neighbour = format!("{name}-{number}").parse().expect("a sale's id");
+            if self.server_of(&neighbour).await == home {
+                return neighbour;
+            }
+        }
+        panic!("a hundred sales all live on other servers than {sale}");
+    }
+
+    /// The index of the server that keeps `sale`.
+    pub(crate) async fn server_of(&self, sale: &SaleId) -> usize {
+        match self {
+            Self::Memory | Self::Redis(_) => 0,
+            Self::Cluster(cluster) => {
+                let tag = format!("{{{sale}}}");
+                let slot: u16 = cluster.nodes()[0].command(&["CLUSTER", "KEYSLOT", &tag]).await;
+                usize::from(slot / SLOTS_OF_A_SERVER)
+            }
+        }
+    }
+
+    fn servers(&self) -> &[RedisServer] {
+        match self {
+            Self::Memory => &[],
+            Self::Redis(server) => std::slice::from_ref(server),
+            Self::Cluster(cluster) => cluster.nodes(),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! After an outcome: orders given back, the dead tried again or given up.
+
+use inrush_core::{
+    sale::SaleSettings,
+    store::{Admission, Leased, MAX_BATCH, Refusal, Release, Settled},
+    ticket::{MAX_SEQ, Seq, Standing, TicketState},
+};
+
+use super::{
+    cases,
+    sale::{Sale, ordered, rejected, retry, seqs, wish},
+    world::World,
+};
+
+cases! {
+    an_order_is_released_once,
+    only_orders_are_released,
+    a_release_frees_the_units,
+    orders_of_a_closed_sale_are_released,
+    dead_letters_come_in_pages,
+    dead_letters_are_in_line_order,
+    a_redriven_ticket_has_all_attempts_before_it,
+    only_the_dead_are_redriven_or_discarded,
+    redriven_tickets_come_before_the_line,
+    a_discarded_ticket_is_rejected,
+    discarding_frees_the_units,
+    dead_tickets_keep_their_units,
+    full_batches_of_endings,
+}
+
+async fn an_order_is_released_once(world: World) {
+    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
+    sale.enqueue_units("ann", 3).await;
+    sale.work_one(ordered("o-1")).await;
+    assert_eq!(sale.release(&[1, 1]).await, [Release::Released, Release::AlreadyReleased]);
+    assert_eq!(sale.release(&[1]).await, [Release::AlreadyReleased]);
+    assert_eq!(sale.standing(1).await, Standing::Released { order_id: "o-1".to_owned() });
+    let ledger = sale.snapshot().await.ledger;
+    assert_eq!((ledger.ordered.units, ledger.released.tickets, ledger.released.units), (0, 1, 3));
+}
+
+async fn only_orders_are_released(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(20) }).await;
+    sale.fill(6).await;
+    sale.work_one(rejected("no")).await;
+    sale.work_one(retry(0, "dead")).await;
+    sale.change(|settings| settings.max_attempts = 2).await;
+    sale.work_one(retry(60_000, "busy")).await;
+    sale.claim_one().await;
+    sale.cancel(&[5]).await;
+    let before = sale.snapshot().await;
+    use TicketState::{Cancelled, Dead, Expired, Processing, Rejected, Waiting};
+    let states = [Rejected, Dead, Waiting, Processing, Cancelled, Waiting].map(Release::NotOrdered);
+    assert_eq!(sale.release(&[1, 2, 3, 4, 5, 6]).await, states);
+    assert_eq!(sale.release(&[0, 7, MAX_SEQ + 1]).await, [Release::Unknown; 3]);
+    assert_eq!(sale.snapshot().await, before);
+    sale.close().await;
+    let states = [Rejected, Dead, Waiting, Processing, Cancelled, Expired].map(Release::NotOrdered);
+    assert_eq!(sale.release(&[1, 2, 3, 4, 5, 6]).await, states);
+    sale.discard(&[2]).await;
+    assert_eq!(sale.release(&[2]).await, [Release::NotOrdered(Rejected)]);
+}
+
+async fn a_release_frees_the_units(world: World) {
+    let sale = world.sale("phone", SaleSettings { unit_limit: 2, ..SaleSettings::of_stock(2) }).await;
+    sale.enqueue_units("ann", 2).await;
+    sale.work_one(ordered("o-1")).await;
+    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
+    sale.release(&[1]).await;
+    assert_eq!(sale.admit_one(wish("bob", 2)).await, Admission::Queued { seq: 2, position: 1 });
+    assert_eq!(seqs(&sale.claim(1).await), [2]);
+}
+
+async fn orders_of_a_closed_sale_are_released(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(2)).await;
+    sale.fill(1).await;
+    sale.work_one(ordered("o-1")).await;
+    sale.close().await;
+    assert_eq!(sale.release(&[1]).await, [Release::Released]);
+    assert_eq!(sale.ticket_state(1).await, TicketState::Released);
+}
+
+/// A sale of `count` tickets, all dead but each third one.
+async fn cemetery(world: &World, count: u64) -> Sale {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+    sale.fill(count).await;
+    for seq in 1..=count {
+        let outcome = if seq % 3 == 0 { ordered("o") } else { retry(0, &format!("reason {seq}")) };
+        sale.work_one(outcome).await;
+    }
+    sale
+}
+
+async fn dead_letters_come_in_pages(world: World) {
+    let sale = cemetery(&world, 20).await;
+    let dead: Vec<Seq> = (1..=20).filter(|seq| seq % 3 != 0).collect();
+    let mut found = Vec::new();
+    loop {
+        let page = sale.dead_letters(found.last().copied().unwrap_or(0), 4).await;
+        assert!(page.len() <= 4);
+        for letter in &page {
+            let claimed = &letter.claimed;
+            assert_eq!(letter.reason, format!("reason {}", claimed.seq));
+            assert_eq!(claimed.attempt, 1);
+            assert_eq!(claimed.entry.buyer.as_str(), format!("buyer-{}", claimed.seq));
+            found.push(claimed.seq);
+        }
+        if page.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, dead);
+    assert_eq!(sale.dead_letters(0, 0).await, []);
+    assert_eq!(sale.dead_letters(3, 1).await[0].claimed.seq, 4);
+    assert_eq!(sale.dead_letters(20, 9).await, []);
+    assert_eq!(sale.dead_letters(MAX_SEQ, 9).await, []);
+    assert_eq!(sale.dead_letters(0, 100).await.len(), dead.len());
+}
+
+async fn dead_letters_are_in_line_order(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+    sale.fill(12).await;
+    let mut leases = Vec::new();
+    for _ in 0..12 {
+        leases.push(sale.claim_one().await);
+    }
+    for index in [10, 1, 8, 0, 9, 2] {
+        world.advance(1);
+        assert_eq!(sale.settle(leases[index], retry(0, "x")).await, Settled::Done(TicketState::Dead));
+    }
+    let letters = sale.dead_letters(0, 100).await;
+    assert_eq!(letters.iter().map(|letter| letter.claimed.seq).collect::<Vec<_>>(), [1, 2, 3, 9, 10, 11]);
+}
+
+async fn a_redriven_ticket_has_all_attempts_before_it(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 2, ..SaleSettings::of_stock(10) }).await;
+    sale.fill(1).await;
+    sale.work_one(retry(0, "one")).await;
+    sale.work_one(retry(0, "two")).await;
+    assert_eq!(sale.redrive(&[1]).await, [true]);
+    assert_eq!(sale.standing(1).await, Standing::Waiting { position: 1, attempted: true });
+    assert_eq!(sale.dead_letters(0, 10).await, []);
+    let ledger = sale.snapshot().await.ledger;
+    assert_eq!((ledger.dead.tickets, ledger.waiting.tickets, ledger.retrying.tickets), (0, 1, 1));
+    for attempt in 1..=2 {
+        let claim = sale.claim(1).await;
+        assert_eq!(claim.entries[0].attempt, attempt);
+        sale.settle(Leased { seq: 1, fence: claim.fence }, retry(0, "again")).await;
+    }
+    assert_eq!(sale.standing(1).await, Standing::Dead { reason: "again".to_owned() });
+}
+
+async fn only_the_dead_are_redriven_or_discarded(world: World) {
+    let sale = cemetery(&world, 4).await;
+    sale.fill(3).await;
+    sale.claim(1).await;
+    sale.cancel(&[6]).await;
+    let before = sale.snapshot().await;
+    assert_eq!(sale.redrive(&[3, 5, 6, 7, 8, 0, u64::MAX]).await, [false; 7]);
+    assert_eq!(sale.discard(&[3, 5, 6, 7, 8, 0, u64::MAX]).await, [false; 7]);
+    assert_eq!(sale.snapshot().await, before);
+    assert_eq!(sale.redrive(&[1, 1, 2]).await, [true, false, true]);
+    assert_eq!(sale.discard(&[1, 4, 4]).await, [false, true, false]);
+}
+
+async fn redriven_tickets_come_before_the_line(world: World) {
+    let sale = cemetery(&world, 5).await;
+    sale.fill(2).await;
+    world.advance(10);
+    sale.redrive(&[4]).await;
+    world.advance(10);
+    sale.redrive(&[1, 2]).await;
+    assert_eq!(seqs(&sale.claim(10).await), [4, 1, 2, 6, 7]);
+}
+
+async fn a_discarded_ticket_is_rejected(world: World) {
+    let sale = cemetery(&world, 2).await;
+    assert_eq!(sale.discard(&[2]).await, [true]);
+    let reason = "discarded by an operator".to_owned();
+    assert_eq!(sale.standing(2).await, Standing::Rejected { reason });
+    assert_eq!(sale.ticket_state(1).await, TicketState::Dead);
+    let ledger = sale.snapshot().await.ledger;
+    assert_eq!((ledger.dead.tickets, ledger.rejected.tickets), (1, 1));
+    assert_eq!(sale.redrive(&[2]).await, [false]);
+}
+
+async fn discarding_frees_the_units(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1) }).await;
+    sale.fill(1).await;
+    sale.work_one(retry(0, "dead")).await;
+    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
+    sale.discard(&[1]).await;
+    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Queued { seq: 2, position: 1 });
+}
+
+async fn dead_tickets_keep_their_units(world: World) {
+    let settings = SaleSettings { max_attempts: 1, cap: Some(5), ..SaleSettings::of_stock(1) };
+    let sale = world.sale("phone", settings).await;
+    sale.fill(2).await;
+    sale.work_one(retry(0, "dead")).await;
+    assert_eq!(sale.claim(1).await.entries, []);
+    sale.redrive(&[1]).await;
+    assert_eq!(seqs(&sale.claim(2).await), [1]);
+}
+
+async fn full_batches_of_endings(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+    let count = MAX_BATCH as u64;
+    let all: Vec<Seq> = (1..=count).collect();
+    sale.fill(count).await;
+    sale.claim(MAX_BATCH).await;
+    world.advance(30_000);
+    assert_eq!(sale.recover().await.dead, count);
+    assert_eq!(sale.redrive(&all).await, [true; MAX_BATCH]);
+    sale.claim(MAX_BATCH).await;
+    world.advance(30_000);
+    assert_eq!(sale.recover().await.dead, count);
+    assert_eq!(sale.discard(&all).await, [true; MAX_BATCH]);
+    let rejected = Release::NotOrdered(TicketState::Rejected);
+    assert_eq!(sale.release(&all).await, [rejected; MAX_BATCH]);
+}

@@ -1,0 +1,183 @@
+//! What is announced, and what is not.
+
+use inrush_core::{sale::SaleSettings, store::Leased, ticket::Seq};
+
+use super::{
+    cases,
+    sale::{Sale, ordered, rejected, retry, wish},
+    world::{Announced, World},
+};
+
+cases! {
+    a_new_sale_is_announced,
+    the_first_in_line_is_announced_and_no_other,
+    a_refused_change_announces_nothing,
+    a_change_announces_admission_and_what_waits,
+    free_units_are_announced_when_there_were_none,
+    a_claim_frees_units_of_a_sale_without_stock,
+    a_release_announces_work_for_the_line,
+    a_redrive_announces_work,
+    closing_announces_admission_and_retries,
+    looking_announces_nothing,
+    a_dedicated_handle_hears_the_same,
+}
+
+const NOTHING: Announced = Announced { work: 0, admission: 0 };
+const WORK: Announced = Announced { work: 1, admission: 0 };
+const ADMISSION: Announced = Announced { work: 0, admission: 1 };
+const BOTH: Announced = Announced { work: 1, admission: 1 };
+
+async fn a_new_sale_is_announced(world: World) {
+    let neighbour = world.sale("watch", SaleSettings::of_stock(1)).await;
+    neighbour.close().await;
+    neighbour.delete().await;
+    let announced = world
+        .announced(&neighbour, async {
+            drop(world.sale("watch", SaleSettings::of_stock(1)).await);
+        })
+        .await;
+    assert_eq!(announced, ADMISSION);
+}
+
+async fn the_first_in_line_is_announced_and_no_other(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    let push = async |sale: &Sale, buyers: &[&str]| {
+        let wishes: Vec<_> = buyers.iter().map(|buyer| wish(buyer, 1)).collect();
+        world.announced(sale, async { drop(sale.admit(&wishes).await) }).await
+    };
+    assert_eq!(push(&sale, &["ann", "bob"]).await, WORK);
+    assert_eq!(push(&sale, &["cleo"]).await, NOTHING);
+    sale.claim(3).await;
+    assert_eq!(push(&sale, &["ann"]).await, NOTHING);
+    assert_eq!(push(&sale, &["ann", "dan"]).await, WORK);
+    sale.cancel(&[4]).await;
+    assert_eq!(push(&sale, &["eve"]).await, WORK);
+    // Retries are no line: who comes next is work of its own.
+    sale.work_one(retry(60_000, "busy")).await;
+    assert_eq!(push(&sale, &["fay"]).await, WORK);
+    sale.change(|settings| settings.admission_held = true).await;
+    sale.claim(9).await;
+    assert_eq!(push(&sale, &["gil"]).await, NOTHING);
+}
+
+async fn a_refused_change_announces_nothing(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    sale.fill(2).await;
+    let announced = world
+        .announced(&sale, async {
+            use inrush_core::store::Expected::{Absent, Version};
+            let settings = SaleSettings::of_stock(10);
+            sale.configure(&settings, Absent).await;
+            sale.configure(&settings, Version(7)).await;
+            sale.configure(&SaleSettings::of_stock(1), Version(1)).await;
+        })
+        .await;
+    assert_eq!(announced, NOTHING);
+}
+
+async fn a_change_announces_admission_and_what_waits(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    let change = async |sale: &Sale| {
+        world.announced(sale, async { drop(sale.change(|settings| settings.max_attempts += 1).await) }).await
+    };
+    assert_eq!(change(&sale).await, ADMISSION);
+    sale.fill(1).await;
+    assert_eq!(change(&sale).await, BOTH);
+    let leased = sale.claim_one().await;
+    assert_eq!(change(&sale).await, ADMISSION);
+    sale.settle(leased, retry(60_000, "busy")).await;
+    assert_eq!(change(&sale).await, BOTH);
+}
+
+async fn free_units_are_announced_when_there_were_none(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(8) }).await;
+    sale.fill(8).await;
+    let mut leases: Vec<Leased> = Vec::new();
+    for _ in 0..6 {
+        leases.push(sale.claim_one().await);
+    }
+    sale.settle(leases[0], ordered("o-1")).await;
+    sale.settle(leases[1], retry(0, "dead")).await;
+    let refill = async |sale: &Sale, buyer: &str| drop(sale.enqueue(buyer).await);
+    assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[8]).await) }).await, ADMISSION);
+    assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[7]).await) }).await, NOTHING);
+    refill(&sale, "a").await;
+    refill(&sale, "b").await;
+    let reject = async { drop(sale.settle(leases[2], rejected("no")).await) };
+    assert_eq!(world.announced(&sale, reject).await.admission, 1);
+    let reject = async { drop(sale.settle(leases[3], rejected("no")).await) };
+    assert_eq!(world.announced(&sale, reject).await.admission, 0);
+    refill(&sale, "c").await;
+    refill(&sale, "d").await;
+    assert_eq!(world.announced(&sale, async { drop(sale.release(&[1]).await) }).await.admission, 1);
+    refill(&sale, "e").await;
+    assert_eq!(world.announced(&sale, async { drop(sale.discard(&[2]).await) }).await.admission, 1);
+    refill(&sale, "f").await;
+    let order = async { drop(sale.settle(leases[4], ordered("o-5")).await) };
+    assert_eq!(world.announced(&sale, order).await, NOTHING);
+    let give_up = async { drop(sale.settle(leases[5], retry(0, "dead")).await) };
+    assert_eq!(world.announced(&sale, give_up).await, NOTHING);
+}
+
+async fn a_claim_frees_units_of_a_sale_without_stock(world: World) {
+    let sale = world.sale("lunch", SaleSettings::without_stock(2)).await;
+    sale.fill(2).await;
+    assert_eq!(world.announced(&sale, async { drop(sale.claim(1).await) }).await, ADMISSION);
+    assert_eq!(world.announced(&sale, async { drop(sale.claim(1).await) }).await, NOTHING);
+    let phone = world.sale("phone", SaleSettings::of_stock(1)).await;
+    phone.fill(1).await;
+    assert_eq!(world.announced(&phone, async { drop(phone.claim(1).await) }).await, NOTHING);
+}
+
+async fn a_release_announces_work_for_the_line(world: World) {
+    let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
+    sale.fill(3).await;
+    sale.work_one(ordered("o-1")).await;
+    sale.work_one(ordered("o-2")).await;
+    let release = async |seq: Seq| world.announced(&sale, async { drop(sale.release(&[seq]).await) }).await;
+    assert_eq!(release(1).await, WORK);
+    assert_eq!(release(1).await, NOTHING);
+    sale.claim(1).await;
+    assert_eq!(release(2).await, NOTHING);
+}
+
+async fn a_redrive_announces_work(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(9) }).await;
+    sale.fill(1).await;
+    sale.work_one(retry(0, "dead")).await;
+    let redrive = async || world.announced(&sale, async { drop(sale.redrive(&[1, 2]).await) }).await;
+    assert_eq!(redrive().await, WORK);
+    assert_eq!(redrive().await, NOTHING);
+}
+
+async fn closing_announces_admission_and_retries(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
+    sale.fill(2).await;
+    assert_eq!(world.announced(&sale, async { drop(sale.close().await) }).await, ADMISSION);
+    let sale = world.sale("watch", SaleSettings::of_stock(9)).await;
+    sale.fill(2).await;
+    sale.work_one(retry(0, "busy")).await;
+    assert_eq!(world.announced(&sale, async { drop(sale.close().await) }).await, BOTH);
+}
+
+async fn looking_announces_nothing(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
+    sale.fill(2).await;
+    let leased = sale.claim_one().await;
+    let look = async {
+        sale.look_up(&[1, 2]).await;
+        sale.extend(&[leased]).await;
+        sale.recover().await;
+        sale.claim(0).await;
+        sale.dead_letters(0, 5).await;
+        sale.admit(&[]).await;
+        sale.delete().await;
+    };
+    assert_eq!(world.announced(&sale, look).await, NOTHING);
+}
+
+async fn a_dedicated_handle_hears_the_same(mut world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
+    world.store = world.store.dedicated().await.unwrap();
+    assert_eq!(world.announced(&sale, async { sale.fill(1).await }).await, WORK);
+}

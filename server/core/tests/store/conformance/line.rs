@@ -1,0 +1,218 @@
+//! Where tickets stand while they wait, and giving the place up.
+
+use std::collections::BTreeSet;
+
+use inrush_core::{
+    sale::SaleSettings,
+    store::{Admission, Cancellation, Refusal},
+    ticket::{MAX_SEQ, Seq, Standing, TicketState},
+};
+
+use super::{
+    cases,
+    sale::{Sale, ordered, rejected, retry, wish},
+    world::{START, World},
+};
+
+cases! {
+    a_number_never_given_out_stands_nowhere,
+    a_look_up_answers_in_the_order_asked,
+    every_standing_is_told,
+    positions_are_exact_among_cancellations,
+    a_position_never_rises,
+    cancellations_tell_what_became_of_them,
+    a_number_twice_in_one_batch_is_cancelled_once,
+    a_cancellation_frees_the_units_at_once,
+    what_was_claimed_once_is_not_cancelled,
+    nothing_is_cancelled_in_a_closed_sale,
+    a_cancelled_ticket_stays_cancelled,
+    who_comes_after_a_line_of_cancelled_tickets_is_first,
+}
+
+async fn a_number_never_given_out_stands_nowhere(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    assert_eq!(sale.look_up(&[0, 1]).await, [None, None]);
+    sale.fill(2).await;
+    for seq in [0, 3, 64, 4096, 4097, MAX_SEQ, MAX_SEQ + 1, u64::MAX] {
+        assert_eq!(sale.look_up(&[seq]).await, [None], "{seq}");
+        assert_eq!(sale.cancel(&[seq]).await, [Cancellation::Unknown], "{seq}");
+    }
+}
+
+async fn a_look_up_answers_in_the_order_asked(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    sale.fill(4).await;
+    sale.claim(1).await;
+    sale.cancel(&[3]).await;
+    let waiting = |position| Some(Standing::Waiting { position, attempted: false });
+    assert_eq!(
+        sale.look_up(&[4, 9, 3, 1, 2, 4]).await,
+        [waiting(2), None, Some(Standing::Cancelled), Some(Standing::Processing), waiting(1), waiting(2)]
+    );
+    let reply = world.store.look_up(&sale.id, &[]).await.unwrap();
+    assert_eq!((reply.epoch, reply.measured_pace, reply.standings), (START.0, 0, vec![]));
+}
+
+async fn every_standing_is_told(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
+    sale.fill(8).await;
+    sale.work_one(ordered("o-1")).await;
+    sale.work_one(ordered("o-2")).await;
+    sale.release(&[2]).await;
+    sale.work_one(rejected("no such address")).await;
+    sale.work_one(retry(0, "timeout")).await;
+    sale.change(|settings| settings.max_attempts = 2).await;
+    sale.work_one(retry(1000, "busy")).await;
+    sale.claim_one().await;
+    sale.cancel(&[7]).await;
+    let expected = |last| {
+        [
+            Some(Standing::Ordered { order_id: "o-1".to_owned() }),
+            Some(Standing::Released { order_id: "o-2".to_owned() }),
+            Some(Standing::Rejected { reason: "no such address".to_owned() }),
+            Some(Standing::Dead { reason: "timeout".to_owned() }),
+            Some(Standing::Waiting { position: 1, attempted: true }),
+            Some(Standing::Processing),
+            Some(Standing::Cancelled),
+            Some(last),
+        ]
+    };
+    let all: Vec<Seq> = (1..=8).collect();
+    assert_eq!(sale.look_up(&all).await, expected(Standing::Waiting { position: 1, attempted: false }));
+    sale.close().await;
+    assert_eq!(sale.look_up(&all).await, expected(Standing::Expired));
+}
+
+/// What the positions must be, counted one by one.
+async fn assert_positions(sale: &Sale, last: Seq, gone: &BTreeSet<Seq>) {
+    let waiting: Vec<Seq> = (1..=last).filter(|seq| !gone.contains(seq)).collect();
+    for (number, seqs) in waiting.chunks(200).enumerate() {
+        for (index, standing) in sale.look_up(seqs).await.into_iter().enumerate() {
+            let position = (number * 200 + index + 1) as u64;
+            assert_eq!(
+                standing,
+                Some(Standing::Waiting { position, attempted: false }),
+                "ticket {}",
+                seqs[index]
+            );
+        }
+    }
+}
+
+async fn positions_are_exact_among_cancellations(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+    sale.fill(500).await;
+    let mut gone = BTreeSet::new();
+    for round in 0..5_u64 {
+        let cancelled: Vec<Seq> = (1..=40).map(|step| (step * 37 + round * 101) % 500 + 1).collect();
+        sale.cancel(&cancelled).await;
+        gone.extend(cancelled);
+        assert_positions(&sale, 500, &gone).await;
+        let claim = sale.claim(30).await;
+        gone.extend(claim.entries.iter().map(|entry| entry.seq));
+        assert_positions(&sale, 500, &gone).await;
+    }
+    let expected = 500 - gone.len() as u64 + 1;
+    assert_eq!(sale.admit_one(wish("late", 1)).await, Admission::Queued { seq: 501, position: expected });
+}
+
+async fn a_position_never_rises(world: World) {
+    let sale = world.sale("phone", SaleSettings { cap: Some(40), ..SaleSettings::of_stock(12) }).await;
+    sale.fill(30).await;
+    let mut before: Vec<u64> = (1..=30).collect();
+    for round in 0..10_u64 {
+        match round % 5 {
+            0 => drop(sale.claim(3).await),
+            1 => drop(sale.cancel(&[30 - round, 20 - round, 12]).await),
+            2 => drop(sale.recover().await),
+            3 => sale.fill(1).await,
+            _ => world.advance(31_000),
+        }
+        let all: Vec<Seq> = (1..=30).collect();
+        for (seq, standing) in sale.look_up(&all).await.into_iter().enumerate() {
+            if let Some(Standing::Waiting { position, .. }) = standing {
+                assert!(
+                    (1..=before[seq]).contains(&position),
+                    "ticket {seq}: {position} after {}",
+                    before[seq]
+                );
+                before[seq] = position;
+            }
+        }
+    }
+}
+
+async fn cancellations_tell_what_became_of_them(world: World) {
+    use Cancellation::{AlreadyCancelled, Cancelled, TooLate, Unknown};
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    sale.fill(4).await;
+    sale.claim(1).await;
+    assert_eq!(sale.cancel(&[4, 0, 1, 5, 2]).await, [Cancelled, Unknown, TooLate, Unknown, Cancelled]);
+    assert_eq!(sale.cancel(&[2, 4, 3]).await, [AlreadyCancelled, AlreadyCancelled, Cancelled]);
+    assert_eq!(sale.cancel(&[]).await, []);
+    let ledger = sale.snapshot().await.ledger;
+    assert_eq!((ledger.cancelled.tickets, ledger.waiting.tickets, ledger.in_flight.tickets), (3, 0, 1));
+}
+
+async fn a_number_twice_in_one_batch_is_cancelled_once(world: World) {
+    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
+    sale.enqueue_units("ann", 3).await;
+    let replies = sale.cancel(&[1, 1]).await;
+    assert_eq!(replies, [Cancellation::Cancelled, Cancellation::AlreadyCancelled]);
+    let cancelled = sale.snapshot().await.ledger.cancelled;
+    assert_eq!((cancelled.tickets, cancelled.units), (1, 3));
+}
+
+async fn a_cancellation_frees_the_units_at_once(world: World) {
+    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(3) }).await;
+    sale.enqueue_units("ann", 2).await;
+    assert_eq!(sale.admit_one(wish("bob", 2)).await, Admission::Refused(Refusal::SoldOut));
+    sale.cancel(&[1]).await;
+    assert_eq!(sale.admit_one(wish("bob", 3)).await, Admission::Queued { seq: 2, position: 1 });
+}
+
+async fn what_was_claimed_once_is_not_cancelled(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
+    sale.fill(5).await;
+    sale.work_one(ordered("o-1")).await;
+    sale.work_one(rejected("no")).await;
+    sale.work_one(retry(0, "dead")).await;
+    sale.change(|settings| settings.max_attempts = 2).await;
+    sale.work_one(retry(0, "waits again")).await;
+    let before = sale.snapshot().await.ledger;
+    assert_eq!(sale.cancel(&[1, 2, 3, 4]).await, [Cancellation::TooLate; 4]);
+    assert_eq!(sale.snapshot().await.ledger, before);
+}
+
+async fn nothing_is_cancelled_in_a_closed_sale(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    sale.fill(3).await;
+    sale.cancel(&[1]).await;
+    sale.close().await;
+    assert_eq!(
+        sale.cancel(&[1, 2, 4]).await,
+        [Cancellation::AlreadyCancelled, Cancellation::TooLate, Cancellation::Unknown]
+    );
+    assert_eq!(sale.ticket_state(2).await, TicketState::Expired);
+}
+
+async fn a_cancelled_ticket_stays_cancelled(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    sale.fill(3).await;
+    sale.cancel(&[2]).await;
+    sale.claim(3).await;
+    assert_eq!(sale.snapshot().await.cursor, 3);
+    assert_eq!(sale.ticket_state(2).await, TicketState::Cancelled);
+    assert_eq!(sale.cancel(&[2]).await, [Cancellation::AlreadyCancelled]);
+    sale.close().await;
+    assert_eq!(sale.ticket_state(2).await, TicketState::Cancelled);
+}
+
+async fn who_comes_after_a_line_of_cancelled_tickets_is_first(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+    sale.fill(700).await;
+    let all: Vec<Seq> = (1..=700).collect();
+    sale.cancel(&all).await;
+    assert_eq!(sale.admit_one(wish("ann", 1)).await, Admission::Queued { seq: 701, position: 1 });
+    assert_eq!(sale.position(701).await, 1);
+}

@@ -1,0 +1,153 @@
+//! Handles with connections of their own that do the same thing at the same time: exactly one wins.
+
+use std::sync::Arc;
+
+use inrush_core::{
+    sale::{SaleId, SaleSettings},
+    store::{Admission, Cancellation, Claim, ClaimRequest, Leased, Settled, Settlement, Store},
+    ticket::Seq,
+};
+use tokio::task::JoinSet;
+
+use super::{
+    cases,
+    sale::{ordered, seqs, wish},
+    world::World,
+};
+
+cases! {
+    a_ticket_is_cancelled_or_claimed,
+    a_ticket_is_claimed_by_one,
+    a_ticket_is_settled_by_one,
+    a_buyer_gets_one_ticket,
+    the_last_unit_is_taken_once,
+}
+
+const TICKETS: u64 = 300;
+
+/// Runs `work` on `handles` dedicated handles at once.
+async fn at_once<T, F>(
+    world: &World,
+    id: &SaleId,
+    handles: usize,
+    work: impl Fn(usize, Arc<dyn Store>, SaleId) -> F,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for number in 0..handles {
+        tasks.spawn(work(number, world.store.dedicated().await.unwrap(), id.clone()));
+    }
+    tasks.join_all().await
+}
+
+async fn claim_until_empty(store: &dyn Store, id: &SaleId, max: usize) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    loop {
+        let claim = store.claim(id, ClaimRequest { max }).await.unwrap();
+        if claim.outlook.waiting == 0 && claim.entries.is_empty() {
+            return claims;
+        }
+        claims.push(claim);
+    }
+}
+
+async fn a_ticket_is_cancelled_or_claimed(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(TICKETS)).await;
+    sale.fill(TICKETS).await;
+    let results = at_once(&world, &sale.id, 2, |number, store, id| async move {
+        let mut won = Vec::new();
+        if number == 0 {
+            for claim in claim_until_empty(store.as_ref(), &id, 2).await {
+                won.extend(seqs(&claim));
+            }
+        } else {
+            for seq in 1..=TICKETS {
+                match store.cancel(&id, &[seq]).await.unwrap()[0] {
+                    Cancellation::Cancelled => won.push(seq),
+                    Cancellation::TooLate => {}
+                    other => panic!("ticket {seq}: {other:?}"),
+                }
+            }
+        }
+        won
+    })
+    .await;
+    let mut all = results.concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=TICKETS).collect::<Vec<Seq>>());
+    let ledger = sale.snapshot().await.ledger;
+    assert_eq!(ledger.cancelled.tickets + ledger.in_flight.tickets, TICKETS);
+    ledger.check(Some(TICKETS), TICKETS).unwrap();
+}
+
+async fn a_ticket_is_claimed_by_one(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(TICKETS)).await;
+    sale.fill(TICKETS).await;
+    let claims = at_once(&world, &sale.id, 3, |_, store, id| async move {
+        claim_until_empty(store.as_ref(), &id, 3).await
+    })
+    .await
+    .concat();
+    let mut claimed: Vec<(u64, Vec<Seq>)> = claims.iter().map(|claim| (claim.fence, seqs(claim))).collect();
+    claimed.retain(|(_, seqs)| !seqs.is_empty());
+    claimed.sort_unstable();
+    // In the order of the fences the line was claimed in order, each ticket once, each fence once.
+    let fences: Vec<u64> = claimed.iter().map(|(fence, _)| *fence).collect();
+    assert_eq!(fences, (1..=claimed.len() as u64).collect::<Vec<_>>());
+    let in_order: Vec<Seq> = claimed.into_iter().flat_map(|(_, seqs)| seqs).collect();
+    assert_eq!(in_order, (1..=TICKETS).collect::<Vec<Seq>>());
+}
+
+async fn a_ticket_is_settled_by_one(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(100)).await;
+    sale.fill(100).await;
+    let fence = sale.claim(100).await.fence;
+    let results = at_once(&world, &sale.id, 3, move |number, store, id| async move {
+        let mut done = 0;
+        for seq in 1..=100 {
+            let outcome = ordered(&format!("o-{number}"));
+            let settlement = Settlement { leased: Leased { seq, fence }, outcome };
+            done += usize::from(store.settle(&id, &[settlement]).await.unwrap()[0] != Settled::Stale);
+        }
+        done
+    })
+    .await;
+    assert_eq!(results.iter().sum::<usize>(), 100);
+    assert_eq!(sale.snapshot().await.ledger.ordered.tickets, 100);
+}
+
+async fn a_buyer_gets_one_ticket(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+    let results = at_once(&world, &sale.id, 3, |_, store, id| async move {
+        let mut tickets = Vec::new();
+        for buyer in 0..100 {
+            let reply = store.admit(&id, &[wish(&format!("buyer-{buyer}"), 1)]).await.unwrap();
+            match reply.admissions[0] {
+                Admission::Queued { seq, .. } | Admission::Existing { seq } => tickets.push(seq),
+                other => panic!("buyer {buyer}: {other:?}"),
+            }
+        }
+        tickets
+    })
+    .await;
+    assert!(results.iter().all(|tickets| *tickets == results[0]));
+    assert_eq!(sale.snapshot().await.last_seq, 100);
+}
+
+async fn the_last_unit_is_taken_once(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(50)).await;
+    let results = at_once(&world, &sale.id, 3, |number, store, id| async move {
+        let mut taken = 0;
+        for buyer in 0..50 {
+            let reply = store.admit(&id, &[wish(&format!("buyer-{number}-{buyer}"), 1)]).await.unwrap();
+            taken += usize::from(matches!(reply.admissions[0], Admission::Queued { .. }));
+        }
+        taken
+    })
+    .await;
+    assert_eq!(results.iter().sum::<usize>(), 50);
+    assert_eq!(sale.snapshot().await.free_units(), 0);
+}
