@@ -84,7 +84,8 @@ async fn a_sold_out_sale_is_restocked_when_the_operator_raises_it() {
 async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
     let front = FakeFront::start().await;
     front.set_stock("shoes", Some(1));
-    let server = Server::start(behind(&front)).await;
+    let settings = OrderSettings { stock: [("hats".to_owned(), 10)].into(), ..behind(&front) };
+    let server = Server::start(settings).await;
     let mut client = Client::connect(server.address).await;
     client.exchange(entries("shoes", 1..=1)).await;
 
@@ -93,7 +94,11 @@ async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
     client.send(entries("shoes", 2..=2)).await;
     eventually("the front has been asked", async || front.lookups("shoes") == 2).await;
     front.set_stock("shoes", Some(2));
-    client.send(entries("shoes", 3..=3)).await;
+    // The answer for the hat says that the entry before it has been taken up, and waits.
+    let mut orders = entries("shoes", 3..=3);
+    orders.extend(entries("hats", 1..=1));
+    client.send(orders).await;
+    assert!(client.answers(1).await.contains_key("hats/1/1"));
     gate.add_permits(10);
     let answers = client.answers(2).await;
     assert!(matches!(answers["shoes/1/2"], Outcome::Rejected(_)), "there was one unit: {answers:?}");
