@@ -6,6 +6,7 @@ mod configuration;
 mod confirm;
 mod connection;
 mod demo;
+mod interrupt;
 mod problem;
 mod readable;
 mod sale;

@@ -13,6 +13,7 @@ use crate::{
     cli::sale::{SaleArgs, SaleCommand},
     confirm::confirm,
     connection::Connection,
+    interrupt::until_interrupted,
     screen::Screen,
     settings::Settings,
 };
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
             return Ok(screen.show(&Deleted { sale_id: delete.sale_id })?);
         }
         SaleCommand::List(list) => return print_list(&connection, &screen, list.limit).await,
-        SaleCommand::Watch(watch) => return watch::run(&connection, &screen, watch).await,
+        SaleCommand::Watch(watch) => return until_interrupted(watch::run(&connection, &screen, watch)).await,
         SaleCommand::DeadLetters(list) => return dead_letters::list(&connection, &screen, list).await,
         SaleCommand::Redrive(redrive) => return dead_letters::redrive(&connection, &screen, redrive).await,
         SaleCommand::Discard(discard) => return dead_letters::discard(&connection, &screen, discard).await,

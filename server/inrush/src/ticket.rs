@@ -11,11 +11,11 @@ use std::{
 
 use futures_util::StreamExt as _;
 use inrush_client::{Cancellation, Enqueued, Ticket, TicketStatus};
-use tokio::signal;
 
 use crate::{
     cli::ticket::{Enqueue, SignedTicket, TicketArgs, TicketCommand},
     connection::Connection,
+    interrupt::until_interrupted,
     problem,
     screen::Screen,
     settings::Settings,
@@ -83,17 +83,13 @@ async fn get_in_line(connection: &Connection, screen: &Screen, enqueue: Enqueue)
 /// Prints every change until the ticket has its answer, or until Ctrl-C.
 async fn follow(connection: &Connection, screen: &Screen, ticket: &Ticket) -> anyhow::Result<()> {
     let mut changes = connection.client().watch(ticket);
-    loop {
-        let change = tokio::select! {
-            change = changes.next() => change,
-            interrupted = signal::ctrl_c() => return Ok(interrupted?),
-        };
-        match change {
-            Some(Ok(status)) => print_change(screen, &status)?,
-            Some(Err(error)) => return Err(connection.explain(&error)),
-            None => return Ok(()),
+    until_interrupted(async {
+        while let Some(change) = changes.next().await {
+            print_change(screen, &change.map_err(|error| connection.explain(&error))?)?;
         }
-    }
+        Ok(())
+    })
+    .await
 }
 
 fn print_change(screen: &Screen, status: &TicketStatus) -> io::Result<()> {

@@ -3,10 +3,7 @@
 use std::{io, time::Duration, time::SystemTime};
 
 use inrush_client::proto::{Sale, SaleState};
-use tokio::{
-    signal,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     text,
@@ -22,7 +19,7 @@ use crate::{
 /// Looking more often than this shows no more and costs the store.
 const MOST_OFTEN: Duration = Duration::from_millis(100);
 
-/// Shows the sale again and again until it is closed and everything claimed is finished, or until Ctrl-C.
+/// Shows the sale again and again until it is closed and everything claimed is finished.
 ///
 /// # Errors
 /// If the sale cannot be read.
@@ -32,10 +29,7 @@ pub(super) async fn run(connection: &Connection, screen: &Screen, watch: Watch) 
     let admin = connection.client().admin();
     let mut view = View { screen, drawing: Redrawn::default(), shown: None };
     loop {
-        tokio::select! {
-            _ = looks.tick() => {}
-            interrupted = signal::ctrl_c() => return Ok(interrupted?),
-        }
+        looks.tick().await;
         let sale = connection.answer(admin.get_sale(watch.sale_id.as_str())).await?;
         let done = is_done(&sale);
         view.update(sale)?;

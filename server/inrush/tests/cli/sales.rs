@@ -120,15 +120,14 @@ fn a_watch_ends_with_the_sale_or_with_ctrl_c() {
     let mut until_interrupted = Service::start(&format!("{watch} --json"));
     let first: Value = serde_json::from_str(&until_interrupted.line()).unwrap();
     assert_eq!(first["state"], "OPEN");
-    let (code, _) = until_interrupted.interrupt();
-    assert_eq!(code, Some(0));
+    assert_eq!(until_interrupted.interrupt(), Some(0));
 
     up.json("ticket enqueue phone-x alice");
     assert!(until_closed.line().contains(" waiting=1 "));
     up.json("sale close phone-x");
     let last = until_closed.line();
     assert!(last.contains(" CLOSED ") && last.contains(" expired=1 "), "{last}");
-    assert_eq!(until_closed.stop(), Some(0));
+    assert_eq!(until_closed.wait(), Some(0));
 }
 
 #[test]

@@ -150,23 +150,27 @@ impl Service {
     }
 
     /// Asks it to end, as an orchestrator would, and waits for its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(self) -> Option<i32> {
         signal(&self.child, "-TERM");
+        self.wait()
+    }
+
+    /// Interrupts it, as Ctrl-C would, and waits for its exit code.
+    pub(crate) fn interrupt(self) -> Option<i32> {
+        signal(&self.child, "-INT");
+        self.wait()
+    }
+
+    /// Waits until it ends by itself, for its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be asked") {
                 return status.code();
             }
-            assert!(Instant::now() < deadline, "it does not stop: {:#?}", self.log());
+            assert!(Instant::now() < deadline, "it does not end: {:#?}", self.log());
             thread::sleep(POLL);
         }
-    }
-
-    /// Interrupts it, as Ctrl-C would, and returns the exit code and what it had still to print.
-    pub(crate) fn interrupt(mut self) -> (Option<i32>, Vec<String>) {
-        signal(&self.child, "-INT");
-        let rest = self.stdout.by_ref().map_while(Result::ok).collect();
-        (self.child.wait().expect("it ends").code(), rest)
     }
 }
 
