@@ -37,6 +37,12 @@ const NAMES: [&str; 4] = [
     <SettlementServiceServer<crate::settlement_service::SettlementService> as NamedService>::NAME,
 ];
 
+/// Asks the store whether it is there and fit for use, for a bounded time.
+pub(crate) async fn check(store: &dyn Store) -> Result<(), StoreError> {
+    let silent = || StoreError::Unavailable(format!("no answer within {CHECK_TIMEOUT:?}"));
+    tokio::time::timeout(CHECK_TIMEOUT, store.check()).await.unwrap_or_else(|_elapsed| Err(silent()))
+}
+
 /// The health of a node. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Health {
@@ -61,10 +67,7 @@ impl Health {
     pub(crate) async fn follow(&self, store: &dyn Store, readiness: &ReadinessCheck) {
         let mut was_there = None;
         loop {
-            let checked = tokio::time::timeout(CHECK_TIMEOUT, store.check());
-            let checked = checked
-                .await
-                .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())));
+            let checked = check(store).await;
             let is_there = checked.is_ok();
             if was_there != Some(is_there) {
                 match &checked {

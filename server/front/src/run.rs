@@ -13,7 +13,7 @@ use inrush_runtime::{
 use crate::{
     CallCounts,
     gate::Gates,
-    health::Health,
+    health::{self, Health},
     serve::{Node, serve},
     settings::{FrontSettings, InvalidSetting},
 };
@@ -97,7 +97,7 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
     settings.validate()?;
     let tls = settings.tls.load("front.tls")?;
     let readiness = readiness.require(NEEDS, "not asked yet");
-    match store.check().await {
+    match health::check(&*store).await {
         Ok(()) => {}
         Err(error @ StoreError::Unavailable(_)) => readiness.missing(&error.to_string()),
         Err(error) => return Err(FrontError::Store(error)),

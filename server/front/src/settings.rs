@@ -199,7 +199,7 @@ impl FrontSettings {
     }
 }
 
-fn number<T: PartialOrd + Display>(
+fn number<T: PartialOrd + Display + Copy>(
     key: &'static str,
     value: T,
     range: RangeInclusive<T>,

@@ -5,8 +5,11 @@ use prost_types::FieldMask;
 
 use crate::status::Failure;
 
-/// Every field that can be changed, and how it is taken over.
-const SETTINGS: [(&str, fn(&Sale, &mut Sale)); 12] = [
+/// How one field is taken over from one sale to another.
+type Change = fn(&Sale, &mut Sale);
+
+/// Every field that can be changed.
+const SETTINGS: [(&str, Change); 12] = [
     ("stock", |from, to| to.stock = from.stock),
     ("cap", |from, to| to.cap = from.cap),
     ("open_time", |from, to| to.open_time = from.open_time),
@@ -31,26 +34,26 @@ const OUTPUT_ONLY: [&str; 6] = ["state", "epoch", "version", "ledger", "measured
 pub(crate) fn apply(mask: Option<&FieldMask>, given: &Sale, sale: &mut Sale) -> Result<(), Failure> {
     let paths = mask.map_or(&[][..], |mask| &mask.paths);
     if paths.is_empty() {
-        return Err(refuse("must name at least one field to change".to_owned()));
+        return Err(refuse("must name at least one field to change"));
     }
     let changes = paths.iter().map(|path| change_of(path)).collect::<Result<Vec<_>, _>>()?;
     changes.into_iter().for_each(|change| change(given, sale));
     Ok(())
 }
 
-fn change_of(path: &str) -> Result<fn(&Sale, &mut Sale), Failure> {
+fn change_of(path: &str) -> Result<Change, Failure> {
     if let Some((_, change)) = SETTINGS.iter().find(|(name, _)| *name == path) {
         return Ok(*change);
     }
     if OUTPUT_ONLY.contains(&path) {
-        return Err(refuse(format!("names {path}, which only the server sets")));
+        return Err(refuse(&format!("names {path}, which only the server sets")));
     }
     // Only the beginning: the path is a caller's text of any length.
     let shown: String = path.chars().take(64).collect();
-    Err(refuse(format!("names {shown:?}, which is none of the fields that can be changed")))
+    Err(refuse(&format!("names {shown:?}, which is none of the fields that can be changed")))
 }
 
-fn refuse(what: String) -> Failure {
+fn refuse(what: &str) -> Failure {
     let valid: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
     Failure::field("update_mask", format!("{what}; those are {}", valid.join(", ")))
 }

@@ -170,6 +170,22 @@ pub(crate) fn wish(sale: &str, buyer: &str, units: u64) -> v1::EnqueueRequest {
     }
 }
 
+/// The headers of an Enqueue, for tests that speak HTTP/2 themselves.
+pub(crate) fn enqueue_head(address: SocketAddr) -> http::Request<()> {
+    http::Request::post(format!("http://{address}/inrush.v1.QueueService/Enqueue"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .unwrap()
+}
+
+/// A message as gRPC sends it: not compressed, after its length.
+pub(crate) fn message(message: &impl prost::Message) -> Vec<u8> {
+    let bytes = message.encode_to_vec();
+    let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+    [&[0][..], &length, &bytes].concat()
+}
+
 /// The stable reason of an error.
 pub(crate) fn reason(status: &Status) -> String {
     let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));

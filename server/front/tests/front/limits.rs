@@ -5,12 +5,11 @@ use std::time::Duration;
 use inrush_core::SaleSettings;
 use inrush_front::{FrontError, FrontSettings};
 use inrush_proto::v1;
-use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
-    harness::{Front, eventually, reason, settings, wish},
+    harness::{Front, enqueue_head, eventually, message, reason, settings, wish},
     probe::Probe,
 };
 
@@ -20,18 +19,10 @@ async fn enqueue_within(front: &Front, timeout: &str, request: v1::EnqueueReques
     let stream = tokio::net::TcpStream::connect(front.address).await.unwrap();
     let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
-    let head = http::Request::post(format!("http://{}/inrush.v1.QueueService/Enqueue", front.address))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .header("grpc-timeout", timeout)
-        .body(())
-        .unwrap();
+    let mut head = enqueue_head(front.address);
+    head.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
     let (answer, mut body) = sender.send_request(head, false).unwrap();
-    let message = request.encode_to_vec();
-    let mut frame = vec![0];
-    frame.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
-    frame.extend_from_slice(&message);
-    body.send_data(frame.into(), true).unwrap();
+    body.send_data(message(&request).into(), true).unwrap();
     let answer = answer.await.unwrap();
     connection.abort();
     Status::from_header_map(answer.headers()).map(|status| status.code())

@@ -1,8 +1,11 @@
 //! The front over real sockets, on the memory store, with plain tonic clients.
 
+#![cfg(test)]
+
 mod admin;
 mod bad_input;
 mod batching;
+mod connections;
 mod drain;
 mod enqueue;
 mod gate;
