@@ -163,9 +163,9 @@ impl Redrawn {
     }
 }
 
-/// A cell with a number.
-pub(crate) fn number(text: impl Into<String>) -> Cell {
-    Cell::new(text.into()).set_alignment(CellAlignment::Right)
+/// A cell whose content stands on the right, as numbers do.
+pub(crate) fn number(cell: impl Into<Cell>) -> Cell {
+    cell.into().set_alignment(CellAlignment::Right)
 }
 
 /// The lines of a table, without the blanks that fill the last column.

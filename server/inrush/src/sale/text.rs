@@ -44,7 +44,7 @@ pub(super) fn sales(sales: &[Sale], more: bool, screen: &Screen) -> String {
             number(count(books.waiting.unwrap_or_default().tickets)),
             number(count(books.in_flight.unwrap_or_default().tickets)),
             number(count(books.ordered.unwrap_or_default().tickets)),
-            screen.cell(if dead > 0 { Tone::Bad } else { Tone::Quiet }, count(dead)),
+            number(screen.cell(if dead > 0 { Tone::Bad } else { Tone::Quiet }, count(dead))),
             number(readable::rate(sale.measured_pace)),
             screen.cell(Tone::Quiet, opening(sale)),
         ]);
@@ -82,6 +82,21 @@ pub(super) fn ledger(sale: &Sale, screen: &Screen) -> String {
     }
     table.add_row([screen.cell(Tone::Good, "free"), number(""), number(count(books.free_units))]);
     format!("{}\n\n{}", lines(&table), pace(sale, &books))
+}
+
+/// How much of the stock has an order: `ordered ██████░░░░ 61 % of 2,000 units`. None for a sale without stock.
+pub(super) fn progress(sale: &Sale, screen: &Screen) -> Option<String> {
+    const WIDTH: u64 = 30;
+    let stock = sale.stock.filter(|&stock| stock > 0)?;
+    let ordered = sale.ledger.unwrap_or_default().ordered.unwrap_or_default().units.min(stock);
+    let full = repeated("█", ordered * WIDTH / stock);
+    let empty = repeated("░", WIDTH - ordered * WIDTH / stock);
+    let bar = format!("{}{}", screen.paint(Tone::Good, &full), screen.paint(Tone::Quiet, &empty));
+    Some(format!("ordered {bar} {} % of {}", ordered * 100 / stock, counted(stock, "unit")))
+}
+
+fn repeated(text: &str, times: u64) -> String {
+    text.repeat(usize::try_from(times).unwrap_or_default())
 }
 
 fn settings(sale: &Sale, screen: &Screen) -> String {
@@ -190,6 +205,21 @@ mod tests {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "no colour was asked for");
+    }
+
+    #[test]
+    fn progress_is_the_ordered_part_of_the_stock() {
+        let with = |ordered: u64| {
+            let ordered = Some(Count { tickets: 1, units: ordered });
+            progress(
+                &Sale { ledger: Some(Ledger { ordered, ..Ledger::default() }), ..example() },
+                &Screen::plain(),
+            )
+        };
+        let half = format!("ordered {}{} 50 % of 2,000 units", "█".repeat(15), "░".repeat(15));
+        assert_eq!(with(1000), Some(half));
+        assert!(with(0).unwrap().contains(" 0 %") && with(2000).unwrap().contains(" 100 %"));
+        assert_eq!(progress(&Sale { stock: None, ..example() }, &Screen::plain()), None);
     }
 
     #[test]

@@ -48,9 +48,13 @@ struct View<'a> {
 impl View<'_> {
     fn update(&mut self, sale: Sale) -> io::Result<()> {
         if self.screen.can_redraw() {
-            let hint = "Ctrl-C stops watching; the sale goes on.";
-            let headline = text::headline(&sale, self.screen);
-            self.drawing.draw(&format!("{headline}\n\n{}\n\n{hint}", text::ledger(&sale, self.screen)))
+            let parts = [
+                Some(text::headline(&sale, self.screen)),
+                text::progress(&sale, self.screen),
+                Some(text::ledger(&sale, self.screen)),
+                Some("Ctrl-C stops watching; the sale goes on.".to_owned()),
+            ];
+            self.drawing.draw(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
         } else if self.shown.as_ref() == Some(&sale) {
             Ok(())
         } else if self.screen.is_json() {

@@ -24,7 +24,7 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
     let listener = bind(settings)?;
     let address = url(false, listener.local_addr()?);
     let admin = admin::bind(settings)?;
-    let system = OrderSystem::open(settings.value.orders.clone()).await?;
+    let system = open(settings.value.orders.clone()).await?;
     let mut services = Services::on_signals()?;
     add(&mut services, system, listener);
     let admin = admin::serve(admin, &mut services)?;
@@ -45,6 +45,20 @@ pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
     validate(&settings.value.orders)?;
     let setting = settings.how_to_set("orders_listen");
     Ok(TcpListener::from_std(listen::bind(&settings.value.orders_listen, &setting)?)?)
+}
+
+/// Opens the order system and its database.
+///
+/// # Errors
+/// If the database cannot be opened: the first and the last of the reasons.
+pub(super) async fn open(settings: OrderSettings) -> anyhow::Result<OrderSystem> {
+    OrderSystem::open(settings).await.map_err(|error| {
+        let wrong = format!("{error}: {}", error.root_cause());
+        problem::failed(
+            wrong,
+            "see that it can be reached, or choose another with --database or `orders.database`",
+        )
+    })
 }
 
 /// The order system's settings beside a front of the same process, which it asks and tells.

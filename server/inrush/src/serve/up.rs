@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use inrush_orders::OrderSystem;
 use inrush_runtime::config::{Loaded, Origin};
 
 use super::{
@@ -35,7 +34,7 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
     let admin = admin::bind(settings)?;
     let fulfilment_settings = fulfilment::towards(&own, &orders_url)?;
     let store = store::open(&own.store).await?;
-    let system = OrderSystem::open(orders::beside(&own, &front_url)?).await?;
+    let system = orders::open(orders::beside(&own, &front_url)?).await?;
 
     let mut services = Services::on_signals()?;
     front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners);

@@ -1,10 +1,10 @@
 //! The services as processes: what they say at the start, what they refuse, how they leave.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
 use serde_json::Value;
 
-use crate::support::{PATIENCE, Service, Up, command, eventually, http_get, inrush, run, text};
+use crate::support::{Service, Up, command, eventually, http_get, inrush, run, text};
 
 #[test]
 fn up_says_where_it_listens_what_it_does_not_keep_and_what_to_type_next() {
@@ -71,7 +71,7 @@ fn a_front_needs_keys_and_a_store_that_others_can_reach() {
 fn keys_that_are_none_are_told_and_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ticket.keys");
-    std::fs::write(&path, "hunter2\n").unwrap();
+    fs::write(&path, "hunter2\n").unwrap();
     let ran = inrush(&format!("front --store memory: --admin-listen off --ticket-keys-file {}", text(&path)));
     assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
     ran.expect_error(2, &["ID:SECRET", "ticket.keys"]);
@@ -110,13 +110,35 @@ fn orders_runs_alone_and_keeps_its_database() {
 }
 
 #[test]
-fn a_signal_during_a_rush_loses_nothing_that_was_asked_to_stop() {
-    let up = Up::start("--capacity 5");
-    up.json("sale create phone-x --stock 50");
-    for buyer in 0..20 {
-        up.json(&format!("ticket enqueue phone-x buyer-{buyer}"));
-    }
-    let started = std::time::Instant::now();
-    assert_eq!(up.service.stop(), Some(0));
-    assert!(started.elapsed() < PATIENCE);
+fn a_database_that_cannot_be_opened_is_told_once() {
+    let ran = inrush("orders --listen 127.0.0.1:0 --admin-listen off --database sqlite:/nowhere/orders.db");
+    assert_eq!(ran.stderr.matches("unable to open").count(), 1, "{ran:?}");
+    ran.expect_error(1, &["sqlite:/nowhere/orders.db", "--database"]);
+}
+
+#[test]
+fn a_front_with_a_certificate_is_called_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        text(&path).to_owned()
+    };
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let cert = file("cert.pem", &issued.cert.pem());
+    let key = file("key.pem", &issued.signing_key.serialize_pem());
+    let keys = file("ticket.keys", &inrush("ticket new-key").stdout);
+    let mut front = Service::start(&format!(
+        "front --json --store memory: --listen localhost:0 --admin-listen off --cores 1 --ticket-keys-file {keys} \
+         --tls-cert-file {cert} --tls-key-file {key}"
+    ));
+    let addresses: Value = serde_json::from_str(&front.line()).unwrap();
+    let url = addresses["front"].as_str().unwrap();
+    let port = url.strip_prefix("https://").and_then(|address| address.rsplit(':').next()).unwrap();
+    let trusting =
+        inrush(&format!("sale list --json --server https://localhost:{port} --ca-file {cert}")).json();
+    assert_eq!(trusting["sales"], Value::Array(Vec::new()));
+    inrush(&format!("sale list --server https://localhost:{port}")).expect_error(1, &["cannot reach Inrush"]);
+    inrush(&format!("sale list --server http://localhost:{port} --timeout 2s")).expect_code(1);
+    assert_eq!(front.stop(), Some(0));
 }

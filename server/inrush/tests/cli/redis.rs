@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Service, eventually, free_port, http_get, inrush, text};
+use crate::support::{Service, Up, eventually, free_port, http_get, inrush, text};
 
 /// Names another `redis-server` (or `valkey-server`) than the one found in `PATH`.
 const BINARY: &str = "INRUSH_TEST_REDIS_SERVER";
@@ -161,4 +161,27 @@ fn a_redis_that_is_down_is_waited_for() {
     eventually("ready", || (http_get(&format!("{admin}/readyz")).0 == 200).then_some(()));
     inrush(&format!("sale create phone-x --stock 5 --server {url}")).expect_code(0);
     assert_eq!(front.stop(), Some(0));
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_rush_goes_on_where_it_was() {
+    const BUYERS: u64 = 20;
+    let redis = Redis::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("orders.db");
+    let kept = format!("--store {} --database sqlite:{}", redis.url(), text(&database));
+    let slow = Up::start(&format!("{kept} --capacity 5"));
+    slow.json("sale create phone-x --stock 50");
+    for buyer in 0..BUYERS {
+        slow.json(&format!("ticket enqueue phone-x buyer-{buyer}"));
+    }
+    assert_eq!(slow.service.stop(), Some(0), "a signal is an ordinary end");
+
+    let fast = Up::start(&kept);
+    let ledger = eventually("everybody has an order", || {
+        let ledger = fast.json("sale show phone-x")["ledger"].clone();
+        (ledger["ordered"]["tickets"] == BUYERS).then_some(ledger)
+    });
+    assert_eq!(ledger["free_units"], 50 - BUYERS);
+    assert_eq!(fast.service.stop(), Some(0));
 }
