@@ -95,8 +95,10 @@ impl Agenda {
     /// The sweep names a sale. One that has a time or a turn of its own needs no look.
     pub(crate) fn sweep(&mut self, sale: &SaleId, now: Instant) {
         let active = self.sales.entry(sale.clone()).or_default();
-        let waits_for_an_event =
-            active.call == Call::None && active.turn.is_none() && active.alarm.is_none() && !active.look_queued;
+        let waits_for_an_event = active.call == Call::None
+            && active.turn.is_none()
+            && active.alarm.is_none()
+            && !active.look_queued;
         if waits_for_an_event {
             active.look_at = Some(now);
             self.plan(sale, now);
@@ -309,7 +311,12 @@ mod tests {
     }
 
     fn busy(waiting: u64) -> Outlook {
-        Outlook { waiting, in_flight: 1, next_claim_in: Some(Duration::ZERO), next_expiry_in: Some(INTERVAL * 10) }
+        Outlook {
+            waiting,
+            in_flight: 1,
+            next_claim_in: Some(Duration::ZERO),
+            next_expiry_in: Some(INTERVAL * 10),
+        }
     }
 
     fn agenda(names: &[&str]) -> (Agenda, Instant) {
@@ -322,7 +329,12 @@ mod tests {
     }
 
     /// Lets sales claim one after the other; `brings` says how much each claim brings. Returns the totals.
-    fn take_turns(agenda: &mut Agenda, turns: usize, now: Instant, brings: impl Fn(&SaleId) -> usize) -> HashMap<SaleId, usize> {
+    fn take_turns(
+        agenda: &mut Agenda,
+        turns: usize,
+        now: Instant,
+        brings: impl Fn(&SaleId) -> usize,
+    ) -> HashMap<SaleId, usize> {
         let mut totals = HashMap::new();
         for _ in 0..turns {
             let sale = agenda.start_claim().unwrap();
@@ -386,7 +398,8 @@ mod tests {
     fn leases_are_looked_at_when_the_first_ends_and_at_every_interval() {
         let (mut agenda, now) = agenda(&["a"]);
         let id = agenda.start_claim().unwrap();
-        let in_flight = |expiry| Outlook { waiting: 0, in_flight: 1, next_claim_in: None, next_expiry_in: Some(expiry) };
+        let in_flight =
+            |expiry| Outlook { waiting: 0, in_flight: 1, next_claim_in: None, next_expiry_in: Some(expiry) };
         agenda.claimed(&id, 1, &in_flight(INTERVAL / 2), now);
         let later = now + INTERVAL / 2;
         assert_eq!(agenda.next_alarm(), Some(later));

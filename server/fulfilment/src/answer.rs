@@ -92,9 +92,9 @@ mod tests {
         Some(order_result::Outcome::Retry(OrderRetry { retry_after, reason: "busy".to_owned() }))
     }
 
-    fn wait(outcome: Outcome) -> Duration {
+    fn wait(outcome: &Outcome) -> Duration {
         match outcome {
-            Outcome::Retry { after, .. } => after,
+            Outcome::Retry { after, .. } => *after,
             Outcome::Ordered { .. } | Outcome::Rejected { .. } => panic!("{outcome:?}"),
         }
     }
@@ -104,18 +104,18 @@ mod tests {
         assert_eq!(outcome_of(created("o-1".into())), Outcome::Ordered { order_id: "o-1".into() });
         assert_eq!(outcome_of(created("x".repeat(128))), Outcome::Ordered { order_id: "x".repeat(128) });
         for id in [String::new(), "x".repeat(129)] {
-            assert_eq!(wait(outcome_of(created(id))), Duration::from_millis(400));
+            assert_eq!(wait(&outcome_of(created(id))), Duration::from_millis(400));
         }
     }
 
     #[test]
     fn a_retry_waits_as_long_as_asked_and_else_longer_with_every_attempt() {
         let asked = |seconds, nanos| retry(Some(prost_types::Duration { seconds, nanos }));
-        assert_eq!(wait(outcome_of(asked(2, 500_000_000))), Duration::from_millis(2_500));
-        assert_eq!(wait(outcome_of(asked(0, 0))), Duration::ZERO);
-        assert_eq!(wait(outcome_of(asked(i64::MAX, 0))), LONGEST_RETRY_AFTER);
-        assert_eq!(wait(outcome_of(asked(-1, 0))), Duration::from_millis(400));
-        assert_eq!(wait(outcome_of(retry(None))), Duration::from_millis(400));
-        assert_eq!(wait(outcome_of(None)), Duration::from_millis(400));
+        assert_eq!(wait(&outcome_of(asked(2, 500_000_000))), Duration::from_millis(2_500));
+        assert_eq!(wait(&outcome_of(asked(0, 0))), Duration::ZERO);
+        assert_eq!(wait(&outcome_of(asked(i64::MAX, 0))), LONGEST_RETRY_AFTER);
+        assert_eq!(wait(&outcome_of(asked(-1, 0))), Duration::from_millis(400));
+        assert_eq!(wait(&outcome_of(retry(None))), Duration::from_millis(400));
+        assert_eq!(wait(&outcome_of(None)), Duration::from_millis(400));
     }
 }

@@ -8,10 +8,7 @@ use inrush_core::{
     store::{Claim, ClaimRequest, Leased, Outlook},
 };
 use inrush_proto::v1::OrderRequest;
-use tokio::{
-    sync::mpsc::error::TrySendError,
-    time::Instant,
-};
+use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 
 use crate::{
     hand_back::HandBack,

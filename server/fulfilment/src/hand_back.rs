@@ -36,7 +36,8 @@ impl HandBack {
     /// The order system took too long to answer them.
     pub(crate) async fn overdue(&self, entries: Vec<Unanswered>) {
         self.statistics.add(Counter::Overdue, entries.len());
-        self.send(entries, |attempt| self.retry.pause(attempt), "the order system did not answer in time").await;
+        self.send(entries, |attempt| self.retry.pause(attempt), "the order system did not answer in time")
+            .await;
     }
 
     /// The worker is ending: another one may have them at once.

@@ -60,7 +60,9 @@ impl LeaseKeeper {
         match self.store.extend(sale, &names).await {
             Ok(kept) => self.note(leases, &kept, asked_at),
             Err(StoreError::SaleNotFound(_)) => self.note(leases, &vec![false; leases.len()], asked_at),
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_))) => {
+            Err(
+                error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
+            ) => {
                 if self.warnings.is_time(asked_at) {
                     tracing::warn!(%sale, leases = leases.len(), "leases cannot be extended: {error}");
                 }
@@ -78,7 +80,10 @@ impl LeaseKeeper {
         let forgotten = self.window.lost(lost.into_iter().map(|(due, _)| due));
         if forgotten > 0 {
             self.statistics.add(Counter::LeasesLost, forgotten);
-            tracing::warn!(leases = forgotten, "leases were lost while the order system worked on their entries");
+            tracing::warn!(
+                leases = forgotten,
+                "leases were lost while the order system worked on their entries"
+            );
         }
     }
 }

@@ -59,7 +59,10 @@ pub struct Parts {
 /// # Errors
 /// A setting that breaks its rule, a store that cannot be used, a part of the worker that failed (which also starts the
 /// shutdown), or outcomes that could not be recorded at the end because the store was away.
-pub async fn run(Parts { settings, store, statistics }: Parts, shutdown: Shutdown) -> Result<(), FulfilmentError> {
+pub async fn run(
+    Parts { settings, store, statistics }: Parts,
+    shutdown: Shutdown,
+) -> Result<(), FulfilmentError> {
     settings.validate()?;
     let Some(worker) = Worker::start(settings, store, statistics, &shutdown).await? else {
         return Ok(());
@@ -81,7 +84,9 @@ pub enum FulfilmentError {
     #[error(transparent)]
     Task(#[from] FailedTask),
     /// The store was away to the end. The tickets' leases end, and the order system is asked for them again.
-    #[error("{outcomes} outcomes could not be recorded before the end, because the store is away: check the store")]
+    #[error(
+        "{outcomes} outcomes could not be recorded before the end, because the store is away: check the store"
+    )]
     Unrecorded {
         /// How many.
         outcomes: usize,

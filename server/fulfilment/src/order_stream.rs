@@ -93,6 +93,7 @@ pub(crate) async fn stream(dispatcher: &Dispatcher, answered: &mut bool, stop: &
         None => Credit::default(),
     };
     dispatcher.window.open(dispatcher.lane, sender, credit);
+    tracing::info!(order_system = %dispatcher.endpoint.uri(), ?credit, "an order stream is up");
     let mut listening = pin!(async {
         let (mut responses, mut response) = match greeted {
             Some(opened) => opened,

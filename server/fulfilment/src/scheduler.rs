@@ -138,10 +138,14 @@ impl Scheduler {
     fn apply(&mut self, Reply { sale, result }: Reply) {
         let now = Instant::now();
         match result {
-            Ok(Found::Claimed(Claimed { entries, outlook })) => self.agenda.claimed(&sale, entries, &outlook, now),
+            Ok(Found::Claimed(Claimed { entries, outlook })) => {
+                self.agenda.claimed(&sale, entries, &outlook, now);
+            }
             Ok(Found::Looked(outlook)) => self.agenda.looked(&sale, &outlook, now),
             Err(StoreError::SaleNotFound(_)) => self.agenda.forget(&sale),
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_))) => {
+            Err(
+                error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
+            ) => {
                 if self.warnings.is_time(now) {
                     tracing::warn!(%sale, "nothing can be claimed, and will be tried again: {error}");
                 }

@@ -141,19 +141,22 @@ impl FulfilmentSettings {
         self.orders
             .iter()
             .map(|address| {
-                let endpoint = Endpoint::from_shared(address.clone())
-                    .map_err(|_| broken("orders", format!("`{address}` is not an address: write http://HOST:PORT")))?;
+                let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| {
+                    broken("orders", format!("`{address}` is not an address: write http://HOST:PORT"))
+                })?;
                 match (endpoint.uri().scheme_str(), &tls) {
                     (Some("http"), None) => Ok(endpoint),
                     (Some("https"), Some(tls)) => endpoint
                         .tls_config(tls.clone())
                         .map_err(|error| broken("tls", format!("cannot be used for `{address}`: {error}"))),
-                    (Some("http"), Some(_)) => {
-                        Err(broken("orders", format!("`{address}` has no TLS, but fulfilment.tls is set: write https://")))
-                    }
-                    (Some("https"), None) => {
-                        Err(broken("tls.ca_file", format!("is needed to trust `{address}`: name the authorities' file")))
-                    }
+                    (Some("http"), Some(_)) => Err(broken(
+                        "orders",
+                        format!("`{address}` has no TLS, but fulfilment.tls is set: write https://"),
+                    )),
+                    (Some("https"), None) => Err(broken(
+                        "tls.ca_file",
+                        format!("is needed to trust `{address}`: name the authorities' file"),
+                    )),
                     _ => Err(broken("orders", format!("`{address}` must start with http:// or https://"))),
                 }
             })
@@ -218,7 +221,10 @@ mod tests {
         assert_eq!(key_of(|s| s.orders.clear()).as_deref(), Some("fulfilment.orders"));
         assert_eq!(key_of(|s| s.orders = vec!["ftp://x".into()]).as_deref(), Some("fulfilment.orders"));
         assert_eq!(key_of(|s| s.orders = vec!["no address".into()]).as_deref(), Some("fulfilment.orders"));
-        assert_eq!(key_of(|s| s.orders = vec!["https://x:1".into()]).as_deref(), Some("fulfilment.tls.ca_file"));
+        assert_eq!(
+            key_of(|s| s.orders = vec!["https://x:1".into()]).as_deref(),
+            Some("fulfilment.tls.ca_file")
+        );
         assert_eq!(key_of(|s| s.concurrency = 0).as_deref(), Some("fulfilment.concurrency"));
         assert_eq!(key_of(|s| s.claim_batch = MAX_BATCH + 1).as_deref(), Some("fulfilment.claim_batch"));
         assert_eq!(key_of(|s| s.extend_at = f64::NAN).as_deref(), Some("fulfilment.extend_at"));
@@ -228,8 +234,10 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_are_shortened_by_the_jitter_at_most() {
-        let exact = Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(35), jitter: 0.0 };
-        let pauses: Vec<u128> = [0, 1, 2, 3, 4, u32::MAX].map(|failures| exact.pause(failures).as_millis()).into();
+        let exact =
+            Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(35), jitter: 0.0 };
+        let pauses: Vec<u128> =
+            [0, 1, 2, 3, 4, u32::MAX].map(|failures| exact.pause(failures).as_millis()).into();
         assert_eq!(pauses, [10, 10, 20, 35, 35, 35]);
         let jittered = Backoff { jitter: 0.5, ..exact };
         for _ in 0..100 {

@@ -157,7 +157,8 @@ impl Settler {
         let now = Instant::now();
         let mut counts = Counts::default();
         let mut claimable_at: Option<Instant> = None;
-        let mut stir = |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
+        let mut stir =
+            |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
         for (settlement, settled) in settlements.iter().zip(settled) {
             match (settled, &settlement.outcome) {
                 (Settled::Stale, _) => counts.stale += 1,

@@ -83,8 +83,8 @@ impl Statistics {
     #[must_use]
     pub fn counts(&self) -> Counts {
         use Counter::{
-            Abandoned, Claimed, Dead, Extended, HandedBack, LeasesLost, Ordered, Overdue, Recovered, Rejected,
-            Retried, Sent, Stale, Unknown,
+            Abandoned, Claimed, Dead, Extended, HandedBack, LeasesLost, Ordered, Overdue, Recovered,
+            Rejected, Retried, Sent, Stale, Unknown,
         };
         Counts {
             claimed: self.get(Claimed),

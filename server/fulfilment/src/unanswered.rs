@@ -76,7 +76,10 @@ impl Table {
     }
 
     pub(crate) fn remove_lane(&mut self, lane: LaneId) -> Vec<Unanswered> {
-        self.entries.extract_if(|_, unanswered| unanswered.lane == lane).map(|(_, unanswered)| unanswered).collect()
+        self.entries
+            .extract_if(|_, unanswered| unanswered.lane == lane)
+            .map(|(_, unanswered)| unanswered)
+            .collect()
     }
 
     /// Notes that a lease was extended and should be again at `renew_at`.

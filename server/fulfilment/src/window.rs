@@ -72,12 +72,15 @@ impl Window {
         (free >= worth_claiming).then(|| (free / contenders.max(1)).max(1))
     }
 
-    /// Reserves up to `most` places on the stream with the most free ones; none when there is no free place.
+    /// Reserves up to `most` places on the stream with the fewest unanswered entries that has room; none when there is no
+    /// free place. One reservation takes no more than a stream's part of the free places, so that streams share the work.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize) -> Option<Reservation> {
         let mut state = self.lock();
         let free = state.free(self.limit);
-        let (index, lane) = state.lanes.iter_mut().enumerate().max_by_key(|(_, lane)| lane.free())?;
-        let places = most.min(free).min(lane.free());
+        let with_room = state.lanes.iter().filter(|lane| lane.free() > 0).count();
+        let lanes = state.lanes.iter_mut().enumerate().filter(|(_, lane)| lane.free() > 0);
+        let (index, lane) = lanes.min_by_key(|(_, lane)| lane.taken)?;
+        let places = most.min(free.div_ceil(with_room)).min(lane.free());
         let generation = lane.open.as_ref()?.generation;
         if places == 0 {
             return None;

@@ -109,7 +109,8 @@ impl Worker {
         };
         worker.spawn(&worker.settling, "settler", |_| settler.run(answers_in));
 
-        let hand_back = HandBack { answers: answers.clone(), statistics: statistics.clone(), retry: settings.retry };
+        let hand_back =
+            HandBack { answers: answers.clone(), statistics: statistics.clone(), retry: settings.retry };
         let keeper = LeaseKeeper {
             store: Arc::clone(&connected.keeping),
             window: Arc::clone(&window),

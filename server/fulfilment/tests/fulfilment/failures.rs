@@ -34,7 +34,8 @@ async fn what_a_broken_stream_left_unanswered_is_sent_again_at_once() {
     let counts = worker.stop().await;
     assert!(counts.handed_back >= 20, "{counts:?}");
     assert_eq!((counts.recovered, counts.dead, counts.ordered), (0, 0, 60));
-    let again: Vec<u64> = orders.deliveries().iter().filter(|order| order.attempt > 1).map(|order| order.seq).collect();
+    let again: Vec<u64> =
+        orders.deliveries().iter().filter(|order| order.attempt > 1).map(|order| order.seq).collect();
     assert!((41..=60).all(|seq| again.contains(&seq)), "{again:?}");
 }
 

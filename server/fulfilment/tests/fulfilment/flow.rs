@@ -74,7 +74,10 @@ async fn a_sale_with_a_hundred_times_more_waiting_gets_no_more_than_its_share() 
     let deliveries = orders.deliveries();
     let last_quiet = deliveries.iter().rposition(|order| order.sale_id == "quiet").unwrap();
     let crowded = of_sale(&deliveries[..last_quiet], "crowded");
-    assert!(crowded.abs_diff(200) <= 2 * CONCURRENCY, "{crowded} of the crowded sale by the time of 200 of the quiet");
+    assert!(
+        crowded.abs_diff(200) <= 2 * CONCURRENCY,
+        "{crowded} of the crowded sale by the time of 200 of the quiet"
+    );
     orders.react(Reaction::order);
     orders.answer_kept(usize::MAX);
     store.ordered("quiet", 200).await;
@@ -131,7 +134,8 @@ async fn the_pace_of_the_store_is_kept() {
     store.create("phone", &SaleSettings { pace: Some(pace), ..SaleSettings::of_stock(100) }).await;
     store.enqueue("phone", 100).await;
     // A look would say again how long to wait, as long as the clock stands still.
-    let without_looks = FulfilmentSettings { recover_interval: Duration::from_secs(3_600), ..settings(&orders) };
+    let without_looks =
+        FulfilmentSettings { recover_interval: Duration::from_secs(3_600), ..settings(&orders) };
     let worker = Worker::start(without_looks, &store);
     let mut expected = 0;
     for (milliseconds, tokens) in [(0, 5), (1_000, 5), (200, 2), (99, 0), (1, 1)] {
@@ -201,7 +205,6 @@ async fn many_streams_to_many_order_systems_share_the_work() {
     let store = TestStore::new();
     let (one, two) = (OrderSystem::start(Reaction::keep).await, OrderSystem::start(Reaction::keep).await);
     store.create("phone", &SaleSettings::of_stock(1_000)).await;
-    store.enqueue("phone", 1_000).await;
     let shared = FulfilmentSettings {
         orders: vec![one.url(), two.url()],
         streams: 2,
@@ -209,9 +212,11 @@ async fn many_streams_to_many_order_systems_share_the_work() {
         ..settings(&one)
     };
     let worker = Worker::start(shared, &store);
+    eventually("all streams are up", || worker.counts().streams == 4).await;
+    store.enqueue("phone", 1_000).await;
     eventually("all places are taken", || one.kept() + two.kept() == 200).await;
-    assert!(one.kept() >= 32 && two.kept() >= 32, "{} and {}", one.kept(), two.kept());
-    assert_eq!(worker.counts().streams, 4);
+    // Whoever speaks first gets the rest, but nobody is left out.
+    assert!(one.kept().min(two.kept()) >= 50, "{} and {}", one.kept(), two.kept());
     for orders in [&one, &two] {
         orders.react(Reaction::order);
         orders.answer_kept(usize::MAX);

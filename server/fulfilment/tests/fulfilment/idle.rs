@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use inrush_core::SaleSettings;
+use inrush_core::{SaleSettings, store::StoreEvent};
 use inrush_fulfilment::FulfilmentSettings;
 
 use crate::{
@@ -40,15 +40,35 @@ async fn ten_thousand_idle_sales_cost_no_more_than_the_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_is_found_by_the_sweep_when_its_announcement_was_lost() {
-    let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
-    store.create("phone", &SaleSettings::of_stock(10)).await;
-    // More announcements than the channel keeps, while the worker is not there to hear them, and one sale that waits.
-    store.enqueue("phone", 10).await;
-    let worker = Worker::start(settings(&orders), &store);
-    store.ordered("phone", 10).await;
+async fn lost_announcements_are_made_up_for_by_a_full_sweep_once_they_are_known_to_be_lost() {
+    let (store, announcements) = TestStore::new().with_announcements_lost();
+    let orders = OrderSystem::start(Reaction::order).await;
+    for number in 100..400 {
+        store.create(&format!("sale-{number}"), &SaleSettings::of_stock(10)).await;
+    }
+    // At the slow rate the last sale has its turn after five minutes.
+    let slow = FulfilmentSettings { sweep_rate: 1, full_sweep_rate: 100_000, ..settings(&orders) };
+    let worker = Worker::start(slow, &store);
+    eventually("the first sweep is over", || store.calls(Operation::Recover) >= 300).await;
+    store.enqueue("sale-399", 10).await;
+    announcements.send(StoreEvent::Missed).unwrap();
+    store.ordered("sale-399", 10).await;
     worker.stop().await;
-    assert!(store.calls(Operation::SaleIds) >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_lost_in_silence_is_made_up_for_by_the_slow_sweep() {
+    let (store, announcements) = TestStore::new().with_announcements_lost();
+    let orders = OrderSystem::start(Reaction::order).await;
+    for number in 100..150 {
+        store.create(&format!("sale-{number}"), &SaleSettings::of_stock(10)).await;
+    }
+    let worker = Worker::start(FulfilmentSettings { sweep_rate: 100, ..settings(&orders) }, &store);
+    eventually("the first sweep is over", || store.calls(Operation::Recover) >= 50).await;
+    store.enqueue("sale-149", 10).await;
+    store.ordered("sale-149", 10).await;
+    worker.stop().await;
+    drop(announcements);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,8 +76,13 @@ async fn a_busy_worker_sleeps_while_it_can_do_nothing() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
     store.create("phone", &SaleSettings::of_stock(1_000)).await;
     store.enqueue("phone", 1_000).await;
-    let full = FulfilmentSettings { concurrency: 50, recover_interval: Duration::from_secs(3_600), ..settings(&orders) };
-    let worker = Worker::start(FulfilmentSettings { sweep_rate: 1, drain_grace: Duration::ZERO, ..full }, &store);
+    let full = FulfilmentSettings {
+        concurrency: 50,
+        recover_interval: Duration::from_secs(3_600),
+        ..settings(&orders)
+    };
+    let worker =
+        Worker::start(FulfilmentSettings { sweep_rate: 1, drain_grace: Duration::ZERO, ..full }, &store);
     eventually("all places are taken", || orders.delivered() == 50).await;
     let (before, start) = (store.all_calls(), Instant::now());
     eventually("a slow pass went by", || start.elapsed() > Duration::from_secs(1)).await;

@@ -18,7 +18,8 @@ async fn another_replica_finishes_what_a_dead_one_held() {
     let store = TestStore::new();
     let hung = OrderSystem::start(|_| Reaction::Forget).await;
     let orders = OrderSystem::start(Reaction::order).await;
-    let short = SaleSettings { lease: Duration::from_millis(500), max_attempts: 100, ..SaleSettings::of_stock(500) };
+    let short =
+        SaleSettings { lease: Duration::from_millis(500), max_attempts: 100, ..SaleSettings::of_stock(500) };
     store.create("phone", &short).await;
     store.enqueue("phone", 500).await;
     let doomed = MortalWorker::start(FulfilmentSettings { concurrency: 50, ..settings(&hung) }, &store);
@@ -36,7 +37,9 @@ async fn another_replica_finishes_what_a_dead_one_held() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_are_kept_for_as_long_as_the_order_system_takes() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
-    store.create("phone", &SaleSettings { lease: Duration::from_secs(1), ..SaleSettings::of_stock(300) }).await;
+    store
+        .create("phone", &SaleSettings { lease: Duration::from_secs(1), ..SaleSettings::of_stock(300) })
+        .await;
     store.enqueue("phone", 300).await;
     let worker = Worker::start(FulfilmentSettings { extend_at: 0.2, ..settings(&orders) }, &store);
     // Each lease was extended several times, so the first would have ended without.
@@ -51,7 +54,9 @@ async fn leases_are_kept_for_as_long_as_the_order_system_takes() {
 async fn a_late_outcome_has_no_effect() {
     let store = TestStore::new();
     let slow = OrderSystem::start(Reaction::keep).await;
-    store.create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(10) }).await;
+    store
+        .create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(10) })
+        .await;
     store.enqueue("phone", 10).await;
     let late = Worker::start(settings(&slow), &store);
     eventually("the late worker holds all", || slow.kept() == 10).await;
@@ -73,7 +78,9 @@ async fn a_late_outcome_has_no_effect() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_lease_frees_its_place() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
-    store.create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(4) }).await;
+    store
+        .create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(4) })
+        .await;
     store.enqueue("phone", 4).await;
     let one_at_a_time = FulfilmentSettings { concurrency: 4, ..settings(&orders) };
     let worker = Worker::start(one_at_a_time, &store);

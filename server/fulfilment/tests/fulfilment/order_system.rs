@@ -9,7 +9,8 @@ use std::{
 };
 
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRejected, OrderRequest, OrderResult, OrderRetry,
+    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRejected, OrderRequest, OrderResult,
+    OrderRetry,
     order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
     order_result::Outcome,
 };
@@ -58,8 +59,11 @@ fn ordered(order: &OrderRequest) -> Outcome {
     Outcome::Created(OrderCreated { order_id: format!("order-{}", order.seq) })
 }
 
+/// More than any test has unread.
+const MOST_ANSWERS: usize = 65_536;
+
 type React = Box<dyn FnMut(&OrderRequest) -> Reaction + Send>;
-type Answers = mpsc::UnboundedSender<Result<CreateOrdersResponse, Status>>;
+type Answers = mpsc::Sender<Result<CreateOrdersResponse, Status>>;
 
 struct Shared {
     react: Mutex<React>,
@@ -150,7 +154,7 @@ impl OrderSystem {
         let mut kept = self.shared.kept.lock().unwrap();
         let count = count.min(kept.len());
         for (answers, result) in kept.drain(..count) {
-            let _ = answers.send(Ok(CreateOrdersResponse { results: vec![result], credit: 0 }));
+            let _ = answers.try_send(Ok(CreateOrdersResponse { results: vec![result], credit: 0 }));
         }
     }
 }
@@ -168,16 +172,16 @@ impl OrderCreationService for Service {
         &self,
         request: Request<Streaming<CreateOrdersRequest>>,
     ) -> Result<Response<Self::CreateOrdersStream>, Status> {
-        let (answers, mut out) = mpsc::unbounded_channel();
+        let (answers, mut out) = mpsc::channel(MOST_ANSWERS);
         if let Some(greeting) = self.shared.greeting.lock().unwrap().clone() {
-            answers.send(Ok(greeting)).unwrap();
+            answers.try_send(Ok(greeting)).unwrap();
         }
         let (shared, cut) = (Arc::clone(&self.shared), self.cut.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = shared.serve(request.into_inner(), &answers) => {}
                 () = cut.cancelled() => {
-                    let _ = answers.send(Err(Status::unavailable("going down")));
+                    let _ = answers.try_send(Err(Status::unavailable("going down")));
                 }
             }
         });
@@ -202,12 +206,12 @@ impl Shared {
                     }
                     Reaction::Forget => {}
                     Reaction::Break => {
-                        let _ = answers.send(Err(Status::aborted("broken by the test")));
+                        let _ = answers.try_send(Err(Status::aborted("broken by the test")));
                         return;
                     }
                 }
             }
-            let _ = answers.send(Ok(CreateOrdersResponse { results, credit: 0 }));
+            let _ = answers.try_send(Ok(CreateOrdersResponse { results, credit: 0 }));
         }
     }
 }

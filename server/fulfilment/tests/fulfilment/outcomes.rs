@@ -23,7 +23,8 @@ async fn retries_end_in_death_and_a_redriven_ticket_gets_its_order() {
 
     for seq in [1, 2] {
         let deliveries = orders.deliveries();
-        let attempts: Vec<u32> = deliveries.iter().filter(|order| order.seq == seq).map(|order| order.attempt).collect();
+        let attempts: Vec<u32> =
+            deliveries.iter().filter(|order| order.seq == seq).map(|order| order.attempt).collect();
         assert_eq!(attempts, [1, 2, 3]);
     }
     let dead = store.dead_letters(&id("phone"), 0, 10).await.unwrap();
@@ -67,10 +68,8 @@ async fn an_answer_without_an_outcome_is_a_retry() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_to_nobodys_entries_are_counted_and_ignored() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
-    let nobodys = ["phone/1/1", "", "phone/01/1/x"].map(|ticket_id| OrderResult {
-        ticket_id: ticket_id.into(),
-        outcome: None,
-    });
+    let nobodys = ["phone/1/1", "", "phone/01/1/x"]
+        .map(|ticket_id| OrderResult { ticket_id: ticket_id.into(), outcome: None });
     orders.greet_with(CreateOrdersResponse { results: nobodys.into(), credit: 0 });
     store.create("phone", &SaleSettings::of_stock(10)).await;
     store.enqueue("phone", 10).await;

@@ -16,7 +16,8 @@ async fn a_drain_waits_for_the_order_system() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     store.create("phone", &SaleSettings::of_stock(100)).await;
     store.enqueue("phone", 100).await;
-    let few = FulfilmentSettings { concurrency: 10, drain_grace: Duration::from_secs(60), ..settings(&orders) };
+    let few =
+        FulfilmentSettings { concurrency: 10, drain_grace: Duration::from_secs(60), ..settings(&orders) };
     let mut worker = Worker::start(few, &store);
     eventually("ten are delivered", || orders.kept() == 10).await;
     worker.shutdown.start("the test wants it");
@@ -62,4 +63,18 @@ async fn a_worker_without_work_ends_at_once() {
     let worker = Worker::start(settings(&orders), &store);
     let ended = tokio::time::timeout(Duration::from_secs(5), worker.stop()).await;
     assert!(ended.is_ok(), "it waits for something");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_worker_hands_everything_back_and_leaves_nothing_running() {
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    let hour = Duration::from_secs(3_600);
+    store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
+    store.enqueue("phone", 100).await;
+    let mut worker = Worker::start(settings(&orders), &store);
+    eventually("all are delivered", || orders.delivered() == 100).await;
+    worker.drop_it().await;
+    eventually("all are handed back", || worker.counts().retried == 100).await;
+    assert_eq!(store.snapshot("phone").await.ledger.in_flight.tickets, 0);
+    eventually("the stream has ended", || worker.counts().streams == 0).await;
 }

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use inrush_core::{
     Durability, Entry, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
     store::{
-        Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, StoreEvent, memory::MemoryStore,
+        Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter,
+        Deletion, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, StoreEvent,
+        memory::MemoryStore,
     },
     time::Clock,
 };
@@ -33,6 +34,8 @@ pub(crate) struct TestStore {
     memory: Arc<MemoryStore>,
     calls: Arc<Mutex<HashMap<Operation, usize>>>,
     away: Arc<Mutex<HashSet<Operation>>>,
+    /// Where it is set: what the worker hears instead of the store's announcements.
+    announcements: Option<broadcast::Sender<StoreEvent>>,
 }
 
 pub(crate) fn id(sale: &str) -> SaleId {
@@ -45,12 +48,28 @@ impl TestStore {
     }
 
     pub(crate) fn with_clock(clock: Clock) -> Self {
-        Self { memory: MemoryStore::new(clock), calls: Arc::default(), away: Arc::default() }
+        Self {
+            memory: MemoryStore::new(clock),
+            calls: Arc::default(),
+            away: Arc::default(),
+            announcements: None,
+        }
+    }
+
+    /// The same data whose announcements all get lost; what the worker hears instead is sent here.
+    pub(crate) fn with_announcements_lost(self) -> (Self, broadcast::Sender<StoreEvent>) {
+        let announcements = broadcast::Sender::new(16);
+        (Self { announcements: Some(announcements.clone()), ..self }, announcements)
     }
 
     /// The same data with counters and failures of its own.
     pub(crate) fn seen_by_another(&self) -> Self {
-        Self { memory: Arc::clone(&self.memory), calls: Arc::default(), away: Arc::default() }
+        Self {
+            memory: Arc::clone(&self.memory),
+            calls: Arc::default(),
+            away: Arc::default(),
+            announcements: None,
+        }
     }
 
     pub(crate) fn calls(&self, operation: Operation) -> usize {
@@ -159,7 +178,7 @@ impl Store for TestStore {
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
-        self.memory.events()
+        self.announcements.as_ref().map_or_else(|| self.memory.events(), broadcast::Sender::subscribe)
     }
 
     async fn configure(
@@ -232,7 +251,12 @@ impl Store for TestStore {
         self.memory.release(sale, seqs).await
     }
 
-    async fn dead_letters(&self, sale: &SaleId, after: Seq, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+    async fn dead_letters(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
         self.memory.dead_letters(sale, after, limit).await
     }
 

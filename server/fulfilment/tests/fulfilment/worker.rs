@@ -46,6 +46,12 @@ impl Worker {
         self.statistics.counts()
     }
 
+    /// Drops its future where it stands.
+    pub(crate) async fn drop_it(&mut self) {
+        self.running.abort();
+        assert!((&mut self.running).await.unwrap_err().is_cancelled());
+    }
+
     /// Waits for its end.
     pub(crate) async fn end(&mut self) -> Result<(), FulfilmentError> {
         (&mut self.running).await.unwrap()
