@@ -11,8 +11,9 @@ use crate::{sale::SaleId, ticket::Seq};
 /// Numbers in one segment of the line; `lua/include/line.lua` counts with the same.
 pub(super) const SEGMENT: u64 = 4096;
 
-/// Buyers in one page of the log of admitted buyers; `lua/admit.lua` counts with the same. A page is 256 KiB.
-pub(super) const BUYERS_PER_PAGE: u64 = 65_536;
+/// Buyers in one page of the log of admitted buyers; `lua/admit.lua` counts with the same. With what Redis adds to a
+/// string, a full page just fits 64 KiB, a size that its allocator has.
+pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
 
 /// Outcomes in one hash: few enough for Redis's compact form.
 const OUTCOMES_PER_BUCKET: u64 = 64;
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn segments_and_pages_start_at_the_number_after_a_full_one() {
         assert_eq!([1, 4096, 4097].map(segment_of), [0, 0, 1]);
-        assert_eq!([1, 65_536, 65_537].map(page_of), [0, 0, 1]);
+        assert_eq!([1, 16_380, 16_381].map(page_of), [0, 0, 1]);
     }
 
     #[test]
@@ -198,7 +199,7 @@ mod tests {
         let all: Vec<String> = Keys(&sale).all(16, 70_000).map(|key| key.to_string()).collect();
         let distinct: HashSet<&String> = all.iter().collect();
         assert_eq!(all.len(), distinct.len());
-        assert_eq!(all.len(), 6 + 2 * 18 + 2 + 1094 + 16);
+        assert_eq!(all.len(), 6 + 2 * 18 + 5 + 1094 + 16);
     }
 
     #[test]

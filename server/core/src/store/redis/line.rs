@@ -16,7 +16,7 @@ use crate::{
         Admission, AdmitReply, AdmitRequest, Cancellation, Durability, Gate, LookUp, MAX_ADMITTED_BUYERS,
         Refusal, StoreError,
     },
-    ticket::{Seq, Standing},
+    ticket::{MAX_SEQ, Seq, Standing},
     time::Timestamp,
 };
 
@@ -63,7 +63,6 @@ impl RedisStore {
         call.add(superseded(requests));
         for AdmitRequest { entry, .. } in requests {
             call.add(entry.encode());
-            call.add(entry.buyer.as_str());
         }
         Ok(call)
     }
@@ -74,21 +73,18 @@ impl RedisStore {
             return Err(StoreError::SaleNotFound(sale.clone()));
         }
         let mut hashes = Vec::new();
-        let mut next = after;
-        // Two pages hold a full reply, wherever it starts. A page that is not full yet is the last one.
-        for _ in 0..2 {
+        let mut next = after.min(MAX_SEQ);
+        loop {
             let offset = next % BUYERS_PER_PAGE;
             let wanted = (BUYERS_PER_PAGE - offset).min((MAX_ADMITTED_BUYERS - hashes.len()) as u64);
-            if wanted == 0 {
-                break;
-            }
             let page = Keys(sale).admitted(next / BUYERS_PER_PAGE);
             let bytes: Vec<u8> =
                 self.query(cmd("GETRANGE").arg(page).arg(4 * offset).arg(4 * (offset + wanted) - 1)).await?;
             let (words, _) = bytes.as_chunks::<4>();
             hashes.extend(words.iter().copied().map(u32::from_be_bytes));
             next += wanted;
-            if (words.len() as u64) < wanted {
+            // A page that is not full yet is the last one.
+            if (words.len() as u64) < wanted || hashes.len() >= MAX_ADMITTED_BUYERS {
                 break;
             }
         }

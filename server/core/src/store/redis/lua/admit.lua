@@ -5,7 +5,7 @@
 --       6 … the buyers' bucket, one for each request
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 s · 4 p · 5 number of buckets the keys were made for ·
 --       6 the buyers' hashes, 4 bytes each · 7 superseded tickets: "request seq" pairs, spaces between ·
---       8 … for each request: the encoded entry, the buyer
+--       8 … the encoded entry of each request
 -- Reply {NO_SALE}
 --       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done, name the keys that fit
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, durability, 1 with stock,
@@ -15,6 +15,8 @@
 --
 -- A buyer's bucket is checked and written by one HSETNX, before the next buyer is looked at: whatever can refuse the
 -- whole batch has been checked by then, and nothing that follows can fail.
+--
+-- This is the script that a rush runs most: it makes three commands and one for each buyer.
 
 --! include codes
 --! include sale
@@ -25,7 +27,7 @@
 
 local BYPASS, CLOSED, NOT_OPEN, HELD, UNIT_LIMIT, SOLD_OUT = -1, -2, -3, -4, -5, -6
 local MAX_SEQ = 4294967296
-local BUYERS_PER_PAGE = 65536
+local BUYERS_PER_PAGE = 16380
 local FIXED_KEYS, FIXED_ARGS = 5, 7
 
 local sale = load_sale(KEYS[1], {
@@ -69,12 +71,14 @@ elseif sale.admission_held == 1 then
     refusal = HELD
 end
 
-local units = {}
+local units, buyers = {}, {}
 for i = 1, requests do
-    units[i] = units_of(ARGV[FIXED_ARGS + 2 * i - 1])
-    if not units[i] then
+    local entry = ARGV[FIXED_ARGS + i]
+    local wanted, rest = units_of(entry)
+    if not wanted or rest > #entry then
         return corrupt('a request holds no entry')
     end
+    units[i], buyers[i] = wanted, buyer_of(entry, rest)
 end
 
 local superseded = {}
@@ -83,18 +87,17 @@ for request, seq in string.gmatch(ARGV[7], '(%d+) (%d+)') do
 end
 
 local call = redis.call
-local last, admitted_units = sale.last_seq, 0
-local entries, hashes, results = {}, {}, {}
+local last, queued, queued_units = sale.last_seq, 0, 0
+local entries, queued_requests, results = {}, {}, {}
 for i = 1, requests do
-    local bucket, buyer = KEYS[FIXED_KEYS + i], ARGV[FIXED_ARGS + 2 * i]
-    local wanted = units[i]
+    local bucket, buyer, wanted = KEYS[FIXED_KEYS + i], buyers[i], units[i]
     local result = refusal
     if not result then
         if wanted > sale.unit_limit then
             result = UNIT_LIMIT
         elseif wanted > free or last >= MAX_SEQ then
             result = SOLD_OUT
-        elseif not superseded[i] and call('HSETNX', bucket, buyer, last + 1) == 1 then
+        elseif not superseded[i] and call('HSETNX', bucket, buyer, digits(last + 1)) == 1 then
             result = 0
         end
     end
@@ -103,27 +106,30 @@ for i = 1, requests do
         if known and known ~= superseded[i] then
             result = known
         elseif not result then
-            call('HSET', bucket, buyer, last + 1)
+            call('HSET', bucket, buyer, digits(last + 1))
             result = 0
         end
     end
     if result == 0 then
         last = last + 1
         free = free - wanted
-        admitted_units = admitted_units + wanted
-        entries[#entries + 1] = ARGV[FIXED_ARGS + 2 * i - 1]
-        hashes[#hashes + 1] = i
+        queued = queued + 1
+        queued_units = queued_units + wanted
+        entries[queued] = ARGV[FIXED_ARGS + i]
+        queued_requests[queued] = i
     end
     results[i] = result
 end
 
-local queued = #entries
-local was_empty = line_length(sale) == 0
-local reply = {
-    DONE, sale.buckets, last, sale.cursor, sale.cancelled_tickets, sale.epoch, sale.measured_pace, sale.durability,
-    sale.stock and 1 or 0, refusal or (free == 0 and SOLD_OUT or 0), sale.opens_at or 0, sale.unit_limit,
-    line_length(sale) + 1,
-}
+-- Appends to the log of a page. A full page is written anew: what Redis set aside for its growth is half its size.
+local function log_buyers(key, hashes, is_full)
+    call('APPEND', key, hashes)
+    if is_full then
+        call('SET', key, call('GET', key))
+    end
+end
+
+local length_before = line_length(sale)
 if queued > 0 then
     -- Entries and hashes of the first segment and page, then of the next ones, where the batch reaches into them.
     local fit = math.min(queued, (segment_of(first) + 1) * SEGMENT - first + 1)
@@ -132,29 +138,40 @@ if queued > 0 then
         call('RPUSH', KEYS[3 + segment_of(first) - segment], unpack(entries, fit + 1))
     end
 
-    local log = ARGV[6]
+    local hashes = ARGV[6]
     if queued < requests then
-        for i = 1, queued do
-            hashes[i] = string.sub(ARGV[6], 4 * hashes[i] - 3, 4 * hashes[i])
+        local parts = {}
+        for at, i in ipairs(queued_requests) do
+            parts[at] = string.sub(ARGV[6], 4 * i - 3, 4 * i)
         end
-        log = table.concat(hashes)
+        hashes = table.concat(parts)
     end
-    fit = 4 * ((first_page + 1) * BUYERS_PER_PAGE - first + 1)
-    call('APPEND', KEYS[4 + first_page - page], string.sub(log, 1, fit))
-    if fit < #log then
-        call('APPEND', KEYS[5 + first_page - page], string.sub(log, fit + 1))
+    fit = (first_page + 1) * BUYERS_PER_PAGE - first + 1
+    log_buyers(KEYS[4 + first_page - page], string.sub(hashes, 1, 4 * fit), fit <= queued)
+    if fit < queued then
+        log_buyers(KEYS[5 + first_page - page], string.sub(hashes, 4 * fit + 1), false)
     end
 
-    call('HSET', KEYS[1], 'last_seq', last,
-        'admitted_tickets', sale.admitted_tickets + queued, 'admitted_units', sale.admitted_units + admitted_units,
-        'waiting_tickets', sale.waiting_tickets + queued, 'waiting_units', sale.waiting_units + admitted_units)
-    if was_empty then
+    sale.last_seq = last
+    sale.admitted_tickets = sale.admitted_tickets + queued
+    sale.admitted_units = sale.admitted_units + queued_units
+    sale.waiting_tickets = sale.waiting_tickets + queued
+    sale.waiting_units = sale.waiting_units + queued_units
+    save_sale(KEYS[1], sale, { 'last_seq', 'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units' })
+    if length_before == 0 then
         announce_work(ARGV[2])
     end
 end
+
+local reply = {
+    DONE, sale.buckets, last, sale.cursor, sale.cancelled_tickets, sale.epoch, sale.measured_pace, sale.durability,
+    sale.stock and 1 or 0, refusal or (free == 0 and SOLD_OUT or 0), sale.opens_at or 0, sale.unit_limit,
+    length_before + 1,
+}
 if queued < requests then
+    local size = #reply
     for i = 1, requests do
-        reply[#reply + 1] = results[i]
+        reply[size + i] = results[i]
     end
 end
 return reply

@@ -43,7 +43,7 @@ for i = 1, #ARGV - 1 do
         if not units then
             return corrupt('ticket ' .. digits(seq) .. ' waits and has no entry')
         end
-        move(sale, 'waiting', 'cancelled', units)
+        move(sale, 'waiting', 'cancelled', 1, units)
         cancelled[seq] = bitmap
         by_segment[segment_of(seq)] = (by_segment[segment_of(seq)] or 0) + 1
         result = CANCELLED

@@ -32,19 +32,16 @@ local wanted = sale.fulfilment_held == 1 and 0 or tonumber(ARGV[3])
 if sale.pace then
     wanted = math.min(wanted, math.floor(bucket_level(sale, now) / TICKET))
 end
-local fence, deadline = sale.fence + 1, now + sale.lease
+local fence, deadline = sale.fence + 1, digits(now + sale.lease)
 
 -- What is claimed, gathered before anything is written.
-local claimed, records, leases, retries_over = {}, {}, {}, {}
-local function take(seq, attempt, entry)
-    local size = #claimed
-    claimed[size + 1] = seq
-    claimed[size + 2] = attempt
-    claimed[size + 3] = entry
-    records[#records + 1] = seq
-    records[#records + 1] = encode_record('P', fence, attempt, entry)
-    leases[#leases + 1] = deadline
-    leases[#leases + 1] = member_of(seq)
+local claims, claimed, records, leases, retries_over = 0, {}, {}, {}, {}
+local function take(seq, attempt, head, entry)
+    local two, three = 2 * claims, 3 * claims
+    claims = claims + 1
+    claimed[three + 1], claimed[three + 2], claimed[three + 3] = seq, attempt, entry
+    records[two + 1], records[two + 2] = digits(seq), head .. entry
+    leases[two + 1], leases[two + 2] = deadline, member_of(seq)
 end
 
 if wanted > 0 and sale.retrying_tickets > 0 then
@@ -60,9 +57,9 @@ if wanted > 0 and sale.retrying_tickets > 0 then
             if not units then
                 return corrupt('ticket ' .. digits(seqs[i]) .. ' is due for a retry and has no record')
             end
-            count_retry(sale, units, -1)
-            move(sale, 'waiting', 'in_flight', units)
-            take(seqs[i], attempt + 1, entry)
+            add_to(sale, 'retrying', -1, -units)
+            move(sale, 'waiting', 'in_flight', 1, units)
+            take(seqs[i], attempt + 1, record_head('P', fence, attempt + 1), entry)
         end
         wanted = wanted - #retries_over
     end
@@ -104,7 +101,9 @@ if places > 0 then
     end
 end
 
-local passed = 0
+local passed, line_tickets, line_units = 0, 0, 0
+local uncommitted = sale.stock and sale.stock - committed_units(sale) or math.huge
+local head = record_head('P', fence, 1)
 for place = 1, places do
     if cancelled[place] then
         sale.cancelled_passed = sale.cancelled_passed + 1
@@ -113,14 +112,17 @@ for place = 1, places do
         if not units then
             return corrupt('the line behind ticket ' .. digits(sale.cursor) .. ' holds what is no entry')
         end
-        if sale.stock and units > sale.stock - committed_units(sale) then
+        if units > uncommitted then
             break
         end
-        move(sale, 'waiting', 'in_flight', units)
-        take(sale.cursor + place, 1, entries[place])
+        uncommitted = uncommitted - units
+        line_tickets, line_units = line_tickets + 1, line_units + units
+        take(sale.cursor + place, 1, head, entries[place])
     end
     passed = place
 end
+
+move(sale, 'waiting', 'in_flight', line_tickets, line_units)
 
 if passed > 0 then
     redis.call('LTRIM', KEYS[5], math.min(passed, first_queue), -1)
@@ -129,16 +131,16 @@ if passed > 0 then
     end
     sale.cursor = sale.cursor + passed
 end
-if #claimed > 0 then
+if claims > 0 then
     redis.call('HSET', KEYS[2], unpack(records))
     redis.call('ZADD', KEYS[3], unpack(leases))
     if #retries_over > 0 then
         redis.call('ZREM', KEYS[4], unpack(retries_over))
     end
     sale.fence = fence
-    count_claims(sale, now, #claimed / 3)
+    count_claims(sale, now, claims)
 end
-if passed > 0 or #claimed > 0 then
+if passed > 0 or claims > 0 then
     local changed = { 'cursor', 'cancelled_passed', 'fence', 'measured_pace' }
     for _, field in ipairs({ 'tokens', 'tokens_at', 'window_start', 'window_claims' }) do
         if sale[field] then
@@ -151,10 +153,10 @@ end
 
 local reply = {
     DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, sale.epoch,
-    #claimed > 0 and fence or 0, sale.lease, #claimed / 3,
+    claims > 0 and fence or 0, sale.lease, claims,
 }
-for i = 1, #claimed do
-    reply[#reply + 1] = claimed[i]
+for i = 1, 3 * claims do
+    reply[9 + i] = claimed[i]
 end
 local behind = segment_of(sale.cursor + 1) - segment
 put_outlook(reply, sale, now, {

@@ -34,7 +34,7 @@ end
 if #dead > 0 then
     local over = {}
     for i, ticket in ipairs(dead) do
-        move(sale, 'dead', 'rejected', ticket.units)
+        move(sale, 'dead', 'rejected', 1, ticket.units)
         redis.call('HSET', KEYS[4 + ticket.place], ticket.word, encode_outcome('J', ticket.units, DISCARDED))
         over[i] = ticket.word
         reply[1 + ticket.place] = 1

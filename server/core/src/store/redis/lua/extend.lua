@@ -27,7 +27,7 @@ for i = 1, extensions do
     seqs[i] = ARGV[FIXED_ARGS + 2 * i - 1]
 end
 local reply, leases = { DONE }, {}
-local deadline = now_millis(ARGV[1]) + sale.lease
+local deadline = digits(now_millis(ARGV[1]) + sale.lease)
 for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
     local state, fence = decode_record(record or '')
     local held = state == 'P' and fence == tonumber(ARGV[FIXED_ARGS + 2 * i])

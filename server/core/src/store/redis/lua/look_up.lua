@@ -90,6 +90,19 @@ if #passed > 0 then
     end
 end
 
+-- What is needed to count the cancelled tickets ahead of those that wait.
+local counts = {}
+if sale.cancelled_tickets > sale.cancelled_passed then
+    local segments = {}
+    for i = 1, tickets do
+        local seq = tonumber(ARGV[FIXED_ARGS + i])
+        if seq > cursor and seq <= last then
+            segments[#segments + 1] = segment_of(seq)
+        end
+    end
+    counts = load_nodes(KEYS[3], segments)
+end
+
 local reply = { DONE, sale.buckets, last, cursor, sale.cancelled_tickets, sale.epoch, sale.measured_pace }
 local size = #reply
 local function put(value)
@@ -110,7 +123,7 @@ for i = 1, tickets do
         else
             local ahead = seq - cursor
             if sale.cancelled_tickets > sale.cancelled_passed then
-                ahead = ahead - (cancelled_below(KEYS[3], bitmap, seq) - sale.cancelled_passed)
+                ahead = ahead - (cancelled_below(counts, bitmap, seq) - sale.cancelled_passed)
             end
             put(WAITING)
             put(ahead)

@@ -42,7 +42,7 @@ if #ended > 0 then
             reclaimed = reclaimed + 1
         end
     end
-    write_changes(changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
+    write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
     save_ledger(KEYS[1], sale, {})
 end
 

@@ -32,11 +32,11 @@ if #dead > 0 then
     local now = now_millis(ARGV[1])
     local records, retries = {}, {}
     for _, ticket in ipairs(dead) do
-        move(sale, 'dead', 'waiting', ticket.units)
-        count_retry(sale, ticket.units, 1)
+        move(sale, 'dead', 'waiting', 1, ticket.units)
+        add_to(sale, 'retrying', 1, ticket.units)
         records[#records + 1] = ticket.word
-        records[#records + 1] = encode_record('W', sale.fence, 0, ticket.entry)
-        retries[#retries + 1] = now
+        records[#records + 1] = record_head('W', sale.fence, 0) .. ticket.entry
+        retries[#retries + 1] = digits(now)
         retries[#retries + 1] = member_of(tonumber(ticket.word))
         reply[1 + ticket.place] = 1
     end

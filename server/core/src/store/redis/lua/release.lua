@@ -40,7 +40,7 @@ for i = 1, #ARGV - 1 do
     else
         local state, units, text = decode_outcome(redis.call('HGET', outcomes, word))
         if state == 'O' then
-            move(sale, 'ordered', 'released', units)
+            move(sale, 'ordered', 'released', 1, units)
             released[word] = { outcomes, encode_outcome('L', units, text) }
             result = RELEASED
         elseif state == 'L' then

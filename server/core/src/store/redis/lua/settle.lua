@@ -36,6 +36,7 @@ local records = redis.call('HMGET', KEYS[2], unpack(seqs))
 
 local reply, changes, settled = { DONE }, new_changes(), {}
 local over, outcomes = {}, {}
+local ordered_tickets, ordered_units, rejected_tickets, rejected_units = 0, 0, 0, 0
 for i = 1, settlements do
     local at = FIXED_ARGS + 5 * i - 4
     local seq, wanted_fence, kind = seqs[i], tonumber(ARGV[at + 1]), ARGV[at + 2]
@@ -59,8 +60,13 @@ for i = 1, settlements do
             bucket[#bucket + 1] = encode_outcome(kind, units, ARGV[at + 4])
             over[#over + 1] = seq
             changes.leases_over[#changes.leases_over + 1] = member_of(tonumber(seq))
-            move(sale, 'in_flight', kind == 'O' and 'ordered' or 'rejected', units)
-            result = kind == 'O' and ORDERED or REJECTED
+            if kind == 'O' then
+                ordered_tickets, ordered_units = ordered_tickets + 1, ordered_units + units
+                result = ORDERED
+            else
+                rejected_tickets, rejected_units = rejected_tickets + 1, rejected_units + units
+                result = REJECTED
+            end
         end
     end
     reply[1 + i] = result
@@ -71,7 +77,9 @@ if next(settled) then
         redis.call('HSET', key, unpack(bucket))
     end
     write_all('HDEL', KEYS[2], over)
-    write_changes(changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
+    write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
+    move(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
+    move(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
     save_ledger(KEYS[1], sale, {})
     announce_if_reopened(sale, free_before, ARGV[2])
 end

@@ -1,30 +1,35 @@
 --! include record
 --! include ledger
 
--- What a batch of ended attempts writes: gathered first, written at once.
+-- What a batch of ended attempts writes: gathered first, written at once. Tickets and units are counted by where they go.
 local function new_changes()
-    return { records = {}, leases_over = {}, retries = {}, dead = {}, reasons = {} }
+    return {
+        records = {}, leases_over = {}, retries = {}, dead = {}, reasons = {},
+        waiting_tickets = 0, waiting_units = 0, dead_tickets = 0, dead_units = 0,
+    }
 end
 
 -- A ticket whose attempt came to nothing waits until `due`, or is dead after its last attempt. True when it is dead. It
 -- is in flight before.
 local function try_again(sale, changes, seq, fence, attempt, entry, units, due, reason)
     local dead = attempt >= sale.max_attempts
-    local records = changes.records
-    records[#records + 1] = seq
-    records[#records + 1] = encode_record(dead and 'D' or 'W', fence, attempt, entry)
-    changes.leases_over[#changes.leases_over + 1] = member_of(seq)
+    local word, member = digits(seq), member_of(seq)
+    local records, leases_over = changes.records, changes.leases_over
+    records[#records + 1] = word
+    records[#records + 1] = record_head(dead and 'D' or 'W', fence, attempt) .. entry
+    leases_over[#leases_over + 1] = member
     if dead then
-        move(sale, 'in_flight', 'dead', units)
-        changes.dead[#changes.dead + 1] = seq
-        changes.dead[#changes.dead + 1] = member_of(seq)
-        changes.reasons[#changes.reasons + 1] = seq
+        changes.dead_tickets = changes.dead_tickets + 1
+        changes.dead_units = changes.dead_units + units
+        changes.dead[#changes.dead + 1] = word
+        changes.dead[#changes.dead + 1] = member
+        changes.reasons[#changes.reasons + 1] = word
         changes.reasons[#changes.reasons + 1] = reason
     else
-        move(sale, 'in_flight', 'waiting', units)
-        count_retry(sale, units, 1)
-        changes.retries[#changes.retries + 1] = due
-        changes.retries[#changes.retries + 1] = member_of(seq)
+        changes.waiting_tickets = changes.waiting_tickets + 1
+        changes.waiting_units = changes.waiting_units + units
+        changes.retries[#changes.retries + 1] = digits(due)
+        changes.retries[#changes.retries + 1] = member
     end
     return dead
 end
@@ -35,11 +40,15 @@ local function write_all(command, key, words)
     end
 end
 
--- `keys` names claimed, leases, retries, dead and reasons.
-local function write_changes(changes, keys)
+-- Writes the changes to all but the sale's hash, and counts them in the ledger. `keys` names claimed, leases, retries,
+-- dead and reasons.
+local function write_changes(sale, changes, keys)
     write_all('HSET', keys.claimed, changes.records)
     write_all('ZREM', keys.leases, changes.leases_over)
     write_all('ZADD', keys.retries, changes.retries)
     write_all('ZADD', keys.dead, changes.dead)
     write_all('HSET', keys.reasons, changes.reasons)
+    move(sale, 'in_flight', 'waiting', changes.waiting_tickets, changes.waiting_units)
+    add_to(sale, 'retrying', changes.waiting_tickets, changes.waiting_units)
+    move(sale, 'in_flight', 'dead', changes.dead_tickets, changes.dead_units)
 end

@@ -12,18 +12,32 @@ local function lowest_bit(node)
     return bit
 end
 
--- How many numbers lower than `seq` were cancelled.
-local function cancelled_below(tree, bitmap, seq)
-    local nodes, node = {}, segment_of(seq)
-    while node > 0 do
-        nodes[#nodes + 1] = node
-        node = node - lowest_bit(node)
-    end
-    local sum = 0
-    if #nodes > 0 then
-        for _, count in ipairs(redis.call('HMGET', tree, unpack(nodes))) do
-            sum = sum + (tonumber(count) or 0)
+-- The counts of all nodes that are needed to count below the given segments, in one command. Even the most tickets of
+-- one batch, far apart in the longest line, need fewer nodes than a command takes.
+local function load_nodes(tree, segments)
+    local counts, nodes = {}, {}
+    for _, segment in ipairs(segments) do
+        local node = segment
+        while node > 0 and not counts[node] do
+            counts[node] = 0
+            nodes[#nodes + 1] = node
+            node = node - lowest_bit(node)
         end
+    end
+    if #nodes > 0 then
+        for i, count in ipairs(redis.call('HMGET', tree, unpack(nodes))) do
+            counts[nodes[i]] = tonumber(count) or 0
+        end
+    end
+    return counts
+end
+
+-- How many numbers lower than `seq` were cancelled.
+local function cancelled_below(counts, bitmap, seq)
+    local sum, node = 0, segment_of(seq)
+    while node > 0 do
+        sum = sum + counts[node]
+        node = node - lowest_bit(node)
     end
     local bit = bit_of(seq)
     if bit > 0 then

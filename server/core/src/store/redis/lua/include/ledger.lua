@@ -26,18 +26,16 @@ local function save_ledger(key, sale, more)
     save_sale(key, sale, fields)
 end
 
--- Moves one ticket of `units` from one part to another.
-local function move(sale, from, to, units)
-    sale[from .. '_tickets'] = sale[from .. '_tickets'] - 1
-    sale[from .. '_units'] = sale[from .. '_units'] - units
-    sale[to .. '_tickets'] = sale[to .. '_tickets'] + 1
-    sale[to .. '_units'] = sale[to .. '_units'] + units
+-- Adds to a part; what is taken away is negative.
+local function add_to(sale, part, tickets, units)
+    sale[part .. '_tickets'] = sale[part .. '_tickets'] + tickets
+    sale[part .. '_units'] = sale[part .. '_units'] + units
 end
 
--- Marks one waiting ticket of `units` as a retry, or (with -1) no longer as one.
-local function count_retry(sale, units, by)
-    sale.retrying_tickets = sale.retrying_tickets + by
-    sale.retrying_units = sale.retrying_units + units * by
+-- Moves tickets from one part to another.
+local function move(sale, from, to, tickets, units)
+    add_to(sale, from, -tickets, -units)
+    add_to(sale, to, tickets, units)
 end
 
 -- Units that may still be admitted.

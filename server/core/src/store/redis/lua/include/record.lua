@@ -2,8 +2,8 @@
 
 -- A claimed ticket's record: its state, the fence of its last claim, its attempts, then the entry as it waited.
 -- States: P under a lease, W waiting for a retry, D dead.
-local function encode_record(state, fence, attempt, entry)
-    return state .. digits(fence) .. ':' .. digits(attempt) .. ':' .. entry
+local function record_head(state, fence, attempt)
+    return state .. digits(fence) .. ':' .. digits(attempt) .. ':'
 end
 
 -- State, fence, attempt and entry; nothing when the text is no record.
@@ -17,5 +17,5 @@ end
 
 -- A number as a member of a sorted set: as wide as the largest, so that ties are ordered by number.
 local function member_of(seq)
-    return string.format('%010.0f', seq)
+    return string.format('%010d', seq)
 end
