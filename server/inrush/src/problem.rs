@@ -17,6 +17,11 @@ pub(crate) fn misused(wrong: impl Display, remedy: impl Display) -> anyhow::Erro
     UsageError::new(two_lines(wrong, remedy)).into()
 }
 
+/// A setting that breaks its rule.
+pub(crate) fn of_setting(wrong: impl Display) -> anyhow::Error {
+    misused(wrong, "`inrush config` tells where each setting comes from")
+}
+
 /// A client that could not be made.
 pub(crate) fn of_connection(error: &ConnectError) -> anyhow::Error {
     match error {

@@ -99,11 +99,12 @@ pub(crate) struct TicketSettings {
 }
 
 /// HTTP for operators and orchestrators: `/livez` and `/readyz`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AdminSettings {
-    /// An address and a port, or `off`.
-    pub(crate) listen: String,
+    /// An address and a port, or `off`. Unset: a port of this machine that each service has for itself, so that all can
+    /// run on one.
+    pub(crate) listen: Option<String>,
 }
 
 impl AdminSettings {
@@ -151,13 +152,6 @@ impl Default for StoreSettings {
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             ca_file: None,
         }
-    }
-}
-
-impl Default for AdminSettings {
-    fn default() -> Self {
-        // Only this machine, until the operator decides who else may look.
-        Self { listen: "127.0.0.1:9090".to_owned() }
     }
 }
 

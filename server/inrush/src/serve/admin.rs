@@ -11,12 +11,22 @@ use crate::settings::{AdminSettings, Settings};
 /// The admin server finishes requests in progress by itself.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// Where a front, or everything in one process, is watched unless an address was chosen: by this machine only, until the
+/// operator decides who else may look.
+pub(super) const FRONT: &str = "127.0.0.1:9090";
+
+/// Where fulfilment is watched.
+pub(super) const FULFILMENT: &str = "127.0.0.1:9091";
+
+/// Where the order system is watched.
+pub(super) const ORDERS: &str = "127.0.0.1:9092";
+
 /// Listens, unless admin HTTP is off.
 ///
 /// # Errors
 /// If the address is none or taken.
-pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<Option<TcpListener>> {
-    let address = settings.value.admin.listen.as_str();
+pub(super) fn bind(settings: &Loaded<Settings>, default: &str) -> anyhow::Result<Option<TcpListener>> {
+    let address = settings.value.admin.listen.as_deref().unwrap_or(default);
     if address == AdminSettings::OFF {
         return Ok(None);
     }

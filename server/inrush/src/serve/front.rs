@@ -23,9 +23,10 @@ use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settin
 pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
     store::require_shared(settings, "front")?;
     let keyring = keys::required(&settings.value.tickets)?;
+    check(&settings.value.front)?;
     let listeners = bind(settings)?;
     let address = address(&settings.value.front, &listeners)?;
-    let admin = admin::bind(settings)?;
+    let admin = admin::bind(settings, admin::FRONT)?;
     let store = store::open(&settings.value.store).await?;
     let mut services = Services::on_signals()?;
     add(&mut services, settings.value.front.clone(), store, keyring, listeners);
@@ -39,17 +40,22 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
     services.run().await
 }
 
-/// Checks the front's settings and takes its port.
+/// Checks the front's settings.
 ///
 /// # Errors
-/// If a setting is out of range, or the port cannot be had.
+/// If one is out of range, or a certificate cannot be used.
+pub(super) fn check(settings: &FrontSettings) -> anyhow::Result<()> {
+    settings.validate().map_err(problem::of_setting)?;
+    settings.tls.load("front.tls")?;
+    Ok(())
+}
+
+/// Takes the front's port.
+///
+/// # Errors
+/// If it cannot be had.
 pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<Vec<TcpListener>> {
-    let front = &settings.value.front;
-    front
-        .validate()
-        .map_err(|error| problem::misused(error, "see where it comes from with `inrush config`"))?;
-    front.tls.load("front.tls")?;
-    Ok(front.bind(&settings.how_to_set("front.listen"))?)
+    Ok(settings.value.front.bind(&settings.how_to_set("front.listen"))?)
 }
 
 /// The URL that callers use.

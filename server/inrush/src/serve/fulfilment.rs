@@ -25,11 +25,11 @@ const DRAIN: Duration = Duration::from_secs(18);
 /// If it cannot start as it is configured, or fails.
 pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
     store::require_shared(settings, "fulfilment")?;
-    let own = validated(settings.value.fulfilment.clone())?;
-    let admin = admin::bind(settings)?;
+    check(&settings.value.fulfilment)?;
+    let admin = admin::bind(settings, admin::FULFILMENT)?;
     let store = store::open(&settings.value.store).await?;
     let mut services = Services::on_signals()?;
-    add(&mut services, own, Arc::clone(&store));
+    add(&mut services, settings.value.fulfilment.clone(), Arc::clone(&store));
     store::probe(&mut services, store);
     let admin = admin::serve(admin, &mut services)?;
     Screen::new(output.json).show(&Announcement {
@@ -40,12 +40,12 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
     services.run().await
 }
 
-/// The settings beside an order system of the same process, which gets all entries.
+/// Checks fulfilment's settings.
 ///
 /// # Errors
-/// If a setting breaks its rule.
-pub(super) fn towards(settings: &Settings, orders_url: &str) -> anyhow::Result<FulfilmentSettings> {
-    validated(FulfilmentSettings { orders: vec![orders_url.to_owned()], ..settings.fulfilment.clone() })
+/// If one breaks its rule.
+pub(super) fn check(settings: &FulfilmentSettings) -> anyhow::Result<()> {
+    settings.validate().map_err(problem::of_setting)
 }
 
 /// Starts fulfilment.
@@ -67,12 +67,5 @@ async fn serve(parts: Parts, stop: CancellationToken) -> Result<(), FulfilmentEr
     tokio::select! {
         outcome = worker => outcome,
         () = told => Ok(()),
-    }
-}
-
-fn validated(settings: FulfilmentSettings) -> anyhow::Result<FulfilmentSettings> {
-    match settings.validate() {
-        Ok(()) => Ok(settings),
-        Err(error) => Err(problem::misused(error, "see where it comes from with `inrush config`")),
     }
 }

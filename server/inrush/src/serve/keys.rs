@@ -1,6 +1,6 @@
 //! The keys that sign tickets.
 
-use inrush_core::{Keyring, keyring::InvalidKeyring};
+use inrush_core::Keyring;
 use inrush_runtime::secret::Secret;
 
 use crate::{problem, settings::TicketSettings};
@@ -38,10 +38,7 @@ pub(super) fn required(settings: &TicketSettings) -> anyhow::Result<Keyring> {
 pub(super) fn given_or_new(settings: &TicketSettings) -> anyhow::Result<Keys> {
     Ok(match given(settings)? {
         Some(keyring) => Keys { keyring, ephemeral: false },
-        None => Keys {
-            keyring: Keyring::ephemeral().map_err(|error: InvalidKeyring| anyhow::anyhow!(error))?,
-            ephemeral: true,
-        },
+        None => Keys { keyring: Keyring::ephemeral()?, ephemeral: true },
     })
 }
 

@@ -21,9 +21,10 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// # Errors
 /// If it cannot start as it is configured, or fails.
 pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+    check(&settings.value.orders)?;
     let listener = bind(settings)?;
     let address = url(false, listener.local_addr()?);
-    let admin = admin::bind(settings)?;
+    let admin = admin::bind(settings, admin::ORDERS)?;
     let system = open(settings.value.orders.clone()).await?;
     let mut services = Services::on_signals()?;
     add(&mut services, system, listener);
@@ -37,12 +38,19 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
     services.run().await
 }
 
-/// Checks the order system's settings and takes its port.
+/// Checks the order system's settings.
 ///
 /// # Errors
-/// If a setting is out of range, or the port cannot be had.
+/// If one is out of range.
+pub(super) fn check(settings: &OrderSettings) -> anyhow::Result<()> {
+    settings.validate().map_err(|error| problem::of_setting(format!("orders.{error:#}")))
+}
+
+/// Takes the order system's port.
+///
+/// # Errors
+/// If it cannot be had.
 pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
-    validate(&settings.value.orders)?;
     let setting = settings.how_to_set("orders_listen");
     Ok(TcpListener::from_std(listen::bind(&settings.value.orders_listen, &setting)?)?)
 }
@@ -61,23 +69,7 @@ pub(super) async fn open(settings: OrderSettings) -> anyhow::Result<OrderSystem>
     })
 }
 
-/// The order system's settings beside a front of the same process, which it asks and tells.
-///
-/// # Errors
-/// If the front has no address that the order system can use.
-pub(super) fn beside(settings: &Settings, front_url: &str) -> anyhow::Result<OrderSettings> {
-    let mut orders = settings.orders.clone();
-    orders.front = Some(front_url.parse()?);
-    Ok(orders)
-}
-
 /// Starts the order system.
 pub(super) fn add(services: &mut Services, system: OrderSystem, listener: TcpListener) {
     services.add("orders", DRAIN, move |stop| system.serve(listener, stop));
-}
-
-fn validate(settings: &OrderSettings) -> anyhow::Result<()> {
-    settings.validate().map_err(|error| {
-        problem::misused(format!("orders.{error:#}"), "see where it comes from with `inrush config`")
-    })
 }

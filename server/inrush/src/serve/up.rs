@@ -25,20 +25,25 @@ use crate::{
 /// # Errors
 /// If it cannot start as it is configured, or fails.
 pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
-    let own = embedded(settings)?;
+    let mut own = embedded(settings)?;
     let Keys { keyring, ephemeral } = keys::given_or_new(&own.tickets)?;
+    front::check(&own.front)?;
+    fulfilment::check(&own.fulfilment)?;
+    orders::check(&own.orders)?;
+
     let front_listeners = front::bind(settings)?;
     let front_url = front::address(&own.front, &front_listeners)?;
     let orders_listener = orders::bind(settings)?;
     let orders_url = url(false, orders_listener.local_addr()?);
-    let admin = admin::bind(settings)?;
-    let fulfilment_settings = fulfilment::towards(&own, &orders_url)?;
+    let admin = admin::bind(settings, admin::FRONT)?;
     let store = store::open(&own.store).await?;
-    let system = orders::open(orders::beside(&own, &front_url)?).await?;
+    own.fulfilment.orders = vec![orders_url.clone()];
+    own.orders.front = Some(front_url.parse()?);
+    let system = orders::open(own.orders.clone()).await?;
 
     let mut services = Services::on_signals()?;
     front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners);
-    fulfilment::add(&mut services, fulfilment_settings, store);
+    fulfilment::add(&mut services, own.fulfilment.clone(), store);
     orders::add(&mut services, system, orders_listener);
     let admin = admin::serve(admin, &mut services)?;
     Screen::new(output.json).show(&Announcement {

@@ -55,7 +55,8 @@ fn a_port_that_is_taken_is_told_with_the_flag_to_change() {
 #[test]
 fn an_address_that_is_none_is_told() {
     inrush("up --listen nonsense").expect_error(2, &["`nonsense`", "0.0.0.0:50051"]);
-    inrush("orders --admin-listen nonsense").expect_error(2, &["`nonsense`", "admin.listen"]);
+    inrush("orders --listen 127.0.0.1:0 --admin-listen nonsense")
+        .expect_error(2, &["`nonsense`", "admin.listen"]);
 }
 
 #[test]
