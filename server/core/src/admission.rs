@@ -53,12 +53,20 @@ pub async fn admit(
     })
 }
 
-async fn admit_once(store: &dyn Store, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Admitted, StoreError> {
+async fn admit_once(
+    store: &dyn Store,
+    sale: &SaleId,
+    requests: &[AdmitRequest],
+) -> Result<Admitted, StoreError> {
     let reply = store.admit(sale, requests).await?;
     let seqs: Vec<Seq> = reply.admissions.iter().copied().filter_map(existing_seq).collect();
-    let mut found = if seqs.is_empty() { Vec::new() } else { store.look_up(sale, &seqs).await?.standings }.into_iter();
-    let standings =
-        reply.admissions.iter().map(|&admission| existing_seq(admission).and_then(|_| found.next().flatten())).collect();
+    let mut found =
+        if seqs.is_empty() { Vec::new() } else { store.look_up(sale, &seqs).await?.standings }.into_iter();
+    let standings = reply
+        .admissions
+        .iter()
+        .map(|&admission| existing_seq(admission).and_then(|_| found.next().flatten()))
+        .collect();
     Ok(Admitted { reply, standings })
 }
 

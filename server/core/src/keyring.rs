@@ -41,10 +41,14 @@ pub enum InvalidKeyring {
     #[error("ticket key id {0} is given twice: every key needs an id of its own, 0 to 255")]
     Duplicate(u8),
     /// A secret that can be guessed.
-    #[error("the secret of ticket key {0} is shorter than {MIN_SECRET} bytes: make one with `inrush ticket new-key`")]
+    #[error(
+        "the secret of ticket key {0} is shorter than {MIN_SECRET} bytes: make one with `inrush ticket new-key`"
+    )]
     Short(u8),
     /// Text that is no key.
-    #[error("a ticket key is written ID:SECRET, an id of 0 to 255 and base64url of at least {MIN_SECRET} bytes")]
+    #[error(
+        "a ticket key is written ID:SECRET, an id of 0 to 255 and base64url of at least {MIN_SECRET} bytes"
+    )]
     Malformed,
 }
 

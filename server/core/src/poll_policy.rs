@@ -36,7 +36,8 @@ pub fn eta(position: u64, millitickets_per_second: u64) -> Option<Duration> {
 #[must_use]
 pub fn poll_after(position: u64, millitickets_per_second: u64, random: f64) -> Duration {
     let pace = if millitickets_per_second == 0 { ASSUMED_PACE } else { from_milli(millitickets_per_second) };
-    let seconds = (as_number(position) / pace * PART_OF_WAIT).clamp(MIN_POLL.as_secs_f64(), MAX_POLL.as_secs_f64());
+    let seconds =
+        (as_number(position) / pace * PART_OF_WAIT).clamp(MIN_POLL.as_secs_f64(), MAX_POLL.as_secs_f64());
     let spread = 1.0 + JITTER * (2.0 * random.clamp(0.0, 1.0) - 1.0);
     Duration::from_secs_f64(seconds * spread)
 }

@@ -93,7 +93,8 @@ impl BuyerId {
     #[must_use]
     pub fn hash32(&self) -> u32 {
         // The low half is as well mixed as the whole.
-        (xxhash_rust::xxh3::xxh3_64(self.0.as_bytes()) & u64::from(u32::MAX)) as u32
+        let [one, two, three, four, ..] = xxhash_rust::xxh3::xxh3_64(self.0.as_bytes()).to_le_bytes();
+        u32::from_le_bytes([one, two, three, four])
     }
 }
 
@@ -142,13 +143,17 @@ impl Pace {
     /// # Errors
     /// Names the value that is out of range.
     pub fn new(tickets_per_second: f64, burst: Option<u64>) -> Result<Self, InvalidValue> {
-        if !(tickets_per_second >= 0.001 && tickets_per_second <= MAX_PACE) {
+        if !(0.001..=MAX_PACE).contains(&tickets_per_second) {
             return Err(InvalidValue::new(
                 "pace.tickets_per_second",
                 "must be 0.001 to 1,000,000; leave pace out for no limit",
             ));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 1 to 10⁹ above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be 1 to 10⁹ above"
+        )]
         let millitickets_per_second = (tickets_per_second * 1000.0).round() as u64;
         let burst = burst.unwrap_or_else(|| (millitickets_per_second / 10_000).max(1));
         if !(1..=1_000_000).contains(&burst) {
@@ -248,13 +253,22 @@ impl SaleSettings {
     /// The first value that breaks its rule.
     pub fn validate(&self) -> Result<(), InvalidValue> {
         if self.stock.is_some_and(|stock| stock == 0 || stock > MAX_UNITS) {
-            return Err(InvalidValue::new("stock", "must be 1 to 1,000,000,000; leave it out for a sale without stock"));
+            return Err(InvalidValue::new(
+                "stock",
+                "must be 1 to 1,000,000,000; leave it out for a sale without stock",
+            ));
         }
         if self.stock.is_none() && self.cap.is_none() {
-            return Err(InvalidValue::new("cap", "is needed for a sale without stock: how many units may wait at once"));
+            return Err(InvalidValue::new(
+                "cap",
+                "is needed for a sale without stock: how many units may wait at once",
+            ));
         }
         if self.cap.is_some_and(|cap| cap == 0 || cap > MAX_UNITS) {
-            return Err(InvalidValue::new("cap", "must be 1 to 1,000,000,000; leave it out to admit as much as the stock"));
+            return Err(InvalidValue::new(
+                "cap",
+                "must be 1 to 1,000,000,000; leave it out to admit as much as the stock",
+            ));
         }
         if !(1..=MAX_UNITS_PER_TICKET).contains(&self.unit_limit) {
             return Err(InvalidValue::new("unit_limit", "must be 1 to 1,000,000"));

@@ -403,7 +403,12 @@ pub trait Store: Send + Sync + 'static {
     async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError>;
 
     /// Up to `limit` dead tickets in line order, from the first after `after`.
-    async fn dead_letters(&self, sale: &SaleId, after: Seq, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+    async fn dead_letters(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// Puts dead tickets back in line with all attempts before them; false where a ticket was not dead. At most [`MAX_BATCH`].
     async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError>;

@@ -176,7 +176,9 @@ mod tests {
 
     #[test]
     fn what_is_no_ticket_id_is_refused() {
-        for text in ["", "a", "a/1", "a/1/0", "a/1/x", "A/1/1", "a/01/1", "a/1/+1", "a/1/1/1", "a/1/99999999999"] {
+        for text in
+            ["", "a", "a/1", "a/1/0", "a/1/x", "A/1/1", "a/01/1", "a/1/+1", "a/1/1/1", "a/1/99999999999"]
+        {
             assert_eq!(text.parse::<TicketId>(), Err(InvalidTicketId), "{text:?}");
         }
     }

@@ -73,7 +73,7 @@ async fn insist(client: Client) -> Vec<inrush_client::Ticket> {
                     break;
                 }
                 Ok(other) => panic!("{buyer}: {other:?}"),
-                Err(error) if error.is_retryable() => sleep(Duration::from_millis(20)).await,
+                Err(error) if error.is_transient() => sleep(Duration::from_millis(20)).await,
                 Err(error) => panic!("{buyer}: {error}"),
             }
         }
@@ -117,7 +117,8 @@ async fn a_front_told_to_stop_drains_and_leaves_with_zero() {
 type Health = tonic_health::pb::health_client::HealthClient<tonic::transport::Channel>;
 
 async fn health(port: u16) -> Health {
-    Health::connect(format!("http://127.0.0.1:{port}")).await.expect("the front listens")
+    let endpoint = tonic::transport::Endpoint::try_from(format!("http://127.0.0.1:{port}")).expect("a URL");
+    Health::new(endpoint.connect().await.expect("the front listens"))
 }
 
 async fn serving(health: &mut Health) -> i32 {

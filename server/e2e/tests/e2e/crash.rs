@@ -103,7 +103,7 @@ async fn enqueue(client: &Client, buyer: String) -> Option<Acknowledged> {
             }
             Ok(Enqueued::Refused(_)) => return None,
             Ok(Enqueued::Bypass) => panic!("the sale queues"),
-            Err(error) if error.is_retryable() => sleep(Duration::from_millis(50)).await,
+            Err(error) if error.is_transient() => sleep(Duration::from_millis(50)).await,
             Err(error) => panic!("{buyer}: {error}"),
         }
     }

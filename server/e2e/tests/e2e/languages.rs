@@ -83,8 +83,7 @@ async fn grpcurl_lists_and_calls_everything() {
     let part = serde_json::json!({ "sale_id": "by-hand", "part": "SALE_PART_FULFILMENT" });
     call(&address, "SaleAdminService/ResumeSale", &part);
     call(&address, "SaleAdminService/HoldSale", &part);
-    let update =
-        serde_json::json!({ "sale": { "sale_id": "by-hand", "stock": "9" }, "update_mask": "stock" });
+    let update = serde_json::json!({ "sale": { "sale_id": "by-hand", "stock": "9" }, "update_mask": { "paths": ["stock"] } });
     assert_eq!(call(&address, "SaleAdminService/UpdateSale", &update)["sale"]["stock"], "9");
     assert_eq!(
         call(&address, "SaleAdminService/GetSale", &name)["sale"]["ledger"]["cancelled"]["tickets"],

@@ -1,5 +1,7 @@
 //! Whole-system tests: the real binary, real Redis, real databases, callers in other languages.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod bad_days;
 mod crash;
 mod demo;

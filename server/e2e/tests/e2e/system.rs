@@ -13,21 +13,22 @@ const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Processes and where they listen.
-pub struct System {
-    pub redis: RedisServer,
-    pub fronts: Vec<(Inrush, u16)>,
-    pub fulfilments: Vec<Inrush>,
-    pub orders: Inrush,
-    pub orders_port: u16,
-    pub database: String,
+pub(crate) struct System {
+    pub(crate) redis: RedisServer,
+    pub(crate) fronts: Vec<(Inrush, u16)>,
+    pub(crate) fulfilments: Vec<Inrush>,
+    /// Killed with the system.
+    _orders: Inrush,
+    orders_port: u16,
+    pub(crate) database: String,
 }
 
 /// How many of each, and how they are set up.
-pub struct Shape<'a> {
-    pub fronts: usize,
-    pub fulfilments: usize,
-    pub redis: &'a [(&'a str, &'a str)],
-    pub orders: &'a [&'a str],
+pub(crate) struct Shape<'a> {
+    pub(crate) fronts: usize,
+    pub(crate) fulfilments: usize,
+    pub(crate) redis: &'a [(&'a str, &'a str)],
+    pub(crate) orders: &'a [&'a str],
 }
 
 impl Default for Shape<'_> {
@@ -38,7 +39,7 @@ impl Default for Shape<'_> {
 
 impl System {
     /// Starts everything, orders on a PostgreSQL database of its own.
-    pub async fn start(name: &str, shape: Shape<'_>) -> Self {
+    pub(crate) async fn start(name: &str, shape: Shape<'_>) -> Self {
         let redis = RedisServer::start_with(shape.redis).await;
         let postgres = Postgres::shared().await.expect("a PostgreSQL server");
         let database = postgres.create_database(name).await.expect("a database");
@@ -54,7 +55,8 @@ impl System {
         arguments.extend(shape.orders);
         let mut orders = Inrush::start(&arguments, &[]);
         orders.listening_on(orders_port).await;
-        let mut system = Self { redis, fronts, fulfilments: Vec::new(), orders, orders_port, database };
+        let mut system =
+            Self { redis, fronts, fulfilments: Vec::new(), _orders: orders, orders_port, database };
         for _ in 0..shape.fulfilments {
             system.start_fulfilment();
         }
@@ -62,7 +64,7 @@ impl System {
     }
 
     /// Starts one more fulfilment.
-    pub fn start_fulfilment(&mut self) {
+    pub(crate) fn start_fulfilment(&mut self) {
         let orders = format!("http://127.0.0.1:{}", self.orders_port);
         let arguments =
             ["fulfilment", "--store", &self.redis.url(), "--orders", &orders, "--admin-listen", "off"];
@@ -70,12 +72,12 @@ impl System {
     }
 
     /// A client that knows all fronts.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         connect(&self.fronts.iter().map(|&(_, port)| port).collect::<Vec<_>>()).await
     }
 
     /// Waits until the sale's ledger is as `wanted`.
-    pub async fn ledger_where(
+    pub(crate) async fn ledger_where(
         &self,
         sale: &str,
         what: &str,
@@ -96,7 +98,7 @@ impl System {
 }
 
 /// Starts a front on a free port.
-pub async fn start_front(store: &str) -> (Inrush, u16) {
+pub(crate) async fn start_front(store: &str) -> (Inrush, u16) {
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["front", "--listen", &listen, "--store", store, "--admin-listen", "off"];
@@ -106,18 +108,18 @@ pub async fn start_front(store: &str) -> (Inrush, u16) {
 }
 
 /// A client of the fronts on these ports.
-pub async fn connect(ports: &[u16]) -> Client {
+pub(crate) async fn connect(ports: &[u16]) -> Client {
     let urls: Vec<String> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
-    let settings = inrush_client::ClientSettings::new(urls);
+    let settings = inrush_client::ClientSettings::balanced(urls);
     Client::connect(settings).await.expect("a front answers")
 }
 
 /// Tickets or units, whichever way a ledger's absent count is written.
-pub fn tickets(count: Option<proto::Count>) -> u64 {
+pub(crate) fn tickets(count: Option<proto::Count>) -> u64 {
     count.unwrap_or_default().tickets
 }
 
 /// Creates a sale of `stock` units.
-pub async fn create_sale(client: &Client, sale: proto::Sale) {
+pub(crate) async fn create_sale(client: &Client, sale: proto::Sale) {
     client.admin().create_sale(sale).await.expect("the sale can be created");
 }
