@@ -1,7 +1,7 @@
 //! The scheduler: decides which sale claims next, and when a sale is looked at. It sleeps until an announcement, a
 //! settled outcome, a free place, or the time of some sale; it never polls.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use inrush_core::{
@@ -24,7 +24,7 @@ use crate::{
     recoverer::Recoverer,
     seldom::Seldom,
     settings::Backoff,
-    window::Window,
+    window::{Share, Window},
 };
 
 /// Most claims in flight, one for each sale. More would only wait in the store's queue.
@@ -35,6 +35,9 @@ const MOST_LOOKS: usize = 16;
 
 /// Most looks that wait their turn before the sweep is made to wait.
 const MOST_LOOKS_WAITING: usize = 64;
+
+/// How long a few free places wait for more, so that they share a claim.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// A settled outcome made something claimable.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub(crate) struct Scheduler {
     pub(crate) claim_batch: usize,
     pub(crate) backoff: Backoff,
     pub(crate) warnings: Seldom,
+    /// While a few places are free: until when they wait for more.
+    pub(crate) gathering_until: Option<Instant>,
 }
 
 /// The reply to a store call.
@@ -89,7 +94,7 @@ impl Scheduler {
             self.agenda.ring(Instant::now());
             self.start_looks(&calls);
             self.start_claims(&calls);
-            let alarm = self.agenda.next_alarm();
+            let alarm = self.alarm();
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(reply) = calls.next() => self.apply(reply),
@@ -123,7 +128,7 @@ impl Scheduler {
         if !self.agenda.has_turns() {
             return;
         }
-        let Some(share) = self.window.share(self.agenda.contenders()) else { return };
+        let Some(share) = self.share() else { return };
         while self.agenda.has_turns() && self.agenda.claims_in_flight() < MOST_CLAIMS {
             let Some(places) = self.window.reserve(share.min(self.claim_batch)) else { return };
             let Some(sale) = self.agenda.start_claim() else { return };
@@ -133,6 +138,30 @@ impl Scheduler {
                 Reply { sale, result }
             }));
         }
+    }
+
+    /// Places for each contender; none while there are none, or while it is worth waiting for more.
+    fn share(&mut self) -> Option<usize> {
+        let share = match self.window.share(self.agenda.contenders()) {
+            Share::Nothing => None,
+            Share::Enough(places) => Some(places),
+            Share::Few(places) => {
+                let now = Instant::now();
+                let until = *self.gathering_until.get_or_insert(now + GATHERING);
+                if now < until {
+                    return None;
+                }
+                Some(places)
+            }
+        };
+        self.gathering_until = None;
+        share
+    }
+
+    /// When to go on if nothing happens before.
+    fn alarm(&self) -> Option<Instant> {
+        let gathered = self.gathering_until.filter(|_| self.agenda.has_turns());
+        [self.agenda.next_alarm(), gathered].into_iter().flatten().min()
     }
 
     fn apply(&mut self, Reply { sale, result }: Reply) {

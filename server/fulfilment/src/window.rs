@@ -18,9 +18,20 @@ use crate::{
     unanswered::{Due, DueLease, Table, Unanswered},
 };
 
-/// Claims are worth making once this part of all places is free. Filling each place the moment it is free would cost
-/// a store call per entry; leaving a few empty for an instant turns them into batches.
+/// This part of all places is worth a claim at once. Filling each place the moment it is free would cost a store call
+/// per entry; waiting an instant for a few to come together turns them into batches.
 const WORTH_CLAIMING: usize = 16;
+
+/// The free places, shared among the sales that want them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// There are none.
+    Nothing,
+    /// So few that they are worth a claim only if no more come soon.
+    Few(usize),
+    /// This many for each.
+    Enough(usize),
+}
 
 /// Shared by everything that claims, sends, extends and settles.
 #[derive(Debug)]
@@ -64,12 +75,16 @@ impl Window {
         })
     }
 
-    /// How many places each of `contenders` sales may reserve now; none while too few are free to be worth a claim.
-    pub(crate) fn share(&self, contenders: usize) -> Option<usize> {
+    /// How many places each of `contenders` sales may reserve now.
+    pub(crate) fn share(&self, contenders: usize) -> Share {
         let state = self.lock();
         let free = state.free(self.limit);
-        let worth_claiming = (state.capacity(self.limit) / WORTH_CLAIMING).max(1);
-        (free >= worth_claiming).then(|| (free / contenders.max(1)).max(1))
+        let share = (free / contenders.max(1)).max(1);
+        match free {
+            0 => Share::Nothing,
+            few if few < state.capacity(self.limit) / WORTH_CLAIMING => Share::Few(share),
+            _ => Share::Enough(share),
+        }
     }
 
     /// Reserves up to `most` places on the stream with the fewest unanswered entries that has room; none when there is no

@@ -44,7 +44,7 @@ const CALLS_GRACE: Duration = Duration::from_secs(5);
 const STREAMS_GRACE: Duration = Duration::from_secs(3);
 
 /// How long the last outcomes may take to be recorded.
-const OUTCOMES_GRACE: Duration = Duration::from_secs(10);
+const OUTCOMES_GRACE: Duration = Duration::from_secs(5);
 
 /// A running worker. Its tasks are in three groups, in the order in which they are shut down.
 pub(crate) struct Worker {
@@ -162,6 +162,7 @@ impl Worker {
             claim_batch: settings.claim_batch,
             backoff: settings.reconnect,
             warnings: Seldom::default(),
+            gathering_until: None,
         };
         worker.spawn(&worker.claiming, "scheduler", |stop| scheduler.run(inputs, stop));
 

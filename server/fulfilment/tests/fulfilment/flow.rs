@@ -78,8 +78,7 @@ async fn a_sale_with_a_hundred_times_more_waiting_gets_no_more_than_its_share() 
         crowded.abs_diff(200) <= 2 * CONCURRENCY,
         "{crowded} of the crowded sale by the time of 200 of the quiet"
     );
-    orders.react(Reaction::order);
-    orders.answer_kept(usize::MAX);
+    orders.release_kept();
     store.ordered("quiet", 200).await;
     worker.stop().await;
 }
@@ -218,8 +217,7 @@ async fn many_streams_to_many_order_systems_share_the_work() {
     // Whoever speaks first gets the rest, but nobody is left out.
     assert!(one.kept().min(two.kept()) >= 50, "{} and {}", one.kept(), two.kept());
     for orders in [&one, &two] {
-        orders.react(Reaction::order);
-        orders.answer_kept(usize::MAX);
+        orders.release_kept();
     }
     store.ordered("phone", 1_000).await;
     assert_eq!(worker.stop().await.claimed, 1_000);

@@ -62,13 +62,21 @@ fn ordered(order: &OrderRequest) -> Outcome {
 /// More than any test has unread.
 const MOST_ANSWERS: usize = 65_536;
 
+/// Deliveries that are answered when the test says so.
+#[derive(Default)]
+struct Kept {
+    deliveries: VecDeque<(Answers, OrderResult)>,
+    /// From now on nothing is kept any more.
+    released: bool,
+}
+
 type React = Box<dyn FnMut(&OrderRequest) -> Reaction + Send>;
 type Answers = mpsc::Sender<Result<CreateOrdersResponse, Status>>;
 
 struct Shared {
     react: Mutex<React>,
     deliveries: Mutex<Vec<OrderRequest>>,
-    kept: Mutex<VecDeque<(Answers, OrderResult)>>,
+    kept: Mutex<Kept>,
     /// What each new stream is greeted with.
     greeting: Mutex<Option<CreateOrdersResponse>>,
 }
@@ -118,7 +126,7 @@ impl OrderSystem {
     /// Breaks all streams and stops listening.
     pub(crate) async fn go_down(&mut self) {
         self.cut.cancel();
-        self.shared.kept.lock().unwrap().clear();
+        self.shared.kept.lock().unwrap().deliveries.clear();
         if let Some(server) = self.server.take() {
             server.await.unwrap();
         }
@@ -146,14 +154,20 @@ impl OrderSystem {
 
     /// How many deliveries wait for [`OrderSystem::answer_kept`].
     pub(crate) fn kept(&self) -> usize {
-        self.shared.kept.lock().unwrap().len()
+        self.shared.kept.lock().unwrap().deliveries.len()
+    }
+
+    /// Answers all kept deliveries, and keeps none from now on.
+    pub(crate) fn release_kept(&self) {
+        self.shared.kept.lock().unwrap().released = true;
+        self.answer_kept(usize::MAX);
     }
 
     /// Answers up to `count` kept deliveries, the oldest first; those of broken streams go nowhere.
     pub(crate) fn answer_kept(&self, count: usize) {
         let mut kept = self.shared.kept.lock().unwrap();
-        let count = count.min(kept.len());
-        for (answers, result) in kept.drain(..count) {
+        let count = count.min(kept.deliveries.len());
+        for (answers, result) in kept.deliveries.drain(..count) {
             let _ = answers.try_send(Ok(CreateOrdersResponse { results: vec![result], credit: 0 }));
         }
     }
@@ -202,7 +216,12 @@ impl Shared {
                     Reaction::Answer(outcome) => results.push(OrderResult { ticket_id, outcome }),
                     Reaction::Keep(outcome) => {
                         let result = OrderResult { ticket_id, outcome: Some(outcome) };
-                        self.kept.lock().unwrap().push_back((answers.clone(), result));
+                        let mut kept = self.kept.lock().unwrap();
+                        if kept.released {
+                            results.push(result);
+                        } else {
+                            kept.deliveries.push_back((answers.clone(), result));
+                        }
                     }
                     Reaction::Forget => {}
                     Reaction::Break => {
