@@ -1,6 +1,10 @@
 //! What is announced, and what is not.
 
-use inrush_core::{sale::SaleSettings, store::Leased, ticket::Seq};
+use inrush_core::{
+    sale::SaleSettings,
+    store::{Leased, Settled},
+    ticket::Seq,
+};
 
 use super::{
     cases,
@@ -98,14 +102,16 @@ async fn free_units_are_announced_when_there_were_none(world: World) {
     }
     sale.settle(leases[0], ordered("o-1")).await;
     sale.settle(leases[1], retry(0, "dead")).await;
-    let refill = async |sale: &Sale, buyer: &str| drop(sale.enqueue(buyer).await);
+    let refill = async |sale: &Sale, buyer: &str| {
+        sale.enqueue(buyer).await;
+    };
     assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[8]).await) }).await, ADMISSION);
     assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[7]).await) }).await, NOTHING);
     refill(&sale, "a").await;
     refill(&sale, "b").await;
-    let reject = async { drop(sale.settle(leases[2], rejected("no")).await) };
+    let reject = async { assert_ne!(sale.settle(leases[2], rejected("no")).await, Settled::Stale) };
     assert_eq!(world.announced(&sale, reject).await.admission, 1);
-    let reject = async { drop(sale.settle(leases[3], rejected("no")).await) };
+    let reject = async { assert_ne!(sale.settle(leases[3], rejected("no")).await, Settled::Stale) };
     assert_eq!(world.announced(&sale, reject).await.admission, 0);
     refill(&sale, "c").await;
     refill(&sale, "d").await;
@@ -113,9 +119,9 @@ async fn free_units_are_announced_when_there_were_none(world: World) {
     refill(&sale, "e").await;
     assert_eq!(world.announced(&sale, async { drop(sale.discard(&[2]).await) }).await.admission, 1);
     refill(&sale, "f").await;
-    let order = async { drop(sale.settle(leases[4], ordered("o-5")).await) };
+    let order = async { assert_ne!(sale.settle(leases[4], ordered("o-5")).await, Settled::Stale) };
     assert_eq!(world.announced(&sale, order).await, NOTHING);
-    let give_up = async { drop(sale.settle(leases[5], retry(0, "dead")).await) };
+    let give_up = async { assert_ne!(sale.settle(leases[5], retry(0, "dead")).await, Settled::Stale) };
     assert_eq!(world.announced(&sale, give_up).await, NOTHING);
 }
 

@@ -1,12 +1,6 @@
 //! The memory store and Redis with one clock: carries every operation out on both and compares.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::Cell, collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use inrush_core::{
     entry::Entry,
@@ -40,7 +34,7 @@ pub(super) struct Pair<'a> {
     name: String,
     scenarios: Cell<u64>,
     operations: Cell<u64>,
-    events: RefCell<[broadcast::Receiver<StoreEvent>; 2]>,
+    marks: Cell<u64>,
 }
 
 /// What memory and Redis do not agree on, and where in the scenario.
@@ -76,7 +70,6 @@ impl<'a> Pair<'a> {
         let clock = ManualClock::starting_at(START);
         let memory: Arc<dyn Store> = MemoryStore::new(Clock::Manual(clock.clone()));
         let redis = connect(&server.url(), &clock, scripts).await;
-        let events = RefCell::new([memory.events(), redis.events()]);
         let pair = Self {
             memory,
             redis,
@@ -85,36 +78,31 @@ impl<'a> Pair<'a> {
             name: name.to_owned(),
             scenarios: Cell::new(0),
             operations: Cell::new(0),
-            events,
+            marks: Cell::new(0),
         };
-        let mark = pair.mark();
-        for store in [&pair.memory, &pair.redis] {
-            store.configure(&mark, &SaleSettings::of_stock(1), Expected::Absent).await.unwrap();
-        }
         pair.tune_in().await;
         pair
     }
 
     /// Waits until Redis's announcements are heard.
     async fn tune_in(&self) {
-        let mark = self.mark();
+        let mut heard = self.redis.events();
         loop {
-            let mut redis = self.redis.events();
-            self.announce_mark().await;
-            if timeout(TUNING_STEP, count_until(&mut redis, &mark, &mark)).await.is_ok() {
-                *self.events.borrow_mut() = [self.memory.events(), redis];
+            let mark = self.announce_mark().await;
+            if timeout(TUNING_STEP, count_until(&mut heard, &mark, &mark)).await.is_ok() {
                 return;
             }
         }
     }
 
-    /// Changes the mark in both stores.
-    async fn announce_mark(&self) {
-        let mark = self.mark();
+    /// Creates another sale in both stores: its announcement comes after all others.
+    async fn announce_mark(&self) -> SaleId {
+        self.marks.set(self.marks.get() + 1);
+        let mark: SaleId = format!("{}-mark-{}", self.name, self.marks.get()).parse().unwrap();
         for store in [&self.memory, &self.redis] {
-            let version = store.sale(&mark).await.unwrap().version;
-            store.configure(&mark, &SaleSettings::of_stock(1), Expected::Version(version)).await.unwrap();
+            store.configure(&mark, &SaleSettings::of_stock(1), Expected::Absent).await.unwrap();
         }
+        mark
     }
 
     /// How many operations were compared.
@@ -122,13 +110,9 @@ impl<'a> Pair<'a> {
         self.operations.get()
     }
 
-    /// A sale whose changes end the announcements of a scenario.
-    fn mark(&self) -> SaleId {
-        format!("{}-mark", self.name).parse().unwrap()
-    }
-
     /// Runs a scenario on a sale of its own.
     pub(super) async fn run(&self, scenario: &Scenario) -> Result<(), Difference> {
+        let announced = [self.memory.events(), self.redis.events()];
         self.scenarios.set(self.scenarios.get() + 1);
         let id: SaleId = format!("{}-{}", self.name, self.scenarios.get()).parse().unwrap();
         let mut progress = Progress {
@@ -147,11 +131,13 @@ impl<'a> Pair<'a> {
         for (number, operation) in scenario.operations.iter().enumerate() {
             progress.at = format!("operation {number}, {operation:?}");
             self.carry_out(&mut progress, operation).await?;
-            self.compare_snapshots(&mut progress).await?;
+            if operation.may_write() {
+                self.compare_snapshots(&mut progress).await?;
+            }
         }
         progress.at = "the last operation".to_owned();
         self.look_at_everything(&progress).await?;
-        self.compare_announcements(&progress).await
+        self.compare_announcements(&progress, announced).await
     }
 
     /// Asks both stores the same thing.
@@ -366,14 +352,15 @@ impl<'a> Pair<'a> {
         self.both(progress, "sale", everything).await.map(drop)
     }
 
-    /// How often work and admission were announced over the whole scenario. A change of another sale ends the search.
-    async fn compare_announcements(&self, progress: &Progress) -> Result<(), Difference> {
-        let mark = self.mark();
-        self.announce_mark().await;
-        let mut events = self.events.borrow_mut();
-        let [memory, redis] = &mut *events;
-        let memory = count_until(memory, &mark, &progress.id).await;
-        let redis = timeout(ANNOUNCEMENT_LIMIT, count_until(redis, &mark, &progress.id)).await;
+    /// How often work and admission were announced over the whole scenario.
+    async fn compare_announcements(
+        &self,
+        progress: &Progress,
+        [mut memory, mut redis]: [broadcast::Receiver<StoreEvent>; 2],
+    ) -> Result<(), Difference> {
+        let mark = self.announce_mark().await;
+        let memory = count_until(&mut memory, &mark, &progress.id).await;
+        let redis = timeout(ANNOUNCEMENT_LIMIT, count_until(&mut redis, &mark, &progress.id)).await;
         let redis = redis.expect("the mark is announced");
         if memory == redis {
             Ok(())

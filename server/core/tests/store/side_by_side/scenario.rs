@@ -200,8 +200,13 @@ fn pace() -> impl Strategy<Value = Pace> {
     (rate, 1_u64..=8).prop_map(|(millitickets_per_second, burst)| Pace { millitickets_per_second, burst })
 }
 
+/// Round times: leases, retries and openings then often end at the very moment that is reached.
+fn round() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(100), Just(200), Just(500), Just(1000)]
+}
+
 fn lease() -> impl Strategy<Value = Duration> {
-    prop_oneof![Just(100), 100_u64..3000].prop_map(Duration::from_millis)
+    prop_oneof![3 => round(), 1 => 100_u64..3000].prop_map(Duration::from_millis)
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -259,12 +264,19 @@ fn answer() -> impl Strategy<Value = Answer> {
     prop_oneof![
         4 => Just(Answer::Ordered),
         2 => Just(Answer::Rejected),
-        4 => prop_oneof![Just(0), 0_u64..2500].prop_map(|after_millis| Answer::Retry { after_millis }),
+        4 => prop_oneof![Just(0), round(), 0_u64..2500].prop_map(|after_millis| Answer::Retry { after_millis }),
     ]
 }
 
 fn advance() -> impl Strategy<Value = u64> {
-    prop_oneof![1 => Just(0), 4 => 1_u64..200, 4 => 200_u64..1500, 1 => 1500_u64..15_000, 1 => Just(3_700_000)]
+    prop_oneof![
+        1 => Just(0),
+        6 => round(),
+        2 => 1_u64..200,
+        2 => 200_u64..1500,
+        1 => 1500_u64..15_000,
+        1 => Just(3_700_000),
+    ]
 }
 
 fn version() -> impl Strategy<Value = Version> {
@@ -276,7 +288,7 @@ fn mostly_off() -> impl Strategy<Value = bool> {
 }
 
 fn moment() -> impl Strategy<Value = Option<i64>> {
-    prop_oneof![3 => Just(None), 1 => (-2000_i64..2000).prop_map(Some)]
+    prop_oneof![3 => Just(None), 1 => (-20_i64..20).prop_map(|tenths| Some(tenths * 100))]
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -294,6 +306,20 @@ fn change() -> impl Strategy<Value = Change> {
         1 => moment().prop_map(Change::ClosesIn),
         1 => prop_oneof![Just(Durability::Memory), Just(Durability::Fsync)].prop_map(Change::Durability),
     ]
+}
+
+impl Operation {
+    /// Whether the sale may be another one after it.
+    pub(super) const fn may_write(&self) -> bool {
+        !matches!(
+            self,
+            Self::Advance { .. }
+                | Self::LookUp(_)
+                | Self::DeadLetters { .. }
+                | Self::ForgetScripts
+                | Self::LookAtEverything
+        )
+    }
 }
 
 impl Change {
