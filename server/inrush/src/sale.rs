@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use inrush_client::proto::{Sale, SalePart};
 
 use crate::{
-    cli::sale::{SaleArgs, SaleCommand},
+    cli::sale::{Part, SaleArgs, SaleCommand},
     confirm::confirm,
     connection::Connection,
     interrupt::until_interrupted,
@@ -69,11 +69,11 @@ async fn print_list(connection: &Connection, screen: &Screen, limit: u32) -> any
     Ok(screen.show(&SaleList { sales, more })?)
 }
 
-impl From<crate::cli::sale::Part> for SalePart {
-    fn from(part: crate::cli::sale::Part) -> Self {
+impl From<Part> for SalePart {
+    fn from(part: Part) -> Self {
         match part {
-            crate::cli::sale::Part::Admission => Self::Admission,
-            crate::cli::sale::Part::Fulfilment => Self::Fulfilment,
+            Part::Admission => Self::Admission,
+            Part::Fulfilment => Self::Fulfilment,
         }
     }
 }

@@ -36,45 +36,48 @@ const LONGEST_INPUT: u64 = 64 * 1024;
 /// In two lines: what is wrong and what to do.
 pub(crate) async fn run(args: TicketArgs, settings: &Settings) -> anyhow::Result<()> {
     let screen = Screen::new(args.client.json);
-    if let TicketCommand::NewKey(new_key) = &args.command {
-        return key::make(new_key, &screen);
-    }
-    let connection = Connection::open(settings).await?;
-    let client = connection.client();
     match args.command {
-        TicketCommand::Enqueue(enqueue) => get_in_line(&connection, &screen, enqueue).await,
+        TicketCommand::Enqueue(enqueue) => get_in_line(settings, &screen, enqueue).await,
         TicketCommand::Show(show) => {
-            let status = connection.answer(client.poll(&read_ticket(&show.which)?)).await?;
-            Ok(screen.show(&status)?)
+            let ticket = read_ticket(&show.which)?;
+            let connection = Connection::open(settings).await?;
+            Ok(screen.show(&connection.answer(connection.client().poll(&ticket)).await?)?)
         }
-        TicketCommand::Watch(watch) => follow(&connection, &screen, &read_ticket(&watch.which)?).await,
+        TicketCommand::Watch(watch) => {
+            let ticket = read_ticket(&watch.which)?;
+            follow(&Connection::open(settings).await?, &screen, &ticket).await
+        }
         TicketCommand::Cancel(cancel) => {
-            let cancellation = connection.answer(client.cancel(&read_ticket(&cancel.which)?)).await?;
+            let ticket = read_ticket(&cancel.which)?;
+            let connection = Connection::open(settings).await?;
+            let cancellation = connection.answer(connection.client().cancel(&ticket)).await?;
             screen.show(&cancellation)?;
             too_late(&cancellation)
         }
         TicketCommand::Release(release) => {
-            let released = connection.answer(client.settlement().release_order(release.ticket_id)).await?;
-            Ok(screen.show(&released)?)
+            let connection = Connection::open(settings).await?;
+            let settlement = connection.client().settlement();
+            Ok(screen.show(&connection.answer(settlement.release_order(release.ticket_id)).await?)?)
         }
         TicketCommand::NewKey(new_key) => key::make(&new_key, &screen),
     }
 }
 
-async fn get_in_line(connection: &Connection, screen: &Screen, enqueue: Enqueue) -> anyhow::Result<()> {
-    let payload = match (enqueue.payload, &enqueue.payload_file) {
+async fn get_in_line(settings: &Settings, screen: &Screen, enqueue: Enqueue) -> anyhow::Result<()> {
+    let Enqueue { sale_id, buyer_id, units, payload, payload_file, watch } = enqueue;
+    let payload = match (payload, payload_file) {
         (Some(text), _) => text.into_bytes(),
-        (None, Some(file)) => read_input(file)?,
+        (None, Some(file)) => read_input(&file)?,
         (None, None) => Vec::new(),
     };
-    let call =
-        connection.client().enqueue(enqueue.sale_id.as_str(), enqueue.buyer_id, enqueue.units.0, payload);
+    let connection = Connection::open(settings).await?;
+    let call = connection.client().enqueue(sale_id.as_str(), buyer_id, units.0, payload);
     let outcome = connection.answer(call).await?;
-    let answer = Answer { sale_id: enqueue.sale_id, outcome };
+    let answer = Answer { sale_id, outcome };
     screen.show(&answer)?;
     match &answer.outcome {
-        Enqueued::Queued { ticket, status, .. } if enqueue.watch && !status.state.is_final() => {
-            follow(connection, screen, ticket).await
+        Enqueued::Queued { ticket, status, .. } if watch && !status.state.is_final() => {
+            follow(&connection, screen, ticket).await
         }
         Enqueued::Queued { .. } | Enqueued::Refused(_) | Enqueued::Bypass => Ok(()),
     }

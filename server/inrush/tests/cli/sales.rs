@@ -162,6 +162,7 @@ fn a_front_that_is_not_there_is_told_with_the_way_out() {
         inrush(&format!("{words} --server http://127.0.0.1:1"))
             .expect_error(1, &["cannot reach Inrush", "http://127.0.0.1:1", "inrush up", "--server"]);
     }
+    inrush("ticket enqueue phone-x alice --payload-file /nowhere").expect_error(2, &["cannot read /nowhere"]);
     inrush("sale list --server localhost").expect_error(2, &["http://host:port"]);
 }
 
