@@ -43,6 +43,15 @@ const MAX_REMEMBERED: usize = 32 * 1024 * 1024;
 /// A gate that nobody has renewed for this long gives its memory back.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// What a buyer is told who is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Not in line.
+    Refused(Refusal),
+    /// Use the normal purchase flow.
+    Bypass,
+}
+
 /// The gates of a node.
 pub(crate) struct Gates {
     store: Arc<dyn Store>,
@@ -75,8 +84,8 @@ struct SaleGate {
 
 /// What holds for every buyer who is not among `buyers`.
 struct View {
-    answer: Admission,
-    /// The most units for which the store gave this answer; who wants more may be told of the unit limit instead.
+    verdict: Verdict,
+    /// The most units for which the store gave this verdict; who wants more may be told of the unit limit instead.
     units: u64,
     valid_until: Instant,
     buyers: Arc<Buyers>,
@@ -97,14 +106,14 @@ impl Gates {
     }
 
     /// What the store would say to this buyer, if that is certain. None: ask the store.
-    pub(crate) fn answer(&self, sale: &SaleId, buyer: &BuyerId, units: u64) -> Option<Admission> {
+    pub(crate) fn verdict(&self, sale: &SaleId, buyer: &BuyerId, units: u64) -> Option<Verdict> {
         let gates = self.shard(sale).gates.load();
         let view = gates.get(sale)?.view.load();
         let view = view.as_deref()?;
-        if units > view.units || Instant::now() >= view.valid_until || has_opened(view.answer) {
+        if units > view.units || Instant::now() >= view.valid_until || has_opened(view.verdict) {
             return None;
         }
-        (!view.buyers.contains(buyer.hash32())).then_some(view.answer)
+        (!view.buyers.contains(buyer.hash32())).then_some(view.verdict)
     }
 
     /// To be taken before a batch is sent, and given to [`Self::learn`] with its reply.
@@ -120,10 +129,10 @@ impl Gates {
         requests: &[AdmitRequest],
         reply: &AdmitReply,
     ) {
-        let answer = match reply.gate {
+        let verdict = match reply.gate {
             Gate::Open => return self.close_view(sale),
-            Gate::Bypass => Admission::Bypass,
-            Gate::Refusing(refusal) => Admission::Refused(refusal),
+            Gate::Bypass => Verdict::Bypass,
+            Gate::Refusing(refusal) => Verdict::Refused(refusal),
         };
         let Some(gate) = self.gate(sale, reply.epoch) else { return };
         let mut memory = gate.memory();
@@ -135,10 +144,10 @@ impl Gates {
             gate.view.store(None);
             self.fetch_buyers(sale, &gate, &mut memory, reply.last_seq);
         } else if self.shard(sale).announcements.load(Ordering::SeqCst) == heard.announcements {
-            let units = units_answered(answer, requests, reply).max(gate.units_known(answer));
+            let units = units_judged(verdict, requests, reply).max(gate.units_known(verdict));
             let valid_until = heard.at + self.lifetime;
             let buyers = Arc::clone(&memory.buyers);
-            gate.view.store(Some(Arc::new(View { answer, units, valid_until, buyers })));
+            gate.view.store(Some(Arc::new(View { verdict, units, valid_until, buyers })));
         }
     }
 
@@ -266,11 +275,11 @@ impl SaleGate {
         self.view.store(None);
     }
 
-    /// The most units for which the present view gives this answer already.
-    fn units_known(&self, answer: Admission) -> u64 {
+    /// The most units for which the present view gives this verdict already.
+    fn units_known(&self, verdict: Verdict) -> u64 {
         let view = self.view.load();
         let present =
-            view.as_deref().filter(|view| view.answer == answer && Instant::now() < view.valid_until);
+            view.as_deref().filter(|view| view.verdict == verdict && Instant::now() < view.valid_until);
         present.map_or(1, |view| view.units)
     }
 }
@@ -286,25 +295,18 @@ impl Drop for Fetching {
 
 /// By the node's own clock. Where that is behind the store's, buyers come in up to a lifetime later; where it is ahead, the
 /// store is asked.
-fn has_opened(answer: Admission) -> bool {
-    match answer {
-        Admission::Refused(Refusal::NotOpen { opens_at }) => Timestamp::now() >= opens_at,
-        Admission::Refused(
-            Refusal::Closed | Refusal::Held | Refusal::UnitLimit { .. } | Refusal::SoldOut,
-        )
-        | Admission::Bypass
-        | Admission::Queued { .. }
-        | Admission::Existing { .. } => false,
-    }
+fn has_opened(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Refused(Refusal::NotOpen { opens_at }) if Timestamp::now() >= opens_at)
 }
 
-/// The most units for which a new buyer gets `answer`. Being sold out comes after the unit limit, which a node does not
+/// The most units for which a new buyer gets `verdict`. Being sold out comes after the unit limit, which a node does not
 /// know: but whoever was told that the sale is sold out did not ask for too many.
-fn units_answered(answer: Admission, requests: &[AdmitRequest], reply: &AdmitReply) -> u64 {
-    if answer != Admission::Refused(Refusal::SoldOut) {
+fn units_judged(verdict: Verdict, requests: &[AdmitRequest], reply: &AdmitReply) -> u64 {
+    if verdict != Verdict::Refused(Refusal::SoldOut) {
         return u64::MAX;
     }
-    let told = requests.iter().zip(&reply.admissions).filter(|(_, admission)| **admission == answer);
+    let sold_out = Admission::Refused(Refusal::SoldOut);
+    let told = requests.iter().zip(&reply.admissions).filter(|(_, admission)| **admission == sold_out);
     told.map(|(request, _)| request.entry.units).max().unwrap_or(1)
 }
 

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use inrush_core::{
     Durability, SaleId, Seq, Standing, Store, StoreError, TicketId, admission,
-    store::{Admission, AdmitRequest, Cancellation, Release},
+    store::{Admission, AdmitReply, AdmitRequest, Cancellation, Release},
 };
 
-use crate::{batcher::Operation, gate::Gates, status::Failure};
+use crate::{
+    batcher::Operation,
+    gate::{Gates, Verdict},
+    status::Failure,
+};
 
 /// Takes buyers in, and teaches the gate what a node may answer by itself.
 pub(crate) struct Admit {
@@ -16,32 +20,60 @@ pub(crate) struct Admit {
 }
 
 /// What became of one wish.
-pub(crate) struct Admitted {
+pub(crate) enum Admitted {
+    /// The buyer has a ticket, new or from before.
+    InLine(Place),
+    /// The buyer has none.
+    NotIn(Verdict),
+}
+
+/// A ticket that was just given out, or that its buyer had already.
+pub(crate) struct Place {
     pub(crate) epoch: u64,
+    pub(crate) seq: Seq,
+    pub(crate) standing: Standing,
+    pub(crate) repeated: bool,
     pub(crate) measured_pace: u64,
     pub(crate) durability: Durability,
-    pub(crate) admission: Admission,
-    /// Where an existing ticket stands.
-    pub(crate) standing: Option<Standing>,
 }
 
 impl Operation for Admit {
     type Request = AdmitRequest;
     type Reply = Admitted;
 
+    /// While a buyer waited, the run before may have found that nobody can be taken in.
+    fn known(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<Admitted> {
+        self.gates.verdict(sale, &entry.buyer, entry.units).map(Admitted::NotIn)
+    }
+
     async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<Admitted>, StoreError> {
         let heard = self.gates.heard(sale);
         let admission::Admitted { reply, standings } = admission::admit(&*self.store, sale, requests).await?;
         self.gates.learn(sale, heard, requests, &reply);
-        let admitted = reply.admissions.into_iter().zip(standings).map(|(admission, standing)| Admitted {
-            epoch: reply.epoch,
-            measured_pace: reply.measured_pace,
-            durability: reply.durability,
-            admission,
-            standing,
-        });
-        Ok(admitted.collect())
+        let outcomes = reply.admissions.iter().zip(standings);
+        outcomes.map(|(&admission, standing)| admitted(sale, &reply, admission, standing)).collect()
     }
+}
+
+/// `standing` is that of an existing ticket.
+fn admitted(
+    sale: &SaleId,
+    reply: &AdmitReply,
+    admission: Admission,
+    standing: Option<Standing>,
+) -> Result<Admitted, StoreError> {
+    let (seq, standing, repeated) = match admission {
+        Admission::Queued { seq, position } => (seq, Standing::Waiting { position, attempted: false }, false),
+        Admission::Existing { seq } => {
+            let lost =
+                || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is in line and stands nowhere"));
+            (seq, standing.ok_or_else(lost)?, true)
+        }
+        Admission::Refused(refusal) => return Ok(Admitted::NotIn(Verdict::Refused(refusal))),
+        Admission::Bypass => return Ok(Admitted::NotIn(Verdict::Bypass)),
+    };
+    let AdmitReply { epoch, measured_pace, durability, .. } = *reply;
+    Ok(Admitted::InLine(Place { epoch, seq, standing, repeated, measured_pace, durability }))
 }
 
 /// Tells where tickets stand.

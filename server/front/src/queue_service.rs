@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use http::Extensions;
 use inrush_core::{
-    BuyerId, Entry, Keyring, SaleId, Standing, TicketId, Timestamp,
+    BuyerId, Entry, Keyring, SaleId, TicketId, Timestamp,
     entry::MAX_PAYLOAD,
     sale::{InvalidValue, MAX_UNITS_PER_TICKET},
-    store::{Admission, AdmitRequest, Cancellation, Refusal},
+    store::{AdmitRequest, Cancellation, Refusal},
 };
 use inrush_proto::v1::{self, enqueue_response::Outcome};
 use tokio::time::Instant;
@@ -17,9 +17,9 @@ use tonic::{Request, Response, Status};
 use crate::{
     batcher::Batcher,
     convert,
-    gate::Gates,
+    gate::{Gates, Verdict},
     layers::Deadline,
-    operations::{Admit, Admitted, Cancel, Changed, LookUp},
+    operations::{Admit, Admitted, Cancel, Changed, LookUp, Place},
     status::Failure,
     ticket_status::ticket_status,
     trace_context::TraceContext,
@@ -53,12 +53,17 @@ impl v1::queue_service_server::QueueService for QueueService {
     ) -> Result<Response<v1::EnqueueResponse>, Status> {
         let (_, extensions, request) = request.into_parts();
         let (sale, entry) = read_wish(request, &extensions)?;
-        if let Some(answer) = self.gates.answer(&sale, &entry.buyer, entry.units) {
-            return Ok(Response::new(v1::EnqueueResponse { outcome: Some(without_ticket(answer)?) }));
-        }
-        let wish = AdmitRequest { entry, supersedes: None };
-        let admitted = self.admissions.call(&sale, wish, Deadline::of(&extensions)).await?;
-        Ok(Response::new(v1::EnqueueResponse { outcome: Some(self.outcome(sale, admitted)?) }))
+        let outcome = match self.gates.verdict(&sale, &entry.buyer, entry.units) {
+            Some(verdict) => not_in(verdict),
+            None => {
+                let wish = AdmitRequest { entry, supersedes: None };
+                match self.admissions.call(&sale, wish, Deadline::of(&extensions)).await? {
+                    Admitted::InLine(place) => self.queued(sale, place),
+                    Admitted::NotIn(verdict) => not_in(verdict),
+                }
+            }
+        };
+        Ok(Response::new(v1::EnqueueResponse { outcome: Some(outcome) }))
     }
 
     async fn poll_status(
@@ -127,22 +132,14 @@ impl QueueService {
         Ok(self.keyring.verify(ticket)?)
     }
 
-    fn outcome(&self, sale: SaleId, admitted: Admitted) -> Result<Outcome, Failure> {
-        let (seq, standing, repeated) = match admitted.admission {
-            Admission::Queued { seq, position } => {
-                (seq, Standing::Waiting { position, attempted: false }, false)
-            }
-            // The store has just said that there is this ticket; it cannot be unknown.
-            Admission::Existing { seq } => (seq, admitted.standing.ok_or(Failure::Internal)?, true),
-            refused @ (Admission::Refused(_) | Admission::Bypass) => return without_ticket(refused),
-        };
-        let ticket = TicketId { sale, epoch: admitted.epoch, seq };
-        Ok(Outcome::Queued(v1::Queued {
+    fn queued(&self, sale: SaleId, place: Place) -> Outcome {
+        let ticket = TicketId { sale, epoch: place.epoch, seq: place.seq };
+        Outcome::Queued(v1::Queued {
             ticket: self.keyring.sign(&ticket),
-            status: Some(ticket_status(&ticket, standing, admitted.measured_pace)),
-            repeated,
-            durability: convert::durability_message(admitted.durability).into(),
-        }))
+            status: Some(ticket_status(&ticket, place.standing, place.measured_pace)),
+            repeated: place.repeated,
+            durability: convert::durability_message(place.durability).into(),
+        })
     }
 }
 
@@ -168,30 +165,28 @@ fn read_wish(request: v1::EnqueueRequest, extensions: &Extensions) -> Result<(Sa
 }
 
 /// The answer to a buyer who is not in line.
-fn without_ticket(admission: Admission) -> Result<Outcome, Failure> {
+fn not_in(verdict: Verdict) -> Outcome {
     let refused = |reason: v1::RefusalReason| v1::Refused { reason: reason.into(), ..v1::Refused::default() };
     let later = |delay| Some(convert::duration(delay));
-    let refused = match admission {
-        Admission::Bypass => return Ok(Outcome::Bypass(v1::Bypass {})),
-        Admission::Refused(Refusal::SoldOut) => {
+    let refusal = match verdict {
+        Verdict::Bypass => return Outcome::Bypass(v1::Bypass {}),
+        Verdict::Refused(refusal) => refusal,
+    };
+    Outcome::Refused(match refusal {
+        Refusal::SoldOut => {
             v1::Refused { retry_after: later(SOLD_OUT_RETRY), ..refused(v1::RefusalReason::SoldOut) }
         }
-        Admission::Refused(Refusal::NotOpen { opens_at }) => v1::Refused {
+        Refusal::NotOpen { opens_at } => v1::Refused {
             open_time: Some(convert::time(opens_at)),
             retry_after: later(Timestamp::now().until(opens_at)),
             ..refused(v1::RefusalReason::NotOpen)
         },
-        Admission::Refused(Refusal::Closed) => refused(v1::RefusalReason::Closed),
-        Admission::Refused(Refusal::Held) => {
-            v1::Refused { retry_after: later(HELD_RETRY), ..refused(v1::RefusalReason::Held) }
-        }
-        Admission::Refused(Refusal::UnitLimit { limit }) => {
+        Refusal::Closed => refused(v1::RefusalReason::Closed),
+        Refusal::Held => v1::Refused { retry_after: later(HELD_RETRY), ..refused(v1::RefusalReason::Held) },
+        Refusal::UnitLimit { limit } => {
             v1::Refused { unit_limit: limit, ..refused(v1::RefusalReason::UnitLimit) }
         }
-        // Both have a ticket: whoever calls this has looked.
-        Admission::Queued { .. } | Admission::Existing { .. } => return Err(Failure::Internal),
-    };
-    Ok(Outcome::Refused(refused))
+    })
 }
 
 fn batch_result(status: Result<v1::TicketStatus, Failure>) -> v1::BatchPollStatusResult {

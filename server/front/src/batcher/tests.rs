@@ -5,7 +5,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Replies with ten times the request, once the test lets it; a request of zero panics, one of a thousand fails.
+/// Replies with ten times the request, once the test lets it; a request of zero panics, one of a thousand fails, and after a
+/// run of 7 the reply to every 7 is known.
 struct Tenfold {
     go: Arc<Semaphore>,
     batches: Arc<Mutex<Vec<Vec<u64>>>>,
@@ -14,6 +15,11 @@ struct Tenfold {
 impl Operation for Tenfold {
     type Request = u64;
     type Reply = u64;
+
+    fn known(&self, _sale: &SaleId, request: &u64) -> Option<u64> {
+        let runs = self.batches.lock().unwrap();
+        (*request == 7 && runs.iter().flatten().any(|run| *run == 7)).then_some(70)
+    }
 
     async fn run(&self, sale: &SaleId, requests: &[u64]) -> Result<Vec<u64>, StoreError> {
         self.batches.lock().unwrap().push(requests.to_vec());
@@ -104,6 +110,17 @@ async fn who_has_left_or_is_out_of_time_takes_no_part() {
     assert_eq!(late.await.unwrap(), Err(Failure::DeadlineExceeded));
     assert_eq!(stays.await.unwrap(), Ok(40));
     assert_eq!(bench.batches(), [vec![1], vec![4]]);
+}
+
+#[tokio::test]
+async fn what_a_run_made_known_is_not_asked_again() {
+    let bench = Bench::new(2);
+    let calls: Vec<_> = [7, 7, 8, 7, 7, 9].map(|request| bench.call(request)).into();
+    bench.settle().await;
+    bench.go.add_permits(2);
+    let replies = join_all(calls).await.into_iter().map(|reply| reply.unwrap().unwrap());
+    assert_eq!(replies.collect::<Vec<_>>(), [70, 70, 80, 70, 70, 90]);
+    assert_eq!(bench.batches(), [vec![7, 7], vec![8, 9]]);
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ impl Bench {
         panic!("the gate never shuts");
     }
 
-    fn answer(&self, buyer: &str) -> Option<Admission> {
-        self.gates.answer(&self.sale, &buyer.parse().unwrap(), 1)
+    fn answer(&self, buyer: &str) -> Option<Verdict> {
+        self.gates.verdict(&self.sale, &buyer.parse().unwrap(), 1)
     }
 }
 
@@ -60,7 +60,8 @@ fn reply(gate: Gate, epoch: u64, last_seq: Seq, admissions: Vec<Admission>) -> A
     AdmitReply { epoch, last_seq, measured_pace: 0, durability, has_stock: true, gate, admissions }
 }
 
-const SOLD_OUT: Admission = Admission::Refused(Refusal::SoldOut);
+const SOLD_OUT: Verdict = Verdict::Refused(Refusal::SoldOut);
+const TOLD_SOLD_OUT: Admission = Admission::Refused(Refusal::SoldOut);
 
 #[tokio::test]
 async fn nobody_is_answered_before_everybody_in_line_is_known() {
@@ -105,7 +106,7 @@ async fn an_answer_lives_as_long_as_it_may_counted_from_the_question() {
 async fn an_open_sale_opens_the_gate() {
     let bench = Bench::new().await;
     bench.shut().await;
-    let open = reply(Gate::Open, 1, 1, vec![SOLD_OUT]);
+    let open = reply(Gate::Open, 1, 1, vec![TOLD_SOLD_OUT]);
     bench.gates.learn(&bench.sale, bench.gates.heard(&bench.sale), &[wish("bob", 5)], &open);
     assert_eq!(bench.answer("bob"), None);
 }
@@ -115,10 +116,10 @@ async fn more_units_are_answered_only_once_the_store_has_answered_for_them() {
     let bench = Bench::new().await;
     bench.shut().await;
     let epoch = bench.store.sale(&bench.sale).await.unwrap().epoch;
-    let answer = |units| bench.gates.answer(&bench.sale, &"bob".parse().unwrap(), units);
+    let answer = |units| bench.gates.verdict(&bench.sale, &"bob".parse().unwrap(), units);
     assert_eq!((answer(1), answer(2)), (Some(SOLD_OUT), None));
     let limit = Admission::Refused(Refusal::UnitLimit { limit: 3 });
-    let sold_out = reply(Gate::Refusing(Refusal::SoldOut), epoch, 1, vec![SOLD_OUT, limit]);
+    let sold_out = reply(Gate::Refusing(Refusal::SoldOut), epoch, 1, vec![TOLD_SOLD_OUT, limit]);
     bench.gates.learn(
         &bench.sale,
         bench.gates.heard(&bench.sale),
@@ -155,7 +156,7 @@ async fn gates_are_bounded_in_number_and_idle_ones_give_their_memory_back() {
     for number in 0..2 * most {
         let sale: SaleId = format!("sale-{number}").parse().unwrap();
         gates.learn(&sale, gates.heard(&sale), &[], &empty);
-        answered += usize::from(gates.answer(&sale, &"bob".parse().unwrap(), 1).is_some());
+        answered += usize::from(gates.verdict(&sale, &"bob".parse().unwrap(), 1).is_some());
     }
     let kept = || gates.shards.iter().map(|shard| shard.gates.load().len()).sum::<usize>();
     assert!(answered == kept() && kept() <= most && kept() > most / 2, "{} of {most}", kept());

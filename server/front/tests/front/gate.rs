@@ -7,7 +7,7 @@ use inrush_front::FrontSettings;
 use inrush_proto::v1::{RefusalReason, enqueue_response::Outcome};
 
 use crate::{
-    harness::{Front, eventually, id, settings},
+    harness::{Front, eventually, id, settings, wish},
     probe::Probe,
 };
 
@@ -193,4 +193,36 @@ async fn a_new_sale_of_the_same_name_knows_nobody() {
     shut(&front, "phone-x").await;
     assert!(front.queued("phone-x", "ada").await.repeated);
     assert_eq!(front.refused("phone-x", "bob").await, RefusalReason::SoldOut);
+}
+
+#[tokio::test]
+async fn whoever_waited_for_the_news_is_not_asked_about_again() {
+    let front = sold_out().await;
+    let asks = async || {
+        let before = front.store.batches("admit").len();
+        let held = front.store.hold_admissions().await;
+        let calls: Vec<_> = (0..500)
+            .map(|buyer| {
+                let mut client = front.queue();
+                tokio::spawn(
+                    async move { client.enqueue(wish("phone-x", &format!("late {buyer}"), 1)).await },
+                )
+            })
+            .collect();
+        eventually("somebody asks", async || front.store.batches("admit").len() > before).await;
+        front.poll("forged").await.unwrap_err();
+        drop(held);
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        front.store.batches("admit").len() - before
+    };
+    // More than one try, because a node that was halted in between has to ask again.
+    let mut fewest = usize::MAX;
+    for _ in 0..5 {
+        // Nothing is known any more: the first calls ask, and the others wait for what they hear.
+        front.change("phone-x", |settings| settings.max_attempts += 1).await;
+        fewest = fewest.min(asks().await);
+    }
+    assert_eq!(fewest, 1, "the first run is news for everybody");
 }
