@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub(crate) use self::world::START;
 use self::world::World;
+pub(crate) use self::{sale::wish, world::START};
 use crate::{
     backend::Backend,
     redis_server::{RedisCluster, RedisServer},

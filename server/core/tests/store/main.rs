@@ -2,10 +2,11 @@
 //! operation, and scripts broken on purpose to prove that both would notice.
 #![cfg(test)]
 
-#[expect(dead_code, unreachable_pub, reason = "other test binaries use it too, and other parts of it")]
+#[expect(unreachable_pub, reason = "other test binaries use it too")]
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 
 mod backend;
 mod conformance;
+mod durability;
 mod side_by_side;

@@ -72,7 +72,7 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "cancelled tickets are taken off a position twice",
         "look_up",
-        "bitmap, seq) - sale.cancelled_passed)",
+        "bitmap, seq) - cancelled_passed)",
         "bitmap, seq))",
     ),
     mistake(

@@ -38,3 +38,47 @@ impl Sale {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{entry::Entry, sale::SaleSettings, store::AdmitRequest, time::Timestamp};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    /// One ticket in flight, one in line, one cancelled.
+    fn busy_sale() -> Sale {
+        let mut sale = Sale::create("phone".parse().unwrap(), SaleSettings::of_stock(3), NOW);
+        let wishes = ["ann", "bob", "cleo"].map(|buyer| AdmitRequest {
+            entry: Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() },
+            supersedes: None,
+        });
+        sale.admit(NOW, &wishes);
+        sale.claim(NOW, 1);
+        sale.cancel(3);
+        sale
+    }
+
+    #[test]
+    fn a_busy_sale_passes() {
+        assert_eq!(busy_sale().check_invariants(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_where_it_should_be_is_named() {
+        let tamperings: [(fn(&mut Sale), &str); 6] = [
+            (|sale| sale.ledger.admitted.add(1), "balance"),
+            (|sale| sale.settings.stock = Some(1), "cap"),
+            (|sale| drop(sale.claimed.take(1)), "leases"),
+            (|sale| drop(sale.line.cancel(2)), "cancelled places"),
+            (|sale| drop(sale.admitted.pop()), "hashes"),
+            (|sale| sale.ledger.retrying.add(1), "retries"),
+        ];
+        for (tamper, named) in tamperings {
+            let mut sale = busy_sale();
+            tamper(&mut sale);
+            let found = sale.check_invariants().unwrap_err();
+            assert!(found.contains(named), "{found:?} does not name {named}");
+        }
+    }
+}
