@@ -157,21 +157,29 @@ impl Gates {
         self.close_view(sale);
     }
 
-    /// Listens to the store's announcements and frees what is idle, until the store stops announcing.
+    /// Listens to the store's announcements and frees what is idle. Runs until it is dropped.
     pub(crate) async fn keep_current(&self) {
+        tokio::join!(self.listen(), self.sweep());
+    }
+
+    async fn listen(&self) {
         let mut events = self.store.events();
-        let mut sweep = tokio::time::interval(IDLE);
         loop {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Ok(StoreEvent::Admission(sale)) => self.forget(&sale),
-                    Ok(StoreEvent::Work(_)) => {}
-                    Ok(StoreEvent::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => self.forget_all(),
-                    // Nothing will be announced any more: the lifetime alone keeps the answers fresh.
-                    Err(broadcast::error::RecvError::Closed) => return,
-                },
-                _ = sweep.tick() => self.free_idle(),
+            match events.recv().await {
+                Ok(StoreEvent::Admission(sale)) => self.forget(&sale),
+                Ok(StoreEvent::Work(_)) => {}
+                Ok(StoreEvent::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => self.forget_all(),
+                // Nothing will be announced any more: the lifetime alone keeps the answers fresh.
+                Err(broadcast::error::RecvError::Closed) => return,
             }
+        }
+    }
+
+    async fn sweep(&self) {
+        let mut sweeps = tokio::time::interval(IDLE);
+        loop {
+            sweeps.tick().await;
+            self.free_idle();
         }
     }
 

@@ -7,7 +7,7 @@ use inrush_core::{Keyring, Store, StoreError};
 use inrush_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
-        queue_service_server::QueueServiceServer, sale_admin_service_server::SaleAdminServiceServer,
+        self, queue_service_server::QueueServiceServer, sale_admin_service_server::SaleAdminServiceServer,
         settlement_service_server::SettlementServiceServer,
     },
 };
@@ -109,11 +109,6 @@ fn router(node: &Node, store: Arc<dyn Store>, leaving: CancellationToken) -> Res
     let give_back = GiveBack { store: Arc::clone(&store), gates: Arc::clone(&gates) };
     let settlement = SettlementService { releases: Batcher::new(give_back, limit) };
     let admin = SaleAdminService { store, gates };
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
     let (request, response) = (settings.max_request_size, settings.max_response_size);
     let queue = QueueServiceServer::new(queue);
     let settlement = SettlementServiceServer::new(settlement);
@@ -126,6 +121,27 @@ fn router(node: &Node, store: Arc<dyn Store>, leaving: CancellationToken) -> Res
         route(reflection().build_v1().map_err(FrontError::Reflection)?),
         route(reflection().build_v1alpha().map_err(FrontError::Reflection)?),
     ]))
+}
+
+/// Lists what is served here, in either version; the descriptors also know the order system's service, which is not.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    use tonic_reflection::pb::{v1 as reflection_v1, v1alpha as reflection_v1alpha};
+    use v1::{queue_service_server, sale_admin_service_server, settlement_service_server};
+    let served = [
+        queue_service_server::SERVICE_NAME,
+        sale_admin_service_server::SERVICE_NAME,
+        settlement_service_server::SERVICE_NAME,
+        tonic_health::pb::health_server::SERVICE_NAME,
+        reflection_v1::server_reflection_server::SERVICE_NAME,
+        reflection_v1alpha::server_reflection_server::SERVICE_NAME,
+    ];
+    let builder = tonic_reflection::server::Builder::configure()
+        .include_reflection_service(false)
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(reflection_v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(reflection_v1alpha::FILE_DESCRIPTOR_SET);
+    served.into_iter().fold(builder, tonic_reflection::server::Builder::with_service_name)
 }
 
 fn server(node: &Node) -> Result<Server, FrontError> {
