@@ -3,7 +3,7 @@
 use std::{collections::HashSet, future::Future, sync::atomic::AtomicU64, time::Duration};
 
 use anyhow::Context as _;
-use inrush_proto::v1::order_creation_service_server::OrderCreationServiceServer;
+use inrush_proto::v1::order_creation_service_server::{self, OrderCreationServiceServer};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -38,6 +38,9 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// Notices clients that have vanished, so that their streams end.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A defect: the descriptors are made when this is compiled.
+const DESCRIPTORS: &str = "the compiled descriptors cannot be served";
 
 /// Opens the order system and serves it on `listener` until `shutdown`.
 ///
@@ -173,25 +176,33 @@ impl OrderSystem {
     }
 }
 
+/// Lists what is served here; the descriptors also know the front's services, which are not.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .with_service_name(order_creation_service_server::SERVICE_NAME)
+        .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
+        .with_service_name(tonic_reflection::pb::v1::server_reflection_server::SERVICE_NAME)
+        .register_encoded_file_descriptor_set(inrush_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
 async fn serve_streams(
     streams: OrderStreams,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(inrush_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .context("the compiled descriptors cannot be served")?;
+    let newer = reflection().build_v1().context(DESCRIPTORS)?;
+    let older = reflection().build_v1alpha().context(DESCRIPTORS)?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<OrderCreationServiceServer<OrderStreams>>().await;
-    info!(address = ?listener.local_addr(), "order system serving");
+    info!(address = %listener.local_addr()?, "order system serving");
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(health_service)
-        .add_service(reflection)
+        .add_service(newer)
+        .add_service(older)
         .add_service(OrderCreationServiceServer::new(streams))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),

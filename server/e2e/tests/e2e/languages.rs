@@ -19,14 +19,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there")
 }
 
-async fn up() -> (Inrush, String) {
+/// A whole system; the addresses of its front and of its order system.
+async fn up() -> (Inrush, String, String) {
     let (front, orders) = (free_port(), free_port());
     let (listen, orders_listen) = (format!("127.0.0.1:{front}"), format!("127.0.0.1:{orders}"));
     let arguments = ["up", "--listen", &listen, "--orders-listen", &orders_listen, "--admin-listen", "off"];
     let mut process = Inrush::start(&arguments, &[]);
     process.listening_on(front).await;
     process.listening_on(orders).await;
-    (process, listen)
+    (process, listen, orders_listen)
 }
 
 fn grpcurl(arguments: &[&str]) -> String {
@@ -44,12 +45,13 @@ fn call(address: &str, method: &str, request: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_lists_and_calls_everything() {
-    let (_up, address) = up().await;
+    let (_up, address, orders) = up().await;
     let listed = grpcurl(&[&address, "list"]);
     for service in ["QueueService", "SaleAdminService", "SettlementService"] {
         assert!(listed.contains(&format!("inrush.v1.{service}")), "{listed}");
     }
     assert!(listed.contains("grpc.health.v1.Health"), "{listed}");
+    assert!(!listed.contains("OrderCreationService"), "a front creates no orders: {listed}");
     let methods: Vec<String> = ["QueueService", "SaleAdminService", "SettlementService"]
         .iter()
         .flat_map(|service| {
@@ -93,14 +95,49 @@ async fn grpcurl_lists_and_calls_everything() {
         call(&address, "SaleAdminService/ListSales", &serde_json::json!({}))["sales"][0]["saleId"],
         "by-hand"
     );
+    let seqs = serde_json::json!({ "sale_id": "by-hand", "seqs": ["1"] });
+    assert_eq!(call(&address, "SaleAdminService/RedriveDeadLetters", &seqs), serde_json::json!({}));
+    assert_eq!(call(&address, "SaleAdminService/DiscardDeadLetters", &seqs), serde_json::json!({}));
     for method in ["ListDeadLetters", "CloseSale", "DeleteSale"] {
         call(&address, &format!("SaleAdminService/{method}"), &name);
     }
+
+    let listed = grpcurl(&[&orders, "list"]);
+    assert!(listed.contains("OrderCreationService") && !listed.contains("QueueService"), "{listed}");
+    let entry = serde_json::json!({ "ticket_id": "gone/1/1", "sale_id": "gone", "seq": "1", "buyer_id": "ann", "units": "1" });
+    let entries = serde_json::json!({ "orders": [entry] }).to_string();
+    let answers = grpcurl(&["-d", &entries, &orders, "inrush.v1.OrderCreationService/CreateOrders"]);
+    assert!(answers.contains("unknown_sale"), "{answers}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_releases_an_order() {
+    let (_up, address, _) = up().await;
+    call(
+        &address,
+        "SaleAdminService/CreateSale",
+        &serde_json::json!({ "sale": { "sale_id": "unpaid", "stock": "1" } }),
+    );
+    let wish = serde_json::json!({ "sale_id": "unpaid", "buyer_id": "ann", "units": "1" });
+    let ticket = call(&address, "QueueService/Enqueue", &wish)["queued"]["ticket"].clone();
+    // The stream of changes ends with the order.
+    let watched = grpcurl(&[
+        "-d",
+        &serde_json::json!({ "ticket": ticket }).to_string(),
+        &address,
+        "inrush.v1.QueueService/WatchStatus",
+    ]);
+    assert!(watched.contains("TICKET_STATE_ORDERED"), "{watched}");
+    let status = call(&address, "QueueService/PollStatus", &serde_json::json!({ "ticket": ticket }));
+    let name = serde_json::json!({ "ticket_id": status["status"]["ticketId"] });
+    let released = call(&address, "SettlementService/ReleaseOrder", &name);
+    assert_eq!(released["status"]["state"], "TICKET_STATE_RELEASED");
+    assert_eq!(call(&address, "SettlementService/ReleaseOrder", &name)["repeated"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_python_client_enqueues_polls_to_the_order_and_cancels() {
-    let (_up, address) = up().await;
+    let (_up, address, _) = up().await;
     let script = root().join("server/e2e/tests/python/buyer.py");
     let output = Command::new(tool("python"))
         .arg(script)
