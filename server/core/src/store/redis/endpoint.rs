@@ -26,7 +26,7 @@ const FORMS: &str = "write redis://[user:password@]host[:port][/database], redis
 /// What a URL names, ready to be connected to.
 pub(super) enum Endpoint {
     /// One server.
-    Single(Client),
+    Single(Box<Client>),
     /// A cluster, and clients of the nodes that the URL names.
     Cluster {
         /// Knows its way through the cluster.
@@ -50,7 +50,7 @@ impl Endpoint {
             choose_tls_provider();
         }
         match scheme.strip_suffix("+cluster") {
-            None => Ok(Self::Single(client_of(&settings.url, settings)?)),
+            None => Ok(Self::Single(Box::new(client_of(&settings.url, settings)?))),
             Some(node_scheme) => Self::cluster(node_scheme, rest, settings),
         }
     }
@@ -84,7 +84,7 @@ impl Endpoint {
     /// Clients of single servers that can tell what is published anywhere in the endpoint.
     pub(super) fn listening_posts(&self) -> &[Client] {
         match self {
-            Self::Single(client) => std::slice::from_ref(client),
+            Self::Single(client) => std::slice::from_ref(client.as_ref()),
             Self::Cluster { nodes, .. } => nodes,
         }
     }

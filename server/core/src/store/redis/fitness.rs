@@ -36,19 +36,18 @@ fn check_server(info: &str, in_cluster: bool) -> Result<(), StoreError> {
     let version = field("redis_version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < OLDEST_MAJOR) {
-        return Err(unsuitable(format!("it is version {version}: use Redis 7.0 or later, or Valkey")));
+        return Err(unsuitable(&format!("it is version {version}: use Redis 7.0 or later, or Valkey")));
     }
     let policy = field("maxmemory_policy");
     if policy != "noeviction" {
-        return Err(unsuitable(format!(
+        return Err(unsuitable(&format!(
             "its eviction policy is {policy}, so that it would forget tickets when its memory is full: run `redis-cli \
              CONFIG SET maxmemory-policy noeviction` and put `maxmemory-policy noeviction` into redis.conf"
         )));
     }
     if !in_cluster && field("cluster_enabled") == "1" {
         return Err(unsuitable(
-            "it is a node of a Redis Cluster: write redis+cluster:// instead of redis:// in the Redis URL"
-                .to_owned(),
+            "it is a node of a Redis Cluster: write redis+cluster:// instead of redis:// in the Redis URL",
         ));
     }
     if field("role") != "master" {
@@ -59,7 +58,7 @@ fn check_server(info: &str, in_cluster: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn unsuitable(what: String) -> StoreError {
+fn unsuitable(what: &str) -> StoreError {
     StoreError::Unsuitable(format!("this Redis does not fit: {what}"))
 }
 

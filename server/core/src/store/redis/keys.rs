@@ -18,8 +18,9 @@ pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
 /// Outcomes in one hash: few enough for Redis's compact form.
 const OUTCOMES_PER_BUCKET: u64 = 64;
 
-/// Buyers in one hash on average, if as many come as the cap allows: few enough for Redis's compact form.
-const BUYERS_PER_BUCKET: u64 = 48;
+/// Buyers in one hash, if as many come as the cap allows: few enough for Redis's compact form and for a quick search,
+/// enough to share what a key costs.
+const BUYERS_PER_BUCKET: u64 = 64;
 
 const FEWEST_BUCKETS: u64 = 16;
 const MOST_BUCKETS: u64 = 1 << 20;
@@ -45,7 +46,7 @@ pub(super) const fn page_of(seq: Seq) -> u64 {
 
 /// How many hashes the buyers of a new sale are spread over. A sale keeps its number for life.
 pub(super) fn buckets_for(cap: u64) -> u64 {
-    (cap / BUYERS_PER_BUCKET).next_power_of_two().clamp(FEWEST_BUCKETS, MOST_BUCKETS)
+    cap.div_ceil(BUYERS_PER_BUCKET).clamp(FEWEST_BUCKETS, MOST_BUCKETS)
 }
 
 /// The names of one sale's keys.
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn buckets_grow_with_the_cap_between_bounds() {
-        assert_eq!([1, 800, 1_000_000, u64::MAX / 2].map(buckets_for), [16, 16, 32_768, 1 << 20]);
+        assert_eq!([1, 800, 1_000_000, u64::MAX / 2].map(buckets_for), [16, 16, 15_625, 1 << 20]);
     }
 
     #[test]

@@ -182,7 +182,13 @@ fn add_settlement(call: &mut Call<'_>, Settlement { leased, outcome }: &Settleme
     };
     call.add(kind);
     call.add(wait);
-    call.add(text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default());
+    call.add(cut(text));
+}
+
+/// As much of the text as is kept, cut between characters.
+fn cut(text: &str) -> &str {
+    let longest = text.len().min(MAX_TEXT);
+    (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 fn read_settled(reply: &mut Reply) -> Result<Settled, StoreError> {

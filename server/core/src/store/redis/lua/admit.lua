@@ -19,7 +19,8 @@
 -- This is the script that a rush runs most: it makes three commands and one for each buyer.
 
 --! include codes
---! include sale
+--! include numbers
+--! include digits
 --! include clock
 --! include entry
 --! include line
@@ -30,44 +31,47 @@ local MAX_SEQ = 4294967296
 local BUYERS_PER_PAGE = 16380
 local FIXED_KEYS, FIXED_ARGS = 5, 7
 
-local sale = load_sale(KEYS[1], {
+local function page_of(seq)
+    return math.floor((seq - 1) / BUYERS_PER_PAGE)
+end
+
+local epoch, buckets, closed, opens_at, closes_at, route, admission_held, unit_limit, cap, stock, durability, measured_pace,
+    last_before, cursor, cancelled_tickets, cancelled_passed, admitted_tickets, admitted_units, waiting_tickets,
+    waiting_units, in_flight_units, ordered_units, dead_units = load_numbers(KEYS[1],
     'epoch', 'buckets', 'closed', 'opens_at', 'closes_at', 'route', 'admission_held', 'unit_limit', 'cap', 'stock',
-    'durability', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed',
-    'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units',
-    'in_flight_units', 'ordered_units', 'dead_units',
-})
-if not sale.epoch then
+    'durability', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'admitted_tickets',
+    'admitted_units', 'waiting_tickets', 'waiting_units', 'in_flight_units', 'ordered_units', 'dead_units')
+if not epoch then
     return { NO_SALE }
 end
 
-local first = sale.last_seq + 1
+local first = last_before + 1
 local requests = #KEYS - FIXED_KEYS
 local segment, page = tonumber(ARGV[3]), tonumber(ARGV[4])
-local first_page, last_page = math.floor((first - 1) / BUYERS_PER_PAGE),
-    math.floor((first + requests - 2) / BUYERS_PER_PAGE)
-if sale.buckets ~= tonumber(ARGV[5])
-    or segment_of(first) < segment or segment_of(first + requests - 1) > segment + 1
+local first_segment, last_segment = segment_of(first), segment_of(last_before + requests)
+local first_page, last_page = page_of(first), page_of(last_before + requests)
+if buckets ~= tonumber(ARGV[5]) or first_segment < segment or last_segment > segment + 1
     or first_page < page or last_page > page + 1 then
-    return { OTHER_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
+    return { OTHER_KEYS, buckets, last_before, cursor, cancelled_tickets }
 end
 
-local free = sale.cap or sale.stock
-if sale.stock then
-    free = free - sale.waiting_units - sale.in_flight_units - sale.ordered_units - sale.dead_units
+local free = cap or stock
+if stock then
+    free = free - waiting_units - in_flight_units - ordered_units - dead_units
 else
-    free = free - sale.waiting_units
+    free = free - waiting_units
 end
 free = math.max(free, 0)
 
 local now = now_millis(ARGV[1])
 local refusal = nil -- what everybody gets who is not in line
-if sale.route == 1 then
+if route == 1 then
     refusal = BYPASS
-elseif sale.closed == 1 or (sale.closes_at and now >= sale.closes_at) then
+elseif closed == 1 or (closes_at and now >= closes_at) then
     refusal = CLOSED
-elseif sale.opens_at and now < sale.opens_at then
+elseif opens_at and now < opens_at then
     refusal = NOT_OPEN
-elseif sale.admission_held == 1 then
+elseif admission_held == 1 then
     refusal = HELD
 end
 
@@ -87,13 +91,13 @@ for request, seq in string.gmatch(ARGV[7], '(%d+) (%d+)') do
 end
 
 local call = redis.call
-local last, queued, queued_units = sale.last_seq, 0, 0
+local last, queued, queued_units = last_before, 0, 0
 local entries, queued_requests, results = {}, {}, {}
 for i = 1, requests do
     local bucket, buyer, wanted = KEYS[FIXED_KEYS + i], buyers[i], units[i]
     local result = refusal
     if not result then
-        if wanted > sale.unit_limit then
+        if wanted > unit_limit then
             result = UNIT_LIMIT
         elseif wanted > free or last >= MAX_SEQ then
             result = SOLD_OUT
@@ -129,13 +133,13 @@ local function log_buyers(key, hashes, is_full)
     end
 end
 
-local length_before = line_length(sale)
+local length_before = last_before - cursor - (cancelled_tickets - cancelled_passed)
 if queued > 0 then
     -- Entries and hashes of the first segment and page, then of the next ones, where the batch reaches into them.
-    local fit = math.min(queued, (segment_of(first) + 1) * SEGMENT - first + 1)
-    call('RPUSH', KEYS[2 + segment_of(first) - segment], unpack(entries, 1, fit))
+    local fit = math.min(queued, (first_segment + 1) * SEGMENT - first + 1)
+    call('RPUSH', KEYS[2 + first_segment - segment], unpack(entries, 1, fit))
     if fit < queued then
-        call('RPUSH', KEYS[3 + segment_of(first) - segment], unpack(entries, fit + 1))
+        call('RPUSH', KEYS[3 + first_segment - segment], unpack(entries, fit + 1))
     end
 
     local hashes = ARGV[6]
@@ -152,20 +156,17 @@ if queued > 0 then
         log_buyers(KEYS[5 + first_page - page], string.sub(hashes, 4 * fit + 1), false)
     end
 
-    sale.last_seq = last
-    sale.admitted_tickets = sale.admitted_tickets + queued
-    sale.admitted_units = sale.admitted_units + queued_units
-    sale.waiting_tickets = sale.waiting_tickets + queued
-    sale.waiting_units = sale.waiting_units + queued_units
-    save_sale(KEYS[1], sale, { 'last_seq', 'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units' })
+    call('HSET', KEYS[1], 'last_seq', digits(last),
+        'admitted_tickets', digits(admitted_tickets + queued), 'admitted_units', digits(admitted_units + queued_units),
+        'waiting_tickets', digits(waiting_tickets + queued), 'waiting_units', digits(waiting_units + queued_units))
     if length_before == 0 then
         announce_work(ARGV[2])
     end
 end
 
 local reply = {
-    DONE, sale.buckets, last, sale.cursor, sale.cancelled_tickets, sale.epoch, sale.measured_pace, sale.durability,
-    sale.stock and 1 or 0, refusal or (free == 0 and SOLD_OUT or 0), sale.opens_at or 0, sale.unit_limit,
+    DONE, buckets, last, cursor, cancelled_tickets, epoch, measured_pace, durability,
+    stock and 1 or 0, refusal or (free == 0 and SOLD_OUT or 0), opens_at or 0, unit_limit,
     length_before + 1,
 }
 if queued < requests then

@@ -11,11 +11,11 @@
 --! include entry
 --! include line
 --! include cancels
---! include announce
+--! include reopened
 
 local UNKNOWN, CANCELLED, ALREADY_CANCELLED, TOO_LATE = 0, 1, 2, 3
 
-local sale = load_ledger(KEYS[1], { 'epoch', 'closed', 'stock', 'cap', 'last_seq', 'cursor' })
+local sale, stored = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -56,7 +56,7 @@ if next(cancelled) then
         redis.call('SETBIT', bitmap, bit_of(seq), 1)
     end
     count_cancelled(KEYS[2], by_segment)
-    save_ledger(KEYS[1], sale, {})
+    save_sale(KEYS[1], sale, stored)
     announce_if_reopened(sale, free_before, ARGV[1])
 end
 return reply

@@ -12,12 +12,12 @@
 --! include clock
 --! include outlook
 --! include record
---! include announce
+--! include reopened
 
 -- Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
 local MOST_PLACES_PASSED = 1024
 
-local sale = load_ledger(KEYS[1], OUTLOOK_FIELDS)
+local sale, stored = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -141,13 +141,7 @@ if claims > 0 then
     count_claims(sale, now, claims)
 end
 if passed > 0 or claims > 0 then
-    local changed = { 'cursor', 'cancelled_passed', 'fence', 'measured_pace' }
-    for _, field in ipairs({ 'tokens', 'tokens_at', 'window_start', 'window_claims' }) do
-        if sale[field] then
-            changed[#changed + 1] = field
-        end
-    end
-    save_ledger(KEYS[1], sale, changed)
+    save_sale(KEYS[1], sale, stored)
     announce_if_reopened(sale, free_before, ARGV[2])
 end
 

@@ -11,7 +11,7 @@
 --! include snapshot
 --! include announce
 
-local sale = load_snapshot(KEYS[1])
+local sale, stored = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -22,7 +22,7 @@ if sale.closed ~= 1 then
     sale.expired_units = sale.waiting_units - sale.retrying_units
     sale.waiting_tickets = sale.retrying_tickets
     sale.waiting_units = sale.retrying_units
-    save_ledger(KEYS[1], sale, { 'closed', 'version' })
+    save_sale(KEYS[1], sale, stored)
 end
 announce_admission(ARGV[2])
 if sale.retrying_tickets > 0 then

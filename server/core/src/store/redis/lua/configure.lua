@@ -12,13 +12,25 @@
 --! include codes
 --! include clock
 --! include snapshot
+--! include ledger
 --! include pace
 --! include announce
 
 local WRITTEN, CONFLICT, CAP_BELOW_HELD, STOCK_BELOW_COMMITTED, CLOSED, BEING_DELETED = 0, 1, 2, 3, 4, 5
 local FIXED_ARGS = 4
 
-local sale = load_snapshot(KEYS[1])
+-- Every field of a sale's hash. Redis looks for a field of a small hash from the front: what admit.lua reads comes first.
+local FIELDS = {
+    'epoch', 'buckets', 'closed', 'opens_at', 'closes_at', 'route', 'admission_held', 'unit_limit', 'cap', 'stock',
+    'durability', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'admitted_tickets',
+    'admitted_units', 'waiting_tickets', 'waiting_units', 'in_flight_units', 'ordered_units', 'dead_units',
+    'in_flight_tickets', 'ordered_tickets', 'dead_tickets', 'retrying_tickets', 'retrying_units', 'rejected_tickets',
+    'rejected_units', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
+    'version', 'created_at', 'fulfilment_held', 'max_attempts', 'lease', 'fence', 'pace', 'burst', 'tokens', 'tokens_at',
+    'window_start', 'window_claims',
+}
+
+local sale, stored = load_sale(KEYS[1])
 local now = now_millis(ARGV[1])
 local create = ARGV[3] == ''
 
@@ -40,8 +52,17 @@ if create then
     if redis.call('EXISTS', KEYS[2]) == 1 then
         return { DONE, BEING_DELETED }
     end
-    sale = { epoch = now, version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0 }
-    for _, field in ipairs(LEDGER_FIELDS) do
+    -- A sale of nothing, to be changed into the wanted one like any other. Its fields exist from now on.
+    stored = {}
+    for i, field in ipairs(FIELDS) do
+        stored[2 * i - 1], stored[2 * i] = field, ''
+    end
+    redis.call('HSET', KEYS[1], unpack(stored))
+    sale = {
+        epoch = now, version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
+        buckets = tonumber(ARGV[4]), fence = 0, cancelled_passed = 0,
+    }
+    for _, field in ipairs(LEDGER) do
         sale[field] = 0
     end
 elseif not sale.epoch then
@@ -64,27 +85,15 @@ else
     end
 end
 
-if create then
-    save_ledger(KEYS[1], sale, STATE)
-    redis.call('HSET', KEYS[1], 'buckets', ARGV[4], 'fence', 0, 'cancelled_passed', 0)
-end
 if settings.pace ~= sale.pace or settings.burst ~= sale.burst then
-    if settings.pace then
-        redis.call('HSET', KEYS[1], 'tokens', settings.burst * TICKET, 'tokens_at', now)
-    else
-        redis.call('HDEL', KEYS[1], 'tokens', 'tokens_at')
-    end
+    sale.tokens = settings.pace and settings.burst * TICKET
+    sale.tokens_at = settings.pace and now
 end
 for _, field in ipairs(SETTINGS) do
     sale[field] = settings[field]
-    if settings[field] then
-        redis.call('HSET', KEYS[1], field, settings[field])
-    else
-        redis.call('HDEL', KEYS[1], field)
-    end
 end
 sale.version = sale.version + 1
-redis.call('HSET', KEYS[1], 'version', sale.version)
+save_sale(KEYS[1], sale, stored)
 announce_admission(ARGV[2])
 if sale.waiting_tickets > 0 then
     announce_work(ARGV[2])

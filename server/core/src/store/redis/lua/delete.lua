@@ -11,11 +11,8 @@
 --! include sale
 
 local NOTHING_LEFT, NOT_CLOSED, BUSY, TO_SWEEP = 0, 1, 2, 3
-local TOMBSTONE = { 'epoch', 'buckets', 'last_seq' }
 
-local sale = load_sale(KEYS[1], {
-    'epoch', 'buckets', 'last_seq', 'closed', 'in_flight_tickets', 'retrying_tickets', 'dead_tickets',
-})
+local sale = load_sale(KEYS[1])
 if sale.epoch then
     if sale.closed ~= 1 then
         return { DONE, NOT_CLOSED }
@@ -24,10 +21,11 @@ if sale.epoch then
     if busy > 0 then
         return { DONE, BUSY, busy }
     end
-    save_sale(KEYS[2], sale, TOMBSTONE)
+    redis.call('HSET', KEYS[2],
+        'epoch', digits(sale.epoch), 'buckets', digits(sale.buckets), 'last_seq', digits(sale.last_seq))
     redis.call('DEL', KEYS[1])
 end
-local tombstone = load_sale(KEYS[2], TOMBSTONE)
+local tombstone = load_sale(KEYS[2])
 if not tombstone.epoch then
     return { DONE, NOTHING_LEFT }
 end

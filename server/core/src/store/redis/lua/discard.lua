@@ -9,11 +9,11 @@
 --! include codes
 --! include dead
 --! include outcome
---! include announce
+--! include reopened
 
 local DISCARDED = 'discarded by an operator'
 
-local sale = load_ledger(KEYS[1], { 'epoch', 'stock', 'cap' })
+local sale, stored = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -41,7 +41,7 @@ if #dead > 0 then
     end
     redis.call('HDEL', KEYS[2], unpack(over))
     bury(dead, KEYS[3], KEYS[4])
-    save_ledger(KEYS[1], sale, {})
+    save_sale(KEYS[1], sale, stored)
     announce_if_reopened(sale, free_before, ARGV[1])
 end
 return reply

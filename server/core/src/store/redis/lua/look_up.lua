@@ -11,7 +11,8 @@
 --       4, order id: released · 5 cancelled · 6, reason: rejected · 7 expired · 8, reason: dead
 
 --! include codes
---! include sale
+--! include numbers
+--! include digits
 --! include line
 --! include cancels
 --! include outcome
@@ -20,21 +21,19 @@
 local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8
 local FIXED_KEYS, FIXED_ARGS = 4, 2
 
-local sale = load_sale(KEYS[1], {
-    'epoch', 'buckets', 'closed', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed',
-})
-if not sale.epoch then
+local epoch, buckets, closed, measured_pace, last, cursor, cancelled_tickets, cancelled_passed = load_numbers(KEYS[1],
+    'epoch', 'buckets', 'closed', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed')
+if not epoch then
     return { NO_SALE }
 end
 
 local bitmaps_named, cursor_guessed = ARGV[1] == '1', tonumber(ARGV[2])
 local tickets = #ARGV - FIXED_ARGS
-local last, cursor = sale.last_seq, sale.cursor
 
 -- Where each ticket's bitmap and outcomes are among the keys, as the caller has laid them out.
 local key_of_outcome, passed = {}, {}
 local next_key = FIXED_KEYS + (bitmaps_named and tickets or 0)
-local fits = bitmaps_named or sale.cancelled_tickets == 0
+local fits = bitmaps_named or cancelled_tickets == 0
 for i = 1, tickets do
     local seq = tonumber(ARGV[FIXED_ARGS + i])
     if seq <= cursor_guessed then
@@ -47,7 +46,7 @@ for i = 1, tickets do
     end
 end
 if not fits then
-    return { OTHER_KEYS, sale.buckets, last, cursor, sale.cancelled_tickets }
+    return { OTHER_KEYS, buckets, last, cursor, cancelled_tickets }
 end
 
 -- Records and outcomes of all tickets that the cursor has passed, in as few commands as there are hashes.
@@ -92,7 +91,7 @@ end
 
 -- What is needed to count the cancelled tickets ahead of those that wait.
 local counts = {}
-if sale.cancelled_tickets > sale.cancelled_passed then
+if cancelled_tickets > cancelled_passed then
     local segments = {}
     for i = 1, tickets do
         local seq = tonumber(ARGV[FIXED_ARGS + i])
@@ -103,7 +102,7 @@ if sale.cancelled_tickets > sale.cancelled_passed then
     counts = load_nodes(KEYS[3], segments)
 end
 
-local reply = { DONE, sale.buckets, last, cursor, sale.cancelled_tickets, sale.epoch, sale.measured_pace }
+local reply = { DONE, buckets, last, cursor, cancelled_tickets, epoch, measured_pace }
 local size = #reply
 local function put(value)
     size = size + 1
@@ -118,12 +117,12 @@ for i = 1, tickets do
     elseif bitmap and redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
         put(CANCELLED)
     elseif seq > cursor then
-        if sale.closed == 1 then
+        if closed == 1 then
             put(EXPIRED)
         else
             local ahead = seq - cursor
-            if sale.cancelled_tickets > sale.cancelled_passed then
-                ahead = ahead - (cancelled_below(counts, bitmap, seq) - sale.cancelled_passed)
+            if cancelled_tickets > cancelled_passed then
+                ahead = ahead - (cancelled_below(counts, bitmap, seq) - cancelled_passed)
             end
             put(WAITING)
             put(ahead)

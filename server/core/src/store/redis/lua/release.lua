@@ -12,13 +12,13 @@
 --! include line
 --! include outcome
 --! include record
---! include announce
+--! include reopened
 
 local UNKNOWN, RELEASED, ALREADY_RELEASED = 0, -1, -2
 local CANCELLED, REJECTED, EXPIRED = 5, 6, 7
 local IN_WORK = { W = 1, P = 2, D = 8 }
 
-local sale = load_ledger(KEYS[1], { 'epoch', 'closed', 'stock', 'cap', 'last_seq', 'cursor', 'cancelled_passed' })
+local sale, stored = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -61,7 +61,7 @@ if next(released) then
     for word, outcome in pairs(released) do
         redis.call('HSET', outcome[1], word, outcome[2])
     end
-    save_ledger(KEYS[1], sale, {})
+    save_sale(KEYS[1], sale, stored)
     announce_if_reopened(sale, free_before, ARGV[1])
     if sale.closed ~= 1 and line_length(sale) > 0 then
         announce_work(ARGV[1])

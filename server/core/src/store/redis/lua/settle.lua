@@ -12,12 +12,12 @@
 --! include entry
 --! include outcome
 --! include attempt
---! include announce
+--! include reopened
 
 local STALE, WAITING, ORDERED, REJECTED, DEAD = 0, 1, 3, 6, 8
 local FIXED_KEYS, FIXED_ARGS = 6, 2
 
-local sale = load_ledger(KEYS[1], { 'epoch', 'stock', 'cap', 'max_attempts' })
+local sale, stored = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -80,7 +80,7 @@ if next(settled) then
     write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
     move(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
     move(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
-    save_ledger(KEYS[1], sale, {})
+    save_sale(KEYS[1], sale, stored)
     announce_if_reopened(sale, free_before, ARGV[2])
 end
 return reply

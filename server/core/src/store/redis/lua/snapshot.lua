@@ -10,7 +10,7 @@
 --! include clock
 --! include snapshot
 
-local sale = load_snapshot(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end

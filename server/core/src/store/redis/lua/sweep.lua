@@ -7,9 +7,9 @@
 -- Reply {DONE, 1 removed · 0 the tombstone is not there any more}
 
 --! include codes
---! include sale
+--! include numbers
 
-if load_sale(KEYS[1], { 'epoch' }).epoch ~= tonumber(ARGV[1]) then
+if load_numbers(KEYS[1], 'epoch') ~= tonumber(ARGV[1]) then
     return { DONE, 0 }
 end
 redis.call('UNLINK', unpack(KEYS, 2))

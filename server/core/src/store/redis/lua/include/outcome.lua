@@ -1,4 +1,4 @@
---! include sale
+--! include digits
 
 -- A ticket's outcome: its state, its units, then an order id or a reason. States: O ordered, L released, J rejected.
 local function encode_outcome(state, units, text)

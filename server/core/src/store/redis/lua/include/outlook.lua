@@ -3,12 +3,6 @@
 --! include line
 --! include pace
 
--- What an outlook is made from, beside the ledger.
-local OUTLOOK_FIELDS = {
-    'epoch', 'buckets', 'closed', 'fulfilment_held', 'stock', 'cap', 'max_attempts', 'lease', 'fence',
-    'last_seq', 'cursor', 'cancelled_passed', unpack(PACE_FIELDS),
-}
-
 -- Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for. The keys are
 -- those of the segment behind the cursor.
 local function can_pass_next(sale, queue, bitmap)

@@ -3,9 +3,6 @@
 local TICKET = 1000000
 local LONGEST_FILL = 3600000
 local SHORTEST_WINDOW, LONGEST_WINDOW = 1000, 10000
-local PACE_FIELDS = {
-    'pace', 'burst', 'tokens', 'tokens_at', 'measured_pace', 'window_start', 'window_claims',
-}
 
 -- The level now. The sale has a pace.
 local function bucket_level(sale, now)

@@ -1,4 +1,4 @@
---! include sale
+--! include digits
 
 -- A claimed ticket's record: its state, the fence of its last claim, its attempts, then the entry as it waited.
 -- States: P under a lease, W waiting for a retry, D dead.

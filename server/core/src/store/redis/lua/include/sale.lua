@@ -1,25 +1,27 @@
--- The sale's hash, as a table of numbers. Absent fields are nil; a sale that does not exist has no epoch.
-local function load_sale(key, fields)
-    local values = redis.call('HMGET', key, unpack(fields))
-    local sale = {}
-    for i = 1, #fields do
-        sale[fields[i]] = tonumber(values[i])
+--! include digits
+
+-- The sale's hash as a table of numbers, and as it is stored. Absent settings are stored as empty texts and are nil here;
+-- a sale that does not exist has no epoch.
+local function load_sale(key)
+    local sale, stored = {}, redis.call('HGETALL', key)
+    for i = 1, #stored, 2 do
+        sale[stored[i]] = tonumber(stored[i + 1])
     end
-    return sale
+    return sale, stored
 end
 
--- A number as text with all its digits: Lua's own conversion keeps only 14 of them, and the one Redis makes of a number
--- that a command is given is exact but slow.
-local function digits(number)
-    return string.format('%d', number)
-end
-
--- Writes the named fields back.
-local function save_sale(key, sale, fields)
-    local words = {}
-    for i = 1, #fields do
-        words[2 * i - 1] = fields[i]
-        words[2 * i] = digits(sale[fields[i]])
+-- Writes what has changed since the sale was loaded. Every field there is has been stored at the sale's creation.
+local function save_sale(key, sale, stored)
+    local words, size = {}, 0
+    for i = 1, #stored, 2 do
+        local field = stored[i]
+        local value = sale[field]
+        if value ~= tonumber(stored[i + 1]) then
+            words[size + 1], words[size + 2] = field, value and digits(value) or ''
+            size = size + 2
+        end
     end
-    redis.call('HSET', key, unpack(words))
+    if size > 0 then
+        redis.call('HSET', key, unpack(words))
+    end
 end

@@ -1,27 +1,26 @@
---! include ledger
+--! include sale
 
--- What an operator decides, in the order in which settings are given and told.
+-- The parts of a sale, in the order in which they are told; the settings are also given in theirs.
+local STATE = { 'epoch', 'version', 'closed', 'created_at', 'last_seq', 'cursor', 'measured_pace' }
 local SETTINGS = {
     'stock', 'cap', 'opens_at', 'closes_at', 'unit_limit', 'route', 'admission_held', 'fulfilment_held', 'pace', 'burst',
     'max_attempts', 'lease', 'durability',
 }
-local STATE = { 'epoch', 'version', 'closed', 'created_at', 'last_seq', 'cursor', 'measured_pace' }
-
--- The whole sale. Absent settings are nil.
-local function load_snapshot(key)
-    local fields = { unpack(STATE) }
-    for _, field in ipairs(SETTINGS) do
-        fields[#fields + 1] = field
-    end
-    return load_ledger(key, fields)
-end
+local LEDGER = {
+    'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units', 'retrying_tickets', 'retrying_units',
+    'in_flight_tickets', 'in_flight_units', 'ordered_tickets', 'ordered_units', 'rejected_tickets', 'rejected_units',
+    'cancelled_tickets', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
+    'dead_tickets', 'dead_units',
+}
 
 -- Adds to the reply: when it was read, the state, the settings, the ledger; -1 for an absent setting.
 local function put_snapshot(reply, sale, now)
-    reply[#reply + 1] = now
-    for _, fields in ipairs({ STATE, SETTINGS, LEDGER_FIELDS }) do
+    local size = #reply + 1
+    reply[size] = now
+    for _, fields in ipairs({ STATE, SETTINGS, LEDGER }) do
         for _, field in ipairs(fields) do
-            reply[#reply + 1] = sale[field] or -1
+            size = size + 1
+            reply[size] = sale[field] or -1
         end
     end
 end

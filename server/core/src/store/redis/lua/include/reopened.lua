@@ -1,0 +1,9 @@
+--! include announce
+--! include ledger
+
+-- Announces admission where nothing was free before the command and something is now.
+local function announce_if_reopened(sale, free_before, sale_id)
+    if free_before == 0 and free_units(sale) > 0 then
+        announce_admission(sale_id)
+    end
+end
