@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_foreign_ticket_is_refused_and_a_rotated_key_still_proves() {
         let (old, new) = ((1, vec![1; 32]), (2, vec![2; 32]));
-        let before = Keyring::new(&[old.clone()]).unwrap();
+        let before = Keyring::new(std::slice::from_ref(&old)).unwrap();
         let during = Keyring::new(&[new.clone(), old]).unwrap();
         let after = Keyring::new(&[new]).unwrap();
         let signed = before.sign(&ticket());
