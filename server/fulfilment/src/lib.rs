@@ -1,12 +1,12 @@
 //! Fulfilment: claims entries in line order, streams them to the order system, and settles the results.
 //!
-//! The way of an entry: the [`scheduler`] gives its sale a turn, decided by the [`agenda`]; the [`claimer`] takes it under a
-//! lease and into the [`window`], the bounded number of places for entries on their way; a [`dispatcher`] has it sent on
-//! an [`order_stream`] and turns the result into an [`answer`]; the [`settler`] records that in the store. Beside them
-//! the [`lease_keeper`] extends the leases of entries that take long, the [`recoverer`] takes back leases that ended, of
-//! any worker, and the [`sweeper`] looks at every sale now and then in case an announcement was lost.
+//! The way of an entry: the `scheduler` gives its sale a turn, decided by the `agenda`; the `claimer` takes it under a
+//! lease and into the `window`, the bounded number of places for entries on their way; a `dispatcher` has it sent on
+//! an `order_stream` and turns the result into an `answer`; the `settler` records that in the store. Beside them
+//! the `lease_keeper` extends the leases of entries that take long, the `recoverer` takes back leases that ended, of
+//! any worker, and the `sweeper` looks at every sale now and then in case an announcement was lost.
 //!
-//! What is bounded: unanswered entries by [`concurrency`] and by the credit of the order system; unsettled outcomes by
+//! What is bounded: unanswered entries by `concurrency` and by the credit of the order system; unsettled outcomes by
 //! the same number again; calls of the store by one for each sale and kind. What is absent: a task or a timer for each
 //! entry, and polling.
 

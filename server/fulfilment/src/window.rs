@@ -345,3 +345,167 @@ impl Drop for Reservation {
         self.window.changed(&state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LANE: LaneId = LaneId(0);
+
+    /// A window with one stream that is up, and the end of its queue, which keeps it up.
+    fn window(ceiling: usize) -> (Arc<Window>, mpsc::Receiver<Batch>) {
+        let window = Window::new(ConcurrencyLimit::fixed(ceiling), 1, Statistics::default());
+        (Arc::clone(&window), open(&window, Credit::Unlimited))
+    }
+
+    fn open(window: &Window, credit: Credit) -> mpsc::Receiver<Batch> {
+        let (sender, queue) = mpsc::channel(window.longest_queue());
+        window.open(LANE, sender, credit);
+        queue
+    }
+
+    fn entries(seqs: std::ops::RangeInclusive<u64>, fence: u64, due: Duration) -> Vec<(String, Unanswered)> {
+        let lease = Duration::from_secs(30);
+        let at = Instant::now() + due;
+        seqs.map(|seq| {
+            let leased = Leased { seq, fence };
+            let sale = "phone".parse().unwrap();
+            let entry = Unanswered {
+                sale,
+                leased,
+                attempt: 1,
+                lane: LANE,
+                lease,
+                renew_at: at,
+                overdue_at: at + lease,
+            };
+            (format!("phone/1/{seq}"), entry)
+        })
+        .collect()
+    }
+
+    fn free(window: &Window) -> usize {
+        window.lock().free(window.limit)
+    }
+
+    #[test]
+    fn nothing_can_be_reserved_while_no_stream_is_up() {
+        let window = Window::new(ConcurrencyLimit::fixed(8), 2, Statistics::default());
+        assert_eq!(window.share(1), Share::Nothing);
+        assert!(window.reserve(1).is_none());
+    }
+
+    #[test]
+    fn places_are_shared_and_a_few_are_told_apart() {
+        let (window, _queue) = window(64);
+        assert_eq!(window.share(3), Share::Enough(21));
+        let most = window.reserve(61).unwrap();
+        assert_eq!(window.share(2), Share::Few(1));
+        let rest = window.reserve(10).unwrap();
+        assert_eq!((rest.places(), window.share(1)), (3, Share::Nothing));
+        drop((most, rest));
+        assert_eq!(free(&window), 64);
+    }
+
+    #[test]
+    fn a_place_is_taken_until_its_outcome_is_recorded() {
+        let (window, _queue) = window(4);
+        window.reserve(3).unwrap().fill(entries(1..=2, 1, Duration::ZERO)).unwrap();
+        assert_eq!(
+            (free(&window), window.unsettled()),
+            (2, 0),
+            "the place that was not filled is free again"
+        );
+        let answered = window.answer(["phone/1/2", "phone/1/9"].into_iter());
+        assert_eq!(answered[0].as_ref().map(|entry| entry.leased.seq), Some(2));
+        assert!(answered[1].is_none());
+        assert_eq!((free(&window), window.unsettled()), (3, 1));
+        window.settled(1);
+        assert_eq!((free(&window), window.unsettled()), (3, 0));
+    }
+
+    #[test]
+    fn unsettled_outcomes_hold_claims_back_once_they_are_a_full_load() {
+        let (window, _queue) = window(2);
+        for seq in [1, 3, 5] {
+            let Some(places) = window.reserve(2) else { break };
+            places.fill(entries(seq..=seq + 1, 1, Duration::ZERO)).unwrap();
+            let ids = [format!("phone/1/{seq}"), format!("phone/1/{}", seq + 1)];
+            window.answer(ids.iter().map(String::as_str));
+        }
+        assert_eq!((window.unsettled(), window.share(1)), (4, Share::Nothing));
+        window.settled(1);
+        assert_eq!(free(&window), 1);
+    }
+
+    #[test]
+    fn a_reservation_on_a_broken_stream_gets_its_entries_back_even_if_there_is_a_new_one() {
+        let (window, _queue) = window(4);
+        let places = window.reserve(2).unwrap();
+        assert!(window.close(LANE).is_empty());
+        let _queue = open(&window, Credit::Unlimited);
+        let unsent = places.fill(entries(1..=2, 1, Duration::ZERO)).unwrap_err();
+        assert_eq!((unsent.len(), window.unsettled()), (2, 2));
+        window.settled(2);
+        assert_eq!(free(&window), 4);
+    }
+
+    #[test]
+    fn closing_a_stream_takes_its_entries_out_once() {
+        let (window, _queue) = window(4);
+        window.reserve(4).unwrap().fill(entries(1..=4, 1, Duration::ZERO)).unwrap();
+        assert_eq!(window.close(LANE).len(), 4);
+        assert!(window.close(LANE).is_empty());
+        assert_eq!(window.unsettled(), 4);
+        assert_eq!(
+            window.withdraw([("phone/1/1".to_owned(), Leased { seq: 1, fence: 1 })].into_iter()).len(),
+            0
+        );
+    }
+
+    #[test]
+    fn credit_bounds_what_may_be_unanswered_from_the_moment_it_is_given() {
+        let (window, _queue) = window(100);
+        window.reserve(10).unwrap().fill(entries(1..=10, 1, Duration::ZERO)).unwrap();
+        window.grant(LANE, 4);
+        assert_eq!(free(&window), 0);
+        window.grant(LANE, 0);
+        assert_eq!(free(&window), 0);
+        window.grant(LANE, 12);
+        assert_eq!(free(&window), 2);
+    }
+
+    #[test]
+    fn leases_come_due_and_stay_due_until_they_are_extended() {
+        let (window, _queue) = window(10);
+        window.reserve(2).unwrap().fill(entries(1..=2, 1, Duration::from_secs(15))).unwrap();
+        let now = Instant::now();
+        let due = window.take_due(now);
+        assert!(due.leases.is_empty() && due.overdue.is_empty());
+        let at = due.next.unwrap();
+        let leases = window.take_due(at).leases;
+        assert_eq!(leases.len(), 2);
+        let again_at = window.take_due(at).next.unwrap();
+        assert_eq!(window.take_due(again_at).leases.len(), 2, "nobody said that they were extended");
+        window.extended(leases.into_iter().map(|lease| (lease, at + Duration::from_secs(25))));
+        assert!(window.take_due(again_at).leases.is_empty());
+        let end = window.take_due(at + Duration::from_secs(30));
+        assert_eq!((end.overdue.len(), end.next, window.unsettled()), (2, None, 2));
+    }
+
+    #[test]
+    fn only_the_claim_that_lost_its_lease_is_forgotten() {
+        let (window, _queue) = window(10);
+        window.reserve(1).unwrap().fill(entries(1..=1, 1, Duration::ZERO)).unwrap();
+        let lost = window.take_due(Instant::now()).leases;
+        // Meanwhile the ticket was taken back and claimed again.
+        window.reserve(1).unwrap().fill(entries(1..=1, 2, Duration::ZERO)).unwrap();
+        assert_eq!(free(&window), 9, "the ticket has one place");
+        assert_eq!(window.lost(lost.into_iter()), 0);
+        let lost = window.take_due(Instant::now()).leases;
+        assert_eq!(window.lost(lost.into_iter()), 1);
+        assert_eq!(free(&window), 10);
+    }
+}

@@ -8,11 +8,14 @@ use tokio::{
     sync::{Notify, mpsc},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
 use tracing::{Instrument as _, Span};
 
 use crate::{
     FulfilmentError, FulfilmentSettings, Statistics,
     agenda::Agenda,
+    answer::Answer,
     claimer::Claimer,
     concurrency::ConcurrencyLimit,
     dispatcher::Dispatcher,
@@ -21,7 +24,7 @@ use crate::{
     lease_keeper::LeaseKeeper,
     order_stream,
     recoverer::Recoverer,
-    scheduler::{Inputs, Scheduler},
+    scheduler::{Inputs, Scheduler, Stir},
     seldom::Seldom,
     settler::Settler,
     sweeper::Sweeper,
@@ -63,6 +66,16 @@ struct Stores {
     keeping: Arc<dyn Store>,
 }
 
+/// What several parts are made of.
+struct Kit {
+    settings: FulfilmentSettings,
+    stores: Stores,
+    window: Arc<Window>,
+    statistics: Statistics,
+    answers: mpsc::Sender<Vec<Answer>>,
+    hand_back: HandBack,
+}
+
 impl Worker {
     /// Starts all parts; none if shutdown starts while the store is away.
     pub(crate) async fn start(
@@ -74,20 +87,18 @@ impl Worker {
         let endpoints = settings.endpoints()?;
         // A name to tell replicas apart in the logs. What protects their claims from each other is the store's fence.
         let span = tracing::info_span!("worker", id = format!("{:08x}", rand::random::<u32>()));
-        let connected = tokio::select! {
-            connected = Stores::connect(store, &settings).instrument(span.clone()) => connected?,
+        let stores = tokio::select! {
+            stores = Stores::connect(store, &settings).instrument(span.clone()) => stores?,
             () = shutdown.started() => return Ok(None),
         };
-
-        let lanes: Vec<_> = endpoints.iter().flat_map(|endpoint| vec![endpoint; settings.streams]).collect();
+        let lanes: Vec<&Endpoint> =
+            endpoints.iter().flat_map(|endpoint| vec![endpoint; settings.streams]).collect();
         let limit = ConcurrencyLimit::fixed(settings.concurrency);
         let window = Window::new(limit, lanes.len(), statistics.clone());
         let (answers, answers_in) = mpsc::channel(ANSWERS_WAITING);
         let (stirs, stirs_in) = mpsc::channel(STIRS_WAITING);
-        let (looks, looks_in) = mpsc::channel(LOOKS_WAITING);
-        let missed = Arc::new(Notify::new());
-        // Listening starts before the first sweep: what happens after the sweep has passed a sale is announced.
-        let inputs = Inputs { events: connected.claiming.events(), looks: looks_in, stirs: stirs_in };
+        let hand_back =
+            HandBack { answers: answers.clone(), statistics: statistics.clone(), retry: settings.retry };
 
         let worker = Self {
             claiming: TaskGroup::new(shutdown),
@@ -97,77 +108,89 @@ impl Worker {
             drain_grace: settings.drain_grace,
             span,
         };
+        let kit = Kit { settings, stores, window, statistics, answers, hand_back };
+        // Receivers before senders.
+        worker.start_settling(&kit, answers_in, stirs);
+        worker.start_streaming(&kit, &lanes);
+        worker.start_claiming(&kit, stirs_in);
+        tracing::info!(parent: &worker.span, orders = ?kit.settings.orders, "fulfilment has started");
+        Ok(Some(worker))
+    }
 
+    fn start_settling(&self, kit: &Kit, answers: mpsc::Receiver<Vec<Answer>>, stirs: mpsc::Sender<Stir>) {
         let settler = Settler {
-            store: connected.settling,
-            window: Arc::clone(&window),
+            store: Arc::clone(&kit.stores.settling),
+            window: Arc::clone(&kit.window),
             stirs,
-            statistics: statistics.clone(),
-            batch: settings.settle_batch,
-            backoff: settings.reconnect,
+            statistics: kit.statistics.clone(),
+            batch: kit.settings.settle_batch,
+            backoff: kit.settings.reconnect,
             warnings: Seldom::default(),
         };
-        worker.spawn(&worker.settling, "settler", |_| settler.run(answers_in));
+        self.spawn(&self.settling, "settler", |_| settler.run(answers));
+    }
 
-        let hand_back =
-            HandBack { answers: answers.clone(), statistics: statistics.clone(), retry: settings.retry };
+    fn start_streaming(&self, kit: &Kit, lanes: &[&Endpoint]) {
         let keeper = LeaseKeeper {
-            store: Arc::clone(&connected.keeping),
-            window: Arc::clone(&window),
-            hand_back: hand_back.clone(),
-            statistics: statistics.clone(),
-            extend_at: settings.extend_at,
+            store: Arc::clone(&kit.stores.keeping),
+            window: Arc::clone(&kit.window),
+            hand_back: kit.hand_back.clone(),
+            statistics: kit.statistics.clone(),
+            extend_at: kit.settings.extend_at,
             warnings: Seldom::default(),
         };
-        worker.spawn(&worker.streaming, "lease keeper", |stop| keeper.run(stop));
-
-        for (index, endpoint) in lanes.into_iter().enumerate() {
+        self.spawn(&self.streaming, "lease keeper", |stop| keeper.run(stop));
+        for (index, &endpoint) in lanes.iter().enumerate() {
             let dispatcher = Dispatcher {
                 lane: LaneId(index),
                 endpoint: order_stream::tuned(endpoint.clone()),
-                window: Arc::clone(&window),
-                answers: answers.clone(),
-                hand_back: hand_back.clone(),
-                statistics: statistics.clone(),
-                retry: settings.retry,
-                reconnect: settings.reconnect,
+                window: Arc::clone(&kit.window),
+                answers: kit.answers.clone(),
+                hand_back: kit.hand_back.clone(),
+                statistics: kit.statistics.clone(),
+                retry: kit.settings.retry,
+                reconnect: kit.settings.reconnect,
             };
-            worker.spawn(&worker.streaming, &format!("order stream {index}"), |stop| dispatcher.run(stop));
+            self.spawn(&self.streaming, &format!("order stream {index}"), |stop| dispatcher.run(stop));
         }
+    }
 
+    fn start_claiming(&self, kit: &Kit, stirs: mpsc::Receiver<Stir>) {
+        let (looks, looks_in) = mpsc::channel(LOOKS_WAITING);
+        let missed = Arc::new(Notify::new());
+        // Listening starts before the first sweep: what happens after the sweep has passed a sale is announced.
+        let inputs = Inputs { events: kit.stores.claiming.events(), looks: looks_in, stirs };
         let sweeper = Sweeper {
-            store: connected.keeping,
+            store: Arc::clone(&kit.stores.keeping),
             looks,
             missed: Arc::clone(&missed),
-            rate: settings.sweep_rate,
-            full_rate: settings.full_sweep_rate,
-            backoff: settings.reconnect,
+            rate: kit.settings.sweep_rate,
+            full_rate: kit.settings.full_sweep_rate,
+            backoff: kit.settings.reconnect,
         };
-        worker.spawn(&worker.claiming, "sweeper", |stop| sweeper.run(stop));
-
+        self.spawn(&self.claiming, "sweeper", |stop| sweeper.run(stop));
         let claimer = Claimer {
-            store: Arc::clone(&connected.claiming),
-            window: Arc::clone(&window),
-            hand_back,
-            statistics: statistics.clone(),
-            extend_at: settings.extend_at,
-            answer_timeout: settings.answer_timeout,
+            store: Arc::clone(&kit.stores.claiming),
+            window: Arc::clone(&kit.window),
+            hand_back: kit.hand_back.clone(),
+            statistics: kit.statistics.clone(),
+            extend_at: kit.settings.extend_at,
+            answer_timeout: kit.settings.answer_timeout,
         };
+        let recoverer =
+            Recoverer { store: Arc::clone(&kit.stores.claiming), statistics: kit.statistics.clone() };
         let scheduler = Scheduler {
-            agenda: Agenda::new(settings.recover_interval),
+            agenda: Agenda::new(kit.settings.recover_interval),
             claimer,
-            recoverer: Recoverer { store: connected.claiming, statistics },
-            window,
+            recoverer,
+            window: Arc::clone(&kit.window),
             missed,
-            claim_batch: settings.claim_batch,
-            backoff: settings.reconnect,
+            claim_batch: kit.settings.claim_batch,
+            backoff: kit.settings.reconnect,
             warnings: Seldom::default(),
             gathering_until: None,
         };
-        worker.spawn(&worker.claiming, "scheduler", |stop| scheduler.run(inputs, stop));
-
-        tracing::info!(parent: &worker.span, orders = ?settings.orders, "fulfilment has started");
-        Ok(Some(worker))
+        self.spawn(&self.claiming, "scheduler", |stop| scheduler.run(inputs, stop));
     }
 
     /// Ends the worker: senders before receivers, so that everything claimed is answered or handed back, and every
@@ -205,7 +228,7 @@ impl Worker {
         &self,
         group: &TaskGroup,
         name: &str,
-        run: impl FnOnce(tokio_util::sync::CancellationToken) -> F + Send + 'static,
+        run: impl FnOnce(CancellationToken) -> F + Send + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
