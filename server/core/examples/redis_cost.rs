@@ -21,7 +21,6 @@ use crate::redis_server::RedisServer;
     clippy::expect_used,
     clippy::panic,
     dead_code,
-    unreachable_pub,
     reason = "shared with tests, which may give up at once and use all of it"
 )]
 mod redis_server;

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(10);
 const SLOTS: u16 = 16_384;
 
 /// One Redis server.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     process: Option<Child>,
     folder: TempDir,
     port: u16,
@@ -35,12 +35,12 @@ pub struct RedisServer {
 
 impl RedisServer {
     /// Starts a server that keeps everything in memory.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// Starts a server with lines of configuration of its own, for example `("appendonly", "yes")`.
-    pub async fn start_with(config: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(config: &[(&str, &str)]) -> Self {
         let config: Vec<(String, String)> =
             config.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         for _ in 0..START_ATTEMPTS {
@@ -56,17 +56,17 @@ impl RedisServer {
     }
 
     /// Where clients find it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Its port on 127.0.0.1.
-    pub const fn port(&self) -> u16 {
+    pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 
     /// Ends the server at once, as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("a process of our own can be killed");
             process.wait().expect("a killed process can be waited for");
@@ -74,13 +74,13 @@ impl RedisServer {
     }
 
     /// Starts the server again on the same port and folder, after [`RedisServer::kill`] or in place of it.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.kill();
         assert!(self.try_start().await, "redis-server ended at its restart on port {}", self.port);
     }
 
     /// Sends one command over a connection of its own.
-    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
@@ -141,13 +141,13 @@ impl Drop for RedisServer {
 }
 
 /// A Redis Cluster of three masters without replicas.
-pub struct RedisCluster {
+pub(crate) struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
     /// Starts the nodes, shares the slots among them and waits until all agree that the cluster is whole.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut nodes = Vec::new();
         for _ in 0..3 {
             let bus = free_port().to_string();
@@ -167,13 +167,13 @@ impl RedisCluster {
     }
 
     /// Where clients find it: every node is named, in the form the store's settings take.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let nodes: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
         format!("redis+cluster://{}", nodes.join(","))
     }
 
     /// The masters.
-    pub fn nodes(&self) -> &[RedisServer] {
+    pub(crate) fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
 

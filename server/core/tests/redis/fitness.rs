@@ -1,0 +1,110 @@
+//! Servers that do not fit, and servers that keep what they are told.
+
+use inrush_core::{
+    SaleSettings, Store, StoreError,
+    store::{Durability, redis::RedisSettings},
+};
+
+use crate::{
+    redis_server::{RedisCluster, RedisServer},
+    support::{connect, connect_with, create, enqueue},
+};
+
+fn remedy(checked: Result<(), StoreError>) -> String {
+    match checked {
+        Err(StoreError::Unsuitable(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_tickets_does_not_fit() {
+    let server = RedisServer::start_with(&[("maxmemory-policy", "allkeys-lru")]).await;
+    let store = connect(&server.url()).await;
+    let text = remedy(store.check().await);
+    assert!(
+        text.contains("allkeys-lru") && text.contains("CONFIG SET maxmemory-policy noeviction"),
+        "{text}"
+    );
+    server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    assert_eq!(store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn every_master_of_a_cluster_has_to_fit() {
+    let cluster = RedisCluster::start().await;
+    let store = connect(&cluster.url()).await;
+    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(store.durability().await, Ok(Durability::Memory));
+    cluster.nodes()[1].command::<()>(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]).await;
+    assert!(remedy(store.check().await).contains("volatile-ttl"));
+}
+
+#[tokio::test]
+async fn the_wrong_kind_of_url_is_named() {
+    let cluster = RedisCluster::start().await;
+    let node = &cluster.nodes()[0];
+    assert!(remedy(connect(&node.url()).await.check().await).contains("redis+cluster://"));
+    let server = RedisServer::start().await;
+    let url = server.url().replace("redis://", "redis+cluster://");
+    assert!(remedy(connect(&url).await.check().await).contains("write redis://"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_named_but_not_told() {
+    let server = RedisServer::start().await;
+    server
+        .command::<()>(&["ACL", "SETUSER", "inrush", "on", ">right", "~inrush:*", "&inrush:*", "+@all"])
+        .await;
+    let url = |password: &str| server.url().replace("redis://", &format!("redis://inrush:{password}@"));
+    let text = remedy(connect(&url("hunter2")).await.check().await);
+    assert!(text.contains("password") && !text.contains("hunter2"), "{text}");
+    let store = connect(&url("right")).await;
+    assert_eq!(store.check().await, Ok(()));
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert!(enqueue(&store, &sale, "a").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_for_the_configuration_is_promised_memory_only() {
+    let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
+    server
+        .command::<()>(&[
+            "ACL",
+            "SETUSER",
+            "inrush",
+            "on",
+            ">p",
+            "~inrush:*",
+            "&inrush:*",
+            "+@all",
+            "-config",
+        ])
+        .await;
+    let store = connect(&server.url().replace("redis://", "redis://inrush:p@")).await;
+    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(store.durability().await, Ok(Durability::Memory));
+}
+
+#[tokio::test]
+async fn a_sale_that_wants_the_disk_is_told_whether_it_has_it() {
+    let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
+    let store = connect(&server.url()).await;
+    assert_eq!(store.durability().await, Ok(Durability::Fsync));
+    let sale =
+        create(&store, &SaleSettings { durability: Durability::Fsync, ..SaleSettings::of_stock(9) }).await;
+    assert_eq!(enqueue(&store, &sale, "a").await.unwrap().durability, Durability::Fsync);
+
+    server.command::<()>(&["CONFIG", "SET", "appendfsync", "everysec"]).await;
+    let fresh = connect_with(RedisSettings::new(server.url())).await;
+    assert_eq!(fresh.durability().await, Ok(Durability::Memory));
+    assert_eq!(enqueue(&fresh, &sale, "b").await.unwrap().durability, Durability::Memory);
+}
+
+#[tokio::test]
+async fn a_sale_that_does_not_want_the_disk_is_promised_memory_only() {
+    let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
+    let store = connect(&server.url()).await;
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert_eq!(enqueue(&store, &sale, "a").await.unwrap().durability, Durability::Memory);
+}

@@ -1,0 +1,11 @@
+//! What only the Redis store has to show: that it outlives its server's troubles, and says what is wrong with it.
+#![cfg(test)]
+
+#[path = "../support/redis_server.rs"]
+mod redis_server;
+
+mod cluster;
+mod fitness;
+mod outages;
+mod proxy;
+mod support;
