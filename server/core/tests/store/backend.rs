@@ -1,6 +1,6 @@
 //! The stores that are held to the port, each with a clock that the test moves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use inrush_core::{
     sale::SaleId,
@@ -17,6 +17,9 @@ use crate::redis_server::{RedisCluster, RedisServer};
 /// The cluster's slots are shared evenly among its three servers.
 const SLOTS_OF_A_SERVER: u16 = 16_384_u16.div_ceil(3);
 
+/// How long a server may take to answer, on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where a store keeps its data.
 pub(crate) enum Backend {
     Memory,
@@ -27,7 +30,9 @@ pub(crate) enum Backend {
 /// A store on a Redis server, running these scripts.
 pub(crate) async fn connect(url: &str, clock: &ManualClock, scripts: ScriptSources) -> Arc<dyn Store> {
     let clock = Clock::Manual(clock.clone());
-    let settings = RedisSettings { clock, scripts, ..RedisSettings::new(url) };
+    let (response_timeout, connect_timeout) = (PATIENCE, PATIENCE);
+    let settings =
+        RedisSettings { clock, scripts, response_timeout, connect_timeout, ..RedisSettings::new(url) };
     RedisStore::connect(settings).await.expect("a local server can be reached")
 }
 

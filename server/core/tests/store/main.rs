@@ -2,7 +2,6 @@
 //! operation, and scripts broken on purpose to prove that both would notice.
 #![cfg(test)]
 
-#[expect(unreachable_pub, reason = "other test binaries use it too")]
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 

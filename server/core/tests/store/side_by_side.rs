@@ -3,7 +3,9 @@
 //! that show it; scripts that are broken on purpose prove that they would.
 
 use std::{
-    env, thread,
+    env,
+    panic::resume_unwind,
+    thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -67,8 +69,13 @@ fn runner(seed: u64, round: u64, shrinking_steps: u32) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::XorShift, &bytes))
 }
 
-/// Runs random scenarios until there were at least `operations`, or one differs; tells how many operations there were,
-/// and the difference with the smallest scenario that shows it.
+/// What memory and Redis do not agree on, and the smallest scenario that shows it.
+struct Counterexample {
+    difference: String,
+    scenario: Scenario,
+}
+
+/// Runs random scenarios until there were at least `operations`, or one differs.
 fn compare(
     runtime: &Runtime,
     pair: &Pair<'_>,
@@ -76,11 +83,10 @@ fn compare(
     seed: u64,
     operations: u64,
     shrinking_steps: u32,
-) -> Result<u64, (String, Scenario)> {
-    for round in 0.. {
-        if pair.operations() >= operations {
-            break;
-        }
+) -> Result<(), Box<Counterexample>> {
+    let mut rounds = 0..;
+    while pair.operations() < operations {
+        let round = rounds.next().unwrap();
         let result = runner(seed, round, shrinking_steps).run(&scenarios(mix), |scenario| {
             runtime
                 .block_on(pair.run(&scenario))
@@ -89,12 +95,15 @@ fn compare(
         match result {
             Ok(()) => {}
             Err(TestError::Fail(difference, scenario)) => {
-                return Err((difference.message().to_owned(), scenario));
+                return Err(Box::new(Counterexample {
+                    difference: difference.message().to_owned(),
+                    scenario,
+                }));
             }
             Err(TestError::Abort(reason)) => panic!("the scenarios cannot be made: {reason}"),
         }
     }
-    Ok(pair.operations())
+    Ok(())
 }
 
 #[test]
@@ -103,30 +112,27 @@ fn redis_does_what_memory_does() {
     let seed = number_from(SEED_VARIABLE).unwrap_or_else(seed_of_the_hour);
     let server = runtime().block_on(RedisServer::start());
     let started = Instant::now();
-    let results: Vec<_> = thread::scope(|scope| {
+    let operations: u64 = thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS)
             .map(|worker| {
                 let server = &server;
-                scope.spawn(move || {
-                    let runtime = runtime();
-                    let pair =
-                        runtime.block_on(Pair::new(server, ScriptSources::bundled(), &format!("w{worker}")));
-                    let share = wanted.div_ceil(THREADS);
-                    compare(&runtime, &pair, Mix::Ordinary, seed.wrapping_add(worker), share, SHRINKING_STEPS)
-                })
+                scope.spawn(move || compare_share(server, wanted.div_ceil(THREADS), seed, worker))
             })
             .collect();
-        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).sum()
     });
-    let mut operations = 0;
-    for result in results {
-        match result {
-            Ok(carried_out) => operations += carried_out,
-            Err((difference, scenario)) => {
-                panic!("{difference}\nsmallest scenario: {scenario:#?}\nrepeat with {SEED_VARIABLE}={seed}")
-            }
-        }
-    }
     println!("{operations} operations compared in {:?}, {SEED_VARIABLE}={seed}", started.elapsed());
     assert!(operations >= wanted, "only {operations} operations were compared");
+}
+
+/// One thread's share of the operations; tells how many there were.
+fn compare_share(server: &RedisServer, share: u64, seed: u64, worker: u64) -> u64 {
+    let runtime = runtime();
+    let pair = runtime.block_on(Pair::new(server, ScriptSources::bundled(), &format!("w{worker}")));
+    let result = compare(&runtime, &pair, Mix::Ordinary, seed.wrapping_add(worker), share, SHRINKING_STEPS);
+    if let Err(counterexample) = result {
+        let Counterexample { difference, scenario } = *counterexample;
+        panic!("{difference}\nsmallest scenario: {scenario:#?}\nrepeat with {SEED_VARIABLE}={seed}");
+    }
+    pair.operations()
 }

@@ -125,6 +125,8 @@ async fn a_superseded_ticket_does_not_stand_in_the_way(world: World) {
     assert_eq!(sale.snapshot().await.ledger.admitted.tickets, 4);
 }
 
+type RemoveObstacle = fn(&mut SaleSettings);
+
 /// A sale in which everything stands against a wish for two units; the obstacles are removed one by one.
 async fn the_refusals_have_an_order(world: World) {
     let opens_at = Timestamp(START.0 + 1000);
@@ -137,7 +139,7 @@ async fn the_refusals_have_an_order(world: World) {
     };
     let sale = world.sale("phone", settings).await;
     let both = |refusal| (Admission::Refused(refusal), Gate::Refusing(refusal));
-    let steps: [(fn(&mut SaleSettings), (Admission, Gate)); 6] = [
+    let steps: [(RemoveObstacle, (Admission, Gate)); 6] = [
         (|_| {}, (Admission::Bypass, Gate::Bypass)),
         (|settings| settings.route = Route::Queue, both(Refusal::Closed)),
         (|settings| settings.closes_at = None, both(Refusal::NotOpen { opens_at })),

@@ -137,7 +137,7 @@ async fn the_slowest_and_the_fastest_pace(world: World) {
     world.advance(1);
     assert_eq!(claimed(&slow).await, 1);
     slow.change(|settings| {
-        settings.pace = Some(Pace { millitickets_per_second: 1_000_000_000, burst: 1_000_000 })
+        settings.pace = Some(Pace { millitickets_per_second: 1_000_000_000, burst: 1_000_000 });
     })
     .await;
     world.advance(10 * 86_400_000);

@@ -191,7 +191,7 @@ fn every_mistake_in_a_script_shows() {
     for (number, (Mistake { what, mix, .. }, scripts)) in with_mistakes().into_iter().enumerate() {
         let pair = runtime.block_on(Pair::new(&server, scripts, &format!("mistake-{number}")));
         match compare(&runtime, &pair, *mix, SEED, MOST_OPERATIONS, 0) {
-            Ok(_) => hidden.push(what),
+            Ok(()) => hidden.push(what),
             Err(_) => println!("{:>6} operations until it shows that {what}", pair.operations()),
         }
     }
@@ -205,8 +205,8 @@ fn scripts_without_a_mistake_pass_the_same_procedure() {
     for mix in [Mix::Ordinary, Mix::LongLines] {
         let name = format!("{mix:?}").to_lowercase();
         let pair = runtime.block_on(Pair::new(&server, ScriptSources::bundled(), &name));
-        if let Err((difference, _)) = compare(&runtime, &pair, mix, SEED, MOST_OPERATIONS, 0) {
-            panic!("{difference}");
+        if let Err(counterexample) = compare(&runtime, &pair, mix, SEED, MOST_OPERATIONS, 0) {
+            panic!("{}", counterexample.difference);
         }
     }
 }

@@ -172,7 +172,7 @@ impl<'a> Pair<'a> {
         self.write_settings(progress, Version::Present).await?;
         let id = progress.id.clone();
         let all: Vec<AdmitRequest> =
-            (1..=tickets).map(|number| request(format!("early-{number}"), 1, None)).collect();
+            (1..=tickets).map(|number| request(&format!("early-{number}"), 1, None)).collect();
         for batch in all.chunks(MAX_BATCH) {
             self.both(progress, "reply", async |store| store.admit(&id, batch).await).await?.unwrap();
         }
@@ -403,12 +403,12 @@ impl Progress {
             Supersedes::Latest => self.tickets.get(&buyer).copied(),
             Supersedes::Other(back) => Some(self.seq(back)),
         };
-        request(buyer, wish.units, supersedes)
+        request(&buyer, wish.units, supersedes)
     }
 }
 
-fn request(buyer: String, units: u64, supersedes: Option<Seq>) -> AdmitRequest {
-    let payload = buyer.clone().into_bytes();
+fn request(buyer: &str, units: u64, supersedes: Option<Seq>) -> AdmitRequest {
+    let payload = buyer.as_bytes().to_vec();
     AdmitRequest {
         entry: Entry { buyer: buyer.parse().unwrap(), units, payload, trace: vec![1, 2] },
         supersedes,
