@@ -1,4 +1,4 @@
-//! The store on Redis or Valkey: one server or a Redis Cluster.
+//! The store on Redis or Valkey: one server, a master found by Redis Sentinel, or a Redis Cluster.
 //!
 //! Every operation is one Lua script under `redis/lua/`, run with `EVALSHA` (and `EVAL` on a server that does not know it
 //! yet), so that nobody sees the middle of it. This file is the way in; the operations are in `redis/line.rs` (buyers),

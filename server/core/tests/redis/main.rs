@@ -8,4 +8,5 @@ mod cluster;
 mod fitness;
 mod outages;
 mod proxy;
+mod sentinel;
 mod support;

@@ -10,6 +10,7 @@ use inrush_core::{
 use crate::{
     proxy::Proxy,
     redis_server::RedisServer,
+    sentinel::RedisSentinel,
     support::{admission_of, connect, connect_with, create, enqueue, eventually, wait_until_listening},
 };
 
@@ -44,6 +45,24 @@ async fn a_server_that_crashed_and_came_back_is_used_again() {
     let reply = eventually(async || enqueue(&store, &sale, "b").await).await;
     assert_eq!(reply.admissions, [Admission::Queued { seq: 2, position: 2 }]);
     assert_eq!(eventually(async || other.sale(&sale).await).await.last_seq, 2);
+}
+
+#[tokio::test]
+async fn a_failover_is_followed_to_the_new_master() {
+    let mut servers = RedisSentinel::start().await;
+    let store = connect(&servers.url()).await;
+    let mut events = wait_until_listening(&store).await;
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert_eq!(admission_of(&store, &sale, "a").await, Admission::Queued { seq: 1, position: 1 });
+    servers.wait_until_safe().await;
+    servers.master().kill();
+    assert!(matches!(enqueue(&store, &sale, "b").await, Err(StoreError::Unavailable(_))));
+    let reply = eventually(async || enqueue(&store, &sale, "b").await).await;
+    assert_eq!(reply.admissions, [Admission::Queued { seq: 2, position: 2 }]);
+    assert_eq!(store.check().await, Ok(()));
+    while events.recv().await != Ok(StoreEvent::Missed) {}
+    store.close(&sale).await.unwrap();
+    assert_eq!(events.recv().await, Ok(StoreEvent::Admission(sale)));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(crate) struct RedisServer {
     process: Option<Child>,
     folder: TempDir,
     port: u16,
-    config: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 impl RedisServer {
@@ -41,17 +41,17 @@ impl RedisServer {
 
     /// Starts a server with lines of configuration of its own, for example `("appendonly", "yes")`.
     pub(crate) async fn start_with(config: &[(&str, &str)]) -> Self {
-        let config: Vec<(String, String)> =
-            config.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let arguments: Vec<String> =
+            config.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]).collect();
         for _ in 0..START_ATTEMPTS {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let mut server = Self { process: None, folder, port: free_port(), config: config.clone() };
+            let mut server = Self { process: None, folder, port: free_port(), arguments: arguments.clone() };
             if server.try_start().await {
                 return server;
             }
         }
         panic!(
-            "redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {config:?}"
+            "redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {arguments:?}"
         );
     }
 
@@ -97,22 +97,11 @@ impl RedisServer {
         let mut command = Command::new(binary());
         command
             .current_dir(self.folder.path())
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-                "--save",
-                "",
-                "--loglevel",
-                "warning",
-            ])
+            .args(&self.arguments)
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a file of our own"))
             .stdout(log);
-        for (name, value) in &self.config {
-            command.args([format!("--{name}"), value.clone()]);
-        }
         self.process = Some(command.spawn().unwrap_or_else(|error| no_binary(&error)));
         let started = Instant::now();
         loop {
@@ -148,16 +137,16 @@ pub(crate) struct RedisCluster {
 impl RedisCluster {
     /// Starts the nodes, shares the slots among them and waits until all agree that the cluster is whole.
     pub(crate) async fn start() -> Self {
-        let mut nodes = Vec::new();
+        let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             let bus = free_port().to_string();
             nodes.push(RedisServer::start_with(&[("cluster-enabled", "yes"), ("cluster-port", &bus)]).await);
+            buses.push(bus);
             let port = nodes[0].port().to_string();
             let node = nodes.last().expect("just pushed");
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &nodes.len().to_string()]).await;
             if nodes.len() > 1 {
-                let first_bus = &nodes[0].config[1].1;
-                node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, first_bus]).await;
+                node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &buses[0]]).await;
             }
         }
         let cluster = Self { nodes };
@@ -200,7 +189,8 @@ impl RedisCluster {
     }
 }
 
-fn binary() -> PathBuf {
+/// The program that is a server.
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os(BINARY).map_or_else(|| PathBuf::from("redis-server"), PathBuf::from)
 }
 
@@ -211,7 +201,8 @@ fn no_binary(error: &io::Error) -> ! {
     )
 }
 
-fn free_port() -> u16 {
+/// A port that nobody uses now.
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a bound listener has an address").port()
 }

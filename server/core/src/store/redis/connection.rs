@@ -1,6 +1,7 @@
 //! One multiplexed connection that heals itself: lost, it is made anew for the next command.
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use redis::{
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     endpoint::Endpoint,
@@ -40,6 +41,8 @@ pub(super) struct Connection {
     endpoint: Arc<Endpoint>,
     name: String,
     config: AsyncConnectionConfig,
+    /// How long connecting may take from the first to the last step, in a cluster to all its nodes.
+    patience: Duration,
     slot: Mutex<Slot>,
 }
 
@@ -68,7 +71,8 @@ impl Connection {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(connect_timeout))
             .set_response_timeout(Some(response_timeout));
-        Self { name: endpoint.to_string(), endpoint, config, slot: Mutex::default() }
+        let patience = connect_timeout + response_timeout;
+        Self { name: endpoint.to_string(), endpoint, config, patience, slot: Mutex::default() }
     }
 
     /// Carries a command out, on the node that has its keys.
@@ -121,10 +125,12 @@ impl Connection {
         }
     }
 
-    /// Explains an error, and takes the connection out of use if it is the cause.
+    /// Explains an error, and takes the connection out of use if it is the cause. The connection to a cluster stays when a
+    /// node does not answer: it minds its nodes itself, and others do answer.
     async fn explain(&self, error: &redis::RedisError, generation: u64) -> Failure {
         let failure = Failure::of_command(error, &self.name);
-        if failure.connection_is_over {
+        let one_silent_node = error.is_timeout() && matches!(*self.endpoint, Endpoint::Cluster { .. });
+        if failure.connection_is_over && !one_silent_node {
             let mut slot = self.slot.lock().await;
             if slot.generation == generation {
                 slot.live = None;
@@ -144,19 +150,18 @@ impl Connection {
         {
             return Err(failure.clone());
         }
-        match self.connect().await {
-            Ok(live) => {
+        let failure = match timeout(self.patience, self.connect()).await {
+            Ok(Ok(live)) => {
                 slot.generation += 1;
                 slot.failed = None;
                 slot.live = Some(live.clone());
-                Ok((live, slot.generation))
+                return Ok((live, slot.generation));
             }
-            Err(error) => {
-                let failure = Failure::of_connecting(&error, &self.name);
-                slot.failed = Some((Instant::now(), failure.clone()));
-                Err(failure)
-            }
-        }
+            Ok(Err(error)) => Failure::of_connecting(&error, &self.name),
+            Err(_) => Failure::of_connecting(&io::Error::from(io::ErrorKind::TimedOut).into(), &self.name),
+        };
+        slot.failed = Some((Instant::now(), failure.clone()));
+        Err(failure)
     }
 
     async fn connect(&self) -> RedisResult<Live> {
@@ -165,6 +170,10 @@ impl Connection {
                 client.get_multiplexed_async_connection_with_config(&self.config).await.map(Live::Single)
             }
             Endpoint::Cluster { client, .. } => client.get_async_connection().await.map(Live::Cluster),
+            Endpoint::Sentinel { client, .. } => {
+                let master = client.lock().await.get_async_connection_with_config(&self.config).await;
+                master.map(Live::Single)
+            }
         }
     }
 }

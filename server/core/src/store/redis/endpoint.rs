@@ -1,12 +1,14 @@
-//! The server, or the cluster, that a URL names.
+//! The server that a URL names, or the cluster, or the sentinels that know the server.
 
 use std::{fmt, time::Duration};
 
 use redis::{
-    Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates, TlsMode,
     cluster::{ClusterClient, ClusterClientBuilder},
     io::tcp::TcpSettings,
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
+use tokio::sync::Mutex;
 
 use super::settings::RedisSettings;
 use crate::store::StoreError;
@@ -20,8 +22,13 @@ const LONGEST_CLUSTER_PAUSE: u64 = 200;
 /// Shortest such pause, in milliseconds.
 const SHORTEST_CLUSTER_PAUSE: u64 = 10;
 
+/// Where sentinels listen when the URL does not say.
+const SENTINEL_PORT: u16 = 26_379;
+
 const FORMS: &str = "write redis://[user:password@]host[:port][/database], rediss://… for TLS, unix:///path/to/socket, \
-     or redis+cluster://[user:password@]host[:port],host[:port]… for Redis Cluster, with percent-encoded passwords";
+     redis+cluster://[user:password@]host[:port],host[:port]… for Redis Cluster, or \
+     redis+sentinel://[user:password@]host[:port],host[:port]…/master-name[/database] for Redis Sentinel, with \
+     percent-encoded passwords";
 
 /// What a URL names, ready to be connected to.
 pub(super) enum Endpoint {
@@ -33,6 +40,13 @@ pub(super) enum Endpoint {
         client: Box<ClusterClient>,
         /// One client for each named node, for what any node can do.
         nodes: Vec<Client>,
+    },
+    /// The master that sentinels agree on.
+    Sentinel {
+        /// Asks the sentinels.
+        client: Box<Mutex<SentinelClient>>,
+        /// The sentinels and the master's name.
+        name: String,
     },
 }
 
@@ -49,17 +63,18 @@ impl Endpoint {
         if scheme.starts_with("rediss") || scheme.starts_with("valkeys") {
             choose_tls_provider();
         }
-        match scheme.strip_suffix("+cluster") {
-            None => Ok(Self::Single(Box::new(client_of(&settings.url, settings)?))),
-            Some(node_scheme) => Self::cluster(node_scheme, rest, settings),
-        }
-    }
-
-    fn cluster(scheme: &str, rest: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
         let (login, hosts) = match rest.rsplit_once('@') {
             Some((login, hosts)) => (format!("{login}@"), hosts),
             None => (String::new(), rest),
         };
+        match scheme.split_once('+') {
+            Some((scheme, "cluster")) => Self::cluster(scheme, &login, hosts, settings),
+            Some((scheme, "sentinel")) => Self::sentinel(scheme, &login, hosts, settings),
+            _ => Ok(Self::Single(Box::new(client_of(&settings.url, settings)?))),
+        }
+    }
+
+    fn cluster(scheme: &str, login: &str, hosts: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
         if hosts.contains(['/', '?', '#']) {
             return Err(unreadable(
                 &"a cluster has no databases and no options, only hosts with commas between",
@@ -81,11 +96,54 @@ impl Endpoint {
         Ok(Self::Cluster { client: Box::new(client), nodes })
     }
 
-    /// Clients of single servers that can tell what is published anywhere in the endpoint.
-    pub(super) fn listening_posts(&self) -> &[Client] {
+    /// User and password are those of the master: sentinels are asked without.
+    fn sentinel(scheme: &str, login: &str, rest: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
+        let mut parts = rest.splitn(3, '/');
+        let hosts = parts.next().unwrap_or_default();
+        let Some(master) = parts.next().filter(|master| !master.is_empty()) else {
+            return Err(unreadable(&"it does not say the master's name"));
+        };
+        let sentinels =
+            hosts.split(',').map(|host| sentinel_address(scheme, host)).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<String> = sentinels.iter().map(ToString::to_string).collect();
+        let database = parts.next().unwrap_or_default();
+        let info = connection_info(&format!("{scheme}://{login}master/{database}"))?;
+
+        let mut builder = SentinelClientBuilder::new(sentinels, master, SentinelServerType::Master)
+            .map_err(|error| unreadable(&error))?
+            .set_client_to_redis_db(info.redis_settings().db())
+            .set_client_to_redis_tcp_settings(tcp_settings(settings.response_timeout));
+        if let Some(user) = info.redis_settings().username() {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = info.redis_settings().password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+        }
+        if let Some(certificates) = certificates(settings) {
+            builder = builder
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates);
+        }
+        let client = builder.build().map_err(|error| unreadable(&error))?;
+        Ok(Self::Sentinel {
+            client: Box::new(Mutex::new(client)),
+            name: format!("{}/{master}", names.join(",")),
+        })
+    }
+
+    /// A client of one server that can tell what is published anywhere in the endpoint. In a cluster any node can: they
+    /// take turns.
+    pub(super) async fn listening_post(&self, turn: usize) -> RedisResult<Client> {
         match self {
-            Self::Single(client) => std::slice::from_ref(client.as_ref()),
-            Self::Cluster { nodes, .. } => nodes,
+            Self::Single(client) => Ok(client.as_ref().clone()),
+            Self::Cluster { nodes, client: _ } => {
+                let node = nodes.get(turn % nodes.len().max(1)).cloned();
+                node.ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "the cluster has no nodes").into())
+            }
+            Self::Sentinel { client, .. } => client.lock().await.async_get_client().await,
         }
     }
 }
@@ -93,17 +151,38 @@ impl Endpoint {
 /// Hosts and ports, without user and password.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, client) in self.listening_posts().iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            write!(f, "{comma}{}", client.get_connection_info().addr())?;
+        match self {
+            Self::Single(client) => client.get_connection_info().addr().fmt(f),
+            Self::Cluster { nodes, .. } => {
+                let names: Vec<String> =
+                    nodes.iter().map(|node| node.get_connection_info().addr().to_string()).collect();
+                f.write_str(&names.join(","))
+            }
+            Self::Sentinel { name, .. } => f.write_str(name),
         }
-        Ok(())
     }
 }
 
+fn sentinel_address(scheme: &str, host: &str) -> Result<ConnectionAddr, StoreError> {
+    let given = connection_info(&format!("{scheme}://{host}"))?.addr().clone();
+    if host.ends_with(':') || host.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
+        return Ok(given);
+    }
+    Ok(match given {
+        ConnectionAddr::Tcp(host, _) => ConnectionAddr::Tcp(host, SENTINEL_PORT),
+        ConnectionAddr::TcpTls { host, insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port: SENTINEL_PORT, insecure, tls_params }
+        }
+        other => other,
+    })
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo, StoreError> {
+    url.into_connection_info().map_err(|error| unreadable(&error))
+}
+
 fn client_of(url: &str, settings: &RedisSettings) -> Result<Client, StoreError> {
-    let info: ConnectionInfo = url.into_connection_info().map_err(|error| unreadable(&error))?;
-    let info = info.set_tcp_settings(tcp_settings(settings.response_timeout));
+    let info = connection_info(url)?.set_tcp_settings(tcp_settings(settings.response_timeout));
     let client = match certificates(settings) {
         Some(certificates) => Client::build_with_tls(info, certificates),
         None => Client::open(info),
@@ -150,6 +229,8 @@ mod tests {
             ("unix:///tmp/redis.sock", "/tmp/redis.sock"),
             ("redis+cluster://a:1,b,[::1]:3", "a:1,b:6379,::1:3"),
             ("rediss+cluster://u:p%2Fq@a:1,b:2", "a:1,b:2"),
+            ("redis+sentinel://u:p@a,b:1/main/2", "a:26379,b:1/main"),
+            ("rediss+sentinel://a/main", "a:26379/main"),
         ] {
             match endpoint(url) {
                 Ok(endpoint) => assert_eq!(endpoint.to_string(), shown, "{url}"),
@@ -171,6 +252,9 @@ mod tests {
             "redis://:hunter2@cache/database",
             "redis+cluster://:hunter2@a:1,b:2/3",
             "redis+cluster://:hunter2@",
+            "redis+sentinel://:hunter2@a:1",
+            "redis+sentinel://:hunter2@a:1/main/database",
+            "redis+nothing://:hunter2@a:1",
         ] {
             let error = endpoint(url).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains("write redis://"), "{url}: {error}");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use redis::{Client, Msg, RedisResult, aio::PubSub};
+use redis::{Msg, RedisResult, aio::PubSub};
 use tokio::{sync::broadcast, task::JoinHandle, time::timeout};
 
 use super::{
@@ -50,11 +50,10 @@ impl Drop for Events {
     }
 }
 
-/// In a cluster any node tells what is published on all of them; the nodes take turns when one cannot be reached.
 async fn listen_for_ever(endpoint: Arc<Endpoint>, patience: Duration, sender: broadcast::Sender<StoreEvent>) {
     let mut pause = SHORTEST_PAUSE;
-    for client in endpoint.listening_posts().iter().cycle() {
-        match timeout(patience, subscribe(client)).await {
+    for turn in (0..usize::MAX).cycle() {
+        match timeout(patience, subscribe(&endpoint, turn)).await {
             Ok(Ok(subscription)) => {
                 pause = SHORTEST_PAUSE;
                 let _ = sender.send(StoreEvent::Missed);
@@ -69,8 +68,8 @@ async fn listen_for_ever(endpoint: Arc<Endpoint>, patience: Duration, sender: br
     }
 }
 
-async fn subscribe(client: &Client) -> RedisResult<PubSub> {
-    let mut subscription = client.get_async_pubsub().await?;
+async fn subscribe(endpoint: &Endpoint, turn: usize) -> RedisResult<PubSub> {
+    let mut subscription = endpoint.listening_post(turn).await?.get_async_pubsub().await?;
     subscription.subscribe(&[WORK_CHANNEL, ADMISSION_CHANNEL]).await?;
     Ok(subscription)
 }

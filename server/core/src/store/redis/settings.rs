@@ -15,9 +15,10 @@ pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Where Redis is, and how long to wait for it.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, `unix:///path/to/socket`, or for
-    /// Redis Cluster `redis+cluster://[user:password@]host[:port],host[:port]…` and `rediss+cluster://…`, which name
-    /// some of its nodes. Characters with a meaning in URLs are percent-encoded.
+    /// `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:///path/to/socket`. For Redis
+    /// Cluster `redis+cluster://[user:password@]host[:port],host[:port]…`, which names some of its nodes; for Redis
+    /// Sentinel `redis+sentinel://[user:password@]host[:port],host[:port]…/master-name[/database]`, which names the
+    /// sentinels (`rediss+cluster`, `rediss+sentinel` with TLS). Characters with a meaning in URLs are percent-encoded.
     pub url: String,
     /// How long a command may take before [`StoreError::Unavailable`](crate::StoreError::Unavailable).
     pub response_timeout: Duration,
