@@ -37,7 +37,7 @@ lint: lint-rust lint-proto lint-lua ## Check format, lints, documentation, proto
 lint-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 .PHONY: lint-proto
 lint-proto: test-tools
@@ -53,4 +53,4 @@ format: ## Format all code
 
 .PHONY: docs
 docs: ## Build the API documentation
-	$(CARGO) doc --workspace --no-deps
+	$(CARGO) doc --workspace --no-deps --document-private-items

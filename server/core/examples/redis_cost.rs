@@ -13,17 +13,7 @@ use inrush_core::{
         redis::{RedisSettings, RedisStore},
     },
 };
-
-use crate::redis_server::RedisServer;
-
-#[path = "../tests/support/redis_server.rs"]
-#[expect(
-    clippy::expect_used,
-    clippy::panic,
-    dead_code,
-    reason = "shared with tests, which may give up at once and use all of it"
-)]
-mod redis_server;
+use inrush_e2e::redis_server::RedisServer;
 
 /// Tickets per operation and batch size.
 const TICKETS: u64 = 100_000;

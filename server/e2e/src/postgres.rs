@@ -3,7 +3,6 @@
 
 use std::{
     env,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -11,6 +10,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::sync::OnceCell;
+
+use crate::port::free_port;
 
 /// Names a server to use instead of starting one. Its user must be allowed to create databases.
 const URL_VARIABLE: &str = "INRUSH_TEST_POSTGRES_URL";
@@ -57,7 +58,7 @@ impl Postgres {
         binaries.initialise(&folder)?;
         let mut attempt = 1;
         let port = loop {
-            let port = free_port()?;
+            let port = free_port();
             match binaries.start(&folder, port) {
                 Ok(()) => break port,
                 Err(_) if attempt < PORT_ATTEMPTS => attempt += 1,
@@ -195,8 +196,4 @@ fn run(command: &mut Command) -> anyhow::Result<String> {
         .with_context(|| format!("running {:?}", command.get_program()))?;
     ensure!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("looking for a free port")?.local_addr()?.port())
 }

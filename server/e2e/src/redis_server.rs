@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -11,6 +10,8 @@ use std::{
 
 use redis::{FromRedisValue, cmd};
 use tempfile::TempDir;
+
+use crate::port::free_port;
 
 /// Names another `redis-server` (or `valkey-server`) than the one found in `PATH`.
 const BINARY: &str = "INRUSH_TEST_REDIS_SERVER";
@@ -30,7 +31,7 @@ pub struct RedisServer {
     process: Option<Child>,
     folder: TempDir,
     port: u16,
-    config: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 impl RedisServer {
@@ -41,17 +42,17 @@ impl RedisServer {
 
     /// Starts a server with lines of configuration of its own, for example `("appendonly", "yes")`.
     pub async fn start_with(config: &[(&str, &str)]) -> Self {
-        let config: Vec<(String, String)> =
-            config.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let arguments: Vec<String> =
+            config.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]).collect();
         for _ in 0..START_ATTEMPTS {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let mut server = Self { process: None, folder, port: free_port(), config: config.clone() };
+            let mut server = Self { process: None, folder, port: free_port(), arguments: arguments.clone() };
             if server.try_start().await {
                 return server;
             }
         }
         panic!(
-            "redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {config:?}"
+            "redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {arguments:?}"
         );
     }
 
@@ -97,22 +98,11 @@ impl RedisServer {
         let mut command = Command::new(binary());
         command
             .current_dir(self.folder.path())
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-                "--save",
-                "",
-                "--loglevel",
-                "warning",
-            ])
+            .args(&self.arguments)
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a file of our own"))
             .stdout(log);
-        for (name, value) in &self.config {
-            command.args([format!("--{name}"), value.clone()]);
-        }
         self.process = Some(command.spawn().unwrap_or_else(|error| no_binary(&error)));
         let started = Instant::now();
         loop {
@@ -148,16 +138,16 @@ pub struct RedisCluster {
 impl RedisCluster {
     /// Starts the nodes, shares the slots among them and waits until all agree that the cluster is whole.
     pub async fn start() -> Self {
-        let mut nodes = Vec::new();
+        let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             let bus = free_port().to_string();
             nodes.push(RedisServer::start_with(&[("cluster-enabled", "yes"), ("cluster-port", &bus)]).await);
+            buses.push(bus);
             let port = nodes[0].port().to_string();
             let node = nodes.last().expect("just pushed");
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &nodes.len().to_string()]).await;
             if nodes.len() > 1 {
-                let first_bus = &nodes[0].config[1].1;
-                node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, first_bus]).await;
+                node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &buses[0]]).await;
             }
         }
         let cluster = Self { nodes };
@@ -200,7 +190,8 @@ impl RedisCluster {
     }
 }
 
-fn binary() -> PathBuf {
+/// The program that is a server.
+pub fn binary() -> PathBuf {
     std::env::var_os(BINARY).map_or_else(|| PathBuf::from("redis-server"), PathBuf::from)
 }
 
@@ -209,9 +200,4 @@ fn no_binary(error: &io::Error) -> ! {
         "cannot start {}: {error}; run `make test-tools` to install redis-server, or name one in {BINARY}",
         binary().display()
     )
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }

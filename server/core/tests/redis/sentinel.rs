@@ -6,10 +6,11 @@ use std::{
 };
 
 use inrush_core::StoreError;
+use inrush_e2e::port::free_port;
 use tempfile::TempDir;
 
 use crate::{
-    redis_server::{RedisServer, binary, free_port},
+    redis_server::{RedisServer, binary},
     support::eventually,
 };
 

@@ -2,8 +2,7 @@
 //! operation, and scripts broken on purpose to prove that both would notice.
 #![cfg(test)]
 
-#[path = "../support/redis_server.rs"]
-mod redis_server;
+use inrush_e2e::redis_server;
 
 mod backend;
 mod conformance;

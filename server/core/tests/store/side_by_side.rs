@@ -38,8 +38,11 @@ const THREADS: u64 = 2;
 /// Scenarios between two looks at how many operations there have been.
 const SCENARIOS_AT_ONCE: u32 = 50;
 
-/// Attempts to make a failing scenario smaller.
-const SHRINKING_STEPS: u32 = 3000;
+/// Attempts to make a failing scenario smaller …
+const SHRINKING_STEPS: u32 = 20_000;
+
+/// … and milliseconds that they may take: long lines are slow to fill.
+const SHRINKING_LIMIT_MS: u32 = 60_000;
 
 fn number_from(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
@@ -63,6 +66,7 @@ fn runner(seed: u64, round: u64, shrinking_steps: u32) -> TestRunner {
     let config = Config {
         cases: SCENARIOS_AT_ONCE,
         max_shrink_iters: shrinking_steps,
+        max_shrink_time: SHRINKING_LIMIT_MS,
         failure_persistence: None,
         ..Config::default()
     };

@@ -27,7 +27,7 @@ pub(crate) struct DemoArgs {
     /// How many units there are.
     #[arg(long, value_name = "UNITS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     stock: u32,
-    /// Where the line is kept: memory: or redis://HOST[:PORT][/DB] [default: memory:].
+    /// Where the line is kept: memory: or redis://HOST:PORT/DB [default: memory:].
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Orders per second the order system can take; 0 for as many as its database can.

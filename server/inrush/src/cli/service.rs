@@ -140,7 +140,7 @@ struct TlsFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Store")]
 struct StoreFlags {
-    /// Where lines are kept: memory: or redis://HOST[:PORT][/DB] [default: memory:].
+    /// Where lines are kept: memory: or redis://HOST:PORT/DB [default: memory:].
     ///
     /// A URL with a password does not belong on a command line: set INRUSH_STORE_URL or store.url.
     #[arg(long, value_name = "URL")]

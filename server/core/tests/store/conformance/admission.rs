@@ -316,7 +316,7 @@ fn hash_of(buyer: &str) -> u32 {
 async fn the_hashes_of_admitted_buyers_are_listed(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(3)).await;
     let listed = async |sale: &Sale, after| sale.store.admitted_buyers(&sale.id, after).await.unwrap();
-    assert_eq!(listed(&sale, 0).await, []);
+    assert_eq!(listed(&sale, 0).await, Vec::<u32>::new());
     sale.admit(&[wish("ann", 1), wish("ann", 1), wish("bob", 9), wish("cleo", 1)]).await;
     sale.cancel(&[1]).await;
     sale.claim(1).await;
@@ -326,7 +326,7 @@ async fn the_hashes_of_admitted_buyers_are_listed(world: World) {
         assert_eq!(listed(&sale, after).await, all[usize::try_from(after).unwrap()..]);
     }
     for after in [4, 65_536, 1 << 32] {
-        assert_eq!(listed(&sale, after).await, []);
+        assert_eq!(listed(&sale, after).await, Vec::<u32>::new());
     }
     sale.close().await;
     assert_eq!(listed(&sale, 1).await, all[1..]);

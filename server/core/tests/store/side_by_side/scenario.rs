@@ -22,6 +22,9 @@ const LONG_LINES: u32 = 8;
 /// Where a long line ends, and how many at its end are not worked off: on both sides of the first cut, at 4096.
 const LONG_LINE: std::ops::Range<u64> = 4080..4130;
 
+/// Most operations of a scenario.
+const LONGEST: usize = 120;
+
 /// Which scenarios are made.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mix {
@@ -160,7 +163,7 @@ impl fmt::Debug for Operation {
 
 /// Random scenarios.
 pub(super) fn scenarios(mix: Mix) -> impl Strategy<Value = Scenario> {
-    (settings(), long_line(mix), vec(operation(), 20..100)).prop_map(
+    (settings(), long_line(mix), vec(operation(), 1..=LONGEST)).prop_map(
         |(mut settings, long_line, operations)| {
             if let Some(LongLine { tickets, .. }) = long_line {
                 settings.stock = settings.stock.map(|stock| stock + tickets);
@@ -184,7 +187,7 @@ fn long_line(mix: Mix) -> impl Strategy<Value = Option<LongLine>> {
 /// Settings of a sale that works from the start; what stops it comes as a change.
 fn settings() -> impl Strategy<Value = SaleSettings> {
     let stock = option::weighted(0.7, units_of_a_sale());
-    (stock, option::of(units_of_a_sale()), 1_u64..=4, option::weighted(0.3, pace()), 1_u32..=3, lease())
+    (stock, option::of(units_of_a_sale()), 1_u64..=4, option::weighted(0.3, pace()), attempts(), lease())
         .prop_map(|(stock, cap, unit_limit, pace, max_attempts, lease)| {
             let cap = if stock.is_none() { cap.or(Some(9)) } else { cap };
             SaleSettings { stock, cap, unit_limit, pace, max_attempts, lease, ..SaleSettings::of_stock(1) }
@@ -216,15 +219,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         18 => claim().prop_map(|max| Operation::Claim { max }),
         16 => vec((lease_of_a_worker(), answer()), 0..5).prop_map(Operation::Settle),
         14 => advance().prop_map(|millis| Operation::Advance { millis }),
-        9 => vec(back(), 0..6).prop_map(Operation::Cancel),
+        9 => tickets().prop_map(Operation::Cancel),
         1 => (0_u64..40, 1_u64..120).prop_map(|(from, count)| Operation::Cancel((from..from + count).map(Back).collect())),
         6 => Just(Operation::Recover),
-        5 => vec(back(), 0..8).prop_map(Operation::LookUp),
+        5 => tickets().prop_map(Operation::LookUp),
         5 => vec(lease_of_a_worker(), 0..5).prop_map(Operation::Extend),
-        5 => vec(back(), 0..5).prop_map(Operation::Release),
-        4 => vec(back(), 0..8).prop_map(Operation::Redrive),
-        3 => vec(back(), 0..8).prop_map(Operation::Discard),
-        3 => (back(), 0_usize..6).prop_map(|(after, limit)| Operation::DeadLetters { after, limit }),
+        5 => tickets().prop_map(Operation::Release),
+        4 => tickets().prop_map(Operation::Redrive),
+        3 => tickets().prop_map(Operation::Discard),
+        6 => (back(), 0_usize..6).prop_map(|(after, limit)| Operation::DeadLetters { after, limit }),
         7 => (change(), version()).prop_map(|(change, version)| Operation::Change { change, version }),
         1 => Just(Operation::CreateAgain),
         1 => prop_oneof![2 => Just(Operation::Close), 1 => Just(Operation::Delete)],
@@ -250,6 +253,21 @@ fn claim() -> impl Strategy<Value = usize> {
 
 fn back() -> impl Strategy<Value = Back> {
     prop_oneof![5 => 0_u64..12, 2 => 12_u64..80].prop_map(Back)
+}
+
+/// Some tickets, the first of them sometimes twice.
+fn tickets() -> impl Strategy<Value = Vec<Back>> {
+    (vec(back(), 0..6), mostly_off()).prop_map(|(mut tickets, twice)| {
+        if twice {
+            tickets.extend(tickets.first().copied());
+        }
+        tickets
+    })
+}
+
+/// Mostly few, so that many tickets die.
+fn attempts() -> impl Strategy<Value = u32> {
+    prop_oneof![2 => Just(1), 1 => 1_u32..=4]
 }
 
 fn lease_of_a_worker() -> impl Strategy<Value = Lease> {
@@ -296,7 +314,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => units_of_a_sale().prop_map(Change::Stock),
         2 => option::of(units_of_a_sale()).prop_map(Change::Cap),
         1 => (1_u64..=4).prop_map(Change::UnitLimit),
-        1 => (1_u32..=4).prop_map(Change::MaxAttempts),
+        1 => attempts().prop_map(Change::MaxAttempts),
         1 => lease().prop_map(Change::Lease),
         2 => option::of(pace()).prop_map(Change::Pace),
         1 => mostly_off().prop_map(Change::HoldAdmission),
