@@ -52,14 +52,14 @@ if wanted > 0 and sale.retrying_tickets > 0 then
             seqs[i] = tonumber(member)
         end
         for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
-            local state, _, attempt, entry = decode_record(record or '')
-            local units = state == 'W' and units_of(entry)
+            local state, _, attempt, start = decode_record(record or '')
+            local units = state == 'W' and units_of(record, start)
             if not units then
                 return corrupt('ticket ' .. digits(seqs[i]) .. ' is due for a retry and has no record')
             end
             add_to(sale, 'retrying', -1, -units)
             move(sale, 'waiting', 'in_flight', 1, units)
-            take(seqs[i], attempt + 1, record_head('P', fence, attempt + 1), entry)
+            take(seqs[i], attempt + 1, record_head('P', fence, attempt + 1), string.sub(record, start))
         end
         wanted = wanted - #retries_over
     end

@@ -24,14 +24,14 @@ local records = redis.call('HMGET', KEYS[2], unpack(seqs))
 local reasons = redis.call('HMGET', KEYS[4], unpack(seqs))
 local reply = { DONE }
 for i, seq in ipairs(seqs) do
-    local state, _, attempt, entry = decode_record(records[i] or '')
+    local state, _, attempt, start = decode_record(records[i] or '')
     if state ~= 'D' or not reasons[i] then
         return corrupt('ticket ' .. digits(seq) .. ' is listed as dead and has no record of it')
     end
     local size = #reply
     reply[size + 1] = seq
     reply[size + 2] = attempt
-    reply[size + 3] = entry
+    reply[size + 3] = string.sub(records[i], start)
     reply[size + 4] = reasons[i]
 end
 return reply

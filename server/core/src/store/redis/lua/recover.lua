@@ -31,12 +31,12 @@ if #ended > 0 then
         seqs[i] = tonumber(member)
     end
     for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
-        local state, fence, attempt, entry = decode_record(record or '')
-        local units = state == 'P' and units_of(entry)
+        local state, fence, attempt, start = decode_record(record or '')
+        local units = state == 'P' and units_of(record, start)
         if not units then
             return corrupt('ticket ' .. digits(seqs[i]) .. ' has a lease and no record')
         end
-        if try_again(sale, changes, seqs[i], fence, attempt, entry, units, now, NO_ANSWER) then
+        if try_again(sale, changes, seqs[i], fence, attempt, string.sub(record, start), units, now, NO_ANSWER) then
             dead = dead + 1
         else
             reclaimed = reclaimed + 1

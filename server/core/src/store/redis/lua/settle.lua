@@ -40,16 +40,17 @@ local ordered_tickets, ordered_units, rejected_tickets, rejected_units = 0, 0, 0
 for i = 1, settlements do
     local at = FIXED_ARGS + 5 * i - 4
     local seq, wanted_fence, kind = seqs[i], tonumber(ARGV[at + 1]), ARGV[at + 2]
-    local state, fence, attempt, entry = decode_record(records[i] or '')
+    local record = records[i] or ''
+    local state, fence, attempt, start = decode_record(record)
     local result = STALE
     if state == 'P' and fence == wanted_fence and not settled[seq] then
-        local units = units_of(entry)
+        local units = units_of(record, start)
         if not units then
             return corrupt('the record of ticket ' .. seq .. ' cannot be read')
         end
         settled[seq] = true
         if kind == 'T' then
-            local due = now + tonumber(ARGV[at + 3])
+            local due, entry = now + tonumber(ARGV[at + 3]), string.sub(record, start)
             local dead = try_again(sale, changes, tonumber(seq), fence, attempt, entry, units, due, ARGV[at + 4])
             result = dead and DEAD or WAITING
         else

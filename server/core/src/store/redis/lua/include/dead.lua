@@ -7,14 +7,14 @@
 local function dead_among(words, claimed)
     local dead, seen = {}, {}
     for i, record in ipairs(redis.call('HMGET', claimed, unpack(words))) do
-        local state, _, _, entry = decode_record(record or '')
+        local state, _, _, start = decode_record(record or '')
         if state == 'D' and not seen[words[i]] then
-            local units = units_of(entry)
+            local units = units_of(record, start)
             if not units then
                 return nil
             end
             seen[words[i]] = true
-            dead[#dead + 1] = { word = words[i], entry = entry, units = units, place = i }
+            dead[#dead + 1] = { word = words[i], entry = string.sub(record, start), units = units, place = i }
         end
     end
     return dead

@@ -1,13 +1,14 @@
--- The units of an encoded entry, a base-128 varint at its start, little end first, and where the rest starts. Nil when
--- there is none.
-local function units_of(entry)
-    local byte = string.byte(entry)
+-- The units of the encoded entry that starts at a place of a text (at its beginning if none is given), a base-128 varint,
+-- little end first; and where the rest of the entry starts. Nil when there is none.
+local function units_of(text, start)
+    start = start or 1
+    local byte = string.byte(text, start)
     if byte and byte < 128 then
-        return byte, 2
+        return byte, start + 1
     end
     local units, scale = 0, 1
-    for at = 1, 8 do
-        byte = string.byte(entry, at)
+    for at = start, start + 7 do
+        byte = string.byte(text, at)
         if not byte then
             return nil
         end

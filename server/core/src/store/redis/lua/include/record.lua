@@ -6,13 +6,13 @@ local function record_head(state, fence, attempt)
     return state .. digits(fence) .. ':' .. digits(attempt) .. ':'
 end
 
--- State, fence, attempt and entry; nothing when the text is no record.
+-- State, fence and attempt, and where the entry starts; nothing when the text is no record.
 local function decode_record(record)
     local state, fence, attempt, start = string.match(record, '^([PWD])(%d+):(%d+):()')
     if not state then
         return nil
     end
-    return state, tonumber(fence), tonumber(attempt), string.sub(record, start)
+    return state, tonumber(fence), tonumber(attempt), start
 end
 
 -- A number as a member of a sorted set: as wide as the largest, so that ties are ordered by number.
