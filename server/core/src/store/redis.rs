@@ -58,7 +58,7 @@ pub use self::{
 
 /// How often a call is made again because the line had moved on. A line moves past two segments, 8,192 tickets, between
 /// two calls only if this process was asleep.
-const MOST_GUESSES: usize = 5;
+const MOST_CORRECTIONS: usize = 5;
 
 /// Keeps sales in Redis.
 pub struct RedisStore {
@@ -144,7 +144,7 @@ impl RedisStore {
         lay_out: impl Fn(LineState) -> Result<Call<'a>, StoreError>,
     ) -> Result<(LineState, Reply), StoreError> {
         let mut guess = self.shared.guesses.of(sale);
-        for _ in 0..MOST_GUESSES {
+        for _ in 0..MOST_CORRECTIONS {
             let mut reply = self.run(&lay_out(guess)?).await?;
             let code = reply.code()?;
             if code == Code::NoSale {

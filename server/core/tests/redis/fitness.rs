@@ -1,9 +1,12 @@
 //! Servers that do not fit, and servers that keep what they are told.
 
+use std::fs;
+
 use inrush_core::{
     SaleSettings, Store, StoreError,
     store::{Durability, redis::RedisSettings},
 };
+use inrush_e2e::port::free_port;
 
 use crate::{
     redis_server::{RedisCluster, RedisServer},
@@ -107,4 +110,30 @@ async fn a_sale_that_does_not_want_the_disk_is_promised_memory_only() {
     let store = connect(&server.url()).await;
     let sale = create(&store, &SaleSettings::of_stock(9)).await;
     assert_eq!(enqueue(&store, &sale, "a").await.unwrap().durability, Durability::Memory);
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_trusted_by_its_authority_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let port = free_port().to_string();
+    let _server = RedisServer::start_with(&[
+        ("tls-port", &port),
+        ("tls-cert-file", certificate.to_str().unwrap()),
+        ("tls-key-file", key.to_str().unwrap()),
+        ("tls-auth-clients", "no"),
+    ])
+    .await;
+    let settings = RedisSettings::new(format!("rediss://127.0.0.1:{port}"));
+    let stranger = connect_with(settings.clone()).await;
+    let error = stranger.check().await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+    let store =
+        connect_with(RedisSettings { authority: Some(made.cert.pem().into_bytes()), ..settings }).await;
+    assert_eq!(store.check().await, Ok(()));
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert!(enqueue(&store, &sale, "a").await.is_ok());
 }

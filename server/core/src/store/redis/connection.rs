@@ -86,7 +86,7 @@ impl Connection {
             let again = match failure.certainty {
                 Certainty::NotYet => true,
                 Certainty::Lost => repeat == Repeat::Harmless,
-                Certainty::UnknownScript | Certainty::Settled => false,
+                Certainty::UnknownScript | Certainty::Final => false,
             };
             match pauses.next() {
                 Some(&pause) if again => tokio::time::sleep(pause).await,

@@ -28,7 +28,7 @@ pub(super) enum Certainty {
     /// The connection broke: it may have been carried out.
     Lost,
     /// It failed, or nobody answers in time; another try would not help now.
-    Settled,
+    Final,
 }
 
 impl Failure {
@@ -39,17 +39,17 @@ impl Failure {
             ErrorKind::Extension => Self::answered_with_code(error.code().unwrap_or_default(), error, server),
             ErrorKind::AuthenticationFailed => Self::denied(error),
             ErrorKind::Io if error.is_timeout() => Self {
-                certainty: Certainty::Settled,
+                certainty: Certainty::Final,
                 connection_is_over: true,
                 error: unavailable(server, &"no answer in time"),
             },
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self {
-                certainty: Certainty::Settled,
+                certainty: Certainty::Final,
                 connection_is_over: true,
                 error: StoreError::Corrupt(format!("{server} does not speak the Redis protocol: {error}")),
             },
             ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => Self {
-                certainty: Certainty::Settled,
+                certainty: Certainty::Final,
                 connection_is_over: false,
                 error: StoreError::Unsuitable(error.to_string()),
             },
@@ -68,10 +68,10 @@ impl Failure {
     pub(super) fn of_connecting(error: &RedisError, server: &str) -> Self {
         match Self::of_command(error, server) {
             Self { error: error @ StoreError::Unsuitable(_), .. } => {
-                Self { certainty: Certainty::Settled, connection_is_over: false, error }
+                Self { certainty: Certainty::Final, connection_is_over: false, error }
             }
-            Self { certainty: Certainty::Settled, .. } => Self {
-                certainty: Certainty::Settled,
+            Self { certainty: Certainty::Final, .. } => Self {
+                certainty: Certainty::Final,
                 connection_is_over: false,
                 error: unavailable(server, error),
             },
@@ -116,7 +116,7 @@ impl Failure {
             CORRUPT => StoreError::Corrupt(detail.to_owned()),
             _ => StoreError::Corrupt(format!("{server} answers with {error}")),
         };
-        Self { certainty: Certainty::Settled, connection_is_over: false, error }
+        Self { certainty: Certainty::Final, connection_is_over: false, error }
     }
 
     fn not_yet(error: &RedisError, server: &str, connection_is_over: bool) -> Self {
@@ -125,7 +125,7 @@ impl Failure {
 
     fn denied(error: &RedisError) -> Self {
         Self {
-            certainty: Certainty::Settled,
+            certainty: Certainty::Final,
             connection_is_over: false,
             error: StoreError::Unsuitable(format!(
                 "Redis denies access ({}): check user and password in the Redis URL and the rights of that user, for \
@@ -185,6 +185,6 @@ mod tests {
         assert_eq!(Failure::of_connecting(&broken, "cache").certainty, Certainty::NotYet);
         let silent = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         let failure = Failure::of_command(&silent, "cache");
-        assert_eq!((failure.certainty, failure.connection_is_over), (Certainty::Settled, true));
+        assert_eq!((failure.certainty, failure.connection_is_over), (Certainty::Final, true));
     }
 }
