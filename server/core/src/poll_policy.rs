@@ -13,8 +13,9 @@ pub const MIN_POLL: Duration = Duration::from_millis(200);
 /// Latest a buyer is asked to come back.
 pub const MAX_POLL: Duration = Duration::from_secs(30);
 
-/// A buyer comes back after this part of the expected wait, so that a wrong guess is corrected some times on the way.
-const PART_OF_WAIT: f64 = 0.25;
+/// A buyer comes back after this part of the expected wait. The wait halves each time, so a wrong guess is corrected some
+/// times on the way, and a buyer asks about log₂(wait / [`MIN_POLL`]) times in all.
+const PART_OF_WAIT: f64 = 0.5;
 
 /// Assumed while nothing was measured yet, in tickets per second.
 const ASSUMED_PACE: f64 = 100.0;
@@ -61,7 +62,7 @@ mod tests {
     fn the_far_ask_seldom_the_near_often_and_nobody_in_step() {
         assert_eq!(poll_after(1, 1_000_000, 0.5), MIN_POLL);
         assert_eq!(poll_after(1_000_000, 1_000_000, 0.5), MAX_POLL);
-        assert_eq!(poll_after(4000, 1_000_000, 0.5), Duration::from_secs(1));
+        assert_eq!(poll_after(4000, 1_000_000, 0.5), Duration::from_secs(2));
         assert!(poll_after(4000, 1_000_000, 0.0) < poll_after(4000, 1_000_000, 1.0));
     }
 
