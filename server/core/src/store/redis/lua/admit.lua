@@ -63,7 +63,7 @@ else
 end
 free = math.max(free, 0)
 
-local now = now_millis(ARGV[1])
+local now = (opens_at or closes_at) and now_millis(ARGV[1]) -- nobody asks for the time of a sale without times
 local refusal = nil -- what everybody gets who is not in line
 if route == 1 then
     refusal = BYPASS
