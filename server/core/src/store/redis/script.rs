@@ -129,6 +129,7 @@ impl ScriptSources {
             "include/pace",
             "include/record",
             "include/reopened",
+            "include/returned",
             "include/sale",
             "include/snapshot",
         ]))

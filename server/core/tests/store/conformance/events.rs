@@ -20,6 +20,8 @@ cases! {
     free_units_are_announced_when_there_were_none,
     a_claim_frees_units_of_a_sale_without_stock,
     a_release_announces_work_for_the_line,
+    a_rejection_announces_work_for_the_line,
+    a_discarded_ticket_announces_work_for_the_line,
     a_redrive_announces_work,
     closing_announces_admission_and_retries,
     looking_announces_nothing,
@@ -145,6 +147,39 @@ async fn a_release_announces_work_for_the_line(world: World) {
     assert_eq!(release(1).await, NOTHING);
     sale.claim(1).await;
     assert_eq!(release(2).await, NOTHING);
+}
+
+async fn a_rejection_announces_work_for_the_line(world: World) {
+    let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
+    sale.fill(3).await;
+    let (first, second) = (sale.claim_one().await, sale.claim_one().await);
+    let reject = async |leased: Leased| {
+        world
+            .announced(&sale, async {
+                let _settled = sale.settle(leased, rejected("no")).await;
+            })
+            .await
+    };
+    assert_eq!(reject(first).await, WORK);
+    assert_eq!(reject(first).await, NOTHING);
+    sale.claim(1).await;
+    assert_eq!(reject(second).await, NOTHING);
+}
+
+async fn a_discarded_ticket_announces_work_for_the_line(world: World) {
+    let settings = SaleSettings { cap: Some(9), max_attempts: 1, ..SaleSettings::of_stock(1) };
+    let sale = world.sale("phone", settings).await;
+    sale.fill(2).await;
+    sale.work_one(retry(0, "dead")).await;
+    let discard = async || {
+        world
+            .announced(&sale, async {
+                let _discarded = sale.discard(&[1]).await;
+            })
+            .await
+    };
+    assert_eq!(discard().await, WORK);
+    assert_eq!(discard().await, NOTHING);
 }
 
 async fn a_redrive_announces_work(world: World) {

@@ -9,7 +9,7 @@
 --! include codes
 --! include dead
 --! include outcome
---! include reopened
+--! include returned
 
 local DISCARDED = 'discarded by an operator'
 
@@ -42,6 +42,6 @@ if #dead > 0 then
     redis.call('HDEL', KEYS[2], unpack(over))
     bury(dead, KEYS[3], KEYS[4])
     save_sale(KEYS[1], sale, stored)
-    announce_if_reopened(sale, free_before, ARGV[1])
+    announce_returned(sale, free_before, ARGV[1])
 end
 return reply

@@ -9,10 +9,9 @@
 
 --! include codes
 --! include ledger
---! include line
 --! include outcome
 --! include record
---! include reopened
+--! include returned
 
 local UNKNOWN, RELEASED, ALREADY_RELEASED = 0, -1, -2
 local CANCELLED, REJECTED, EXPIRED = 5, 6, 7
@@ -62,9 +61,6 @@ if next(released) then
         redis.call('HSET', outcome[1], word, outcome[2])
     end
     save_sale(KEYS[1], sale, stored)
-    announce_if_reopened(sale, free_before, ARGV[1])
-    if sale.closed ~= 1 and line_length(sale) > 0 then
-        announce_work(ARGV[1])
-    end
+    announce_returned(sale, free_before, ARGV[1])
 end
 return reply

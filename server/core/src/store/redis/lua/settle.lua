@@ -12,7 +12,7 @@
 --! include entry
 --! include outcome
 --! include attempt
---! include reopened
+--! include returned
 
 local STALE, WAITING, ORDERED, REJECTED, DEAD = 0, 1, 3, 6, 8
 local FIXED_KEYS, FIXED_ARGS = 6, 2
@@ -82,6 +82,8 @@ if next(settled) then
     move(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
     move(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
     save_sale(KEYS[1], sale, stored)
-    announce_if_reopened(sale, free_before, ARGV[2])
+    if rejected_tickets > 0 then
+        announce_returned(sale, free_before, ARGV[2])
+    end
 end
 return reply
