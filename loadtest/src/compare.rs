@@ -1,0 +1,1 @@
+//! The rush straight at the order system, and through Inrush.

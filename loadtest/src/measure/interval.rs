@@ -1,0 +1,76 @@
+//! A part of a run.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::{code::Code, histogram::encoded, latencies::merge};
+
+/// Significant decimal digits of the latencies of an interval: enough for a picture, and small.
+pub const INTERVAL_DIGITS: u8 = 2;
+
+/// Longest latency that is told apart in an interval, in microseconds: an hour.
+const LONGEST: u64 = 3_600_000_000;
+
+/// What happened during a part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// When it began, since the start of the run.
+    pub start: Duration,
+    /// How many calls ended, by [`Code::index`].
+    pub codes: [u64; Code::ALL.len()],
+    /// How many calls were sent.
+    pub sent: u64,
+    /// The most calls that were in flight at once.
+    pub in_flight: u64,
+    /// Latencies from the planned time of the calls that ended, in microseconds.
+    #[serde(with = "encoded")]
+    pub latencies: Histogram<u64>,
+}
+
+impl Interval {
+    /// An interval without calls.
+    pub fn new(start: Duration) -> Self {
+        #[expect(clippy::expect_used, reason = "the bounds are constants, and right")]
+        let latencies = Histogram::new_with_bounds(1, LONGEST, INTERVAL_DIGITS)
+            .expect("an hour and two digits are valid bounds");
+        Self { start, codes: [0; Code::ALL.len()], sent: 0, in_flight: 0, latencies }
+    }
+
+    /// Counts a call that ended.
+    pub fn count(&mut self, code: Code, from_planned: Duration) {
+        self.codes[code.index()] += 1;
+        self.latencies.saturating_record(u64::try_from(from_planned.as_micros()).unwrap_or(LONGEST).max(1));
+    }
+
+    /// How many calls ended.
+    pub fn ended(&self) -> u64 {
+        self.codes.iter().sum()
+    }
+
+    /// How many calls ended well.
+    pub fn ok(&self) -> u64 {
+        self.codes[Code::Ok.index()]
+    }
+
+    /// Takes in another interval of the same time, of another thread or machine.
+    pub fn merge_parallel(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.add(other);
+    }
+
+    /// Takes in the interval that follows this one.
+    pub fn merge_following(&mut self, other: &Self) {
+        self.in_flight = self.in_flight.max(other.in_flight);
+        self.add(other);
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (count, more) in self.codes.iter_mut().zip(other.codes) {
+            *count += more;
+        }
+        self.sent += other.sent;
+        merge(&mut self.latencies, &other.latencies);
+    }
+}

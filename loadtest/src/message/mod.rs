@@ -1,0 +1,31 @@
+//! What is sent: messages and metadata of every call.
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::problem::Problem;
+
+/// Makes the requests of one thread.
+pub trait RequestSource {
+    /// The request of call `number` (from 0, over all threads and machines), made by `worker`.
+    ///
+    /// # Errors
+    /// When a template cannot be evaluated, or what it gives does not fit the message. The run then ends.
+    fn request(&mut self, number: u64, worker: u32) -> Result<Request, Problem>;
+}
+
+/// What one call sends.
+pub struct Request {
+    /// Metadata of the caller's own; the transport adds what gRPC needs.
+    pub metadata: HeaderMap,
+    /// The messages.
+    pub body: Body,
+}
+
+/// Messages, each with its length prefix: ready to be sent.
+pub enum Body {
+    /// A single one.
+    One(Bytes),
+    /// One after the other, made when it is time to send it.
+    Many(Box<dyn Iterator<Item = Result<Bytes, Problem>>>),
+}

@@ -1,0 +1,1 @@
+//! Finds the method to call.

@@ -1,0 +1,102 @@
+//! Messages in a stream of bytes: five bytes of prefix (a flag and a length), then the message.
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+/// Length of a prefix.
+pub(super) const PREFIX: usize = 5;
+
+/// Follows where messages begin and end.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    prefix: [u8; PREFIX],
+    filled: usize,
+    left: usize,
+    limit: usize,
+    kept: Option<BytesMut>,
+}
+
+/// What is wrong with a stream of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FrameError {
+    TooLong { length: usize, limit: usize },
+    Cut,
+}
+
+impl Frames {
+    /// Messages of at most `limit` bytes; the last one is kept if asked for.
+    pub(super) fn new(limit: usize, keep: bool) -> Self {
+        Self { limit, kept: keep.then(BytesMut::new), ..Self::default() }
+    }
+
+    /// Takes in what was received.
+    pub(super) fn take(&mut self, mut bytes: Bytes) -> Result<(), FrameError> {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let part = bytes.split_to(self.left.min(bytes.len()));
+                self.left -= part.len();
+                if let Some(kept) = &mut self.kept {
+                    kept.extend_from_slice(&part);
+                }
+            } else {
+                self.prefix[self.filled] = bytes.get_u8();
+                self.filled += 1;
+                if self.filled == PREFIX {
+                    self.begin_message()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_message(&mut self) -> Result<(), FrameError> {
+        let [_, length @ ..] = self.prefix;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        if length > self.limit {
+            return Err(FrameError::TooLong { length, limit: self.limit });
+        }
+        self.left = length;
+        self.filled = 0;
+        if let Some(kept) = &mut self.kept {
+            kept.clear();
+        }
+        Ok(())
+    }
+
+    /// The stream is over. Returns the last message, if it was to be kept.
+    pub(super) fn end(self) -> Result<Bytes, FrameError> {
+        if self.left > 0 || self.filled > 0 {
+            return Err(FrameError::Cut);
+        }
+        Ok(self.kept.map(BytesMut::freeze).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_found_however_they_are_cut() {
+        let stream = b"\0\0\0\0\x03abc\0\0\0\0\0\0\0\0\0\x02de";
+        for cut in 1..stream.len() {
+            let mut frames = Frames::new(3, true);
+            for part in stream.chunks(cut) {
+                frames.take(Bytes::copy_from_slice(part)).unwrap();
+            }
+            assert_eq!(frames.end().unwrap(), "de");
+        }
+    }
+
+    #[test]
+    fn long_and_cut_messages_are_errors() {
+        let mut frames = Frames::new(3, false);
+        let long = frames.take(Bytes::from_static(b"\0\0\0\0\x04abcd"));
+        assert_eq!(long, Err(FrameError::TooLong { length: 4, limit: 3 }));
+        for cut in [&b"\0\0"[..], b"\0\0\0\0\x03ab"] {
+            let mut frames = Frames::new(3, false);
+            frames.take(Bytes::from_static(cut)).unwrap();
+            assert_eq!(frames.end(), Err(FrameError::Cut));
+        }
+    }
+}
