@@ -22,8 +22,9 @@ pub struct Interval {
     pub codes: [u64; Code::ALL.len()],
     /// How many calls were sent.
     pub sent: u64,
-    /// The most calls that were in flight at once.
-    pub in_flight: u64,
+    /// How long calls were in flight, added up over all calls: divided by the interval's width, it is how many were in
+    /// flight on average.
+    pub busy: Duration,
     /// Latencies from the planned time of the calls that ended, in microseconds.
     #[serde(with = "encoded")]
     pub latencies: Histogram<u64>,
@@ -35,7 +36,7 @@ impl Interval {
         #[expect(clippy::expect_used, reason = "the bounds are constants, and right")]
         let latencies = Histogram::new_with_bounds(1, LONGEST, INTERVAL_DIGITS)
             .expect("an hour and two digits are valid bounds");
-        Self { start, codes: [0; Code::ALL.len()], sent: 0, in_flight: 0, latencies }
+        Self { start, codes: [0; Code::ALL.len()], sent: 0, busy: Duration::ZERO, latencies }
     }
 
     /// Counts a call that ended.
@@ -54,23 +55,13 @@ impl Interval {
         self.codes[Code::Ok.index()]
     }
 
-    /// Takes in another interval of the same time, of another thread or machine.
-    pub fn merge_parallel(&mut self, other: &Self) {
-        self.in_flight += other.in_flight;
-        self.add(other);
-    }
-
-    /// Takes in the interval that follows this one.
-    pub fn merge_following(&mut self, other: &Self) {
-        self.in_flight = self.in_flight.max(other.in_flight);
-        self.add(other);
-    }
-
-    fn add(&mut self, other: &Self) {
+    /// Takes in what another thread or machine saw during this interval, or during a part of it.
+    pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.codes.iter_mut().zip(other.codes) {
             *count += more;
         }
         self.sent += other.sent;
+        self.busy += other.busy;
         merge(&mut self.latencies, &other.latencies);
     }
 }

@@ -48,7 +48,9 @@ pub struct Recorder {
     settings: RecorderSettings,
     results: Results,
     interval: Interval,
-    in_flight: u64,
+    in_flight: u32,
+    /// Until when the interval's `busy` is counted.
+    counted: Duration,
 }
 
 impl Recorder {
@@ -56,18 +58,25 @@ impl Recorder {
     pub fn new(settings: RecorderSettings) -> Self {
         let RecorderSettings { started, open_loop, interval, details, .. } = settings;
         let results = Results::new(started, open_loop, interval, details);
-        Self { settings, results, interval: Interval::new(Duration::ZERO), in_flight: 0 }
+        Self {
+            settings,
+            results,
+            interval: Interval::new(Duration::ZERO),
+            in_flight: 0,
+            counted: Duration::ZERO,
+        }
     }
 
     /// A call is being sent.
-    pub fn sent(&mut self) {
+    pub fn sent(&mut self, now: Duration) {
+        self.count_busy(now);
         self.in_flight += 1;
         self.interval.sent += 1;
-        self.interval.in_flight = self.interval.in_flight.max(self.in_flight);
     }
 
     /// A call has ended.
     pub fn ended(&mut self, call: &Call<'_>) {
+        self.count_busy(call.ended);
         self.in_flight = self.in_flight.saturating_sub(1);
         self.interval.count(call.code, call.ended.saturating_sub(call.planned));
         if call.planned < self.settings.warm_up || call.number < self.settings.skip_first {
@@ -78,7 +87,8 @@ impl Recorder {
     }
 
     /// A call was cut off, and is not to be counted.
-    pub fn ignored(&mut self) {
+    pub fn ignored(&mut self, now: Duration) {
+        self.count_busy(now);
         self.in_flight = self.in_flight.saturating_sub(1);
         self.results.ignored += 1;
     }
@@ -105,9 +115,13 @@ impl Recorder {
     }
 
     fn begin_interval(&mut self, start: Duration) -> Interval {
-        let mut next = Interval::new(start);
-        next.in_flight = self.in_flight;
-        std::mem::replace(&mut self.interval, next)
+        self.count_busy(start);
+        std::mem::replace(&mut self.interval, Interval::new(start))
+    }
+
+    fn count_busy(&mut self, now: Duration) {
+        self.interval.busy += now.saturating_sub(self.counted) * self.in_flight;
+        self.counted = self.counted.max(now);
     }
 
     fn count(&mut self, call: &Call<'_>) {

@@ -32,6 +32,11 @@ impl Timeline {
         &self.intervals
     }
 
+    /// How many calls were in flight during one of these intervals, on average.
+    pub fn mean_in_flight(&self, interval: &Interval) -> f64 {
+        interval.busy.as_secs_f64() / self.width.as_secs_f64()
+    }
+
     /// Takes in what one thread or machine saw during an interval that lies within one of these.
     pub fn add(&mut self, part: &Interval) {
         let mut place = self.place(part.start);
@@ -43,7 +48,7 @@ impl Timeline {
             let number = u32::try_from(self.intervals.len()).unwrap_or(u32::MAX);
             self.intervals.push(Interval::new(self.width * number));
         }
-        self.intervals[place].merge_parallel(part);
+        self.intervals[place].merge(part);
     }
 
     /// Takes in the timeline of another machine that started at the same time.
@@ -70,7 +75,7 @@ impl Timeline {
             .chunks(2)
             .map(|pair| {
                 let mut joined = pair[0].clone();
-                pair[1..].iter().for_each(|next| joined.merge_following(next));
+                pair[1..].iter().for_each(|next| joined.merge(next));
                 joined
             })
             .collect();
@@ -88,7 +93,6 @@ mod tests {
         for second in 0..5_000 {
             let mut part = Interval::new(Duration::from_secs(second));
             part.count(Code::Ok, Duration::from_millis(1));
-            part.in_flight = 3;
             timeline.add(&part);
         }
         assert_eq!(timeline.width(), Duration::from_secs(16));
