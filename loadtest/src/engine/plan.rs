@@ -36,6 +36,18 @@ pub struct Plan {
     pub recording: Recording,
 }
 
+impl Plan {
+    /// How many threads make the calls.
+    pub fn lanes(&self) -> usize {
+        let workers = match &self.load {
+            Load::Closed { workers, .. } => workers.most(),
+            Load::Open { max_in_flight, .. } => Some(*max_in_flight),
+        };
+        let workers = workers.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        self.threads.min(workers).min(self.connections.unwrap_or(usize::MAX)).max(1)
+    }
+}
+
 /// When calls are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Load {

@@ -107,11 +107,14 @@ impl Recorder {
         })
     }
 
-    /// What was recorded, and the last interval.
-    pub fn finish(mut self, took: Duration) -> (Results, Interval) {
+    /// What was recorded, and the last interval. Nothing is left.
+    pub fn finish(&mut self, took: Duration) -> (Results, Interval) {
         let last = self.begin_interval(took);
-        self.results.took = took;
-        (self.results, last)
+        let RecorderSettings { started, open_loop, interval, .. } = self.settings;
+        let nothing = Results::new(started, open_loop, interval, 0);
+        let mut results = std::mem::replace(&mut self.results, nothing);
+        results.took = took;
+        (results, last)
     }
 
     fn begin_interval(&mut self, start: Duration) -> Interval {

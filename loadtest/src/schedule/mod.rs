@@ -4,4 +4,4 @@ mod concurrency;
 mod rate;
 
 pub use concurrency::ConcurrencySchedule;
-pub use rate::RateSchedule;
+pub use rate::{PlannedTimes, RateSchedule};

@@ -1,0 +1,339 @@
+//! One thread of a run: a single-threaded runtime with connections of its own.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{Arc, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::Builder,
+    task::{JoinSet, LocalSet, spawn_local},
+    time::{MissedTickBehavior, interval, sleep_until},
+};
+
+use super::{
+    INTERVAL, Sources, closed, open,
+    plan::{AtDuration, Load},
+    shared::{Shared, Start},
+};
+use crate::{
+    measure::{Call, Code, EndReason, Interval, Recorder, RecorderSettings, Results},
+    message::RequestSource,
+    problem::Problem,
+    transport::{Answer, Caller, ConnectFailure, Head, Link, StreamTimes, TlsConnector},
+};
+
+/// What a lane tells.
+pub(super) enum Event {
+    /// Its connections are open.
+    Connected,
+    /// It saw this.
+    Interval(Box<Interval>),
+}
+
+/// Runs a lane on the current thread until its calls have ended.
+pub(super) fn run(
+    index: usize,
+    shared: &Arc<Shared>,
+    sources: Sources<'_>,
+    events: &SyncSender<Event>,
+) -> Result<Results, Problem> {
+    let result =
+        Builder::new_current_thread().enable_all().build().map_err(|error| no_runtime(&error)).and_then(
+            |runtime| {
+                LocalSet::new().block_on(&runtime, async {
+                    let lane = Lane::connect(index, Arc::clone(shared), sources, events.clone()).await?;
+                    lane.make_calls().await
+                })
+            },
+        );
+    if let Err(problem) = &result {
+        shared.fail(problem.clone());
+    }
+    result
+}
+
+/// What the tasks of a thread share.
+pub(super) struct Lane {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    start: Instant,
+    source: RefCell<Box<dyn RequestSource>>,
+    recorder: RefCell<Recorder>,
+    /// The calls in flight, by the worker that makes them.
+    in_flight: RefCell<Vec<Option<InFlight>>>,
+    ended: Cell<Duration>,
+    links: Vec<Rc<Link>>,
+    head: Rc<Head>,
+    events: SyncSender<Event>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    number: u64,
+    planned: Duration,
+    sent: Duration,
+}
+
+impl Lane {
+    /// Opens this lane's connections and waits for the start.
+    async fn connect(
+        index: usize,
+        shared: Arc<Shared>,
+        sources: Sources<'_>,
+        events: SyncSender<Event>,
+    ) -> Result<Rc<Self>, Problem> {
+        let plan = &shared.plan;
+        let source = sources()?;
+        let mut head = Head::new(&plan.endpoint, &plan.path, plan.timeout)?;
+        if plan.compressed {
+            head = head.compressed();
+        }
+        let tls = TlsConnector::of(&plan.endpoint)?;
+        let endpoint = Rc::new(plan.endpoint.clone());
+        let mut links = Vec::new();
+        let all = plan.connections.unwrap_or(shared.lanes);
+        for number in (index..all).step_by(shared.lanes) {
+            let link = Link::open(Rc::clone(&endpoint), tls.clone(), number).await;
+            links.push(link.map_err(|failure| unreachable_server(&failure))?);
+        }
+        // Fails only if the run is over already.
+        let _heard = events.send(Event::Connected);
+        let Some(Start { instant: start, time }) = shared.started().await else {
+            return Err(Problem::new("the run was interrupted before it began", "run it again"));
+        };
+        let recorder = Recorder::new(RecorderSettings {
+            started: time,
+            open_loop: matches!(plan.load, Load::Open { .. }),
+            warm_up: plan.recording.warm_up,
+            skip_first: plan.recording.skip_first,
+            interval: INTERVAL,
+            details: plan.recording.details,
+        });
+        Ok(Rc::new(Self {
+            index,
+            start,
+            source: RefCell::new(source),
+            recorder: RefCell::new(recorder),
+            in_flight: RefCell::default(),
+            ended: Cell::default(),
+            links,
+            head: Rc::new(head),
+            events,
+            shared,
+        }))
+    }
+
+    /// Makes this lane's calls, until there are no more or the time is over.
+    async fn make_calls(self: Rc<Self>) -> Result<Results, Problem> {
+        sleep_until(self.start.into()).await;
+        let ticker = spawn_local(Rc::clone(&self).tell_intervals());
+        let mut workers = JoinSet::new();
+        let calls = async {
+            match &self.shared.plan.load {
+                Load::Closed { workers: schedule, pace } => {
+                    closed::run(&self, &mut workers, schedule, pace.as_ref()).await;
+                }
+                Load::Open { rate, max_in_flight } => {
+                    open::run(&self, &mut workers, rate, *max_in_flight).await
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.shared.cut() => self.ignore_in_flight(),
+            () = self.time_over() => self.give_up_at_duration(),
+            () = calls => {}
+        }
+        workers.shutdown().await;
+        ticker.abort();
+        Ok(self.finish())
+    }
+
+    /// Waits for the end of the run's time, if calls are to be cut off by it.
+    async fn time_over(&self) {
+        let stop = self.shared.plan.stop;
+        match (stop.duration, stop.at_duration) {
+            (Some(duration), AtDuration::Close | AtDuration::Ignore) => {
+                sleep_until((self.start + duration).into()).await
+            }
+            (Some(_), AtDuration::Wait) | (None, _) => std::future::pending().await,
+        }
+    }
+
+    /// Since the start of the run.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The moment so long after the start of the run.
+    pub(super) fn instant(&self, elapsed: Duration) -> Instant {
+        self.start + elapsed
+    }
+
+    /// The number of the next call; none if there is none, or the time is over.
+    pub(super) fn claim(&self) -> Option<u64> {
+        self.shared.claim()
+    }
+
+    /// Whether a call planned for then is still to be made.
+    pub(super) fn in_time(&self, planned: Duration) -> bool {
+        let in_time = self.shared.plan.stop.duration.is_none_or(|duration| planned < duration);
+        if !in_time {
+            self.shared.end(EndReason::Timeout);
+        }
+        in_time
+    }
+
+    /// Something that makes calls, for the worker of a number.
+    pub(super) fn caller(&self, worker: u32) -> Option<Caller> {
+        let turn = usize::try_from(worker).unwrap_or_default().checked_rem(self.links.len())?;
+        let streaming = self.shared.plan.streaming;
+        let times = StreamTimes { interval: streaming.interval, call_duration: streaming.call_duration };
+        Some(Caller::new(Rc::clone(self.links.get(turn)?), Rc::clone(&self.head), times))
+    }
+
+    /// Makes a call. False: no more are to be made.
+    pub(super) async fn call(
+        &self,
+        caller: &mut Caller,
+        worker: u32,
+        number: u64,
+        planned: Option<Duration>,
+    ) -> bool {
+        let name = self.shared.worker(self.index, worker);
+        let request = match self.source.borrow_mut().request(number, name) {
+            Ok(request) => request,
+            Err(problem) => {
+                self.shared.fail(problem);
+                return false;
+            }
+        };
+        let sent = self.elapsed();
+        let call = InFlight { number, planned: planned.unwrap_or(sent), sent };
+        self.recorder.borrow_mut().sent(sent);
+        self.set_in_flight(worker, Some(call));
+        match caller.call(request).await {
+            Ok(answer) => {
+                self.set_in_flight(worker, None);
+                self.record(&call, &answer);
+                true
+            }
+            Err(problem) => {
+                self.shared.fail(problem);
+                false
+            }
+        }
+    }
+
+    /// A call was due and could not be sent.
+    pub(super) fn unsent(&self) {
+        self.recorder.borrow_mut().unsent();
+    }
+
+    fn set_in_flight(&self, worker: u32, call: Option<InFlight>) {
+        let mut in_flight = self.in_flight.borrow_mut();
+        let place = usize::try_from(worker).unwrap_or(usize::MAX);
+        if in_flight.len() <= place {
+            in_flight.resize(place + 1, None);
+        }
+        in_flight[place] = call;
+    }
+
+    fn record(&self, call: &InFlight, answer: &Answer) {
+        let ended = self.elapsed();
+        self.ended.set(ended);
+        let text;
+        let error = match answer.code {
+            Code::Ok => "",
+            code => {
+                text = format!("rpc error: code = {} desc = {}", code.name(), answer.error);
+                &text
+            }
+        };
+        let mut recorder = self.recorder.borrow_mut();
+        let before = recorder.turn(ended);
+        recorder.ended(&Call {
+            number: call.number,
+            planned: call.planned,
+            sent: call.sent,
+            ended,
+            code: answer.code,
+            error,
+            bytes_sent: answer.bytes_sent,
+            bytes_received: answer.bytes_received,
+        });
+        drop(recorder);
+        self.tell(before);
+    }
+
+    fn give_up_at_duration(&self) {
+        self.shared.end(EndReason::Timeout);
+        match self.shared.plan.stop.at_duration {
+            AtDuration::Close => self.close_in_flight(),
+            AtDuration::Ignore | AtDuration::Wait => self.ignore_in_flight(),
+        }
+    }
+
+    fn close_in_flight(&self) {
+        let answer =
+            Answer::failed(Code::Unavailable, "the client connection is closing: the run's time is over");
+        let open = std::mem::take(&mut *self.in_flight.borrow_mut());
+        open.into_iter().flatten().for_each(|call| self.record(&call, &answer));
+    }
+
+    fn ignore_in_flight(&self) {
+        let now = self.elapsed();
+        self.ended.set(self.ended.get().max(now));
+        let open = std::mem::take(&mut *self.in_flight.borrow_mut());
+        open.into_iter().flatten().for_each(|_| self.recorder.borrow_mut().ignored(now));
+    }
+
+    /// Tells what was seen also while nothing ends.
+    async fn tell_intervals(self: Rc<Self>) {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let before = self.recorder.borrow_mut().turn(self.elapsed());
+            self.tell(before);
+        }
+    }
+
+    fn tell(&self, interval: Option<Interval>) {
+        if let Some(interval) = interval {
+            // Fails only if the run is over already, and then nobody wants to know.
+            let _heard = self.events.send(Event::Interval(Box::new(interval)));
+        }
+    }
+
+    fn finish(&self) -> Results {
+        let (results, last) = self.recorder.borrow_mut().finish(self.ended.get());
+        self.tell(Some(last));
+        results
+    }
+}
+
+fn no_runtime(error: &std::io::Error) -> Problem {
+    Problem::new(
+        format!("a thread of the run cannot start: {error}"),
+        "allow this process more open files: `ulimit -n`",
+    )
+}
+
+/// What to do about a server that cannot be reached.
+pub fn unreachable_server(failure: &ConnectFailure) -> Problem {
+    let remedy = match failure {
+        ConnectFailure::Name { .. } => "check the spelling of the host",
+        ConnectFailure::Connect { .. } => "is the server running, and is this its address?",
+        ConnectFailure::Tls { .. } => {
+            "name the authority of its certificate with --cacert and its name with --cname, take any certificate with \
+             --skipTLS, or use --insecure for a server in plain text"
+        }
+        ConnectFailure::Http2 { .. } => "is this a gRPC server? For one with TLS, leave --insecure out",
+        ConnectFailure::Slow { .. } => "is the address right? A longer --connect-timeout waits longer",
+    };
+    Problem::new(failure, remedy)
+}
