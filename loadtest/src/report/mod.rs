@@ -1,5 +1,9 @@
 //! A run when it is over, in the formats of ghz and in one page of HTML.
 
+pub mod chart;
+pub mod figure;
+pub mod markup;
+
 use std::{collections::BTreeMap, io};
 
 use serde_json::{Map, Value};

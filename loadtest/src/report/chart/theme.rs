@@ -1,0 +1,59 @@
+//! The looks of charts. Every element carries the light colours itself, so that slide programs which know no style
+//! sheets show it right; the style sheet turns them dark where the reader likes it dark.
+
+use std::fmt::Write as _;
+
+use super::colour::Colour;
+
+/// The fonts of all texts: those of the reader's system.
+pub(super) const FONTS: &str =
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+
+/// A colour that is no curve's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tone {
+    pub(super) class: &'static str,
+    pub(super) light: &'static str,
+    dark: &'static str,
+}
+
+/// Titles.
+pub(super) const INK: Tone = Tone { class: "ink", light: "#0f172a", dark: "#f1f5f9" };
+/// Labels.
+pub(super) const MUTED: Tone = Tone { class: "muted", light: "#64748b", dark: "#94a3b8" };
+/// What a chart lies on.
+pub(super) const GROUND: Tone = Tone { class: "ground", light: "#ffffff", dark: "#111827" };
+/// Lines at ticks.
+pub(super) const GRID: Tone = Tone { class: "grid", light: "#e8edf3", dark: "#243042" };
+/// The line that curves stand on.
+pub(super) const BASE: Tone = Tone { class: "base", light: "#b6c2d0", dark: "#475569" };
+
+/// The cells of a heat map, from few to many.
+pub(super) const HEAT: [Tone; 8] = [
+    Tone { class: "heat-1", light: "#e6eefb", dark: "#16233f" },
+    Tone { class: "heat-2", light: "#c9dcf8", dark: "#1b3560" },
+    Tone { class: "heat-3", light: "#a3c4f3", dark: "#1f4a86" },
+    Tone { class: "heat-4", light: "#74a5ec", dark: "#2463ae" },
+    Tone { class: "heat-5", light: "#4a83e0", dark: "#3b82d6" },
+    Tone { class: "heat-6", light: "#2f63c8", dark: "#62a4ee" },
+    Tone { class: "heat-7", light: "#2348a0", dark: "#9ac7fa" },
+    Tone { class: "heat-8", light: "#1b3172", dark: "#dcecff" },
+];
+
+/// The style sheet that turns charts dark where the reader prefers it.
+pub fn dark_style() -> String {
+    let mut rules = String::from("@media(prefers-color-scheme:dark){");
+    for tone in [INK, MUTED, GROUND].into_iter().chain(HEAT) {
+        let _ = write!(rules, ".{}{{fill:{}}}", tone.class, tone.dark);
+    }
+    for tone in [GRID, BASE] {
+        let _ = write!(rules, ".{}{{stroke:{}}}", tone.class, tone.dark);
+    }
+    for colour in Colour::ALL {
+        let dark = colour.dark();
+        let _ =
+            write!(rules, ".{}{{stroke:{dark}}}.{}{{fill:{dark}}}", colour.line_class(), colour.area_class());
+    }
+    rules.push('}');
+    rules
+}
