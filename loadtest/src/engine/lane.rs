@@ -22,7 +22,7 @@ use crate::{
     measure::{Call, Code, EndReason, Interval, Recorder, RecorderSettings, Results},
     message::RequestSource,
     problem::Problem,
-    transport::{Answer, Caller, ConnectFailure, Head, Link, StreamTimes, TlsConnector},
+    transport::{Answer, Caller, Head, Link, StreamTimes, TlsConnector},
 };
 
 /// What a lane tells.
@@ -97,7 +97,7 @@ impl Lane {
         let all = plan.connections.unwrap_or(shared.lanes);
         for number in (index..all).step_by(shared.lanes) {
             let link = Link::open(Rc::clone(&endpoint), tls.clone(), number).await;
-            links.push(link.map_err(|failure| unreachable_server(&failure))?);
+            links.push(link.map_err(|failure| failure.problem())?);
         }
         // Fails only if the run is over already.
         let _heard = events.send(Event::Connected);
@@ -321,19 +321,4 @@ fn no_runtime(error: &std::io::Error) -> Problem {
         format!("a thread of the run cannot start: {error}"),
         "allow this process more open files: `ulimit -n`",
     )
-}
-
-/// What to do about a server that cannot be reached.
-pub fn unreachable_server(failure: &ConnectFailure) -> Problem {
-    let remedy = match failure {
-        ConnectFailure::Name { .. } => "check the spelling of the host",
-        ConnectFailure::Connect { .. } => "is the server running, and is this its address?",
-        ConnectFailure::Tls { .. } => {
-            "name the authority of its certificate with --cacert and its name with --cname, take any certificate with \
-             --skipTLS, or use --insecure for a server in plain text"
-        }
-        ConnectFailure::Http2 { .. } => "is this a gRPC server? For one with TLS, leave --insecure out",
-        ConnectFailure::Slow { .. } => "is the address right? A longer --connect-timeout waits longer",
-    };
-    Problem::new(failure, remedy)
 }

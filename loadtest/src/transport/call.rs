@@ -116,12 +116,14 @@ impl Caller {
     /// # Errors
     /// When a message cannot be made. What the server or the network does is in the answer.
     pub async fn call(&mut self, request: Outgoing) -> Result<Answer, Problem> {
-        match self.head.timeout {
-            None => self.perform(request).await,
-            Some(limit) => match timeout_at(Instant::now() + limit, self.perform(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(Answer::failed(Code::DeadlineExceeded, "context deadline exceeded")),
-            },
+        let Some(limit) = self.head.timeout else { return self.perform(request).await };
+        let deadline = Instant::now() + limit;
+        let late = || Answer::failed(Code::DeadlineExceeded, "context deadline exceeded");
+        match timeout_at(deadline, self.perform(request)).await {
+            Err(_) => Ok(late()),
+            // The server knows the deadline too, and may say so a moment before this side's timer does.
+            Ok(Ok(answer)) if answer.code != Code::Ok && Instant::now() >= deadline => Ok(late()),
+            Ok(answer) => answer,
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     endpoint::{Balancing, Endpoint},
     tls::TlsConnector,
 };
+use crate::problem::Problem;
 
 /// What the server may send on one stream before the client says that it has taken it in.
 const STREAM_WINDOW: u32 = 1024 * 1024;
@@ -71,6 +72,23 @@ pub enum ConnectFailure {
         /// The limit.
         limit: Duration,
     },
+}
+
+impl ConnectFailure {
+    /// What to do about it.
+    pub fn problem(&self) -> Problem {
+        let remedy = match self {
+            Self::Name { .. } => "check the spelling of the host",
+            Self::Connect { .. } => "is the server running, and is this its address?",
+            Self::Tls { .. } => {
+                "name the authority of its certificate with --cacert and its name with --cname, take any certificate \
+                 with --skipTLS, or use --insecure for a server in plain text"
+            }
+            Self::Http2 { .. } => "is this a gRPC server? For one with TLS, leave --insecure out",
+            Self::Slow { .. } => "is the address right? A longer --connect-timeout waits longer",
+        };
+        Problem::new(self, remedy)
+    }
 }
 
 /// An open connection. Its driver is a task of the current thread, and ends with it.

@@ -1,0 +1,152 @@
+//! The engine makes the calls it was asked to make, and counts every one of them.
+
+use std::{net::TcpListener, time::Duration};
+
+use inrush_loadtest::{
+    engine::{AtDuration, Load, Share},
+    measure::{Code, EndReason, Interval},
+    schedule::{ConcurrencySchedule, RateSchedule},
+    transport::Endpoint,
+};
+
+use crate::{
+    runs::{closed, open, plan, run, run_share},
+    server::NotingServer,
+};
+
+fn numbers(server: &NotingServer) -> Vec<u64> {
+    let mut numbers: Vec<u64> = server.answers().into_iter().map(|(number, _)| number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn every_call_is_made_once_by_as_many_workers_as_asked_for() {
+    let server = NotingServer::start();
+    let results = run(&plan(server.endpoint(), closed(5), 2_000)).unwrap();
+    assert_eq!(numbers(&server), (0..2_000).collect::<Vec<u64>>());
+    assert_eq!((results.count(), results.failures()), (2_000, 0));
+    assert_eq!(results.end_reason, EndReason::Normal);
+    assert_eq!(results.details.details().len(), 2_000);
+    let ended: u64 = results.timeline.intervals().iter().map(Interval::ended).sum();
+    let sent: u64 = results.timeline.intervals().iter().map(|interval| interval.sent).sum();
+    assert_eq!((ended, sent), (2_000, 2_000));
+    assert!((2..=5).contains(&server.most_at_once()), "{}", server.most_at_once());
+}
+
+#[test]
+fn an_open_loop_goes_on_while_the_server_answers_nothing() {
+    let server = NotingServer::start();
+    server.freeze_for_ever();
+    let mut plan = plan(server.endpoint(), open(500.0), u64::MAX);
+    plan.stop.duration = Some(Duration::from_secs(1));
+    let results = run(&plan).unwrap();
+    assert_eq!(results.end_reason, EndReason::Timeout);
+    assert_eq!(results.codes[Code::Unavailable.index()], 500, "cut off when the time was over");
+    assert_eq!(server.most_at_once(), 500);
+}
+
+#[test]
+fn calls_beyond_the_limit_count_as_unsent() {
+    let server = NotingServer::start();
+    server.freeze_for_ever();
+    let load = Load::Open { rate: RateSchedule::Constant { rate: 500.0 }, max_in_flight: 100 };
+    let mut plan = plan(server.endpoint(), load, u64::MAX);
+    plan.stop = inrush_loadtest::engine::Stop {
+        calls: None,
+        duration: Some(Duration::from_secs(1)),
+        at_duration: AtDuration::Ignore,
+    };
+    let results = run(&plan).unwrap();
+    assert_eq!((results.count(), results.ignored), (0, 100));
+    assert_eq!(results.unsent, 400);
+}
+
+#[test]
+fn calls_may_end_after_the_time_is_over() {
+    let server = NotingServer::start();
+    server.freeze(Duration::ZERO, Duration::from_millis(1_500));
+    let mut plan = plan(server.endpoint(), open(100.0), u64::MAX);
+    plan.stop.duration = Some(Duration::from_secs(1));
+    plan.stop.at_duration = AtDuration::Wait;
+    let results = run(&plan).unwrap();
+    assert_eq!((results.count(), results.failures()), (100, 0));
+    assert_eq!(results.end_reason, EndReason::Timeout);
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_given_up() {
+    let server = NotingServer::start();
+    server.freeze_for_ever();
+    let mut plan = plan(server.endpoint(), closed(3), 6);
+    plan.timeout = Some(Duration::from_millis(50));
+    let results = run(&plan).unwrap();
+    assert_eq!(results.codes[Code::DeadlineExceeded.index()], 6);
+    let texts: Vec<(&str, u64)> = results.errors.iter().collect();
+    assert_eq!(texts, [("rpc error: code = DeadlineExceeded desc = context deadline exceeded", 6)]);
+}
+
+#[test]
+fn workers_come_and_go_as_planned() {
+    let server = NotingServer::start();
+    server.freeze_for_ever();
+    let workers = ConcurrencySchedule::Step {
+        start: 2,
+        step: 3,
+        every: Duration::from_millis(100),
+        end: Some(8),
+        until: None,
+    };
+    let mut plan = plan(server.endpoint(), Load::Closed { workers, pace: None }, u64::MAX);
+    plan.stop.duration = Some(Duration::from_secs(2));
+    let results = run(&plan).unwrap();
+    assert_eq!((server.most_at_once(), results.count()), (8, 8));
+}
+
+#[test]
+fn a_paced_closed_loop_is_no_faster_than_its_pace() {
+    let server = NotingServer::start();
+    let load = Load::Closed {
+        workers: ConcurrencySchedule::Constant { workers: 4 },
+        pace: Some(RateSchedule::Constant { rate: 100.0 }),
+    };
+    let results = run(&plan(server.endpoint(), load, 51)).unwrap();
+    assert_eq!(results.count(), 51);
+    assert!(results.took >= Duration::from_millis(500), "{:?}", results.took);
+}
+
+#[test]
+fn first_calls_and_the_warm_up_are_left_out() {
+    let server = NotingServer::start();
+    let mut plan = plan(server.endpoint(), open(100.0), 100);
+    plan.recording.skip_first = 10;
+    plan.recording.warm_up = Duration::from_millis(295);
+    let results = run(&plan).unwrap();
+    assert_eq!((results.count(), results.skipped), (70, 30));
+    assert_eq!(server.answers().len(), 100);
+}
+
+#[test]
+fn machines_share_a_run() {
+    let server = NotingServer::start();
+    let plan = plan(server.endpoint(), open(1_000.0), 301);
+    let parts = std::thread::scope(|scope| {
+        let machine = |index| {
+            scope.spawn({
+                let plan = &plan;
+                move || run_share(plan, Share { index, of: 2 })
+            })
+        };
+        [machine(0), machine(1)].map(|machine| machine.join().unwrap().unwrap())
+    });
+    assert_eq!(parts.map(|part| part.count()), [151, 150]);
+    assert_eq!(numbers(&server), (0..301).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let problem = run(&plan(Endpoint::plain("127.0.0.1", port), closed(1), 1)).unwrap_err();
+    assert!(problem.wrong().contains(&format!("127.0.0.1:{port}")), "{problem}");
+    assert!(problem.remedy().contains("is the server running"), "{problem}");
+}

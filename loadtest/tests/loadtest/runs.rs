@@ -1,0 +1,78 @@
+//! Runs of the engine, without a command line.
+
+use std::{sync::atomic::AtomicBool, time::Duration};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::HeaderMap;
+use inrush_loadtest::{
+    engine::{self, AtDuration, Load, Observer, Plan, Progress, Recording, Share, Stop, Streaming},
+    measure::Results,
+    message::{Body, Request, RequestSource},
+    problem::Problem,
+    schedule::{ConcurrencySchedule, RateSchedule},
+    transport::{CallKind, Endpoint},
+};
+use inrush_proto::v1::ReleaseOrderRequest;
+use prost::Message as _;
+
+use crate::server::PATH;
+
+/// A run of `calls` calls.
+pub(crate) fn plan(endpoint: Endpoint, load: Load, calls: u64) -> Plan {
+    Plan {
+        endpoint,
+        path: PATH.to_owned(),
+        kind: CallKind::Unary,
+        load,
+        stop: Stop { calls: Some(calls), duration: None, at_duration: AtDuration::Close },
+        timeout: Some(Duration::from_secs(60)),
+        streaming: Streaming::default(),
+        compressed: false,
+        connections: None,
+        threads: 2,
+        recording: Recording { warm_up: Duration::ZERO, skip_first: 0, details: 100_000 },
+    }
+}
+
+/// So many workers.
+pub(crate) fn closed(workers: u32) -> Load {
+    Load::Closed { workers: ConcurrencySchedule::Constant { workers }, pace: None }
+}
+
+/// So many calls per second.
+pub(crate) fn open(rate: f64) -> Load {
+    Load::Open { rate: RateSchedule::Constant { rate }, max_in_flight: 10_000 }
+}
+
+pub(crate) fn run(plan: &Plan) -> Result<Results, Problem> {
+    run_share(plan, Share::WHOLE)
+}
+
+pub(crate) fn run_share(plan: &Plan, share: Share) -> Result<Results, Problem> {
+    let sources = || Ok(Box::new(Numbers) as Box<dyn RequestSource>);
+    engine::run(plan, share, &sources, &mut Nobody, &AtomicBool::new(false))
+}
+
+/// Sends the call's number.
+struct Numbers;
+
+impl RequestSource for Numbers {
+    fn request(&mut self, number: u64, _worker: u32) -> Result<Request, Problem> {
+        let message = ReleaseOrderRequest { ticket_id: number.to_string() };
+        Ok(Request { metadata: HeaderMap::new(), body: Body::One(framed(&message)) })
+    }
+}
+
+fn framed(message: &ReleaseOrderRequest) -> Bytes {
+    let mut frame = BytesMut::new();
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.encoded_len()).expect("short"));
+    message.encode(&mut frame).expect("room grows");
+    frame.freeze()
+}
+
+pub(crate) struct Nobody;
+
+impl Observer for Nobody {
+    fn see(&mut self, _progress: &Progress<'_>) {}
+}
