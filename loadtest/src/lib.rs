@@ -13,6 +13,7 @@ pub mod engine;
 pub mod live;
 pub mod measure;
 pub mod message;
+mod nearest;
 pub mod problem;
 pub mod report;
 pub mod sale;

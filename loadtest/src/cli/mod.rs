@@ -1,8 +1,11 @@
 //! The command line: one file per command.
 
+mod fail_if;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+pub use fail_if::FailIf;
 
 use crate::problem::Problem;
 
