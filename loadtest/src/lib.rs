@@ -6,14 +6,16 @@
 //! together; [`diff`] and [`threshold`] judge.
 
 pub mod agents;
+pub mod call;
 pub mod cli;
 pub mod compare;
 pub mod diff;
 pub mod engine;
+pub mod go_time;
 pub mod live;
 pub mod measure;
 pub mod message;
-mod nearest;
+pub mod nearest;
 pub mod problem;
 pub mod report;
 pub mod sale;

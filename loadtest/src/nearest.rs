@@ -1,14 +1,24 @@
-//! What was probably meant by a word that is not known.
+//! Finds what was meant by a misspelt name.
 
-/// Below this, two words have nothing to do with each other.
-const LEAST_SIMILARITY: f64 = 0.6;
+/// How alike two names must be, from 0 to 1, for one to be proposed for the other.
+const ALIKE: f64 = 0.5;
 
-/// The known word that is most like `word`; none if no word is like it.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |known: &&'a str| (strsim::normalized_damerau_levenshtein(word, known), *known);
-    let (similarity, known) =
-        known.into_iter().map(|known| likeness(&known)).max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (similarity >= LEAST_SIMILARITY).then_some(known)
+/// The candidate that is most like `word`, if any is like it at all. Upper and lower case make no difference.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            (strsim::normalized_damerau_levenshtein(&word, &candidate.to_lowercase()), candidate)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `; did you mean "…"?`, or nothing.
+pub fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map(|found| format!("; did you mean {found:?}?")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -16,8 +26,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_is_recognised() {
-        assert_eq!(nearest("erors", ["errors", "mean"]), Some("errors"));
-        assert_eq!(nearest("xyz", ["errors", "mean"]), None);
+    fn a_slip_is_understood_and_nonsense_is_not() {
+        let names = ["SayHello", "SayHellos", "SayHelloBidi"];
+        assert_eq!(nearest("SayHelo", names), Some("SayHello"));
+        assert_eq!(nearest("sayhellobid", names), Some("SayHelloBidi"));
+        assert_eq!(nearest("Charge", names), None);
+        assert_eq!(hint("Charge", names), "");
     }
 }

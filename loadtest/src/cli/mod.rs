@@ -1,13 +1,17 @@
 //! The command line: one file per command.
 
-mod fail_if;
+mod byte_size;
+mod call;
+mod interrupt;
+mod spelling;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::{Parser, Subcommand};
-pub use fail_if::FailIf;
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::problem::Problem;
+
+pub use interrupt::interruptible;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +24,40 @@ pub enum Verdict {
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]
-#[command(name = "inrush-loadtest", version, about = "Load tests of gRPC services and of flash sales")]
+#[command(
+    name = "inrush-loadtest",
+    version,
+    about = "Load tests of gRPC services and of flash sales",
+    after_help = "A command line of ghz works as it is: inrush-loadtest --insecure --call … host:port",
+    disable_version_flag = true,
+    arg_required_else_help = true
+)]
 struct Arguments {
+    /// Print the version
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: (),
+
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Call a method of any gRPC server, with the flags of ghz
+    #[command(version)]
+    Call(Box<call::Arguments>),
+}
 
 /// The life of the process: parse, run, exit code.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let command = Arguments::command();
+    let understood = spelling::understood(&command, env::args_os());
+    let parsed =
+        command.try_get_matches_from(understood).and_then(|found| Arguments::from_arg_matches(&found));
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     match run(arguments.command) {
         Ok(Verdict::Passed) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::from(1),
@@ -43,5 +69,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Verdict, Problem> {
-    match command {}
+    match command {
+        Command::Call(arguments) => call::run(&arguments),
+    }
 }

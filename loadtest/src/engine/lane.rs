@@ -137,7 +137,7 @@ impl Lane {
                     closed::run(&self, &mut workers, schedule, pace.as_ref()).await;
                 }
                 Load::Open { rate, max_in_flight } => {
-                    open::run(&self, &mut workers, rate, *max_in_flight).await
+                    open::run(&self, &mut workers, rate, *max_in_flight).await;
                 }
             }
         };
@@ -157,7 +157,7 @@ impl Lane {
         let stop = self.shared.plan.stop;
         match (stop.duration, stop.at_duration) {
             (Some(duration), AtDuration::Close | AtDuration::Ignore) => {
-                sleep_until((self.start + duration).into()).await
+                sleep_until((self.start + duration).into()).await;
             }
             (Some(_), AtDuration::Wait) | (None, _) => std::future::pending().await,
         }

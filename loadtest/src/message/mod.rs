@@ -1,9 +1,29 @@
 //! What is sent: messages and metadata of every call.
+//!
+//! A [`RequestPlan`] says it once, for all threads and machines; each thread makes its requests with a [`RequestSource`]
+//! of its own. Messages without templates are encoded when the source is made, all others when it is time to send them.
+
+mod binary;
+mod data;
+mod encoding;
+mod functions;
+mod json;
+mod metadata;
+mod plan;
+mod source;
+mod template;
+mod variables;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::problem::Problem;
+
+pub use encoding::framed;
+pub use functions::names as function_names;
+pub use metadata::plain_metadata;
+pub use plan::{Data, Given, RequestPlan, Templates};
+pub use variables::VARIABLES;
 
 /// Makes the requests of one thread.
 pub trait RequestSource {

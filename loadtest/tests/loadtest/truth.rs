@@ -52,6 +52,7 @@ fn exact(results: &Results, answers: &[(u64, SystemTime)], quantile: f64) -> Dur
         })
         .collect();
     latencies.sort_unstable();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank among few thousand")]
     let rank = (quantile * latencies.len() as f64).ceil() as usize;
     latencies[rank - 1]
 }

@@ -1,0 +1,82 @@
+//! The log that `--debug` asks for: a line of JSON for each event.
+
+use std::{
+    cell::RefCell,
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use serde_json::{Value, json};
+
+use super::settings::Settings;
+use crate::{measure::Results, problem::Problem};
+
+/// A log in a file.
+pub(super) struct DebugLog {
+    path: PathBuf,
+    file: RefCell<BufWriter<File>>,
+}
+
+impl DebugLog {
+    /// Begins a log.
+    pub(super) fn create(path: &Path) -> Result<Self, Problem> {
+        let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+        Ok(Self { path: path.to_path_buf(), file: RefCell::new(BufWriter::new(file)) })
+    }
+
+    /// The run begins, with these settings.
+    pub(super) fn started(&self, settings: &Settings) -> Result<(), Problem> {
+        let config = settings.given().map_or(Value::Null, Value::Object);
+        self.write(
+            SystemTime::now(),
+            &json!({ "level": "debug", "message": "Start Run", "config": config }),
+        )?;
+        self.flush()
+    }
+
+    /// The run is over: the calls that were kept, then what was counted.
+    pub(super) fn ended(&self, results: &Results) -> Result<(), Problem> {
+        for call in results.details.details() {
+            let event = json!({
+                "level": if call.error.is_some() { "error" } else { "debug" },
+                "message": "Received response",
+                "status": call.code,
+                "error": call.error,
+                "planned": call.planned.as_nanos().to_string(),
+                "sent": call.sent.as_nanos().to_string(),
+                "latency": call.ended.saturating_sub(call.planned).as_nanos().to_string(),
+            });
+            self.write(results.started + call.ended, &event)?;
+        }
+        let event = json!({
+            "level": "debug",
+            "message": "Run finished",
+            "reason": results.end_reason,
+            "count": results.count(),
+            "failed": results.failures(),
+            "unsent": results.unsent,
+            "late": results.late,
+        });
+        self.write(SystemTime::now(), &event)?;
+        self.flush()
+    }
+
+    fn write(&self, time: SystemTime, event: &Value) -> Result<(), Problem> {
+        let mut event = event.clone();
+        event["time"] = Value::from(humantime::format_rfc3339_nanos(time).to_string());
+        writeln!(self.file.borrow_mut(), "{event}").map_err(|error| unwritable(&self.path, &error))
+    }
+
+    fn flush(&self) -> Result<(), Problem> {
+        self.file.borrow_mut().flush().map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(
+        format!("--debug {} cannot be written: {error}", path.display()),
+        "name a file in a folder that is there and can be written to",
+    )
+}

@@ -1,0 +1,107 @@
+//! The whole run, from the settings.
+
+use std::{num::NonZero, thread, time::Duration};
+
+use super::{
+    endpoint::{self, LONGEST_MESSAGE},
+    input,
+    load::{self, positive},
+    settings::Settings,
+};
+use crate::{
+    call::CallPlan,
+    engine::{Load, Plan, Recording, Streaming},
+    message::{Data, RequestPlan},
+    problem::Problem,
+    schedule::ConcurrencySchedule,
+};
+
+/// ghz's default.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many single calls are kept where it is not said.
+const DETAILS: u32 = 100_000;
+
+/// What the settings ask for. The server is asked about the method if no definition is given.
+pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
+    let (load, stop) = (load::of(settings)?, load::stop(settings));
+    let skip_first = settings.output.skip_first.unwrap_or(0);
+    if stop.calls.is_some_and(|calls| skip_first > calls) {
+        return Err(Problem::new(
+            format!("--skipFirst {skip_first} leaves out more calls than are made"),
+            "leave out fewer, or make more with --total",
+        ));
+    }
+    let connections = connections(settings, &load)?;
+    let endpoint = endpoint::of(settings)?;
+    let target = input::target(&settings.input, &endpoint)?;
+    let threads = threads(settings);
+    let requests = RequestPlan {
+        descriptors: target.method.parent_pool().encode_to_vec(),
+        service: target.method.parent_service().full_name().to_owned(),
+        method: target.method.name().to_owned(),
+        data: input::data(&settings.input)?,
+        metadata: input::metadata(&settings.input)?,
+        templates: input::templates(&settings.input),
+        stream_count: settings.streams.stream_call_count.filter(|count| *count > 0),
+        dynamic_messages: settings.streams.stream_dynamic_messages.unwrap_or(false),
+        compressed: settings.input.enable_compression.unwrap_or(false),
+        longest: settings.connection.max_send_message_size.map_or(LONGEST_MESSAGE, |given| given.0),
+        name: settings.output.name.clone().filter(|name| !name.is_empty()),
+        connections: connections.unwrap_or_else(|| u32::try_from(threads).unwrap_or(u32::MAX)),
+    };
+    check_dynamic(&requests)?;
+    requests.check()?;
+    let engine = Plan {
+        path: target.path(),
+        kind: target.kind(),
+        endpoint,
+        load,
+        stop,
+        timeout: Some(settings.load.timeout.map_or(TIMEOUT, |given| given.0))
+            .filter(|limit| !limit.is_zero()),
+        streaming: Streaming {
+            interval: settings.streams.stream_interval.map_or(Duration::ZERO, |given| given.0),
+            call_duration: positive(settings.streams.stream_call_duration),
+        },
+        compressed: requests.compressed,
+        connections: connections.map(|number| usize::try_from(number).unwrap_or(usize::MAX)),
+        threads,
+        recording: Recording {
+            warm_up: settings.own.warm_up.map_or(Duration::ZERO, |given| given.0),
+            skip_first,
+            details: usize::try_from(settings.own.details.unwrap_or(DETAILS)).unwrap_or(usize::MAX),
+        },
+    };
+    Ok(CallPlan { engine, requests })
+}
+
+fn connections(settings: &Settings, load: &Load) -> Result<Option<u32>, Problem> {
+    let given = settings.connection.connections.filter(|number| *number > 0);
+    if let (Some(number), Load::Closed { workers: ConcurrencySchedule::Constant { workers }, .. }) =
+        (given, load)
+        && number > *workers
+    {
+        return Err(Problem::new(
+            format!("--connections {number} are more than the {workers} workers of --concurrency"),
+            "have at least as many workers as connections",
+        ));
+    }
+    Ok(given)
+}
+
+fn threads(settings: &Settings) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let given = settings.connection.cpus.filter(|number| *number > 0);
+    given.and_then(|number| usize::try_from(number).ok()).unwrap_or(cores)
+}
+
+fn check_dynamic(requests: &RequestPlan) -> Result<(), Problem> {
+    if requests.dynamic_messages && matches!(requests.data, Data::Binary(_)) {
+        return Err(Problem::new(
+            "--stream-dynamic-messages is given with encoded messages",
+            "leave it out, or give the messages as JSON with templates",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The settings of a run: flags of the command line and keys of the configuration file, by ghz's names.
+//!
+//! A setting that was not given is `None`, so that one source can be laid over another; defaults are applied where a
+//! setting is used, and are told in its help.
+
+mod connection;
+mod input;
+mod load;
+mod output;
+mod own;
+mod security;
+mod text;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub(super) use connection::Connection;
+pub(super) use input::{Input, Streams};
+pub(super) use load::{Concurrency, Load, Schedule, StopAction};
+pub(super) use output::Output;
+pub(super) use own::Own;
+pub(super) use security::Security;
+pub(super) use text::{ImportPaths, JsonText};
+
+/// Everything that can be said about a run.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    /// Server to call, as host:port
+    #[arg(value_name = "HOST:PORT")]
+    pub(super) host: Option<String>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) input: Input,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) security: Security,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) load: Load,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) concurrency: Concurrency,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) streams: Streams,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) output: Output,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) connection: Connection,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) own: Own,
+}
+
+impl Settings {
+    /// These settings by their names, without those that were not given.
+    pub(super) fn given(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        let mut all = self.by_name()?;
+        all.retain(|_, value| !value.is_null());
+        Ok(all)
+    }
+
+    /// The names of all settings.
+    pub(super) fn names() -> Result<Vec<String>, serde_json::Error> {
+        Ok(Self::default().by_name()?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn by_name(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        match serde_json::to_value(self)? {
+            Value::Object(all) => Ok(all),
+            _ => Ok(Map::new()),
+        }
+    }
+}

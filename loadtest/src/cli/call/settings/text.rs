@@ -1,0 +1,45 @@
+//! Settings that are text on the command line and structure in a file.
+
+use std::{convert::Infallible, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// JSON. In a file it is given as it is, or as a string that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in super::super) struct JsonText(pub String);
+
+impl FromStr for JsonText {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            structure => structure.to_string(),
+        }))
+    }
+}
+
+/// Folders, separated by commas. In a file they are a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in super::super) struct ImportPaths(pub Vec<String>);
+
+impl FromStr for ImportPaths {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect()))
+    }
+}
+
+impl<'de> Deserialize<'de> for ImportPaths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self)
+    }
+}

@@ -1,1 +1,0 @@
-//! Finds the method to call.

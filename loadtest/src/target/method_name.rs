@@ -1,0 +1,56 @@
+//! Names of methods as they are given on a command line.
+
+use std::str::FromStr;
+
+use crate::problem::Problem;
+
+/// A service and one of its methods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodName {
+    /// The service with its package: `helloworld.Greeter`.
+    pub service: String,
+    /// The method alone: `SayHello`.
+    pub method: String,
+}
+
+impl FromStr for MethodName {
+    type Err = Problem;
+
+    /// Reads `package.Service/Method` or `package.Service.Method`, with or without a dot or a slash in front.
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let wrong = || {
+            Problem::new(
+                format!("--call: {text:?} is not the name of a method"),
+                "write package.Service/Method or package.Service.Method, such as helloworld.Greeter/SayHello",
+            )
+        };
+        let plain = text.trim().trim_start_matches(['.', '/']);
+        let (service, method) = plain.split_once('/').or_else(|| plain.rsplit_once('.')).ok_or_else(wrong)?;
+        if service.is_empty() || method.is_empty() || method.contains(['/', '.']) {
+            return Err(wrong());
+        }
+        Ok(Self { service: service.to_owned(), method: method.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_name_the_same_method() {
+        for text in
+            ["a.b.Greeter/SayHello", "a.b.Greeter.SayHello", ".a.b.Greeter.SayHello", "/a.b.Greeter/SayHello"]
+        {
+            let name: MethodName = text.parse().unwrap();
+            assert_eq!((name.service.as_str(), name.method.as_str()), ("a.b.Greeter", "SayHello"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_method_is_refused() {
+        for text in ["", "SayHello", "Greeter/", "/SayHello", "a/b/c", "Greeter."] {
+            assert!(text.parse::<MethodName>().is_err(), "{text:?}");
+        }
+    }
+}
