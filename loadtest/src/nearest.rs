@@ -1,7 +1,7 @@
 //! Finds what was meant by a misspelt name.
 
 /// How alike two names must be, from 0 to 1, for one to be proposed for the other.
-const ALIKE: f64 = 0.5;
+const ALIKE: f64 = 0.6;
 
 /// The candidate that is most like `word`, if any is like it at all. Upper and lower case make no difference.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -30,6 +30,7 @@ mod tests {
         let names = ["SayHello", "SayHellos", "SayHelloBidi"];
         assert_eq!(nearest("SayHelo", names), Some("SayHello"));
         assert_eq!(nearest("sayhellobid", names), Some("SayHelloBidi"));
+        assert_eq!(nearest("erors", ["errors", "mean"]), Some("errors"));
         assert_eq!(nearest("Charge", names), None);
         assert_eq!(hint("Charge", names), "");
     }

@@ -2,6 +2,7 @@
 
 mod byte_size;
 mod call;
+mod fail_if;
 mod interrupt;
 mod spelling;
 
@@ -11,6 +12,7 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 
 use crate::problem::Problem;
 
+pub use fail_if::FailIf;
 pub use interrupt::interruptible;
 
 /// How a command ended.

@@ -56,8 +56,8 @@ pub struct Recorder {
 impl Recorder {
     /// Nothing recorded yet.
     pub fn new(settings: RecorderSettings) -> Self {
-        let RecorderSettings { started, open_loop, interval, details, .. } = settings;
-        let results = Results::new(started, open_loop, interval, details);
+        let RecorderSettings { started, open_loop, warm_up, interval, details, .. } = settings;
+        let results = Results { warm_up, ..Results::new(started, open_loop, interval, details) };
         Self {
             settings,
             results,

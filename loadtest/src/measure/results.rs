@@ -29,6 +29,8 @@ pub struct Results {
     pub end_reason: EndReason,
     /// Whether calls had planned times (an open loop), or each waited for the one before (a closed loop).
     pub open_loop: bool,
+    /// Calls planned for before this were left out.
+    pub warm_up: Duration,
     /// Latencies of calls that ended with OK.
     pub ok: Latencies,
     /// Latencies of calls that failed.
@@ -70,6 +72,7 @@ impl Results {
             took: Duration::ZERO,
             end_reason: EndReason::Normal,
             open_loop,
+            warm_up: Duration::ZERO,
             ok: Latencies::new(),
             failed: Latencies::new(),
             codes: [0; Code::ALL.len()],
@@ -97,10 +100,10 @@ impl Results {
         self.count() - self.codes[Code::Ok.index()]
     }
 
-    /// Calls per second that ended.
+    /// Calls per second that ended, after the warm-up.
     #[expect(clippy::cast_precision_loss, reason = "rates are read by people")]
     pub fn rate(&self) -> f64 {
-        self.count() as f64 / self.took.as_secs_f64().max(1e-9)
+        self.count() as f64 / self.took.saturating_sub(self.warm_up).as_secs_f64().max(1e-9)
     }
 
     /// Latencies of the calls that ended with OK, and of those that failed as well if asked for.
@@ -116,6 +119,7 @@ impl Results {
     pub fn merge(&mut self, other: Self) {
         self.started = self.started.min(other.started);
         self.took = self.took.max(other.took);
+        self.warm_up = self.warm_up.max(other.warm_up);
         if self.end_reason == EndReason::Normal {
             self.end_reason = other.end_reason;
         }

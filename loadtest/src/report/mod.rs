@@ -1,11 +1,21 @@
 //! A run when it is over, in the formats of ghz and in one page of HTML.
 
 pub mod chart;
+mod csv;
+mod digest;
 pub mod figure;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod influx;
+mod json;
 pub mod markup;
+mod measured;
+mod prometheus;
+mod summary;
 
 use std::{collections::BTreeMap, io};
 
+pub use measured::{Clocks, Distribution, Measured, Part, Parts};
 use serde_json::{Map, Value};
 
 use crate::measure::Results;
@@ -55,6 +65,14 @@ pub enum Format {
 /// # Errors
 /// When it cannot be written.
 pub fn write(report: &Report, format: Format, to: &mut dyn io::Write) -> io::Result<()> {
-    let _ = (report, format, to);
-    Ok(())
+    match format {
+        Format::Summary => summary::write(report, to),
+        Format::Csv => csv::write(report, to),
+        Format::Json => json::write(report, false, to),
+        Format::Pretty => json::write(report, true, to),
+        Format::Html => Ok(()),
+        Format::InfluxSummary => influx::write_summary(report, to),
+        Format::InfluxDetails => influx::write_details(report, to),
+        Format::Prometheus => prometheus::write(report, to),
+    }
 }

@@ -1,1 +1,0 @@
-//! Limits that a run must keep.

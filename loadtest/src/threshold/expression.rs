@@ -1,0 +1,158 @@
+//! What a threshold says: a figure, a relation, a limit.
+
+use std::str::FromStr;
+
+use super::figure::{Figure, Kind};
+use crate::problem::Problem;
+
+/// A figure compared with a limit, as in `p99>5ms`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expression {
+    /// As it was given, without spaces around it.
+    pub text: String,
+    /// The figure.
+    pub figure: Figure,
+    /// How it is compared.
+    pub relation: Relation,
+    /// With what.
+    pub limit: Limit,
+}
+
+/// How a figure is compared with a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// `>`
+    Above,
+    /// `>=`
+    AtLeast,
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+}
+
+/// With what a figure is compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// With a value: seconds, calls per second, or calls.
+    Value(f64),
+    /// Calls only: with a share of all calls, from 0 to 1.
+    Share(f64),
+    /// With its change from one run to another, as a share: +5% is 0.05.
+    Change(f64),
+}
+
+/// Longer ones first, so that none is found within another.
+const RELATIONS: [(&str, Relation); 4] =
+    [(">=", Relation::AtLeast), ("<=", Relation::AtMost), (">", Relation::Above), ("<", Relation::Below)];
+
+/// Units of time, in seconds.
+const UNITS: [(&str, f64); 7] =
+    [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
+
+impl Relation {
+    /// True if it holds between a value and a limit.
+    pub fn holds(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::Above => value > limit,
+            Self::AtLeast => value >= limit,
+            Self::Below => value < limit,
+            Self::AtMost => value <= limit,
+        }
+    }
+}
+
+impl FromStr for Expression {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let text = text.trim();
+        let parts = RELATIONS.into_iter().find_map(|(sign, relation)| {
+            text.split_once(sign).map(|(figure, limit)| (figure.trim(), relation, limit.trim()))
+        });
+        let Some((figure, relation, limit)) = parts else {
+            return Err(Problem::new(
+                format!("the threshold `{text}` has no >, >=, < or <="),
+                "write a figure, a relation and a limit, such as p99>5ms or errors>0.1%",
+            ));
+        };
+        let figure: Figure = figure.parse()?;
+        let limit = Limit::parse(limit, figure.kind(), text)?;
+        Ok(Self { text: text.to_owned(), figure, relation, limit })
+    }
+}
+
+impl Limit {
+    fn parse(limit: &str, kind: Kind, whole: &str) -> Result<Self, Problem> {
+        let percent = limit.strip_suffix('%').map(str::trim_end);
+        let signed = limit.starts_with(['+', '-']);
+        let parsed = match (percent, kind) {
+            (Some(percent), _) if signed => number(percent).map(|percent| Self::Change(percent / 100.0)),
+            (Some(percent), Kind::Calls) => number(percent).map(|percent| Self::Share(percent / 100.0)),
+            (None, Kind::Calls | Kind::Rate) if !signed => number(limit).map(Self::Value),
+            (None, Kind::Latency) if !signed => seconds(limit).map(Self::Value),
+            _ => None,
+        };
+        parsed.ok_or_else(|| {
+            let wanted = match kind {
+                Kind::Latency => "a time with its unit (ns, us, ms, s, m, h), such as 5ms",
+                Kind::Rate => "calls per second, such as 1000",
+                Kind::Calls => "a number of calls or a share of them, such as 10 or 0.1%",
+            };
+            Problem::new(
+                format!("the threshold `{whole}` has the limit `{limit}`"),
+                format!("write {wanted}; diff also takes a change, such as +5%"),
+            )
+        })
+    }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    let unit_at = text.find(|character: char| character.is_alphabetic())?;
+    let (amount, unit) = text.split_at(unit_at);
+    let (_, factor) = UNITS.into_iter().find(|(known, _)| *known == unit)?;
+    number(amount.trim_end()).map(|amount| amount * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_with_their_units() {
+        for (text, limit) in [
+            ("p99>5ms", Limit::Value(5.0 * 1e-3)),
+            ("p99>1.5s", Limit::Value(1.5)),
+            ("p99 < 2 us", Limit::Value(2.0 * 1e-6)),
+            ("errors>0.5%", Limit::Share(0.005)),
+            ("errors>10", Limit::Value(10.0)),
+            ("rps<1e3", Limit::Value(1_000.0)),
+            ("p99>+5%", Limit::Change(0.05)),
+            ("rps< -5 %", Limit::Change(-0.05)),
+        ] {
+            assert_eq!(text.parse::<Expression>().unwrap().limit, limit, "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_limits_are_told_with_what_is_wanted() {
+        for (text, wanted) in [
+            ("p99>5", "with its unit"),
+            ("p99>5 parsec", "with its unit"),
+            ("p99>5%", "with its unit"),
+            ("rps<10%", "calls per second"),
+            ("errors>many", "a share of them"),
+            ("errors>inf", "a share of them"),
+            ("p99=5ms", "a relation"),
+            ("", "a relation"),
+            ("p99>>5ms", "with its unit"),
+        ] {
+            let problem = text.parse::<Expression>().unwrap_err();
+            assert!(problem.remedy().contains(wanted), "{text}: {problem}");
+        }
+    }
+}
