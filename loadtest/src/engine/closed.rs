@@ -76,7 +76,7 @@ impl Worker {
 
     /// The next call's number, once it may be made.
     async fn next(&self) -> Option<u64> {
-        if !self.lane.in_time(self.lane.elapsed()) {
+        if self.lane.time_is_over() {
             return None;
         }
         let call = self.lane.claim()?;

@@ -178,6 +178,11 @@ impl Lane {
         self.shared.claim()
     }
 
+    /// Whether the time of the run, if it has one, is over.
+    pub(super) fn time_is_over(&self) -> bool {
+        self.shared.plan.stop.duration.is_some() && !self.in_time(self.elapsed())
+    }
+
     /// Whether a call planned for then is still to be made.
     pub(super) fn in_time(&self, planned: Duration) -> bool {
         let in_time = self.shared.plan.stop.duration.is_none_or(|duration| planned < duration);

@@ -12,6 +12,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     connection::{ConnectFailure, Connection},
+    deadlines::Deadlines,
     endpoint::Endpoint,
     tls::TlsConnector,
 };
@@ -27,6 +28,7 @@ pub struct Link {
     state: RefCell<State>,
     connecting: Mutex<()>,
     generation: Cell<u64>,
+    deadlines: Rc<Deadlines>,
 }
 
 enum State {
@@ -54,6 +56,7 @@ impl Link {
             state,
             connecting: Mutex::default(),
             generation: Cell::new(0),
+            deadlines: Deadlines::start(),
         }))
     }
 
@@ -85,6 +88,11 @@ impl Link {
         if self.generation.get() == generation {
             *self.state.borrow_mut() = State::Broken;
         }
+    }
+
+    /// Where callers note until when they wait.
+    pub(super) fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
     }
 
     /// The generation of the present connection.

@@ -3,14 +3,18 @@
 mod answer;
 mod call;
 mod connection;
+mod deadlines;
 mod endpoint;
 mod frames;
+mod head;
 mod link;
+mod status;
 mod tls;
 
 pub use answer::Answer;
-pub use call::{Caller, Head, StreamTimes};
+pub use call::{Caller, StreamTimes};
 pub use connection::{ConnectFailure, Connection};
 pub use endpoint::{Balancing, CallKind, Endpoint, TlsOptions};
+pub use head::Head;
 pub use link::Link;
 pub use tls::TlsConnector;

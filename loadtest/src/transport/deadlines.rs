@@ -1,0 +1,113 @@
+//! Ends calls that take too long.
+//!
+//! A timer for every call costs more than all else that a call needs of the runtime. Calls of a link have the same limit,
+//! and hardly any reaches it: so each caller notes its deadline in a place of its own, and one task looks at all of them
+//! now and then.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    pin::Pin,
+    rc::{Rc, Weak},
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio::{task::spawn_local, time::sleep};
+
+/// A call is ended at most this part of its limit too late.
+const PRECISION: u32 = 100;
+
+/// How often deadlines are looked at, at most and at least.
+const SHORTEST_ROUND: Duration = Duration::from_millis(1);
+const LONGEST_ROUND: Duration = Duration::from_millis(50);
+
+/// The deadlines of all callers of a link.
+#[derive(Default)]
+pub(super) struct Deadlines {
+    slots: RefCell<Vec<Weak<Slot>>>,
+    round: Cell<Duration>,
+}
+
+/// The deadline of one caller.
+pub(super) struct Slot {
+    limit: Duration,
+    deadline: Cell<Option<Instant>>,
+    expired: Cell<bool>,
+    waker: RefCell<Waker>,
+}
+
+impl Deadlines {
+    /// Begins to look at deadlines, until the last reference is gone. Must be called within a `LocalSet`.
+    pub(super) fn start() -> Rc<Self> {
+        let deadlines = Rc::new(Self::default());
+        deadlines.round.set(LONGEST_ROUND);
+        spawn_local(look(Rc::downgrade(&deadlines)));
+        deadlines
+    }
+
+    /// A place for a caller whose calls may each take `limit`.
+    pub(super) fn slot(&self, limit: Duration) -> Rc<Slot> {
+        let slot = Rc::new(Slot {
+            limit,
+            deadline: Cell::new(None),
+            expired: Cell::new(false),
+            waker: RefCell::new(Waker::noop().clone()),
+        });
+        self.slots.borrow_mut().push(Rc::downgrade(&slot));
+        let round = (limit / PRECISION).clamp(SHORTEST_ROUND, LONGEST_ROUND);
+        self.round.set(self.round.get().min(round));
+        slot
+    }
+
+    /// Wakes callers whose deadline is past, and forgets those that are gone.
+    fn look(&self) {
+        let now = Instant::now();
+        self.slots.borrow_mut().retain(|slot| {
+            let Some(slot) = slot.upgrade() else { return false };
+            if slot.deadline.get().is_some_and(|deadline| deadline <= now) {
+                slot.expired.set(true);
+                slot.waker.borrow().wake_by_ref();
+            }
+            true
+        });
+    }
+}
+
+async fn look(deadlines: Weak<Deadlines>) {
+    while let Some(known) = deadlines.upgrade() {
+        known.look();
+        let round = known.round.get();
+        drop(known);
+        sleep(round).await;
+    }
+}
+
+impl Slot {
+    /// How long each call may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// What the future gives; none once the deadline is past.
+    pub(super) async fn limited<F: Future>(
+        &self,
+        deadline: Instant,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        self.expired.set(false);
+        self.deadline.set(Some(deadline));
+        let output = poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.expired.get() => Poll::Ready(None),
+            Poll::Pending => {
+                // The same task as before, as a rule: then nothing is written.
+                context.waker().clone_into(&mut self.waker.borrow_mut());
+                Poll::Pending
+            }
+        });
+        let output = output.await;
+        self.deadline.set(None);
+        output
+    }
+}
