@@ -8,6 +8,7 @@ use crate::{
 
 /// The thresholds that a run has to keep.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Verdict")]
 pub struct FailIf {
     /// Exit with 1 if this is true of the run, such as 'p99>5ms', 'errors>0.1%', 'rps<1000' or 'code.Unavailable>10';
     /// may be repeated.

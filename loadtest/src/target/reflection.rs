@@ -122,10 +122,13 @@ impl<'a> Server<'a> {
         })
     }
 
+    /// None: the server says, in one of the two ways that servers do, that there is no such thing.
     async fn answered(&mut self, request: MessageRequest) -> Result<Option<MessageResponse>, Problem> {
-        self.perform(request)
-            .await?
-            .map_err(|Refused { code, error }| self.incomplete(&format!("{} {error}", code.name())))
+        match self.perform(request).await? {
+            Ok(answer) => Ok(answer),
+            Err(Refused { code: Code::NotFound, .. }) => Ok(None),
+            Err(Refused { code, error }) => Err(self.incomplete(&format!("{} {error}", code.name()))),
+        }
     }
 
     async fn perform(

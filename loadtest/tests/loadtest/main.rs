@@ -2,7 +2,12 @@
 
 #![cfg(test)]
 
+mod bad_input;
+mod called;
 mod engine;
+mod ghz_command_lines;
+mod ghz_report;
+mod reflection;
 mod runs;
 mod server;
 mod truth;

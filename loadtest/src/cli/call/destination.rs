@@ -14,17 +14,17 @@ use crate::{
 /// Standard output or a file, which is opened before the run: a long run is not made for nothing.
 pub(super) enum Destination {
     Standard,
-    File { path: PathBuf, file: File },
+    File { flag: &'static str, path: PathBuf, file: File },
 }
 
 impl Destination {
-    /// Opens it.
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Problem> {
+    /// Opens what the flag names.
+    pub(super) fn open(flag: &'static str, path: Option<&Path>) -> Result<Self, Problem> {
         match path.filter(|path| !path.as_os_str().is_empty()) {
             None => Ok(Self::Standard),
             Some(path) => match File::create(path) {
-                Ok(file) => Ok(Self::File { path: path.to_path_buf(), file }),
-                Err(error) => Err(unwritable(path, &error)),
+                Ok(file) => Ok(Self::File { flag, path: path.to_path_buf(), file }),
+                Err(error) => Err(unwritable(flag, path, &error)),
             },
         }
     }
@@ -32,13 +32,13 @@ impl Destination {
     /// Writes a report to it.
     pub(super) fn write(self, report: &Report, format: Format) -> Result<(), Problem> {
         match self {
-            Self::File { path, file } => {
-                finish(report, format, BufWriter::new(file)).map_err(|error| unwritable(&path, &error))
+            Self::File { flag, path, file } => {
+                finish(report, format, BufWriter::new(file)).map_err(|error| unwritable(flag, &path, &error))
             }
             Self::Standard => match finish(report, format, BufWriter::new(io::stdout().lock())) {
                 // Whoever reads may have seen enough: `| head`.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                Err(error) => Err(unwritable(Path::new("standard output"), &error)),
+                Err(error) => Err(unwritable("--output", Path::new("on standard output"), &error)),
                 Ok(()) => Ok(()),
             },
         }
@@ -50,9 +50,9 @@ fn finish(report: &Report, format: Format, mut to: impl Write) -> io::Result<()>
     to.flush()
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
+fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Problem {
     Problem::new(
-        format!("--output {} cannot be written: {error}", path.display()),
+        format!("{flag} {} cannot be written: {error}", path.display()),
         "name a file in a folder that is there and can be written to",
     )
 }

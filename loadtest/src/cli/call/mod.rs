@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use self::{debug_log::DebugLog, destination::Destination, settings::Settings};
-use super::{Verdict, interrupt::interruptible};
+use super::{FailIf, Verdict, interrupt::interruptible};
 use crate::{
-    engine::{Observer, Progress, Share},
+    engine::Share,
+    live::{self, Mode},
     problem::Problem,
     report::{Format, Report},
 };
@@ -36,6 +37,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(flatten)]
+    fail_if: FailIf,
 }
 
 /// Makes the calls, and reports.
@@ -47,31 +51,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     let plan = plan::of(&settings)?;
     let tags = options::tags(settings.output.tags.as_ref())?;
     let options = options::of(&settings, &plan);
-    let output = Destination::open(settings.output.output.as_deref())?;
-    let log = settings.output.debug.as_deref().map(DebugLog::create).transpose()?;
+    let (output, page) = (&settings.output, &settings.own.report);
+    let format = output.format.unwrap_or(Format::Summary);
+    let destination = Destination::open("--output", output.output.as_deref())?;
+    let page = page.as_deref().map(|path| Destination::open("--report", Some(path))).transpose()?;
+    let log = output.debug.as_deref().map(DebugLog::create).transpose()?;
     if let Some(log) = &log {
         log.started(&settings)?;
     }
-    let results = interruptible(move |interrupted| plan.run(Share::WHOLE, &mut Unseen, interrupted))?;
+    let mode = Mode::fitting(settings.own.quiet.unwrap_or(false));
+    let results = interruptible(move |interrupted| {
+        let mut observer = live::observer(&plan.engine.path, plan.engine.stop, mode);
+        plan.run(Share::WHOLE, observer.as_mut(), interrupted)
+    })?;
     if let Some(log) = &log {
         log.ended(&results)?;
     }
     let report = Report {
-        name: settings.output.name.clone().filter(|name| !name.is_empty()),
+        name: output.name.clone().filter(|name| !name.is_empty()),
         host: settings.host.clone().unwrap_or_default(),
         call: settings.input.call.clone().unwrap_or_default(),
         options,
         tags,
-        count_errors: settings.output.count_errors.unwrap_or(false),
+        count_errors: output.count_errors.unwrap_or(false),
         results,
     };
-    output.write(&report, settings.output.format.unwrap_or(Format::Summary))?;
-    Ok(Verdict::Passed)
-}
-
-/// Sees nothing.
-struct Unseen;
-
-impl Observer for Unseen {
-    fn see(&mut self, _: &Progress<'_>) {}
+    destination.write(&report, format)?;
+    if let Some(page) = page {
+        page.write(&report, Format::Html)?;
+    }
+    Ok(arguments.fail_if.judge(&report.results, report.count_errors))
 }

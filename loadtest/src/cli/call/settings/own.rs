@@ -37,9 +37,9 @@ pub(in super::super) struct Own {
     #[arg(long, value_name = "FOLDER")]
     pub plots: Option<PathBuf>,
 
-    /// Leave with exit code 1 if this holds, such as 'p99>5ms' or 'errors>0.1%'; may be repeated
-    #[arg(long, value_name = "CONDITION")]
-    pub fail_if: Option<Vec<String>>,
+    /// Show nothing while the run goes on
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub quiet: Option<bool>,
 
     /// Machines that make the calls together, as host:port of their `inrush-loadtest agent`
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
