@@ -93,8 +93,16 @@ pub fn bytes(bytes: u64) -> String {
 
 /// A quantile as a percentile: `p99.9`.
 pub fn percentile(quantile: f64) -> String {
-    let text = format!("{:.6}", quantile * 100.0);
-    format!("p{}", trimmed(&text))
+    format!("p{}", hundredfold(quantile))
+}
+
+/// A quantile with all of its digits: `99.99%`.
+pub fn quantile(quantile: f64) -> String {
+    format!("{}%", hundredfold(quantile))
+}
+
+fn hundredfold(quantile: f64) -> String {
+    trimmed(&format!("{:.6}", quantile * 100.0)).to_owned()
 }
 
 /// Three significant digits, without zeros at the end.
@@ -153,6 +161,7 @@ mod tests {
         assert_eq!(bytes(1_500_000), "1.5 MB");
         assert_eq!(percentile(0.5), "p50");
         assert_eq!(percentile(0.9999), "p99.99");
+        assert_eq!(quantile(0.9999), "99.99%");
         assert_eq!(span(Duration::from_secs(200)), "3:20 min");
         assert_eq!(span(Duration::from_secs(7_500)), "2:05:00 h");
     }

@@ -10,6 +10,8 @@ mod influx;
 mod json;
 pub mod markup;
 mod measured;
+pub mod page;
+mod plots;
 mod prometheus;
 mod summary;
 
@@ -19,6 +21,9 @@ pub use measured::{Clocks, Distribution, Measured, Part, Parts};
 use serde_json::{Map, Value};
 
 use crate::measure::Results;
+
+/// The size of a chart on a slide.
+const SLIDE: chart::Size = chart::Size::new(1_200.0, 600.0);
 
 /// A run that is over, and what it was asked to do.
 #[derive(Debug, Clone)]
@@ -70,9 +75,14 @@ pub fn write(report: &Report, format: Format, to: &mut dyn io::Write) -> io::Res
         Format::Csv => csv::write(report, to),
         Format::Json => json::write(report, false, to),
         Format::Pretty => json::write(report, true, to),
-        Format::Html => Ok(()),
+        Format::Html => page::write(report, to),
         Format::InfluxSummary => influx::write_summary(report, to),
         Format::InfluxDetails => influx::write_details(report, to),
         Format::Prometheus => prometheus::write(report, to),
     }
+}
+
+/// Draws the main charts of a run, each with a name that a file can have.
+pub fn draw_plots(report: &Report) -> Vec<(&'static str, chart::Drawing)> {
+    plots::plots(report).iter().map(|plot| (plot.name, plot.chart.draw(SLIDE))).collect()
 }

@@ -3,10 +3,12 @@
 #![cfg(test)]
 
 mod bad_input;
+mod browser;
 mod called;
 mod engine;
 mod ghz_command_lines;
 mod ghz_report;
+mod html_report;
 mod reflection;
 mod runs;
 mod server;

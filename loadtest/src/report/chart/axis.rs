@@ -37,6 +37,11 @@ impl Axis {
         Self::new("time since the start", Unit::Elapsed)
     }
 
+    /// The share of calls that is not slower.
+    pub fn quantile() -> Self {
+        Self { layout: Layout::Quantile, ..Self::new("share of calls that are not slower", Unit::Quantile) }
+    }
+
     /// Lays the values out by their logarithm.
     #[must_use]
     pub fn logarithmic(self) -> Self {
@@ -49,6 +54,9 @@ impl Axis {
         Self { range: Some((least, greatest)), ..self }
     }
 }
+
+/// Room above the greatest value of an axis, so that no curve runs along its end.
+const HEADROOM: f64 = 1.03;
 
 /// An axis with its place in a picture.
 #[derive(Debug, Clone)]
@@ -72,7 +80,7 @@ impl Scale {
     pub(super) fn rounded(mut self, most_ticks: usize) -> Self {
         if self.layout == Layout::Linear {
             let step = ticks::step(self.greatest - self.least, most_ticks, self.unit);
-            self.greatest = (self.greatest / step - 1e-9).ceil() * step;
+            self.greatest = (self.greatest * HEADROOM / step).ceil() * step;
         }
         self
     }

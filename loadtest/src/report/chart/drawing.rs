@@ -65,6 +65,11 @@ pub struct Drawing {
 }
 
 impl Drawing {
+    /// How large it was drawn.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
     /// For a page whose style sheet holds [`dark_style`]. With what a script needs to show values under the pointer.
     pub fn for_page(&self) -> Markup {
         let mut page = Markup::new();

@@ -8,8 +8,7 @@ use super::{
     colour::Colour,
     drawing::{Area, Drawing, Pixel, Reading, Size},
     frame::{Canvas, Entry, Frame, Sign},
-    text::{self, Anchor, Style},
-    theme::BASE,
+    note::{self, Note},
 };
 use crate::report::markup::Markup;
 
@@ -50,13 +49,6 @@ impl Line {
     }
 }
 
-/// A value that is marked with a line from side to side, or from top to bottom.
-#[derive(Debug, Clone)]
-struct Note {
-    value: f64,
-    text: String,
-}
-
 /// Curves over something, such as latencies over time.
 #[derive(Debug, Clone)]
 pub struct LineChart {
@@ -69,8 +61,10 @@ pub struct LineChart {
     /// From bottom to top.
     pub y: Axis,
     lines: Vec<Line>,
-    levels: Vec<Note>,
-    moments: Vec<Note>,
+    /// Values of the left axis that are marked.
+    levels: Vec<(f64, String)>,
+    /// Values of the lower axis that are marked.
+    moments: Vec<(f64, String)>,
 }
 
 impl LineChart {
@@ -104,14 +98,14 @@ impl LineChart {
     /// Marks a value of the left axis with a line from side to side, such as a limit.
     #[must_use]
     pub fn level(mut self, value: f64, text: impl Into<String>) -> Self {
-        self.levels.push(Note { value, text: text.into() });
+        self.levels.push((value, text.into()));
         self
     }
 
     /// Marks a value of the lower axis with a line from top to bottom, such as an opening.
     #[must_use]
     pub fn moment(mut self, value: f64, text: impl Into<String>) -> Self {
-        self.moments.push(Note { value, text: text.into() });
+        self.moments.push((value, text.into()));
         self
     }
 
@@ -127,12 +121,12 @@ impl LineChart {
 
     fn places(&self) -> impl Iterator<Item = f64> {
         let of_lines = self.lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x);
-        of_lines.chain(self.moments.iter().map(|moment| moment.value))
+        of_lines.chain(self.moments.iter().map(|(value, _)| *value))
     }
 
     fn values(&self) -> impl Iterator<Item = f64> {
         let of_lines = self.lines.iter().flat_map(|line| &line.points).map(|(_, y)| *y);
-        of_lines.chain(self.levels.iter().map(|level| level.value))
+        of_lines.chain(self.levels.iter().map(|(value, _)| *value))
     }
 
     /// Values of all curves wherever one has a point.
@@ -163,16 +157,18 @@ impl Line {
 
 impl Chart for LineChart {
     fn draw(&self, size: Size) -> Drawing {
-        let legend: Vec<Entry<'_>> = self.lines.iter().map(entry).collect();
+        // What a single curve is, the title and the axis say.
+        let several = self.lines.len() > 1;
+        let legend: Vec<Entry<'_>> = self.lines.iter().filter(|_| several).map(entry).collect();
         let frame =
             Frame { title: &self.title, subtitle: &self.subtitle, legend: &legend, x: &self.x, y: &self.y };
         let Canvas { mut drawing, area, x, y } = frame.draw(size, self.places(), self.values());
-        for level in &self.levels {
-            draw_level(&mut drawing.body, area, y.at(level.value), &level.text);
+        for (value, text) in &self.levels {
+            note::draw_level(&mut drawing.body, area, &Note { at: y.at(*value), text: text.clone() });
         }
-        for moment in &self.moments {
-            draw_moment(&mut drawing.body, area, x.at(moment.value), &moment.text);
-        }
+        let moments: Vec<Note> =
+            self.moments.iter().map(|(value, text)| Note { at: x.at(*value), text: text.clone() }).collect();
+        note::draw_moments(&mut drawing.body, area, &moments);
         for line in &self.lines {
             draw_line(&mut drawing.body, area, line, &x, &y);
         }
@@ -233,31 +229,6 @@ fn add_part(stroke: &mut String, fill: &mut String, places: &[(f64, f64)], botto
     stroke.push_str(&path);
     let bottom = Pixel(bottom);
     let _ = write!(fill, "{path}L{} {bottom}L{} {bottom}z", Pixel(last.0), Pixel(first.0));
-}
-
-fn draw_level(body: &mut Markup, area: Area, at: f64, note: &str) {
-    draw_note(body, &format!("M{} {}H{}", Pixel(area.left), Pixel(at), Pixel(area.right)));
-    // Above the line, or below it where there is no room.
-    let text_line = if at - area.top < 14.0 { at + 14.0 } else { at - 5.0 };
-    text::draw(body, (area.right, text_line), Anchor::End, Style::Small, note);
-}
-
-fn draw_moment(body: &mut Markup, area: Area, at: f64, note: &str) {
-    draw_note(body, &format!("M{} {}V{}", Pixel(at), Pixel(area.bottom), Pixel(area.top)));
-    let fits_right = at + 5.0 + text::width(note, Style::Small) <= area.right;
-    let (place, anchor) = if fits_right { (at + 5.0, Anchor::Start) } else { (at - 5.0, Anchor::End) };
-    text::draw(body, (place, area.top + 10.0), anchor, Style::Small, note);
-}
-
-fn draw_note(body: &mut Markup, path: &str) {
-    let attributes: &[(&str, &dyn Display)] = &[
-        ("class", &BASE.class),
-        ("stroke", &BASE.light),
-        ("stroke-dasharray", &"3 4"),
-        ("stroke-width", &1.2),
-        ("d", &path),
-    ];
-    body.leaf("path", attributes);
 }
 
 #[cfg(test)]

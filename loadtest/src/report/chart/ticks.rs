@@ -49,9 +49,9 @@ pub(super) fn logarithmic(least: f64, greatest: f64, most: usize) -> Vec<f64> {
     })
 }
 
-/// 0, 90%, 99%, 99.9% … up to `greatest`.
+/// 50%, 90%, 99%, 99.9% … up to `greatest`.
 pub(super) fn quantiles(greatest: f64) -> Vec<f64> {
-    [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999]
+    [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999]
         .into_iter()
         .filter(|quantile| *quantile <= greatest + 1e-12)
         .collect()
@@ -98,6 +98,6 @@ mod tests {
 
     #[test]
     fn quantiles_end_where_the_data_ends() {
-        close(&quantiles(0.9995), &[0.0, 0.5, 0.9, 0.99, 0.999]);
+        close(&quantiles(0.9995), &[0.5, 0.9, 0.99, 0.999]);
     }
 }

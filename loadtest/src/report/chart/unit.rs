@@ -15,6 +15,8 @@ pub enum Unit {
     Latency,
     /// A share, from 0 to 1.
     Share,
+    /// A quantile, from 0 to 1: all of its digits count.
+    Quantile,
 }
 
 impl Unit {
@@ -25,6 +27,7 @@ impl Unit {
             Self::Elapsed => elapsed(value),
             Self::Latency => figure::seconds(value),
             Self::Share => figure::share(value),
+            Self::Quantile => figure::quantile(value),
         }
     }
 
@@ -36,6 +39,7 @@ impl Unit {
             Self::Elapsed => elapsed(value),
             Self::Latency => figure::seconds(value),
             Self::Share => figure::share(value),
+            Self::Quantile => figure::quantile(value),
         }
     }
 }
