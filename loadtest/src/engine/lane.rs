@@ -94,7 +94,7 @@ impl Lane {
         let tls = TlsConnector::of(&plan.endpoint)?;
         let endpoint = Rc::new(plan.endpoint.clone());
         let mut links = Vec::new();
-        let all = plan.connections.unwrap_or(shared.lanes);
+        let all = plan.connections_of(shared.share).unwrap_or(shared.lanes);
         for number in (index..all).step_by(shared.lanes) {
             let link = Link::open(Rc::clone(&endpoint), tls.clone(), number).await;
             links.push(link.map_err(|failure| failure.problem())?);

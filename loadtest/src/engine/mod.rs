@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-pub use self::plan::{AtDuration, Load, Plan, Recording, Share, Stop, Streaming};
+pub use self::plan::{AtDuration, Load, Plan, Recording, Share, Stop, Streaming, cores};
 use self::{lane::Event, shared::Shared};
 use crate::{
     measure::{Results, Timeline},
@@ -76,7 +76,7 @@ pub fn run(
     observer: &mut dyn Observer,
     interrupted: &AtomicBool,
 ) -> Result<Results, Problem> {
-    let lanes = plan.lanes();
+    let lanes = plan.lanes(share);
     let shared = Arc::new(Shared::new(plan.clone(), share, lanes));
     let processor_time = shared::processor_time();
     let (events, seen) = sync_channel(EVENTS);

@@ -1,6 +1,6 @@
 //! What a run is to do.
 
-use std::time::Duration;
+use std::{num::NonZero, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,24 +28,42 @@ pub struct Plan {
     pub streaming: Streaming,
     /// Messages are compressed with gzip: the source does it, the transport says so.
     pub compressed: bool,
-    /// How many connections; none: one for each thread.
+    /// How many connections, over all machines; none: one for each thread.
     pub connections: Option<usize>,
-    /// How many threads at most; never more than connections, or than workers of a closed loop.
-    pub threads: usize,
+    /// How many threads at most; none: one for each core of the machine. Never more than connections, or than workers of
+    /// a closed loop.
+    pub threads: Option<usize>,
     /// What is recorded.
     pub recording: Recording,
 }
 
 impl Plan {
-    /// How many threads make the calls.
-    pub fn lanes(&self) -> usize {
+    /// How many threads of this machine may make calls.
+    pub fn threads_here(&self) -> usize {
+        self.threads.unwrap_or_else(cores)
+    }
+
+    /// How many threads make the calls of a share.
+    pub fn lanes(&self, share: Share) -> usize {
         let workers = match &self.load {
             Load::Closed { workers, .. } => workers.most(),
             Load::Open { max_in_flight, .. } => Some(*max_in_flight),
         };
         let workers = workers.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-        self.threads.min(workers).min(self.connections.unwrap_or(usize::MAX)).max(1)
+        let connections = self.connections_of(share).unwrap_or(usize::MAX);
+        self.threads_here().min(workers).min(connections).max(1)
     }
+
+    /// How many connections the machine of a share opens; none: one for each thread.
+    pub fn connections_of(&self, share: Share) -> Option<usize> {
+        let machines = usize::try_from(share.of).unwrap_or(usize::MAX).max(1);
+        self.connections.map(|all| all.div_ceil(machines).max(1))
+    }
+}
+
+/// How many cores this machine has for the run.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// When calls are made.

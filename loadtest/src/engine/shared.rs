@@ -18,7 +18,7 @@ use crate::{measure::EndReason, problem::Problem};
 pub(super) struct Shared {
     pub(super) plan: Plan,
     pub(super) lanes: usize,
-    share: Share,
+    pub(super) share: Share,
     next: AtomicU64,
     start: watch::Sender<Option<Start>>,
     /// What `cut` says, for those who look before every call.
@@ -154,7 +154,7 @@ mod tests {
             streaming: Streaming::default(),
             compressed: false,
             connections: None,
-            threads: lanes,
+            threads: Some(lanes),
             recording: Recording { warm_up: Duration::ZERO, skip_first: 0, details: 0 },
         };
         Shared::new(plan, share, lanes)

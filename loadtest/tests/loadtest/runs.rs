@@ -29,7 +29,7 @@ pub(crate) fn plan(endpoint: Endpoint, load: Load, calls: u64) -> Plan {
         streaming: Streaming::default(),
         compressed: false,
         connections: None,
-        threads: 2,
+        threads: Some(2),
         recording: Recording { warm_up: Duration::ZERO, skip_first: 0, details: 100_000 },
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
         ("concurrency-step-duration", nanoseconds(concurrency.concurrency_step_duration)),
         ("concurrency-max-duration", nanoseconds(concurrency.concurrency_max_duration)),
         ("binary", json!(matches!(plan.requests.data, Data::Binary(_)))),
-        ("CPUs", json!(plan.engine.threads)),
+        ("CPUs", json!(plan.engine.threads_here())),
         // ghz's numbers and durations that are left out where they are 0 have a value here, or are null.
         ("call", json!(input.call)),
         ("host", json!(settings.host)),
@@ -60,7 +60,7 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
         ("concurrency", json!(concurrency.concurrency.unwrap_or(WORKERS))),
         ("total", json!(load.total.unwrap_or(TOTAL))),
         ("async", truth(load.r#async)),
-        ("connections", json!(plan.engine.connections.unwrap_or(plan.engine.threads))),
+        ("connections", json!(plan.engine.connections.unwrap_or_else(|| plan.engine.threads_here()))),
         ("duration", json!(plan.engine.stop.duration.map(whole))),
         ("timeout", json!(whole(load.timeout.map_or(TIMEOUT, |given| given.0)))),
         ("dial-timeout", json!(whole(plan.engine.endpoint.connect_timeout))),

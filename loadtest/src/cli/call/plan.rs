@@ -1,6 +1,6 @@
 //! The whole run, from the settings.
 
-use std::{num::NonZero, thread, time::Duration};
+use std::time::Duration;
 
 use super::{
     endpoint::{self, LONGEST_MESSAGE},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     call::CallPlan,
-    engine::{Load, Plan, Recording, Streaming},
+    engine::{self, Load, Plan, Recording, Streaming},
     message::{Data, RequestPlan},
     problem::Problem,
     schedule::ConcurrencySchedule,
@@ -48,7 +48,8 @@ pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
         compressed: settings.input.enable_compression.unwrap_or(false),
         longest: settings.connection.max_send_message_size.map_or(LONGEST_MESSAGE, |given| given.0),
         name: settings.output.name.clone().filter(|name| !name.is_empty()),
-        connections: connections.unwrap_or_else(|| u32::try_from(threads).unwrap_or(u32::MAX)),
+        connections: connections
+            .unwrap_or_else(|| u32::try_from(threads.unwrap_or_else(engine::cores)).unwrap_or(u32::MAX)),
     };
     check_dynamic(&requests)?;
     requests.check()?;
@@ -90,10 +91,9 @@ fn connections(settings: &Settings, load: &Load) -> Result<Option<u32>, Problem>
     Ok(given)
 }
 
-fn threads(settings: &Settings) -> usize {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+fn threads(settings: &Settings) -> Option<usize> {
     let given = settings.connection.cpus.filter(|number| *number > 0);
-    given.and_then(|number| usize::try_from(number).ok()).unwrap_or(cores)
+    given.and_then(|number| usize::try_from(number).ok())
 }
 
 fn check_dynamic(requests: &RequestPlan) -> Result<(), Problem> {

@@ -1,1 +1,0 @@
-//! Runs on more than one machine.
