@@ -42,6 +42,7 @@ lint-rust:
 .PHONY: lint-proto
 lint-proto: test-tools
 	cd proto && ../$(TEST_TOOLS)/buf lint
+	cd loadtest/proto && ../../$(TEST_TOOLS)/buf lint
 
 .PHONY: lint-lua
 lint-lua: test-tools

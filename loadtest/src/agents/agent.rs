@@ -140,9 +140,8 @@ async fn listen_to(
 ) {
     while let Some(Ok(request)) = requests.next().await {
         match request.step {
-            Some(run_request::Step::Begin(run_request)) => {
-                let after =
-                    run_request.after.and_then(|after| Duration::try_from(after).ok()).unwrap_or_default();
+            Some(run_request::Step::Begin(told)) => {
+                let after = told.after.and_then(|after| Duration::try_from(after).ok()).unwrap_or_default();
                 // Fails only if it was said before, or the run is over.
                 let _told = begin.try_send(after);
             }

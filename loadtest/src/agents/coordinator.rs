@@ -74,6 +74,13 @@ pub struct FleetResults {
     pub complete: bool,
 }
 
+impl FleetResults {
+    /// What this machine measured alone.
+    pub fn of_one(results: Results) -> Self {
+        Self { results, remarks: Vec::new(), complete: true }
+    }
+}
+
 /// Has a plan carried out by agents. The run stops early once `interrupted` is true.
 ///
 /// # Errors

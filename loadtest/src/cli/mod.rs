@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod agent;
 mod byte_size;
 mod call;
 mod fail_if;
@@ -48,6 +49,8 @@ enum Command {
     /// Call a method of any gRPC server, with the flags of ghz
     #[command(version)]
     Call(Box<call::Arguments>),
+    /// Make calls for a coordinator on another machine
+    Agent(agent::Arguments),
 }
 
 /// The life of the process: parse, run, exit code.
@@ -73,5 +76,6 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Verdict, Problem> {
     match command {
         Command::Call(arguments) => call::run(&arguments),
+        Command::Agent(arguments) => agent::run(&arguments),
     }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod agents;
 mod bad_input;
 mod browser;
 mod called;

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use inrush_loadtest::{
     engine::{self, AtDuration, Load, Observer, Plan, Progress, Recording, Share, Stop, Streaming},
     measure::Results,
-    message::{Body, Request, RequestSource},
+    message::{Body, Data, Given, Request, RequestPlan, RequestSource, Templates},
     problem::Problem,
     schedule::{ConcurrencySchedule, RateSchedule},
     transport::{CallKind, Endpoint},
@@ -42,6 +42,26 @@ pub(crate) fn closed(workers: u32) -> Load {
 /// So many calls per second.
 pub(crate) fn open(rate: f64) -> Load {
     Load::Open { rate: RateSchedule::Constant { rate }, max_in_flight: 10_000 }
+}
+
+/// Requests as those of [`run`], in a form that can be sent to other machines.
+pub(crate) fn numbered() -> RequestPlan {
+    let data =
+        Given { place: "--data".to_owned(), content: r#"{"ticketId":"{{.RequestNumber}}"}"#.to_owned() };
+    RequestPlan {
+        descriptors: inrush_proto::FILE_DESCRIPTOR_SET.to_vec(),
+        service: "inrush.v1.SettlementService".to_owned(),
+        method: "ReleaseOrder".to_owned(),
+        data: Data::Json(data),
+        metadata: None,
+        templates: Templates::Evaluated,
+        stream_count: None,
+        dynamic_messages: false,
+        compressed: false,
+        longest: 1024,
+        name: None,
+        connections: 1,
+    }
 }
 
 pub(crate) fn run(plan: &Plan) -> Result<Results, Problem> {

@@ -14,9 +14,14 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use self::{debug_log::DebugLog, destination::Destination, settings::Settings};
+use self::{
+    debug_log::DebugLog,
+    destination::Destination,
+    settings::{Own, Settings},
+};
 use super::{FailIf, Verdict, interrupt::interruptible};
 use crate::{
+    agents::{Fleet, FleetResults, Token, coordinate},
     engine::Share,
     live::{self, Mode},
     problem::Problem,
@@ -60,10 +65,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
         log.started(&settings)?;
     }
     let mode = Mode::fitting(settings.own.quiet.unwrap_or(false));
-    let results = interruptible(move |interrupted| {
+    let fleet = fleet(&settings.own)?;
+    let FleetResults { results, remarks, complete } = interruptible(move |interrupted| {
         let mut observer = live::observer(&plan.engine.path, plan.engine.stop, mode);
-        plan.run(Share::WHOLE, observer.as_mut(), interrupted)
+        match fleet {
+            None => plan.run(Share::WHOLE, observer.as_mut(), interrupted).map(FleetResults::of_one),
+            Some(fleet) => coordinate(&plan, &fleet, observer.as_mut(), interrupted),
+        }
     })?;
+    remarks.iter().for_each(|remark| eprintln!("warning: {remark}"));
     if let Some(log) = &log {
         log.ended(&results)?;
     }
@@ -80,5 +90,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     if let Some(page) = page {
         page.write(&report, Format::Html)?;
     }
-    Ok(arguments.fail_if.judge(&report.results, report.count_errors))
+    let judged = arguments.fail_if.judge(&report.results, report.count_errors);
+    Ok(if complete { judged } else { Verdict::Failed })
+}
+
+/// The machines that make the calls, if not this one.
+fn fleet(own: &Own) -> Result<Option<Fleet>, Problem> {
+    let Some(agents) = own.agents.clone().filter(|agents| !agents.is_empty()) else { return Ok(None) };
+    Ok(Some(Fleet { agents, token: Token::find(own.agents_token_file.as_deref())? }))
 }

@@ -44,4 +44,8 @@ pub(in super::super) struct Own {
     /// Machines that make the calls together, as host:port of their `inrush-loadtest agent`
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     pub agents: Option<Vec<String>>,
+
+    /// File with the token of those agents; without it INRUSH_LOADTEST_TOKEN holds the token, if they want one
+    #[arg(long, value_name = "FILE")]
+    pub agents_token_file: Option<PathBuf>,
 }

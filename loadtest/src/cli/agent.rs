@@ -1,0 +1,41 @@
+//! `agent`: makes calls for a coordinator on another machine.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use tokio::{runtime::Builder, signal::ctrl_c};
+
+use super::Verdict;
+use crate::{
+    agents::{AgentSettings, Token, serve},
+    problem::Problem,
+};
+
+/// The arguments of `agent`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where coordinators connect; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50099")]
+    listen: SocketAddr,
+
+    /// File with the token that coordinators must show; without it INRUSH_LOADTEST_TOKEN holds the token. Needed
+    /// where other machines can connect
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Serves coordinators until Control-C.
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+    let settings =
+        AgentSettings { listen: arguments.listen, token: Token::find(arguments.token_file.as_deref())? };
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Problem::new(format!("the agent cannot start: {error}"), "allow this process more open files")
+    })?;
+    runtime.block_on(async {
+        tokio::select! {
+            served = serve(settings, |address| println!("listening on {address}")) => served,
+            _ = ctrl_c() => Ok(()),
+        }
+    })?;
+    Ok(Verdict::Passed)
+}

@@ -1,0 +1,234 @@
+//! Several machines make a run together. The machines are processes of the real binary.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
+
+use inrush_loadtest::{
+    agents::{Fleet, FleetResults, Token, coordinate},
+    call::CallPlan,
+    engine::{Observer, Plan, Progress},
+    measure::{EndReason, Interval},
+    problem::Problem,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{
+    runs::{Nobody, closed, numbered, open, plan},
+    server::NotingServer,
+};
+
+const TOOL: &str = env!("CARGO_BIN_EXE_inrush-loadtest");
+
+/// A process that is killed with the test.
+struct Agent {
+    process: Child,
+    address: String,
+}
+
+impl Agent {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(TOOL)
+            .args(["agent", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_remove("INRUSH_LOADTEST_TOKEN")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, address }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn fleet(agents: &[&Agent]) -> Fleet {
+    Fleet { agents: agents.iter().map(|agent| agent.address.clone()).collect(), token: None }
+}
+
+fn call(engine: Plan) -> CallPlan {
+    CallPlan { requests: numbered(), engine }
+}
+
+fn run(plan: &CallPlan, fleet: &Fleet) -> Result<FleetResults, Problem> {
+    coordinate(plan, fleet, &mut Nobody, &AtomicBool::new(false))
+}
+
+fn numbers(server: &NotingServer) -> Vec<u64> {
+    let mut numbers: Vec<u64> = server.answers().into_iter().map(|(number, _)| number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn agents_make_every_call_once_and_their_measures_add_up() {
+    let server = NotingServer::start();
+    let agents = [Agent::start(&[]), Agent::start(&[]), Agent::start(&[])];
+    let mut plan = call(plan(server.endpoint(), open(500.0), 400));
+    plan.engine.recording.details = 150;
+    let FleetResults { results, complete, .. } = run(&plan, &fleet(&agents.each_ref())).unwrap();
+    assert!(complete);
+    assert_eq!(numbers(&server), (0..400).collect::<Vec<u64>>());
+    assert_eq!((results.count(), results.ok.service.len(), results.ok.from_planned.len()), (400, 400, 400));
+    assert_eq!(results.timeline.intervals().iter().map(Interval::ended).sum::<u64>(), 400);
+    assert_eq!(results.details.details().len(), 150);
+    assert_eq!(results.end_reason, EndReason::Normal);
+}
+
+#[test]
+fn workers_are_divided_among_agents() {
+    let server = NotingServer::start();
+    server.freeze_for_ever();
+    let agents = [Agent::start(&[]), Agent::start(&[])];
+    let mut plan = call(plan(server.endpoint(), closed(7), u64::MAX));
+    plan.engine.stop.duration = Some(Duration::from_secs(1));
+    let FleetResults { results, .. } = run(&plan, &fleet(&agents.each_ref())).unwrap();
+    assert_eq!((server.most_at_once(), results.failures()), (7, 7));
+}
+
+#[test]
+fn an_agent_that_is_lost_is_named_and_the_rest_is_kept() {
+    let server = NotingServer::start();
+    let (good, lost) = (Agent::start(&[]), Agent::start(&[]));
+    let plan = call(plan(server.endpoint(), open(200.0), 600));
+    let fleet = fleet(&[&good, &lost]);
+    let mut kill = Once { when: 100, act: || lost.signal(Signal::KILL), seen: 0 };
+    let results = coordinate(&plan, &fleet, &mut kill, &AtomicBool::new(false)).unwrap();
+    assert!(!results.complete);
+    assert_eq!(results.results.count(), 300, "half of the calls are the other agent's");
+    let remark = &results.remarks[0];
+    assert!(remark.contains(&lost.address) && remark.contains("its calls are missing"), "{remark}");
+}
+
+#[test]
+fn an_agent_that_fell_behind_is_named() {
+    let server = NotingServer::start();
+    let (good, slow) = (Agent::start(&[]), Agent::start(&[]));
+    let plan = call(plan(server.endpoint(), open(200.0), 1_000));
+    let fleet = fleet(&[&good, &slow]);
+    let mut halt = Once { when: 100, act: || slow.signal(Signal::STOP), seen: 0 };
+    let results = std::thread::scope(|scope| {
+        let run = scope.spawn(|| coordinate(&plan, &fleet, &mut halt, &AtomicBool::new(false)));
+        // The other agent goes on: when it has made all of its calls, the halted one has missed some of its own.
+        await_until(|| server.answers().iter().filter(|(number, _)| number % 2 == 0).count() == 500);
+        slow.signal(Signal::CONT);
+        run.join().unwrap().unwrap()
+    });
+    assert!(results.complete);
+    assert_eq!(results.results.count(), 1_000, "late calls are made all the same");
+    let named = |remark: &String| remark.contains(&slow.address) && remark.contains("fell behind");
+    assert!(results.remarks.iter().any(named), "{:?}", results.remarks);
+    assert!(results.results.late > 0);
+}
+
+#[test]
+fn agents_stop_when_the_coordinator_does() {
+    let server = NotingServer::start();
+    let agent = Agent::start(&[]);
+    let plan = call(plan(server.endpoint(), open(200.0), u64::MAX));
+    let interrupted = AtomicBool::new(false);
+    let mut stop =
+        Once { when: 50, act: || interrupted.store(true, std::sync::atomic::Ordering::SeqCst), seen: 0 };
+    let results = coordinate(&plan, &fleet(&[&agent]), &mut stop, &interrupted).unwrap();
+    assert_eq!(results.results.end_reason, EndReason::Cancel);
+    // It is free for another run.
+    let plan = CallPlan { engine: plan_of(&server, 3), ..plan };
+    await_until(|| run(&plan, &fleet(&[&agent])).is_ok());
+}
+
+#[test]
+fn an_agent_without_its_token_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("token");
+    fs::write(&path, "the-secret\n").unwrap();
+    let server = NotingServer::start();
+    let agent = Agent::start(&["--token-file", path.to_str().unwrap()]);
+    let plan = call(plan_of(&server, 10));
+    let mut fleet = fleet(&[&agent]);
+    let problem = run(&plan, &fleet).unwrap_err();
+    assert!(problem.wrong().contains(&agent.address), "{problem}");
+    assert!(problem.wrong().contains("--agents-token-file"), "{problem}");
+    fleet.token = Token::find(Some(&path)).unwrap();
+    assert_eq!(run(&plan, &fleet).unwrap().results.count(), 10);
+}
+
+#[test]
+fn an_agent_that_others_can_reach_wants_a_token() {
+    let output = Command::new(TOOL)
+        .args(["agent", "--listen", "0.0.0.0:0"])
+        .env_remove("INRUSH_LOADTEST_TOKEN")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--listen 0.0.0.0:0") && said.contains("--token-file"), "{said}");
+}
+
+#[test]
+fn an_agent_that_is_not_there_or_cannot_reach_the_server_is_named() {
+    let server = NotingServer::start();
+    let agent = Agent::start(&[]);
+    let mut nowhere = fleet(&[&agent]);
+    nowhere.agents.push("127.0.0.1:1".to_owned());
+    let problem = run(&call(plan_of(&server, 10)), &nowhere).unwrap_err();
+    assert!(problem.wrong().contains("agent 127.0.0.1:1"), "{problem}");
+    let mut plan = plan_of(&server, 10);
+    plan.endpoint.port = 1;
+    let mut problem = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
+    await_until(|| {
+        // The agent may still be busy with the run that was called off.
+        if problem.wrong().contains("busy") {
+            problem = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
+        }
+        !problem.wrong().contains("busy")
+    });
+    assert!(
+        problem.wrong().contains(&format!("agent {}: cannot connect to 127.0.0.1:1", agent.address)),
+        "{problem}"
+    );
+}
+
+fn plan_of(server: &NotingServer, calls: u64) -> Plan {
+    plan(server.endpoint(), closed(2), calls)
+}
+
+fn await_until(mut happened: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !happened() {
+        assert!(Instant::now() < limit, "it does not happen");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Does something when so many calls have ended.
+struct Once<F: Fn()> {
+    when: u64,
+    act: F,
+    seen: u64,
+}
+
+impl<F: Fn()> Observer for Once<F> {
+    fn see(&mut self, progress: &Progress<'_>) {
+        let ended = progress.timeline.intervals().iter().map(Interval::ended).sum();
+        if self.seen < self.when && ended >= self.when {
+            (self.act)();
+        }
+        self.seen = ended;
+    }
+}
