@@ -15,6 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
+pub mod faulty;
 pub mod memory;
 pub mod redis;
 

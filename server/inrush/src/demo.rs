@@ -7,7 +7,6 @@
 mod checker;
 mod counters;
 mod evidence;
-mod fault;
 mod follower;
 mod plan;
 mod progress;
@@ -25,10 +24,10 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use inrush_client::{Client, ClientSettings, TicketState, proto};
+use inrush_core::store::faulty::{Fault, break_store};
 use inrush_orders::{DatabaseUrl, OrderBook, OrderSettings, OrderState};
 use tokio::{sync::mpsc, time::sleep};
 
-pub(crate) use self::fault::Fault;
 use self::{
     checker::check,
     counters::{Counters, Sample},
@@ -98,7 +97,7 @@ pub(crate) async fn run(options: DemoOptions, store: &StoreSettings) -> anyhow::
     let mut opened = open_store(store).await?;
     opened.check().await.context("the demo needs a store that answers")?;
     if let Some(fault) = options.fault {
-        opened = fault::break_store(opened, fault);
+        opened = break_store(opened, fault);
     }
     let sale = fresh_sale_id();
     let folder = tempfile::tempdir().context("the order database needs a temporary folder")?;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use inrush_core::store::faulty::Fault;
 use inrush_runtime::config::Flags;
 
-use crate::demo::{DemoOptions, Fault};
+use crate::demo::DemoOptions;
 
 /// Run a whole flash sale and prove the result.
 ///
@@ -56,7 +57,18 @@ pub(crate) struct DemoArgs {
     report: Option<PathBuf>,
     /// Break the store on purpose, to show that the proof can fail.
     #[arg(long, value_name = "FAULT", help_heading = "Proof of the proof")]
-    fault: Option<Fault>,
+    fault: Option<StoreFault>,
+}
+
+/// How the store can be broken here: what the demo's order system, which has a stock of its own, does not prevent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StoreFault {
+    /// Admits twice as much as the cap allows.
+    Overshoot,
+    /// Calls some tickets ordered without ever handing them out.
+    Drop,
+    /// Hands neighbours in line out in the wrong order.
+    Swap,
 }
 
 impl DemoArgs {
@@ -76,9 +88,19 @@ impl DemoArgs {
             capacity: self.capacity,
             at_once: self.at_once,
             seed: self.seed,
-            fault: self.fault,
+            fault: self.fault.map(Fault::from),
             json: self.json,
             report: self.report,
+        }
+    }
+}
+
+impl From<StoreFault> for Fault {
+    fn from(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::Overshoot => Self::Overshoot,
+            StoreFault::Drop => Self::Drop,
+            StoreFault::Swap => Self::Swap,
         }
     }
 }

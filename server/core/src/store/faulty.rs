@@ -1,22 +1,27 @@
-//! Stores that are broken on purpose, to show that the demo's checker can fail.
+//! Stores that are broken on purpose, to show that those who check a run can fail it.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inrush_core::{
-    SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
-    store::{
-        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Durability, Expected, Leased, LookUp, Outcome, Recovery, Release, Settled, Settlement, StoreEvent,
-    },
-};
 use tokio::sync::broadcast;
 
+use super::{
+    AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
+    Durability, Expected, Leased, LookUp, Outcome, Recovery, Release, Settled, Settlement, Store, StoreError,
+    StoreEvent,
+};
+use crate::{
+    sale::{SaleId, SaleSettings, SaleSnapshot},
+    ticket::Seq,
+};
+
 /// How a store is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Fault {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
     /// Admits twice as much as the cap allows.
     Overshoot,
+    /// Admits and hands out twice as much as there is. An order system with a stock of its own prevents the worst.
+    Oversell,
     /// Calls some tickets ordered without ever handing them out.
     Drop,
     /// Hands neighbours in line out in the wrong order.
@@ -27,7 +32,7 @@ pub(crate) enum Fault {
 const DROPPED: u64 = 50;
 
 /// Breaks a store.
-pub(crate) fn break_store(store: Arc<dyn Store>, fault: Fault) -> Arc<dyn Store> {
+pub fn break_store(store: Arc<dyn Store>, fault: Fault) -> Arc<dyn Store> {
     Arc::new(BrokenStore { store, fault })
 }
 
@@ -67,8 +72,11 @@ impl Store for BrokenStore {
         expected: Expected,
     ) -> Result<Configured, StoreError> {
         let mut settings = settings.clone();
-        if self.fault == Fault::Overshoot {
+        if matches!(self.fault, Fault::Overshoot | Fault::Oversell) {
             settings.cap = Some(settings.effective_cap() * 2);
+        }
+        if self.fault == Fault::Oversell {
+            settings.stock = settings.stock.map(|stock| stock * 2);
         }
         self.store.configure(sale, &settings, expected).await
     }
@@ -76,7 +84,7 @@ impl Store for BrokenStore {
     async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
         let mut claim = self.store.claim(sale, request).await?;
         match self.fault {
-            Fault::Overshoot => Ok(claim),
+            Fault::Overshoot | Fault::Oversell => Ok(claim),
             Fault::Drop => self.drop_some(sale, claim).await,
             Fault::Swap => {
                 claim.entries.reverse();
