@@ -7,7 +7,7 @@ use inrush_runtime::config::Flags;
 
 use super::values::{Quantity, Span};
 
-/// Run everything in one process: front, fulfilment and the bundled order system.
+/// Run everything in one process: front, fulfilment and the bundled order system, or yours.
 ///
 /// Needs nothing installed: without --store the line is kept in memory, without --database orders too, and without
 /// ticket keys a new key is made. All of that is gone when the process ends; give --store redis://… and --database
@@ -17,6 +17,7 @@ use super::values::{Quantity, Span};
 Examples:
   inrush up
   inrush up --capacity 50          with an order system that makes 50 orders a second
+  inrush up --orders http://127.0.0.1:8080     with your own order system
   inrush up --store redis://127.0.0.1 --database sqlite:orders.db --ticket-keys-file ticket.keys
   inrush up --listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen off --json")]
 pub(crate) struct UpArgs {
@@ -183,6 +184,9 @@ struct OrdersFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Orders")]
 struct EmbeddedOrdersFlags {
+    /// Use the order system at this address, or several with commas between; the bundled one is then not started.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["orders_listen", "database", "capacity", "latency"])]
+    orders: Option<String>,
     /// Where the bundled order system listens; port 0 takes a free one [default: 127.0.0.1:50061].
     #[arg(long, value_name = "ADDRESS")]
     orders_listen: Option<String>,
@@ -240,7 +244,11 @@ impl AllFlags {
         let flags = self.front.add_to(flags);
         let flags = self.store.add_to(flags);
         let flags = self.keys.add_to(flags);
-        let flags = flags.set("orders_listen", "--orders-listen", self.orders.orders_listen.as_ref());
+        let flags = flags.set("fulfilment.orders", "--orders", self.orders.orders.as_ref()).set(
+            "orders_listen",
+            "--orders-listen",
+            self.orders.orders_listen.as_ref(),
+        );
         self.orders.common.add_to(flags)
     }
 }

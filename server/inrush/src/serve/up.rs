@@ -33,27 +33,39 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
 
     let front_listeners = front::bind(settings)?;
     let front_url = front::address(&own.front, &front_listeners)?;
-    let orders_listener = orders::bind(settings)?;
-    let orders_url = url(false, orders_listener.local_addr()?);
+    let bundled_orders = if has_own_orders(settings) { None } else { Some(orders::bind(settings)?) };
     let admin = admin::bind(settings, admin::FRONT)?;
+    if let Some(listener) = &bundled_orders {
+        own.fulfilment.orders = vec![url(false, listener.local_addr()?)];
+        own.orders.front = Some(front_url.parse()?);
+    }
     let store = store::open(&own.store).await?;
-    own.fulfilment.orders = vec![orders_url.clone()];
-    own.orders.front = Some(front_url.parse()?);
-    let system = orders::open(own.orders.clone()).await?;
+    let bundled_orders = match bundled_orders {
+        Some(listener) => Some((orders::open(own.orders.clone()).await?, listener)),
+        None => None,
+    };
 
     let mut services = Services::on_signals()?;
     front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners);
     fulfilment::add(&mut services, own.fulfilment.clone(), store);
-    orders::add(&mut services, system, orders_listener);
+    let orders_are_bundled = bundled_orders.is_some();
+    if let Some((system, listener)) = bundled_orders {
+        orders::add(&mut services, system, listener);
+    }
     let admin = admin::serve(admin, &mut services)?;
     Screen::new(output.json).show(&Announcement {
         title: "Inrush is up.",
-        notes: notes(&own, &front_url, ephemeral),
+        notes: notes(&own, &front_url, ephemeral, orders_are_bundled),
         front: Some(front_url),
-        orders: Some(orders_url),
+        orders: Some(own.fulfilment.orders.join(",")),
         admin: admin.map(|address| url(false, address)),
     })?;
     services.run().await
+}
+
+/// Whether the operator named an order system, in whatever layer of the settings.
+fn has_own_orders(settings: &Loaded<Settings>) -> bool {
+    settings.origin("fulfilment.orders").is_some_and(|origin| *origin != Origin::Default)
 }
 
 /// The settings, as far as one process for everything changes them.
@@ -72,14 +84,14 @@ fn embedded(settings: &Loaded<Settings>) -> anyhow::Result<Settings> {
     Ok(own)
 }
 
-fn notes(settings: &Settings, front_url: &str, ephemeral_key: bool) -> Vec<String> {
+fn notes(settings: &Settings, front_url: &str, ephemeral_key: bool, orders_are_bundled: bool) -> Vec<String> {
     let mut lost = Vec::new();
     let mut keep = Vec::new();
     if settings.store.url.expose() == MEMORY_URL {
         lost.push("the line");
         keep.push("--store redis://127.0.0.1");
     }
-    if settings.orders.database.is_memory() {
+    if orders_are_bundled && settings.orders.database.is_memory() {
         lost.push("orders");
         keep.push("--database sqlite:orders.db");
     }

@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener};
 
 use serde_json::Value;
 
-use crate::support::{Service, Up, command, eventually, http_get, inrush, run, text};
+use crate::support::{Service, Up, command, eventually, free_port, http_get, inrush, run, text};
 
 #[test]
 fn up_says_where_it_listens_what_it_does_not_keep_and_what_to_type_next() {
@@ -33,6 +33,30 @@ fn up_is_watched_over_http_and_drains() {
     let panicked = up.service.log().iter().any(|line| line.contains("panicked"));
     assert!(!panicked);
     assert_eq!(up.service.stop(), Some(0));
+}
+
+#[test]
+fn up_works_with_an_order_system_of_ones_own() {
+    let own = format!("127.0.0.1:{}", free_port());
+    // Somebody else has the port of the bundled order system, which nobody needs now.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut up = command(&format!("up --json --listen 127.0.0.1:0 --admin-listen off --orders http://{own}"));
+    up.env("INRUSH_ORDERS_LISTEN", taken.local_addr().unwrap().to_string());
+    let mut up = Service::start_command(up);
+    let addresses: Value = serde_json::from_str(&up.line()).unwrap();
+    assert_eq!(addresses["orders"], Value::from(format!("http://{own}")));
+    let front = addresses["front"].as_str().unwrap();
+    let orders = Service::start(&format!("orders --listen {own} --admin-listen off --front {front}"));
+    inrush(&format!("sale create own --stock 1 --server {front}")).expect_code(0);
+    let entered = inrush(&format!("ticket enqueue own alice --json --server {front}")).json();
+    let ticket = entered["ticket"].as_str().unwrap();
+    eventually("an order of our own order system", || {
+        let shown = inrush(&format!("ticket show {ticket} --json --server {front}")).json();
+        (shown["state"] == "ORDERED").then_some(())
+    });
+    inrush("up --orders http://127.0.0.1:1 --capacity 5").expect_error(2, &["--capacity", "--orders"]);
+    assert_eq!(up.stop(), Some(0));
+    assert_eq!(orders.stop(), Some(0));
 }
 
 #[test]
