@@ -18,6 +18,7 @@ pub mod message;
 pub mod nearest;
 pub mod problem;
 pub mod report;
+pub mod rig;
 pub mod sale;
 pub mod schedule;
 pub mod target;

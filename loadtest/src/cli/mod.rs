@@ -5,6 +5,7 @@ mod byte_size;
 mod call;
 mod fail_if;
 mod interrupt;
+mod sale;
 mod spelling;
 
 use std::{env, process::ExitCode};
@@ -51,6 +52,7 @@ enum Command {
     Call(Box<call::Arguments>),
     /// Make calls for a coordinator on another machine
     Agent(agent::Arguments),
+    Sale(Box<sale::Arguments>),
 }
 
 /// The life of the process: parse, run, exit code.
@@ -77,5 +79,6 @@ fn run(command: Command) -> Result<Verdict, Problem> {
     match command {
         Command::Call(arguments) => call::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),
+        Command::Sale(arguments) => sale::run(&arguments),
     }
 }

@@ -12,7 +12,6 @@ use h2::{
     Reason, RecvStream, SendStream,
     client::{ResponseFuture, SendRequest},
 };
-use http::StatusCode;
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -21,7 +20,7 @@ use super::{
     frames::Frames,
     head::Head,
     link::Link,
-    status::{GRPC_STATUS, broken, malformed, no_connection, status},
+    status::{GRPC_STATUS, broken, malformed, no_connection, not_grpc, status},
 };
 use crate::{
     measure::Code,
@@ -155,11 +154,10 @@ impl Caller {
 
     async fn read(&self, response: ResponseFuture) -> Result<Answer, Answer> {
         let response = response.await.map_err(|error| broken(&error))?;
-        let (parts, mut body) = response.into_parts();
-        if parts.status != StatusCode::OK {
-            let text = format!("unexpected HTTP status code received from server: {}", parts.status);
-            return Err(Answer::failed(Code::from_http(parts.status), text));
+        if let Some(answer) = not_grpc(&response) {
+            return Err(answer);
         }
+        let (parts, mut body) = response.into_parts();
         let mut frames = Frames::new(self.head.max_receive, self.head.keep);
         let received = read_data(&mut body, &mut frames).await?;
         let trailers = if parts.headers.contains_key(GRPC_STATUS) {

@@ -14,6 +14,8 @@ pub(super) struct Frames {
     left: usize,
     limit: usize,
     kept: Option<BytesMut>,
+    /// Messages that are complete, where all of them are wanted.
+    complete: Option<Vec<Bytes>>,
 }
 
 /// What is wrong with a stream of messages.
@@ -29,6 +31,16 @@ impl Frames {
         Self { limit, kept: keep.then(BytesMut::new), ..Self::default() }
     }
 
+    /// Messages of at most `limit` bytes, every one of which is wanted.
+    pub(super) fn keeping_all(limit: usize) -> Self {
+        Self { complete: Some(Vec::new()), ..Self::new(limit, true) }
+    }
+
+    /// The messages that were completed since the last time.
+    pub(super) fn complete(&mut self) -> Vec<Bytes> {
+        self.complete.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Takes in what was received.
     pub(super) fn take(&mut self, mut bytes: Bytes) -> Result<(), FrameError> {
         while !bytes.is_empty() {
@@ -38,6 +50,7 @@ impl Frames {
                 if let Some(kept) = &mut self.kept {
                     kept.extend_from_slice(&part);
                 }
+                self.collect();
             } else {
                 self.prefix[self.filled] = bytes.get_u8();
                 self.filled += 1;
@@ -60,7 +73,17 @@ impl Frames {
         if let Some(kept) = &mut self.kept {
             kept.clear();
         }
+        self.collect();
         Ok(())
+    }
+
+    /// Sets a message aside that is complete.
+    fn collect(&mut self) {
+        if self.left == 0
+            && let (Some(complete), Some(kept)) = (&mut self.complete, &mut self.kept)
+        {
+            complete.push(kept.split().freeze());
+        }
     }
 
     /// The stream is over. Returns the last message, if it was to be kept.
@@ -85,6 +108,20 @@ mod tests {
                 frames.take(Bytes::copy_from_slice(part)).unwrap();
             }
             assert_eq!(frames.end().unwrap(), "de");
+        }
+    }
+
+    #[test]
+    fn all_messages_are_kept_if_they_are_wanted() {
+        let stream = b"\0\0\0\0\x03abc\0\0\0\0\0\0\0\0\0\x02de";
+        for cut in 1..stream.len() {
+            let mut frames = Frames::keeping_all(3);
+            let mut complete = Vec::new();
+            for part in stream.chunks(cut) {
+                frames.take(Bytes::copy_from_slice(part)).unwrap();
+                complete.extend(frames.complete());
+            }
+            assert_eq!(complete, [&b"abc"[..], b"", b"de"]);
         }
     }
 

@@ -9,6 +9,7 @@ mod frames;
 mod head;
 mod link;
 mod status;
+mod subscription;
 mod tls;
 
 pub use answer::Answer;
@@ -17,4 +18,5 @@ pub use connection::{ConnectFailure, Connection};
 pub use endpoint::{Balancing, CallKind, Endpoint, TlsOptions};
 pub use head::Head;
 pub use link::Link;
+pub use subscription::Subscription;
 pub use tls::TlsConnector;

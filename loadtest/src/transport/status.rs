@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use h2::Reason;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::{answer::Answer, frames::FrameError};
 use crate::measure::Code;
@@ -12,6 +12,20 @@ use crate::measure::Code;
 pub(super) const GRPC_STATUS: &str = "grpc-status";
 
 const GRPC_MESSAGE: &str = "grpc-message";
+
+/// The answer, if it is an HTTP error and no gRPC.
+pub(super) fn not_grpc<B>(response: &Response<B>) -> Option<Answer> {
+    let status = response.status();
+    (status != StatusCode::OK).then(|| {
+        let text = format!("unexpected HTTP status code received from server: {status}");
+        Answer::failed(Code::from_http(status), text)
+    })
+}
+
+/// The answer, if it came with the headers, because there is no message.
+pub(super) fn at_once<B>(response: &Response<B>) -> Option<Answer> {
+    response.headers().contains_key(GRPC_STATUS).then(|| status(response.headers()))
+}
 
 /// The answer that trailers tell of.
 pub(super) fn status(trailers: &HeaderMap) -> Answer {

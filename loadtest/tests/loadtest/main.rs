@@ -12,5 +12,6 @@ mod ghz_report;
 mod html_report;
 mod reflection;
 mod runs;
+mod sale;
 mod server;
 mod truth;

@@ -1,0 +1,348 @@
+//! `inrush-loadtest sale`: the flash sale as a load.
+
+use std::{
+    fs,
+    io::{IsTerminal as _, stderr},
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+    time::Duration,
+};
+
+use super::{FailIf, Verdict, interruptible};
+use crate::{
+    problem::Problem,
+    report::figure,
+    rig::inrush,
+    sale::{
+        SaleOptions, SaleRun, page, run as play,
+        scenario::{CurveName, Scenario},
+        shared::{Moment, Shared},
+        summary,
+    },
+};
+
+/// How often a line tells how it goes where there is no terminal.
+const LINE_EVERY: f64 = 1.0;
+
+const EXAMPLES: &str = "\
+Without a HOST an Inrush is started for the run, with an order system of this tool behind it: it sees every entry, and can
+tell exactly who was overtaken and what was oversold. With a HOST it sees what buyers see; to see the orders as well, let
+that Inrush's fulfilment work with the address of --orders-listen.
+
+Examples:
+  inrush-loadtest sale                                       20,000 buyers for 2,000 units
+  inrush-loadtest sale --buyers 1000000 --units 100000 --within 30s --report sale.html
+  inrush-loadtest sale --scenario black-friday.toml front-1:50051
+  inrush-loadtest sale --arrivals last-year.csv --orders-listen 0.0.0.0:50061 front-1:50051
+
+Exit codes: 0 the promise was kept, 1 it was not, or a threshold was passed, 2 usage.";
+
+/// Play a whole flash sale, and check that nothing was oversold, lost, duplicated or served out of order.
+///
+/// Buyers arrive at planned times, get in line, follow it as they were told to (or not), and have their last word; some
+/// cancel, repeat, refresh, watch, leave, or never pay. In the end every answer is checked against all others.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// A front of Inrush, host:port; without one, an Inrush is started for the run.
+    #[arg(value_name = "HOST")]
+    host: Option<String>,
+
+    /// The scenario, in TOML; flags win over it.
+    #[arg(long, value_name = "FILE.toml")]
+    scenario: Option<PathBuf>,
+
+    #[command(flatten)]
+    sale: SaleFlags,
+
+    #[command(flatten)]
+    arrivals: ArrivalFlags,
+
+    #[command(flatten)]
+    buyers: BuyerFlags,
+
+    #[command(flatten)]
+    orders: OrderFlags,
+
+    #[command(flatten)]
+    load: LoadFlags,
+
+    /// Write the figures to this file, as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    json: Option<PathBuf>,
+
+    /// Write a report to this file: one page of HTML that needs nothing else.
+    #[arg(long, value_name = "FILE.html", help_heading = "Output")]
+    report: Option<PathBuf>,
+
+    #[command(flatten)]
+    fail_if: FailIf,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Sale")]
+struct SaleFlags {
+    /// How many units there are [default: 2000].
+    #[arg(long, value_name = "COUNT")]
+    units: Option<u64>,
+
+    /// How many units may be in line at once; more than there are makes a standby line [default: as many as there are].
+    #[arg(long, value_name = "COUNT")]
+    cap: Option<u64>,
+
+    /// How many units each buyer asks for [default: 1].
+    #[arg(long, value_name = "COUNT")]
+    units_per_ticket: Option<u64>,
+
+    /// Play in this sale, which exists, instead of making one.
+    #[arg(long, value_name = "ID", requires = "host")]
+    sale: Option<String>,
+
+    /// Close the sale of --sale at the end, so that every ticket must come to an end.
+    #[arg(long, requires = "sale")]
+    close: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Arrivals")]
+struct ArrivalFlags {
+    /// How many buyers come [default: 20000].
+    #[arg(long, value_name = "COUNT")]
+    buyers: Option<u32>,
+
+    /// The curve, spike, ramp or constant, or a CSV file with the arrivals of one second on each line [default: spike].
+    #[arg(long, value_name = "CURVE|FILE.csv")]
+    arrivals: Option<String>,
+
+    /// When the last buyer has arrived [default: 5s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    within: Option<Duration>,
+
+    /// In a spike, when the rate of arrivals has halved [default: 1s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    half_life: Option<Duration>,
+
+    /// Decides who arrives when, and who does what [default: 1].
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Buyers (shares from 0 to 1)")]
+struct BuyerFlags {
+    /// Share of buyers who cancel while they wait; half of them come back [default: 0.03].
+    #[arg(long, value_name = "SHARE")]
+    cancels: Option<f64>,
+
+    /// Share of buyers who ask a second time at once [default: 0.05].
+    #[arg(long, value_name = "SHARE")]
+    repeats: Option<f64>,
+
+    /// Share of buyers who ask for units again and again while they wait [default: 0.05].
+    #[arg(long, value_name = "SHARE")]
+    refreshers: Option<f64>,
+
+    /// Share of buyers who poll more often than they were told to [default: 0.05].
+    #[arg(long, value_name = "SHARE")]
+    impatient: Option<f64>,
+
+    /// Share of buyers who watch instead of polling [default: 0.02].
+    #[arg(long, value_name = "SHARE")]
+    watchers: Option<f64>,
+
+    /// Share of buyers who never pay [default: 0.02].
+    #[arg(long, value_name = "SHARE")]
+    unpaid: Option<f64>,
+
+    /// How long a buyer stays [default: 1h].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    patience: Option<Duration>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Orders")]
+struct OrderFlags {
+    /// Be the order system: serve inrush.v1.OrderCreationService here.
+    #[arg(long, value_name = "ADDRESS")]
+    orders_listen: Option<String>,
+
+    /// Orders per second that our order system makes [default: 1000].
+    #[arg(long, value_name = "COUNT")]
+    capacity: Option<f64>,
+
+    /// How long each order takes it [default: 20ms].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    latency: Option<Duration>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Load")]
+struct LoadFlags {
+    /// How long one call may take [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+
+    /// Connections to the front.
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: u32,
+
+    /// Threads that play buyers [default: one for each core].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    cpus: Option<u32>,
+
+    /// Authorities to trust, PEM; turns TLS on.
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+
+    /// The `inrush` program to start without a HOST [default: the one beside this program, or in PATH].
+    #[arg(long, value_name = "PATH")]
+    inrush: Option<PathBuf>,
+}
+
+/// Plays a sale and judges it.
+///
+/// # Errors
+/// When it cannot be played as asked.
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+    let options = arguments.options()?;
+    let played = interruptible(move |interrupted| play_with_lines(options, interrupted));
+    // An Inrush of ours must not outlive us, however the run ended.
+    inrush::stop_all();
+    let played = played?;
+    println!("{}", summary::text(&played));
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(&summary::json(&played)).unwrap_or_default() + "\n";
+        save("--json", path, &text)?;
+    }
+    if let Some(path) = &arguments.report {
+        save("--report", path, &page(&played))?;
+    }
+    let kept = arguments.fail_if.judge(&played.enqueues, true);
+    Ok(if played.passed() { kept } else { Verdict::Failed })
+}
+
+fn play_with_lines(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Problem> {
+    let on_terminal = stderr().is_terminal();
+    let mut next = 0.0;
+    let played = play(options, interrupted, &mut |moment, shared| {
+        if on_terminal {
+            eprint!("\r\u{1b}[2K{}", line(moment, shared));
+        } else if moment.at_s >= next {
+            next = moment.at_s + LINE_EVERY;
+            eprintln!("{}", line(moment, shared));
+        }
+    });
+    if on_terminal {
+        eprintln!();
+    }
+    played
+}
+
+fn line(moment: &Moment, shared: &Shared) -> String {
+    let count = figure::count;
+    let Moment { at_s, arrived, refused, waiting, ordered, .. } = *moment;
+    format!(
+        "{at_s:6.1} s  {} arrived  {} refused  {} waiting  {} units ordered  {} failed calls",
+        count(arrived),
+        count(refused),
+        count(waiting),
+        count(ordered),
+        count(shared.counters.failures.get()),
+    )
+}
+
+/// Writes a file that was asked for by a flag.
+pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Problem> {
+    fs::write(path, text).map_err(|error| {
+        Problem::new(
+            format!("{flag} {}: cannot be written: {error}", path.display()),
+            "name a file in a folder that exists and may be written to",
+        )
+    })
+}
+
+impl Arguments {
+    fn options(&self) -> Result<SaleOptions, Problem> {
+        let mut scenario = match &self.scenario {
+            Some(path) => Scenario::read(path)?,
+            None => Scenario::default(),
+        };
+        self.sale.change(&mut scenario);
+        self.arrivals.change(&mut scenario)?;
+        self.buyers.change(&mut scenario);
+        self.orders.change(&mut scenario);
+        set(&mut scenario.timeout, self.load.timeout);
+        Ok(SaleOptions {
+            scenario,
+            host: self.host.clone(),
+            authority: self.load.cacert.clone(),
+            sale: self.sale.sale.clone(),
+            close: self.sale.close,
+            orders_listen: self.orders.orders_listen.clone(),
+            inrush: self.load.inrush.clone(),
+            connections: usize::try_from(self.load.connections).unwrap_or(1),
+            threads: self.load.cpus,
+        })
+    }
+}
+
+impl SaleFlags {
+    fn change(&self, scenario: &mut Scenario) {
+        set(&mut scenario.units, self.units);
+        scenario.cap = self.cap.or(scenario.cap);
+        set(&mut scenario.units_per_ticket, self.units_per_ticket);
+    }
+}
+
+impl ArrivalFlags {
+    fn change(&self, scenario: &mut Scenario) -> Result<(), Problem> {
+        set(&mut scenario.buyers, self.buyers);
+        set(&mut scenario.seed, self.seed);
+        set(&mut scenario.arrivals.within, self.within);
+        set(&mut scenario.arrivals.half_life, self.half_life);
+        let Some(arrivals) = &self.arrivals else { return Ok(()) };
+        scenario.arrivals.file = None;
+        scenario.arrivals.curve = match arrivals.as_str() {
+            "spike" => CurveName::Spike,
+            "ramp" => CurveName::Ramp,
+            "constant" => CurveName::Constant,
+            file if Path::new(file).extension().is_some() => {
+                scenario.arrivals.file = Some(file.into());
+                CurveName::Recorded
+            }
+            other => {
+                return Err(Problem::new(
+                    format!("--arrivals {other:?} is no curve"),
+                    "give spike, ramp or constant, or a CSV file",
+                ));
+            }
+        };
+        Ok(())
+    }
+}
+
+impl BuyerFlags {
+    fn change(&self, scenario: &mut Scenario) {
+        let shares = &mut scenario.shares;
+        set(&mut shares.cancels, self.cancels);
+        set(&mut shares.repeats, self.repeats);
+        set(&mut shares.refreshers, self.refreshers);
+        set(&mut shares.impatient, self.impatient);
+        set(&mut shares.watchers, self.watchers);
+        set(&mut shares.unpaid, self.unpaid);
+        set(&mut scenario.times.patience, self.patience);
+    }
+}
+
+impl OrderFlags {
+    fn change(&self, scenario: &mut Scenario) {
+        set(&mut scenario.orders.capacity, self.capacity);
+        set(&mut scenario.orders.latency, self.latency);
+    }
+}
+
+fn set<T>(value: &mut T, flag: Option<T>) {
+    if let Some(given) = flag {
+        *value = given;
+    }
+}

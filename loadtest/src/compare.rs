@@ -1,1 +1,0 @@
-//! The rush straight at the order system, and through Inrush.

@@ -1,0 +1,1 @@
+//! `inrush-loadtest compare`.

@@ -1,1 +1,0 @@
-//! The flash sale as a load.

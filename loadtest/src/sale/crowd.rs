@@ -1,0 +1,417 @@
+//! The buyers of one thread: who arrives when, and whose turn it is next.
+//!
+//! There is no task for a buyer that waits: what is to be done is in one heap, and a buyer is a few dozen bytes. Only a
+//! call in flight, or a watch, is a task.
+
+use std::{
+    cell::RefCell,
+    cmp::Reverse,
+    collections::BinaryHeap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::Notify,
+    task::{LocalSet, spawn_local},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    observed::Observed,
+    roll_call,
+    scenario::Scenario,
+    shared::{Phase, Shared},
+    temper::Temper,
+    ticket::Ticket,
+};
+use crate::{
+    measure::{Call, Code, Latencies, Recorder, RecorderSettings, Results},
+    problem::Problem,
+    rig::{Buyer, arrivals::Arrivals, rpc::Calls},
+    transport::{Answer, Endpoint},
+};
+
+/// Calls of a thread that may be in flight. Beyond that buyers are held up, and counted as late: the memory of a call in
+/// flight, a few kilobytes, is what bounds a run.
+const MOST_IN_FLIGHT: usize = 40_000;
+
+/// How often a thread looks whether the sale is over.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Width of the intervals in which latencies over time are shown.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the buyers of a thread are given.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// What the sale is like.
+    pub scenario: Arc<Scenario>,
+    /// When buyers arrive.
+    pub arrivals: Arrivals,
+    /// The front.
+    pub endpoint: Endpoint,
+    /// Connections of this thread.
+    pub connections: usize,
+    /// The sale's id.
+    pub sale: Arc<str>,
+    /// Whether nobody was in the sale before this run.
+    pub fresh: bool,
+    /// Which thread this is, from 0.
+    pub thread: u32,
+    /// Of how many. A thread plays every so-manieth buyer.
+    pub threads: u32,
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+}
+
+/// What a buyer does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// Asks for units.
+    Ask,
+    /// Asks for them a second time at once.
+    Repeat,
+    /// Asks for them instead of for where the ticket stands.
+    Refresh,
+    /// Asks for where the ticket stands.
+    Poll,
+    /// Wants to be told of changes.
+    Watch,
+    /// Gives the ticket up.
+    Cancel,
+    /// The order was not paid: gives its units back.
+    Release,
+}
+
+/// Which latencies a call counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meter {
+    Enqueue,
+    Poll,
+    Other,
+}
+
+impl Step {
+    /// None for a watch, which lasts as long as the line.
+    pub(super) fn meter(self) -> Option<Meter> {
+        match self {
+            Self::Ask | Self::Repeat | Self::Refresh => Some(Meter::Enqueue),
+            Self::Poll => Some(Meter::Poll),
+            Self::Cancel | Self::Release => Some(Meter::Other),
+            Self::Watch => None,
+        }
+    }
+}
+
+/// A step and when it is to be taken, since the opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Duration,
+    buyer: Buyer,
+    step: Step,
+}
+
+/// A buyer who has arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visitor {
+    /// The ticket it holds, by its place in the list of all.
+    pub(super) ticket: Option<u32>,
+    /// When the present wish was first sent.
+    pub(super) asked: Option<Duration>,
+    /// Failures in a row.
+    pub(super) failures: u8,
+    /// The first wish was answered.
+    pub(super) answered: bool,
+    /// The second wish was sent.
+    pub(super) repeated: bool,
+    /// The cancellation was sent.
+    pub(super) cancelled: bool,
+    /// Nothing more is to be done.
+    pub(super) done: bool,
+}
+
+impl Visitor {
+    const NEW: Self = Self {
+        ticket: None,
+        asked: None,
+        failures: 0,
+        answered: false,
+        repeated: false,
+        cancelled: false,
+        done: false,
+    };
+}
+
+/// What a thread leaves behind.
+#[derive(Debug)]
+pub struct Left {
+    /// Every ticket that a buyer learned of.
+    pub tickets: Vec<Ticket>,
+    /// Buyers who may have a ticket that they do not know of.
+    pub unresolved: Vec<Buyer>,
+    /// Contradictions.
+    pub observed: Observed,
+    /// Latencies of Enqueue.
+    pub enqueues: Results,
+    /// Latencies of PollStatus.
+    pub polls: Results,
+    /// Latencies of other calls.
+    pub others: Results,
+    /// From a buyer's arrival to the answer that was its last.
+    pub journeys: Latencies,
+    /// Positions of some tickets over time: number, seconds since the opening, position.
+    pub tracks: Vec<(u64, f64, u64)>,
+}
+
+/// The buyers of one thread.
+pub(super) struct Crowd {
+    pub(super) part: Part,
+    pub(super) calls: Rc<Calls>,
+    pub(super) opening: Instant,
+    pub(super) state: RefCell<State>,
+    woken: Notify,
+}
+
+pub(super) struct State {
+    visitors: Vec<Visitor>,
+    pub(super) tickets: Vec<Ticket>,
+    pub(super) observed: Observed,
+    pub(super) journeys: Latencies,
+    pub(super) tracks: Vec<(u64, f64, u64)>,
+    due: BinaryHeap<Reverse<Due>>,
+    in_flight: usize,
+    meters: [Metered; 3],
+}
+
+/// A recorder, and what it has handed over.
+struct Metered {
+    recorder: Recorder,
+    intervals: Vec<crate::measure::Interval>,
+}
+
+/// What a thread says that connected in vain.
+pub const OTHER_THREAD: &str = "another thread could not connect";
+
+/// Plays a thread's buyers until the sale is over. Blocks the thread. `connected` is told whether this
+/// thread is connected, waits until all are, and tells when the sale opens.
+///
+/// # Errors
+/// When the front cannot be reached at the start.
+pub fn play(part: Part, connected: impl FnOnce(bool) -> Option<std::time::Instant>) -> Result<Left, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Problem::new(
+            format!("a thread cannot be set up: {error}"),
+            "close other programs, or give fewer --cpus",
+        )
+    })?;
+    LocalSet::new().block_on(&runtime, async {
+        let calls = Calls::open(&part.endpoint, part.connections, part.scenario.timeout).await;
+        let opening = connected(calls.is_ok());
+        let (calls, Some(opening)) = (calls?, opening) else {
+            return Err(Problem::new(OTHER_THREAD, "see what that one says"));
+        };
+        let crowd = Crowd::new(part, calls, opening.into());
+        crowd.attend().await;
+        Ok(crowd.leave())
+    })
+}
+
+impl Crowd {
+    fn new(part: Part, calls: Rc<Calls>, opening: Instant) -> Rc<Self> {
+        let settings = RecorderSettings {
+            started: SystemTime::now(),
+            open_loop: true,
+            warm_up: Duration::ZERO,
+            skip_first: 0,
+            interval: INTERVAL,
+            details: 0,
+        };
+        let meter = || Metered { recorder: Recorder::new(settings), intervals: Vec::new() };
+        let state = State {
+            visitors: Vec::new(),
+            tickets: Vec::new(),
+            observed: Observed::default(),
+            journeys: Latencies::new(),
+            tracks: Vec::new(),
+            due: BinaryHeap::new(),
+            in_flight: 0,
+            meters: [meter(), meter(), meter()],
+        };
+        Rc::new(Self { part, calls, opening, state: RefCell::new(state), woken: Notify::new() })
+    }
+
+    /// Since the opening.
+    pub(super) fn now(&self) -> Duration {
+        self.opening.elapsed()
+    }
+
+    pub(super) fn temper(&self, buyer: Buyer) -> Temper {
+        Temper::of(buyer, self.part.scenario.seed, &self.part.scenario.shares)
+    }
+
+    /// Changes what is known of a buyer of this thread.
+    pub(super) fn with_visitor<T>(&self, buyer: Buyer, change: impl FnOnce(&mut Visitor) -> T) -> Option<T> {
+        let place = usize::try_from(buyer / self.part.threads).ok()?;
+        self.state.borrow_mut().visitors.get_mut(place).map(change)
+    }
+
+    /// What is known of a buyer of this thread.
+    pub(super) fn visitor(&self, buyer: Buyer) -> Visitor {
+        self.with_visitor(buyer, |visitor| *visitor).unwrap_or(Visitor::NEW)
+    }
+
+    /// Says what a buyer does next, and when.
+    pub(super) fn plan(&self, buyer: Buyer, step: Step, at: Duration) {
+        if self.part.shared.phase() == Phase::Rush {
+            self.state.borrow_mut().due.push(Reverse(Due { at, buyer, step }));
+            self.woken.notify_one();
+        }
+    }
+
+    /// Lets buyers arrive and take their steps, and takes the roll at the end.
+    async fn attend(self: &Rc<Self>) {
+        while self.part.shared.phase() == Phase::Rush {
+            let now = self.now();
+            let held_up = self.start_due(now);
+            self.turn_meters(now);
+            let next = if held_up { None } else { self.next_due() };
+            let wake = next.map_or(now + LOOK_EVERY, |next| next.min(now + LOOK_EVERY));
+            tokio::select! {
+                () = sleep_until(self.opening + wake) => {}
+                () = self.woken.notified() => {}
+            }
+        }
+        self.settle().await;
+        roll_call::take(self).await;
+    }
+
+    /// Starts everything that is due. True: there are too many calls in flight for more.
+    fn start_due(self: &Rc<Self>, now: Duration) -> bool {
+        loop {
+            if self.state.borrow().in_flight >= MOST_IN_FLIGHT {
+                return true;
+            }
+            let Some(Due { at, buyer, step }) = self.take_due(now) else { return false };
+            self.state.borrow_mut().in_flight += 1;
+            let crowd = Rc::clone(self);
+            spawn_local(async move {
+                crowd.take_step(buyer, step, at).await;
+                crowd.state.borrow_mut().in_flight -= 1;
+                crowd.woken.notify_one();
+            });
+        }
+    }
+
+    /// The next step that is due: of a buyer who arrives, or of one who is there.
+    fn take_due(&self, now: Duration) -> Option<Due> {
+        let arrival = self.next_arrival();
+        let mut state = self.state.borrow_mut();
+        let planned = state.due.peek().map(|Reverse(due)| due.at);
+        match arrival {
+            Some((at, buyer)) if planned.is_none_or(|planned| at <= planned) => {
+                if at > now {
+                    return None;
+                }
+                state.visitors.push(Visitor::NEW);
+                self.part.shared.counters.arrived.count();
+                Some(Due { at, buyer, step: Step::Ask })
+            }
+            _ if planned.is_some_and(|planned| planned <= now) => state.due.pop().map(|Reverse(due)| due),
+            _ => None,
+        }
+    }
+
+    fn next_arrival(&self) -> Option<(Duration, Buyer)> {
+        let arrived = Buyer::try_from(self.state.borrow().visitors.len()).ok()?;
+        let buyer = arrived.checked_mul(self.part.threads)?.checked_add(self.part.thread)?;
+        (buyer < self.part.scenario.buyers).then(|| (self.part.arrivals.of(buyer), buyer))
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        let planned = self.state.borrow().due.peek().map(|Reverse(due)| due.at);
+        [planned, self.next_arrival().map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// Waits until calls in flight have ended, so that the roll is taken of what they brought.
+    async fn settle(&self) {
+        let deadline = Instant::now() + self.part.scenario.timeout + LOOK_EVERY;
+        while self.in_calls() > 0 && Instant::now() < deadline {
+            tokio::select! {
+                () = sleep_until(Instant::now() + LOOK_EVERY) => {}
+                () = self.woken.notified() => {}
+            }
+        }
+    }
+
+    /// Calls in flight, without watches.
+    fn in_calls(&self) -> usize {
+        self.state.borrow().in_flight
+    }
+
+    /// A watch is no call that has to end.
+    pub(super) fn exempt(&self) {
+        self.state.borrow_mut().in_flight -= 1;
+    }
+
+    /// The reverse of [`Self::exempt`].
+    pub(super) fn count_again(&self) {
+        self.state.borrow_mut().in_flight += 1;
+    }
+
+    /// A call is being sent.
+    pub(super) fn meter_sent(&self, meter: Meter) {
+        let now = self.now();
+        self.state.borrow_mut().meters[meter as usize].recorder.sent(now);
+    }
+
+    /// A call has ended.
+    pub(super) fn meter_ended(&self, meter: Meter, planned: Duration, sent: Duration, answer: &Answer) {
+        let Answer { code, error, bytes_sent, bytes_received, .. } = answer;
+        let (ended, (bytes_sent, bytes_received)) = (self.now(), (*bytes_sent, *bytes_received));
+        let call = Call { number: 0, planned, sent, ended, code: *code, error, bytes_sent, bytes_received };
+        self.state.borrow_mut().meters[meter as usize].recorder.ended(&call);
+        if *code != Code::Ok {
+            self.part.shared.counters.failures.count();
+        }
+    }
+
+    fn turn_meters(&self, now: Duration) {
+        for metered in &mut self.state.borrow_mut().meters {
+            let turned = metered.recorder.turn(now);
+            metered.intervals.extend(turned);
+        }
+    }
+
+    /// What is left when all have gone.
+    fn leave(&self) -> Left {
+        let took = self.now();
+        let mut state = self.state.borrow_mut();
+        let Part { thread, threads, .. } = self.part;
+        let unresolved = state.visitors.iter().zip(0_u32..).filter(|(visitor, _)| visitor.asked.is_some());
+        let unresolved = unresolved.map(|(_, place)| place * threads + thread).collect();
+        let [enqueues, polls, others] = state.meters.each_mut().map(|metered| metered.finish(took));
+        Left {
+            tickets: std::mem::take(&mut state.tickets),
+            unresolved,
+            observed: std::mem::take(&mut state.observed),
+            enqueues,
+            polls,
+            others,
+            journeys: state.journeys.clone(),
+            tracks: std::mem::take(&mut state.tracks),
+        }
+    }
+}
+
+impl Metered {
+    fn finish(&mut self, took: Duration) -> Results {
+        let (mut results, last) = self.recorder.finish(took);
+        for interval in self.intervals.drain(..).chain([last]) {
+            results.timeline.add(&interval);
+        }
+        results
+    }
+}

@@ -1,0 +1,183 @@
+//! What a sale came to: the table at the end, and JSON.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{checker::Check, run::SaleRun, shared::Counters};
+use crate::{
+    measure::{Latencies, Quantile as _, Results},
+    report::figure,
+};
+
+/// Quantiles that are written down.
+const QUANTILES: [f64; 6] = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
+
+/// The table at the end.
+pub fn text(run: &SaleRun) -> String {
+    let mut lines = vec![String::new()];
+    lines.extend(rows(run).into_iter().map(|(name, value, remark)| row(name, &value, &remark)));
+    lines.push(String::new());
+    for check in &run.checks {
+        let mark = if check.faults == 0 { "✓" } else { "✗ must be 0" };
+        lines.push(row(check.name, &figure::count(check.faults), &format!("{mark}  ({})", check.rests_on)));
+        lines.extend(check.examples.iter().map(|example| format!("{:27}  {example}", "")));
+    }
+    lines.push(String::new());
+    if run.stuck {
+        let stuck = humantime::format_duration(run.scenario.times.stuck_after);
+        lines.push(format!("Nothing moved for {stuck}: the sale was judged as it was."));
+    }
+    lines.push(verdict(run).to_owned());
+    lines.join("\n")
+}
+
+/// `PASS` or `FAIL`.
+pub fn verdict(run: &SaleRun) -> &'static str {
+    if run.passed() { "PASS" } else { "FAIL" }
+}
+
+fn row(name: &str, value: &str, remark: &str) -> String {
+    format!("  {name:<24} {value:>12}  {remark}").trim_end().to_owned()
+}
+
+/// Names, values and remarks of what happened.
+pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
+    let counters = &run.shared.counters;
+    let count = figure::count;
+    let scenario = &run.scenario;
+    let ordered = run.ledger.ordered.unwrap_or_default().units;
+    vec![
+        (
+            "buyers",
+            count(counters.arrived.get()),
+            format!(
+                "for {} units, at most {} in line",
+                count(scenario.units),
+                count(scenario.effective_cap())
+            ),
+        ),
+        ("tickets", count(counters.queued.get()), repeats(counters)),
+        ("refused", count(counters.refused.get()), String::new()),
+        ("cancelled", count(counters.cancelled.get()), String::new()),
+        ("released", count(counters.released.get()), "never paid, units given back".to_owned()),
+        ("ordered", count(ordered), format!("units, in {}", figure::span(run.took))),
+        ("enqueues", per_second(&run.enqueues), latencies(&run.enqueues.latencies(true))),
+        ("polls", per_second(&run.polls), latencies(&run.polls.latencies(true))),
+        ("journeys", count(run.journeys.count()), latencies(&run.journeys)),
+        ("late", count(late(run)), format!("calls sent more than 5 ms late, at most {}", latest(run))),
+        ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
+    ]
+}
+
+fn repeats(counters: &Counters) -> String {
+    format!("{} wishes repeated, {} left", figure::count(counters.repeated.get()), counters.left.get())
+}
+
+fn per_second(results: &Results) -> String {
+    format!("{}/s", figure::amount(results.rate()))
+}
+
+fn latencies(latencies: &Latencies) -> String {
+    let at = |quantile| figure::latency(latencies.from_planned.at(quantile));
+    if latencies.count() == 0 {
+        return "none".to_owned();
+    }
+    format!("p50 {}, p99 {}, max {} from planned", at(0.5), at(0.99), at(1.0))
+}
+
+fn late(run: &SaleRun) -> u64 {
+    run.enqueues.late + run.polls.late + run.others.late
+}
+
+fn latest(run: &SaleRun) -> String {
+    figure::latency(run.enqueues.latest.max(run.polls.latest).max(run.others.latest))
+}
+
+/// Everything, for programs.
+pub fn json(run: &SaleRun) -> Value {
+    let opened = humantime::format_rfc3339_millis(run.opened).to_string();
+    let counters = &run.shared.counters;
+    json!({
+        "kind": "sale",
+        "verdict": verdict(run),
+        "date": opened,
+        "server": run.server,
+        "sale": run.sale,
+        "tookSeconds": run.took.as_secs_f64(),
+        "stuck": run.stuck,
+        "scenario": run.scenario,
+        "checks": run.checks.iter().map(check).collect::<Vec<_>>(),
+        "counts": {
+            "arrived": counters.arrived.get(),
+            "answered": counters.answered.get(),
+            "tickets": counters.queued.get(),
+            "refused": counters.refused.get(),
+            "bypassed": counters.bypassed.get(),
+            "repeated": counters.repeated.get(),
+            "cancelled": counters.cancelled.get(),
+            "released": counters.released.get(),
+            "left": counters.left.get(),
+            "orderedUnits": run.ledger.ordered.unwrap_or_default().units,
+            "polls": counters.polls.get(),
+            "changes": counters.changes.get(),
+            "failedCalls": counters.failures.get(),
+            "late": late(run),
+        },
+        "calls": {
+            "enqueue": call(&run.enqueues),
+            "pollStatus": call(&run.polls),
+            "others": call(&run.others),
+        },
+        "journey": distribution(&run.journeys),
+        "timeline": run.moments,
+        "positions": run.tracks,
+    })
+}
+
+fn check(check: &Check) -> Value {
+    json!({
+        "name": check.name,
+        "faults": check.faults,
+        "restsOn": check.rests_on,
+        "examples": check.examples,
+    })
+}
+
+fn call(results: &Results) -> Value {
+    let all = results.latencies(true);
+    let codes: Map<String, Value> = crate::measure::Code::ALL
+        .iter()
+        .zip(results.codes)
+        .filter(|(_, count)| *count > 0)
+        .map(|(code, count)| (code.name().to_owned(), Value::from(count)))
+        .collect();
+    json!({
+        "count": results.count(),
+        "rps": results.rate(),
+        "late": results.late,
+        "latestNanoseconds": nanoseconds(results.latest),
+        "statusCodeDistribution": codes,
+        "fromPlanned": distribution(&all),
+        "errors": results.errors.iter().map(|(text, count)| (text.to_owned(), Value::from(count))).collect::<Map<_, _>>(),
+    })
+}
+
+/// Latencies from the planned time, in nanoseconds.
+fn distribution(latencies: &Latencies) -> Value {
+    let histogram = &latencies.from_planned;
+    let quantiles: Vec<Value> = QUANTILES
+        .into_iter()
+        .map(|quantile| json!({"percentage": quantile * 100.0, "latency": nanoseconds(histogram.at(quantile))}))
+        .collect();
+    json!({
+        "count": latencies.count(),
+        "average": histogram.mean(),
+        "slowest": nanoseconds(histogram.at(1.0)),
+        "latencyDistribution": quantiles,
+    })
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

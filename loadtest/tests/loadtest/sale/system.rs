@@ -1,0 +1,81 @@
+//! A front and fulfilment on a memory store, in this process.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use inrush_core::{
+    Keyring, Store,
+    store::{
+        faulty::{Fault, break_store},
+        memory::MemoryStore,
+    },
+    time::Clock,
+};
+use inrush_e2e::port::free_port;
+use inrush_front::{CallCounts, FrontParts, FrontSettings};
+use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
+use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
+use tokio::runtime::Runtime;
+
+/// Everything but the order system, which is the load tool's. Stops when it is dropped.
+pub(crate) struct System {
+    front: String,
+    orders: String,
+    shutdown: Shutdown,
+    runtime: Option<Runtime>,
+}
+
+impl System {
+    /// Starts it, on a store that is broken if asked for.
+    pub(crate) fn start(fault: Option<Fault>) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let mut store: Arc<dyn Store> = MemoryStore::new(Clock::Store);
+        if let Some(fault) = fault {
+            store = break_store(store, fault);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a listener of our own");
+        let front = listener.local_addr().expect("it is bound").to_string();
+        let orders = format!("127.0.0.1:{}", free_port());
+        let shutdown = Shutdown::new();
+        let mut settings = FrontSettings::default();
+        settings.drain.grace = Duration::ZERO;
+        let parts = FrontParts {
+            settings,
+            store: Arc::clone(&store),
+            keyring: Keyring::ephemeral().expect("randomness"),
+            readiness: Readiness::new(),
+            counts: CallCounts::default(),
+        };
+        let stop = shutdown.clone();
+        runtime.spawn(async move { inrush_front::run_here(parts, listener, &stop).await });
+        let reconnect = Backoff { max: Duration::from_millis(200), ..Backoff::default() };
+        let settings = FulfilmentSettings {
+            orders: vec![format!("http://{orders}")],
+            drain_grace: Duration::ZERO,
+            reconnect,
+            ..FulfilmentSettings::default()
+        };
+        let parts = Parts { settings, store, statistics: Statistics::default() };
+        runtime.spawn(inrush_fulfilment::run(parts, shutdown.clone()));
+        Self { front, orders, shutdown, runtime: Some(runtime) }
+    }
+
+    /// Where buyers connect.
+    pub(crate) fn front(&self) -> String {
+        self.front.clone()
+    }
+
+    /// Where fulfilment looks for the order system.
+    pub(crate) fn orders(&self) -> String {
+        self.orders.clone()
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.shutdown.start("the test is over");
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
