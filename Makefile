@@ -12,7 +12,7 @@ TEST_TOOLS := target/test-tools/venv/bin
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Run a whole flash sale and prove the result
@@ -29,6 +29,10 @@ test: test-tools ## Run all tests
 .PHONY: test-tools
 test-tools: ## Install what tests need and this machine lacks
 	@tools/install-test-tools
+
+.PHONY: bench-loadtest
+bench-loadtest: ## Measure the load tool beside h2load and k6
+	tools/bench-loadtest
 
 .PHONY: lint
 lint: lint-rust lint-proto lint-lua ## Check format, lints, documentation, protocol and scripts
