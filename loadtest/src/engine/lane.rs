@@ -196,7 +196,11 @@ impl Lane {
     pub(super) fn caller(&self, worker: u32) -> Option<Caller> {
         let turn = usize::try_from(worker).unwrap_or_default().checked_rem(self.links.len())?;
         let streaming = self.shared.plan.streaming;
-        let times = StreamTimes { interval: streaming.interval, call_duration: streaming.call_duration };
+        let times = StreamTimes {
+            interval: streaming.interval,
+            call_duration: streaming.call_duration,
+            receive_count: streaming.receive_count,
+        };
         Some(Caller::new(Rc::clone(self.links.get(turn)?), Rc::clone(&self.head), times))
     }
 

@@ -114,6 +114,8 @@ pub struct Streaming {
     pub interval: Duration,
     /// When the client ends a stream.
     pub call_duration: Option<Duration>,
+    /// After how many messages of an answer the client ends a call.
+    pub receive_count: Option<u32>,
 }
 
 /// What is recorded.

@@ -35,6 +35,8 @@ pub struct StreamTimes {
     pub interval: Duration,
     /// When the client ends the stream: it stops sending, or where it sends nothing more, takes in nothing more.
     pub call_duration: Option<Duration>,
+    /// After how many messages of an answer the client ends the call.
+    pub receive_count: Option<u32>,
 }
 
 /// Makes one call after the other. Must be used within a `LocalSet`.
@@ -159,7 +161,11 @@ impl Caller {
         }
         let (parts, mut body) = response.into_parts();
         let mut frames = Frames::new(self.head.max_receive, self.head.keep);
-        let received = read_data(&mut body, &mut frames).await?;
+        let received = read_data(&mut body, &mut frames, self.times.receive_count).await?;
+        if self.times.receive_count.is_some_and(|most| frames.count() >= most) {
+            // Without its body the stream is cancelled.
+            return Ok(Answer { bytes_received: received, ..Answer::ok() });
+        }
         let trailers = if parts.headers.contains_key(GRPC_STATUS) {
             parts.headers
         } else {
@@ -174,9 +180,11 @@ impl Caller {
     }
 }
 
-async fn read_data(body: &mut RecvStream, frames: &mut Frames) -> Result<u64, Answer> {
+async fn read_data(body: &mut RecvStream, frames: &mut Frames, most: Option<u32>) -> Result<u64, Answer> {
     let mut received = 0;
-    while let Some(data) = body.data().await {
+    while most.is_none_or(|most| frames.count() < most)
+        && let Some(data) = body.data().await
+    {
         let data = data.map_err(|error| broken(&error))?;
         received += data.len() as u64;
         // Only fails for a stream that is gone, and then the next read says so.

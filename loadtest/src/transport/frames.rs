@@ -13,6 +13,7 @@ pub(super) struct Frames {
     filled: usize,
     left: usize,
     limit: usize,
+    begun: u32,
     kept: Option<BytesMut>,
     /// Messages that are complete, where all of them are wanted.
     complete: Option<Vec<Bytes>>,
@@ -70,6 +71,7 @@ impl Frames {
         }
         self.left = length;
         self.filled = 0;
+        self.begun = self.begun.saturating_add(1);
         if let Some(kept) = &mut self.kept {
             kept.clear();
         }
@@ -84,6 +86,11 @@ impl Frames {
         {
             complete.push(kept.split().freeze());
         }
+    }
+
+    /// How many messages have been taken in whole.
+    pub(super) fn count(&self) -> u32 {
+        self.begun - u32::from(self.left > 0)
     }
 
     /// The stream is over. Returns the last message, if it was to be kept.
@@ -107,6 +114,7 @@ mod tests {
             for part in stream.chunks(cut) {
                 frames.take(Bytes::copy_from_slice(part)).unwrap();
             }
+            assert_eq!(frames.count(), 3);
             assert_eq!(frames.end().unwrap(), "de");
         }
     }
@@ -133,6 +141,7 @@ mod tests {
         for cut in [&b"\0\0"[..], b"\0\0\0\0\x03ab"] {
             let mut frames = Frames::new(3, false);
             frames.take(Bytes::from_static(cut)).unwrap();
+            assert_eq!(frames.count(), 0);
             assert_eq!(frames.end(), Err(FrameError::Cut));
         }
     }

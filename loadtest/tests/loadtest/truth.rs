@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use inrush_loadtest::measure::{Quantile as _, Results};
 
 use crate::{
+    machine,
     runs::{closed, open, plan, run},
     server::NotingServer,
 };
@@ -19,6 +20,7 @@ const ATTEMPTS: usize = 5;
 
 #[test]
 fn a_frozen_server_shows_as_the_server_itself_has_it() {
+    let _machine = machine::alone();
     let mut seen = Vec::new();
     for _ in 0..ATTEMPTS {
         let (reported, exact) = freeze_under_a_constant_rate();

@@ -14,6 +14,7 @@ use crate::{
     message::{Data, RequestPlan},
     problem::Problem,
     schedule::ConcurrencySchedule,
+    transport::CallKind,
 };
 
 /// ghz's default.
@@ -64,6 +65,8 @@ pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
         streaming: Streaming {
             interval: settings.streams.stream_interval.map_or(Duration::ZERO, |given| given.0),
             call_duration: positive(settings.streams.stream_call_duration),
+            // Of a call that sends many messages, those that are sent count, and the plan of its requests says it.
+            receive_count: requests.stream_count.filter(|_| target.kind() == CallKind::ServerStreaming),
         },
         compressed: requests.compressed,
         connections: connections.map(|number| usize::try_from(number).unwrap_or(usize::MAX)),

@@ -5,12 +5,14 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::RwLockReadGuard,
 };
 
 use prost_reflect::DescriptorPool;
 use tempfile::TempDir;
 
 use super::Certificates;
+use crate::machine;
 
 /// The binary under test.
 const TOOL: &str = env!("CARGO_BIN_EXE_inrush-loadtest");
@@ -30,13 +32,16 @@ pub(crate) fn compiled() -> DescriptorPool {
     compiler.descriptor_pool()
 }
 
-/// A folder that is gone with the test.
-pub(crate) struct Folder(TempDir);
+/// A folder that is gone with the test. While it is there, no other test has the machine alone.
+pub(crate) struct Folder {
+    folder: TempDir,
+    _machine: RwLockReadGuard<'static, ()>,
+}
 
 impl Folder {
     /// One with all definitions, compiled ones, and certificates.
     pub(crate) fn new(certificates: &Certificates) -> Self {
-        let folder = Self(TempDir::new().unwrap());
+        let folder = Self { folder: TempDir::new().unwrap(), _machine: machine::shared() };
         copy(Path::new(PROTOS), folder.path());
         folder.write("bundle.protoset", &compiled().encode_to_vec());
         folder.write("ca.pem", certificates.authority.as_bytes());
@@ -46,7 +51,7 @@ impl Folder {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> PathBuf {

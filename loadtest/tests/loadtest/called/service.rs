@@ -6,10 +6,12 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt as _, stream};
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
+use tokio::time::sleep;
 use tonic::{
     Request, Response, Status, Streaming,
     body::Body,
@@ -139,8 +141,19 @@ impl Call {
         let name = self.take(&request.into_inner());
         self.log.note(self.seen.clone());
         self.behave(&name).await?;
-        let answers = stream::repeat(self.greeting(&name)).map(Ok);
-        Ok(Response::new(if name == "forever" { Box::pin(answers) } else { Box::pin(answers.take(ANSWERS)) }))
+        let greeting = self.greeting(&name);
+        if name == "forever" {
+            let answers = stream::unfold((), move |()| {
+                let greeting = greeting.clone();
+                // Without a pause it would have a core of its own.
+                async move {
+                    sleep(Duration::from_millis(1)).await;
+                    Some((Ok(greeting), ()))
+                }
+            });
+            return Ok(Response::new(Box::pin(answers)));
+        }
+        Ok(Response::new(Box::pin(stream::repeat(greeting).map(Ok).take(ANSWERS))))
     }
 
     /// The call is noted when its requests are at an end.

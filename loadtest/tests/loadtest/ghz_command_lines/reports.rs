@@ -106,6 +106,17 @@ pub(super) fn lines() -> Vec<Line> {
                 );
             },
         ),
+        Line::new(
+            "output.md, html",
+            r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 20 -c 1 -O html -o report.html -d '{"name":"Joe"}' 0.0.0.0:50051"#,
+            |outcome| {
+                let page = outcome.folder.read("report.html");
+                assert!(
+                    page.starts_with("<!doctype html>") && page.contains("helloworld.Greeter.SayHello"),
+                    "{page}"
+                );
+            },
+        ),
     ]
 }
 

@@ -1,0 +1,98 @@
+//! What `call` does beyond ghz: thresholds, files for slides, the warm-up, and an early end.
+
+use std::{fs, process::Output};
+
+use serde_json::Value;
+
+use crate::called::{Called, Certificates, Folder, Setup};
+
+/// Runs `flags` against a server, in a folder.
+fn run(flags: &str) -> (Output, Called, Folder) {
+    let server = Called::start(&Setup::default());
+    let folder = Folder::new(&Certificates::new());
+    let line = format!("ghz --insecure --call helloworld.Greeter/SayHello {flags} {}", server.address);
+    (folder.run(&line, b""), server, folder)
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_threshold_that_is_not_kept_is_exit_code_1() {
+    let half_fails = r#"-n 20 -c 1 -d '[{"name":"Joe"},{"name":"fail"}]'"#;
+    let (output, ..) = run(&format!("{half_fails} --fail-if 'errors>60%' --fail-if 'p99>1m'"));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let (output, ..) = run(&format!("{half_fails} --fail-if 'errors>40%' --fail-if 'p99>1m'"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("errors"), "{said}");
+}
+
+#[test]
+fn the_page_and_the_plots_are_written_beside_the_report() {
+    let (output, _, folder) = run("-n 50 -c 2 --report page.html --plots slides/run -O json");
+    assert_eq!(report(&output)["count"], 50);
+    assert!(folder.read("page.html").contains("</html>"));
+    let plots: Vec<_> =
+        fs::read_dir(folder.path().join("slides/run")).unwrap().map(|plot| plot.unwrap().path()).collect();
+    assert!(!plots.is_empty());
+    for plot in plots {
+        assert!(plot.extension().is_some_and(|extension| extension == "svg"), "{}", plot.display());
+        assert!(fs::read_to_string(&plot).unwrap().trim_start().starts_with("<svg"), "{}", plot.display());
+    }
+}
+
+#[test]
+fn a_closed_loop_can_be_asked_for() {
+    let (output, ..) = run("-n 20 -c 2 -r 200 --closed-loop -O json");
+    assert_eq!(report(&output)["inrush"]["open_loop"], false);
+    let (output, ..) = run("-n 20 -c 2 -r 200 -O json");
+    assert_eq!(report(&output)["inrush"]["open_loop"], true);
+}
+
+#[test]
+fn calls_of_the_warm_up_are_made_and_not_counted() {
+    let (output, server, _) = run("-n 100 -r 200 --warm-up 250ms -O json");
+    // Of the calls due at 0, 5, 10 … ms, fifty are due before.
+    assert_eq!((report(&output)["count"].as_u64(), server.calls().len()), (Some(50), 100));
+}
+
+#[test]
+fn only_so_many_single_calls_are_kept_as_asked_for() {
+    let (output, ..) = run("-n 100 -c 2 --details 10 -O json");
+    let report = report(&output);
+    assert_eq!((report["count"].as_u64(), report["details"].as_array().unwrap().len()), (Some(100), 10));
+}
+
+#[test]
+fn metadata_may_be_a_list_that_is_used_in_turn() {
+    let (_, server, _) = run(r#"-n 4 -c 1 -m '[{"turn":"first"},{"turn":"second {{.RequestNumber}}"}]'"#);
+    let turns: Vec<String> =
+        server.calls().iter().map(|call| call.headers["turn"].to_str().unwrap().to_owned()).collect();
+    assert_eq!(turns, ["first", "second 1", "first", "second 3"]);
+}
+
+#[test]
+fn an_interrupted_run_reports_what_it_has() {
+    let server = Called::start(&Setup::default());
+    let folder = Folder::new(&Certificates::new());
+    let script = format!(
+        "\"$TOOL\" --insecure --call helloworld.Greeter/SayHello -n 0 -c 1 -O json {} & tool=$!; \
+         while [ ! -s stop ]; do sleep 0.05; done; kill -INT $tool; wait $tool",
+        server.address
+    );
+    let stop = folder.path().join("stop");
+    let output = std::thread::scope(|scope| {
+        let run = scope.spawn(|| folder.run(&script, b""));
+        while server.calls().is_empty() {
+            std::thread::yield_now();
+        }
+        fs::write(&stop, "now").unwrap();
+        run.join().unwrap()
+    });
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = report(&output);
+    assert_eq!(report["endReason"], "cancel");
+    assert!(report["count"].as_u64().unwrap() > 0);
+}
