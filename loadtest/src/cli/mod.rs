@@ -3,6 +3,7 @@
 mod agent;
 mod byte_size;
 mod call;
+mod diff;
 mod fail_if;
 mod interrupt;
 mod sale;
@@ -53,6 +54,8 @@ enum Command {
     /// Make calls for a coordinator on another machine
     Agent(agent::Arguments),
     Sale(Box<sale::Arguments>),
+    /// Compare two runs, with confidence
+    Diff(diff::Arguments),
 }
 
 /// The life of the process: parse, run, exit code.
@@ -80,5 +83,6 @@ fn run(command: Command) -> Result<Verdict, Problem> {
         Command::Call(arguments) => call::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),
         Command::Sale(arguments) => sale::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
     }
 }

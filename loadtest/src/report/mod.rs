@@ -17,6 +17,7 @@ mod summary;
 
 use std::{collections::BTreeMap, io};
 
+pub(crate) use measured::QUANTILES;
 pub use measured::{Clocks, Distribution, Measured, Part, Parts};
 use serde_json::{Map, Value};
 
