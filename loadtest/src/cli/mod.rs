@@ -60,7 +60,7 @@ enum Command {
 
 /// The life of the process: parse, run, exit code.
 pub fn main() -> ExitCode {
-    let command = Arguments::command();
+    let command = spelling::with_switches(Arguments::command());
     let understood = spelling::understood(&command, env::args_os());
     let parsed =
         command.try_get_matches_from(understood).and_then(|found| Arguments::from_arg_matches(&found));

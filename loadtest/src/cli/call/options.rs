@@ -18,16 +18,17 @@ use crate::{
 
 /// The options, as ghz's report has them. Durations are nanoseconds.
 pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
-    let Settings { input, security, load, concurrency, output, connection, .. } = settings;
+    let Settings { input, security, load, concurrency, output, .. } = settings;
     let file = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let data = match &plan.requests.data {
         Data::Json(Given { content, .. }) => serde_json::from_str(content).unwrap_or_else(|_| json!(content)),
         Data::Binary(_) => Value::Null,
     };
     let metadata = plan.requests.metadata.as_ref();
-    let metadata = metadata.and_then(|given| serde_json::from_str::<Value>(&given.content).ok());
+    // ghz has an object here, and does not know lists of them.
+    let metadata = metadata.and_then(|given| serde_json::from_str::<Map<String, Value>>(&given.content).ok());
     let imports = input.import_paths.as_ref().map(|ImportPaths(folders)| json!(folders));
-    let always = [
+    let named = [
         ("insecure", json!(security.insecure.unwrap_or(false))),
         ("load-schedule", json!(load.load_schedule.unwrap_or_default())),
         ("load-start", json!(load.load_start.unwrap_or(0))),
@@ -43,7 +44,7 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
         ("concurrency-max-duration", nanoseconds(concurrency.concurrency_max_duration)),
         ("binary", json!(matches!(plan.requests.data, Data::Binary(_)))),
         ("CPUs", json!(plan.engine.threads_here())),
-        // ghz's numbers and durations that are left out where they are 0 have a value here, or are null.
+        // ghz leaves the following out where they are empty or 0; so does what is null here.
         ("call", json!(input.call)),
         ("host", json!(settings.host)),
         ("proto", json!(input.proto)),
@@ -66,13 +67,12 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
         ("dial-timeout", json!(whole(plan.engine.endpoint.connect_timeout))),
         ("keepalive", json!(plan.engine.endpoint.keepalive.map(whole))),
         ("data", data),
-        ("metadata", metadata.unwrap_or(Value::Null)),
+        ("metadata", metadata.map_or(Value::Null, Value::Object)),
         ("name", json!(output.name)),
         ("skipFirst", json!(output.skip_first.filter(|calls| *calls > 0))),
         ("count-errors", truth(output.count_errors)),
     ];
-    let _ = connection;
-    always
+    named
         .into_iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (name.to_owned(), value))

@@ -38,7 +38,7 @@ pub(in super::super) struct Input {
     pub data_file: Option<PathBuf>,
 
     /// Read the encoded message, or several with their lengths in front, from standard input
-    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(short, long)]
     pub binary: Option<bool>,
 
     /// File with the encoded message, or several with their lengths in front
@@ -58,15 +58,15 @@ pub(in super::super) struct Input {
     pub reflect_metadata: Option<JsonText>,
 
     /// Compress messages with gzip
-    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(short, long)]
     pub enable_compression: Option<bool>,
 
     /// Take templates without functions such as {{newUUID}}
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub disable_template_functions: Option<bool>,
 
     /// Send {{…}} as it is
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub disable_template_data: Option<bool>,
 }
 
@@ -88,6 +88,6 @@ pub(in super::super) struct Streams {
     pub stream_call_count: Option<u32>,
 
     /// Evaluate templates for every message, not once for each call
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub stream_dynamic_messages: Option<bool>,
 }

@@ -61,7 +61,7 @@ pub(in super::super) struct Load {
     pub timeout: Option<GoDuration>,
 
     /// Do not wait for an answer before the next call
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     #[serde(rename = "async")]
     pub r#async: Option<bool>,
 

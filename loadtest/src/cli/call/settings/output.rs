@@ -28,7 +28,7 @@ pub(in super::super) struct Output {
     pub skip_first: Option<u64>,
 
     /// Count failed calls in the latencies
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub count_errors: Option<bool>,
 
     /// Name of the run

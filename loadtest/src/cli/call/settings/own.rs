@@ -14,7 +14,7 @@ use crate::go_time::GoDuration;
 pub(in super::super) struct Own {
     /// Let workers wait for their answers although there is a rate, as ghz does: hides how long a slow server makes
     /// callers wait
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub closed_loop: Option<bool>,
 
     /// Calls in flight beyond which a due call is not sent, and counted as unsent [default: 100000]
@@ -38,7 +38,7 @@ pub(in super::super) struct Own {
     pub plots: Option<PathBuf>,
 
     /// Show nothing while the run goes on
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub quiet: Option<bool>,
 
     /// Machines that make the calls together, as host:port of their `inrush-loadtest agent`

@@ -27,12 +27,12 @@ pub(in super::super) struct Security {
     pub cname: Option<String>,
 
     /// Take any certificate
-    #[arg(long = "skipTLS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long = "skipTLS")]
     #[serde(rename = "skipTLS")]
     pub skip_tls: Option<bool>,
 
     /// Call in plain text, without TLS
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long)]
     pub insecure: Option<bool>,
 
     /// The :authority of every call [default: the host and port]
