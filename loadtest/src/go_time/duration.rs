@@ -69,7 +69,22 @@ impl<'de> Deserialize<'de> for GoDuration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_duration_can_be_read_again(nanoseconds in 0..1_u64 << 50) {
+            let duration = GoDuration(Duration::from_nanos(nanoseconds));
+            prop_assert_eq!(duration.to_string().parse(), Ok(duration));
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in "([0-9.a-zµ -]|ms|ns|1e|99999999999999999999){0,12}") {
+            let _ = text.parse::<GoDuration>();
+        }
+    }
 
     #[test]
     fn durations_of_go_are_understood() {

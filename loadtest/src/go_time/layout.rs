@@ -202,7 +202,27 @@ fn take_number(rest: &mut &str, most: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_second_can_be_read_again(seconds in 0..253_402_300_800_u64) {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            for layout in ["2006-01-02T15:04:05Z07:00", "Mon Jan _2 03:04:05PM 2006"] {
+                let written = format(layout, time).unwrap();
+                prop_assert_eq!(parse(layout, &written), Some(time), "{}", written);
+            }
+        }
+
+        #[test]
+        fn no_text_breaks_it(layout in "([0-9_ :-]|Jan|Monday|PM|2006|\\PC){0,20}", text in "\\PC{0,20}", seconds: u64) {
+            let _ = parse(&layout, &text);
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+            let _ = time.and_then(|time| format(&layout, time));
+        }
+    }
 
     /// 2026-11-22 20:05:09 UTC, a Sunday.
     fn evening() -> SystemTime {

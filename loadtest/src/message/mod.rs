@@ -12,6 +12,8 @@ mod metadata;
 mod plan;
 mod source;
 mod template;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use bytes::Bytes;

@@ -86,7 +86,7 @@ impl PlannedSource {
         };
         let count = count.unwrap_or(messages.len());
         Ok(Body::Many(Box::new(
-            (0..count).filter_map(move |place| messages.get(place % messages.len()).cloned().map(Ok)),
+            (0..count).filter_map(move |place| messages.get(place % messages.len().max(1)).cloned().map(Ok)),
         )))
     }
 
@@ -95,7 +95,7 @@ impl PlannedSource {
         let (fixed, maker, items) = (Rc::clone(&self.fixed), Rc::clone(&self.maker), self.items.clone());
         let count = count.unwrap_or(items.len());
         Body::Many(Box::new((0..count).filter_map(move |sent| {
-            let place = sent % items.len();
+            let place = sent % items.len().max(1);
             match &items {
                 Items::Ready(messages) => messages.get(place).cloned().map(Ok),
                 Items::Templates(items) => {
