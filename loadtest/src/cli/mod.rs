@@ -3,6 +3,7 @@
 mod agent;
 mod byte_size;
 mod call;
+mod compare;
 mod diff;
 mod fail_if;
 mod interrupt;
@@ -56,6 +57,7 @@ enum Command {
     Sale(Box<sale::Arguments>),
     /// Compare two runs, with confidence
     Diff(diff::Arguments),
+    Compare(Box<compare::Arguments>),
 }
 
 /// The life of the process: parse, run, exit code.
@@ -84,5 +86,6 @@ fn run(command: Command) -> Result<Verdict, Problem> {
         Command::Agent(arguments) => agent::run(&arguments),
         Command::Sale(arguments) => sale::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     }
 }

@@ -217,7 +217,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     if let Some(path) = &arguments.report {
         save("--report", path, &page(&played))?;
     }
-    let kept = arguments.fail_if.judge(&played.enqueues, true);
+    let kept = arguments.fail_if.judge(&played.measures.enqueues, true);
     Ok(if played.passed() { kept } else { Verdict::Failed })
 }
 

@@ -32,6 +32,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How much of its log is kept, for the case that it does not start.
 const KEPT_LOG: u64 = 64 * 1024;
 
+const REMEDY: &str = "build it with `cargo build --release -p inrush`, or give it with --inrush PATH, or a running front \
+    as host:port";
+
 /// The name of the program.
 const PROGRAM: &str = "inrush";
 
@@ -50,10 +53,7 @@ impl Inrush {
     /// # Errors
     /// When there is none, or it does not start.
     pub fn start(program: Option<&Path>, orders: SocketAddr) -> Result<Self, Problem> {
-        let program = match program {
-            Some(program) => program.to_owned(),
-            None => find()?,
-        };
+        let program = find(program)?;
         let mut command = Command::new(&program);
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("INRUSH_")) {
             command.env_remove(name);
@@ -143,17 +143,24 @@ fn pause() {
     thread::sleep(LOOK_EVERY);
 }
 
-/// The binary beside this one, or else the one that the shell would find.
-fn find() -> Result<PathBuf, Problem> {
+/// The `inrush` binary: the one given, the one beside this program, or the one that the shell would find.
+///
+/// # Errors
+/// When there is none.
+pub fn find(given: Option<&Path>) -> Result<PathBuf, Problem> {
+    if let Some(given) = given {
+        let missing =
+            || Problem::new(format!("--inrush {}: there is no such program", given.display()), REMEDY);
+        return if given.is_file() { Ok(given.to_owned()) } else { Err(missing()) };
+    }
     let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
     let on_path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&on_path).map(|folder| folder.join(PROGRAM));
-    beside.into_iter().chain(on_path).find(|path| path.is_file()).ok_or_else(|| {
-        Problem::new(
-            "there is no `inrush` beside this program or in PATH",
-            "build it with `cargo build --release -p inrush`, or give it with --inrush PATH, or a running front as host:port",
-        )
-    })
+    beside
+        .into_iter()
+        .chain(on_path)
+        .find(|path| path.is_file())
+        .ok_or_else(|| Problem::new("there is no `inrush` beside this program or in PATH", REMEDY))
 }
 
 /// The first line of what it prints. The rest is read, so that it never waits for a reader.

@@ -8,6 +8,7 @@ pub mod inrush;
 pub mod order_system;
 pub mod page;
 pub mod rpc;
+pub mod threads;
 
 /// A buyer, by number: the `n`-th to arrive.
 pub type Buyer = u32;

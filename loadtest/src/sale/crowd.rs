@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    left::{Left, Measures},
     observed::Observed,
     roll_call,
     scenario::Scenario,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     measure::{Call, Code, Latencies, Recorder, RecorderSettings, Results},
     problem::Problem,
-    rig::{Buyer, arrivals::Arrivals, rpc::Calls},
+    rig::{Buyer, arrivals::Arrivals, rpc::Calls, threads::Start},
     transport::{Answer, Endpoint},
 };
 
@@ -144,27 +145,6 @@ impl Visitor {
     };
 }
 
-/// What a thread leaves behind.
-#[derive(Debug)]
-pub struct Left {
-    /// Every ticket that a buyer learned of.
-    pub tickets: Vec<Ticket>,
-    /// Buyers who may have a ticket that they do not know of.
-    pub unresolved: Vec<Buyer>,
-    /// Contradictions.
-    pub observed: Observed,
-    /// Latencies of Enqueue.
-    pub enqueues: Results,
-    /// Latencies of PollStatus.
-    pub polls: Results,
-    /// Latencies of other calls.
-    pub others: Results,
-    /// From a buyer's arrival to the answer that was its last.
-    pub journeys: Latencies,
-    /// Positions of some tickets over time: number, seconds since the opening, position.
-    pub tracks: Vec<(u64, f64, u64)>,
-}
-
 /// The buyers of one thread.
 pub(super) struct Crowd {
     pub(super) part: Part,
@@ -191,17 +171,12 @@ struct Metered {
     intervals: Vec<crate::measure::Interval>,
 }
 
-/// What a thread says that connected in vain.
-pub const OTHER_THREAD: &str = "another thread could not connect";
-
-/// Plays a thread's buyers until the sale is over. Blocks the thread. `connected` is told whether this
-/// thread is connected, waits until all are, and tells when the sale opens.
+/// Plays a thread's buyers from the opening until the sale is over. Blocks the thread.
 ///
 /// # Errors
 /// When the front cannot be reached at the start.
-pub fn play(part: Part, connected: impl FnOnce(bool) -> Option<std::time::Instant>) -> Result<Left, Problem> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
+pub fn play(part: Part, start: Start) -> Result<Left, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Problem::new(
             format!("a thread cannot be set up: {error}"),
             "close other programs, or give fewer --cpus",
@@ -209,10 +184,7 @@ pub fn play(part: Part, connected: impl FnOnce(bool) -> Option<std::time::Instan
     })?;
     LocalSet::new().block_on(&runtime, async {
         let calls = Calls::open(&part.endpoint, part.connections, part.scenario.timeout).await;
-        let opening = connected(calls.is_ok());
-        let (calls, Some(opening)) = (calls?, opening) else {
-            return Err(Problem::new(OTHER_THREAD, "see what that one says"));
-        };
+        let (calls, opening) = start.wait(calls)?;
         let crowd = Crowd::new(part, calls, opening.into());
         crowd.attend().await;
         Ok(crowd.leave())
@@ -397,11 +369,13 @@ impl Crowd {
             tickets: std::mem::take(&mut state.tickets),
             unresolved,
             observed: std::mem::take(&mut state.observed),
-            enqueues,
-            polls,
-            others,
-            journeys: state.journeys.clone(),
-            tracks: std::mem::take(&mut state.tracks),
+            measures: Measures {
+                enqueues,
+                polls,
+                others,
+                journeys: state.journeys.clone(),
+                tracks: std::mem::take(&mut state.tracks),
+            },
         }
     }
 }

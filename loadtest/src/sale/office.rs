@@ -1,12 +1,16 @@
 //! The operators' side of a sale: opens it, reads its ledger, closes it.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use inrush_proto::v1::{
     CloseSaleRequest, CloseSaleResponse, CreateSaleRequest, CreateSaleResponse, DeleteSaleRequest,
     DeleteSaleResponse, GetSaleRequest, GetSaleResponse, Ledger, Sale,
 };
 use prost::Message;
+use tokio::task::LocalSet;
 
 use crate::{
     measure::Code,
@@ -25,19 +29,35 @@ const ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
 /// Operates one sale.
-pub(super) struct Office {
+pub(crate) struct Office {
     calls: Rc<Calls>,
     sale: String,
 }
 
 impl Office {
     /// Connects to a front. Must be called within a `LocalSet`.
-    pub(super) async fn open(endpoint: &Endpoint, sale: String) -> Result<Self, Problem> {
+    pub(crate) async fn open(endpoint: &Endpoint, sale: String) -> Result<Self, Problem> {
         Ok(Self { calls: Calls::open(endpoint, 1, TIMEOUT).await?, sale })
     }
 
+    /// Does something with the office of a sale, and waits for it. Blocks the thread.
+    pub(crate) fn with<T, F: Future<Output = Result<T, Problem>>>(
+        endpoint: &Endpoint,
+        sale: &str,
+        work: impl FnOnce(Self) -> F,
+    ) -> Result<T, Problem> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+                Problem::new(
+                    format!("a runtime cannot be set up: {error}"),
+                    "close other programs, and try again",
+                )
+            })?;
+        LocalSet::new().block_on(&runtime, async { work(Self::open(endpoint, sale.to_owned()).await?).await })
+    }
+
     /// Creates the sale.
-    pub(super) async fn create(&self, stock: u64, cap: u64, unit_limit: u64) -> Result<Sale, Problem> {
+    pub(crate) async fn create(&self, stock: u64, cap: u64, unit_limit: u64) -> Result<Sale, Problem> {
         let sale = Sale {
             sale_id: self.sale.clone(),
             stock: Some(stock),
@@ -51,25 +71,25 @@ impl Office {
     }
 
     /// Reads the sale.
-    pub(super) async fn sale(&self) -> Result<Sale, Problem> {
+    pub(crate) async fn sale(&self) -> Result<Sale, Problem> {
         let request = GetSaleRequest { sale_id: self.sale.clone() };
         let response = self.call::<GetSaleResponse>(Method::GetSale, &request, "read").await?;
         response.sale.ok_or_else(|| self.nothing())
     }
 
     /// Reads the sale's ledger.
-    pub(super) async fn ledger(&self) -> Result<Ledger, Problem> {
+    pub(crate) async fn ledger(&self) -> Result<Ledger, Problem> {
         self.sale().await?.ledger.ok_or_else(|| self.nothing())
     }
 
     /// Closes the sale: what waits expires.
-    pub(super) async fn close(&self) -> Result<(), Problem> {
+    pub(crate) async fn close(&self) -> Result<(), Problem> {
         let request = CloseSaleRequest { sale_id: self.sale.clone() };
         self.call::<CloseSaleResponse>(Method::CloseSale, &request, "closed").await.map(drop)
     }
 
     /// Deletes the sale.
-    pub(super) async fn delete(&self) -> Result<(), Problem> {
+    pub(crate) async fn delete(&self) -> Result<(), Problem> {
         let request = DeleteSaleRequest { sale_id: self.sale.clone() };
         self.call::<DeleteSaleResponse>(Method::DeleteSale, &request, "deleted").await.map(drop)
     }
@@ -112,4 +132,10 @@ impl Office {
 
 fn may_pass(answer: &Answer) -> bool {
     matches!(answer.code, Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted)
+}
+
+/// An id that no other run has.
+pub(crate) fn fresh_id() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("loadtest-{}-{:08x}", now.as_secs(), rand::random::<u32>())
 }

@@ -89,7 +89,7 @@ fn outcomes(run: &SaleRun) -> Drawing {
 /// The positions of some tickets, each a falling line.
 fn positions(run: &SaleRun) -> Drawing {
     let mut tracks: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
-    for &(ticket, at, position) in &run.tracks {
+    for &(ticket, at, position) in &run.measures.tracks {
         tracks.entry(ticket).or_default().push((at, float(position)));
     }
     let chart = LineChart::new("Positions", Axis::elapsed(), Axis::new("place in line", Unit::Count))
@@ -115,10 +115,16 @@ fn latencies(run: &SaleRun) -> Drawing {
     };
     let y = Axis::new("latency from the planned time", Unit::Latency).logarithmic();
     LineChart::new("Latencies", Axis::elapsed(), y)
-        .line(Line::new("Enqueue p50", Colour::Blue, over_time(&run.enqueues, 0.5)))
-        .line(Line::new("Enqueue p99", Colour::Violet, over_time(&run.enqueues, 0.99)))
-        .line(Line::new("PollStatus p50", Colour::Teal, over_time(&run.polls, 0.5)).stroke(Stroke::Dashed))
-        .line(Line::new("PollStatus p99", Colour::Pink, over_time(&run.polls, 0.99)).stroke(Stroke::Dashed))
+        .line(Line::new("Enqueue p50", Colour::Blue, over_time(&run.measures.enqueues, 0.5)))
+        .line(Line::new("Enqueue p99", Colour::Violet, over_time(&run.measures.enqueues, 0.99)))
+        .line(
+            Line::new("PollStatus p50", Colour::Teal, over_time(&run.measures.polls, 0.5))
+                .stroke(Stroke::Dashed),
+        )
+        .line(
+            Line::new("PollStatus p99", Colour::Pink, over_time(&run.measures.polls, 0.99))
+                .stroke(Stroke::Dashed),
+        )
         .draw(SIZE)
 }
 

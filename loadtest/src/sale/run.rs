@@ -6,10 +6,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use inrush_proto::v1::{Ledger, Sale};
@@ -17,22 +16,17 @@ use tokio::{task::LocalSet, time::sleep};
 
 use super::{
     checker::{Check, check},
-    crowd::{self, Left, Part},
+    crowd::{self, Part},
     evidence::Evidence,
-    observed::Observed,
-    office::Office,
+    left::{Left, Measures},
+    office::{self, Office},
+    rest::Watcher,
     scenario::Scenario,
     shared::{Moment, Phase, Shared},
 };
 use crate::{
-    measure::{Latencies, Results},
     problem::Problem,
-    rig::{
-        arrivals::Arrivals,
-        host,
-        inrush::Inrush,
-        order_system::{OrderSystem, Written},
-    },
+    rig::{arrivals::Arrivals, host, inrush::Inrush, order_system::OrderSystem, threads::Threads},
     transport::Endpoint,
 };
 
@@ -41,12 +35,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long the last tickets get to learn of the close.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
-
-/// Between the moment when all are connected and the opening, so that nobody is late for it.
-const BEFORE_OPENING: Duration = Duration::from_millis(50);
-
-/// Most moments that are kept; when there are more, every second one goes.
-const MOST_MOMENTS: usize = 2_000;
 
 /// Where our own order system listens, if nobody cares.
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -93,16 +81,8 @@ pub struct SaleRun {
     pub moments: Vec<Moment>,
     /// What all threads share: the counts.
     pub shared: Arc<Shared>,
-    /// Latencies of Enqueue.
-    pub enqueues: Results,
-    /// Latencies of PollStatus.
-    pub polls: Results,
-    /// Latencies of other calls.
-    pub others: Results,
-    /// From a buyer's arrival to its last answer.
-    pub journeys: Latencies,
-    /// Positions of some tickets over time: number, seconds, position.
-    pub tracks: Vec<(u64, f64, u64)>,
+    /// What was measured of buyers.
+    pub measures: Measures,
     /// The sale's ledger at the end.
     pub ledger: Ledger,
     /// The sale stood still and was judged as it was.
@@ -183,52 +163,41 @@ struct Play<'a> {
     watch: &'a mut dyn FnMut(&Moment, &Shared),
 }
 
-/// How a sale came to rest.
-struct Rest {
-    moments: Vec<Moment>,
-    stuck: bool,
-}
-
 impl Play<'_> {
     async fn play(mut self) -> Result<SaleRun, Problem> {
         let fresh = self.options.sale.is_none();
-        let id = self.options.sale.clone().unwrap_or_else(fresh_id);
+        let id = self.options.sale.clone().unwrap_or_else(office::fresh_id);
         let office = Office::open(&self.stage.endpoint, id.clone()).await?;
         let sale = self.open(&office, fresh).await?;
         let credit = u64::from(self.scenario.order_system().credit);
         let log = self.stage.orders.as_ref().map(|orders| Arc::clone(orders.log()));
         let shared = Arc::new(Shared::new(log, credit));
-        let crowds = Crowds::gather(&self.parts(&id, fresh, &shared))?;
+        let works = self.parts(&id, fresh, &shared).into_iter().map(|part| |start| crowd::play(part, start));
+        let threads = Threads::gather("buyers", works.collect())?;
         let opened = SystemTime::now();
-        let opening = crowds.let_in();
-        let before = sale.ledger.unwrap_or_default();
-        let rest = self.watch_until_rest(&office, &shared, &sale, &before, opening).await?;
+        let opening = threads.let_in();
+        let scenario = self.scenario.clone();
+        let mut watcher = Watcher::new(&scenario, &sale);
+        let stuck = self.watch_until_rest(&office, &shared, &mut watcher, opening).await?;
         let closed = fresh || self.options.close;
         if closed {
             office.close().await?;
         }
-        shared.enter(Phase::RollCall);
-        let left = crowds.leave(&shared).await?;
+        let left = last_answers(threads, &shared).await?;
         let ledger = office.ledger().await?;
-        let evidence = self.evidence(&sale, fresh, closed, &left, ledger, &shared, opening);
-        let checks = check(&evidence);
-        let left = left.measures;
+        let (evidence, measures) = self.evidence(&sale, fresh, closed, left, ledger, &shared, opening);
         let run = SaleRun {
-            scenario: self.scenario,
             server: self.stage.server.clone(),
             sale: id,
             opened,
             took: opening.elapsed(),
-            checks,
-            moments: rest.moments,
+            checks: check(&evidence),
+            moments: watcher.into_moments(),
+            scenario: self.scenario,
             shared,
-            enqueues: left.enqueues,
-            polls: left.polls,
-            others: left.others,
-            journeys: left.journeys,
-            tracks: left.tracks,
+            measures,
             ledger,
-            stuck: rest.stuck,
+            stuck,
         };
         if run.passed() && fresh {
             office.delete().await?;
@@ -264,46 +233,24 @@ impl Play<'_> {
         (0..threads).map(|thread| Part { thread, ..part.clone() }).collect()
     }
 
-    /// Reads the ledger until everybody has an answer and nothing moves any more, or cannot.
+    /// Reads the ledger until everybody has an answer and nothing moves any more, or cannot. True: it is stuck.
     async fn watch_until_rest(
         &mut self,
         office: &Office,
         shared: &Shared,
-        sale: &Sale,
-        before: &Ledger,
+        watcher: &mut Watcher<'_>,
         opening: Instant,
-    ) -> Result<Rest, Problem> {
-        let mut moments = Moments::default();
-        let mut moved = Moved::new();
+    ) -> Result<bool, Problem> {
         loop {
             sleep(LOOK_EVERY).await;
             let ledger = office.ledger().await?;
-            let moment = shared.moment(opening.elapsed(), &ledger);
+            let moment = watcher.see(opening.elapsed(), &ledger, shared);
             (self.watch)(&moment, shared);
-            moments.push(moment);
-            moved.see(&ledger, shared);
-            let stuck = moved.at.elapsed() > self.scenario.times.stuck_after;
-            let over = stuck || self.interrupted.load(Ordering::Relaxed);
-            if over || self.is_at_rest(shared, sale, before, &ledger) {
-                return Ok(Rest { moments: moments.kept, stuck });
+            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            if interrupted || watcher.is_stuck() || watcher.is_at_rest(shared) {
+                return Ok(watcher.is_stuck());
             }
         }
-    }
-
-    /// Everybody has an answer, every order is known to its buyer, and nothing more can be sold.
-    fn is_at_rest(&self, shared: &Shared, sale: &Sale, before: &Ledger, ledger: &Ledger) -> bool {
-        let counters = &shared.counters;
-        let tickets = |count: Option<inrush_proto::v1::Count>| count.unwrap_or_default().tickets;
-        let served = |ledger: &Ledger| tickets(ledger.ordered) + tickets(ledger.released);
-        let ordered = ledger.ordered.unwrap_or_default().units;
-        let left = sale.stock.map(|stock| stock.saturating_sub(ordered));
-        let everybody_answered = counters.answered.get() >= u64::from(self.scenario.buyers);
-        let nothing_to_sell = left.is_some_and(|left| left < self.scenario.units_per_ticket);
-        everybody_answered
-            && counters.released.get() >= counters.unpaid.get()
-            && tickets(ledger.in_flight) == 0
-            && (nothing_to_sell || tickets(ledger.waiting) == 0)
-            && counters.learned.get() + counters.left.get() >= served(ledger).saturating_sub(served(before))
     }
 
     #[expect(clippy::too_many_arguments, reason = "it puts together what comes from everywhere")]
@@ -312,194 +259,39 @@ impl Play<'_> {
         sale: &Sale,
         fresh: bool,
         closed: bool,
-        left: &AllLeft,
+        left: Left,
         ledger: Ledger,
         shared: &Shared,
         opening: Instant,
-    ) -> Evidence {
+    ) -> (Evidence, Measures) {
         let shift = opening.saturating_duration_since(self.stage.since);
-        let orders = self.stage.orders.as_ref().map(|orders| shifted(orders.log().read(), shift));
-        Evidence {
+        let orders = self.stage.orders.as_ref().map(|orders| orders.log().read().since(shift));
+        let evidence = Evidence {
             // What was asked for, and not what the store made of it.
             stock: if fresh { Some(self.scenario.units) } else { sale.stock },
             cap: if fresh { self.scenario.effective_cap() } else { sale.cap.unwrap_or(u64::MAX) },
             units_per_ticket: self.scenario.units_per_ticket,
             fresh,
             closed,
-            tickets: left.tickets.clone(),
-            unresolved: left.unresolved.iter().copied().collect(),
+            tickets: left.tickets,
+            unresolved: left.unresolved.into_iter().collect(),
             unanswered: shared.counters.arrived.get().saturating_sub(shared.counters.answered.get()),
-            observed: left.observed.clone(),
+            observed: left.observed,
             orders,
             ledger,
-        }
+        };
+        (evidence, left.measures)
     }
 }
 
-/// Times since the opening.
-fn shifted(mut written: Written, shift: Duration) -> Written {
-    written.deliveries.iter_mut().for_each(|delivery| delivery.at = delivery.at.saturating_sub(shift));
-    written.orders.iter_mut().for_each(|order| order.at = order.at.saturating_sub(shift));
-    written
-}
-
-/// The threads with their buyers, connected and waiting for the opening.
-struct Crowds {
-    opening: Vec<mpsc::SyncSender<Instant>>,
-    threads: Vec<thread::JoinHandle<Result<Left, Problem>>>,
-}
-
-/// What all threads left behind.
-struct AllLeft {
-    tickets: Vec<super::ticket::Ticket>,
-    unresolved: Vec<crate::rig::Buyer>,
-    observed: Observed,
-    measures: Measures,
-}
-
-struct Measures {
-    enqueues: Results,
-    polls: Results,
-    others: Results,
-    journeys: Latencies,
-    tracks: Vec<(u64, f64, u64)>,
-}
-
-impl Crowds {
-    fn gather(parts: &[Part]) -> Result<Self, Problem> {
-        let (ready, all_ready) = mpsc::sync_channel(parts.len());
-        let mut crowds = Self { opening: Vec::new(), threads: Vec::new() };
-        for part in parts.iter().cloned() {
-            let (open, opened) = mpsc::sync_channel(1);
-            let ready = ready.clone();
-            let name = format!("buyers {}", part.thread);
-            let spawned = thread::Builder::new().name(name).spawn(move || {
-                crowd::play(part, |connected| {
-                    // The run is over if nobody waits for it.
-                    let _ = ready.send(connected);
-                    opened.recv().ok()
-                })
-            });
-            crowds.threads.push(spawned.map_err(|error| {
-                Problem::new(format!("a thread cannot be started: {error}"), "give fewer --cpus")
-            })?);
-            crowds.opening.push(open);
-        }
-        drop(ready);
-        let connected = all_ready.iter().take(parts.len()).filter(|connected| *connected).count();
-        if connected == parts.len() {
-            return Ok(crowds);
-        }
-        // Those who wait learn that there will be no opening; those who failed say why.
-        crowds.opening.clear();
-        let mut problems = crowds.threads.into_iter().filter_map(|thread| thread.join().ok()?.err());
-        let problem = problems.find(|problem| !problem.wrong().starts_with(crowd::OTHER_THREAD));
-        Err(problem.unwrap_or_else(|| Problem::new("the buyers cannot connect", "see that the front is up")))
+/// Has the roll taken, and waits until it is, or too long.
+async fn last_answers(threads: Threads<Left>, shared: &Shared) -> Result<Left, Problem> {
+    shared.enter(Phase::RollCall);
+    let deadline = Instant::now() + LAST_ANSWERS;
+    while Instant::now() < deadline && !threads.are_over() {
+        sleep(LOOK_EVERY).await;
     }
-
-    /// Opens the sale for them.
-    fn let_in(&self) -> Instant {
-        let opening = Instant::now() + BEFORE_OPENING;
-        for thread in &self.opening {
-            // One that has failed in the meantime is noticed when it is joined.
-            let _ = thread.send(opening);
-        }
-        opening
-    }
-
-    /// Waits until all have taken the roll, or too long.
-    async fn leave(self, shared: &Shared) -> Result<AllLeft, Problem> {
-        let deadline = Instant::now() + LAST_ANSWERS;
-        while Instant::now() < deadline && !self.threads.iter().all(thread::JoinHandle::is_finished) {
-            sleep(LOOK_EVERY).await;
-        }
-        shared.enter(Phase::Over);
-        let mut all: Option<AllLeft> = None;
-        for thread in self.threads {
-            let left = thread.join().map_err(|_| {
-                Problem::new("a thread of buyers broke down", "this is a defect of the load tool: report it")
-            })??;
-            match &mut all {
-                None => all = Some(AllLeft::from(left)),
-                Some(all) => all.add(left),
-            }
-        }
-        all.ok_or_else(|| Problem::new("there were no buyers", "give --buyers"))
-    }
-}
-
-impl From<Left> for AllLeft {
-    fn from(left: Left) -> Self {
-        let Left { tickets, unresolved, observed, enqueues, polls, others, journeys, tracks } = left;
-        let measures = Measures { enqueues, polls, others, journeys, tracks };
-        Self { tickets, unresolved, observed, measures }
-    }
-}
-
-impl AllLeft {
-    fn add(&mut self, left: Left) {
-        self.tickets.extend(left.tickets);
-        self.unresolved.extend(left.unresolved);
-        self.observed.merge(left.observed);
-        let measures = &mut self.measures;
-        measures.enqueues.merge(left.enqueues);
-        measures.polls.merge(left.polls);
-        measures.others.merge(left.others);
-        measures.journeys.merge(&left.journeys);
-        measures.tracks.extend(left.tracks);
-    }
-}
-
-/// Moments, in bounded number.
-#[derive(Default)]
-struct Moments {
-    kept: Vec<Moment>,
-    seen: usize,
-    every: usize,
-}
-
-impl Moments {
-    fn push(&mut self, moment: Moment) {
-        self.every = self.every.max(1);
-        if self.seen.is_multiple_of(self.every) {
-            self.kept.push(moment);
-        }
-        self.seen += 1;
-        if self.kept.len() >= MOST_MOMENTS {
-            let mut place = 0;
-            self.kept.retain(|_| {
-                place += 1;
-                place % 2 == 1
-            });
-            self.every *= 2;
-        }
-    }
-}
-
-/// Notices when the sale stands still.
-struct Moved {
-    seen: (Ledger, [u64; 4]),
-    at: Instant,
-}
-
-impl Moved {
-    fn new() -> Self {
-        Self { seen: (Ledger::default(), [0; 4]), at: Instant::now() }
-    }
-
-    fn see(&mut self, ledger: &Ledger, shared: &Shared) {
-        let counters = &shared.counters;
-        let counts = [&counters.arrived, &counters.answered, &counters.learned, &counters.released]
-            .map(|count| count.get());
-        if self.seen != (*ledger, counts) {
-            self.seen = (*ledger, counts);
-            self.at = Instant::now();
-        }
-    }
-}
-
-/// An id that no other run has.
-fn fresh_id() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("loadtest-{}-{:08x}", now.as_secs(), rand::random::<u32>())
+    shared.enter(Phase::Over);
+    let all = threads.join()?.into_iter().reduce(Left::with);
+    all.ok_or_else(|| Problem::new("there were no buyers", "give --buyers"))
 }

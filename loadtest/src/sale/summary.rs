@@ -62,10 +62,14 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
         ("cancelled", count(counters.cancelled.get()), String::new()),
         ("released", count(counters.released.get()), "never paid, units given back".to_owned()),
         ("ordered", count(ordered), format!("units, in {}", figure::span(run.took))),
-        ("enqueues", per_second(&run.enqueues), latencies(&run.enqueues.latencies(true))),
-        ("polls", per_second(&run.polls), latencies(&run.polls.latencies(true))),
-        ("journeys", count(run.journeys.count()), latencies(&run.journeys)),
-        ("late", count(late(run)), format!("calls sent more than 5 ms late, at most {}", latest(run))),
+        ("enqueues", per_second(&run.measures.enqueues), latencies(&run.measures.enqueues.latencies(true))),
+        ("polls", per_second(&run.measures.polls), latencies(&run.measures.polls.latencies(true))),
+        ("journeys", count(run.measures.journeys.count()), latencies(&run.measures.journeys)),
+        (
+            "late",
+            count(run.measures.late()),
+            format!("calls sent more than 5 ms late, at most {}", latest(run)),
+        ),
         ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
     ]
 }
@@ -86,12 +90,10 @@ fn latencies(latencies: &Latencies) -> String {
     format!("p50 {}, p99 {}, max {} from planned", at(0.5), at(0.99), at(1.0))
 }
 
-fn late(run: &SaleRun) -> u64 {
-    run.enqueues.late + run.polls.late + run.others.late
-}
-
 fn latest(run: &SaleRun) -> String {
-    figure::latency(run.enqueues.latest.max(run.polls.latest).max(run.others.latest))
+    figure::latency(
+        run.measures.enqueues.latest.max(run.measures.polls.latest).max(run.measures.others.latest),
+    )
 }
 
 /// Everything, for programs.
@@ -122,16 +124,16 @@ pub fn json(run: &SaleRun) -> Value {
             "polls": counters.polls.get(),
             "changes": counters.changes.get(),
             "failedCalls": counters.failures.get(),
-            "late": late(run),
+            "late": run.measures.late(),
         },
         "calls": {
-            "enqueue": call(&run.enqueues),
-            "pollStatus": call(&run.polls),
-            "others": call(&run.others),
+            "enqueue": call(&run.measures.enqueues),
+            "pollStatus": call(&run.measures.polls),
+            "others": call(&run.measures.others),
         },
-        "journey": distribution(&run.journeys),
+        "journey": distribution(&run.measures.journeys),
         "timeline": run.moments,
-        "positions": run.tracks,
+        "positions": run.measures.tracks,
     })
 }
 

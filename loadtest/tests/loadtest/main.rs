@@ -6,6 +6,7 @@ mod agents;
 mod bad_input;
 mod browser;
 mod called;
+mod compare;
 mod diff_command;
 mod documentation;
 mod engine;

@@ -82,7 +82,7 @@ fn an_honest_sale_passes_and_everything_happened_in_it() {
     ] {
         assert!(count > 0, "nobody {what}: {}", summary::text(&played));
     }
-    assert_eq!(played.enqueues.failures() + played.polls.failures(), 0);
+    assert_eq!(played.measures.enqueues.failures() + played.measures.polls.failures(), 0);
 }
 
 #[test]
@@ -189,7 +189,10 @@ fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
         ("sale --units 0 127.0.0.1:1".to_owned(), ["units is 0", "it must be 1 to"]),
         ("sale --arrivals sideways".to_owned(), ["\"sideways\" is no curve", "CSV"]),
         ("sale 127.0.0.1:1".to_owned(), ["127.0.0.1:1 cannot be reached", "running Inrush"]),
-        ("sale --inrush /nowhere/inrush".to_owned(), ["/nowhere/inrush cannot be started", "--inrush"]),
+        (
+            "sale --inrush /nowhere/inrush".to_owned(),
+            ["--inrush /nowhere/inrush: there is no such program", "cargo build"],
+        ),
         (
             "sale --orders-listen nonsense 127.0.0.1:1".to_owned(),
             ["cannot listen on \"nonsense\"", "--orders-listen"],

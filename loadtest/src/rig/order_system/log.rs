@@ -67,6 +67,16 @@ pub struct Written {
     pub done_for_nobody: u64,
 }
 
+impl Written {
+    /// The same, with times that begin `shift` later.
+    #[must_use]
+    pub fn since(mut self, shift: Duration) -> Self {
+        self.deliveries.iter_mut().for_each(|delivery| delivery.at = delivery.at.saturating_sub(shift));
+        self.orders.iter_mut().for_each(|order| order.at = order.at.saturating_sub(shift));
+        self
+    }
+}
+
 /// What is written, and which tickets were delivered at least once.
 #[derive(Debug, Default)]
 pub(super) struct Book {

@@ -1,0 +1,200 @@
+//! `inrush-loadtest compare`: why a queue.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{FailIf, Verdict, interruptible, sale::save};
+use crate::{
+    compare::{Options, Settings, page, picture, run as play, text},
+    problem::Problem,
+    rig::inrush,
+};
+
+const EXAMPLES: &str = "\
+The order system is a model, served over real gRPC. Some workers take orders from one queue, first come first served, and are
+busy with each for a service time; nobody tells them when a buyer has gone, so they make its order all the same. Goodput is
+orders whose buyer was still there to learn of them, per second, until the last unit was sold or the last buyer had left.
+
+Examples:
+  inrush-loadtest compare                                   about a minute
+  inrush-loadtest compare --quick
+  inrush-loadtest compare --svg compare.svg --report compare.html
+  inrush-loadtest compare --workers 100 --service 50ms --units 40000 --contention 0.1
+
+Exit codes: 0 fine, 1 a threshold was passed, 2 usage.";
+
+/// Show why there is a queue: the same rush straight at an order system, then through Inrush, side by side.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// A smaller rush that is over in some twenty seconds.
+    #[arg(long)]
+    quick: bool,
+
+    #[command(flatten)]
+    orders: OrderFlags,
+
+    #[command(flatten)]
+    buyers: BuyerFlags,
+
+    #[command(flatten)]
+    inrush: InrushFlags,
+
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Order system")]
+struct OrderFlags {
+    /// How many orders it works on at once [default: 20].
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<u32>,
+
+    /// How long each takes [default: 100ms].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    service: Option<Duration>,
+
+    /// How long it takes to find that there is nothing to do [default: 10ms].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    look_up: Option<Duration>,
+
+    /// Make it slower under load: service × (1 + CONTENTION × waiting / workers), at most ten times [default: 0].
+    #[arg(long, value_name = "FACTOR")]
+    contention: Option<f64>,
+
+    /// How many orders may wait in it, beyond which it refuses them [default: 100000].
+    #[arg(long, value_name = "COUNT")]
+    backlog: Option<usize>,
+
+    /// How many units there are [default: 4000].
+    #[arg(long, value_name = "COUNT")]
+    units: Option<u64>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Buyers")]
+struct BuyerFlags {
+    /// How many times as many arrive as the order system can serve [default: 10].
+    #[arg(long, value_name = "FACTOR")]
+    rush: Option<f64>,
+
+    /// How long they go on arriving [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    rush_lasts: Option<Duration>,
+
+    /// How long a buyer waits for an answer [default: 3s].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+
+    /// How often a buyer tries again [default: 3].
+    #[arg(long, value_name = "COUNT")]
+    retries: Option<u32>,
+
+    /// How long a buyer waits before the first retry; it doubles each time [default: 500ms].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    backoff: Option<Duration>,
+
+    /// Decides who arrives when [default: 1].
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Inrush")]
+struct InrushFlags {
+    /// A front, host:port, whose fulfilment calls --orders-listen; without one, an Inrush is started.
+    #[arg(long, value_name = "HOST", requires = "orders_listen")]
+    target: Option<String>,
+
+    /// Where our order system listens.
+    #[arg(long, value_name = "ADDRESS")]
+    orders_listen: Option<String>,
+
+    /// The `inrush` program to start [default: the one beside this program, or in PATH].
+    #[arg(long, value_name = "PATH")]
+    inrush: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
+struct OutputFlags {
+    /// Write the figures to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write a report to this file: one page of HTML that needs nothing else.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Write the picture to this file.
+    #[arg(long, value_name = "FILE.svg")]
+    svg: Option<PathBuf>,
+
+    /// Exit with 1 if goodput through Inrush is less than this share of the capacity, from 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    at_least: Option<f64>,
+
+    #[command(flatten)]
+    fail_if: FailIf,
+}
+
+/// Plays both sides and shows them.
+///
+/// # Errors
+/// When it cannot be done as asked.
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+    let options = arguments.options();
+    let played =
+        interruptible(move |interrupted| play(&options, interrupted, &mut |text| eprintln!("{text}")));
+    // An Inrush of ours must not outlive us, however the run ended.
+    inrush::stop_all();
+    let comparison = played?;
+    println!("{}", text::table(&comparison));
+    let output = &arguments.output;
+    if let Some(path) = &output.json {
+        let text = serde_json::to_string_pretty(&text::json(&comparison)).unwrap_or_default() + "\n";
+        save("--json", path, &text)?;
+    }
+    if let Some(path) = &output.report {
+        save("--report", path, &page(&comparison))?;
+    }
+    if let Some(path) = &output.svg {
+        save("--svg", path, &picture(&comparison).file())?;
+    }
+    let kept = output.fail_if.judge(&comparison.through.results, true);
+    let (_, through) = comparison.shares();
+    match output.at_least {
+        Some(least) if through < least => {
+            eprintln!("failed: goodput through Inrush is {through:.3} of capacity, not {least}");
+            Ok(Verdict::Failed)
+        }
+        _ => Ok(kept),
+    }
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        let start = if self.quick { Settings::quick() } else { Settings::default() };
+        let Self { orders, buyers, inrush, .. } = self;
+        let settings = Settings {
+            workers: orders.workers.unwrap_or(start.workers),
+            service: orders.service.unwrap_or(start.service),
+            look_up: orders.look_up.unwrap_or(start.look_up),
+            contention: orders.contention.unwrap_or(start.contention),
+            backlog: orders.backlog.unwrap_or(start.backlog),
+            units: orders.units.unwrap_or(start.units),
+            rush: buyers.rush.unwrap_or(start.rush),
+            rush_lasts: buyers.rush_lasts.unwrap_or(start.rush_lasts),
+            timeout: buyers.timeout.unwrap_or(start.timeout),
+            retries: buyers.retries.unwrap_or(start.retries),
+            backoff: buyers.backoff.unwrap_or(start.backoff),
+            seed: buyers.seed.unwrap_or(start.seed),
+        };
+        Options {
+            settings,
+            host: inrush.target.clone(),
+            orders_listen: inrush.orders_listen.clone(),
+            inrush: inrush.inrush.clone(),
+        }
+    }
+}
