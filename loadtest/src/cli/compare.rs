@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{FailIf, Verdict, interruptible, sale::save};
+use super::{
+    FailIf, Verdict, interruptible,
+    sale::{save, save_page},
+};
 use crate::{
     compare::{Options, Settings, page, picture, run as play, text},
     problem::Problem,
@@ -156,7 +159,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
         save("--json", path, &text)?;
     }
     if let Some(path) = &output.report {
-        save("--report", path, &page(&comparison))?;
+        save_page(path, |to| page(&comparison, to))?;
     }
     if let Some(path) = &output.svg {
         save("--svg", path, &picture(&comparison).file())?;

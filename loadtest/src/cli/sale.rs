@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{IsTerminal as _, stderr},
+    io::{self, IsTerminal as _, stderr},
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
     time::Duration,
@@ -215,7 +215,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
         save("--json", path, &text)?;
     }
     if let Some(path) = &arguments.report {
-        save("--report", path, &page(&played))?;
+        save_page(path, |to| page(&played, to))?;
     }
     let kept = arguments.fail_if.judge(&played.measures.enqueues, true);
     Ok(if played.passed() { kept } else { Verdict::Failed })
@@ -249,6 +249,17 @@ fn line(moment: &Moment, shared: &Shared) -> String {
         count(ordered),
         count(shared.counters.failures.get()),
     )
+}
+
+/// Writes the page of `--report`.
+pub(super) fn save_page(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<(), Problem> {
+    let mut text = Vec::new();
+    // Memory takes everything in.
+    let _ = write(&mut text);
+    save("--report", path, &String::from_utf8_lossy(&text))
 }
 
 /// Writes a file that was asked for by a flag.

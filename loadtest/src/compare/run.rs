@@ -56,6 +56,8 @@ pub struct Comparison {
     pub settings: Settings,
     /// When it began.
     pub began: SystemTime,
+    /// The front.
+    pub server: String,
     /// Orders per second that the order system made when it was always busy and never overrun.
     pub measured_capacity: f64,
     /// Straight at the order system.
@@ -91,8 +93,9 @@ pub fn run(
     let mut play = Play { options, interrupted, tell };
     let measured_capacity = play.measure()?;
     let straight = play.straight()?;
-    let through = play.through()?;
-    Ok(Comparison { settings: options.settings.clone(), began, measured_capacity, straight, through })
+    let (server, through) = play.through()?;
+    let settings = options.settings.clone();
+    Ok(Comparison { settings, began, server, measured_capacity, straight, through })
 }
 
 struct Play<'a> {
@@ -145,7 +148,7 @@ impl Play<'_> {
         self.rush(settings, &Way::Straight, &endpoint, &system, since)
     }
 
-    fn through(&mut self) -> Result<Side, Problem> {
+    fn through(&mut self) -> Result<(String, Side), Problem> {
         let settings = &self.options.settings;
         (self.tell)("through Inrush");
         let since = Instant::now();
@@ -172,7 +175,7 @@ impl Play<'_> {
                 office.delete().await
             })?;
         }
-        Ok(Side::new(settings, aftermath, &written))
+        Ok((server, Side::new(settings, aftermath, &written)))
     }
 
     /// Opens the doors, and waits until the last buyer has left.

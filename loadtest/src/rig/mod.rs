@@ -6,7 +6,6 @@ pub mod chance;
 pub mod host;
 pub mod inrush;
 pub mod order_system;
-pub mod page;
 pub mod rpc;
 pub mod threads;
 

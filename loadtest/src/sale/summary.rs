@@ -1,13 +1,13 @@
 //! What a sale came to: the table at the end, and JSON.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Map, Value, json};
 
 use super::{checker::Check, run::SaleRun, shared::Counters};
 use crate::{
     measure::{Latencies, Quantile as _, Results},
-    report::figure,
+    report::{Format, Report, figure, write},
 };
 
 /// Quantiles that are written down.
@@ -127,9 +127,8 @@ pub fn json(run: &SaleRun) -> Value {
             "late": run.measures.late(),
         },
         "calls": {
-            "enqueue": call(&run.measures.enqueues),
-            "pollStatus": call(&run.measures.polls),
-            "others": call(&run.measures.others),
+            "enqueue": calls(run, "Enqueue", &run.measures.enqueues),
+            "pollStatus": calls(run, "PollStatus", &run.measures.polls),
         },
         "journey": distribution(&run.measures.journeys),
         "timeline": run.moments,
@@ -146,23 +145,29 @@ fn check(check: &Check) -> Value {
     })
 }
 
-fn call(results: &Results) -> Value {
-    let all = results.latencies(true);
-    let codes: Map<String, Value> = crate::measure::Code::ALL
-        .iter()
-        .zip(results.codes)
-        .filter(|(_, count)| *count > 0)
-        .map(|(code, count)| (code.name().to_owned(), Value::from(count)))
-        .collect();
-    json!({
-        "count": results.count(),
-        "rps": results.rate(),
-        "late": results.late,
-        "latestNanoseconds": nanoseconds(results.latest),
-        "statusCodeDistribution": codes,
-        "fromPlanned": distribution(&all),
-        "errors": results.errors.iter().map(|(text, count)| (text.to_owned(), Value::from(count))).collect::<Map<_, _>>(),
-    })
+/// Calls of one method, as the report of a run.
+pub(super) fn report(run: &SaleRun, method: &str, results: &Results) -> Report {
+    let options = match serde_json::to_value(&run.scenario) {
+        Ok(Value::Object(options)) => options,
+        _ => Map::new(),
+    };
+    Report {
+        name: Some(format!("Flash sale {}: {}", run.sale, verdict(run))),
+        host: run.server.clone(),
+        call: format!("inrush.v1.QueueService/{method}"),
+        options,
+        tags: BTreeMap::new(),
+        count_errors: true,
+        results: results.clone(),
+    }
+}
+
+/// The same as ghz's JSON, so that what reads one reads the other.
+fn calls(run: &SaleRun, method: &str, results: &Results) -> Value {
+    let mut text = Vec::new();
+    // Memory takes everything in.
+    let _ = write(&report(run, method, results), Format::Json, &mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Latencies from the planned time, in nanoseconds.

@@ -12,7 +12,7 @@ use std::{
 
 use inrush_core::store::faulty::Fault;
 use inrush_loadtest::sale::{
-    SaleOptions, SaleRun, page, run,
+    SaleOptions, SaleRun, run,
     scenario::{ArrivalsTable, Orders, Scenario, Times},
     summary,
 };
@@ -175,7 +175,10 @@ fn without_a_host_it_starts_an_inrush_and_stops_it() {
     assert_eq!(figures["verdict"], "PASS");
     assert_eq!(figures["counts"]["arrived"], 300);
     assert_eq!(figures["counts"]["orderedUnits"], 60);
-    assert!(std::fs::read_to_string(report).expect("it was written").contains("PASS"));
+    let page = std::fs::read_to_string(report).expect("it was written");
+    for part in ["Content-Security-Policy", "PASS", "<svg", "out of order", "Positions"] {
+        assert!(page.contains(part), "no {part}");
+    }
 }
 
 #[test]
@@ -208,13 +211,12 @@ fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
 }
 
 #[test]
-fn a_page_needs_nothing_else() {
-    let system = System::start(None);
-    let played = play(options(&system.front(), &system));
-    let page = page(&played);
-    assert!(page.starts_with("<!doctype html>"), "{}", &page[..200.min(page.len())]);
-    for part in ["Content-Security-Policy", "PASS", "<svg", "out of order"] {
-        assert!(page.contains(part), "no {part}");
-    }
-    assert!(!page.contains("src=") && !page.contains("href=\"http"), "it loads something");
+fn the_documented_scenario_is_the_default() {
+    let page = include_str!("../../../docs/flash-sales.md");
+    let toml =
+        page.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).expect("a scenario").0;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("scenario.toml");
+    std::fs::write(&path, toml).expect("a file of our own");
+    assert_eq!(Scenario::read(&path), Ok(Scenario::default()));
 }
