@@ -1,9 +1,9 @@
 //! The load tool of Inrush: any gRPC method as a load, with ghz's flags; and the flash sale as a load, with a verdict.
 //!
-//! In reading order: [`cli`] turns flags into the plan of a [`call`], [`target`] finds the method, [`message`] makes the requests,
-//! [`schedule`] says when they are due, [`engine`] sends them over [`transport`] and [`measure`]s them, [`report`] and
-//! [`live`] show the result. [`sale`] and [`compare`] play whole flash sales; [`agents`] lets several machines do it
-//! together; [`diff`] and [`threshold`] judge.
+//! In reading order: [`cli`] turns flags into the plan of a [`call`], [`target`] finds the method, [`message`] makes the
+//! requests, [`schedule`] says when they are due, [`engine`] sends them over [`transport`] and [`measure`]s them,
+//! [`report`] and [`live`] show the result. [`sale`] and [`compare`] play whole flash sales; [`agents`] lets several
+//! machines do it together; [`diff`] and [`threshold`] judge.
 
 pub mod agents;
 pub mod call;

@@ -73,26 +73,44 @@ fn metadata_may_be_a_list_that_is_used_in_turn() {
     assert_eq!(turns, ["first", "second 1", "first", "second 3"]);
 }
 
-#[test]
-fn an_interrupted_run_reports_what_it_has() {
+/// Runs a tool that calls for ever, with what is then done to `$tool` once the server has seen a call.
+fn interrupted(flags: &str, then: &str) -> Output {
     let server = Called::start(&Setup::default());
     let folder = Folder::new(&Certificates::new());
     let script = format!(
-        "\"$TOOL\" --insecure --call helloworld.Greeter/SayHello -n 0 -c 1 -O json {} & tool=$!; \
-         while [ ! -s stop ]; do sleep 0.05; done; kill -INT $tool; wait $tool",
+        "\"$TOOL\" --insecure --call helloworld.Greeter/SayHello -n 0 -c 1 {flags} -O json {} 2> said & tool=$!
+         while [ ! -s seen ]; do sleep 0.05; done
+         {then}
+         wait $tool; code=$?; cat said >&2; exit $code",
         server.address
     );
-    let stop = folder.path().join("stop");
-    let output = std::thread::scope(|scope| {
+    let seen = folder.path().join("seen");
+    std::thread::scope(|scope| {
         let run = scope.spawn(|| folder.run(&script, b""));
         while server.calls().is_empty() {
             std::thread::yield_now();
         }
-        fs::write(&stop, "now").unwrap();
+        fs::write(&seen, "a call").unwrap();
         run.join().unwrap()
-    });
+    })
+}
+
+#[test]
+fn an_interrupted_run_reports_what_it_has() {
+    let output = interrupted("", "kill -INT $tool");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report = report(&output);
     assert_eq!(report["endReason"], "cancel");
     assert!(report["count"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_run_that_is_interrupted_twice_is_left() {
+    let output = interrupted(
+        r#"-t 0 --duration-stop wait -d '{"name":"wait"}'"#,
+        "kill -INT $tool; until grep -q stopping said; do sleep 0.05; done; kill -INT $tool",
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("interrupted twice") && output.stdout.is_empty(), "{said}");
 }
