@@ -19,8 +19,9 @@ const LATENCY_RESOLUTION: f64 = 0.01;
 /// A rate's change below this is within what the length of a run is known by.
 const RATE_RESOLUTION: f64 = 0.001;
 
-/// So many calls have to exceed a percentile in each run before anything is said about it.
-const FEWEST_BEYOND: f64 = 10.0;
+/// In so many pieces of each run calls have to exceed a percentile before anything is said about it: if all that exceed it
+/// were in one pause, they are one event, however many they are.
+const FEWEST_PLACES: usize = 5;
 
 /// Two runs compared.
 #[derive(Debug, Clone, Serialize)]
@@ -73,8 +74,8 @@ pub enum Verdict {
     NoDifference,
     /// A run is too short for anything to be said.
     TooShort,
-    /// Too few calls exceed this percentile.
-    TooFewCalls,
+    /// Calls exceed this percentile at too few moments.
+    TooRare,
     /// It is the figure of a single call, of which nothing can be said.
     SingleCall,
     /// There is no such figure.
@@ -106,14 +107,13 @@ pub fn compare(before: &Run, after: &Run, confidence: f64) -> Comparison {
 }
 
 /// Why nothing can be said of a figure, however long the runs are.
-#[expect(clippy::cast_precision_loss, reason = "compared with a small number")]
 fn judgement(figure: Figure, before: &Run, after: &Run) -> Option<Verdict> {
     match figure {
         _ if before.count == 0 || after.count == 0 => Some(Verdict::Missing),
         Figure::Latency(_, Statistic::Greatest | Statistic::Least) => Some(Verdict::SingleCall),
         Figure::Latency(_, Statistic::Quantile(quantile)) => {
-            let beyond = before.count.min(after.count) as f64 * (1.0 - quantile);
-            (beyond + 1e-6 < FEWEST_BEYOND).then_some(Verdict::TooFewCalls)
+            let places = before.places_beyond(quantile).min(after.places_beyond(quantile));
+            (places < FEWEST_PLACES).then_some(Verdict::TooRare)
         }
         Figure::Latency(_, Statistic::Mean)
         | Figure::Rate
@@ -199,8 +199,11 @@ impl Row {
     /// Where the change lies, as text.
     pub(super) fn interval_text(&self) -> Option<String> {
         let Interval { low, high } = self.interval?;
-        let points = if self.figure == Figure::Errors { " points" } else { "" };
-        Some(format!("{} to {}{points}", percent(low), percent(high)))
+        if self.figure != Figure::Errors {
+            return Some(format!("{} to {}", percent(low), percent(high)));
+        }
+        let points = |share| percent(share).trim_end_matches('%').to_owned();
+        Some(format!("{} to {} points", points(low), points(high)))
     }
 
     /// What the verdict means for this figure.
@@ -215,7 +218,7 @@ impl Row {
             Verdict::Lower => lower,
             Verdict::NoDifference => "no difference shown",
             Verdict::TooShort => "too short to tell",
-            Verdict::TooFewCalls => "too few calls to tell",
+            Verdict::TooRare => "too rare to tell",
             Verdict::SingleCall => "a single call: not judged",
             Verdict::Missing => "no calls",
         }
@@ -269,11 +272,18 @@ mod tests {
     fn what_cannot_be_told_is_said() {
         let found = verdicts(&fixture::run(1, 1.0), &fixture::run(2, 1.0));
         assert_eq!(verdict("max", &found), Verdict::SingleCall);
-        assert_eq!(verdict("p99.99", &found), Verdict::TooFewCalls);
+        assert_eq!(verdict("p99.99", &found), Verdict::TooRare);
         let short = fixture::short_run();
         let comparison = compare(&short, &fixture::run(2, 2.0), 0.95);
         assert!(comparison.rows.iter().all(|row| row.interval.is_none()));
         assert!(comparison.warnings.iter().any(|warning| warning.contains("too short")));
+    }
+
+    #[test]
+    fn one_pause_is_one_event_however_many_calls_waited() {
+        let found = verdicts(&fixture::run(1, 1.0), &fixture::paused_run(2));
+        assert_eq!(verdict("p99.9", &found), Verdict::TooRare);
+        assert_eq!(verdict("p50", &found), Verdict::NoDifference);
     }
 
     #[test]

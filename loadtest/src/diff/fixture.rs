@@ -16,12 +16,17 @@ const CALLS_PER_PIECE: usize = 50;
 
 /// A run whose latencies are `slower` times those of another.
 pub(super) fn run(seed: u64, slower: f64) -> Run {
-    run_of(seed, slower, 120)
+    run_of(seed, slower, 120, None)
+}
+
+/// A run during which the server paused once, so that fifty calls took a second.
+pub(super) fn paused_run(seed: u64) -> Run {
+    run_of(seed, 1.0, 120, Some(60))
 }
 
 /// A run of a second.
 pub(super) fn short_run() -> Run {
-    run_of(1, 1.0, 4)
+    run_of(1, 1.0, 4, None)
 }
 
 #[expect(
@@ -29,17 +34,18 @@ pub(super) fn short_run() -> Run {
     clippy::cast_sign_loss,
     reason = "latencies are small and positive"
 )]
-fn run_of(seed: u64, slower: f64, pieces: usize) -> Run {
+fn run_of(seed: u64, slower: f64, pieces: usize, paused: Option<usize>) -> Run {
     let mut random = StdRng::seed_from_u64(seed);
     let mut latencies = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
     let mut coarse: Histogram<u64> = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
     let mut drift = 0.0;
     let pieces: Vec<Piece> = (0..pieces)
-        .map(|_| {
+        .map(|number| {
             drift = 0.7 * drift + 0.02 * normal(&mut random);
             coarse.reset();
             for _ in 0..CALLS_PER_PIECE {
-                let latency = slower * 0.002 * (drift + 0.4 * normal(&mut random)).exp();
+                let pause = if paused == Some(number) { 1.0 } else { 0.0 };
+                let latency = pause + slower * 0.002 * (drift + 0.4 * normal(&mut random)).exp();
                 latencies.record((latency * 1e9) as u64).unwrap();
                 coarse.record((latency * 1e6) as u64).unwrap();
             }

@@ -43,6 +43,12 @@ impl Pieces {
         self.pieces.iter().flat_map(|piece| &piece.latencies).map(|(_, count)| count).sum()
     }
 
+    /// How many pieces hold a latency beyond a limit.
+    pub(super) fn places_beyond(&self, limit: u64) -> usize {
+        let beyond = |piece: &&Piece| piece.latencies.iter().any(|(value, _)| *value > limit);
+        self.pieces.iter().filter(beyond).count()
+    }
+
     /// All latencies that occur, in order.
     pub(super) fn values(&self) -> impl Iterator<Item = u64> {
         let values: BTreeSet<u64> =

@@ -115,6 +115,13 @@ impl Run {
         }
     }
 
+    /// In how many pieces calls exceed a percentile.
+    pub(super) fn places_beyond(&self, quantile: f64) -> usize {
+        // Where latencies are told apart less finely, what is about the percentile is not beyond it.
+        let limit = self.latencies.value_at_quantile(quantile) / 1_000 * 102 / 100;
+        self.pieces.places_beyond(limit)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "figures have three digits")]
     fn latency(&self, statistic: Statistic) -> f64 {
         match statistic {

@@ -19,10 +19,11 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// `until` is where the run is: the interval that it lies in is not complete, unless the run is over.
+    /// `until` is where the run is. Unless it is over, the interval that it lies in is not complete, and of the one before
+    /// some threads may not have told yet.
     pub(super) fn new(timeline: &Timeline, until: Duration, over: bool) -> Self {
         let width = timeline.width();
-        let complete = |interval: &&Interval| over || interval.start + width <= until;
+        let complete = |interval: &&Interval| over || interval.start + 2 * width <= until;
         let from = timeline
             .intervals()
             .iter()
@@ -63,7 +64,7 @@ mod tests {
     fn only_complete_intervals_of_the_last_second_count() {
         let timeline = fixture::results().timeline;
         let recent = Recent::new(&timeline, Duration::from_millis(5_100), false);
-        assert_eq!(recent.sum.start, Duration::from_secs(4));
+        assert_eq!(recent.sum.start, Duration::from_millis(3_750));
         assert!((95.0..105.0).contains(&recent.rate), "{}", recent.rate);
         let before_the_first = Recent::new(&timeline, Duration::from_millis(10), false);
         assert_eq!((before_the_first.rate, before_the_first.in_flight), (0.0, 0.0));

@@ -66,6 +66,28 @@ mod tests {
     }
 
     #[test]
+    fn every_field_is_described() {
+        let page = include_str!("../../../docs/loadtest-report.md");
+        let report = written(Format::Json);
+        let timeline = &report["inrush"]["timeline"];
+        let parts = [
+            &report,
+            &report["latencyDistribution"][0],
+            &report["histogram"][0],
+            &report["details"][0],
+            &report["inrush"],
+            &report["inrush"]["ok"],
+            &report["inrush"]["ok"]["service"],
+            &report["inrush"]["ok"]["service"]["percentiles"],
+            timeline,
+            &timeline["intervals"][0],
+        ];
+        for field in parts.iter().flat_map(|part| part.as_object().unwrap().keys()) {
+            assert!(page.contains(&format!("`{field}`")), "{field}");
+        }
+    }
+
+    #[test]
     fn pretty_is_the_same_indented() {
         assert_eq!(written(Format::Pretty), written(Format::Json));
     }
