@@ -128,10 +128,10 @@ impl Lane {
 
     /// Makes this lane's calls, until there are no more or the time is over.
     async fn make_calls(self: Rc<Self>) -> Result<Results, Problem> {
-        sleep_until(self.start.into()).await;
         let ticker = spawn_local(Rc::clone(&self).tell_intervals());
         let mut workers = JoinSet::new();
         let calls = async {
+            sleep_until(self.start.into()).await;
             match &self.shared.plan.load {
                 Load::Closed { workers: schedule, pace } => {
                     closed::run(&self, &mut workers, schedule, pace.as_ref()).await;

@@ -46,15 +46,19 @@ impl Frames {
     pub(super) fn take(&mut self, mut bytes: Bytes) -> Result<(), FrameError> {
         while !bytes.is_empty() {
             if self.left > 0 {
-                let part = bytes.split_to(self.left.min(bytes.len()));
-                self.left -= part.len();
-                if let Some(kept) = &mut self.kept {
-                    kept.extend_from_slice(&part);
+                let part = self.left.min(bytes.len());
+                self.left -= part;
+                match &mut self.kept {
+                    Some(kept) => kept.extend_from_slice(&bytes.split_to(part)),
+                    None => bytes.advance(part),
                 }
                 self.collect();
             } else {
-                self.prefix[self.filled] = bytes.get_u8();
-                self.filled += 1;
+                let part = (PREFIX - self.filled).min(bytes.len());
+                if let Some(rest) = self.prefix.get_mut(self.filled..self.filled + part) {
+                    bytes.copy_to_slice(rest);
+                }
+                self.filled += part;
                 if self.filled == PREFIX {
                     self.begin_message()?;
                 }

@@ -86,6 +86,16 @@ fn a_call_that_takes_too_long_is_given_up() {
     assert_eq!(texts, [("rpc error: code = DeadlineExceeded desc = context deadline exceeded", 6)]);
 }
 
+/// All answers together are larger than what the server may send on a connection before it is told that there is room.
+#[test]
+fn large_answers_do_not_use_a_connection_up() {
+    const LENGTH: usize = 200_000;
+    let server = NotingServer::with_answers_of(LENGTH);
+    let results = run(&plan(server.endpoint(), closed(4), 1_000)).unwrap();
+    assert_eq!((results.count(), results.failures()), (1_000, 0));
+    assert!(results.bytes_received > 1_000 * LENGTH as u64);
+}
+
 #[test]
 fn workers_come_and_go_as_planned() {
     let server = NotingServer::start();

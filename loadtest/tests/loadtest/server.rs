@@ -11,7 +11,7 @@ use std::{
 
 use inrush_loadtest::transport::Endpoint;
 use inrush_proto::v1::{
-    ReleaseOrderRequest, ReleaseOrderResponse,
+    ReleaseOrderRequest, ReleaseOrderResponse, TicketStatus,
     settlement_service_server::{SettlementService, SettlementServiceServer},
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::yield_now};
@@ -33,6 +33,7 @@ struct Noting {
     answers: Arc<Mutex<Vec<(u64, SystemTime)>>>,
     frozen: watch::Sender<bool>,
     at_once: Arc<AtOnce>,
+    answer_length: usize,
 }
 
 #[derive(Default)]
@@ -43,9 +44,18 @@ struct AtOnce {
 
 impl NotingServer {
     pub(crate) fn start() -> Self {
+        Self::with_answers_of(0)
+    }
+
+    /// Every answer holds a text of so many bytes.
+    pub(crate) fn with_answers_of(answer_length: usize) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let service =
-            Noting { answers: Arc::default(), frozen: watch::Sender::new(false), at_once: Arc::default() };
+        let service = Noting {
+            answers: Arc::default(),
+            frozen: watch::Sender::new(false),
+            at_once: Arc::default(),
+            answer_length,
+        };
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let served = SettlementServiceServer::new(service.clone());
@@ -102,6 +112,7 @@ impl SettlementService for Noting {
         frozen.wait_for(|frozen| !frozen).await.map_err(|_| Status::internal("no freezer"))?;
         self.at_once.now.fetch_sub(1, Ordering::SeqCst);
         self.answers.lock().expect("nobody panics with it").push((number, SystemTime::now()));
-        Ok(Response::new(ReleaseOrderResponse::default()))
+        let status = TicketStatus { order_id: "o".repeat(self.answer_length), ..TicketStatus::default() };
+        Ok(Response::new(ReleaseOrderResponse { status: Some(status), repeated: false }))
     }
 }

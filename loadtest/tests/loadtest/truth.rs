@@ -1,6 +1,13 @@
 //! The reported latencies are those that callers would have had, whatever the server does.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime},
+};
 
 use inrush_loadtest::measure::{Quantile as _, Results};
 
@@ -10,11 +17,15 @@ use crate::{
     server::NotingServer,
 };
 
-const RATE: f64 = 200.0;
-const CALLS: u64 = 800;
+/// Few calls: those that were held up are all answered at once, and answering many takes time.
+const RATE: f64 = 50.0;
+const CALLS: u64 = 200;
 const FREEZE: Duration = Duration::from_secs(1);
 
-/// The machine may halt both the server and the load tool for a moment between the server's note and the answer's arrival.
+/// From the server's note to the load tool's, an answer passes from thread to thread: the note's to the connection's, from
+/// there to the load tool's. Each may wait for a core.
+const THREADS: u32 = 3;
+
 /// A systematic mistake would show in every attempt.
 const ATTEMPTS: usize = 5;
 
@@ -23,15 +34,45 @@ fn a_frozen_server_shows_as_the_server_itself_has_it() {
     let _machine = machine::alone();
     let mut seen = Vec::new();
     for _ in 0..ATTEMPTS {
+        let jitter = Jitter::start();
         let (reported, exact) = freeze_under_a_constant_rate();
+        let jitter = jitter.worst();
         assert!(reported >= FREEZE.mul_f64(0.9), "p99.9 is {reported:?}: the freeze does not show");
-        let difference = reported.abs_diff(exact).as_secs_f64() / exact.as_secs_f64();
-        if difference <= 0.01 {
+        if reported.abs_diff(exact) <= exact.mul_f64(0.01) + jitter * THREADS {
             return;
         }
-        seen.push((reported, exact));
+        seen.push((reported, exact, jitter));
     }
-    panic!("reported and exact p99.9 differ by more than 1 % every time: {seen:?}");
+    panic!("reported and exact p99.9 differ by more than 1 % and the machine's jitter every time: {seen:?}");
+}
+
+/// How long a thread that is ready has to wait for a core, at worst: what a busy machine adds to every measure.
+struct Jitter {
+    over: Arc<AtomicBool>,
+    sleeper: JoinHandle<Duration>,
+}
+
+impl Jitter {
+    fn start() -> Self {
+        const NAP: Duration = Duration::from_millis(1);
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let sleeper = thread::spawn(move || {
+            let mut worst = Duration::ZERO;
+            while !seen.load(Ordering::Relaxed) {
+                let slept = Instant::now();
+                thread::park_timeout(NAP);
+                worst = worst.max(slept.elapsed().saturating_sub(NAP));
+            }
+            worst
+        });
+        Self { over, sleeper }
+    }
+
+    fn worst(self) -> Duration {
+        self.over.store(true, Ordering::Relaxed);
+        self.sleeper.join().unwrap()
+    }
 }
 
 /// The p99.9 that the run reports, and that of the server's own notes.
