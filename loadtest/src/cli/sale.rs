@@ -1,8 +1,7 @@
 //! `inrush-loadtest sale`: the flash sale as a load.
 
 use std::{
-    fs,
-    io::{self, IsTerminal as _, stderr},
+    fs, io,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
     time::Duration,
@@ -10,19 +9,20 @@ use std::{
 
 use super::{FailIf, Verdict, interruptible};
 use crate::{
+    live::{self, Mode, Scene, View},
+    measure::Timeline,
     problem::Problem,
     report::figure,
     rig::inrush,
     sale::{
-        SaleOptions, SaleRun, page, run as play,
+        SaleOptions, SaleRun,
+        left::Measures,
+        page, run as play,
         scenario::{CurveName, Scenario},
-        shared::{Moment, Shared},
+        shared::Moment,
         summary,
     },
 };
-
-/// How often a line tells how it goes where there is no terminal.
-const LINE_EVERY: f64 = 1.0;
 
 const EXAMPLES: &str = "\
 Without a HOST an Inrush is started for the run, with an order system of this tool behind it: it sees every entry, and can
@@ -205,7 +205,7 @@ struct LoadFlags {
 /// When it cannot be played as asked.
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     let options = arguments.options()?;
-    let played = interruptible(move |interrupted| play_with_lines(options, interrupted));
+    let played = interruptible(move |interrupted| play_and_show(options, interrupted));
     // An Inrush of ours must not outlive us, however the run ended.
     inrush::stop_all();
     let played = played?;
@@ -221,34 +221,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     Ok(if played.passed() { kept } else { Verdict::Failed })
 }
 
-fn play_with_lines(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Problem> {
-    let on_terminal = stderr().is_terminal();
-    let mut next = 0.0;
+/// Plays a sale, and shows how it goes on stderr.
+fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Problem> {
+    let units = options.scenario.units;
+    let title = format!("Flash sale of {} units", figure::count(units));
+    let mut view = live::view(&title, Mode::fitting(false));
     let played = play(options, interrupted, &mut |moment, shared| {
-        if on_terminal {
-            eprint!("\r\u{1b}[2K{}", line(moment, shared));
-        } else if moment.at_s >= next {
-            next = moment.at_s + LINE_EVERY;
-            eprintln!("{}", line(moment, shared));
-        }
-    });
-    if on_terminal {
-        eprintln!();
+        show(view.as_mut(), moment, units, &shared.calls(), false);
+    })?;
+    if let Some(last) = played.moments.last() {
+        let Measures { enqueues, polls, others, .. } = &played.measures;
+        let mut calls = enqueues.timeline.clone();
+        [polls, others].into_iter().for_each(|of| calls.merge(of.timeline.clone()));
+        show(view.as_mut(), last, units, &calls, true);
     }
-    played
+    Ok(played)
 }
 
-fn line(moment: &Moment, shared: &Shared) -> String {
-    let count = figure::count;
+fn show(view: &mut dyn View, moment: &Moment, units: u64, calls: &Timeline, over: bool) {
     let Moment { at_s, arrived, refused, waiting, ordered, .. } = *moment;
-    format!(
-        "{at_s:6.1} s  {} arrived  {} refused  {} waiting  {} units ordered  {} failed calls",
-        count(arrived),
-        count(refused),
-        count(waiting),
-        count(ordered),
-        count(shared.counters.failures.get()),
-    )
+    let notes = [
+        ("sold", format!("{} of {}", figure::count(ordered), figure::count(units))),
+        ("arrived", figure::count(arrived)),
+        ("refused", figure::count(refused)),
+        ("waiting", figure::count(waiting)),
+    ];
+    let elapsed = Duration::from_secs_f64(at_s.max(0.0));
+    let done = Some(figure::ratio(ordered, units).min(1.0));
+    view.show(&Scene { elapsed, timeline: calls, done, notes: &notes, over });
 }
 
 /// Writes the page of `--report`.

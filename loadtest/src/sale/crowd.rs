@@ -23,7 +23,7 @@ use super::{
     observed::Observed,
     roll_call,
     scenario::Scenario,
-    shared::{Phase, Shared},
+    shared::{INTERVAL, Phase, Shared},
     temper::Temper,
     ticket::Ticket,
 };
@@ -40,9 +40,6 @@ const MOST_IN_FLIGHT: usize = 40_000;
 
 /// How often a thread looks whether the sale is over.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Width of the intervals in which latencies over time are shown.
-const INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the buyers of a thread are given.
 #[derive(Debug, Clone)]
@@ -352,8 +349,10 @@ impl Crowd {
 
     fn turn_meters(&self, now: Duration) {
         for metered in &mut self.state.borrow_mut().meters {
-            let turned = metered.recorder.turn(now);
-            metered.intervals.extend(turned);
+            if let Some(interval) = metered.recorder.turn(now) {
+                self.part.shared.calls().add(&interval);
+                metered.intervals.push(interval);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,7 +10,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::rig::order_system::Log;
+use crate::{measure::Timeline, rig::order_system::Log};
+
+/// Width of the intervals in which latencies over time are shown, at first.
+pub const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How far a sale is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +100,8 @@ pub struct Shared {
     phase: AtomicU8,
     /// What happens.
     pub counters: Counters,
+    /// What became of the calls so far. Threads add to it a few times a second.
+    calls: Mutex<Timeline>,
     /// Cancellations that were sent, and may have happened.
     pub cancels_sent: AtomicU64,
     /// The order system's log, where it is ours.
@@ -111,10 +116,16 @@ impl Shared {
         Self {
             phase: AtomicU8::new(Phase::Rush as u8),
             counters: Counters::default(),
+            calls: Mutex::new(Timeline::new(INTERVAL)),
             cancels_sent: AtomicU64::new(0),
             log,
             credit,
         }
+    }
+
+    /// What became of the calls so far.
+    pub fn calls(&self) -> MutexGuard<'_, Timeline> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How far it is.
