@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`cli`] turns flags into the plan of a [`call`], [`target`] finds the method, [`message`] makes the
 //! requests, [`schedule`] says when they are due, [`engine`] sends them over [`transport`] and [`measure`]s them,
-//! [`report`] and [`live`] show the result. [`sale`] and [`compare`] play whole flash sales; [`agents`] lets several
+//! [`report`] and [`live`] show the result. [`sale`] and [`compare`] play whole flash sales on one [`rig`]; [`agents`] lets several
 //! machines do it together; [`diff`] and [`threshold`] judge.
 
 pub mod agents;

@@ -56,6 +56,8 @@ pub struct Part {
     pub sale: Arc<str>,
     /// Whether nobody was in the sale before this run.
     pub fresh: bool,
+    /// Whether the sale is closed at the end: then every ticket comes to an end.
+    pub closes: bool,
     /// Which thread this is, from 0.
     pub thread: u32,
     /// Of how many. A thread plays every so-manieth buyer.

@@ -128,7 +128,7 @@ impl Crowd {
         };
         let held = self.with_ticket(buyer, |ticket| (ticket.epoch, ticket.seq));
         let told = Ticket::new(buyer, asked, self.now(), queued.ticket, &status.ticket_id);
-        let Some(ticket) = told else {
+        let Some(mut ticket) = told else {
             let nothing = Answer::failed(Code::Internal, format!("{:?} names no ticket", status.ticket_id));
             return self.failed(buyer, step, &nothing);
         };
@@ -136,6 +136,7 @@ impl Crowd {
             self.part.shared.counters.repeated.count();
         } else {
             self.part.shared.counters.queued.count();
+            ticket.inherited = queued.repeated && !self.part.fresh;
             let place = self.keep(ticket);
             self.with_visitor(buyer, |visitor| visitor.ticket = place);
         }

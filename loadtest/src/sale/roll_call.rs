@@ -20,13 +20,14 @@ const CALLS: usize = 8;
 /// Between two rounds, of tickets that are not over yet or could not be asked for.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(200);
 
-/// Asks for every ticket, and again for those that are not over, until all are or the sale is declared over.
+/// Asks for every ticket, and where the sale was closed again for those that are not over, until all are or the sale is
+/// declared over.
 pub(super) async fn take(crowd: &Rc<Crowd>) {
     let all = u32::try_from(crowd.state.borrow().tickets.len()).unwrap_or(u32::MAX);
     let mut open: Vec<u32> = (0..all).collect();
     while !open.is_empty() && crowd.part.shared.phase() == Phase::RollCall {
         let unanswered = ask_all(crowd, &open).await;
-        open.retain(|place| unanswered.contains(place) || !is_over(crowd, *place));
+        open.retain(|place| unanswered.contains(place) || (crowd.part.closes && !is_over(crowd, *place)));
         if !open.is_empty() {
             sleep(BETWEEN_ROUNDS).await;
         }

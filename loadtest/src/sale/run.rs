@@ -226,6 +226,7 @@ impl Play<'_> {
             connections: per_thread,
             sale: sale.into(),
             fresh,
+            closes: fresh || self.options.close,
             thread: 0,
             threads,
             shared: Arc::clone(shared),

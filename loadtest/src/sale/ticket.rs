@@ -27,6 +27,8 @@ pub struct Ticket {
     pub position: Option<u64>,
     /// A hash of the order's id, once it was told.
     pub order: Option<u64>,
+    /// The buyer may have had it before the run: when it was asked for, and what the order system saw of it, is unknown.
+    pub inherited: bool,
     /// A cancellation was sent: it may be cancelled.
     pub cancel_sent: bool,
     /// When its release was sent, since the opening: from then on its units may be sold again.
@@ -93,6 +95,7 @@ impl Ticket {
             state: TicketState::Unspecified,
             position: None,
             order: None,
+            inherited: false,
             cancel_sent: false,
             release_sent: None,
             refused: false,

@@ -102,6 +102,32 @@ fn an_honest_sale_passes_when_the_connections_to_the_front_are_cut_in_the_middle
 }
 
 #[test]
+fn buyers_who_left_are_asked_for_in_the_end() {
+    let system = System::start(None);
+    let mut options = options(&system.front(), &system);
+    options.scenario.times.patience = Duration::from_millis(500);
+    let played = play(options);
+    assert!(played.passed(), "{}", summary::text(&played));
+    assert!(played.shared.counters.left.get() > 0, "{}", summary::text(&played));
+}
+
+#[test]
+fn a_sale_that_exists_is_played_in_and_left_open() {
+    let system = System::start(None);
+    system.create("existing", 100, 140);
+    let existing = || SaleOptions { sale: Some("existing".to_owned()), ..options(&system.front(), &system) };
+    let played = play(existing());
+    assert!(played.passed(), "{}", summary::text(&played));
+    let ledger = system.ledger("existing");
+    assert_eq!(ledger.ordered.unwrap_or_default().units, 100, "{ledger:#?}");
+    assert!(ledger.waiting.unwrap_or_default().tickets > 0, "its standby line waits: {ledger:#?}");
+    // The same buyers again: who holds a ticket gets it again, and whoever is new to the line finds it full.
+    let played = play(SaleOptions { close: true, ..existing() });
+    assert!(played.passed(), "{}", summary::text(&played));
+    assert!(system.ledger("existing").expired.unwrap_or_default().tickets > 0);
+}
+
+#[test]
 fn a_store_that_oversells_is_found() {
     let system = System::start(Some(Fault::Oversell));
     let played = play(options(&system.front(), &system));

@@ -18,7 +18,8 @@ pub(super) fn lost(evidence: &Evidence) -> Found {
     let orders = evidence.orders.as_ref().map(by_ticket);
     let last_served = last_served(evidence);
     for ticket in &evidence.tickets {
-        let order = orders.as_ref().map(|orders| orders.get(&(ticket.epoch, ticket.seq)).copied());
+        let seen = orders.as_ref().filter(|_| !ticket.inherited);
+        let order = seen.map(|orders| orders.get(&(ticket.epoch, ticket.seq)).copied());
         if let Some(why) = loss(evidence, ticket, order, last_served) {
             found.add(|| format!("{ticket}: {why}"));
         }

@@ -19,10 +19,11 @@ pub(super) fn out_of_order(evidence: &Evidence) -> Found {
 
 /// A buyer who had its answer before another asked has the lower number.
 fn numbered(evidence: &Evidence, found: &mut Found) {
+    let tickets = || evidence.tickets.iter().filter(|ticket| !ticket.inherited);
     let mut by_call: Vec<(Duration, (u64, u64))> =
-        evidence.tickets.iter().map(|ticket| (ticket.asked, (ticket.epoch, ticket.seq))).collect();
+        tickets().map(|ticket| (ticket.asked, (ticket.epoch, ticket.seq))).collect();
     let mut by_answer: Vec<(Duration, (u64, u64))> =
-        evidence.tickets.iter().map(|ticket| (ticket.told, (ticket.epoch, ticket.seq))).collect();
+        tickets().map(|ticket| (ticket.told, (ticket.epoch, ticket.seq))).collect();
     by_call.sort_unstable();
     by_answer.sort_unstable();
     let mut answered = by_answer.into_iter().peekable();

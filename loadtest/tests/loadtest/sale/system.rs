@@ -13,8 +13,12 @@ use inrush_core::{
 use inrush_e2e::port::free_port;
 use inrush_front::{CallCounts, FrontParts, FrontSettings};
 use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
+use inrush_proto::v1::{
+    CreateSaleRequest, GetSaleRequest, Ledger, Sale, sale_admin_service_client::SaleAdminServiceClient,
+};
 use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
 use tokio::runtime::Runtime;
+use tonic::transport::Channel;
 
 /// Everything but the order system, which is the load tool's. Stops when it is dropped.
 pub(crate) struct System {
@@ -58,6 +62,29 @@ impl System {
         let parts = Parts { settings, store, statistics: Statistics::default() };
         runtime.spawn(inrush_fulfilment::run(parts, shutdown.clone()));
         Self { front, orders, shutdown, runtime: Some(runtime) }
+    }
+
+    /// Creates a sale.
+    pub(crate) fn create(&self, sale_id: &str, stock: u64, cap: u64) {
+        let sale =
+            Sale { sale_id: sale_id.to_owned(), stock: Some(stock), cap: Some(cap), ..Sale::default() };
+        let request = CreateSaleRequest { sale: Some(sale) };
+        self.on_runtime(async { self.office().await.create_sale(request).await }).expect("a sale");
+    }
+
+    /// How a sale stands.
+    pub(crate) fn ledger(&self, sale_id: &str) -> Ledger {
+        let request = GetSaleRequest { sale_id: sale_id.to_owned() };
+        let sale = self.on_runtime(async { self.office().await.get_sale(request).await }).expect("a sale");
+        sale.into_inner().sale.and_then(|sale| sale.ledger).expect("a ledger")
+    }
+
+    async fn office(&self) -> SaleAdminServiceClient<Channel> {
+        SaleAdminServiceClient::connect(format!("http://{}", self.front)).await.expect("a front")
+    }
+
+    fn on_runtime<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().expect("it runs until it is dropped").block_on(work)
     }
 
     /// Where buyers connect.
