@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    pin::pin,
     rc::Rc,
     sync::{Arc, mpsc::SyncSender},
     time::{Duration, Instant},
@@ -65,9 +66,26 @@ pub(super) struct Lane {
     /// The calls in flight, by the worker that makes them.
     in_flight: RefCell<Vec<Option<InFlight>>>,
     ended: Cell<Duration>,
+    /// How many calls of an open loop have become due.
+    due: Cell<u64>,
+    sent: Cell<u64>,
+    /// There are more planned times to come.
+    pacing: Cell<bool>,
+    closing: Cell<bool>,
     links: Vec<Rc<Link>>,
     head: Rc<Head>,
     events: SyncSender<Event>,
+}
+
+/// Why a lane makes no more calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// All have ended.
+    Done,
+    /// The run was interrupted, or has failed.
+    Cut,
+    /// Its time is over.
+    TimeOver,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +137,10 @@ impl Lane {
             recorder: RefCell::new(recorder),
             in_flight: RefCell::default(),
             ended: Cell::default(),
+            due: Cell::default(),
+            sent: Cell::default(),
+            pacing: Cell::new(matches!(shared.plan.load, Load::Open { .. })),
+            closing: Cell::default(),
             links,
             head: Rc::new(head),
             events,
@@ -130,26 +152,37 @@ impl Lane {
     async fn make_calls(self: Rc<Self>) -> Result<Results, Problem> {
         let ticker = spawn_local(Rc::clone(&self).tell_intervals());
         let mut workers = JoinSet::new();
-        let calls = async {
-            sleep_until(self.start.into()).await;
-            match &self.shared.plan.load {
-                Load::Closed { workers: schedule, pace } => {
-                    closed::run(&self, &mut workers, schedule, pace.as_ref()).await;
-                }
-                Load::Open { rate, max_in_flight } => {
-                    open::run(&self, &mut workers, rate, *max_in_flight).await;
-                }
+        let ending = {
+            let mut calls = pin!(self.loop_calls(&mut workers));
+            let ending = tokio::select! {
+                biased;
+                () = self.shared.cut() => Ending::Cut,
+                () = self.time_over() => Ending::TimeOver,
+                () = &mut calls => Ending::Done,
+            };
+            if ending == Ending::TimeOver && self.pacing.get() {
+                // Calls that became due while this machine was too slow to send them are not forgotten.
+                self.closing.set(true);
+                calls.await;
             }
+            ending
         };
-        tokio::select! {
-            biased;
-            () = self.shared.cut() => self.ignore_in_flight(),
-            () = self.time_over() => self.give_up_at_duration(),
-            () = calls => {}
-        }
         workers.shutdown().await;
+        match ending {
+            Ending::Done => {}
+            Ending::Cut => self.ignore_in_flight(),
+            Ending::TimeOver => self.give_up_at_duration(),
+        }
         ticker.abort();
         Ok(self.finish())
+    }
+
+    async fn loop_calls(self: &Rc<Self>, tasks: &mut JoinSet<()>) {
+        sleep_until(self.start.into()).await;
+        match &self.shared.plan.load {
+            Load::Closed { workers, pace } => closed::run(self, tasks, workers, pace.as_ref()).await,
+            Load::Open { rate, max_in_flight } => open::run(self, tasks, rate, *max_in_flight).await,
+        }
     }
 
     /// Waits for the end of the run's time, if calls are to be cut off by it.
@@ -222,6 +255,7 @@ impl Lane {
         };
         let sent = self.elapsed();
         let call = InFlight { number, planned: planned.unwrap_or(sent), sent };
+        self.sent.set(self.sent.get() + 1);
         self.recorder.borrow_mut().sent(sent);
         self.set_in_flight(worker, Some(call));
         match caller.call(request).await {
@@ -237,9 +271,19 @@ impl Lane {
         }
     }
 
-    /// A call was due and could not be sent.
-    pub(super) fn unsent(&self) {
-        self.recorder.borrow_mut().unsent();
+    /// A call of an open loop is due.
+    pub(super) fn due(&self) {
+        self.due.set(self.due.get() + 1);
+    }
+
+    /// All planned times are past.
+    pub(super) fn paced(&self) {
+        self.pacing.set(false);
+    }
+
+    /// The time is over: calls are not made any more, only counted.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.get()
     }
 
     fn set_in_flight(&self, worker: u32, call: Option<InFlight>) {
@@ -319,7 +363,8 @@ impl Lane {
     }
 
     fn finish(&self) -> Results {
-        let (results, last) = self.recorder.borrow_mut().finish(self.ended.get());
+        let (mut results, last) = self.recorder.borrow_mut().finish(self.ended.get());
+        results.unsent = self.due.get().saturating_sub(self.sent.get());
         self.tell(Some(last));
         results
     }

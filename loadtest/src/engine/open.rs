@@ -45,16 +45,18 @@ pub(super) async fn run(lane: &Rc<Lane>, tasks: &mut JoinSet<()>, rate: &RateSch
                 yield_now().await;
             }
         }
-        match desk.hand(Due { number, planned }, limit) {
-            Handed::Taken => {}
-            Handed::Hire(worker) => {
-                tasks.spawn_local(work(Rc::clone(lane), Rc::clone(&desk), worker));
-            }
-            Handed::Full => lane.unsent(),
+        lane.due();
+        if !lane.is_closing()
+            && let Handed::Hire(worker) = desk.hand(Due { number, planned }, limit)
+        {
+            tasks.spawn_local(work(Rc::clone(lane), Rc::clone(&desk), worker));
         }
     }
-    desk.close();
-    while tasks.join_next().await.is_some() {}
+    lane.paced();
+    if !lane.is_closing() {
+        desk.close();
+        while tasks.join_next().await.is_some() {}
+    }
 }
 
 async fn work(lane: Rc<Lane>, desk: Rc<Desk>, worker: u32) {

@@ -93,11 +93,6 @@ impl Recorder {
         self.results.ignored += 1;
     }
 
-    /// A call was due and could not be sent.
-    pub fn unsent(&mut self) {
-        self.results.unsent += 1;
-    }
-
     /// The interval so far, once `now` lies beyond it; the next one begins.
     pub fn turn(&mut self, now: Duration) -> Option<Interval> {
         let width = self.settings.interval;

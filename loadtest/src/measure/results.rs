@@ -43,7 +43,7 @@ pub struct Results {
     pub late: u64,
     /// How much later than planned the latest call was sent.
     pub latest: Duration,
-    /// Calls that were due and never sent, because too many were in flight.
+    /// Calls that were due and never sent, because too many were in flight or the run's time was over first.
     pub unsent: u64,
     /// Calls that ended and were left out: of the warm-up, or the first ones.
     pub skipped: u64,

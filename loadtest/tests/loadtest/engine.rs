@@ -42,8 +42,11 @@ fn an_open_loop_goes_on_while_the_server_answers_nothing() {
     plan.stop.duration = Some(Duration::from_secs(1));
     let results = run(&plan).unwrap();
     assert_eq!(results.end_reason, EndReason::Timeout);
-    assert_eq!(results.codes[Code::Unavailable.index()], 500, "cut off when the time was over");
-    assert_eq!(server.most_at_once(), 500);
+    // A busy machine may not get to send the last ones, and then says so.
+    let cut_off = results.codes[Code::Unavailable.index()];
+    assert_eq!(cut_off + results.unsent, 500);
+    assert!(cut_off > 100, "{cut_off}");
+    assert!(server.most_at_once() > 100, "{}", server.most_at_once());
 }
 
 #[test]
@@ -58,8 +61,9 @@ fn calls_beyond_the_limit_count_as_unsent() {
         at_duration: AtDuration::Ignore,
     };
     let results = run(&plan).unwrap();
-    assert_eq!((results.count(), results.ignored), (0, 100));
-    assert_eq!(results.unsent, 400);
+    assert_eq!(results.count(), 0);
+    assert_eq!(results.ignored + results.unsent, 500);
+    assert!((1..=100).contains(&results.ignored), "{}", results.ignored);
 }
 
 #[test]
