@@ -63,6 +63,9 @@ pub fn write_with(report: &Report, sections: &[Section], to: &mut dyn io::Write)
     add_header(report, &mut body);
     body.element("main", &[], |main| {
         sections.iter().for_each(|section| add_section(section, main));
+        if !sections.is_empty() {
+            add_heading(main, &format!("Calls of {}", report.call));
+        }
         add_run(report, main);
     });
     add_footer(&mut body);
@@ -133,7 +136,10 @@ fn add_section(section: &Section, main: &mut Markup) {
     add_headlines(&section.headlines, main);
     add_charts(&section.charts, main);
     if let [head, rows @ ..] = section.table.as_slice() {
-        tables::add_table(main, "numbers", head, rows);
+        // Without names of columns these are values with remarks.
+        let named = head.iter().any(|name| !name.is_empty());
+        let (class, head) = if named { ("numbers", head.as_slice()) } else { ("remarks", &[][..]) };
+        tables::add_table(main, class, head, rows);
     }
 }
 
@@ -207,7 +213,7 @@ mod tests {
         let page = page(&report, &[section]);
         assert!(!page.contains("<img") && !page.contains("alert(1)</script>"));
         assert_eq!(page.matches("<script").count(), 1);
-        assert_eq!(page.matches("&lt;img src=x onerror=alert(2)&gt;").count(), 16);
+        assert_eq!(page.matches("&lt;img src=x onerror=alert(2)&gt;").count(), 17);
     }
 
     #[test]
