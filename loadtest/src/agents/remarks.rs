@@ -35,7 +35,7 @@ fn of_agent(agent: &str, results: &Results, median: Duration) -> Vec<String> {
     }
     if results.unsent > 0 {
         let unsent = results.unsent;
-        remarks.push(format!("agent {agent} left {unsent} calls unsent, since too many were in flight"));
+        remarks.push(format!("agent {agent} left {unsent} calls unsent that were due: too many were in flight, or it was too slow"));
     }
     if results.took > median.mul_f64(SLOWER) && results.took > median + SHORT {
         remarks.push(format!(

@@ -1,7 +1,7 @@
 //! Makes the calls: one single-threaded runtime per core, each with connections of its own.
 //!
 //! [`run`] starts a [`lane`] on every thread, waits until all are connected, and collects what they see. A lane makes its
-//! calls in a [closed](closed) or an [open](open) loop. Lanes share nothing but the number of the next call.
+//! calls in a [`closed`] or an [`open`] loop. Lanes share nothing but the number of the next call.
 
 mod alarm;
 mod closed;

@@ -33,16 +33,18 @@ pub struct Interval {
 impl Interval {
     /// An interval without calls.
     pub fn new(start: Duration) -> Self {
-        #[expect(clippy::expect_used, reason = "the bounds are constants, and right")]
-        let latencies = Histogram::new_with_bounds(1, LONGEST, INTERVAL_DIGITS)
-            .expect("an hour and two digits are valid bounds");
+        // As large as the longest latency in it needs: a timeline has hundreds of them.
+        #[expect(clippy::expect_used, reason = "the digits are a constant, and right")]
+        let latencies = Histogram::new(INTERVAL_DIGITS).expect("two digits are valid");
         Self { start, codes: [0; Code::ALL.len()], sent: 0, busy: Duration::ZERO, latencies }
     }
 
     /// Counts a call that ended.
     pub fn count(&mut self, code: Code, from_planned: Duration) {
         self.codes[code.index()] += 1;
-        self.latencies.saturating_record(u64::try_from(from_planned.as_micros()).unwrap_or(LONGEST).max(1));
+        let latency = u64::try_from(from_planned.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST);
+        // The histogram grows with what it is given, and refuses nothing below its limit.
+        let _counted = self.latencies.record(latency);
     }
 
     /// How many calls ended.

@@ -153,7 +153,10 @@ fn write_omissions(results: &Results, to: &mut dyn io::Write) -> io::Result<()> 
         )?;
         let (unsent, share) =
             (figure::count(results.unsent), figure::share(figure::ratio(results.unsent, due)));
-        writeln!(to, "  Unsent:       {unsent} ({share}) were due and never sent: too many were in flight")?;
+        writeln!(
+            to,
+            "  Unsent:       {unsent} ({share}) were due and never sent: too many in flight, or out of time"
+        )?;
     }
     if results.skipped > 0 {
         writeln!(to, "  Skipped:      {} of the warm-up, or first ones", figure::count(results.skipped))?;

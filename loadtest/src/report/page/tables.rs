@@ -57,7 +57,7 @@ pub(super) fn add_warnings(report: &Report, main: &mut Markup) {
     if results.unsent > 0 {
         let unsent = figure::count(results.unsent);
         warnings.push(format!(
-            "{unsent} calls were due and never sent, because too many were in flight: they are in no latency."
+            "{unsent} calls were due and never sent, because too many were in flight or the time was over first: they are in no latency."
         ));
     }
     if results.late > 0 {
