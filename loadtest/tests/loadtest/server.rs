@@ -15,7 +15,7 @@ use inrush_proto::v1::{
     settlement_service_server::{SettlementService, SettlementServiceServer},
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::yield_now};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, transport::Server};
 
 /// The method that [`NotingServer`] answers.
@@ -59,9 +59,10 @@ impl NotingServer {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let served = SettlementServiceServer::new(service.clone());
-        runtime.spawn(
-            Server::builder().add_service(served).serve_with_incoming(TcpListenerStream::new(listener)),
-        );
+        // Without this, answers wait in the server for the acknowledgement of earlier ones.
+        let incoming = TcpListenerStream::new(listener)
+            .map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)));
+        runtime.spawn(Server::builder().add_service(served).serve_with_incoming(incoming));
         Self { address, service, runtime }
     }
 
