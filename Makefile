@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # Arguments for `make demo`, such as DEMO="--buyers 1000 --stock 100".
 DEMO ?=
+# Scenarios for `make bench`, such as ONLY=budgets,peers; all where it is empty.
+ONLY ?=
 CARGO ?= cargo
 TEST_TOOLS := target/test-tools/venv/bin
 
@@ -23,16 +25,20 @@ build: ## Build the release binaries
 	$(CARGO) build --workspace --release --bins
 
 .PHONY: test
-test: test-tools ## Run all tests
+test: test-tools test-bench ## Run all tests
 	$(CARGO) test --workspace
+
+.PHONY: test-bench
+test-bench:
+	cd bench && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --top-level-directory . --start-directory suite/tests
 
 .PHONY: test-tools
 test-tools: ## Install what tests need and this machine lacks
 	@tools/install-test-tools
 
-.PHONY: bench-loadtest
-bench-loadtest: ## Measure the load tool beside h2load and k6
-	tools/bench-loadtest
+.PHONY: bench
+bench: ## Measure everything beside its peers, into docs/benchmarks
+	tools/bench $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lint
 lint: lint-rust lint-proto lint-lua ## Check format, lints, documentation, protocol and scripts

@@ -1,0 +1,129 @@
+//! Creates a sale and fills its line through the store, hundreds of times faster than by calls; and writes requests for
+//! PollStatus about those who then wait.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use futures_util::{TryStreamExt as _, stream};
+use inrush_core::{
+    Entry, Keyring, SaleId, SaleSettings, Store, TicketId,
+    store::{
+        AdmitRequest, Configured, Expected, MAX_BATCH,
+        redis::{RedisSettings, RedisStore},
+    },
+};
+use inrush_proto::v1::PollStatusRequest;
+use prost::Message as _;
+use tokio::runtime::Builder;
+
+/// Batches on their way to Redis at once: enough to keep it busy.
+const BATCHES_IN_FLIGHT: usize = 8;
+
+/// Apart from all other numbers below 2⁶⁴ by this many, and still every one once: buyers who follow each other in line
+/// do not have names that do.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// redis://HOST:PORT
+    #[arg(long)]
+    store: String,
+    /// The sale; it must not exist.
+    #[arg(long)]
+    sale: SaleId,
+    /// How many buyers wait in the end, of 16 bytes each.
+    #[arg(long)]
+    tickets: u64,
+    /// Stock of the sale. Without it as many units as tickets.
+    #[arg(long)]
+    stock: Option<u64>,
+    /// Bytes of payload of each buyer.
+    #[arg(long, default_value_t = 0)]
+    payload: usize,
+    #[command(flatten)]
+    polls: Polls,
+}
+
+#[derive(Debug, Args)]
+struct Polls {
+    /// Write PollStatusRequests to this file, each with its length in front.
+    #[arg(long, requires = "keys")]
+    polls: Option<PathBuf>,
+    /// How many, spread evenly over the line and in no order.
+    #[arg(long, default_value_t = 100_000)]
+    poll_count: u64,
+    /// File with the keys that sign the tickets.
+    #[arg(long)]
+    keys: Option<PathBuf>,
+}
+
+/// Fills the line.
+///
+/// # Errors
+/// If the sale exists, takes fewer, or the store is away.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    Builder::new_current_thread().enable_all().build()?.block_on(fill(arguments))
+}
+
+async fn fill(arguments: &Arguments) -> anyhow::Result<()> {
+    let store = RedisStore::connect(RedisSettings::new(&arguments.store)).await?;
+    let settings = SaleSettings::of_stock(arguments.stock.unwrap_or(arguments.tickets).max(1));
+    let Configured::Done(sale) = store.configure(&arguments.sale, &settings, Expected::Absent).await? else {
+        bail!("the sale {} exists", arguments.sale);
+    };
+    admit(&store, arguments).await?;
+    if let (Some(polls), Some(keys)) = (&arguments.polls.polls, &arguments.polls.keys) {
+        let tickets = Tickets { sale: &arguments.sale, epoch: sale.epoch, waiting: arguments.tickets };
+        tickets.write_polls(polls, keys, arguments.polls.poll_count)?;
+    }
+    Ok(())
+}
+
+async fn admit(store: &Arc<RedisStore>, arguments: &Arguments) -> anyhow::Result<()> {
+    let batch = u64::try_from(MAX_BATCH)?;
+    let starts = (0..arguments.tickets.div_ceil(batch)).map(|number| number * batch);
+    stream::iter(starts.map(anyhow::Ok))
+        .try_for_each_concurrent(BATCHES_IN_FLIGHT, |start| async move {
+            let buyers = start..(start + batch).min(arguments.tickets);
+            let requests =
+                buyers.map(|buyer| request(buyer, arguments.payload)).collect::<Result<Vec<_>, _>>()?;
+            store.admit(&arguments.sale, &requests).await?;
+            Ok(())
+        })
+        .await
+}
+
+fn request(buyer: u64, payload: usize) -> anyhow::Result<AdmitRequest> {
+    let buyer = format!("{:016x}", buyer.wrapping_mul(SPREAD)).parse()?;
+    let entry = Entry { buyer, units: 1, payload: vec![b'x'; payload], trace: Vec::new() };
+    Ok(AdmitRequest { entry, supersedes: None })
+}
+
+struct Tickets<'a> {
+    sale: &'a SaleId,
+    epoch: u64,
+    waiting: u64,
+}
+
+impl Tickets<'_> {
+    fn write_polls(&self, polls: &Path, keys: &Path, count: u64) -> anyhow::Result<()> {
+        let text =
+            std::fs::read_to_string(keys).with_context(|| format!("cannot read {}", keys.display()))?;
+        let keyring = Keyring::parse(&text)?;
+        let mut file = BufWriter::new(File::create(polls)?);
+        for number in 0..count {
+            let seq = 1 + number.wrapping_mul(SPREAD) % self.waiting.max(1);
+            let id = TicketId { sale: self.sale.clone(), epoch: self.epoch, seq };
+            let request = PollStatusRequest { ticket: keyring.sign(&id) };
+            file.write_all(&request.encode_length_delimited_to_vec())?;
+        }
+        file.flush()?;
+        Ok(())
+    }
+}

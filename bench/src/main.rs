@@ -1,0 +1,45 @@
+//! What the benchmarks run Inrush beside, and the drivers they need: one binary, which `bench/suite` starts.
+//!
+//! A server prints one line, `{"listen":"HOST:PORT"}`, once it takes connections, and runs until it is killed. A driver
+//! prints its figures as one line of JSON and ends.
+
+mod announce;
+mod echo;
+mod fill;
+mod fulfil;
+mod nats;
+mod one_script;
+
+use clap::{Parser, Subcommand};
+
+/// Baselines and drivers of the benchmarks.
+#[derive(Debug, Parser)]
+#[command(name = "inrush-bench", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Server: an empty unary call on stock tonic.
+    Echo(echo::Arguments),
+    /// Server: a front that runs one Redis script for each Enqueue.
+    OneScript(one_script::Arguments),
+    /// Driver: creates a sale and fills its line.
+    Fill(fill::Arguments),
+    /// Driver: has an order system that does nothing order a whole line.
+    Fulfil(fulfil::Arguments),
+    /// Driver: publishes to a capped JetStream stream and waits for the acknowledgements.
+    Nats(nats::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Echo(arguments) => echo::run(&arguments),
+        Command::OneScript(arguments) => one_script::run(&arguments),
+        Command::Fill(arguments) => fill::run(&arguments),
+        Command::Fulfil(arguments) => fulfil::run(&arguments),
+        Command::Nats(arguments) => nats::run(&arguments),
+    }
+}

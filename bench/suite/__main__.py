@@ -1,0 +1,97 @@
+"""`tools/bench`: runs scenarios and writes what they find."""
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from . import report, scenario
+from .build import Executables
+from .places import RESULTS, ROOT
+from .problem import Problem
+from .rig import Rig
+
+
+def main():
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if arguments.list:
+            for each in scenario.chosen(arguments.only):
+                print(f"{each.name:<16} {each.title}")
+            return 0
+        return _run(arguments)
+    except Problem as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; everything that was started is stopped", file=sys.stderr)
+        return 130
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(prog="tools/bench", description="Measures Inrush beside its baselines and peers.")
+    parser.add_argument("--only", type=_words, default=[], metavar="NAMES", help="these scenarios, with commas between")
+    parser.add_argument("--quick", action="store_true", help="the short form, for trying: seconds instead of minutes")
+    parser.add_argument("--rounds", type=_count, help="rounds of each measurement, instead of the form's own")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and do nothing")
+    parser.add_argument(
+        "--executables", type=_folder, metavar="FOLDER", help="measure these instead of building with profile dist"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where results go (docs/benchmarks; with --quick target/bench)"
+    )
+    return parser.parse_args()
+
+
+def _words(text):
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+def _count(text):
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return count
+
+
+def _folder(text):
+    folder = Path(text).resolve()
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return folder
+
+
+def _run(arguments):
+    form = "quick" if arguments.quick else "full"
+    out = arguments.out or (ROOT / "target" / "bench" if arguments.quick else RESULTS)
+    chosen = scenario.chosen(arguments.only)
+    executables = Executables(arguments.executables, _tell)
+    executables.prepare(dict.fromkeys(name for each in chosen for name in each.executables))
+    failed = []
+    for each in chosen:
+        started = time.monotonic()
+        _tell(f"{each.name}: {each.title}")
+        try:
+            with Rig(executables, _tell) as rig:
+                found = each.run(rig, each.form(form, arguments.rounds))
+        except Problem as problem:
+            # The others may still be of use; the exit code tells.
+            _tell(f"{each.name} failed: {problem}")
+            failed.append(each.name)
+            continue
+        report.write(out, each.name, each.title, form, found, _tell)
+        print(f"\n## {each.title}\n")
+        print("\n\n".join(table.markdown() for table in found.tables), flush=True)
+        _tell(f"{each.name}: done in {time.monotonic() - started:.0f} s; see {out / each.name}.md")
+    if failed:
+        raise Problem(f"these failed: {', '.join(failed)}")
+    return 0
+
+
+def _tell(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+sys.exit(main())

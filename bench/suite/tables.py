@@ -1,0 +1,55 @@
+"""Tables for Markdown, which are readable as text as well."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a heading. Columns of numbers stand to the right."""
+
+    columns: tuple
+    rows: list = field(default_factory=list)
+    title: str = ""
+
+    def markdown(self):
+        """Aligned, so that the source can be read as well."""
+        rows = [[str(cell) for cell in row] for row in self.rows]
+        for row in rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{len(self.columns)} columns, but this row: {row}")
+        widths = [max(len(row[at]) for row in [list(self.columns), *rows]) for at in range(len(self.columns))]
+        numbers = [bool(rows) and all(_is_number(row[at]) for row in rows) for at in range(len(widths))]
+
+        def line(cells):
+            fitted = (
+                cell.rjust(width) if number else cell.ljust(width)
+                for cell, width, number in zip(cells, widths, numbers, strict=True)
+            )
+            return f"| {' | '.join(fitted)} |"
+
+        rules = (
+            "-" * (width + 1) + (":" if number else "-") for width, number in zip(widths, numbers, strict=True)
+        )
+        lines = [line(self.columns), f"|{'|'.join(rules)}|", *map(line, rows)]
+        return "\n".join(([f"### {self.title}", ""] if self.title else []) + lines)
+
+
+def _is_number(cell):
+    return cell == "–" or cell[:1].isdigit() or cell[:1] in "-+≤≥<"
+
+
+def number(value, digits=3):
+    """A number with so many digits that count, and its thousands apart."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    magnitude = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
+    if magnitude >= digits:
+        return f"{value:,.0f}"
+    return f"{value:.{digits - magnitude}f}"
+
+
+def span(spread, digits=3):
+    """A Spread: its median, and from where to where."""
+    return f"{number(spread.median, digits)} ({number(spread.low, digits)}–{number(spread.high, digits)})"

