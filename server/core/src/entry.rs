@@ -10,6 +10,9 @@ pub const MAX_PAYLOAD: usize = 4096;
 /// Most bytes of binary trace context kept with an entry.
 pub const MAX_TRACE: usize = 64;
 
+/// What a stored entry begins with that holds more than a buyer.
+const MORE_THAN_A_BUYER: u8 = 0;
+
 /// One ticket's place in line with all that the order system needs. Its number is its place, and not in its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -29,13 +32,18 @@ pub struct Entry {
 pub struct InvalidEntry;
 
 impl Entry {
-    /// The stored form: units as a base-128 varint (little end first, so the scripts can read it), the buyer and the
-    /// trace context each with a length byte, then the payload.
+    /// The stored form. One unit with neither trace context nor payload, as most are: the buyer's id and nothing else.
+    /// Any other: a zero byte, which no id begins with, then the units as a base-128 varint (little end first, so the
+    /// scripts can read it), the buyer and the trace context each with a length byte, then the payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let buyer = self.buyer.as_str().as_bytes();
+        if self.units == 1 && self.trace.is_empty() && self.payload.is_empty() {
+            return buyer.to_vec();
+        }
         let trace = self.trace.get(..MAX_TRACE).unwrap_or(&self.trace);
-        let mut bytes = Vec::with_capacity(4 + buyer.len() + trace.len() + self.payload.len());
+        let mut bytes = Vec::with_capacity(5 + buyer.len() + trace.len() + self.payload.len());
+        bytes.push(MORE_THAN_A_BUYER);
         let mut units = self.units;
         while units >= 0x80 {
             bytes.push((units & 0x7f) as u8 | 0x80);
@@ -53,17 +61,19 @@ impl Entry {
     /// # Errors
     /// [`InvalidEntry`] when the bytes were not written by [`Entry::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidEntry> {
-        let (units, rest) = split_varint(bytes).ok_or(InvalidEntry)?;
+        let Some((&MORE_THAN_A_BUYER, rest)) = bytes.split_first() else {
+            return Ok(Self { buyer: read_buyer(bytes)?, units: 1, payload: Vec::new(), trace: Vec::new() });
+        };
+        let (units, rest) = split_varint(rest).ok_or(InvalidEntry)?;
         let (buyer, rest) = split_short(rest).ok_or(InvalidEntry)?;
         let (trace, payload) = split_short(rest).ok_or(InvalidEntry)?;
-        let buyer = str::from_utf8(buyer).map_err(|_| InvalidEntry)?;
-        Ok(Self {
-            buyer: buyer.parse().map_err(|_| InvalidEntry)?,
-            units,
-            payload: payload.to_vec(),
-            trace: trace.to_vec(),
-        })
+        Ok(Self { buyer: read_buyer(buyer)?, units, payload: payload.to_vec(), trace: trace.to_vec() })
     }
+}
+
+fn read_buyer(bytes: &[u8]) -> Result<BuyerId, InvalidEntry> {
+    let text = str::from_utf8(bytes).map_err(|_| InvalidEntry)?;
+    text.parse().map_err(|_| InvalidEntry)
 }
 
 /// An entry that fulfilment has claimed.
@@ -109,9 +119,9 @@ mod tests {
         #[test]
         fn entries_come_back_as_they_were(
             buyer in "[a-z0-9é]{1,40}",
-            units in 1_u64..1_000_000_000,
-            payload in proptest::collection::vec(any::<u8>(), 0..200),
-            trace in proptest::collection::vec(any::<u8>(), 0..MAX_TRACE),
+            units in prop_oneof![Just(1_u64), 1_u64..1_000_000_000],
+            payload in prop_oneof![Just(Vec::new()), proptest::collection::vec(any::<u8>(), 0..200)],
+            trace in prop_oneof![Just(Vec::new()), proptest::collection::vec(any::<u8>(), 0..MAX_TRACE)],
         ) {
             let entry = Entry { buyer: buyer.parse().unwrap(), units, payload, trace };
             prop_assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
@@ -124,13 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn a_small_entry_costs_three_bytes_more_than_its_buyer() {
-        let entry = Entry {
+    fn an_entry_of_one_unit_and_nothing_else_is_its_buyer() {
+        let one = Entry {
             buyer: "0123456789abcdef".parse().unwrap(),
             units: 1,
             payload: Vec::new(),
             trace: Vec::new(),
         };
-        assert_eq!(entry.encode().len(), 16 + 3);
+        assert_eq!(one.encode(), b"0123456789abcdef");
+        assert_eq!(Entry { units: 2, ..one }.encode(), b"\0\x02\x100123456789abcdef\0");
     }
 }

@@ -40,6 +40,7 @@ mod connection;
 mod endpoint;
 mod events;
 mod failure;
+mod fingerprint;
 mod fitness;
 mod guess;
 mod keys;

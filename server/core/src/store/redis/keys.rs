@@ -18,9 +18,9 @@ pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
 /// Outcomes in one hash: few enough for Redis's compact form.
 const OUTCOMES_PER_BUCKET: u64 = 64;
 
-/// Buyers in one hash, if as many come as the cap allows: few enough for Redis's compact form and for a quick search,
-/// enough to share what a key costs.
-const BUYERS_PER_BUCKET: u64 = 64;
+/// Buyers in one hash, if as many come as the cap allows. Redis searches a small hash from front to back, twice for
+/// every new buyer: at 64 an admission costs a third more once they are full. Fewer share what a key costs: 80 bytes.
+const BUYERS_PER_BUCKET: u64 = 24;
 
 const FEWEST_BUCKETS: u64 = 16;
 const MOST_BUCKETS: u64 = 1 << 20;
@@ -62,12 +62,12 @@ pub(super) struct Key<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Hash: settings, counters, ledger.
+    /// String: settings, counters, ledger.
     pub(super) const fn sale(self) -> Key<'a> {
         self.one("sale")
     }
 
-    /// Hash: what is left to sweep of a deleted sale.
+    /// String: what is left to sweep of a deleted sale.
     pub(super) const fn tombstone(self) -> Key<'a> {
         self.one("tombstone")
     }
@@ -77,12 +77,12 @@ impl<'a> Keys<'a> {
         self.many("queue", segment)
     }
 
-    /// Hash: buyer → number. `hash` is the buyer's.
+    /// Hash: fingerprint of the buyer → number. `hash` is the buyer's.
     pub(super) fn buyers_of(self, hash: u32, buckets: u64) -> Key<'a> {
         self.buyers(u64::from(hash) % buckets.max(1))
     }
 
-    /// Hash: buyer → number, by bucket.
+    /// Hash: fingerprint of the buyer → number, by bucket.
     pub(super) const fn buyers(self, bucket: u64) -> Key<'a> {
         self.many("buyers", bucket)
     }
@@ -132,8 +132,8 @@ impl<'a> Keys<'a> {
         self.many("outcomes", seq / OUTCOMES_PER_BUCKET)
     }
 
-    /// Every key that a sale of `buckets` buyers' buckets may have after giving out `last_seq`, but for its hash and
-    /// its tombstone.
+    /// Every key that a sale of `buckets` buyers' buckets may have after giving out `last_seq`, but for its own and its
+    /// tombstone.
     pub(super) fn all(self, buckets: u64, last_seq: Seq) -> impl Iterator<Item = Key<'a>> {
         let single =
             [self.cancels(), self.claimed(), self.leases(), self.retries(), self.dead(), self.reasons()];
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn buckets_grow_with_the_cap_between_bounds() {
-        assert_eq!([1, 800, 1_000_000, u64::MAX / 2].map(buckets_for), [16, 16, 15_625, 1 << 20]);
+        assert_eq!([1, 800, 1_000_000, u64::MAX / 2].map(buckets_for), [16, 34, 41_667, 1 << 20]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use redis::cmd;
 
 use super::{
     RedisStore,
+    fingerprint::fingerprint,
     guess::LineState,
     keys::{BUYERS_PER_PAGE, Keys, segment_of},
     reply::Reply,
@@ -61,6 +62,10 @@ impl RedisStore {
         let log: Vec<u8> = hashes.into_iter().flat_map(u32::to_be_bytes).collect();
         call.add(log);
         call.add(superseded(requests));
+        call.add(units(requests));
+        for AdmitRequest { entry, .. } in requests {
+            call.add(fingerprint(&entry.buyer).as_slice());
+        }
         for AdmitRequest { entry, .. } in requests {
             call.add(entry.encode());
         }
@@ -151,6 +156,15 @@ fn superseded(requests: &[AdmitRequest]) -> String {
         .zip(requests)
         .filter_map(|(place, request)| Some(format!("{place} {}", request.supersedes?)));
     pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// The units of each request, nothing when all ask for one.
+fn units(requests: &[AdmitRequest]) -> String {
+    if requests.iter().all(|request| request.entry.units == 1) {
+        return String::new();
+    }
+    let units = requests.iter().map(|request| request.entry.units.to_string());
+    units.collect::<Vec<_>>().join(" ")
 }
 
 fn read_admit(reply: &mut Reply, state: LineState, requests: usize) -> Result<AdmitReply, StoreError> {

@@ -123,7 +123,6 @@ impl ScriptSources {
             "include/entry",
             "include/ledger",
             "include/line",
-            "include/numbers",
             "include/outcome",
             "include/outlook",
             "include/pace",
@@ -319,6 +318,36 @@ mod tests {
         for (file, source) in ScriptSources::bundled().0 {
             assert!(!source.contains("inrush:{"), "{file}");
         }
+    }
+
+    /// Scripts that read only the first numbers of a sale name them in the order in which they are stored.
+    #[test]
+    fn what_is_read_of_a_sale_is_what_is_stored() {
+        let between = |text: &'static str, from: &str, to: &str| -> Vec<&'static str> {
+            let list = text.split(from).nth(1).and_then(|rest| rest.split(to).next()).unwrap();
+            list.split(',')
+                .map(|name| name.trim().trim_matches('\''))
+                .filter(|name| !name.is_empty())
+                .collect()
+        };
+        let stored = between(include_str!("lua/include/sale.lua"), "local FIELDS = {", "}");
+        for (script, unpacked, last_seq) in [
+            (
+                include_str!("lua/admit.lua"),
+                "\nlocal stored = call('GETRANGE', KEYS[1], 0, BYTES_READ - 1)\n",
+                "last_before",
+            ),
+            (include_str!("lua/look_up.lua"), "redis.call('GETRANGE', KEYS[1], 0, 63)\n", "last"),
+        ] {
+            let names =
+                between(script.split(unpacked).nth(1).unwrap(), "return { NO_SALE }\nend\nlocal ", "=");
+            let named: Vec<&str> =
+                names.iter().map(|&name| if name == last_seq { "last_seq" } else { name }).collect();
+            assert_eq!(named, stored[..named.len()]);
+            assert!(script.contains(&format!("'<{}'", "d".repeat(named.len()))));
+        }
+        assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(56 / 8), "FIRST_CHANGED");
+        assert_eq!(stored.len(), stored.iter().collect::<std::collections::HashSet<_>>().len());
     }
 
     #[test]

@@ -5,7 +5,8 @@
 --       6 … the buyers' bucket, one for each request
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 s · 4 p · 5 number of buckets the keys were made for ·
 --       6 the buyers' hashes, 4 bytes each · 7 superseded tickets: "request seq" pairs, spaces between ·
---       8 … the encoded entry of each request
+--       8 the units of each request, spaces between; empty when each asks for one ·
+--       9 … the buyer's fingerprint of each request · then the encoded entry of each request
 -- Reply {NO_SALE}
 --       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done, name the keys that fit
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, durability, 1 with stock,
@@ -16,34 +17,35 @@
 -- A buyer's bucket is checked and written by one HSETNX, before the next buyer is looked at: whatever can refuse the
 -- whole batch has been checked by then, and nothing that follows can fail.
 --
--- This is the script that a rush runs most: it makes three commands and one for each buyer.
+-- This is the script that a rush runs most: it makes four commands and one for each buyer, reads the sale without making
+-- a table of it, and takes texts as they come.
 
 --! include codes
---! include numbers
---! include digits
 --! include clock
---! include entry
 --! include line
 --! include announce
 
 local BYPASS, CLOSED, NOT_OPEN, HELD, UNIT_LIMIT, SOLD_OUT = -1, -2, -3, -4, -5, -6
 local MAX_SEQ = 4294967296
 local BUYERS_PER_PAGE = 16380
-local FIXED_KEYS, FIXED_ARGS = 5, 7
+local FIXED_KEYS, FIXED_ARGS = 5, 8
+
+local call, pack = redis.call, struct.pack
 
 local function page_of(seq)
     return math.floor((seq - 1) / BUYERS_PER_PAGE)
 end
 
-local epoch, buckets, closed, opens_at, closes_at, route, admission_held, unit_limit, cap, stock, durability, measured_pace,
-    last_before, cursor, cancelled_tickets, cancelled_passed, admitted_tickets, admitted_units, waiting_tickets,
-    waiting_units, in_flight_units, ordered_units, dead_units = load_numbers(KEYS[1],
-    'epoch', 'buckets', 'closed', 'opens_at', 'closes_at', 'route', 'admission_held', 'unit_limit', 'cap', 'stock',
-    'durability', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'admitted_tickets',
-    'admitted_units', 'waiting_tickets', 'waiting_units', 'in_flight_units', 'ordered_units', 'dead_units')
-if not epoch then
+-- The first numbers of the sale, in the order of include/sale.lua; the five that change here lie side by side.
+local FIRST_NUMBERS, BYTES_READ, FIRST_CHANGED = '<ddddddddddddddddddddddd', 184, 56
+local stored = call('GETRANGE', KEYS[1], 0, BYTES_READ - 1)
+if stored == '' then
     return { NO_SALE }
 end
+local epoch, buckets, closed, measured_pace, cursor, cancelled_tickets, cancelled_passed, last_before,
+    admitted_tickets, admitted_units, waiting_tickets, waiting_units, opens_at, closes_at, route, admission_held,
+    unit_limit, cap, stock, durability, in_flight_units, ordered_units, dead_units = struct.unpack(FIRST_NUMBERS, stored)
+local has_stock, has_cap, has_opening, has_closing = stock >= 0, cap >= 0, opens_at >= 0, closes_at >= 0
 
 local first = last_before + 1
 local requests = #KEYS - FIXED_KEYS
@@ -55,74 +57,70 @@ if buckets ~= tonumber(ARGV[5]) or first_segment < segment or last_segment > seg
     return { OTHER_KEYS, buckets, last_before, cursor, cancelled_tickets }
 end
 
-local free = cap or stock
-if stock then
+local free = has_cap and cap or stock
+if has_stock then
     free = free - waiting_units - in_flight_units - ordered_units - dead_units
 else
     free = free - waiting_units
 end
 free = math.max(free, 0)
 
-local now = (opens_at or closes_at) and now_millis(ARGV[1]) -- nobody asks for the time of a sale without times
+local now = (has_opening or has_closing) and now_millis(ARGV[1]) -- nobody asks for the time of a sale without times
 local refusal = nil -- what everybody gets who is not in line
 if route == 1 then
     refusal = BYPASS
-elseif closed == 1 or (closes_at and now >= closes_at) then
+elseif closed == 1 or (has_closing and now >= closes_at) then
     refusal = CLOSED
-elseif opens_at and now < opens_at then
+elseif has_opening and now < opens_at then
     refusal = NOT_OPEN
 elseif admission_held == 1 then
     refusal = HELD
-end
-
-local units, buyers = {}, {}
-for i = 1, requests do
-    local entry = ARGV[FIXED_ARGS + i]
-    local wanted, rest = units_of(entry)
-    if not wanted or rest > #entry then
-        return corrupt('a request holds no entry')
-    end
-    units[i], buyers[i] = wanted, buyer_of(entry, rest)
 end
 
 local superseded = {}
 for request, seq in string.gmatch(ARGV[7], '(%d+) (%d+)') do
     superseded[tonumber(request)] = tonumber(seq)
 end
+local units, sized = {}, 0 -- one where there is no number
+for number in string.gmatch(ARGV[8], '%d+') do
+    sized = sized + 1
+    units[sized] = tonumber(number)
+end
 
-local call = redis.call
-local last, queued, queued_units = last_before, 0, 0
-local entries, queued_requests, results = {}, {}, {}
+-- A buyer's number in the bucket, in as few bytes as it needs.
+local SEQ = last_before + requests < 16777216 and '>I3' or '>I5'
+
+local last, queued_units = last_before, 0
+local others, queued_all = {}, true -- what became of those who were not queued
 for i = 1, requests do
-    local bucket, buyer, wanted = KEYS[FIXED_KEYS + i], buyers[i], units[i]
+    local bucket, buyer, wanted = KEYS[FIXED_KEYS + i], ARGV[FIXED_ARGS + i], units[i] or 1
     local result = refusal
     if not result then
         if wanted > unit_limit then
             result = UNIT_LIMIT
         elseif wanted > free or last >= MAX_SEQ then
             result = SOLD_OUT
-        elseif not superseded[i] and call('HSETNX', bucket, buyer, digits(last + 1)) == 1 then
+        elseif not superseded[i] and call('HSETNX', bucket, buyer, pack(SEQ, last + 1)) == 1 then
             result = 0
         end
     end
     if result ~= 0 then
-        local known = tonumber(call('HGET', bucket, buyer))
+        local known = call('HGET', bucket, buyer)
+        known = known and struct.unpack('>I' .. #known, known)
         if known and known ~= superseded[i] then
             result = known
         elseif not result then
-            call('HSET', bucket, buyer, digits(last + 1))
+            call('HSET', bucket, buyer, pack(SEQ, last + 1))
             result = 0
         end
     end
     if result == 0 then
         last = last + 1
         free = free - wanted
-        queued = queued + 1
         queued_units = queued_units + wanted
-        entries[queued] = ARGV[FIXED_ARGS + i]
-        queued_requests[queued] = i
+    else
+        others[i], queued_all = result, false
     end
-    results[i] = result
 end
 
 -- Appends to the log of a page. A full page is written anew: what Redis set aside for its growth is half its size.
@@ -134,21 +132,26 @@ local function log_buyers(key, hashes, is_full)
 end
 
 local length_before = last_before - cursor - (cancelled_tickets - cancelled_passed)
+local queued = last - last_before
 if queued > 0 then
-    -- Entries and hashes of the first segment and page, then of the next ones, where the batch reaches into them.
-    local fit = math.min(queued, (first_segment + 1) * SEGMENT - first + 1)
-    call('RPUSH', KEYS[2 + first_segment - segment], unpack(entries, 1, fit))
-    if fit < queued then
-        call('RPUSH', KEYS[3 + first_segment - segment], unpack(entries, fit + 1))
-    end
-
-    local hashes = ARGV[6]
-    if queued < requests then
+    local entries, at, hashes = ARGV, FIXED_ARGS + requests, ARGV[6] -- the first of the entries is behind `at`
+    if not queued_all then
         local parts = {}
-        for at, i in ipairs(queued_requests) do
-            parts[at] = string.sub(ARGV[6], 4 * i - 3, 4 * i)
+        entries, at = {}, 0
+        for i = 1, requests do
+            if not others[i] then
+                entries[#entries + 1] = ARGV[FIXED_ARGS + requests + i]
+                parts[#parts + 1] = string.sub(ARGV[6], 4 * i - 3, 4 * i)
+            end
         end
         hashes = table.concat(parts)
+    end
+
+    -- Entries and hashes of the first segment and page, then of the next ones, where the batch reaches into them.
+    local fit = math.min(queued, (first_segment + 1) * SEGMENT - first + 1)
+    call('RPUSH', KEYS[2 + first_segment - segment], unpack(entries, at + 1, at + fit))
+    if fit < queued then
+        call('RPUSH', KEYS[3 + first_segment - segment], unpack(entries, at + fit + 1, at + queued))
     end
     fit = (first_page + 1) * BUYERS_PER_PAGE - first + 1
     log_buyers(KEYS[4 + first_page - page], string.sub(hashes, 1, 4 * fit), fit <= queued)
@@ -156,9 +159,8 @@ if queued > 0 then
         log_buyers(KEYS[5 + first_page - page], string.sub(hashes, 4 * fit + 1), false)
     end
 
-    call('HSET', KEYS[1], 'last_seq', digits(last),
-        'admitted_tickets', digits(admitted_tickets + queued), 'admitted_units', digits(admitted_units + queued_units),
-        'waiting_tickets', digits(waiting_tickets + queued), 'waiting_units', digits(waiting_units + queued_units))
+    call('SETRANGE', KEYS[1], FIRST_CHANGED, pack('<ddddd', last, admitted_tickets + queued,
+        admitted_units + queued_units, waiting_tickets + queued, waiting_units + queued_units))
     if length_before == 0 then
         announce_work(ARGV[2])
     end
@@ -166,13 +168,13 @@ end
 
 local reply = {
     DONE, buckets, last, cursor, cancelled_tickets, epoch, measured_pace, durability,
-    stock and 1 or 0, refusal or (free == 0 and SOLD_OUT or 0), opens_at or 0, unit_limit,
+    has_stock and 1 or 0, refusal or (free == 0 and SOLD_OUT or 0), math.max(opens_at, 0), unit_limit,
     length_before + 1,
 }
-if queued < requests then
+if not queued_all then
     local size = #reply
     for i = 1, requests do
-        reply[size + i] = results[i]
+        reply[size + i] = others[i] or 0
     end
 end
 return reply

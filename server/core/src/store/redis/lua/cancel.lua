@@ -15,7 +15,7 @@
 
 local UNKNOWN, CANCELLED, ALREADY_CANCELLED, TOO_LATE = 0, 1, 2, 3
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -56,7 +56,7 @@ if next(cancelled) then
         redis.call('SETBIT', bitmap, bit_of(seq), 1)
     end
     count_cancelled(KEYS[2], by_segment)
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
     announce_if_reopened(sale, free_before, ARGV[1])
 end
 return reply

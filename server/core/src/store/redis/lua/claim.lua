@@ -17,7 +17,7 @@
 -- Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
 local MOST_PLACES_PASSED = 1024
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -141,7 +141,7 @@ if claims > 0 then
     count_claims(sale, now, claims)
 end
 if passed > 0 or claims > 0 then
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
     announce_if_reopened(sale, free_before, ARGV[2])
 end
 

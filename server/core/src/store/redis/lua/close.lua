@@ -11,7 +11,7 @@
 --! include snapshot
 --! include announce
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -22,7 +22,7 @@ if sale.closed ~= 1 then
     sale.expired_units = sale.waiting_units - sale.retrying_units
     sale.waiting_tickets = sale.retrying_tickets
     sale.waiting_units = sale.retrying_units
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
 end
 announce_admission(ARGV[2])
 if sale.retrying_tickets > 0 then

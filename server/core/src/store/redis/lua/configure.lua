@@ -19,18 +19,7 @@
 local WRITTEN, CONFLICT, CAP_BELOW_HELD, STOCK_BELOW_COMMITTED, CLOSED, BEING_DELETED = 0, 1, 2, 3, 4, 5
 local FIXED_ARGS = 4
 
--- Every field of a sale's hash. Redis looks for a field of a small hash from the front: what admit.lua reads comes first.
-local FIELDS = {
-    'epoch', 'buckets', 'closed', 'opens_at', 'closes_at', 'route', 'admission_held', 'unit_limit', 'cap', 'stock',
-    'durability', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'admitted_tickets',
-    'admitted_units', 'waiting_tickets', 'waiting_units', 'in_flight_units', 'ordered_units', 'dead_units',
-    'in_flight_tickets', 'ordered_tickets', 'dead_tickets', 'retrying_tickets', 'retrying_units', 'rejected_tickets',
-    'rejected_units', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
-    'version', 'created_at', 'fulfilment_held', 'max_attempts', 'lease', 'fence', 'pace', 'burst', 'tokens', 'tokens_at',
-    'window_start', 'window_claims',
-}
-
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 local now = now_millis(ARGV[1])
 local create = ARGV[3] == ''
 
@@ -52,12 +41,6 @@ if create then
     if redis.call('EXISTS', KEYS[2]) == 1 then
         return { DONE, BEING_DELETED }
     end
-    -- A sale of nothing, to be changed into the wanted one like any other. Its fields exist from now on.
-    stored = {}
-    for i, field in ipairs(FIELDS) do
-        stored[2 * i - 1], stored[2 * i] = field, ''
-    end
-    redis.call('HSET', KEYS[1], unpack(stored))
     sale = {
         epoch = now, version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
         buckets = tonumber(ARGV[4]), fence = 0, cancelled_passed = 0,
@@ -93,7 +76,7 @@ for _, field in ipairs(SETTINGS) do
     sale[field] = settings[field]
 end
 sale.version = sale.version + 1
-save_sale(KEYS[1], sale, stored)
+save_sale(KEYS[1], sale)
 announce_admission(ARGV[2])
 if sale.waiting_tickets > 0 then
     announce_work(ARGV[2])

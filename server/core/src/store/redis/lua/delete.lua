@@ -21,12 +21,11 @@ if sale.epoch then
     if busy > 0 then
         return { DONE, BUSY, busy }
     end
-    redis.call('HSET', KEYS[2],
-        'epoch', digits(sale.epoch), 'buckets', digits(sale.buckets), 'last_seq', digits(sale.last_seq))
+    redis.call('SET', KEYS[2], table.concat({ digits(sale.epoch), digits(sale.buckets), digits(sale.last_seq) }, ' '))
     redis.call('DEL', KEYS[1])
 end
-local tombstone = load_sale(KEYS[2])
-if not tombstone.epoch then
+local epoch, buckets, last_seq = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+) (%d+) (%d+)$')
+if not epoch then
     return { DONE, NOTHING_LEFT }
 end
-return { DONE, TO_SWEEP, tombstone.epoch, tombstone.buckets, tombstone.last_seq }
+return { DONE, TO_SWEEP, tonumber(epoch), tonumber(buckets), tonumber(last_seq) }

@@ -13,7 +13,7 @@
 
 local DISCARDED = 'discarded by an operator'
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -41,7 +41,7 @@ if #dead > 0 then
     end
     redis.call('HDEL', KEYS[2], unpack(over))
     bury(dead, KEYS[3], KEYS[4])
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
     announce_returned(sale, free_before, ARGV[1])
 end
 return reply

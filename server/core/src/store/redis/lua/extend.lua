@@ -7,14 +7,14 @@
 --       {DONE, for each lease: 1 extended · 0 lost}
 
 --! include codes
---! include numbers
+--! include sale
 --! include clock
 --! include record
 
 local FIXED_ARGS = 1
 
-local epoch, lease = load_numbers(KEYS[1], 'epoch', 'lease')
-if not epoch then
+local sale = load_sale(KEYS[1])
+if not sale.epoch then
     return { NO_SALE }
 end
 local extensions = (#ARGV - FIXED_ARGS) / 2
@@ -27,7 +27,7 @@ for i = 1, extensions do
     seqs[i] = ARGV[FIXED_ARGS + 2 * i - 1]
 end
 local reply, leases = { DONE }, {}
-local deadline = digits(now_millis(ARGV[1]) + lease)
+local deadline = digits(now_millis(ARGV[1]) + sale.lease)
 for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
     local state, fence = decode_record(record or '')
     local held = state == 'P' and fence == tonumber(ARGV[FIXED_ARGS + 2 * i])

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Tells where tickets stand. Costs one command where all of them wait and nobody cancelled.
+-- Tells where tickets stand. Makes one command where all of them wait and nobody cancelled.
 --
 -- KEYS  1 sale · 2 claimed · 3 cancels · 4 reasons · then, if ARGV 1 says so, the bitmap of cancelled numbers of each
 --       ticket's segment · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
@@ -11,7 +11,6 @@
 --       4, order id: released · 5 cancelled · 6, reason: rejected · 7 expired · 8, reason: dead
 
 --! include codes
---! include numbers
 --! include digits
 --! include line
 --! include cancels
@@ -21,11 +20,13 @@
 local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8
 local FIXED_KEYS, FIXED_ARGS = 4, 2
 
-local epoch, buckets, closed, measured_pace, last, cursor, cancelled_tickets, cancelled_passed = load_numbers(KEYS[1],
-    'epoch', 'buckets', 'closed', 'measured_pace', 'last_seq', 'cursor', 'cancelled_tickets', 'cancelled_passed')
-if not epoch then
+-- The first numbers of the sale, in the order of include/sale.lua.
+local stored = redis.call('GETRANGE', KEYS[1], 0, 63)
+if stored == '' then
     return { NO_SALE }
 end
+local epoch, buckets, closed, measured_pace, cursor, cancelled_tickets, cancelled_passed, last =
+    struct.unpack('<dddddddd', stored)
 
 local bitmaps_named, cursor_guessed = ARGV[1] == '1', tonumber(ARGV[2])
 local tickets = #ARGV - FIXED_ARGS

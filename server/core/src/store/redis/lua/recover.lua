@@ -14,7 +14,7 @@
 
 local NO_ANSWER = 'the lease ended without an answer'
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -43,7 +43,7 @@ if #ended > 0 then
         end
     end
     write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
 end
 
 local reply = { DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, reclaimed, dead }

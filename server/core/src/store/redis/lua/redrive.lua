@@ -11,7 +11,7 @@
 --! include dead
 --! include announce
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -43,7 +43,7 @@ if #dead > 0 then
     redis.call('HSET', KEYS[2], unpack(records))
     redis.call('ZADD', KEYS[3], unpack(retries))
     bury(dead, KEYS[4], KEYS[5])
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
     announce_work(ARGV[2])
 end
 return reply

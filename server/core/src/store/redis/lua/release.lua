@@ -17,7 +17,7 @@ local UNKNOWN, RELEASED, ALREADY_RELEASED = 0, -1, -2
 local CANCELLED, REJECTED, EXPIRED = 5, 6, 7
 local IN_WORK = { W = 1, P = 2, D = 8 }
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -60,7 +60,7 @@ if next(released) then
     for word, outcome in pairs(released) do
         redis.call('HSET', outcome[1], word, outcome[2])
     end
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
     announce_returned(sale, free_before, ARGV[1])
 end
 return reply

@@ -17,7 +17,7 @@
 local STALE, WAITING, ORDERED, REJECTED, DEAD = 0, 1, 3, 6, 8
 local FIXED_KEYS, FIXED_ARGS = 6, 2
 
-local sale, stored = load_sale(KEYS[1])
+local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
@@ -81,7 +81,7 @@ if next(settled) then
     write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
     move(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
     move(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
-    save_sale(KEYS[1], sale, stored)
+    save_sale(KEYS[1], sale)
     if rejected_tickets > 0 then
         announce_returned(sale, free_before, ARGV[2])
     end

@@ -7,9 +7,8 @@
 -- Reply {DONE, 1 removed · 0 the tombstone is not there any more}
 
 --! include codes
---! include numbers
 
-if load_numbers(KEYS[1], 'epoch') ~= tonumber(ARGV[1]) then
+if string.match(redis.call('GET', KEYS[1]) or '', '^%d+') ~= ARGV[1] then
     return { DONE, 0 }
 end
 redis.call('UNLINK', unpack(KEYS, 2))

@@ -40,7 +40,7 @@ local function write_all(command, key, words)
     end
 end
 
--- Writes the changes to all but the sale's hash, and counts them in the ledger. `keys` names claimed, leases, retries,
+-- Writes the changes to all but the sale itself, and counts them in the ledger. `keys` names claimed, leases, retries,
 -- dead and reasons.
 local function write_changes(sale, changes, keys)
     write_all('HSET', keys.claimed, changes.records)

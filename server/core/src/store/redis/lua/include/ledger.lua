@@ -1,6 +1,6 @@
 --! include sale
 
--- The ledger in the sale's hash: tickets and units of each part.
+-- The ledger: tickets and units of each part of the sale.
 
 -- Adds to a part; what is taken away is negative.
 local function add_to(sale, part, tickets, units)

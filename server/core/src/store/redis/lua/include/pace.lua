@@ -1,4 +1,4 @@
--- The token bucket in the sale's hash. Its level is in millionths of tickets: milliseconds times thousandths of tickets
+-- The token bucket of the sale. Its level is in millionths of tickets: milliseconds times thousandths of tickets
 -- per second. An hour's filling at the fastest pace stays below 2^53, where numbers stop being exact.
 local TICKET = 1000000
 local LONGEST_FILL = 3600000

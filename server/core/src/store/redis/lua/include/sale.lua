@@ -1,27 +1,38 @@
 --! include digits
 
--- The sale's hash as a table of numbers, and as it is stored. Absent settings are stored as empty texts and are nil here;
--- a sale that does not exist has no epoch.
-local function load_sale(key)
-    local sale, stored = {}, redis.call('HGETALL', key)
-    for i = 1, #stored, 2 do
-        sale[stored[i]] = tonumber(stored[i + 1])
-    end
-    return sale, stored
-end
+-- A sale's settings, counters and ledger are one string of numbers, 8 bytes each: one command reads or writes them all, a
+-- fifth of what it costs to read as many fields of a hash. -1 stands for an absent setting. What look_up.lua and admit.lua
+-- read comes first, so that they read no more.
+local FIELDS = {
+    'epoch', 'buckets', 'closed', 'measured_pace', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'last_seq',
+    'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units',
+    'opens_at', 'closes_at', 'route', 'admission_held', 'unit_limit', 'cap', 'stock', 'durability',
+    'in_flight_units', 'ordered_units', 'dead_units',
+    'in_flight_tickets', 'ordered_tickets', 'dead_tickets', 'retrying_tickets', 'retrying_units', 'rejected_tickets',
+    'rejected_units', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
+    'version', 'created_at', 'fulfilment_held', 'max_attempts', 'lease', 'fence', 'pace', 'burst', 'tokens', 'tokens_at',
+    'window_start', 'window_claims',
+}
+local FORMAT = '<' .. string.rep('d', #FIELDS)
 
--- Writes what has changed since the sale was loaded. Every field there is has been stored at the sale's creation.
-local function save_sale(key, sale, stored)
-    local words, size = {}, 0
-    for i = 1, #stored, 2 do
-        local field = stored[i]
-        local value = sale[field]
-        if value ~= tonumber(stored[i + 1]) then
-            words[size + 1], words[size + 2] = field, value and digits(value) or ''
-            size = size + 2
+-- The sale as a table of numbers, nil for what is absent; a sale that does not exist has no epoch.
+local function load_sale(key)
+    local sale, stored = {}, redis.call('GET', key)
+    if stored then
+        local values = { struct.unpack(FORMAT, stored) }
+        for i, field in ipairs(FIELDS) do
+            if values[i] >= 0 then
+                sale[field] = values[i]
+            end
         end
     end
-    if size > 0 then
-        redis.call('HSET', key, unpack(words))
+    return sale
+end
+
+local function save_sale(key, sale)
+    local values = {}
+    for i, field in ipairs(FIELDS) do
+        values[i] = sale[field] or -1
     end
+    redis.call('SET', key, struct.pack(FORMAT, unpack(values)))
 end
