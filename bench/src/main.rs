@@ -9,6 +9,7 @@ mod fill;
 mod fulfil;
 mod nats;
 mod one_script;
+mod pool;
 
 use clap::{Parser, Subcommand};
 
@@ -32,6 +33,8 @@ enum Command {
     Fulfil(fulfil::Arguments),
     /// Driver: publishes to a capped JetStream stream and waits for the acknowledgements.
     Nats(nats::Arguments),
+    /// Driver: sends batches to a script by one connection for all, or by connections from a pool.
+    Pool(pool::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -41,5 +44,6 @@ fn main() -> anyhow::Result<()> {
         Command::Fill(arguments) => fill::run(&arguments),
         Command::Fulfil(arguments) => fulfil::run(&arguments),
         Command::Nats(arguments) => nats::run(&arguments),
+        Command::Pool(arguments) => pool::run(&arguments),
     }
 }

@@ -1,0 +1,59 @@
+"""How a batch gets its connection to Redis: one for all, one from a pool, or one that is kept."""
+
+import json
+
+from .. import processes
+from ..load import ENDS_WITHIN
+from ..measure import interleaved, ratio
+from ..report import Report
+from ..tables import Table, number, span
+
+TITLE = "A connection for a batch"
+EXECUTABLES = ("inrush-bench",)
+FORMS = {
+    "full": {"rounds": 3, "batches": {1: 100_000, 16: 80_000, 256: 12_000}},
+    "quick": {"rounds": 1, "batches": {16: 30_000}},
+}
+WORKERS = 8
+WAYS = {
+    "shared": "one multiplexed connection for all",
+    "kept": "one for each worker, kept",
+    "pool": "one from deadpool-redis for each batch",
+}
+
+
+def run(rig, form):
+    redis = rig.redis()
+
+    def send(way, size, batches):
+        words = ["pool", "--store", redis.url, "--way", way, "--workers", WORKERS, "--batch", size, "--batches", batches]
+        before = redis.cpu()
+        ran = processes.run([rig.executable("inrush-bench"), *words], ENDS_WITHIN)
+        done = json.loads(ran.output)
+        return {
+            "rate": done["batches"] / done["seconds"],
+            "caller_us": ran.cpu * 1e6 / done["batches"],
+            "redis_us": (redis.cpu() - before) * 1e6 / done["batches"],
+        }
+
+    tables, data = [], {}
+    for size, batches in form.batches.items():
+        ways = {way: lambda way=way, size=size, batches=batches: send(way, size, batches) for way in WAYS}
+        taken = interleaved(form.rounds, ways, rig.tell)
+        rows = [
+            [WAYS[way], number(each["rate"].median), number(ratio(each["rate"], taken["shared"]["rate"]).median)]
+            + [span(each["caller_us"]), span(each["redis_us"])]
+            for way, each in taken.items()
+        ]
+        columns = (f"{size} buyers a batch", "batches/s", "against one for all", "caller, µs a batch", "Redis, µs a batch")
+        tables.append(Table(columns, rows))
+        data[size] = {way: {key: spread.as_data() for key, spread in each.items()} for way, each in taken.items()}
+    return Report(
+        text=(
+            f"{WORKERS} workers on one thread, each with one batch on its way at a time, to a script that does nothing: what is"
+            " measured is the way there. A pool lends a connection to one borrower, and pings it before: a second round trip"
+            " for every batch. A front has one multiplexed connection on each core, whose batchers share it."
+        ),
+        tables=tables,
+        data=data,
+    )
