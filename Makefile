@@ -40,6 +40,10 @@ test-tools: ## Install what tests need and this machine lacks
 bench: ## Measure everything beside its peers, into docs/benchmarks
 	tools/bench $(if $(ONLY),--only $(ONLY))
 
+.PHONY: bench-quick
+bench-quick: ## Compare the costs of hot paths with the committed ones
+	tools/bench --check
+
 .PHONY: lint
 lint: lint-rust lint-proto lint-lua ## Check format, lints, documentation, protocol and scripts
 

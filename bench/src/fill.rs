@@ -22,9 +22,6 @@ use inrush_proto::v1::PollStatusRequest;
 use prost::Message as _;
 use tokio::runtime::Builder;
 
-/// Batches on their way to Redis at once: enough to keep it busy.
-const BATCHES_IN_FLIGHT: usize = 8;
-
 /// Apart from all other numbers below 2⁶⁴ by this many, and still every one once: buyers who follow each other in line
 /// do not have names that do.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -46,6 +43,12 @@ pub(crate) struct Arguments {
     /// Bytes of payload of each buyer.
     #[arg(long, default_value_t = 0)]
     payload: usize,
+    /// Tickets in one batch, at most 256.
+    #[arg(long, default_value_t = MAX_BATCH)]
+    batch: usize,
+    /// Batches on their way to Redis at once. More fill faster; with one, what a batch costs Redis can be measured.
+    #[arg(long, default_value_t = 8)]
+    batches_in_flight: usize,
     #[command(flatten)]
     polls: Polls,
 }
@@ -86,10 +89,10 @@ async fn fill(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn admit(store: &Arc<RedisStore>, arguments: &Arguments) -> anyhow::Result<()> {
-    let batch = u64::try_from(MAX_BATCH)?;
+    let batch = u64::try_from(arguments.batch)?.max(1);
     let starts = (0..arguments.tickets.div_ceil(batch)).map(|number| number * batch);
     stream::iter(starts.map(anyhow::Ok))
-        .try_for_each_concurrent(BATCHES_IN_FLIGHT, |start| async move {
+        .try_for_each_concurrent(arguments.batches_in_flight, |start| async move {
             let buyers = start..(start + batch).min(arguments.tickets);
             let requests =
                 buyers.map(|buyer| request(buyer, arguments.payload)).collect::<Result<Vec<_>, _>>()?;
@@ -99,7 +102,7 @@ async fn admit(store: &Arc<RedisStore>, arguments: &Arguments) -> anyhow::Result
         .await
 }
 
-fn request(buyer: u64, payload: usize) -> anyhow::Result<AdmitRequest> {
+pub(crate) fn request(buyer: u64, payload: usize) -> anyhow::Result<AdmitRequest> {
     let buyer = format!("{:016x}", buyer.wrapping_mul(SPREAD)).parse()?;
     let entry = Entry { buyer, units: 1, payload: vec![b'x'; payload], trace: Vec::new() };
     Ok(AdmitRequest { entry, supersedes: None })

@@ -6,6 +6,7 @@
 mod announce;
 mod echo;
 mod fill;
+mod floor;
 mod fulfil;
 mod nats;
 mod one_script;
@@ -29,6 +30,8 @@ enum Command {
     OneScript(one_script::Arguments),
     /// Driver: creates a sale and fills its line.
     Fill(fill::Arguments),
+    /// Driver: runs a script that only reads its arguments.
+    Floor(floor::Arguments),
     /// Driver: has an order system that does nothing order a whole line.
     Fulfil(fulfil::Arguments),
     /// Driver: publishes to a capped JetStream stream and waits for the acknowledgements.
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Echo(arguments) => echo::run(&arguments),
         Command::OneScript(arguments) => one_script::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
+        Command::Floor(arguments) => floor::run(&arguments),
         Command::Fulfil(arguments) => fulfil::run(&arguments),
         Command::Nats(arguments) => nats::run(&arguments),
         Command::Pool(arguments) => pool::run(&arguments),

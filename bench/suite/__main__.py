@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import report, scenario
+from . import check, report, scenario
 from .build import Executables
 from .places import RESULTS, ROOT
 from .problem import Problem
@@ -20,8 +20,11 @@ def main():
         if arguments.list:
             for each in scenario.chosen(arguments.only):
                 print(f"{each.name:<16} {each.title}")
-            return 0
-        return _run(arguments)
+        elif arguments.check:
+            _check(arguments)
+        else:
+            _run(arguments)
+        return 0
     except Problem as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1
@@ -33,6 +36,8 @@ def main():
 def _arguments():
     parser = argparse.ArgumentParser(prog="tools/bench", description="Measures Inrush beside its baselines and peers.")
     parser.add_argument("--only", type=_words, default=[], metavar="NAMES", help="these scenarios, with commas between")
+    parser.add_argument("--check", action="store_true", help="compare the ratios of hot paths with those committed")
+    parser.add_argument("--accept", action="store_true", help="with --check: make what is found the committed ratios")
     parser.add_argument("--quick", action="store_true", help="the short form, for trying: seconds instead of minutes")
     parser.add_argument("--rounds", type=_count, help="rounds of each measurement, instead of the form's own")
     parser.add_argument("--list", action="store_true", help="list the scenarios and do nothing")
@@ -42,7 +47,10 @@ def _arguments():
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where results go (docs/benchmarks; with --quick target/bench)"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.accept and not arguments.check:
+        parser.error("--accept belongs to --check")
+    return arguments
 
 
 def _words(text):
@@ -61,6 +69,15 @@ def _folder(text):
     if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is no folder")
     return folder
+
+
+def _check(arguments):
+    started = time.monotonic()
+    executables = Executables(arguments.executables, _tell)
+    executables.prepare(check.EXECUTABLES)
+    with Rig(executables, _tell) as rig:
+        check.run(rig, arguments.rounds, arguments.accept)
+    _tell(f"done in {time.monotonic() - started:.0f} s, with building")
 
 
 def _run(arguments):
@@ -87,7 +104,6 @@ def _run(arguments):
         _tell(f"{each.name}: done in {time.monotonic() - started:.0f} s; see {out / each.name}.md")
     if failed:
         raise Problem(f"these failed: {', '.join(failed)}")
-    return 0
 
 
 def _tell(text):

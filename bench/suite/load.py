@@ -15,7 +15,8 @@ EMPTY = "grpc.health.v1.Health/Check"
 ENQUEUE = "inrush.v1.QueueService/Enqueue"
 POLL_STATUS = "inrush.v1.QueueService/PollStatus"
 
-IN_FLIGHT = 200
+# Enough that batches form as they do in a rush: each core has one batch under way and the next one waiting.
+IN_FLIGHT = 512
 # Enough that a server with a listener on each core gets about as many on each; two could both end on one.
 CONNECTIONS = 16
 ENDS_WITHIN = 300

@@ -86,7 +86,7 @@ class Redis:
         return int(self.info("memory")["used_memory"])
 
     def commands(self):
-        """How many commands it ran so far, without those of the suite itself and those within scripts."""
+        """How many commands it ran so far by their names, without those of the suite itself."""
         calls = {}
         for name, value in self.info("commandstats").items():
             calls[name.removeprefix("cmdstat_")] = int(value.split(",")[0].removeprefix("calls="))

@@ -39,17 +39,16 @@ def nats_server():
 
 @functools.cache
 def node_driver(name):
-    """The command that runs bench/node/NAME.mjs, with the packages that bench/node/package-lock.json pins."""
+    """The command that runs bench/node/NAME.mjs, with the packages that bench/node/package.json names."""
     node, npm = _program("node", "nodejs"), _program("npm", "npm")
-    NODE.mkdir(parents=True, exist_ok=True)
-    stale = False
-    for file in ("package.json", "package-lock.json"):
-        wanted = (BENCH / "node" / file).read_bytes()
-        if not (NODE / file).exists() or (NODE / file).read_bytes() != wanted:
-            (NODE / file).write_bytes(wanted)
-            stale = True
-    if stale or not (NODE / "node_modules").exists():
-        _install([npm, "ci", "--prefix", NODE, "--no-audit", "--no-fund", "--ignore-scripts"], "packages from npm")
+    wanted, installed = BENCH / "node" / "package.json", NODE / "installed.json"
+    if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+        NODE.mkdir(parents=True, exist_ok=True)
+        shutil.copy(wanted, NODE / "package.json")
+        flags = ["--omit=optional", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
+        _install([npm, "install", "--prefix", NODE, *flags], "packages from npm")
+        # Last, so that a failed installation is tried again.
+        shutil.copy(wanted, installed)
     shutil.copy(BENCH / "node" / f"{name}.mjs", NODE)
     return [node, NODE / f"{name}.mjs"]
 
@@ -79,4 +78,4 @@ def _install(command, what):
     except subprocess.TimeoutExpired as error:
         raise Problem(f"{what} could not be installed within {INSTALLED_WITHIN} s") from error
     if done.returncode != 0:
-        raise Problem(f"{what} could not be installed:\n{(done.stdout + done.stderr)[-1500:].strip()}")
+        raise Problem(f"{what} could not be installed:\n{(done.stdout + done.stderr)[:1500].strip()}")

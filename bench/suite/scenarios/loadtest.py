@@ -1,5 +1,6 @@
 """The load tool beside h2load and k6, against stock tonic."""
 
+import os
 import re
 import tempfile
 
@@ -15,6 +16,8 @@ FORMS = {
     "full": {"rounds": 7, "calls": 500_000, "memory_calls": (1_000_000, 10_000_000)},
     "quick": {"rounds": 2, "calls": 100_000, "memory_calls": ()},
 }
+# As few connections as keep all cores busy, which is where h2load costs least.
+HOW = {"in_flight": 200, "connections": os.cpu_count()}
 # k6 makes a seventh of the calls in the same time.
 K6_SHARE = 10
 K6_SCRIPT = """
@@ -33,13 +36,14 @@ def run(rig, form):
     echo = rig.echo()
     peers = _peers(rig, echo, form)
     taken = interleaved(form.rounds, peers, rig.tell)
-    memory = {calls: rig.call(echo, load.EMPTY, calls).memory for calls in form.memory_calls}
+    memory = {calls: rig.call(echo, load.EMPTY, calls, **HOW).memory for calls in form.memory_calls}
     data = {name: {key: each.as_data() for key, each in figures.items()} for name, figures in taken.items()}
     return Report(
         text=(
             f"Unary calls without content (`{load.EMPTY}`) to stock tonic on its multi-threaded runtime;"
-            f" {load.IN_FLIGHT} calls in flight on {load.CONNECTIONS} connections (k6: one for each of its"
-            f" {load.IN_FLIGHT} users); medians of {form.rounds} interleaved rounds, and from where to where they went."
+            f" {HOW['in_flight']} calls in flight on {HOW['connections']} connections (k6: one for each of its"
+            f" {HOW['in_flight']} users); medians of {form.rounds} interleaved rounds, and from where to where they"
+            " went."
         ),
         tables=_tables(taken, memory),
         data={"tools": data, "memory": memory},
@@ -47,10 +51,10 @@ def run(rig, form):
 
 
 def _peers(rig, echo, form):
-    peers = {"inrush-loadtest": lambda: _figures(rig.call(echo, load.EMPTY, form.calls))}
+    peers = {"inrush-loadtest": lambda: _figures(rig.call(echo, load.EMPTY, form.calls, **HOW))}
     few = max(form.calls // K6_SHARE, 1)
     others = {
-        "h2load": (tools.h2load, lambda: _figures(rig.h2load(echo, load.EMPTY, form.calls))),
+        "h2load": (tools.h2load, lambda: _figures(rig.h2load(echo, load.EMPTY, form.calls, **HOW))),
         "k6": (tools.k6, lambda: _k6(echo.address, few)),
     }
     for name, (available, measure) in others.items():
@@ -68,7 +72,7 @@ def _figures(calls):
 
 def _k6(address, calls):
     with tempfile.NamedTemporaryFile("w", suffix=".js") as script:
-        script.write(K6_SCRIPT.format(in_flight=load.IN_FLIGHT, calls=calls, address=address, method=load.EMPTY))
+        script.write(K6_SCRIPT.format(in_flight=HOW["in_flight"], calls=calls, address=address, method=load.EMPTY))
         script.flush()
         command = [tools.k6(), "run", "--quiet", "--no-usage-report", script.name]
         ran = processes.run(command, load.ENDS_WITHIN)

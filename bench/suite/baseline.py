@@ -1,0 +1,88 @@
+"""The ratios that `make bench-quick` watches: what they are, what they were, and whether one is worse."""
+
+import json
+from dataclasses import dataclass
+
+from .places import RESULTS
+from .problem import Problem
+from .tables import Table, number
+
+COMMITTED = RESULTS / "baseline.json"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A cost in units of another that was measured in the same round: less is better.
+
+    `tolerance` is the share by which it may exceed the committed one.
+    """
+
+    name: str
+    what: str
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One ratio beside what it was."""
+
+    watched: Watched
+    now: float
+    then: float
+
+    @property
+    def change(self):
+        return self.now / self.then - 1
+
+    @property
+    def worse(self):
+        return self.change > self.watched.tolerance
+
+    @property
+    def better(self):
+        return self.change < -self.watched.tolerance
+
+    @property
+    def word(self):
+        return "WORSE" if self.worse else "better" if self.better else "same"
+
+
+def compare(watched, now, then):
+    """A Verdict for each; `now` and `then` are numbers by name."""
+    unknown = [each.name for each in watched if each.name not in then]
+    if unknown:
+        raise Problem(f"{COMMITTED} has no {', '.join(unknown)}: accept new ones with `tools/bench --check --accept`")
+    return [Verdict(each, now[each.name], then[each.name]) for each in watched]
+
+
+def table(verdicts):
+    """For people."""
+    rows = [
+        [
+            verdict.watched.what,
+            number(verdict.now),
+            number(verdict.then),
+            f"{verdict.change:+.1%}",
+            f"+{verdict.watched.tolerance:.0%}",
+            verdict.word,
+        ]
+        for verdict in verdicts
+    ]
+    return Table(("ratio", "now", "committed", "change", "tolerated", ""), rows)
+
+
+def read(path=COMMITTED):
+    """The committed ratios by name."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["ratios"]
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: make it with `tools/bench --check --accept`") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{path} cannot be read: {error!r}") from error
+
+
+def write(ratios, machine, path=COMMITTED):
+    """Accepts ratios."""
+    data = {"machine": machine, "ratios": {name: round(ratio, 4) for name, ratio in ratios.items()}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

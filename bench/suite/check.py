@@ -1,0 +1,77 @@
+"""`make bench-quick`: have the costs of the hot paths grown? Measured as ratios, in under three minutes."""
+
+from . import baseline, report, subjects
+from .baseline import Watched
+from .measure import interleaved, ratio
+from .problem import Problem
+
+EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
+ROUNDS = 7
+CALLS = 150_000
+TICKETS = 150_000
+WAITING = 100_000
+BATCH = 256
+
+# Each is a cost, then the baseline in whose unit it is measured: what changes with the machine falls out of the ratio.
+RATIOS = {
+    "enqueue_front": (("enqueue", "server_us"), ("empty", "server_us")),
+    "enqueue_redis": (("enqueue", "redis_us"), ("empty", "server_us")),
+    "refusal_front": (("refused", "server_us"), ("empty", "server_us")),
+    "poll_front": (("poll", "server_us"), ("empty", "server_us")),
+    "poll_redis": (("poll", "redis_us"), ("empty", "server_us")),
+    "admit_redis": (("admit", "redis_us"), ("floor", "redis_us")),
+    "fulfil_server": (("fulfil", "server_us"), ("empty", "server_us")),
+    "fulfil_redis": (("fulfil", "redis_us"), ("empty", "server_us")),
+    "load_tool": (("empty", "load_us"), ("empty", "server_us")),
+}
+WATCHED = (
+    Watched("enqueue_front", "Enqueue: front against an empty call", 0.1),
+    Watched("enqueue_redis", "Enqueue: Redis against an empty call", 0.1),
+    Watched("refusal_front", "refusal: front against an empty call", 0.1),
+    Watched("poll_front", "PollStatus: front against an empty call", 0.1),
+    Watched("poll_redis", "PollStatus: Redis against an empty call", 0.1),
+    Watched("admit_redis", "admission: Redis against a script that does nothing", 0.1),
+    Watched("fulfil_server", "claim to settle: fulfilment against an empty call", 0.1),
+    Watched("fulfil_redis", "claim to settle: Redis against an empty call", 0.1),
+    Watched("load_tool", "load tool against the server that it calls", 0.1),
+    Watched("bytes_per_ticket", "bytes per waiting ticket", 0.02),
+)
+
+
+def run(rig, rounds=None, accept=False):
+    """Measures, prints and compares; whether nothing is worse. `accept` makes what was found the committed ratios."""
+    ratios = _measure(rig, rounds or ROUNDS)
+    if accept:
+        baseline.write(ratios, report.machine())
+        rig.tell(f"accepted, into {baseline.COMMITTED}")
+    verdicts = baseline.compare(WATCHED, ratios, baseline.read())
+    print(baseline.table(verdicts).markdown(), flush=True)
+    worse = [verdict.watched.what for verdict in verdicts if verdict.worse]
+    if worse:
+        raise Problem(
+            f"worse than committed: {'; '.join(worse)}. Run it again to be sure; if the price is worth it,"
+            " accept it with `tools/bench --check --accept`, and say why in the commit"
+        )
+    if any(verdict.better for verdict in verdicts):
+        rig.tell("some are better than committed: `tools/bench --check --accept` keeps it so")
+
+
+def _measure(rig, rounds):
+    taken = interleaved(
+        rounds,
+        {
+            "empty": subjects.empty(rig, CALLS),
+            "enqueue": subjects.enqueue(rig, CALLS),
+            "refused": subjects.refused(rig, CALLS),
+            "poll": subjects.poll(rig, CALLS, WAITING),
+            "admit": subjects.admit(rig, TICKETS, BATCH),
+            "floor": subjects.floor(rig, TICKETS * 3, BATCH),
+            "fulfil": subjects.fulfil(rig, TICKETS),
+        },
+        rig.tell,
+    )
+    found = {
+        name: ratio(taken[cost][figure], taken[unit][its]).median
+        for name, ((cost, figure), (unit, its)) in RATIOS.items()
+    }
+    return {**found, "bytes_per_ticket": taken["admit"]["bytes"].median}

@@ -1,0 +1,214 @@
+"""Every budget of the design, with the figure that this run found."""
+
+import json
+from dataclasses import dataclass
+
+from .. import load, subjects
+from ..measure import Spread, interleaved, ratio
+from ..report import Report
+from ..tables import Table, number, span
+
+TITLE = "The budgets"
+EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
+FORMS = {
+    "full": {
+        "rounds": 7,
+        "calls": 500_000,
+        "tickets": 1_000_000,
+        "ordered": 400_000,
+        "short_line": 10_000,
+        "long_line": 10_000_000,
+        "compare": (),
+    },
+    "quick": {
+        "rounds": 1,
+        "calls": 100_000,
+        "tickets": 200_000,
+        "ordered": 100_000,
+        "short_line": 10_000,
+        "long_line": 1_000_000,
+        "compare": ("--quick",),
+    },
+}
+
+TEXT = """
+What the design promises, and what this run found: medians of interleaved rounds, and from where to where they went. Rates
+and processor time of calls are of {calls:,} calls a round, {in_flight} in flight on {connections} connections, by
+`inrush-loadtest`; the front runs with its defaults: signed tickets, exact positions, telemetry. Ratios compare what was
+measured in the same round. A shared machine is not always equally fast: for budgets in time, *at the pace of then* is what
+would have been found if the baseline beside it had cost what it cost when the budget was set.
+"""
+
+# What the baselines cost when the budgets were set, in microseconds.
+EMPTY_CALL_THEN = 9.7
+FLOOR_THEN = {256: 0.35, 16: 0.93}
+H2LOAD_THEN = 2.8
+# A front that is busy refusing looks at the sale every 100 ms, which is no command for a refusal.
+NO_COMMAND = 0.001
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the machine is: what a baseline costs in this run, and what it cost when the budgets were set."""
+
+    now: float
+    then: float
+
+    def slower(self):
+        return self.now / self.then
+
+
+@dataclass(frozen=True)
+class Row:
+    """One budget: what is bounded, beside what, by how much, and what was found."""
+
+    what: str
+    found: Spread
+    budget: float
+    # Whether more is better.
+    at_least: bool
+    beside: str = ""
+    # For budgets in time: ratios and bytes do not depend on the machine.
+    pace: Pace | None = None
+
+    def met(self, found):
+        return found >= self.budget if self.at_least else found <= self.budget
+
+    def scaled(self):
+        """What would have been found on the machine for which the budget was set, by the pace of the baseline."""
+        if self.pace is None:
+            return None
+        slower = self.pace.slower()
+        return self.found.median * slower if self.at_least else self.found.median / slower
+
+    def cells(self):
+        bound = f"{'≥' if self.at_least else '≤'} {number(self.budget)}"
+        verdict = _verdict(self.met(self.found.median))
+        scaled = self.scaled()
+        at_pace = "–" if scaled is None else f"{number(scaled)}: {_verdict(self.met(scaled))}"
+        return [self.what, span(self.found), bound, verdict, at_pace, self.beside]
+
+    def as_data(self):
+        bound = "at least" if self.at_least else "at most"
+        met = self.met(self.found.median)
+        found = self.found.as_data()
+        return {"what": self.what, bound: self.budget, "met": met, "scaled": self.scaled(), "found": found}
+
+
+def _verdict(met):
+    return "met" if met else "**missed**"
+
+
+def run(rig, form):
+    parts = [_calls, _store, _polls, _fulfilment, _load_tool, _rush]
+    rows, data = [], {}
+    for part in parts:
+        # Each part has the machine for itself: servers of the one before are gone.
+        with rig.part() as own:
+            taken, its_rows = part(own, form)
+            data[part.__name__.strip("_")] = subjects.as_data(taken)
+            rows += its_rows
+    columns = ("what", "found", "budget", "", "at the pace of then", "beside, in this run")
+    return Report(
+        text=TEXT.format(calls=form.calls, in_flight=load.IN_FLIGHT, connections=load.CONNECTIONS),
+        tables=[Table(columns, [row.cells() for row in rows])],
+        data={"rows": [row.as_data() for row in rows], "measured": data},
+    )
+
+
+def _calls(rig, form):
+    measurements = {
+        "empty": subjects.empty(rig, form.calls),
+        "enqueue": subjects.enqueue(rig, form.calls),
+        "refused": subjects.refused(rig, form.calls),
+    }
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    empty, enqueue, refused = (taken[name] for name in measurements)
+
+    def beside(figures):
+        costs = f"{number(figures['server_us'].median)} µs beside {number(empty['server_us'].median)} µs of server"
+        return f"{number(figures['rate'].median)}/s beside {number(empty['rate'].median)}/s; {costs}"
+
+    within = f"{number(refused['commands_in_scripts'].median)} more within scripts"
+    rate = "rate against an empty call on stock multi-thread tonic"
+    return taken, [
+        Row(f"Enqueue through Redis: {rate}", ratio(enqueue["rate"], empty["rate"]), 1.0, True, beside(enqueue)),
+        Row(f"refusal once sold out: {rate}", ratio(refused["rate"], empty["rate"]), 1.2, True, beside(refused)),
+        Row("Redis commands for each refusal", refused["redis_commands"], NO_COMMAND, False, within),
+    ]
+
+
+def _store(rig, form):
+    batches = (256, 16)
+    measurements = {f"admit {batch}": subjects.admit(rig, form.tickets, batch) for batch in batches}
+    measurements |= {f"floor {batch}": subjects.floor(rig, form.tickets, batch) for batch in batches}
+    rounds = max(form.rounds // 2, 1)
+    taken = interleaved(rounds, measurements, rig.tell)
+    bounds = {256: 2.2, 16: 3.2}
+    rows = []
+    for batch, bound in bounds.items():
+        floor = taken[f"floor {batch}"]["redis_us"].median
+        beside = f"{number(floor)} µs for a script that only reads its arguments; then {FLOOR_THEN[batch]} µs"
+        found = taken[f"admit {batch}"]["redis_us"]
+        pace = Pace(floor, FLOOR_THEN[batch])
+        rows.append(Row(f"Redis per Enqueue, batches of {batch}, µs", found, bound, False, beside, pace))
+    rows.append(Row("bytes per waiting ticket", taken["admit 256"]["bytes"], 48, False, f"{form.tickets:,} waiting"))
+    return taken, rows
+
+
+def _polls(rig, form):
+    lines = {"short": form.short_line, "long": form.long_line}
+    measurements = {name: subjects.poll(rig, form.calls, waiting) for name, waiting in lines.items()}
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    costs = {
+        name: Spread(tuple(a + b for a, b in zip(each["server_us"].values, each["redis_us"].values, strict=True)))
+        for name, each in taken.items()
+    }
+    shown = " and ".join(number(costs[name].median) for name in lines)
+    beside = f"{shown} µs of front and Redis"
+    what = f"PollStatus with {form.long_line:,} waiting against {form.short_line:,}"
+    return taken, [Row(what, ratio(costs["long"], costs["short"]), 1.1, False, beside)]
+
+
+def _fulfilment(rig, form):
+    measurements = {
+        "fulfil": subjects.fulfil(rig, form.ordered),
+        "empty": subjects.empty(rig, form.calls // 2),
+    }
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    figures = taken["fulfil"]
+    pace = Pace(taken["empty"]["server_us"].median, EMPTY_CALL_THEN)
+    beside = f"{number(figures['server_us'].median)} µs of fulfilment and order system"
+    empty = f"{number(pace.now)} µs for an empty call; then {pace.then} µs"
+    return taken, [
+        Row("claim → stream → settle, tickets/s", figures["rate"], 50_000, True, beside, pace),
+        Row("Redis per claim and settle, µs", figures["redis_us"], 5, False, empty, pace),
+    ]
+
+
+def _load_tool(rig, form):
+    echo = rig.echo()
+    # As few connections as keep all cores busy, which is where h2load costs least.
+    how = {"in_flight": 200, "connections": 2}
+    measurements = {
+        "inrush-loadtest": lambda: rig.call(echo, load.EMPTY, form.calls, **how).figures(),
+        "h2load": lambda: rig.h2load(echo, load.EMPTY, form.calls, **how).figures(),
+    }
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    ours, theirs = taken["inrush-loadtest"], taken["h2load"]
+    pace = Pace(theirs["load_us"].median, H2LOAD_THEN)
+    peer = f"h2load: {number(theirs['rate'].median)}/s at {number(pace.now)} µs; then {pace.then} µs"
+    return taken, [
+        Row("load tool, unary calls/s", ours["rate"], 100_000, True, peer, pace),
+        Row("load tool, processor time per call, µs", ours["load_us"], 4, False, peer, pace),
+    ]
+
+
+def _rush(rig, form):
+    path = rig.folder / "compare.json"
+    rig.run("inrush-loadtest", "compare", "--inrush", rig.executable("inrush"), "--json", path, *form.compare)
+    sides = json.loads(path.read_text(encoding="utf-8"))
+    goodput = {name: Spread((sides[name]["goodputOfCapacity"],)) for name in ("straight", "through")}
+    beside = f"{number(goodput['straight'].median)} when it is called directly"
+    what = "order system's goodput of its capacity, 10 times of which is offered"
+    return {"goodput": goodput}, [Row(what, goodput["through"], 0.95, True, beside)]
