@@ -15,6 +15,8 @@ from .rig import Rig
 
 def main():
     arguments = _arguments()
+    # Either unwinds, and what was started is stopped. A shell lets what it runs in the background ignore the first.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if arguments.list:

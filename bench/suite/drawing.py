@@ -64,12 +64,15 @@ def _draw(path, plot):
     from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(figsize=SIZE_INCHES, layout="constrained")
-    (_bars if plot["kind"] == "bar" else _lines)(axes, plot)
+    {"line": _lines, "bar": _bars, "stacked": _stacked}[plot["kind"]](axes, plot)
     if plot["limit"] is not None:
         axes.axhline(plot["limit"], color="#dc2626", linestyle="--", linewidth=1, label=plot["limit_label"] or "limit")
-    axes.set_title(plot["title"], loc="left", fontweight="bold", fontsize=11)
+    figure.suptitle(plot["title"], x=0.012, ha="left", fontweight="bold", fontsize=11)
     axes.set_xlabel(plot["x_label"])
     axes.set_ylabel(plot["y_label"])
+    if plot["kind"] == "stacked":
+        _finish(figure, axes, path, plot)
+        return
     readable = ticker.FuncFormatter(lambda value, _: f"{value:,.10g}")
     if plot["x_log"]:
         axes.set_xscale("log")
@@ -80,6 +83,12 @@ def _draw(path, plot):
     if plot["kind"] != "bar":
         axes.xaxis.set_major_formatter(readable)
     axes.yaxis.set_major_formatter(readable)
+    _finish(figure, axes, path, plot)
+
+
+def _finish(figure, axes, path, plot):
+    from matplotlib import pyplot
+
     if len(plot["series"]) > 1 or plot["limit"] is not None:
         axes.legend(loc="best", fontsize=9)
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
@@ -110,6 +119,21 @@ def _bars(axes, plot):
         axes.bar(places, series["y"], width * 0.92, yerr=_errors(series), label=series["name"], color=colour, capsize=2)
     axes.set_xticks(range(len(names)), names)
     axes.grid(axis="x", visible=False)
+
+
+def _stacked(axes, plot):
+    """Bars to the right, one for each name, in which the series add up."""
+    names = plot["series"][0]["x"]
+    ends = [0.0] * len(names)
+    for series, colour in zip(plot["series"], COLOURS, strict=False):
+        axes.barh(range(len(names)), series["y"], 0.62, left=ends, label=series["name"], color=colour)
+        ends = [end + length for end, length in zip(ends, series["y"], strict=True)]
+    for place, end in enumerate(ends):
+        axes.annotate(f"{end:.3g}", (end, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.margins(x=0.08)
+    axes.grid(axis="y", visible=False)
 
 
 def _errors(series):

@@ -27,7 +27,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture. Axes are named with their units; `limit` draws a line across, such as a budget."""
+    """One picture: `line`, `bar` (groups beside each other) or `stacked` (to the right, adding up).
+
+    Axes are named with their units; `limit` draws a line across, such as a budget.
+    """
 
     name: str
     title: str

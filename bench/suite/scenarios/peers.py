@@ -12,7 +12,7 @@ FORMS = {
     "full": {"rounds": 5, "calls": 500_000, "jobs": 200_000},
     "quick": {"rounds": 1, "calls": 100_000, "jobs": 50_000},
 }
-BASELINE = "empty call, stock tonic, multi-thread"
+BASELINE = "stock tonic: empty call, multi-thread"
 INRUSH = "Inrush: Enqueue"
 
 TEXT = """
@@ -23,7 +23,7 @@ and BullMQ have drivers of their own, in one process with one thread, whose time
 """
 REMARKS = """
 - Inrush runs as it comes: signed tickets, exact positions, a cap, one ticket for each buyer, telemetry.
-- The *front with one script for each Enqueue* is what a competent team writes in a week: stock tonic, a multiplexed
+- The *front with one script per call* is what a competent team writes in a week: stock tonic, a multiplexed
   connection, a script that looks a buyer up, checks the cap, counts and appends to a stream. Its tickets are plain numbers,
   and it has no positions.
 - *JetStream* keeps its stream in memory, refuses what is beyond its cap and a subject's second message. There is no front:
@@ -36,9 +36,9 @@ def run(rig, form):
     missing = []
     peers = {
         BASELINE: lambda: subjects.empty(rig, form.calls),
-        "empty call, stock tonic, runtime per core": lambda: subjects.empty(rig, form.calls, "per-core"),
+        "stock tonic: empty call, runtime per core": lambda: subjects.empty(rig, form.calls, "per-core"),
         INRUSH: lambda: subjects.enqueue(rig, form.calls),
-        "front with one script for each Enqueue": lambda: subjects.one_script(rig, form.calls),
+        "one script per call: Enqueue": lambda: subjects.one_script(rig, form.calls),
         "NATS JetStream: publish": lambda: subjects.nats(rig, form.calls),
         "BullMQ: add": lambda: subjects.bullmq(rig, form.jobs),
     }
@@ -77,9 +77,9 @@ def _table(taken):
 
 
 def _plot(taken):
-    names = [name.replace(", ", ",\n").replace(": ", ":\n").replace(" with ", "\nwith ") for name in taken]
     series = [
-        Series(title, names, [figures[key].median if key in figures else 0 for figures in taken.values()])
+        Series(title, list(taken), [figures[key].median if key in figures else 0 for figures in taken.values()])
         for title, key in (("server or front", "server_us"), ("Redis", "redis_us"))
     ]
-    return Plot("cost", "Processor time of the server's side for each buyer", "", "µs", series, kind="bar")
+    title = "What taking one buyer in costs on the server's side"
+    return Plot("cost", title, "µs of processor time", "", series, kind="stacked")
