@@ -101,6 +101,7 @@ def _run(arguments):
             failed.append(each.name)
             continue
         report.write(out, each.name, each.title, form, found, _tell)
+        report.write_index(out)
         print(f"\n## {each.title}\n")
         print("\n\n".join(table.markdown() for table in found.tables), flush=True)
         _tell(f"{each.name}: done in {time.monotonic() - started:.0f} s; see {out / each.name}.md")

@@ -8,6 +8,15 @@ from dataclasses import asdict, dataclass, field
 from . import drawing
 from .problem import Problem
 
+INDEX = """# Results of the benchmarks
+
+Written by `make bench`; [bench/README.md](../../bench/README.md) tells how it is measured.
+
+{results}
+
+[baseline.json](baseline.json) has the ratios that `make bench-quick` compares with.
+"""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -88,3 +97,13 @@ def write(folder, name, title, form, report, tell):
     data = {"title": title, "form": form, "machine": machine(), **report.data}
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     (folder / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def write_index(folder):
+    """Writes README.md, which names all results that are in the folder."""
+    titles = {}
+    for file in sorted(folder.glob("*.json")):
+        if file.with_suffix(".md").exists():
+            titles[file.stem] = json.loads(file.read_text(encoding="utf-8"))["title"]
+    lines = [f"- [{title}]({name}.md) ([data]({name}.json))" for name, title in titles.items()]
+    (folder / "README.md").write_text(INDEX.format(results="\n".join(lines)), encoding="utf-8")

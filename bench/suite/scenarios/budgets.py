@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from .. import load, subjects
+from .. import load, subjects, tools
 from ..measure import Spread, interleaved, ratio
+from ..problem import Problem
 from ..report import Report
 from ..tables import Table, number, span
 
@@ -190,14 +191,18 @@ def _load_tool(rig, form):
     echo = rig.echo()
     # As few connections as keep all cores busy, which is where h2load costs least.
     how = {"in_flight": 200, "connections": 2}
-    measurements = {
-        "inrush-loadtest": lambda: rig.call(echo, load.EMPTY, form.calls, **how).figures(),
-        "h2load": lambda: rig.h2load(echo, load.EMPTY, form.calls, **how).figures(),
-    }
+    measurements = {"inrush-loadtest": lambda: rig.call(echo, load.EMPTY, form.calls, **how).figures()}
+    try:
+        tools.h2load()
+        measurements["h2load"] = lambda: rig.h2load(echo, load.EMPTY, form.calls, **how).figures()
+    except Problem as problem:
+        rig.tell(f"no h2load beside the load tool: {problem}")
     taken = interleaved(form.rounds, measurements, rig.tell)
-    ours, theirs = taken["inrush-loadtest"], taken["h2load"]
-    pace = Pace(theirs["load_us"].median, H2LOAD_THEN)
-    peer = f"h2load: {number(theirs['rate'].median)}/s at {number(pace.now)} µs; then {pace.then} µs"
+    ours, peer, pace = taken["inrush-loadtest"], "h2load is not installed", None
+    if "h2load" in taken:
+        theirs = taken["h2load"]
+        pace = Pace(theirs["load_us"].median, H2LOAD_THEN)
+        peer = f"h2load: {number(theirs['rate'].median)}/s at {number(pace.now)} µs; then {pace.then} µs"
     return taken, [
         Row("load tool, unary calls/s", ours["rate"], 100_000, True, peer, pace),
         Row("load tool, processor time per call, µs", ours["load_us"], 4, False, peer, pace),
