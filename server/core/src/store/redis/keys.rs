@@ -16,7 +16,7 @@ pub(super) const SEGMENT: u64 = 4096;
 pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
 
 /// Outcomes in one hash: few enough for Redis's compact form.
-const OUTCOMES_PER_BUCKET: u64 = 64;
+pub(super) const OUTCOMES_PER_BUCKET: u64 = 64;
 
 /// Buyers in one hash, if as many come as the cap allows. Redis searches a small hash from front to back, twice for
 /// every new buyer: at 64 an admission costs a third more once they are full. Fewer share what a key costs: 80 bytes.
@@ -42,6 +42,11 @@ pub(super) const fn segment_of(seq: Seq) -> u64 {
 /// The page that the buyer of `seq` is logged in.
 pub(super) const fn page_of(seq: Seq) -> u64 {
     seq.saturating_sub(1) / BUYERS_PER_PAGE
+}
+
+/// The bucket that the outcome of `seq` is in.
+pub(super) const fn outcomes_bucket_of(seq: Seq) -> u64 {
+    seq / OUTCOMES_PER_BUCKET
 }
 
 /// How many hashes the buyers of a new sale are spread over. A sale keeps its number for life.
@@ -102,12 +107,17 @@ impl<'a> Keys<'a> {
         self.one("cancels")
     }
 
-    /// Hash: number → record of a claimed ticket.
+    /// Hash: fence → block of the tickets that one claim took from the line.
+    pub(super) const fn claims(self) -> Key<'a> {
+        self.one("claims")
+    }
+
+    /// Hash: number → record of a claimed ticket that is in no block.
     pub(super) const fn claimed(self) -> Key<'a> {
         self.one("claimed")
     }
 
-    /// Sorted set: claimed numbers by the end of their lease.
+    /// Sorted set: blocks, and claimed numbers that are in none, by the end of their lease.
     pub(super) const fn leases(self) -> Key<'a> {
         self.one("leases")
     }
@@ -129,14 +139,21 @@ impl<'a> Keys<'a> {
 
     /// Hash: number → outcome, for the bucket of `seq`.
     pub(super) const fn outcomes_of(self, seq: Seq) -> Key<'a> {
-        self.many("outcomes", seq / OUTCOMES_PER_BUCKET)
+        self.many("outcomes", outcomes_bucket_of(seq))
     }
 
     /// Every key that a sale of `buckets` buyers' buckets may have after giving out `last_seq`, but for its own and its
     /// tombstone.
     pub(super) fn all(self, buckets: u64, last_seq: Seq) -> impl Iterator<Item = Key<'a>> {
-        let single =
-            [self.cancels(), self.claimed(), self.leases(), self.retries(), self.dead(), self.reasons()];
+        let single = [
+            self.cancels(),
+            self.claims(),
+            self.claimed(),
+            self.leases(),
+            self.retries(),
+            self.dead(),
+            self.reasons(),
+        ];
         let segments = (0..=segment_of(last_seq))
             .flat_map(move |segment| [self.queue(segment), self.cancelled(segment)]);
         let pages = (0..=page_of(last_seq)).map(move |page| self.admitted(page));
@@ -200,7 +217,7 @@ mod tests {
         let all: Vec<String> = Keys(&sale).all(16, 70_000).map(|key| key.to_string()).collect();
         let distinct: HashSet<&String> = all.iter().collect();
         assert_eq!(all.len(), distinct.len());
-        assert_eq!(all.len(), 6 + 2 * 18 + 5 + 1094 + 16);
+        assert_eq!(all.len(), 7 + 2 * 18 + 5 + 1094 + 16);
     }
 
     #[test]

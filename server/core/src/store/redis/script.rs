@@ -115,6 +115,7 @@ impl ScriptSources {
             "sweep",
             "include/announce",
             "include/attempt",
+            "include/block",
             "include/cancels",
             "include/clock",
             "include/codes",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     RedisStore,
     guess::LineState,
-    keys::{Keys, segment_of},
+    keys::{Keys, OUTCOMES_PER_BUCKET, outcomes_bucket_of, segment_of},
     reply::Reply,
     script::{Call, ScriptName},
 };
@@ -34,14 +34,13 @@ impl RedisStore {
         let epoch = reply.unsigned()?;
         let fence = reply.unsigned()?;
         let lease = Duration::from_millis(reply.unsigned()?);
-        let entries: usize = reply.small()?;
-        Ok(Claim {
-            epoch,
-            fence,
-            lease,
-            entries: (0..entries).map(|_| read_claimed(&mut reply)).collect::<Result<_, _>>()?,
-            outlook: read_outlook(&mut reply)?,
-        })
+        let retries: usize = reply.small()?;
+        let mut entries: Vec<ClaimedEntry> =
+            (0..retries).map(|_| read_claimed(&mut reply)).collect::<Result<_, _>>()?;
+        for _ in 0..reply.small::<usize>()? {
+            entries.push(read_first_claimed(&mut reply)?);
+        }
+        Ok(Claim { epoch, fence, lease, entries, outlook: read_outlook(&mut reply)? })
     }
 
     fn lay_out_claim(
@@ -53,7 +52,7 @@ impl RedisStore {
         let keys = Keys(sale);
         let segment = state.claim_segment();
         Ok(self
-            .call(ScriptName::Claim, 8)?
+            .call(ScriptName::Claim, 9)?
             .with(keys.sale())
             .with(keys.claimed())
             .with(keys.leases())
@@ -62,6 +61,7 @@ impl RedisStore {
             .with(keys.queue(segment + 1))
             .with(keys.cancelled(segment))
             .with(keys.cancelled(segment + 1))
+            .with(keys.claims())
             .with(self.now())
             .with(sale.as_str())
             .with(request.max)
@@ -75,10 +75,11 @@ impl RedisStore {
     ) -> Result<Vec<bool>, StoreError> {
         let keys = Keys(sale);
         let mut call = self
-            .call(ScriptName::Extend, 3)?
+            .call(ScriptName::Extend, 4)?
             .with(keys.sale())
             .with(keys.claimed())
             .with(keys.leases())
+            .with(keys.claims())
             .with(self.now());
         for Leased { seq, fence } in leases {
             call.add(seq);
@@ -94,19 +95,23 @@ impl RedisStore {
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, StoreError> {
         let keys = Keys(sale);
+        let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.leased.seq).collect();
+        seqs.dedup_by_key(|seq| outcomes_bucket_of(*seq));
         let mut call = self
-            .call(ScriptName::Settle, 6 + settlements.len())?
+            .call(ScriptName::Settle, 7 + seqs.len())?
             .with(keys.sale())
             .with(keys.claimed())
             .with(keys.leases())
             .with(keys.retries())
             .with(keys.dead())
-            .with(keys.reasons());
-        for settlement in settlements {
-            call.add(keys.outcomes_of(settlement.leased.seq));
+            .with(keys.reasons())
+            .with(keys.claims());
+        for seq in seqs {
+            call.add(keys.outcomes_of(seq));
         }
         call.add(self.now());
         call.add(sale.as_str());
+        call.add(OUTCOMES_PER_BUCKET);
         for settlement in settlements {
             add_settlement(&mut call, settlement);
         }
@@ -128,7 +133,7 @@ impl RedisStore {
         let keys = Keys(sale);
         let segment = state.claim_segment();
         Ok(self
-            .call(ScriptName::Recover, 8)?
+            .call(ScriptName::Recover, 9)?
             .with(keys.sale())
             .with(keys.claimed())
             .with(keys.leases())
@@ -137,6 +142,7 @@ impl RedisStore {
             .with(keys.reasons())
             .with(keys.queue(segment))
             .with(keys.cancelled(segment))
+            .with(keys.claims())
             .with(self.now())
             .with(MAX_BATCH)
             .with(segment))
@@ -167,22 +173,28 @@ impl RedisStore {
 pub(super) fn read_claimed(reply: &mut Reply) -> Result<ClaimedEntry, StoreError> {
     let seq = reply.unsigned()?;
     let attempt = reply.small()?;
-    let entry = Entry::decode(&reply.bytes()?)
-        .map_err(|error| reply.unexpected(&format!("ticket {seq}: {error}")))?;
-    Ok(ClaimedEntry { seq, attempt, entry })
+    Ok(ClaimedEntry { seq, attempt, entry: read_entry(reply, seq)? })
+}
+
+/// Reads a ticket that was claimed for the first time: its number, its entry.
+fn read_first_claimed(reply: &mut Reply) -> Result<ClaimedEntry, StoreError> {
+    let seq = reply.unsigned()?;
+    Ok(ClaimedEntry { seq, attempt: 1, entry: read_entry(reply, seq)? })
+}
+
+fn read_entry(reply: &mut Reply, seq: Seq) -> Result<Entry, StoreError> {
+    let bytes = reply.bytes()?;
+    Entry::decode(&bytes).map_err(|error| reply.unexpected(&format!("ticket {seq}: {error}")))
 }
 
 fn add_settlement(call: &mut Call<'_>, Settlement { leased, outcome }: &Settlement) {
     call.add(leased.seq);
     call.add(leased.fence);
-    let (kind, wait, text) = match outcome {
-        Outcome::Ordered { order_id } => ("O", 0, order_id),
-        Outcome::Rejected { reason } => ("J", 0, reason),
-        Outcome::Retry { after, reason } => ("T", millis(*after).min(LONGEST_WAIT), reason),
-    };
-    call.add(kind);
-    call.add(wait);
-    call.add(cut(text));
+    call.add(match outcome {
+        Outcome::Ordered { order_id } => format!("O{}", cut(order_id)),
+        Outcome::Rejected { reason } => format!("J{}", cut(reason)),
+        Outcome::Retry { after, reason } => format!("T{}:{}", millis(*after).min(LONGEST_WAIT), cut(reason)),
+    });
 }
 
 /// As much of the text as is kept, cut between characters.

@@ -1,17 +1,20 @@
 #!lua flags=allow-oom
 -- Takes entries under a lease: retries that are due, earliest first, then the line in order, within pace and stock.
 --
--- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5, 6 queue of segment s and s + 1 · 7, 8 their bitmaps
+-- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5, 6 queue of segment s and s + 1 · 7, 8 their bitmaps · 9 claims
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 most entries · 4 s
 -- Reply {NO_SALE}
 --       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
---       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, number of entries,
---        for each: ticket, attempt, entry … then the outlook (include/outlook.lua)}
+--       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, number of retries,
+--        for each: ticket, attempt, entry … then the number of first attempts, for each: ticket, entry … then the
+--        outlook (include/outlook.lua)}
+--
+-- What comes from the line stays together in a block (include/block.lua); each retry has a record and a lease of its own.
 
 --! include codes
 --! include clock
 --! include outlook
---! include record
+--! include block
 --! include reopened
 
 -- Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
@@ -34,15 +37,8 @@ if sale.pace then
 end
 local fence, deadline = sale.fence + 1, digits(now + sale.lease)
 
--- What is claimed, gathered before anything is written.
-local claims, claimed, records, leases, retries_over = 0, {}, {}, {}, {}
-local function take(seq, attempt, head, entry)
-    local two, three = 2 * claims, 3 * claims
-    claims = claims + 1
-    claimed[three + 1], claimed[three + 2], claimed[three + 3] = seq, attempt, entry
-    records[two + 1], records[two + 2] = digits(seq), head .. entry
-    leases[two + 1], leases[two + 2] = deadline, member_of(seq)
-end
+-- What is written, gathered before anything is.
+local retried, records, leases, retries_over = {}, {}, {}, {}
 
 if wanted > 0 and sale.retrying_tickets > 0 then
     retries_over = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, wanted)
@@ -59,7 +55,10 @@ if wanted > 0 and sale.retrying_tickets > 0 then
             end
             add_to(sale, 'retrying', -1, -units)
             move(sale, 'waiting', 'in_flight', 1, units)
-            take(seqs[i], attempt + 1, record_head('P', fence, attempt + 1), string.sub(record, start))
+            local entry, three = string.sub(record, start), 3 * i
+            retried[three - 2], retried[three - 1], retried[three] = seqs[i], attempt + 1, entry
+            records[2 * i - 1], records[2 * i] = digits(seqs[i]), record_head('P', fence, attempt + 1) .. entry
+            leases[2 * i - 1], leases[2 * i] = deadline, retries_over[i]
         end
         wanted = wanted - #retries_over
     end
@@ -103,10 +102,11 @@ end
 
 local passed, line_tickets, line_units = 0, 0, 0
 local uncommitted = sale.stock and sale.stock - committed_units(sale) or math.huge
-local head = record_head('P', fence, 1)
+local held = {}
 for place = 1, places do
     if cancelled[place] then
         sale.cancelled_passed = sale.cancelled_passed + 1
+        held[place] = NOT_HELD
     else
         local units = units_of(entries[place])
         if not units then
@@ -117,13 +117,16 @@ for place = 1, places do
         end
         uncommitted = uncommitted - units
         line_tickets, line_units = line_tickets + 1, line_units + units
-        take(sale.cursor + place, 1, head, entries[place])
+        held[place] = HELD
     end
     passed = place
 end
+for place = passed + 1, places do
+    entries[place] = nil
+end
 
+local first = sale.cursor + 1
 move(sale, 'waiting', 'in_flight', line_tickets, line_units)
-
 if passed > 0 then
     redis.call('LTRIM', KEYS[5], math.min(passed, first_queue), -1)
     if passed > first_queue then
@@ -131,12 +134,20 @@ if passed > 0 then
     end
     sale.cursor = sale.cursor + passed
 end
-if claims > 0 then
+if line_tickets > 0 then
+    local block = {
+        fence = digits(fence), first = first, left = line_tickets, single_units = line_units == line_tickets, held = held,
+    }
+    redis.call('HSET', KEYS[9], block.fence, encode_block(block), entries_field(block.fence), cmsgpack.pack(entries))
+    redis.call('ZADD', KEYS[3], deadline, member_of_block(block))
+end
+if #retries_over > 0 then
     redis.call('HSET', KEYS[2], unpack(records))
     redis.call('ZADD', KEYS[3], unpack(leases))
-    if #retries_over > 0 then
-        redis.call('ZREM', KEYS[4], unpack(retries_over))
-    end
+    redis.call('ZREM', KEYS[4], unpack(retries_over))
+end
+local claims = #retries_over + line_tickets
+if claims > 0 then
     sale.fence = fence
     count_claims(sale, now, claims)
 end
@@ -147,10 +158,19 @@ end
 
 local reply = {
     DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, sale.epoch,
-    claims > 0 and fence or 0, sale.lease, claims,
+    claims > 0 and fence or 0, sale.lease, #retries_over,
 }
-for i = 1, 3 * claims do
-    reply[9 + i] = claimed[i]
+local size = #reply
+for i = 1, #retried do
+    reply[size + i] = retried[i]
+end
+size = size + #retried + 1
+reply[size] = line_tickets
+for place = 1, passed do
+    if held[place] == HELD then
+        reply[size + 1], reply[size + 2] = first + place - 1, entries[place]
+        size = size + 2
+    end
 end
 local behind = segment_of(sale.cursor + 1) - segment
 put_outlook(reply, sale, now, {

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Lets leases last a full lease from now, also such that have ended and were not taken back.
 --
--- KEYS  1 sale · 2 claimed · 3 leases
+-- KEYS  1 sale · 2 claimed · 3 leases · 4 claims
 -- ARGV  1 now, empty for Redis's time · then for each lease: ticket, fence
 -- Reply {NO_SALE}
 --       {DONE, for each lease: 1 extended · 0 lost}
@@ -9,7 +9,7 @@
 --! include codes
 --! include sale
 --! include clock
---! include record
+--! include block
 
 local FIXED_ARGS = 1
 
@@ -22,20 +22,61 @@ if extensions == 0 then
     return { DONE }
 end
 
-local seqs = {}
+local words = {}
 for i = 1, extensions do
-    seqs[i] = ARGV[FIXED_ARGS + 2 * i - 1]
+    words[i] = ARGV[FIXED_ARGS + 2 * i - 1]
 end
 local reply, leases = { DONE }, {}
 local deadline = digits(now_millis(ARGV[1]) + sale.lease)
-for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
-    local state, fence = decode_record(record or '')
-    local held = state == 'P' and fence == tonumber(ARGV[FIXED_ARGS + 2 * i])
-    if held then
-        leases[#leases + 1] = deadline
-        leases[#leases + 1] = member_of(tonumber(seqs[i]))
+local function extend(member)
+    leases[#leases + 1] = deadline
+    leases[#leases + 1] = member
+end
+
+local in_blocks = {} -- block → the places that are extended
+for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(words))) do
+    local seq, wanted_fence = tonumber(words[i]), ARGV[FIXED_ARGS + 2 * i]
+    local held
+    if record then
+        local state, fence = decode_record(record)
+        held = state == 'P' and fence == tonumber(wanted_fence)
+        if held then
+            extend(member_of(seq))
+        end
+    else
+        local block = block_of(KEYS[4], wanted_fence)
+        local place = place_in_block(block, seq)
+        held = place ~= nil
+        if held then
+            in_blocks[block] = in_blocks[block] or {}
+            in_blocks[block][place] = true
+        end
     end
     reply[1 + i] = held and 1 or 0
+end
+
+-- A block that is extended as a whole stays one; else those that are extended leave it.
+local records = {}
+for block, places in pairs(in_blocks) do
+    local count = 0
+    for _ in pairs(places) do
+        count = count + 1
+    end
+    if count == block.left then
+        extend(member_of_block(block))
+    else
+        for place in pairs(places) do
+            local seq = block.first + place - 1
+            records[#records + 1] = digits(seq)
+            records[#records + 1] = record_head('P', tonumber(block.fence), 1) .. entry_in_block(KEYS[4], block, place)
+            extend(member_of(seq))
+            take_out_of_block(block, place)
+        end
+    end
+end
+if #records > 0 then
+    redis.call('HSET', KEYS[2], unpack(records))
+    write_blocks(KEYS[4], KEYS[3])
 end
 if #leases > 0 then
     redis.call('ZADD', KEYS[3], unpack(leases))

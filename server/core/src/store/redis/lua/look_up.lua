@@ -151,10 +151,14 @@ for i = 1, tickets do
             put(RELEASED)
         elseif state == 'J' then
             put(REJECTED)
+        elseif not outcomes[i] then
+            put(PROCESSING) -- in a block (include/block.lua)
         else
-            return corrupt('ticket ' .. digits(seq) .. ' was claimed and has neither record nor outcome')
+            return corrupt('the outcome of ticket ' .. digits(seq) .. ' cannot be read')
         end
-        put(text)
+        if state then
+            put(text)
+        end
     end
 end
 return reply

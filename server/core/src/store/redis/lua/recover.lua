@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Takes back leases that have ended, earliest first, and tells what the sale still has to do.
 --
--- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 queue of segment s · 8 its bitmap
+-- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 queue of segment s · 8 its bitmap ·
+--       9 claims
 -- ARGV  1 now, empty for Redis's time · 2 most leases · 3 s
 -- Reply {NO_SALE}
 --       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
@@ -11,6 +12,7 @@
 --! include clock
 --! include outlook
 --! include attempt
+--! include block
 
 local NO_ANSWER = 'the lease ended without an answer'
 
@@ -22,26 +24,48 @@ if segment_of(sale.cursor + 1) ~= tonumber(ARGV[3]) then
     return { OTHER_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
 end
 
-local now = now_millis(ARGV[1])
+local now, most = now_millis(ARGV[1]), tonumber(ARGV[2])
+local ended = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+local changes = new_changes()
 local reclaimed, dead = 0, 0
-local ended = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[2]))
-if #ended > 0 then
-    local changes, seqs = new_changes(), {}
-    for i, member in ipairs(ended) do
-        seqs[i] = tonumber(member)
+local function give_up(seq, fence, attempt, entry, units)
+    if try_again(sale, changes, seq, fence, attempt, entry, units, now, NO_ANSWER) then
+        dead = dead + 1
+    else
+        reclaimed = reclaimed + 1
     end
-    for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
-        local state, fence, attempt, start = decode_record(record or '')
+end
+
+for _, member in ipairs(ended) do
+    local fence = fence_of_member(member)
+    if reclaimed + dead == most then
+        break
+    elseif fence then
+        local block = block_of(KEYS[9], fence)
+        if not block then
+            return corrupt('claim ' .. fence .. ' has a lease and no block')
+        end
+        for place = 1, #block.held do
+            if block.held[place] == HELD and reclaimed + dead < most then
+                local units = units_in_block(KEYS[9], block, place)
+                give_up(block.first + place - 1, tonumber(fence), 1, entry_in_block(KEYS[9], block, place), units)
+                take_out_of_block(block, place)
+            end
+        end
+    else
+        local seq = tonumber(member)
+        local record = redis.call('HGET', KEYS[2], digits(seq))
+        local state, record_fence, attempt, start = decode_record(record or '')
         local units = state == 'P' and units_of(record, start)
         if not units then
-            return corrupt('ticket ' .. digits(seqs[i]) .. ' has a lease and no record')
+            return corrupt('ticket ' .. digits(seq) .. ' has a lease and no record')
         end
-        if try_again(sale, changes, seqs[i], fence, attempt, string.sub(record, start), units, now, NO_ANSWER) then
-            dead = dead + 1
-        else
-            reclaimed = reclaimed + 1
-        end
+        changes.leases_over[#changes.leases_over + 1] = member
+        give_up(seq, record_fence, attempt, string.sub(record, start), units)
     end
+end
+if #ended > 0 then
+    write_blocks(KEYS[9], KEYS[3])
     write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
     save_sale(KEYS[1], sale)
 end

@@ -37,7 +37,8 @@ for i = 1, #ARGV - 1 do
     elseif released[word] then
         result = ALREADY_RELEASED
     else
-        local state, units, text = decode_outcome(redis.call('HGET', outcomes, word))
+        local outcome = redis.call('HGET', outcomes, word)
+        local state, units, text = decode_outcome(outcome)
         if state == 'O' then
             move(sale, 'ordered', 'released', 1, units)
             released[word] = { outcomes, encode_outcome('L', units, text) }
@@ -47,9 +48,11 @@ for i = 1, #ARGV - 1 do
         elseif state == 'J' then
             result = REJECTED
         else
-            result = IN_WORK[decode_record(redis.call('HGET', KEYS[2], word) or '')]
-            if not result then
-                return corrupt('ticket ' .. word .. ' was claimed and has neither record nor outcome')
+            -- What has neither outcome nor record is in a block (include/block.lua).
+            local record = redis.call('HGET', KEYS[2], word)
+            result = IN_WORK[record and decode_record(record) or 'P']
+            if outcome or not result then
+                return corrupt('what became of ticket ' .. word .. ' cannot be read')
             end
         end
     end

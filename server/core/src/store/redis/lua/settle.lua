@@ -1,83 +1,114 @@
 #!lua flags=allow-oom
 -- Records what came of attempts. A lease that has ended still settles as long as nobody took it back: the fence counts.
 --
--- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 … outcomes of each ticket's bucket
--- ARGV  1 now, empty for Redis's time · 2 sale id · then for each settlement: ticket, fence, outcome (O ordered,
---       J rejected, T try again), ms to wait before a retry, order id or reason
+-- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 claims · 8 … the outcomes of the first ticket's
+--       bucket, then of each ticket's that is in another bucket than the one before
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 tickets in a bucket · then for each settlement: ticket, fence, and an
+--       outcome: O and the order id, J and the reason, or T, milliseconds to wait before a retry, a colon and the reason
 -- Reply {NO_SALE}
 --       {DONE, for each settlement: 0 the lease was lost · 1 waiting · 3 ordered · 6 rejected · 8 dead}
 
 --! include codes
 --! include clock
---! include entry
 --! include outcome
 --! include attempt
+--! include block
 --! include returned
 
 local STALE, WAITING, ORDERED, REJECTED, DEAD = 0, 1, 3, 6, 8
-local FIXED_KEYS, FIXED_ARGS = 6, 2
+local FIXED_KEYS, FIXED_ARGS = 7, 3
 
 local sale = load_sale(KEYS[1])
 if not sale.epoch then
     return { NO_SALE }
 end
-local now = now_millis(ARGV[1])
+local now, tickets_in_bucket = now_millis(ARGV[1]), tonumber(ARGV[3])
 local free_before = free_units(sale)
-local settlements = #KEYS - FIXED_KEYS
+local settlements = (#ARGV - FIXED_ARGS) / 3
 if settlements == 0 then
     return { DONE }
 end
 
-local seqs = {}
+local words = {}
 for i = 1, settlements do
-    seqs[i] = ARGV[FIXED_ARGS + 5 * i - 4]
+    words[i] = ARGV[FIXED_ARGS + 3 * i - 2]
 end
-local records = redis.call('HMGET', KEYS[2], unpack(seqs))
+local records = redis.call('HMGET', KEYS[2], unpack(words))
 
-local reply, changes, settled = { DONE }, new_changes(), {}
+local changes, settled = new_changes(), false
+local gone = {} -- the tickets with records that this run has settled
 local over, outcomes = {}, {}
 local ordered_tickets, ordered_units, rejected_tickets, rejected_units = 0, 0, 0, 0
-for i = 1, settlements do
-    local at = FIXED_ARGS + 5 * i - 4
-    local seq, wanted_fence, kind = seqs[i], tonumber(ARGV[at + 1]), ARGV[at + 2]
-    local record = records[i] or ''
-    local state, fence, attempt, start = decode_record(record)
-    local result = STALE
-    if state == 'P' and fence == wanted_fence and not settled[seq] then
-        local units = units_of(record, start)
-        if not units then
-            return corrupt('the record of ticket ' .. seq .. ' cannot be read')
+
+-- The ticket of one settlement, if it is held under this fence: its units, attempt and, for another attempt, its entry.
+local function held_ticket(word, seq, fence, record, wants_entry)
+    if not record then
+        local block = block_of(KEYS[7], fence)
+        local place = place_in_block(block, seq)
+        if not place then
+            return nil
         end
-        settled[seq] = true
-        if kind == 'T' then
-            local due, entry = now + tonumber(ARGV[at + 3]), string.sub(record, start)
-            local dead = try_again(sale, changes, tonumber(seq), fence, attempt, entry, units, due, ARGV[at + 4])
-            result = dead and DEAD or WAITING
+        local entry = wants_entry and entry_in_block(KEYS[7], block, place)
+        local units = units_in_block(KEYS[7], block, place)
+        take_out_of_block(block, place)
+        return units, 1, entry
+    end
+    local state, record_fence, attempt, start = decode_record(record)
+    local units = units_of(record, start)
+    if state ~= 'P' or record_fence ~= tonumber(fence) or gone[word] or not units then
+        return nil
+    end
+    gone[word] = true
+    changes.leases_over[#changes.leases_over + 1] = member_of(seq)
+    return units, attempt, wants_entry and string.sub(record, start)
+end
+
+local reply, bucket, bucket_key = { DONE }, nil, FIXED_KEYS
+for i = 1, settlements do
+    local at = FIXED_ARGS + 3 * i - 2
+    local word, fence, outcome = words[i], ARGV[at + 1], ARGV[at + 2]
+    local seq, kind = tonumber(word), string.sub(outcome, 1, 1)
+    local bucket_of_ticket = math.floor(seq / tickets_in_bucket)
+    if bucket_of_ticket ~= bucket then
+        bucket, bucket_key = bucket_of_ticket, bucket_key + 1
+    end
+    local result = STALE
+    local units, attempt, entry = held_ticket(word, seq, fence, records[i], kind == 'T')
+    if units and kind == 'T' then
+        local wait, start = string.match(outcome, '^T(%d+):()')
+        local due, reason = now + tonumber(wait), string.sub(outcome, start)
+        local dead = try_again(sale, changes, seq, tonumber(fence), attempt, entry, units, due, reason)
+        result = dead and DEAD or WAITING
+    elseif units then
+        local fields = outcomes[bucket_key]
+        if not fields then
+            fields = {}
+            outcomes[bucket_key] = fields
+        end
+        local size = #fields
+        fields[size + 1] = word
+        fields[size + 2] = units == 1 and outcome or encode_outcome(kind, units, string.sub(outcome, 2))
+        if records[i] then
+            over[#over + 1] = word
+        end
+        if kind == 'O' then
+            ordered_tickets, ordered_units = ordered_tickets + 1, ordered_units + units
+            result = ORDERED
         else
-            local key = KEYS[FIXED_KEYS + i]
-            local bucket = outcomes[key] or {}
-            outcomes[key] = bucket
-            bucket[#bucket + 1] = seq
-            bucket[#bucket + 1] = encode_outcome(kind, units, ARGV[at + 4])
-            over[#over + 1] = seq
-            changes.leases_over[#changes.leases_over + 1] = member_of(tonumber(seq))
-            if kind == 'O' then
-                ordered_tickets, ordered_units = ordered_tickets + 1, ordered_units + units
-                result = ORDERED
-            else
-                rejected_tickets, rejected_units = rejected_tickets + 1, rejected_units + units
-                result = REJECTED
-            end
+            rejected_tickets, rejected_units = rejected_tickets + 1, rejected_units + units
+            result = REJECTED
         end
     end
+    settled = settled or units ~= nil
     reply[1 + i] = result
 end
 
-if next(settled) then
-    for key, bucket in pairs(outcomes) do
-        redis.call('HSET', key, unpack(bucket))
+if settled then
+    for key, fields in pairs(outcomes) do
+        redis.call('HSET', KEYS[key], unpack(fields))
     end
     write_all('HDEL', KEYS[2], over)
+    write_blocks(KEYS[7], KEYS[3])
     write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
     move(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
     move(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)

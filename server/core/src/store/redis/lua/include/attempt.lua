@@ -10,14 +10,13 @@ local function new_changes()
 end
 
 -- A ticket whose attempt came to nothing waits until `due`, or is dead after its last attempt. True when it is dead. It
--- is in flight before.
+-- is in flight before; the caller ends its lease.
 local function try_again(sale, changes, seq, fence, attempt, entry, units, due, reason)
     local dead = attempt >= sale.max_attempts
     local word, member = digits(seq), member_of(seq)
-    local records, leases_over = changes.records, changes.leases_over
+    local records = changes.records
     records[#records + 1] = word
     records[#records + 1] = record_head(dead and 'D' or 'W', fence, attempt) .. entry
-    leases_over[#leases_over + 1] = member
     if dead then
         changes.dead_tickets = changes.dead_tickets + 1
         changes.dead_units = changes.dead_units + units

@@ -1,8 +1,12 @@
 --! include digits
 
--- A ticket's outcome: its state, its units, then an order id or a reason. States: O ordered, L released, J rejected.
+-- A ticket's outcome: its state and an order id or a reason; between them its units and a colon where it has more than
+-- one, and then the state is a small letter. States: O ordered, L released, J rejected.
 local function encode_outcome(state, units, text)
-    return state .. digits(units) .. ':' .. text
+    if units == 1 then
+        return state .. text
+    end
+    return string.lower(state) .. digits(units) .. ':' .. text
 end
 
 -- State, units and text; nothing when there is no outcome.
@@ -10,9 +14,14 @@ local function decode_outcome(outcome)
     if not outcome then
         return nil
     end
-    local state, units, start = string.match(outcome, '^([OLJ])(%d+):()')
+    local state = string.match(outcome, '^[OLJ]')
+    if state then
+        return state, 1, string.sub(outcome, 2)
+    end
+    local units, start
+    state, units, start = string.match(outcome, '^([olj])(%d+):()')
     if not state then
         return nil
     end
-    return state, tonumber(units), string.sub(outcome, start)
+    return string.upper(state), tonumber(units), string.sub(outcome, start)
 end
