@@ -6,16 +6,19 @@
 //! [`status`], with the status a caller gets for it.
 
 mod batcher;
+mod call;
+mod connection;
 mod convert;
+mod explain;
 mod gate;
 mod health;
-mod layers;
 mod operations;
 mod queue_service;
 mod router;
 mod run;
 mod sale_admin_service;
 mod serve;
+mod services;
 mod settings;
 mod settlement_service;
 mod ticket_status;
@@ -25,6 +28,6 @@ mod watch;
 
 pub mod status;
 
-pub use layers::CallCounts;
+pub use call::CallCounts;
 pub use run::{FrontError, FrontParts, run, run_here};
 pub use settings::{DrainSettings, FrontSettings, Http2Settings, InvalidSetting, WatchSettings};

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use http::Extensions;
 use inrush_core::{
     BuyerId, Entry, Keyring, SaleId, TicketId, Timestamp,
     entry::MAX_PAYLOAD,
@@ -11,14 +10,13 @@ use inrush_core::{
     store::{AdmitRequest, Cancellation, Refusal},
 };
 use inrush_proto::v1::{self, enqueue_response::Outcome};
-use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::{
     batcher::Batcher,
+    call::Arrival,
     convert,
     gate::{Gates, Verdict},
-    layers::Deadline,
     operations::{Admit, Admitted, Cancel, Changed, LookUp, Place},
     status::Failure,
     ticket_status::ticket_status,
@@ -51,39 +49,27 @@ impl v1::queue_service_server::QueueService for QueueService {
         &self,
         request: Request<v1::EnqueueRequest>,
     ) -> Result<Response<v1::EnqueueResponse>, Status> {
-        let (_, extensions, request) = request.into_parts();
-        let (sale, entry) = read_wish(request, &extensions)?;
-        let outcome = match self.gates.verdict(&sale, &entry.buyer, entry.units) {
-            Some(verdict) => not_in(verdict),
-            None => {
-                let wish = AdmitRequest { entry, supersedes: None };
-                match self.admissions.call(&sale, wish, Deadline::of(&extensions)).await? {
-                    Admitted::InLine(place) => self.queued(sale, place),
-                    Admitted::NotIn(verdict) => not_in(verdict),
-                }
-            }
-        };
-        Ok(Response::new(v1::EnqueueResponse { outcome: Some(outcome) }))
+        let arrival = Arrival::of(&request);
+        Ok(Response::new(self.take_in(request.into_inner(), arrival).await?))
     }
 
     async fn poll_status(
         &self,
         request: Request<v1::PollStatusRequest>,
     ) -> Result<Response<v1::PollStatusResponse>, Status> {
-        let status = self.status(&request.get_ref().ticket, Deadline::of(request.extensions())).await?;
-        Ok(Response::new(v1::PollStatusResponse { status: Some(status) }))
+        Ok(Response::new(self.tell(request.get_ref(), Arrival::of(&request)).await?))
     }
 
     async fn batch_poll_status(
         &self,
         request: Request<v1::BatchPollStatusRequest>,
     ) -> Result<Response<v1::BatchPollStatusResponse>, Status> {
-        let deadline = Deadline::of(request.extensions());
+        let arrival = Arrival::of(&request);
         let tickets = &request.get_ref().tickets;
         if tickets.is_empty() || tickets.len() > MAX_TICKETS {
             return Err(Failure::field("tickets", "must be 1 to 256 tickets").into());
         }
-        let statuses = join_all(tickets.iter().map(|ticket| self.status(ticket, deadline))).await;
+        let statuses = join_all(tickets.iter().map(|ticket| self.status(ticket, arrival))).await;
         let results = statuses.into_iter().map(batch_result).collect();
         Ok(Response::new(v1::BatchPollStatusResponse { results }))
     }
@@ -95,7 +81,7 @@ impl v1::queue_service_server::QueueService for QueueService {
         request: Request<v1::WatchStatusRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let ticket = self.verify(&request.get_ref().ticket)?;
-        let deadline = Deadline::of_stream(request.extensions());
+        let deadline = Arrival::of(&request).deadline.of_stream();
         Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline)?))
     }
 
@@ -103,26 +89,73 @@ impl v1::queue_service_server::QueueService for QueueService {
         &self,
         request: Request<v1::CancelRequest>,
     ) -> Result<Response<v1::CancelResponse>, Status> {
-        let ticket = self.verify(&request.get_ref().ticket)?;
-        let deadline = Deadline::of(request.extensions());
+        Ok(Response::new(self.let_go(request.get_ref(), Arrival::of(&request)).await?))
+    }
+}
+
+impl QueueService {
+    /// Enqueue.
+    ///
+    /// # Errors
+    /// Whatever keeps the buyer from an answer.
+    pub(crate) async fn take_in(
+        &self,
+        request: v1::EnqueueRequest,
+        arrival: Arrival,
+    ) -> Result<v1::EnqueueResponse, Failure> {
+        let (sale, entry) = read_wish(request, arrival.trace)?;
+        let outcome = match self.gates.verdict(&sale, &entry.buyer, entry.units) {
+            Some(verdict) => not_in(verdict),
+            None => {
+                let wish = AdmitRequest { entry, supersedes: None };
+                match self.admissions.call(&sale, wish, arrival.deadline.instant()).await? {
+                    Admitted::InLine(place) => self.queued(sale, place),
+                    Admitted::NotIn(verdict) => not_in(verdict),
+                }
+            }
+        };
+        Ok(v1::EnqueueResponse { outcome: Some(outcome) })
+    }
+
+    /// PollStatus.
+    ///
+    /// # Errors
+    /// Whatever keeps the ticket's holder from an answer.
+    pub(crate) async fn tell(
+        &self,
+        request: &v1::PollStatusRequest,
+        arrival: Arrival,
+    ) -> Result<v1::PollStatusResponse, Failure> {
+        Ok(v1::PollStatusResponse { status: Some(self.status(&request.ticket, arrival).await?) })
+    }
+
+    /// Cancel.
+    ///
+    /// # Errors
+    /// Whatever keeps the ticket's holder from an answer.
+    pub(crate) async fn let_go(
+        &self,
+        request: &v1::CancelRequest,
+        arrival: Arrival,
+    ) -> Result<v1::CancelResponse, Failure> {
+        let ticket = self.verify(&request.ticket)?;
+        let deadline = arrival.deadline.instant();
         let Changed { outcome, found } =
             self.cancellations.call(&ticket.sale, (&ticket).into(), deadline).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let cancelled = match outcome.ok_or_else(unknown)? {
             Cancellation::Cancelled | Cancellation::AlreadyCancelled => true,
             Cancellation::TooLate => false,
-            Cancellation::Unknown => return Err(unknown().into()),
+            Cancellation::Unknown => return Err(unknown()),
         };
         let pace = found.measured_pace;
         let status = ticket_status(&ticket, found.of(&ticket)?, pace);
-        Ok(Response::new(v1::CancelResponse { cancelled, status: Some(status) }))
+        Ok(v1::CancelResponse { cancelled, status: Some(status) })
     }
-}
 
-impl QueueService {
-    async fn status(&self, ticket: &str, deadline: Instant) -> Result<v1::TicketStatus, Failure> {
+    async fn status(&self, ticket: &str, arrival: Arrival) -> Result<v1::TicketStatus, Failure> {
         let ticket = self.verify(ticket)?;
-        let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline).await?;
+        let found = self.look_ups.call(&ticket.sale, ticket.seq, arrival.deadline.instant()).await?;
         let pace = found.measured_pace;
         Ok(ticket_status(&ticket, found.of(&ticket)?, pace))
     }
@@ -144,15 +177,14 @@ impl QueueService {
 }
 
 /// Reads a wish, and tells of everything that is wrong with it at once.
-fn read_wish(request: v1::EnqueueRequest, extensions: &Extensions) -> Result<(SaleId, Entry), Failure> {
+fn read_wish(request: v1::EnqueueRequest, trace: Option<TraceContext>) -> Result<(SaleId, Entry), Failure> {
     let sale = request.sale_id.parse::<SaleId>();
     let buyer = request.buyer_id.parse::<BuyerId>();
     let units_fit = (1..=MAX_UNITS_PER_TICKET).contains(&request.units);
     let payload_fits = request.payload.len() <= MAX_PAYLOAD;
     match (sale, buyer) {
         (Ok(sale), Ok(buyer)) if units_fit && payload_fits => {
-            let trace =
-                extensions.get::<TraceContext>().map_or_else(Vec::new, |trace| trace.as_bytes().to_vec());
+            let trace = trace.map_or_else(Vec::new, |trace| trace.as_bytes().to_vec());
             Ok((sale, Entry { buyer, units: request.units, payload: request.payload.into(), trace }))
         }
         (sale, buyer) => {

@@ -53,9 +53,6 @@ pub enum FrontError {
     /// The published descriptors do not fit together: a defect.
     #[error("cannot offer server reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
-    /// The server failed.
-    #[error("cannot serve")]
-    Serve(#[source] tonic::transport::Error),
     /// A core failed.
     #[error(transparent)]
     Core(#[from] PerCoreError),

@@ -50,7 +50,7 @@ pub struct FrontSettings {
 pub struct Http2Settings {
     /// Calls that one connection may have open at once: 1 to 1,000,000.
     pub max_concurrent_streams: u32,
-    /// How often a quiet connection is asked whether it is still there: 1 s to 1 h.
+    /// How often a connection is asked whether it is still there: 1 s to 1 h.
     #[serde(with = "humantime_serde")]
     pub keepalive_interval: Duration,
     /// How long it may take to answer that before it is closed: 1 s to 5 min.

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     batcher::Batcher,
-    layers::Deadline,
+    call::Arrival,
     operations::{Changed, GiveBack},
     status::Failure,
     ticket_status::ticket_status,
@@ -25,7 +25,7 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
     ) -> Result<Response<v1::ReleaseOrderResponse>, Status> {
         let invalid = |rule: InvalidTicketId| Failure::field("ticket_id", rule.to_string());
         let ticket: TicketId = request.get_ref().ticket_id.parse().map_err(invalid)?;
-        let deadline = Deadline::of(request.extensions());
+        let deadline = Arrival::of(&request).deadline.instant();
         let Changed { outcome, found } = self.releases.call(&ticket.sale, (&ticket).into(), deadline).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let repeated = match outcome.ok_or_else(unknown)? {

@@ -3,11 +3,17 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig};
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The longest file that is read, in bytes: room for a bundle of all public authorities several times over.
 const LONGEST_FILE: u64 = 4 * 1024 * 1024;
@@ -24,11 +30,12 @@ pub struct ServerTlsSettings {
 }
 
 impl ServerTlsSettings {
-    /// What tonic serves with; none if TLS is off. `table` is where these settings stand, such as `front.tls`.
+    /// What encrypts the connections of a gRPC server; none if TLS is off. `table` is where these settings stand, such as
+    /// `front.tls`.
     ///
     /// # Errors
     /// If settings are missing, or a file does not hold what it should.
-    pub fn load(&self, table: &str) -> Result<Option<ServerTlsConfig>, TlsError> {
+    pub fn load(&self, table: &str) -> Result<Option<TlsAcceptor>, TlsError> {
         let keys = TableOfKeys { table };
         let Some(identity) = keys.identity(self.cert_file.as_deref(), self.key_file.as_deref())? else {
             return match self.client_ca_file {
@@ -36,13 +43,33 @@ impl ServerTlsSettings {
                 None => Ok(None),
             };
         };
-        let mut config = ServerTlsConfig::new().identity(identity);
-        if let Some(path) = &self.client_ca_file {
-            config = config.client_ca_root(Certificate::from_pem(keys.certificates("client_ca_file", path)?));
-        }
-        Server::builder().tls_config(config.clone()).map_err(|error| keys.mismatch(error))?;
-        Ok(Some(config))
+        let authorities = match &self.client_ca_file {
+            Some(path) => keys.certificates("client_ca_file", path)?,
+            None => Vec::new(),
+        };
+        let config = server_config(&identity, &authorities).map_err(|error| keys.mismatch(error))?;
+        Ok(Some(TlsAcceptor::from(Arc::new(config))))
     }
+}
+
+/// HTTP/2 over TLS. `authorities` are PEM; without any, every client is let in.
+fn server_config(identity: &PemIdentity, authorities: &[u8]) -> Result<ServerConfig, BoxedError> {
+    let builder = ServerConfig::builder();
+    let builder = if authorities.is_empty() {
+        builder.with_no_client_auth()
+    } else {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates_in(authorities)?);
+        builder.with_client_cert_verifier(WebPkiClientVerifier::builder(roots.into()).build()?)
+    };
+    let key = PrivateKeyDer::from_pem_slice(&identity.key)?;
+    let mut config = builder.with_single_cert(certificates_in(&identity.certificates)?, key)?;
+    config.alpn_protocols.push(b"h2".to_vec());
+    Ok(config)
+}
+
+fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls_pki_types::pem::Error> {
+    CertificateDer::pem_slice_iter(pem).collect()
 }
 
 /// Whom a client trusts, and how it proves who it is.
@@ -80,7 +107,7 @@ impl ClientTlsSettings {
             config = config.domain_name(domain);
         }
         if let Some(identity) = identity {
-            config = config.identity(identity);
+            config = config.identity(Identity::from_pem(identity.certificates, identity.key));
         }
         Endpoint::from_static("https://localhost")
             .tls_config(config.clone())
@@ -89,17 +116,23 @@ impl ClientTlsSettings {
     }
 }
 
+/// A certificate chain and its key, both PEM.
+struct PemIdentity {
+    certificates: Vec<u8>,
+    key: Vec<u8>,
+}
+
 /// The table that the settings stand in, for errors that name its keys.
 struct TableOfKeys<'a> {
     table: &'a str,
 }
 
 impl TableOfKeys<'_> {
-    fn identity(&self, cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Identity>, TlsError> {
+    fn identity(&self, cert: Option<&Path>, key: Option<&Path>) -> Result<Option<PemIdentity>, TlsError> {
         match (cert, key) {
             (Some(cert), Some(key)) => {
                 let certificates = self.certificates("cert_file", cert)?;
-                Ok(Some(Identity::from_pem(certificates, self.private_key("key_file", key)?)))
+                Ok(Some(PemIdentity { certificates, key: self.private_key("key_file", key)? }))
             }
             (Some(_), None) => Err(self.incomplete("cert_file", "key_file")),
             (None, Some(_)) => Err(self.incomplete("key_file", "cert_file")),
@@ -158,8 +191,8 @@ impl TableOfKeys<'_> {
         TlsError::WrongFile { key: format!("{}.{name}", self.table), path: path.to_owned(), reason }
     }
 
-    fn mismatch(&self, error: tonic::transport::Error) -> TlsError {
-        TlsError::Mismatch { table: self.table.to_owned(), source: error }
+    fn mismatch(&self, error: impl Into<BoxedError>) -> TlsError {
+        TlsError::Mismatch { table: self.table.to_owned(), source: error.into() }
     }
 }
 
@@ -206,7 +239,7 @@ pub enum TlsError {
         /// The table of the settings.
         table: String,
         /// What TLS says.
-        source: tonic::transport::Error,
+        source: BoxedError,
     },
 }
 

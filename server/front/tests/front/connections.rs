@@ -110,3 +110,20 @@ async fn an_old_connection_is_asked_to_connect_anew_and_finishes_what_it_began()
     connection.await.unwrap().expect("ends in peace");
     front.queued("phone-x", "bob").await;
 }
+
+#[tokio::test]
+async fn a_connection_that_does_not_answer_any_more_is_closed() {
+    let second = Duration::from_secs(1);
+    let http2 =
+        Http2Settings { keepalive_interval: second, keepalive_timeout: second, ..Http2Settings::default() };
+    let front = Front::with(Probe::new(), FrontSettings { http2, ..settings() }).await;
+    let mut connection = TcpStream::connect(front.address).await.unwrap();
+    // It says hello, and then answers no ping.
+    connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    connection.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut heard)).await;
+    assert!(ended.is_ok(), "the connection stays open");
+    // A connection that answers goes on: the test's own has been open for as long.
+    front.poll("forged").await.unwrap_err();
+}

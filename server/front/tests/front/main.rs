@@ -15,4 +15,5 @@ mod limits;
 mod probe;
 mod settlement;
 mod tickets;
+mod unary;
 mod watch;

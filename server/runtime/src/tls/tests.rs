@@ -1,8 +1,9 @@
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Server};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -67,11 +68,13 @@ async fn talks(server: &ServerTlsSettings, client: &ClientTlsSettings) -> bool {
     let stop = CancellationToken::new();
     let _stop_at_the_end = stop.clone().drop_guard();
     let (_, health) = tonic_health::server::health_reporter();
-    let serving = Server::builder()
-        .tls_config(server.load("front.tls").unwrap().unwrap())
-        .unwrap()
-        .add_service(health)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned());
+    let acceptor = server.load("front.tls").unwrap().unwrap();
+    let encrypted = TcpListenerStream::new(listener)
+        .then(move |stream| acceptor.accept(stream.unwrap()))
+        // Whoever fails to shake hands is not served.
+        .filter(Result::is_ok);
+    let serving =
+        Server::builder().add_service(health).serve_with_incoming_shutdown(encrypted, stop.cancelled_owned());
     tokio::spawn(serving);
     let endpoint = Channel::from_shared(format!("https://{address}"))
         .unwrap()
@@ -108,7 +111,7 @@ fn half_set_settings_name_the_missing_key() {
         (ServerTlsSettings { client_ca_file: path(), ..Default::default() }, "`front.tls.cert_file` is not"),
     ];
     for (settings, says) in server {
-        let message = settings.load("front.tls").unwrap_err().to_string();
+        let message = settings.load("front.tls").map(drop).unwrap_err().to_string();
         assert!(message.contains(says), "{message}");
     }
     let authority = Authority::new();

@@ -1,0 +1,90 @@
+//! The time that a call may take.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+/// Longest time that a caller's own deadline is taken for; a longer one is as good as none, and sums stay in range.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// When a call's time is up; every call has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    given: Option<Duration>,
+}
+
+impl Deadline {
+    /// The caller's own deadline, or `default` from now.
+    pub(super) fn given(headers: &HeaderMap, default: Duration) -> Self {
+        let given = time_left(headers);
+        Self { at: Instant::now() + given.unwrap_or(default).min(LONGEST), given }
+    }
+
+    /// A deadline that no caller gave.
+    pub(super) const fn at(at: Instant) -> Self {
+        Self { at, given: None }
+    }
+
+    /// Whether the caller gave no time at all.
+    pub(super) fn has_passed(self) -> bool {
+        self.given.is_some_and(|given| given.is_zero())
+    }
+
+    /// When the answer to a call is worth nothing any more.
+    pub(crate) const fn instant(self) -> Instant {
+        self.at
+    }
+
+    /// When a stream has to end: only if its caller said so.
+    pub(crate) fn of_stream(self) -> Option<Instant> {
+        self.given.map(|_| self.at)
+    }
+}
+
+/// The time in `grpc-timeout`: up to eight digits and a unit. What cannot be read counts as not given.
+fn time_left(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let count = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<Duration> {
+        time_left(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]))
+    }
+
+    #[test]
+    fn every_unit_is_read() {
+        for (text, millis) in
+            [("2H", 7_200_000), ("3M", 180_000), ("4S", 4000), ("5m", 5), ("6000u", 6), ("7000000n", 7)]
+        {
+            assert_eq!(read(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(read("0n"), Some(Duration::ZERO));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+    }
+
+    #[test]
+    fn what_is_no_timeout_counts_as_not_given() {
+        for text in ["", "S", "5", "5x", "-5S", "+5S", "5 S", "123456789S", "1.5S"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+}

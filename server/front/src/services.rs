@@ -1,0 +1,161 @@
+//! The services of one core, and the way of a call to its own.
+
+use std::sync::Arc;
+
+use h2::RecvStream;
+use http::Request;
+use inrush_core::Store;
+use inrush_proto::{
+    FILE_DESCRIPTOR_SET,
+    v1::{
+        self, queue_service_server::QueueServiceServer, sale_admin_service_server::SaleAdminServiceServer,
+        settlement_service_server::SettlementServiceServer,
+    },
+};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+
+use crate::{
+    batcher::Batcher,
+    call::{Answer, Arrival, Incoming, encode, read_message},
+    explain::explain,
+    operations::{Admit, Cancel, GiveBack, LookUp},
+    queue_service::QueueService,
+    router::{Router, route},
+    run::FrontError,
+    sale_admin_service::SaleAdminService,
+    serve::Node,
+    settlement_service::SettlementService,
+    status::Failure,
+    watch::Watches,
+};
+
+/// What tells that the messages of a call may be compressed.
+const ENCODING: &str = "grpc-encoding";
+
+/// The services of one core.
+pub(crate) struct Services {
+    queue: Arc<QueueService>,
+    max_request_size: usize,
+    router: Router,
+}
+
+/// The calls that a rush consists of.
+#[derive(Clone, Copy)]
+enum Direct {
+    Enqueue,
+    PollStatus,
+    Cancel,
+}
+
+impl Direct {
+    fn of(request: &Request<RecvStream>) -> Option<Self> {
+        let direct = match request.uri().path() {
+            "/inrush.v1.QueueService/Enqueue" => Self::Enqueue,
+            "/inrush.v1.QueueService/PollStatus" => Self::PollStatus,
+            "/inrush.v1.QueueService/Cancel" => Self::Cancel,
+            _ => return None,
+        };
+        (!request.headers().contains_key(ENCODING)).then_some(direct)
+    }
+}
+
+impl Services {
+    /// The services of a core of `node` that keeps its sales in `store`. Watches end when `leaving` is cancelled.
+    ///
+    /// # Errors
+    /// If the published descriptors do not fit together.
+    pub(crate) fn new(
+        node: &Node,
+        store: Arc<dyn Store>,
+        leaving: CancellationToken,
+    ) -> Result<Self, FrontError> {
+        let queue = Arc::new(queue_service(node, &store, leaving));
+        let router = router(node, Arc::clone(&queue), store)?;
+        Ok(Self { queue, max_request_size: node.settings.max_request_size, router })
+    }
+
+    /// Answers a call. Those that a rush consists of go without tonic's machinery for streams of messages, which costs more
+    /// than all else that they need of a core; it knows better what to do with everything else.
+    pub(crate) async fn serve(&self, request: Request<RecvStream>, arrival: Arrival) -> Answer {
+        match Direct::of(&request) {
+            Some(call) => {
+                let answered = self.serve_directly(call, request.into_body(), arrival).await;
+                answered.map_or_else(Answer::from, Answer::Message)
+            }
+            None => {
+                let mut request = request.map(|stream| Body::new(Incoming::new(stream)));
+                request.extensions_mut().insert(arrival);
+                Answer::Other(explain(self.router.call(request).await))
+            }
+        }
+    }
+
+    async fn serve_directly(
+        &self,
+        call: Direct,
+        stream: RecvStream,
+        arrival: Arrival,
+    ) -> Result<bytes::Bytes, Failure> {
+        let (queue, limit) = (&self.queue, self.max_request_size);
+        Ok(match call {
+            Direct::Enqueue => encode(&queue.take_in(read_message(stream, limit).await?, arrival).await?),
+            Direct::PollStatus => encode(&queue.tell(&read_message(stream, limit).await?, arrival).await?),
+            Direct::Cancel => encode(&queue.let_go(&read_message(stream, limit).await?, arrival).await?),
+        })
+    }
+}
+
+fn queue_service(node: &Node, store: &Arc<dyn Store>, leaving: CancellationToken) -> QueueService {
+    let Node { settings, keyring, gates, .. } = node.clone();
+    let limit = settings.batch_limit;
+    QueueService {
+        keyring,
+        gates: Arc::clone(&gates),
+        admissions: Batcher::new(Admit { store: Arc::clone(store), gates: Arc::clone(&gates) }, limit),
+        look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, limit),
+        cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, limit),
+        watches: Watches::new(settings.watch, settings.default_deadline, leaving),
+    }
+}
+
+fn router(node: &Node, queue: Arc<QueueService>, store: Arc<dyn Store>) -> Result<Router, FrontError> {
+    let Node { settings, gates, .. } = node.clone();
+    let limit = settings.batch_limit;
+    let give_back = GiveBack { store: Arc::clone(&store), gates: Arc::clone(&gates) };
+    let settlement = SettlementService { releases: Batcher::new(give_back, limit) };
+    let admin = SaleAdminService { store, gates };
+    let (request, response) = (settings.max_request_size, settings.max_response_size);
+    let queue = QueueServiceServer::from_arc(queue);
+    let settlement = SettlementServiceServer::new(settlement);
+    let admin = SaleAdminServiceServer::new(admin);
+    Ok(Router::new([
+        route(queue.max_decoding_message_size(request).max_encoding_message_size(response)),
+        route(settlement.max_decoding_message_size(request).max_encoding_message_size(response)),
+        route(admin.max_decoding_message_size(request).max_encoding_message_size(response)),
+        route(node.health.service()),
+        route(reflection().build_v1().map_err(FrontError::Reflection)?),
+        route(reflection().build_v1alpha().map_err(FrontError::Reflection)?),
+    ]))
+}
+
+/// Lists what is served here, in either version; the descriptors also know the order system's service, which is not.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    use tonic_reflection::pb::{v1 as reflection_v1, v1alpha as reflection_v1alpha};
+    use v1::{queue_service_server, sale_admin_service_server, settlement_service_server};
+    let served = [
+        queue_service_server::SERVICE_NAME,
+        sale_admin_service_server::SERVICE_NAME,
+        settlement_service_server::SERVICE_NAME,
+        tonic_health::pb::health_server::SERVICE_NAME,
+        reflection_v1::server_reflection_server::SERVICE_NAME,
+        reflection_v1alpha::server_reflection_server::SERVICE_NAME,
+    ];
+    let builder = tonic_reflection::server::Builder::configure()
+        .include_reflection_service(false)
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(reflection_v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(reflection_v1alpha::FILE_DESCRIPTOR_SET);
+    served.into_iter().fold(builder, tonic_reflection::server::Builder::with_service_name)
+}
