@@ -35,7 +35,7 @@ class Table:
 
 
 def _is_number(cell):
-    return cell == "–" or cell[:1].isdigit() or cell[:1] in "-+≤≥<"
+    return cell == "–" or cell[:1].isdigit() or cell[:1] in "-+≤≥<>"
 
 
 def number(value, digits=3):
@@ -44,6 +44,10 @@ def number(value, digits=3):
         return "–"
     if value == 0:
         return "0"
+    if abs(value) < 0.0001:
+        return "<0.0001" if value > 0 else ">-0.0001"
+    if abs(value) < 0.01:
+        return f"{value:.2g}"
     magnitude = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
     if magnitude >= digits:
         return f"{value:,.0f}"
