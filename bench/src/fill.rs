@@ -24,7 +24,7 @@ use tokio::runtime::Builder;
 
 /// Apart from all other numbers below 2⁶⁴ by this many, and still every one once: buyers who follow each other in line
 /// do not have names that do.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

@@ -11,6 +11,7 @@ mod fulfil;
 mod nats;
 mod one_script;
 mod pool;
+mod store_cost;
 
 use clap::{Parser, Subcommand};
 
@@ -38,6 +39,8 @@ enum Command {
     Nats(nats::Arguments),
     /// Driver: sends batches to a script by one connection for all, or by connections from a pool.
     Pool(pool::Arguments),
+    /// Driver: measures what each operation of the store costs Redis.
+    StoreCost(store_cost::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -49,5 +52,6 @@ fn main() -> anyhow::Result<()> {
         Command::Fulfil(arguments) => fulfil::run(&arguments),
         Command::Nats(arguments) => nats::run(&arguments),
         Command::Pool(arguments) => pool::run(&arguments),
+        Command::StoreCost(arguments) => store_cost::run(&arguments),
     }
 }

@@ -12,7 +12,6 @@ EXECUTABLES = {
     "inrush": ["-p", "inrush", "--bin", "inrush"],
     "inrush-loadtest": ["-p", "inrush-loadtest", "--bin", "inrush-loadtest"],
     "inrush-bench": ["-p", "inrush-bench", "--bin", "inrush-bench"],
-    "redis_cost": ["-p", "inrush-core", "--example", "redis_cost"],
 }
 
 
@@ -48,4 +47,4 @@ class Executables:
         if subprocess.run(command, cwd=ROOT).returncode != 0:
             raise Problem(f"{name} cannot be built: `{' '.join(command)}` says why")
         target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-        return ROOT / target / "dist" / ("examples" if "--example" in arguments else "") / name
+        return ROOT / target / "dist" / name

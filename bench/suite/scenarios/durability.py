@@ -1,0 +1,72 @@
+"""What better kept tickets cost: Enqueue with a synced file, and with a replica."""
+
+from .. import load
+from ..measure import interleaved, ratio
+from ..problem import Problem
+from ..report import Report
+from ..subjects import SALE, as_data
+from ..tables import Table, span
+
+TITLE = "Durability"
+EXECUTABLES = ("inrush", "inrush-loadtest")
+FORMS = {"full": {"rounds": 5, "calls": 200_000}, "quick": {"rounds": 1, "calls": 30_000}}
+
+# How Redis keeps what it is told, and which level the sale asks for.
+LEVELS = {
+    "memory": ("memory", ()),
+    "everysec": ("memory", ("--appendonly", "yes", "--appendfsync", "everysec")),
+    "fsync": ("fsync", ("--appendonly", "yes", "--appendfsync", "always")),
+    "replica": ("memory", ()),
+    "replica and fsync": ("fsync", ("--appendonly", "yes", "--appendfsync", "always")),
+}
+NAMES = {
+    "memory": "memory",
+    "everysec": "memory, AOF synced every second",
+    "fsync": "fsync: AOF `always`",
+    "replica": "memory, one replica",
+    "replica and fsync": "fsync, one replica",
+}
+
+TEXT = """
+{calls:,} Enqueues a round, {in_flight} in flight, through a front with default settings into one Redis; medians of {rounds} interleaved rounds, and
+from where to where they went. The level is that of the sale: with `fsync` an answer says that the ticket is on disk, and Redis writes and syncs
+before it answers, once for all scripts of one turn of its loop. The replica shares this machine, disk and memory with everything else. That
+an answer waits for the replica (`WAIT`) is not a level that Inrush has: what is measured is what a replica costs that follows.
+"""
+
+
+def run(rig, form):
+    measurements = {name: _enqueue(rig, form.calls, name) for name in LEVELS}
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    memory = taken["memory"]
+    rows = [
+        [NAMES[name], span(each["rate"]), span(ratio(each["rate"], memory["rate"]))]
+        + [span(each[key]) for key in ("p50_ms", "p99_ms", "redis_us")]
+        for name, each in taken.items()
+    ]
+    columns = ("level", "calls/s", "against memory", "p50, ms", "p99, ms", "Redis, µs a call")
+    return Report(
+        text=TEXT.format(calls=form.calls, in_flight=load.IN_FLIGHT, rounds=form.rounds),
+        tables=[Table(columns, rows)],
+        data=as_data(taken),
+    )
+
+
+def _enqueue(rig, calls, name):
+    level, options = LEVELS[name]
+    redis = rig.redis(*options)
+    if name.startswith("replica"):
+        replica = rig.redis("--replicaof", "127.0.0.1", redis.port)
+        replica.process.wait_for("master", lambda: replica.info("replication").get("master_link_status") == "up")
+    front = rig.front(redis)
+    buyers = rig.enqueues(SALE, calls)
+
+    def measure():
+        redis.flush()
+        rig.create_sale(front, SALE, calls, "--durability", level)
+        run = rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"redis": redis})
+        if (kept := rig.sale(front, "show", SALE)["ledger"]["admitted"]["tickets"]) != calls:
+            raise Problem(f"{kept} of {calls} buyers were admitted")
+        return {**run.figures(), "p50_ms": run.quantile_ms("p50"), "p99_ms": run.quantile_ms("p99")}
+
+    return measure

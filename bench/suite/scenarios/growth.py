@@ -1,0 +1,80 @@
+"""What each operation of the store costs Redis as lines, sales and payloads grow."""
+
+import json
+
+from ..measure import interleaved
+from ..report import Plot, Report, Series
+from ..subjects import as_data
+from ..tables import Table, number, span
+
+TITLE = "Cost as the work grows"
+EXECUTABLES = ("inrush-bench",)
+FORMS = {
+    "full": {
+        "rounds": 3,
+        "waiting": (10_000, 100_000, 1_000_000, 10_000_000),
+        "sales": (1, 10, 100, 1_000, 10_000),
+        "payload": (0, 16, 64, 256, 1_024),
+    },
+    "quick": {"rounds": 1, "waiting": (10_000, 100_000), "sales": (1, 100), "payload": (0, 256)},
+}
+OPERATIONS = ("admit", "look_up", "look_up_cancelled", "cancel", "claim", "settle")
+NAMES = {
+    "admit": "admit",
+    "look_up": "look up",
+    "look_up_cancelled": "look up, a tenth cancelled",
+    "cancel": "cancel",
+    "claim": "claim",
+    "settle": "settle",
+    "bytes": "bytes for each waiting ticket",
+}
+
+# What grows: what it is called, and how the driver is told of it.
+GROWTHS = {
+    "waiting": ("waiting tickets", lambda count: ["--waiting", count, "--tickets", 5_120]),
+    "sales": ("sales", lambda count: ["--sales", count, "--waiting", 320_000, "--tickets", 160_000, "--batch", 16]),
+    "payload": ("bytes of payload", lambda size: ["--payload", size, "--waiting", 50_000, "--tickets", 20_480]),
+}
+
+TEXT = """
+Microseconds of Redis for each ticket, and bytes for each that waits; medians of {rounds} interleaved rounds, and from where to where
+they went. Buyers have ids of 16 bytes. Lines and payloads grow in one sale, with batches of 256; sales grow under 320,000 waiting buyers, and
+each batch, of 16, is for another sale than the one before.
+"""
+
+# What makes a line bend, where one does.
+REMARKS = """
+- **Waiting tickets.** No script does more in a longer line, and what waits takes less memory for each the more share what the store takes
+  for itself. But buyers are strewn over small hashes: an admission reaches its own by five accesses to memory, which ten million buyers have
+  driven out of the processor's cache. A position among cancelled tickets needs a bitmap of its part of the line, 512 bytes, and one number
+  for each bit of its number: likewise out of cache in a long line. A look-up where nobody cancelled reads the sale only, and stays as it is.
+- **Sales.** A batch for another sale than the last one finds nothing of its sale in the cache, and what a script costs for itself is shared by
+  no more than its batch. A sale of few buyers has at least 16 small hashes, so a ticket takes more of them.
+- **Payloads** travel with entries: each byte is received, kept, and sent to the claimer, and copied at each step. The bytes for each ticket
+  are those of the payload and what a ticket without one takes.
+"""
+
+
+def run(rig, form):
+    redis = rig.redis()
+
+    def costs(options):
+        redis.flush()
+        done = rig.run("inrush-bench", "store-cost", "--store", redis.url, *options)
+        redis.flush()
+        return json.loads(done.output)
+
+    tables, plots, data = [], [], {}
+    for what, (name, options_for) in GROWTHS.items():
+        sizes = getattr(form, what)
+        measurements = {f"{size:,} {name}": lambda size=size: costs(options_for(size)) for size in sizes}
+        taken = interleaved(form.rounds, measurements, rig.tell)
+        spreads = dict(zip(sizes, taken.values(), strict=True))
+        rows = [[NAMES[key]] + [span(each[key]) for each in spreads.values()] for key in OPERATIONS]
+        rows.append([NAMES["bytes"]] + [number(each["bytes"].median) for each in spreads.values()])
+        tables.append(Table((name, *(f"{size:,}" for size in sizes)), rows))
+        lines = [Series.of(NAMES[key], sizes, [each[key] for each in spreads.values()]) for key in OPERATIONS]
+        growing = f"Redis as {name} grow" if what != "payload" else "Redis as payloads grow"
+        plots.append(Plot(what, growing, name, "µs for each ticket", lines, x_log=what != "payload"))
+        data[what] = {size: as_data(each) for size, each in spreads.items()}
+    return Report(text=TEXT.format(rounds=form.rounds), tables=tables, plots=plots, data=data, remarks=REMARKS)

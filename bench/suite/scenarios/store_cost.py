@@ -1,0 +1,65 @@
+"""What each operation of the store costs Redis, in batches of several sizes."""
+
+import json
+
+from ..measure import interleaved
+from ..report import Plot, Report, Series
+from ..subjects import as_data
+from ..tables import Table, number, span
+
+TITLE = "What each script costs Redis"
+EXECUTABLES = ("inrush-bench",)
+FORMS = {
+    "full": {"rounds": 5, "waiting": 100_000, "tickets": {1: 5_000, 16: 40_000, 256: 50_000}},
+    "quick": {"rounds": 1, "waiting": 20_000, "tickets": {1: 1_000, 16: 10_000, 256: 10_000}},
+}
+OPERATIONS = {
+    "floor": "a script that only reads the arguments of as many admissions",
+    "admit": "admit",
+    "admit_again": "admit, in line already",
+    "look_up": "look up",
+    "look_up_cancelled": "look up, every tenth in line cancelled",
+    "cancel": "cancel",
+    "claim": "claim",
+    "settle": "settle, all ordered",
+}
+
+TEXT = """
+Microseconds of Redis for each ticket: the whole process, its network included, while {waiting:,} buyers with ids of 16 bytes wait in
+one sale. Medians of {rounds} interleaved rounds, and from where to where they went. Batches follow one another, so Redis sleeps and is
+woken up for each, and small ones cost more here than on a server that is busy.
+"""
+
+
+def run(rig, form):
+    redis = rig.redis()
+
+    def costs(batch, tickets):
+        redis.flush()
+        sizes = ["--store", redis.url, "--batch", batch, "--tickets", tickets]
+        done = rig.run("inrush-bench", "store-cost", *sizes, "--waiting", form.waiting)
+        before = redis.cpu()
+        rig.run("inrush-bench", "floor", *sizes)
+        return {"floor": (redis.cpu() - before) * 1e6 / tickets, **json.loads(done.output)}
+
+    measurements = {
+        str(batch): lambda batch=batch, tickets=tickets: costs(batch, tickets)
+        for batch, tickets in form.tickets.items()
+    }
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    rows = [[name] + [span(each[key]) for each in taken.values()] for key, name in OPERATIONS.items()]
+    waiting = [number(each["bytes"].median) for each in taken.values()]
+    batches = list(taken)
+    series = [
+        Series.of(f"batches of {batch}", list(OPERATIONS), [taken[batch][key] for key in OPERATIONS])
+        for batch in batches[1:]
+    ]
+    return Report(
+        text=TEXT.format(waiting=form.waiting, rounds=form.rounds),
+        tables=[
+            Table(("µs for each ticket", *(f"batches of {batch}" for batch in batches)), rows),
+            Table(("", *(f"batches of {batch}" for batch in batches)), [["bytes for each waiting ticket", *waiting]]),
+        ],
+        plots=[Plot("scripts", "Redis for each ticket", "operation", "µs", series, kind="bar")],
+        data=as_data(taken),
+    )
