@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from . import check, report, scenario
@@ -95,13 +96,13 @@ def _run(arguments):
         try:
             with Rig(executables, _tell) as rig:
                 found = each.run(rig, each.form(form, arguments.rounds))
-        except Problem as problem:
-            # The others may still be of use; the exit code tells.
-            _tell(f"{each.name} failed: {problem}")
+            report.write(out, each.name, each.title, form, found, _tell)
+            report.write_index(out)
+        except Exception as error:
+            # Whatever it is, the others go on: half an hour of measuring is not lost to a slip. The exit code tells.
+            _tell(f"{each.name} failed: {error if isinstance(error, Problem) else traceback.format_exc()}")
             failed.append(each.name)
             continue
-        report.write(out, each.name, each.title, form, found, _tell)
-        report.write_index(out)
         print(f"\n## {each.title}\n")
         print("\n\n".join(table.markdown() for table in found.tables), flush=True)
         _tell(f"{each.name}: done in {time.monotonic() - started:.0f} s; see {out / each.name}.md")

@@ -13,8 +13,8 @@ TITLE = "The budgets"
 EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
 FORMS = {
     "full": {
-        "rounds": 7,
-        "calls": 500_000,
+        "rounds": 5,
+        "calls": 400_000,
         "tickets": 1_000_000,
         "ordered": 400_000,
         "short_line": 10_000,

@@ -13,8 +13,8 @@ from ..tables import Table, number, span
 TITLE = "The load tool beside its peers"
 EXECUTABLES = ("inrush-loadtest", "inrush-bench")
 FORMS = {
-    "full": {"rounds": 7, "calls": 500_000, "memory_calls": (1_000_000, 10_000_000)},
-    "quick": {"rounds": 2, "calls": 100_000, "memory_calls": ()},
+    "full": {"rounds": 5, "calls": 400_000, "memory_calls": (500_000, 5_000_000)},
+    "quick": {"rounds": 1, "calls": 100_000, "memory_calls": ()},
 }
 # As few connections as keep all cores busy, which is where h2load costs least.
 HOW = {"in_flight": 200, "connections": os.cpu_count()}

@@ -9,7 +9,7 @@ from ..tables import Table, number, span
 TITLE = "Taking a buyer in: Inrush beside its baselines and peers"
 EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
 FORMS = {
-    "full": {"rounds": 5, "calls": 500_000, "jobs": 200_000},
+    "full": {"rounds": 5, "calls": 300_000, "jobs": 100_000},
     "quick": {"rounds": 1, "calls": 100_000, "jobs": 50_000},
 }
 BASELINE = "stock tonic: empty call, multi-thread"
