@@ -48,7 +48,7 @@ def number(value, digits=3):
         return "<0.0001" if value > 0 else ">-0.0001"
     if abs(value) < 0.01:
         return f"{value:.2g}"
-    magnitude = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
+    magnitude = len(str(int(abs(value)))) if abs(value) >= 1 else 0
     if magnitude >= digits:
         return f"{value:,.0f}"
     return f"{value:.{digits - magnitude}f}"
