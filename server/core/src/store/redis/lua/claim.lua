@@ -106,7 +106,7 @@ local held = {}
 for place = 1, places do
     if cancelled[place] then
         sale.cancelled_passed = sale.cancelled_passed + 1
-        held[place] = NOT_HELD
+        held[place], entries[place] = NOT_HELD, ''
     else
         local units = units_of(entries[place])
         if not units then
