@@ -8,7 +8,7 @@ use inrush_core::{
 };
 use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
 
-use crate::{settings::Backoff, unanswered::Unanswered};
+use crate::{concurrency::Verdict, settings::Backoff, unanswered::Unanswered};
 
 /// An outcome on its way to the store.
 #[derive(Clone, Debug)]
@@ -22,6 +22,16 @@ const LONGEST_ORDER_ID: usize = 128;
 
 /// The order system cannot send a ticket away for longer: a mistaken number must not lose it.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
+impl Verdict {
+    /// What an outcome says of the order system's state.
+    pub(crate) const fn of(outcome: Option<&order_result::Outcome>) -> Self {
+        match outcome {
+            Some(order_result::Outcome::Created(_) | order_result::Outcome::Rejected(_)) => Self::Done,
+            Some(order_result::Outcome::Retry(_)) | None => Self::Again,
+        }
+    }
+}
 
 impl Answer {
     /// What the order system said, or did not say, of an entry.
@@ -77,6 +87,7 @@ mod tests {
             leased: Leased { seq: 1, fence: 1 },
             attempt: 3,
             lane: LaneId(0),
+            sent: None,
             lease: Duration::from_secs(30),
             renew_at: Instant::now(),
             overdue_at: Instant::now(),

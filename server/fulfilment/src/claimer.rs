@@ -98,7 +98,9 @@ impl Claimer {
                 };
                 let leased = Leased { seq, fence };
                 let sale = sale.clone();
-                (order, (ticket_id, Unanswered { sale, leased, attempt, lane, lease, renew_at, overdue_at }))
+                let unanswered =
+                    Unanswered { sale, leased, attempt, lane, sent: None, lease, renew_at, overdue_at };
+                (order, (ticket_id, unanswered))
             })
             .unzip()
     }

@@ -12,6 +12,7 @@ use tonic::transport::Endpoint;
 
 use crate::{
     answer::Answer,
+    concurrency::Verdict,
     hand_back::HandBack,
     lane::LaneId,
     order_stream::{Ended, stream},
@@ -66,7 +67,9 @@ impl Dispatcher {
         if results.is_empty() {
             return false;
         }
-        let unanswered = self.window.answer(results.iter().map(|result| result.ticket_id.as_str()));
+        let verdicts =
+            results.iter().map(|result| (result.ticket_id.as_str(), Verdict::of(result.outcome.as_ref())));
+        let unanswered = self.window.answer(verdicts);
         let unknown = unanswered.iter().filter(|entry| entry.is_none()).count();
         self.statistics.add(Counter::Unknown, unknown);
         let answers: Vec<Answer> = unanswered

@@ -6,8 +6,8 @@
 //! the `lease_keeper` extends the leases of entries that take long, the `recoverer` takes back leases that ended, of
 //! any worker, and the `sweeper` looks at every sale now and then in case an announcement was lost.
 //!
-//! What is bounded: unanswered entries by `concurrency` and by the credit of the order system; unsettled outcomes by
-//! the same number again; calls of the store by one for each sale and kind. What is absent: a task or a timer for each
+//! What is bounded: unanswered entries by the limit that `concurrency` finds for the order system, by the operator's
+//! ceiling and by the credit of the order system; unsettled outcomes by the ceiling again; calls of the store by one for each sale and kind. What is absent: a task or a timer for each
 //! entry, and polling.
 
 use std::sync::Arc;

@@ -18,9 +18,14 @@ pub struct FulfilmentSettings {
     /// Order streams to each address: 1 to 64. The order system sees the line in order on each stream, so with one
     /// stream to one address it sees the whole line in order.
     pub streams: usize,
-    /// Most entries that may wait for the order system's answer, over all sales and streams: 1 to 65,536. The order
-    /// system can ask for less.
+    /// Most entries that may ever wait for the order system's answer, over all sales and streams: 1 to 65,536. How many
+    /// may just now is found out by trying, between `concurrency_floor` and this; the order system can ask for less.
     pub concurrency: usize,
+    /// How many entries may always wait for the order system's answer, however slow it becomes: 1 to 65,536, and no more
+    /// than `concurrency`, which has the last word. With both the same nothing is tried: always so many. Lower it for an
+    /// order system that bears less and does not say so by credit; with a few dozen, claims are so small that each ticket
+    /// costs the store three times as much.
+    pub concurrency_floor: usize,
     /// Most entries claimed by one call of the store: 1 to 256.
     pub claim_batch: usize,
     /// Most outcomes recorded by one call of the store: 1 to 256.
@@ -92,7 +97,8 @@ impl Default for FulfilmentSettings {
             orders: vec!["http://127.0.0.1:50061".to_owned()],
             tls: ClientTlsSettings::default(),
             streams: 1,
-            concurrency: 1_024,
+            concurrency: 16_384,
+            concurrency_floor: 1_024,
             claim_batch: MAX_BATCH,
             settle_batch: MAX_BATCH,
             retry: Backoff::default(),
@@ -122,6 +128,7 @@ impl FulfilmentSettings {
         between("orders", &self.orders.len(), &1, &MOST_ADDRESSES, "addresses")?;
         between("streams", &self.streams, &1, &MOST_STREAMS, "")?;
         between("concurrency", &self.concurrency, &1, &MOST_CONCURRENCY, "")?;
+        between("concurrency_floor", &self.concurrency_floor, &1, &MOST_CONCURRENCY, "")?;
         between("claim_batch", &self.claim_batch, &1, &MAX_BATCH, "")?;
         between("settle_batch", &self.settle_batch, &1, &MAX_BATCH, "")?;
         self.retry.validate("retry")?;
@@ -226,6 +233,7 @@ mod tests {
             Some("fulfilment.tls.ca_file")
         );
         assert_eq!(key_of(|s| s.concurrency = 0).as_deref(), Some("fulfilment.concurrency"));
+        assert_eq!(key_of(|s| s.concurrency_floor = 0).as_deref(), Some("fulfilment.concurrency_floor"));
         assert_eq!(key_of(|s| s.claim_batch = MAX_BATCH + 1).as_deref(), Some("fulfilment.claim_batch"));
         assert_eq!(key_of(|s| s.extend_at = f64::NAN).as_deref(), Some("fulfilment.extend_at"));
         assert_eq!(key_of(|s| s.retry.max = Duration::ZERO).as_deref(), Some("fulfilment.retry"));

@@ -8,7 +8,7 @@ use std::{
 use inrush_core::{SaleId, store::Leased};
 use tokio::time::Instant;
 
-use crate::lane::LaneId;
+use crate::{concurrency::Sent, lane::LaneId};
 
 /// One claimed entry without an answer.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Unanswered {
     pub(crate) leased: Leased,
     pub(crate) attempt: u32,
     pub(crate) lane: LaneId,
+    /// None until it is on its way.
+    pub(crate) sent: Option<Sent>,
     /// How long a lease of its sale lasts.
     pub(crate) lease: Duration,
     /// When its lease should be extended.

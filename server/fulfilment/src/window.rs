@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    concurrency::ConcurrencyLimit,
+    concurrency::{ConcurrencyLimit, Sent, Verdict},
     lane::{Batch, Credit, Lane, LaneId, OpenLane},
     statistics::Statistics,
     unanswered::{Due, DueLease, Table, Unanswered},
@@ -37,7 +37,6 @@ pub(crate) enum Share {
 #[derive(Debug)]
 pub(crate) struct Window {
     state: Mutex<State>,
-    limit: ConcurrencyLimit,
     statistics: Statistics,
     freed: Notify,
     emptied: Notify,
@@ -46,6 +45,7 @@ pub(crate) struct Window {
 
 #[derive(Debug)]
 struct State {
+    limit: ConcurrencyLimit,
     lanes: Vec<Lane>,
     table: Table,
     unsettled: usize,
@@ -66,8 +66,7 @@ impl Window {
     pub(crate) fn new(limit: ConcurrencyLimit, lanes: usize, statistics: Statistics) -> Arc<Self> {
         let lanes = (0..lanes).map(|_| Lane::default()).collect();
         Arc::new(Self {
-            state: Mutex::new(State { lanes, table: Table::default(), unsettled: 0, next_due: None }),
-            limit,
+            state: Mutex::new(State { limit, lanes, table: Table::default(), unsettled: 0, next_due: None }),
             statistics,
             freed: Notify::new(),
             emptied: Notify::new(),
@@ -78,11 +77,11 @@ impl Window {
     /// How many places each of `contenders` sales may reserve now.
     pub(crate) fn share(&self, contenders: usize) -> Share {
         let state = self.lock();
-        let free = state.free(self.limit);
+        let free = state.free();
         let share = (free / contenders.max(1)).max(1);
         match free {
             0 => Share::Nothing,
-            few if few < state.capacity(self.limit) / WORTH_CLAIMING => Share::Few(share),
+            few if few < state.capacity() / WORTH_CLAIMING => Share::Few(share),
             _ => Share::Enough(share),
         }
     }
@@ -91,7 +90,7 @@ impl Window {
     /// free place. One reservation takes no more than a stream's part of the free places, so that streams share the work.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize) -> Option<Reservation> {
         let mut state = self.lock();
-        let free = state.free(self.limit);
+        let free = state.free();
         let with_room = state.lanes.iter().filter(|lane| lane.free() > 0).count();
         let lanes = state.lanes.iter_mut().enumerate().filter(|(_, lane)| lane.free() > 0);
         let (index, lane) = lanes.min_by_key(|(_, lane)| lane.taken)?;
@@ -137,16 +136,24 @@ impl Window {
             lane.open = None;
         }
         let taken_out = state.table.remove_lane(lane);
-        state.unsettle(&taken_out);
+        state.unsettle(&taken_out, Verdict::Again);
         self.changed(&state);
         taken_out
     }
 
     /// Takes the entries out that were answered, in that order; none for a ticket nobody waits for.
-    pub(crate) fn answer<'a>(&self, ticket_ids: impl Iterator<Item = &'a str>) -> Vec<Option<Unanswered>> {
+    pub(crate) fn answer<'a>(
+        &self,
+        answers: impl Iterator<Item = (&'a str, Verdict)>,
+    ) -> Vec<Option<Unanswered>> {
         let mut state = self.lock();
-        let answered: Vec<Option<Unanswered>> = ticket_ids.map(|id| state.table.remove(id)).collect();
-        state.unsettle(answered.iter().flatten());
+        let answered = answers
+            .map(|(ticket_id, verdict)| {
+                let answered = state.table.remove(ticket_id);
+                state.unsettle(&answered, verdict);
+                answered
+            })
+            .collect();
         self.changed(&state);
         answered
     }
@@ -156,7 +163,7 @@ impl Window {
         let mut state = self.lock();
         let withdrawn: Vec<Unanswered> =
             unsent.filter_map(|(ticket_id, leased)| state.table.remove_leased(ticket_id, leased)).collect();
-        state.unsettle(&withdrawn);
+        state.unsettle(&withdrawn, Verdict::Again);
         self.changed(&state);
         withdrawn
     }
@@ -173,7 +180,7 @@ impl Window {
         let mut state = self.lock();
         let due = state.table.take_due(now);
         state.next_due = due.next;
-        state.unsettle(&due.overdue);
+        state.unsettle(&due.overdue, Verdict::Again);
         self.changed(&state);
         due
     }
@@ -222,12 +229,13 @@ impl Window {
     }
 
     /// Most entries that can wait in the queue of one stream.
-    pub(crate) const fn longest_queue(&self) -> usize {
-        self.limit.current()
+    pub(crate) fn longest_queue(&self) -> usize {
+        self.lock().limit.ceiling()
     }
 
     fn changed(&self, state: &State) {
         self.statistics.set_in_flight(state.table.len() + state.unsettled);
+        self.statistics.set_concurrency(state.limit.current());
         self.statistics.set_streams(state.lanes.iter().filter(|lane| lane.open.is_some()).count());
         self.freed.notify_one();
         if state.table.len() == 0 {
@@ -250,17 +258,17 @@ impl State {
         self.lanes.iter().map(|lane| lane.taken).sum()
     }
 
-    fn capacity(&self, limit: ConcurrencyLimit) -> usize {
+    fn capacity(&self) -> usize {
         let places = self.lanes.iter().map(Lane::places).fold(0, usize::saturating_add);
-        places.min(limit.current())
+        places.min(self.limit.current())
     }
 
-    fn free(&self, limit: ConcurrencyLimit) -> usize {
+    fn free(&self) -> usize {
         let taken = self.taken();
         let on_lanes = self.lanes.iter().map(Lane::free).fold(0, usize::saturating_add);
         on_lanes
-            .min(limit.current().saturating_sub(taken))
-            .min(limit.with_unsettled().saturating_sub(taken + self.unsettled))
+            .min(self.limit.current().saturating_sub(taken))
+            .min(self.limit.with_unsettled().saturating_sub(taken + self.unsettled))
     }
 
     fn free_place(&mut self, lane: LaneId) {
@@ -269,10 +277,15 @@ impl State {
         }
     }
 
-    fn unsettle<'a>(&mut self, taken_out: impl IntoIterator<Item = &'a Unanswered>) {
+    /// Entries that were taken out of the table, which is what the limit learns from.
+    fn unsettle<'a>(&mut self, taken_out: impl IntoIterator<Item = &'a Unanswered>, verdict: Verdict) {
+        let now = Instant::now();
         for unanswered in taken_out {
             self.free_place(unanswered.lane);
             self.unsettled += 1;
+            if let Some(sent) = unanswered.sent {
+                self.limit.heard(sent, verdict, now);
+            }
         }
     }
 
@@ -316,7 +329,9 @@ impl Reservation {
             return Err(entries.into_iter().map(|(_, unanswered)| unanswered).collect());
         };
         let mut sooner = false;
-        for (ticket_id, unanswered) in entries {
+        let sent = Sent { at: Instant::now(), alongside: state.taken() + entries.len() };
+        for (ticket_id, mut unanswered) in entries {
+            unanswered.sent = Some(sent);
             sooner |= state.note_due(unanswered.renew_at.min(unanswered.overdue_at));
             if let Some(lane) = state.lane(unanswered.lane) {
                 lane.taken += 1;
@@ -325,6 +340,7 @@ impl Reservation {
                 state.free_place(replaced.lane);
             }
         }
+        state.limit.sent(sent.alongside, sent.at);
         window.changed(&state);
         if sooner {
             window.due_sooner.notify_one();
@@ -356,7 +372,7 @@ mod tests {
 
     /// A window with one stream that is up, and the end of its queue, which keeps it up.
     fn window(ceiling: usize) -> (Arc<Window>, mpsc::Receiver<Batch>) {
-        let window = Window::new(ConcurrencyLimit::fixed(ceiling), 1, Statistics::default());
+        let window = Window::new(ConcurrencyLimit::between(ceiling, ceiling), 1, Statistics::default());
         (Arc::clone(&window), open(&window, Credit::Unlimited))
     }
 
@@ -377,6 +393,7 @@ mod tests {
                 leased,
                 attempt: 1,
                 lane: LANE,
+                sent: None,
                 lease,
                 renew_at: at,
                 overdue_at: at + lease,
@@ -387,12 +404,12 @@ mod tests {
     }
 
     fn free(window: &Window) -> usize {
-        window.lock().free(window.limit)
+        window.lock().free()
     }
 
     #[test]
     fn nothing_can_be_reserved_while_no_stream_is_up() {
-        let window = Window::new(ConcurrencyLimit::fixed(8), 2, Statistics::default());
+        let window = Window::new(ConcurrencyLimit::between(8, 8), 2, Statistics::default());
         assert_eq!(window.share(1), Share::Nothing);
         assert!(window.reserve(1).is_none());
     }
@@ -418,7 +435,8 @@ mod tests {
             (2, 0),
             "the place that was not filled is free again"
         );
-        let answered = window.answer(["phone/1/2", "phone/1/9"].into_iter());
+        let answered =
+            window.answer([("phone/1/2", Verdict::Done), ("phone/1/9", Verdict::Done)].into_iter());
         assert_eq!(answered[0].as_ref().map(|entry| entry.leased.seq), Some(2));
         assert!(answered[1].is_none());
         assert_eq!((free(&window), window.unsettled()), (3, 1));
@@ -433,7 +451,7 @@ mod tests {
             let Some(places) = window.reserve(2) else { break };
             places.fill(entries(seq..=seq + 1, 1, Duration::ZERO)).unwrap();
             let ids = [format!("phone/1/{seq}"), format!("phone/1/{}", seq + 1)];
-            window.answer(ids.iter().map(String::as_str));
+            window.answer(ids.iter().map(|id| (id.as_str(), Verdict::Done)));
         }
         assert_eq!((window.unsettled(), window.share(1)), (4, Share::Nothing));
         window.settled(1);

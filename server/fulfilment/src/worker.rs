@@ -93,7 +93,7 @@ impl Worker {
         };
         let lanes: Vec<&Endpoint> =
             endpoints.iter().flat_map(|endpoint| vec![endpoint; settings.streams]).collect();
-        let limit = ConcurrencyLimit::fixed(settings.concurrency);
+        let limit = ConcurrencyLimit::between(settings.concurrency_floor, settings.concurrency);
         let window = Window::new(limit, lanes.len(), statistics.clone());
         let (answers, answers_in) = mpsc::channel(ANSWERS_WAITING);
         let (stirs, stirs_in) = mpsc::channel(STIRS_WAITING);

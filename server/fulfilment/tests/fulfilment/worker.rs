@@ -8,13 +8,15 @@ use tokio::{runtime::Runtime, task::JoinHandle};
 
 use crate::{order_system::OrderSystem, store::TestStore};
 
-/// Settings for tests: short pauses, so that tests are quick where they wait for one.
+/// Settings for tests: short pauses, so that tests are quick where they wait for one, and all places from the start, so
+/// that an order system may keep as many entries as a test wants.
 pub(crate) fn settings(orders: &OrderSystem) -> FulfilmentSettings {
     let backoff = Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(50), jitter: 0.5 };
     FulfilmentSettings {
         orders: vec![orders.url()],
         retry: backoff,
         reconnect: backoff,
+        concurrency_floor: FulfilmentSettings::default().concurrency,
         recover_interval: Duration::from_millis(100),
         ..FulfilmentSettings::default()
     }

@@ -1,0 +1,122 @@
+//! A round: answers to entries that were sent under one limit, and the score they give it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Sent, Verdict, search::Search};
+
+/// This part of the limit must be unanswered for a round to begin, so that entries sent from then on meet as many others
+/// as the limit allows.
+const FULL: f64 = 15.0 / 16.0;
+
+/// If fewer than this part of the limit were unanswered when entries were sent, on average, something else was the limit: the line, the pace or
+/// the order system's credit. Then the round says nothing.
+const LIMITED: f64 = 0.5;
+
+/// A round lasts at least this long, so that a pause of a few milliseconds on either side does not decide it.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// … and until this part of a full load has been answered.
+const LEAST_TURN: f64 = 0.25;
+
+/// … and until there are answers enough to tell a small change from chance: this many for a change by the factor e, and
+/// with the square of its inverse more for a smaller one. Latencies that spread as much as their mean is long, as
+/// exponential ones do, then leave an uncertainty of a quarter of the change.
+const ANSWERS: f64 = 16.0;
+
+/// How much more of the rate the last entries must bring than of themselves: a tenth more entries are worth their while if
+/// they bring one per cent more orders. Higher, and an order system that gains by batches is kept too short; lower, and
+/// the gain is less than chance.
+const WORTH_WHILE: f64 = 0.1;
+
+/// An entry that must be sent again counts twice against a limit: it brought no order, and used up one of its attempts.
+const PRICE_OF_AGAIN: f64 = 2.0;
+
+/// When so many entries, and half of all, must be sent again, there is no need to wait for the end of the round.
+const COLLAPSE: u32 = 16;
+
+/// Answers so far.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    since: Option<Instant>,
+    answers: u32,
+    again: u32,
+    latency: Duration,
+    /// Entries that were unanswered when others were sent, all together.
+    alongside: f64,
+    /// Entries that are unanswered, since when, and the time that all of them have been so far.
+    unanswered: usize,
+    counted_at: Option<Instant>,
+    entry_seconds: f64,
+}
+
+/// What a round says of the limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Finding {
+    /// It is not over.
+    Nothing,
+    /// It was not the limit that bounded what was unanswered.
+    NotLimited,
+    /// How good the limit is; higher is better. Only differences mean something.
+    Score(f64),
+    /// The order system cannot do its work.
+    Collapse,
+}
+
+impl Round {
+    pub(super) fn sent(&mut self, unanswered: usize, limit: usize, now: Instant) {
+        let full = real(unanswered) >= FULL * real(limit) && unanswered <= limit;
+        self.count(now);
+        self.unanswered = unanswered;
+        if self.since.is_none() && full {
+            *self = Self { since: Some(now), unanswered, counted_at: Some(now), ..Self::default() };
+        }
+    }
+
+    fn count(&mut self, now: Instant) {
+        if let Some(counted_at) = self.counted_at.replace(now) {
+            self.entry_seconds +=
+                real(self.unanswered) * now.saturating_duration_since(counted_at).as_secs_f64();
+        }
+    }
+
+    pub(super) fn heard(&mut self, sent: Sent, verdict: Verdict, now: Instant, search: &Search) -> Finding {
+        self.count(now);
+        self.unanswered = self.unanswered.saturating_sub(1);
+        let Some(since) = self.since.filter(|since| sent.at >= *since) else { return Finding::Nothing };
+        self.answers = self.answers.saturating_add(1);
+        self.again = self.again.saturating_add(u32::from(verdict == Verdict::Again));
+        self.latency = self.latency.saturating_add(now.saturating_duration_since(sent.at));
+        self.alongside += real(sent.alongside);
+        if self.again >= COLLAPSE && self.again >= self.answers.div_ceil(2) {
+            return Finding::Collapse;
+        }
+        let enough = (ANSWERS / search.change().ln().powi(2)).max(LEAST_TURN * real(search.limit()));
+        let long_enough = SHORTEST.max(self.latency / self.answers);
+        let lasted = now.saturating_duration_since(since);
+        if f64::from(self.answers) < enough || lasted < long_enough {
+            return Finding::Nothing;
+        }
+        self.score(search.limit(), lasted)
+    }
+
+    /// By Little's law entries on average, divided by their latency, are the rate of answers. Counting answers would need
+    /// a round of twice the latency, the first half of which would still tell of the limit before.
+    fn score(&self, limit: usize, lasted: Duration) -> Finding {
+        let answers = f64::from(self.answers);
+        if self.alongside < LIMITED * real(limit) * answers {
+            return Finding::NotLimited;
+        }
+        let latency = self.latency.as_secs_f64() / answers;
+        let unanswered = self.entry_seconds / lasted.as_secs_f64();
+        let done = 1.0 - f64::from(self.again) / answers;
+        let rate = unanswered / latency.max(f64::MIN_POSITIVE);
+        Finding::Score(rate.ln() + PRICE_OF_AGAIN * done.ln() - WORTH_WHILE * real(limit).ln())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of entries are far below 2^52")]
+const fn real(entries: usize) -> f64 {
+    entries as f64
+}
