@@ -10,8 +10,14 @@ mod floor;
 mod fulfil;
 mod nats;
 mod one_script;
+mod order_stream;
+mod order_system;
+mod poll_model;
+mod pollers;
 mod pool;
 mod store_cost;
+mod tickets;
+mod watchers;
 
 use clap::{Parser, Subcommand};
 
@@ -35,6 +41,14 @@ enum Command {
     Floor(floor::Arguments),
     /// Driver: has an order system that does nothing order a whole line.
     Fulfil(fulfil::Arguments),
+    /// Driver: has an order system of a known capacity order a line, and tells how busy it was.
+    OrderStream(order_stream::Arguments),
+    /// Driver: buyers who wait in a line and ask when they were told to.
+    Pollers(pollers::Arguments),
+    /// How often a line of buyers asks, reckoned.
+    PollModel(poll_model::Arguments),
+    /// Driver: many watchers of one front.
+    Watchers(watchers::Arguments),
     /// Driver: publishes to a capped JetStream stream and waits for the acknowledgements.
     Nats(nats::Arguments),
     /// Driver: sends batches to a script by one connection for all, or by connections from a pool.
@@ -50,6 +64,10 @@ fn main() -> anyhow::Result<()> {
         Command::Fill(arguments) => fill::run(&arguments),
         Command::Floor(arguments) => floor::run(&arguments),
         Command::Fulfil(arguments) => fulfil::run(&arguments),
+        Command::OrderStream(arguments) => order_stream::run(&arguments),
+        Command::Pollers(arguments) => pollers::run(&arguments),
+        Command::PollModel(arguments) => poll_model::run(&arguments),
+        Command::Watchers(arguments) => watchers::run(&arguments),
         Command::Nats(arguments) => nats::run(&arguments),
         Command::Pool(arguments) => pool::run(&arguments),
         Command::StoreCost(arguments) => store_cost::run(&arguments),

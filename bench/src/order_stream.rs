@@ -1,0 +1,80 @@
+//! How busy fulfilment keeps an order system of a known capacity: both in this process with a real socket between them,
+//! over a Redis whose line was filled before and does not end meanwhile.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use inrush_core::store::redis::{RedisSettings, RedisStore};
+use inrush_fulfilment::{FulfilmentSettings, Parts, Statistics};
+use inrush_proto::v1::order_creation_service_server::OrderCreationServiceServer;
+use inrush_runtime::shutdown::Shutdown;
+use tokio::{
+    runtime::Builder,
+    time::{Instant, interval_at},
+};
+use tonic::transport::{Server, server::TcpIncoming};
+
+use crate::order_system::{Capacity, OrderSystem};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// redis://HOST:PORT
+    #[arg(long)]
+    store: String,
+    /// For how many seconds to look.
+    #[arg(long)]
+    seconds: u32,
+    #[command(flatten)]
+    capacity: Capacity,
+    /// Most entries that may be unanswered; else fulfilment's own ceiling.
+    #[arg(long)]
+    ceiling: Option<usize>,
+    /// How many may be unanswered at least; else fulfilment's own floor.
+    #[arg(long)]
+    floor: Option<usize>,
+}
+
+/// Prints for each second how many tickets were ordered in it, and how many entries might be unanswered at its end.
+///
+/// # Errors
+/// If the store is away, or fulfilment fails.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    Builder::new_multi_thread().enable_all().build()?.block_on(watch(arguments))
+}
+
+async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
+    let store = RedisStore::connect(RedisSettings::new(&arguments.store)).await?;
+    let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?.with_nodelay(Some(true));
+    let default = FulfilmentSettings::default();
+    let settings = FulfilmentSettings {
+        orders: vec![format!("http://{}", incoming.local_addr()?)],
+        concurrency: arguments.ceiling.unwrap_or(default.concurrency),
+        concurrency_floor: arguments.floor.unwrap_or(default.concurrency_floor),
+        // What is unanswered at the end is not waited for.
+        drain_grace: Duration::ZERO,
+        ..default
+    };
+    let orders = OrderSystem { capacity: arguments.capacity };
+    let server = Server::builder().add_service(OrderCreationServiceServer::new(orders));
+    tokio::spawn(server.serve_with_incoming(incoming));
+
+    let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
+    let parts = Parts { settings, store, statistics: statistics.clone() };
+    let worker = tokio::spawn(inrush_fulfilment::run(parts, shutdown.clone()));
+    let mut seconds = interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
+    let (mut rates, mut limits, mut before) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..arguments.seconds {
+        seconds.tick().await;
+        if worker.is_finished() {
+            bail!("fulfilment has ended by itself");
+        }
+        let counts = statistics.counts();
+        rates.push(counts.ordered - before);
+        limits.push(counts.concurrency);
+        before = counts.ordered;
+    }
+    shutdown.start("it was long enough");
+    worker.await??;
+    println!("{}", serde_json::json!({ "rates": rates, "limits": limits }));
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! An order system of a known capacity: it works on so many entries at once, each for so long; the others wait their turn.
+//!
+//! When work ends is reckoned, not slept: an entry that waits begins the moment that one before it ends, even if the thread
+//! that answers wakes up a little late. So the capacity is exactly the entries at once over the time for each.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    pin::Pin,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use inrush_proto::v1::{
+    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRequest, OrderResult,
+    order_creation_service_server::OrderCreationService, order_result::Outcome,
+};
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+/// More messages than are ever on their way in one direction.
+const MESSAGES: usize = 65_536;
+
+/// How long the thread sleeps when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Capacity {
+    /// Entries that the order system works on at once.
+    #[arg(long)]
+    at_once: usize,
+    /// How long it takes for each, in microseconds.
+    #[arg(long)]
+    micros: u64,
+    /// How it bears more than that: with twice as many entries each takes two to this power times as long.
+    #[arg(long, default_value_t = 0.0)]
+    degrades: f64,
+}
+
+/// The order system. Each stream is answered by a thread of its own, which has the whole capacity.
+pub(crate) struct OrderSystem {
+    pub(crate) capacity: Capacity,
+}
+
+#[tonic::async_trait]
+impl OrderCreationService for OrderSystem {
+    type CreateOrdersStream = Pin<Box<dyn Stream<Item = Result<CreateOrdersResponse, Status>> + Send>>;
+
+    async fn create_orders(
+        &self,
+        request: Request<Streaming<CreateOrdersRequest>>,
+    ) -> Result<Response<Self::CreateOrdersStream>, Status> {
+        let (arrive, arrivals) = sync_channel(MESSAGES);
+        let (answer, answers) = mpsc::channel(MESSAGES);
+        tokio::spawn(read(request.into_inner(), arrive));
+        let work = Work::new(self.capacity);
+        thread::spawn(move || work.run(&arrivals, &answer));
+        Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
+    }
+}
+
+async fn read(mut requests: Streaming<CreateOrdersRequest>, arrive: SyncSender<Vec<OrderRequest>>) {
+    while let Some(Ok(message)) = requests.next().await {
+        if arrive.try_send(message.orders).is_err() {
+            return;
+        }
+    }
+}
+
+struct Work {
+    capacity: Capacity,
+    /// When each of those that work becomes free.
+    free: BinaryHeap<Reverse<Instant>>,
+    /// When each entry inside is answered.
+    inside: BinaryHeap<Reverse<(Instant, String)>>,
+}
+
+impl Work {
+    fn new(capacity: Capacity) -> Self {
+        let free = vec![Reverse(Instant::now()); capacity.at_once.max(1)].into();
+        Self { capacity, free, inside: BinaryHeap::new() }
+    }
+
+    fn run(
+        mut self,
+        arrivals: &Receiver<Vec<OrderRequest>>,
+        answers: &mpsc::Sender<Result<CreateOrdersResponse, Status>>,
+    ) {
+        loop {
+            let until = self
+                .inside
+                .peek()
+                .map_or(IDLE, |Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+            match arrivals.recv_timeout(until) {
+                Ok(orders) => orders.into_iter().for_each(|order| self.begin(order)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let results = self.ended();
+            let response = CreateOrdersResponse { results, credit: 0 };
+            if !response.results.is_empty() && answers.try_send(Ok(response)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn begin(&mut self, order: OrderRequest) {
+        let Some(Reverse(free)) = self.free.pop() else { return };
+        #[expect(clippy::cast_precision_loss, reason = "numbers of entries are small")]
+        let load = (self.inside.len() + 1) as f64 / self.capacity.at_once.max(1) as f64;
+        let takes =
+            Duration::from_micros(self.capacity.micros).mul_f64(load.max(1.0).powf(self.capacity.degrades));
+        let ends = free.max(Instant::now()) + takes;
+        self.free.push(Reverse(ends));
+        self.inside.push(Reverse((ends, order.ticket_id)));
+    }
+
+    fn ended(&mut self) -> Vec<OrderResult> {
+        let now = Instant::now();
+        let mut results = Vec::new();
+        while self.inside.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, ticket_id))) = self.inside.pop() else { break };
+            let outcome = Some(Outcome::Created(OrderCreated { order_id: "o".to_owned() }));
+            results.push(OrderResult { ticket_id, outcome });
+        }
+        results
+    }
+}

@@ -1,0 +1,32 @@
+//! The tickets that [`crate::fill`] wrote, and connections to ask about them on.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use inrush_proto::v1::{PollStatusRequest, queue_service_client::QueueServiceClient};
+use prost::Message as _;
+use tonic::transport::{Channel, Endpoint};
+
+/// Reads so many tickets from a file of PollStatusRequests, each with its length in front.
+pub(crate) fn read(path: &Path, most: usize) -> anyhow::Result<Vec<String>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut rest = bytes.as_slice();
+    let mut tickets = Vec::with_capacity(most);
+    while !rest.is_empty() && tickets.len() < most {
+        tickets.push(PollStatusRequest::decode_length_delimited(&mut rest)?.ticket);
+    }
+    Ok(tickets)
+}
+
+/// So many connections to a front.
+pub(crate) async fn connect(
+    address: &str,
+    connections: usize,
+) -> anyhow::Result<Vec<QueueServiceClient<Channel>>> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+    let mut clients = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        clients.push(QueueServiceClient::new(endpoint.connect().await?));
+    }
+    Ok(clients)
+}

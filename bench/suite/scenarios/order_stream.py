@@ -1,0 +1,108 @@
+"""How busy fulfilment keeps an order system of a known capacity, at latencies from 0.1 ms to 1 s."""
+
+import json
+
+from ..measure import interleaved
+from ..report import Plot, Report, Series
+from ..tables import Table, number, span
+
+TITLE = "The order system is kept busy, whatever its latency"
+EXECUTABLES = ("inrush-bench",)
+CAPACITY = 10_000
+# Latency in milliseconds, and for how many seconds a run looks: finding 10,000 places takes some round trips.
+FORMS = {
+    "full": {"rounds": 3, "latencies": {0.1: 10, 1: 10, 10: 10, 100: 12, 1_000: 30}, "knee_seconds": 20},
+    "quick": {"rounds": 1, "latencies": {1: 6, 100: 8}, "knee_seconds": 10},
+}
+# What was there before: a limit that stays where it is.
+FIXED = 1_024
+# What comes last is what has been found; the way there is in the plot.
+SETTLED = 5
+# An order system that is slower for each entry the more it has: 50 at once in 20 ms, 2.5 times as long with 100 of them.
+KNEE_FLOOR = 16
+DEGRADES = {"at_once": 50, "micros": 20_000, "degrades": 1.3}
+
+
+def run(rig, form):
+    redis = rig.redis()
+    rates = {}
+
+    def found(at_once, micros, seconds, name, degrades=0.0, limits=()):
+        redis.flush()
+        capacity = at_once / micros * 1e6
+        rig.fill(redis, "line", int(capacity * (seconds + 2)))
+        command = ["order-stream", "--store", redis.url, "--seconds", seconds, "--at-once", at_once]
+        command += ["--micros", micros, "--degrades", degrades, *limits]
+        seen = json.loads(rig.run("inrush-bench", *command).output)
+        rates[name] = [rate / capacity for rate in seen["rates"]]
+        last = seen["rates"][-SETTLED:]
+        return {
+            "share": sum(last) / len(last) / capacity,
+            "busy_after": _busy_after(rates[name]),
+            "limit": seen["limits"][-1],
+        }
+
+    fixed = ("--ceiling", FIXED, "--floor", FIXED)
+    measurements = {}
+    for latency, seconds in form.latencies.items():
+        micros = int(latency * 1_000)
+        at_once = CAPACITY * micros // 1_000_000
+        for way, limits in (("found", ()), ("fixed", fixed)):
+            name = f"{latency:g} ms, {way}"
+            measurements[name] = lambda a=at_once, m=micros, s=seconds, n=name, o=limits: found(a, m, s, n, limits=o)
+    knee = DEGRADES | {"seconds": form.knee_seconds}
+    # The operator of such an order system allows fewer than the default.
+    low = ("--floor", KNEE_FLOOR)
+    measurements["degrades, found"] = lambda: found(**knee, name="degrades, found", limits=low)
+    measurements["degrades, fixed"] = lambda: found(**knee, name="degrades, fixed", limits=fixed)
+    taken = interleaved(form.rounds, measurements, rig.tell)
+    return Report(
+        text=(
+            f"An order system with a capacity of {CAPACITY:,} entries per second: it works on as many at once as that"
+            " takes at each latency, first come, first served. The line before it does not end. `share` is the part of"
+            f" the capacity that was used in the last {SETTLED} seconds of a run, `found` with the limit on unanswered"
+            f" entries that fulfilment finds by itself, with its default settings (for the last, with a floor of 16), `fixed` with {FIXED:,} always, as it was"
+            " before. `degrades`: one that works on 50 at once in 20 ms each, and on more of them more slowly, as a"
+            f" thread pool or a database that thrashes does. Medians of {form.rounds} interleaved rounds."
+        ),
+        tables=[_table(taken)],
+        plots=_plots(form, taken, rates),
+        data={name: {key: each.as_data() for key, each in figures.items()} for name, figures in taken.items()},
+        remarks=(
+            "The limit doubles while that pays, so it takes a little more than one latency for each doubling from the floor."
+            " Who knows that their order system is slow sets a higher `concurrency_floor`, from which it starts."
+        ),
+    )
+
+
+def _busy_after(rates):
+    """After how many seconds nine tenths of the capacity were used for the first time."""
+    return next((second + 1 for second, rate in enumerate(rates) if rate >= 0.9), len(rates) + 1)
+
+
+def _table(taken):
+    rows = [
+        [name, span(each["share"]), number(each["busy_after"].median), number(each["limit"].median)]
+        for name, each in taken.items()
+    ]
+    columns = ("latency, limit", "share of capacity", "0.9 reached in second", "limit at the end")
+    return Table(columns, rows)
+
+
+def _plots(form, taken, rates):
+    names = [f"{latency:g}" for latency in form.latencies]
+    shares = [
+        Series.of(way, names, [taken[f"{latency:g} ms, {way}"]["share"] for latency in form.latencies])
+        for way in ("found", "fixed")
+    ]
+    ways = [
+        Series(name, list(range(1, len(rates[name]) + 1)), rates[name])
+        for name in (*(f"{latency:g} ms, found" for latency in list(form.latencies)[-2:]), "degrades, found")
+    ]
+    return [
+        Plot(
+            "share", "Share of the order system's capacity that is used", "latency, ms", "share of capacity", shares,
+            kind="bar", limit=0.95, limit_label="budget",
+        ),
+        Plot("way", "From the start", "second", "share of capacity", ways),
+    ]
