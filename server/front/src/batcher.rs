@@ -11,6 +11,7 @@ use std::{
     collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
@@ -21,6 +22,16 @@ use crate::status::Failure;
 
 /// Most calls that wait in one lane. A lane this long is some hundred runs behind: who came now would not be served in time.
 const MAX_WAITING: usize = 32_768;
+
+/// What a batcher may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Most calls in one run.
+    pub(crate) batch: usize,
+    /// The longest that a call waits for its run to begin. Whoever comes to an overloaded node is better told so than served
+    /// ever later: those who are served then never wait longer than this, however many come.
+    pub(crate) wait: Duration,
+}
 
 /// What a batcher runs.
 pub(crate) trait Operation: Send + Sync + 'static {
@@ -49,29 +60,30 @@ pub(crate) struct Batcher<O: Operation> {
 
 struct Shared<O: Operation> {
     operation: O,
-    batch_limit: usize,
+    bounds: Bounds,
     lanes: Mutex<HashMap<SaleId, VecDeque<Call<O>>>>,
 }
 
 /// A caller who waits. A caller who has left has closed the other end of `answer`.
 struct Call<O: Operation> {
     request: O::Request,
+    since: Instant,
     deadline: Instant,
     answer: oneshot::Sender<Result<O::Reply, Failure>>,
 }
 
 impl<O: Operation> Batcher<O> {
-    /// A batcher that runs up to `batch_limit` calls at once.
-    pub(crate) fn new(operation: O, batch_limit: usize) -> Self {
+    /// A batcher without work.
+    pub(crate) fn new(operation: O, bounds: Bounds) -> Self {
         let lanes = Mutex::default();
-        Self { shared: Arc::new(Shared { operation, batch_limit, lanes }) }
+        Self { shared: Arc::new(Shared { operation, bounds, lanes }) }
     }
 
     /// Has `request` run together with others of its sale. A call that is dropped before its run began takes no part in
     /// it; one that is dropped later changes nothing for the others.
     ///
     /// # Errors
-    /// What the run failed with; `Overloaded` when too many wait already; `DeadlineExceeded` when the deadline passed
+    /// What the run failed with; `Overloaded` when too many wait already, or the run did not begin in time; `DeadlineExceeded` when the deadline passed
     /// before the run began; `Internal` when the run panicked.
     pub(crate) async fn call(
         &self,
@@ -80,7 +92,7 @@ impl<O: Operation> Batcher<O> {
         deadline: Instant,
     ) -> Result<O::Reply, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.accept(sale, Call { request, deadline, answer })?;
+        self.accept(sale, Call { request, since: Instant::now(), deadline, answer })?;
         answered.await.unwrap_or(Err(Failure::Internal))
     }
 
@@ -131,11 +143,13 @@ impl<O: Operation> Shared<O> {
         let now = Instant::now();
         let mut lanes = self.lanes();
         let waiting = lanes.get_mut(sale)?;
-        let mut batch = Vec::with_capacity(waiting.len().min(self.batch_limit));
-        while batch.len() < self.batch_limit {
+        let mut batch = Vec::with_capacity(waiting.len().min(self.bounds.batch));
+        while batch.len() < self.bounds.batch {
             let Some(call) = waiting.pop_front() else { break };
             if call.deadline <= now {
                 drop(call.answer.send(Err(Failure::DeadlineExceeded)));
+            } else if now > call.since + self.bounds.wait {
+                drop(call.answer.send(Err(Failure::Overloaded)));
             } else if let Some(reply) = self.operation.known(sale, &call.request) {
                 drop(call.answer.send(Ok(reply)));
             } else if !call.answer.is_closed() {

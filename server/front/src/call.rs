@@ -8,7 +8,12 @@ use http::Request;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use crate::{services::Services, settings::FrontSettings, status::Failure, trace_context::TraceContext};
+use crate::{
+    services::{Call, Services},
+    settings::FrontSettings,
+    status::Failure,
+    trace_context::TraceContext,
+};
 
 mod answer;
 mod counts;
@@ -18,7 +23,7 @@ mod places;
 mod unary;
 
 pub use self::counts::CallCounts;
-use self::places::Places;
+use self::places::{Place, Places};
 pub(crate) use self::{
     answer::Answer,
     deadline::Deadline,
@@ -46,7 +51,7 @@ impl Arrival {
 /// The calls of one core.
 pub(crate) struct Calls {
     services: Services,
-    places: Places,
+    places: Arc<Places>,
     default_deadline: Duration,
     counts: CallCounts,
 }
@@ -54,47 +59,72 @@ pub(crate) struct Calls {
 impl Calls {
     /// Calls to these services.
     pub(crate) fn new(services: Services, settings: &FrontSettings, counts: CallCounts) -> Self {
-        let places = Places::new(settings.max_in_flight);
+        let places = Arc::new(Places::new(settings.max_in_flight));
         Self { services, places, default_deadline: settings.default_deadline, counts }
     }
 
-    /// Answers a call, in a task of its own.
+    /// Begins a call: what can be said at once is, and the rest is a task of its own. That task holds nothing of the call's
+    /// head: what is kept until the answer is copied on the way there, and paid for by every call.
     pub(crate) fn begin(calls: &Arc<Self>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        // Not at the level of operators: a rush is a hundred thousand calls a second.
-        let span = tracing::debug_span!("call", rpc.method = request.uri().path());
-        let calls = Arc::clone(calls);
-        tokio::spawn(async move { calls.attend(request, respond).await }.instrument(span));
+        match calls.receive(&request) {
+            Ok((arrival, place)) => {
+                // Not at the level of operators: a rush is a hundred thousand calls a second.
+                let span = tracing::debug_span!("call", rpc.method = request.uri().path());
+                let call = Services::sort(request, arrival);
+                tokio::spawn(attend(Arc::clone(calls), place, call, arrival, respond).instrument(span));
+            }
+            Err(failure) => {
+                calls.note(&failure);
+                Answer::refuse(failure, respond);
+            }
+        }
     }
 
-    async fn attend(&self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
-        // A caller who hangs up is neither an answer nor a failure, but counted.
-        let unanswered = self.counts.begin();
-        let hung_up = poll_fn(|context| respond.poll_reset(context));
-        let answer = tokio::select! {
-            biased;
-            answer = self.answer(request) => answer,
-            _reason = hung_up => return,
-        };
-        unanswered.answered();
-        answer.send(respond).await;
+    fn note(&self, failure: &Failure) {
+        if *failure == Failure::Overloaded {
+            self.counts.count_shed();
+        }
     }
 
     /// What every call passes on its way in, in this order.
-    async fn answer(&self, request: Request<RecvStream>) -> Answer {
-        // Whoever asks with no time left is told so at once, and nobody waits for longer than the time given.
+    fn receive(&self, request: &Request<RecvStream>) -> Result<(Arrival, Place), Failure> {
+        // Whoever asks with no time left is told so at once.
         let deadline = Deadline::given(request.headers(), self.default_deadline);
         if deadline.has_passed() {
-            return Failure::DeadlineExceeded.into();
+            return Err(Failure::DeadlineExceeded);
         }
         // Beyond what the core can bear, a cheap and complete answer is better than a late one.
-        let Some(_place) = self.places.take(request.uri().path()) else {
-            self.counts.count_shed();
-            return Failure::Overloaded.into();
-        };
+        let place = Places::take(&self.places, request.uri().path()).ok_or(Failure::Overloaded)?;
         // The caller's trace context, for those who keep it.
-        let arrival = Arrival { deadline, trace: TraceContext::read(request.headers()) };
-        // A timer is set only if the first look finds no answer: refusals from memory never need one.
-        let answered = timeout_at(deadline.instant(), self.services.serve(request, arrival)).await;
-        answered.unwrap_or_else(|_elapsed| Failure::DeadlineExceeded.into())
+        Ok((Arrival { deadline, trace: TraceContext::read(request.headers()) }, place))
+    }
+}
+
+/// Waits for a call's answer and sends it.
+async fn attend(
+    calls: Arc<Calls>,
+    _place: Place,
+    call: Call,
+    arrival: Arrival,
+    mut respond: SendResponse<Bytes>,
+) {
+    // A caller who hangs up is neither an answer nor a failure, but counted.
+    let unanswered = calls.counts.begin();
+    // Nobody waits for longer than the time given. A timer is set only if the first look finds no answer: refusals from
+    // memory never need one.
+    let answer = timeout_at(arrival.deadline.instant(), calls.services.serve(call, arrival));
+    let hung_up = poll_fn(|context| respond.poll_reset(context));
+    let answer = tokio::select! {
+        biased;
+        answer = answer => answer.unwrap_or(Err(Failure::DeadlineExceeded)),
+        _reason = hung_up => return,
+    };
+    unanswered.answered();
+    match answer {
+        Ok(answer) => answer.send(respond).await,
+        Err(failure) => {
+            calls.note(&failure);
+            Answer::refuse(failure, respond);
+        }
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
 use crate::{
-    batcher::Batcher,
+    batcher::{Batcher, Bounds},
     call::{Answer, Arrival, Incoming, encode, read_message},
     explain::explain,
     operations::{Admit, Cancel, GiveBack, LookUp},
@@ -40,9 +40,18 @@ pub(crate) struct Services {
     router: Router,
 }
 
+/// A call, as it is served.
+pub(crate) enum Call {
+    /// One of those that a rush consists of, and its message to come. They go without tonic's machinery for streams of
+    /// messages, which costs more than all else that they need of a core.
+    Direct(Direct, RecvStream),
+    /// Anything else, and whatever is unusual: tonic knows best what to do with it.
+    Other(Box<Request<Body>>),
+}
+
 /// The calls that a rush consists of.
 #[derive(Clone, Copy)]
-enum Direct {
+pub(crate) enum Direct {
     Enqueue,
     PollStatus,
     Cancel,
@@ -75,18 +84,28 @@ impl Services {
         Ok(Self { queue, max_request_size: node.settings.max_request_size, router })
     }
 
-    /// Answers a call. Those that a rush consists of go without tonic's machinery for streams of messages, which costs more
-    /// than all else that they need of a core; it knows better what to do with everything else.
-    pub(crate) async fn serve(&self, request: Request<RecvStream>, arrival: Arrival) -> Answer {
-        match Direct::of(&request) {
-            Some(call) => {
-                let answered = self.serve_directly(call, request.into_body(), arrival).await;
-                answered.map_or_else(Answer::from, Answer::Message)
+    /// What kind of call it is.
+    pub(crate) fn sort(request: Request<RecvStream>, arrival: Arrival) -> Call {
+        if let Some(call) = Direct::of(&request) {
+            return Call::Direct(call, request.into_body());
+        }
+        let mut request = request.map(|stream| Body::new(Incoming::new(stream)));
+        request.extensions_mut().insert(arrival);
+        Call::Other(Box::new(request))
+    }
+
+    /// Answers a call.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(crate) async fn serve(&self, call: Call, arrival: Arrival) -> Result<Answer, Failure> {
+        match call {
+            Call::Direct(call, stream) => {
+                self.serve_directly(call, stream, arrival).await.map(Answer::Message)
             }
-            None => {
-                let mut request = request.map(|stream| Body::new(Incoming::new(stream)));
-                request.extensions_mut().insert(arrival);
-                Answer::Other(explain(self.router.call(request).await))
+            Call::Other(request) => {
+                let response = Box::pin(self.router.call(*request)).await;
+                Ok(Answer::Other(Box::new(explain(response))))
             }
         }
     }
@@ -108,22 +127,22 @@ impl Services {
 
 fn queue_service(node: &Node, store: &Arc<dyn Store>, leaving: CancellationToken) -> QueueService {
     let Node { settings, keyring, gates, .. } = node.clone();
-    let limit = settings.batch_limit;
+    let bounds = Bounds { batch: settings.batch_limit, wait: settings.max_wait };
     QueueService {
         keyring,
         gates: Arc::clone(&gates),
-        admissions: Batcher::new(Admit { store: Arc::clone(store), gates: Arc::clone(&gates) }, limit),
-        look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, limit),
-        cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, limit),
+        admissions: Batcher::new(Admit { store: Arc::clone(store), gates: Arc::clone(&gates) }, bounds),
+        look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, bounds),
+        cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, bounds),
         watches: Watches::new(settings.watch, settings.default_deadline, leaving),
     }
 }
 
 fn router(node: &Node, queue: Arc<QueueService>, store: Arc<dyn Store>) -> Result<Router, FrontError> {
     let Node { settings, gates, .. } = node.clone();
-    let limit = settings.batch_limit;
+    let bounds = Bounds { batch: settings.batch_limit, wait: settings.max_wait };
     let give_back = GiveBack { store: Arc::clone(&store), gates: Arc::clone(&gates) };
-    let settlement = SettlementService { releases: Batcher::new(give_back, limit) };
+    let settlement = SettlementService { releases: Batcher::new(give_back, bounds) };
     let admin = SaleAdminService { store, gates };
     let (request, response) = (settings.max_request_size, settings.max_response_size);
     let queue = QueueServiceServer::from_arc(queue);

@@ -24,6 +24,10 @@ pub struct FrontSettings {
     pub batch_limit: usize,
     /// Calls that one core works on at once; calls beyond are refused with UNAVAILABLE: 1 to 1,000,000.
     pub max_in_flight: usize,
+    /// How long a call may wait for its turn at the store before it is refused with UNAVAILABLE: 1 ms to 5 min. Stalls that are
+    /// shorter are ridden out; a longer queue helps nobody.
+    #[serde(with = "humantime_serde")]
+    pub max_wait: Duration,
     /// The largest request in bytes: 8 KiB to 4 MiB.
     pub max_request_size: usize,
     /// The largest response in bytes: 64 KiB to 64 MiB.
@@ -101,8 +105,10 @@ impl Default for FrontSettings {
             listen: "127.0.0.1:50051".to_owned(),
             cores: 0,
             batch_limit: MAX_BATCH,
-            // At ten thousand calls a core is some hundred milliseconds behind: buyers are better served elsewhere.
-            max_in_flight: 10_000,
+            // At four thousand calls a core is a hundred milliseconds behind: buyers are better served elsewhere.
+            max_in_flight: 4000,
+            // Longer than a store pauses when all is well, shorter than a buyer's patience.
+            max_wait: Duration::from_millis(500),
             // Room for a BatchPollStatus of 256 of the longest tickets, several times over.
             max_request_size: 256 * 1024,
             // Room for a page of 500 dead letters with the largest payloads.
@@ -120,6 +126,8 @@ impl Default for FrontSettings {
 impl Default for Http2Settings {
     fn default() -> Self {
         Self {
+            // Room for thousands of watches. Fewer would bound what waits in buffers of an overloaded node, and make a client
+            // that watches many tickets wait for its own calls.
             max_concurrent_streams: 4096,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
@@ -169,6 +177,7 @@ impl FrontSettings {
         number("cores", self.cores, 0..=MAX_CORES)?;
         number("batch_limit", self.batch_limit, 1..=MAX_BATCH)?;
         number("max_in_flight", self.max_in_flight, 1..=1_000_000)?;
+        time("max_wait", self.max_wait, millis(1)..=seconds(300))?;
         number("max_request_size", self.max_request_size, 8 * KIB..=4 * MIB)?;
         number("max_response_size", self.max_response_size, 64 * KIB..=64 * MIB)?;
         time("default_deadline", self.default_deadline, millis(10)..=seconds(300))?;

@@ -42,7 +42,11 @@ impl Bench {
     fn new(batch_limit: usize) -> Self {
         let (go, batches) = (Arc::new(Semaphore::new(0)), Arc::default());
         let operation = Tenfold { go: Arc::clone(&go), batches: Arc::clone(&batches) };
-        Self { batcher: Batcher::new(operation, batch_limit), go, batches }
+        Self {
+            batcher: Batcher::new(operation, Bounds { batch: batch_limit, wait: Duration::from_secs(3600) }),
+            go,
+            batches,
+        }
     }
 
     fn call(&self, request: u64) -> tokio::task::JoinHandle<Result<u64, Failure>> {

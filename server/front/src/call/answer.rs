@@ -21,23 +21,24 @@ const OK: HeaderValue = HeaderValue::from_static("0");
 pub(crate) enum Answer {
     /// One message, encoded.
     Message(Bytes),
-    /// What a service of tonic's answers, or a status alone.
-    Other(Response<Body>),
-}
-
-impl From<Failure> for Answer {
-    fn from(failure: Failure) -> Self {
-        Self::Other(Status::from(failure).into_http())
-    }
+    /// What a service of tonic's answers.
+    Other(Box<Response<Body>>),
 }
 
 impl Answer {
+    /// Says why there is none.
+    pub(super) fn refuse(failure: Failure, mut respond: SendResponse<Bytes>) {
+        let (head, _no_body) = Status::from(failure).into_http::<()>().into_parts();
+        // An error says only that nobody listens any more.
+        let _sent = respond.send_response(Response::from_parts(head, ()), true);
+    }
+
     /// Sends it. What cannot be sent, because the caller or the connection has gone, is not.
     pub(super) async fn send(self, respond: SendResponse<Bytes>) {
         // An error says only that nobody listens any more.
         let _sent = match self {
             Self::Message(message) => send_message(message, respond),
-            Self::Other(response) => Box::pin(send_response(response, respond)).await,
+            Self::Other(response) => Box::pin(send_response(*response, respond)).await,
         };
     }
 }

@@ -1,6 +1,9 @@
 //! A bound on the calls that one core works on at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// Whoever checks whether a busy node is alive must not be told that it is not.
 const ALWAYS_TAKEN: &str = "/grpc.health.v1.Health/";
@@ -18,18 +21,18 @@ impl Places {
     }
 
     /// A place for a call of `path`, until it is dropped. None: all are taken.
-    pub(super) fn take(&self, path: &str) -> Option<Place<'_>> {
+    pub(super) fn take(places: &Arc<Self>, path: &str) -> Option<Place> {
         // Made before the check: when it is dropped it is given back.
-        let place = Place(self);
-        let taken_before = self.taken.fetch_add(1, Ordering::Relaxed);
-        (taken_before < self.most || path.starts_with(ALWAYS_TAKEN)).then_some(place)
+        let place = Place(Arc::clone(places));
+        let taken_before = places.taken.fetch_add(1, Ordering::Relaxed);
+        (taken_before < places.most || path.starts_with(ALWAYS_TAKEN)).then_some(place)
     }
 }
 
 /// A call's place among those in flight.
-pub(super) struct Place<'a>(&'a Places);
+pub(super) struct Place(Arc<Places>);
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
@@ -41,12 +44,12 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_once_its_call_is_over() {
-        let places = Places::new(2);
-        let first = places.take("/a/b").unwrap();
-        let _second = places.take("/a/b").unwrap();
-        assert!(places.take("/a/b").is_none());
-        assert!(places.take("/grpc.health.v1.Health/Check").is_some());
+        let places = Arc::new(Places::new(2));
+        let first = Places::take(&places, "/a/b").unwrap();
+        let _second = Places::take(&places, "/a/b").unwrap();
+        assert!(Places::take(&places, "/a/b").is_none());
+        assert!(Places::take(&places, "/grpc.health.v1.Health/Check").is_some());
         drop(first);
-        assert!(places.take("/a/b").is_some());
+        assert!(Places::take(&places, "/a/b").is_some());
     }
 }

@@ -148,9 +148,9 @@ pub(crate) async fn connect(address: SocketAddr) -> Channel {
         .unwrap()
 }
 
-/// No grace: a test that drains waits for nothing.
+/// No grace: a test that drains waits for nothing. Patience: on a slow machine, too, nobody waits too long by chance.
 pub(crate) fn settings() -> FrontSettings {
-    let mut settings = FrontSettings::default();
+    let mut settings = FrontSettings { max_wait: Duration::from_secs(300), ..FrontSettings::default() };
     settings.drain.grace = Duration::ZERO;
     settings.watch.min_interval = Duration::from_millis(10);
     settings.watch.max_interval = Duration::from_millis(20);

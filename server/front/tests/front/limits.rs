@@ -80,6 +80,29 @@ async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
 }
 
 #[tokio::test]
+async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_once() {
+    let max_wait = Duration::from_millis(20);
+    let front = Front::with(Probe::new(), FrontSettings { max_wait, ..settings() }).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let held = front.store.hold_admissions().await;
+    let mut client = front.queue();
+    let first = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
+    let mut client = front.queue();
+    let second = tokio::spawn(async move { client.enqueue(wish("phone-x", "bob", 1)).await });
+    // A connection keeps its order: once a later call is answered, bob waits for a turn.
+    front.poll("forged").await.unwrap_err();
+    tokio::time::sleep(2 * max_wait).await;
+    drop(held);
+    first.await.unwrap().expect("a run that has begun is finished");
+    let status = second.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
+    assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
+    assert_eq!(front.counts.shed(), 1);
+    assert_eq!(front.read(&front.queued("phone-x", "bob").await.ticket).seq, 2, "only then in line");
+}
+
+#[tokio::test]
 async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;

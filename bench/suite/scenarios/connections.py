@@ -1,0 +1,73 @@
+"""What Enqueue costs as connections and payloads grow."""
+
+from .. import load, subjects
+from ..measure import interleaved
+from ..report import Plot, Report, Series
+from ..tables import Table, number, span
+
+TITLE = "Connections and payloads"
+EXECUTABLES = ("inrush", "inrush-loadtest")
+FORMS = {
+    "full": {"rounds": 3, "calls": 200_000, "connections": (1, 4, 16, 64, 256, 1000), "payloads": (0, 64, 256, 1024)},
+    "quick": {"rounds": 1, "calls": 50_000, "connections": (1, 1000), "payloads": (0, 1024)},
+}
+# As many callers as the most connections, so that each connection has one at least.
+CALLERS = 1000
+
+TEXT = """
+Enqueue, by {callers} callers in a closed loop, over more and more connections without a payload, and over {usual} connections
+with larger and larger payloads. Times are processor time for each call; medians of {rounds} interleaved rounds, and from where to
+where they went.
+"""
+REMARKS = """
+- One connection is served by one core, and the other one is left to the load and Redis.
+- The more connections the same callers share, the fewer calls come in with one read and go out with one write: what grows is
+  the system calls, on both sides, and it ends where each connection has one call at a time.
+- A payload is copied once on its way through the front, and kept by Redis until the ticket is claimed.
+"""
+
+
+def run(rig, form):
+    redis = rig.redis()
+    front = rig.front(redis)
+    watch = {"front": front, "redis": redis}
+
+    def calls(connections, payload):
+        redis.flush()
+        rig.create_sale(front, subjects.SALE, form.calls)
+        buyers = rig.enqueues(subjects.SALE, form.calls, payload=bytes(payload))
+        how = {"messages": buyers, "watch": watch, "connections": connections, "in_flight": CALLERS}
+        return rig.call(front, load.ENQUEUE, form.calls, **how).figures()
+
+    def measured(values, call):
+        ways = {value: lambda value=value: call(value) for value in values}
+        return interleaved(form.rounds, ways, rig.tell)
+
+    by_connections = measured(form.connections, lambda connections: calls(connections, 0))
+    by_payload = measured(form.payloads, lambda payload: calls(load.CONNECTIONS, payload))
+    return Report(
+        text=TEXT.format(callers=CALLERS, usual=load.CONNECTIONS, rounds=form.rounds),
+        tables=[_table("connections", by_connections), _table("payload, bytes", by_payload)],
+        plots=[
+            _plot("connections", "Enqueue over more connections", "connections", by_connections, x_log=True),
+            _plot("payloads", "Enqueue with larger payloads", "bytes of payload", by_payload),
+        ],
+        remarks=REMARKS,
+        data={"connections": subjects.as_data(by_connections), "payloads": subjects.as_data(by_payload)},
+    )
+
+
+def _table(what, taken):
+    rows = [
+        [number(value), number(each["rate"].median), span(each["front_us"]), span(each["redis_us"]), span(each["load_us"])]
+        for value, each in taken.items()
+    ]
+    return Table((what, "calls/s", "front, µs", "Redis, µs", "load tool, µs"), rows)
+
+
+def _plot(name, title, x_label, taken, x_log=False):
+    series = [
+        Series.of(shown, taken, [each[key] for each in taken.values()])
+        for shown, key in (("front", "front_us"), ("Redis", "redis_us"), ("load tool", "load_us"))
+    ]
+    return Plot(name, title, x_label, "µs of processor time", series, x_log=x_log)

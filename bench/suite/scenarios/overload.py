@@ -1,0 +1,102 @@
+"""What becomes of calls when three times as many come as can be answered, and what after that."""
+
+from .. import load, subjects
+from ..measure import interleaved
+from ..report import Plot, Report, Series
+from ..tables import Table, number, span
+
+TITLE = "Overload: three times the highest rate"
+EXECUTABLES = ("inrush", "inrush-loadtest")
+FORMS = {
+    "full": {"rounds": 3, "calls": 50_000, "seconds": 5},
+    "quick": {"rounds": 1, "calls": 20_000, "seconds": 2},
+}
+# A front that asks Redis for one buyer at a time can bear so little that three times as much is still made and sent on
+# the same machine.
+SMALL = {"INRUSH_FRONT_BATCH_LIMIT": "1"}
+MAX_WAIT_MS = 500
+PHASES = {"half of it before": 0.5, "three times": 3.0, "half of it at once after": 0.5}
+
+TEXT = """
+A front is given three times what it can bear at the most, which is what a closed loop of {in_flight} callers reaches in the same
+round; for {seconds} s each, before and at once after, half of that. The front has one script run for each buyer, so that it is Redis and the
+way there that limit it, and not the cores, which it shares with the load. Calls come at fixed times over {connections} connections, and latency is
+counted from then, for accepted and refused calls apart. Medians of {rounds} rounds, and from where to where they went.
+"""
+REMARKS = """
+- A call that has waited for its turn at the store for {wait} ms (`front.max_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
+  their message is read: with UNAVAILABLE and a RetryInfo. So whoever is served has never waited longer, however many come.
+- Where the cores are the limit, a refusal takes processor time as well: HTTP/2 alone is more than half of what an Enqueue costs the front. What comes beyond that
+  waits in the buffers of the connections, which `front.http2.max_concurrent_streams` bounds.
+"""
+
+
+def run(rig, form):
+    redis = rig.redis()
+    front = rig.front(redis, environment=SMALL)
+    highest = {}
+
+    def most():
+        redis.flush()
+        rig.create_sale(front, subjects.SALE, form.calls)
+        buyers = rig.enqueues(subjects.SALE, form.calls)
+        highest["rate"] = rig.call(front, load.ENQUEUE, form.calls, messages=buyers).rate
+        redis.flush()
+        rig.create_sale(front, subjects.SALE, 10_000_000)
+        return {"rate": highest["rate"]}
+
+    def phase(name):
+        rate = int(highest["rate"] * PHASES[name])
+        calls = rate * form.seconds
+        # Each phase has buyers of its own.
+        first = list(PHASES).index(name) * 2_000_000
+        messages = rig.enqueues(subjects.SALE, calls, first=first)
+        try:
+            done = rig.call(front, load.ENQUEUE, calls, messages=messages, options=("--rps", rate), all_ok=False)
+        finally:
+            messages.unlink()
+        return _figures(done)
+
+    ways = {"highest": most, **{name: lambda name=name: phase(name) for name in PHASES}}
+    taken = interleaved(form.rounds, ways, rig.tell)
+    columns = ("offered", "calls/s", "accepted/s", "refused/s", "accepted: p50, ms", "p99, ms", "refused: p99, ms", "unsent")
+    rows = [_row(name, taken[name]) for name in PHASES]
+    series = [
+        Series.of(shown, list(PHASES), [taken[name][key] for name in PHASES])
+        for shown, key in (("accepted", "accepted"), ("refused", "refused"))
+    ]
+    text = TEXT.format(
+        in_flight=load.IN_FLIGHT, seconds=form.seconds, connections=load.CONNECTIONS, rounds=form.rounds
+    )
+    return Report(
+        text=f"{text}\nThe highest rate: {span(taken['highest']['rate'])} calls/s.",
+        tables=[Table(columns, rows)],
+        plots=[Plot("rates", "Accepted and refused", "offered, of the highest rate", "calls/s", series, kind="bar")],
+        remarks=REMARKS.format(wait=MAX_WAIT_MS),
+        data={"overload": subjects.as_data(taken)},
+    )
+
+
+def _figures(done):
+    report = done.report["inrush"]
+    ok, failed = report["ok"]["from_planned"], report["failed"]["from_planned"]
+    seconds = done.count / done.rate
+    return {
+        "rate": done.rate,
+        "accepted": ok["count"] / seconds,
+        "refused": failed["count"] / seconds,
+        "p50": _ms(ok, "p50"),
+        "p99": _ms(ok, "p99"),
+        "refused_p99": _ms(failed, "p99"),
+        "unsent": report["unsent"],
+    }
+
+
+def _ms(latencies, quantile):
+    return latencies["percentiles"][quantile] / 1e6 if latencies["count"] else 0
+
+
+def _row(name, figures):
+    rates = [number(figures[key].median) for key in ("rate", "accepted", "refused")]
+    times = [span(figures[key]) for key in ("p50", "p99", "refused_p99")]
+    return [name, *rates, *times, number(figures["unsent"].median)]

@@ -1,0 +1,74 @@
+"""A runtime on each core, or one for all of them."""
+
+from .. import load, subjects
+from ..measure import interleaved, ratio
+from ..report import Plot, Report, Series
+from ..rig import Server
+from ..tables import Table, number, span
+
+TITLE = "A runtime on each core, or one for all"
+EXECUTABLES = ("inrush", "inrush-loadtest", "one_runtime")
+FORMS = {
+    "full": {"rounds": 5, "calls": 300_000},
+    "quick": {"rounds": 1, "calls": 50_000},
+}
+PER_CORE, ONE = "a runtime on each core", "one runtime for all"
+SOLD_OUT = "sold-out"
+
+TEXT = """
+The same front twice: as it comes, with a single-threaded runtime, a listener (`SO_REUSEPORT`), store connections and batchers on each
+core; and on one runtime with a thread for each core, with one of each (`server/front/examples/one_runtime.rs`). {in_flight} callers on
+{connections} connections; times are processor time for each call; medians of {rounds} interleaved rounds, and from where to where they went.
+"""
+
+
+def run(rig, form):
+    fronts = {PER_CORE: lambda redis: rig.front(redis), ONE: lambda redis: _one_runtime(rig, redis)}
+    enqueues, refusals = {}, {}
+    for name, start in fronts.items():
+        redis = rig.redis()
+        front = start(redis)
+        enqueues[name] = lambda front=front, redis=redis: _enqueue(rig, front, redis, form.calls)
+        refusals[name] = lambda front=front, redis=redis: _refuse(rig, front, redis, form.calls)
+    taken = {
+        "Enqueue": interleaved(form.rounds, enqueues, rig.tell),
+        "refusal": interleaved(form.rounds, refusals, rig.tell),
+    }
+    rows = [
+        [call, name, number(each["rate"].median), number(ratio(each["rate"], by_name[ONE]["rate"]).median)]
+        + [span(each["front_us"]), span(each["redis_us"])]
+        for call, by_name in taken.items()
+        for name, each in by_name.items()
+    ]
+    columns = ("call", "front", "calls/s", "against one for all", "front, µs", "Redis, µs")
+    series = [
+        Series.of(name, list(taken), [by_name[name]["front_us"] for by_name in taken.values()]) for name in fronts
+    ]
+    return Report(
+        text=TEXT.format(in_flight=load.IN_FLIGHT, connections=load.CONNECTIONS, rounds=form.rounds),
+        tables=[Table(columns, rows)],
+        plots=[Plot("cost", "What a call costs the front", "", "µs of processor time", series, kind="bar")],
+        data=subjects.as_data(taken),
+    )
+
+
+def _one_runtime(rig, redis):
+    process = rig.server("one_runtime", [rig.executable("one_runtime"), redis.url, rig.ticket_keys()])
+    address = process.announcement()["front"].removeprefix("http://")
+    return Server(process, address)
+
+
+def _enqueue(rig, front, redis, calls):
+    redis.flush()
+    rig.create_sale(front, subjects.SALE, calls)
+    buyers = rig.enqueues(subjects.SALE, calls)
+    return rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).figures()
+
+
+def _refuse(rig, front, redis, calls):
+    redis.flush()
+    rig.create_sale(front, SOLD_OUT, 1)
+    buyers = rig.enqueues(SOLD_OUT, calls)
+    # The first of them gets the only unit, and the others tell each core that there is no more.
+    rig.call(front, load.ENQUEUE, calls // 10, messages=buyers)
+    return rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).figures()
