@@ -48,4 +48,4 @@ class Executables:
         if subprocess.run(command, cwd=ROOT).returncode != 0:
             raise Problem(f"{name} cannot be built: `{' '.join(command)}` says why")
         target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-        return ROOT / target / "dist" / name
+        return ROOT / target / "dist" / ("examples" if "--example" in arguments else "") / name
