@@ -1,0 +1,97 @@
+"""How often waiting buyers ask: a model of the server's policy, a run of real buyers beside it, and the model at a million."""
+
+import json
+import threading
+
+from ..measure import Spread
+from ..report import Plot, Report, Series
+from ..tables import Table, number
+
+TITLE = "The polls of a million waiting buyers are bounded"
+EXECUTABLES = ("inrush", "inrush-bench")
+# Buyers, tickets per second, and over how many seconds the buyers come.
+FORMS = {
+    "full": {"measured": (30_000, 400, 10), "modelled": ((1_000_000, 1_000), (1_000_000, 10_000))},
+    "quick": {"measured": (3_000, 200, 4), "modelled": ((1_000_000, 10_000),)},
+}
+# Seconds at both ends that are left out where the two are compared: the measured run starts its parts one by one.
+EDGE = 3
+# Work of the order system, which sets the pace: so long for each entry.
+MICROS = 10_000
+
+
+def run(rig, form):
+    buyers, pace, arrive = form.measured
+    model = _model(rig, buyers, pace, arrive)
+    rig.tell(f"the model says {model['each']:.2f} polls of each buyer")
+    real = _measure(rig, buyers, pace, arrive)
+    rig.tell(f"measured: {real['each']:.2f} polls of each buyer")
+    large = {(n, p): _model(rig, n, p, arrive) for n, p in form.modelled}
+    rows = [_row("model", buyers, pace, model), _row("measured", buyers, pace, real | {"most": model["most"]})]
+    rows += [_row("model", n, p, found) for (n, p), found in large.items()]
+    columns = ("", "buyers", "tickets/s", "polls of each", "polls/s at most", "said bound, polls/s")
+    span = range(EDGE, min(len(model["polls"]), len(real["polls"])) - EDGE)
+    differ = Spread(tuple(real["polls"][s] / max(model["polls"][s], 1) for s in span))
+    return Report(
+        text=(
+            "The server tells every waiting buyer when to ask again (`server/core/src/poll_policy.rs`): after half of the"
+            " expected wait, at least 0.2 s and at most 30 s, spread by half of it. The model has buyers do so, with the"
+            " server's own function and without a server. The measured run is as many real buyers with their tickets,"
+            f" who ask a front over 16 connections when they were told, while an order system takes {pace} tickets per"
+            f" second; all come within {arrive} s, and nobody asks more than they are told."
+        ),
+        tables=[Table(columns, rows)],
+        plots=[_plot(f"{buyers:,} buyers", "measured", {"model": model, "measured": real})]
+        + [_plot(f"{n:,} buyers at {p:,} tickets/s", f"model-{p}", {"model": found}) for (n, p), found in large.items()],
+        data={
+            "model": model,
+            "measured": real,
+            "measured_over_model_by_second": differ.as_data(),
+            "million": {f"{n} at {p}": found for (n, p), found in large.items()},
+        },
+        remarks=(
+            f"Second by second the measured polls are {differ.median:.2f} times the model's (median). The bound is"
+            " buyers / 30 + 10.1 × tickets per second: who is far asks every 30 s, and everybody asks about ten times in"
+            " the last minute. A million who come at once ask at most 1.75 times as often, for some seconds. A poll of"
+            f" the measured run cost the front {real['front_us_per_poll']:.0f} µs: few come at a time, and batches are small."
+        ),
+    )
+
+
+def _model(rig, buyers, pace, arrive):
+    ran = rig.run("inrush-bench", "poll-model", "--buyers", buyers, "--pace", pace, "--arrive", arrive)
+    return json.loads(ran.output)
+
+
+def _measure(rig, buyers, pace, arrive):
+    with rig.part() as part:
+        part.folder = rig.folder
+        redis = part.redis()
+        front = part.front(redis)
+        polls = part.fill(redis, "line", buyers, polls=rig.folder / "polls", poll_count=buyers)
+        at_once = pace * MICROS // 1_000_000
+        command = ["order-stream", "--store", redis.url, "--seconds", buyers // pace + 10, "--at-once", at_once]
+        command += ["--micros", MICROS, "--ceiling", 2 * at_once]
+        taking = threading.Thread(target=lambda: part.run("inrush-bench", *command))
+        taking.start()
+        cpu = front.cpu()
+        command = ["pollers", "--front", front.address, "--tickets", polls, "--buyers", buyers, "--arrive", arrive]
+        seen = json.loads(part.run("inrush-bench", *command).output)["polls"]
+        front_seconds = front.cpu() - cpu
+        taking.join()
+    return {
+        "polls": seen,
+        "each": sum(seen) / buyers,
+        "front_us_per_poll": front_seconds * 1e6 / (sum(seen) + buyers),
+    }
+
+
+def _row(kind, buyers, pace, found):
+    figures = (found["each"], max(found["polls"]), found["most"])
+    return [kind, f"{buyers:,}", f"{pace:,}", *map(number, figures)]
+
+
+def _plot(title, name, found):
+    series = [Series(kind, list(range(len(each["polls"]))), each["polls"]) for kind, each in found.items()]
+    limit = found["model"]["most"]
+    return Plot(name, f"Polls per second of {title}", "second", "polls/s", series, limit=limit, limit_label="said bound")

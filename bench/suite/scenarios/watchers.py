@@ -1,0 +1,129 @@
+"""What watchers cost a front node: memory of each, and processor time per second while the line moves."""
+
+import json
+import time
+
+from ..report import Plot, Report, Series
+from ..tables import Table, number
+
+TITLE = "Tens of thousands of watchers on one front node"
+EXECUTABLES = ("inrush", "inrush-bench")
+FORMS = {
+    "full": {"watchers": (10_000, 25_000, 50_000), "seconds": 10},
+    "quick": {"watchers": (2_000, 5_000), "seconds": 4},
+}
+CONNECTIONS = 100
+# The line is this many times as long as there are watchers, so that nearly all of them wait to the end.
+LINE = 4
+# Tickets per second, while it moves.
+PACE = 1_000
+MICROS = 10_000
+
+
+def run(rig, form):
+    found = {}
+    for watchers in form.watchers:
+        found[watchers] = _watch(rig, watchers, form.seconds)
+        shown = ", ".join(f"{key} {value:,.4g}" for key, value in found[watchers].items())
+        rig.tell(f"{watchers:,} watchers: {shown}")
+    rows = [
+        [
+            f"{watchers:,}",
+            number(each["bytes_each"] / 1024),
+            number(each["idle_front"] * 100),
+            number(each["moving_front"] * 100),
+            number(each["moving_redis"] * 100),
+            number(each["messages"]),
+            number(each["message_us"]),
+            number(each["opened_in"]),
+        ]
+        for watchers, each in found.items()
+    ]
+    columns = (
+        "watchers",
+        "front, KiB each",
+        "front while the line stands, % of a core",
+        "front while it moves, %",
+        "Redis while it moves, %",
+        "messages/s",
+        "front, µs per message",
+        "all open within, s",
+    )
+    names = [f"{watchers:,}" for watchers in found]
+    costs = [
+        Series("front, line moves", names, [each["moving_front"] * 100 for each in found.values()]),
+        Series("Redis, line moves", names, [each["moving_redis"] * 100 for each in found.values()]),
+        Series("front, line stands", names, [each["idle_front"] * 100 for each in found.values()]),
+    ]
+    memory = [Series("memory", names, [each["bytes_each"] / 1024 for each in found.values()])]
+    return Report(
+        text=(
+            f"WatchStatus streams of one front node over {CONNECTIONS} connections, one for each ticket, spread over a line"
+            f" of {LINE} times as many tickets. First the line stands; then {PACE:,} tickets per second are claimed, and the"
+            " positions of all others move. Memory is what the front's process has resident with all streams open, less"
+            " what it had before, divided by the streams: connections, HTTP/2 streams and watches."
+        ),
+        tables=[Table(columns, rows)],
+        plots=[
+            Plot("cost", "Processor time", "watchers", "% of a core", costs, kind="bar"),
+            Plot("memory", "Memory of the front", "watchers", "KiB for each watcher", memory, kind="bar"),
+        ],
+        data={str(watchers): each for watchers, each in found.items()},
+        remarks=(
+            "A watch looks again when its ticket would be polled again (after half of the expected wait, within the"
+            " front's bounds for watches), with everybody else's looks in one batch for each sale and core, and sends"
+            " what changed. So the cost follows the polls of [polling](polling.md), without the requests."
+        ),
+    )
+
+
+def _watch(rig, watchers, seconds):
+    with rig.part() as part:
+        part.folder = rig.folder
+        redis = part.redis()
+        front = part.front(redis)
+        tickets = part.folder / f"watched-{watchers}"
+        part.fill(redis, "line", watchers * LINE, polls=tickets, poll_count=watchers)
+        part.call(front, "inrush.v1.QueueService/PollStatus", 2_000, messages=tickets)
+        before = front.memory()
+        command = [part.executable("inrush-bench"), "watchers", "--front", front.address, "--tickets", tickets]
+        command += ["--watchers", watchers, "--connections", CONNECTIONS, "--seconds", 600]
+        driver = part.server("watchers", command)
+        opened = driver.announcement()
+        time.sleep(2)
+        memory = front.memory() - before
+        idle = _cost(seconds, front=front, redis=redis)
+        mover = [part.executable("inrush-bench"), "order-stream", "--store", redis.url, "--seconds", 2 * seconds + 30]
+        mover += ["--at-once", PACE * MICROS // 1_000_000, "--micros", MICROS, "--ceiling", 64]
+        part.server("order-stream", mover)
+        # Until everybody has heard of the measured pace.
+        time.sleep(5)
+        sent = _messages(driver)
+        moving = _cost(seconds, front=front, redis=redis)
+        messages = (_messages(driver) - sent) / seconds
+        return {
+            "bytes_each": memory / watchers,
+            "opened_in": opened["seconds"],
+            "idle_front": idle["front"],
+            "idle_redis": idle["redis"],
+            "moving_front": moving["front"],
+            "moving_redis": moving["redis"],
+            "messages": messages,
+            "message_us": moving["front"] * 1e6 / max(messages, 1),
+        }
+
+
+def _cost(seconds, **processes):
+    """Processor seconds per second of each."""
+    before = {name: process.cpu() for name, process in processes.items()}
+    started = time.monotonic()
+    time.sleep(seconds)
+    elapsed = time.monotonic() - started
+    return {name: (process.cpu() - before[name]) / elapsed for name, process in processes.items()}
+
+
+def _messages(driver):
+    """How many the driver has seen so far, to the second."""
+    driver.announced.seek(0)
+    lines = [json.loads(line) for line in driver.announced if line.endswith("\n")]
+    return lines[-1].get("messages", 0)
