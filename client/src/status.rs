@@ -139,6 +139,8 @@ pub enum Durability {
     Memory,
     /// On the store's disk before the answer was sent.
     Fsync,
+    /// In the memory of a second server before the answer was sent.
+    Replicated,
 }
 
 impl From<proto::Durability> for Durability {
@@ -146,6 +148,7 @@ impl From<proto::Durability> for Durability {
         match durability {
             proto::Durability::Unspecified | proto::Durability::Memory => Self::Memory,
             proto::Durability::Fsync => Self::Fsync,
+            proto::Durability::Replicated => Self::Replicated,
         }
     }
 }

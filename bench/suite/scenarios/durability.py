@@ -1,4 +1,4 @@
-"""What better kept tickets cost: Enqueue with a synced file, and with a replica."""
+"""What better kept tickets cost: Enqueue with a synced file, and with a replica that is waited for."""
 
 from .. import load
 from ..measure import interleaved, ratio
@@ -17,6 +17,7 @@ LEVELS = {
     "everysec": ("memory", ("--appendonly", "yes", "--appendfsync", "everysec")),
     "fsync": ("fsync", ("--appendonly", "yes", "--appendfsync", "always")),
     "replica": ("memory", ()),
+    "replicated": ("replicated", ()),
     "replica and fsync": ("fsync", ("--appendonly", "yes", "--appendfsync", "always")),
 }
 NAMES = {
@@ -24,14 +25,15 @@ NAMES = {
     "everysec": "memory, AOF synced every second",
     "fsync": "fsync: AOF `always`",
     "replica": "memory, one replica",
+    "replicated": "replicated: one replica and `WAIT`",
     "replica and fsync": "fsync, one replica",
 }
 
 TEXT = """
 {calls:,} Enqueues a round, {in_flight} in flight, through a front with default settings into one Redis; medians of {rounds} interleaved rounds, and
 from where to where they went. The level is that of the sale: with `fsync` an answer says that the ticket is on disk, and Redis writes and syncs
-before it answers, once for all scripts of one turn of its loop. The replica shares this machine, disk and memory with everything else. That
-an answer waits for the replica (`WAIT`) is not a level that Inrush has: what is measured is what a replica costs that follows.
+before it answers, once for all scripts of one turn of its loop. With `replicated` it says that the replica has the ticket too: each batch is followed
+by one `WAIT` on its own connection. The replica shares this machine with everything else.
 """
 
 

@@ -26,13 +26,15 @@ pub const MAX_BATCH: usize = 256;
 pub const MAX_ADMITTED_BUYERS: usize = 65_536;
 
 /// How well an acknowledged change is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// In the store's memory.
     #[default]
     Memory,
     /// On the store's disk.
     Fsync,
+    /// In the memory of a second server: one that follows the store's has acknowledged it.
+    Replicated,
 }
 
 /// What a store can fail with. Business outcomes are not among them.
@@ -346,8 +348,8 @@ pub trait Store: Send + Sync + 'static {
     /// Asks the store whether it is there and fit for use.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// The best durability that this store gives.
-    async fn durability(&self) -> Result<Durability, StoreError>;
+    /// Whether this store, as it is set up now, keeps changes so well.
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError>;
 
     /// Announcements from now on.
     fn events(&self) -> broadcast::Receiver<StoreEvent>;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use redis::{FromRedisValue, cmd};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::port::free_port;
@@ -78,6 +79,26 @@ impl RedisServer {
     pub async fn restart(&mut self) {
         self.kill();
         assert!(self.try_start().await, "redis-server ended at its restart on port {}", self.port);
+    }
+
+    /// Waits until this server, which was started as a replica, follows its master.
+    pub async fn wait_for_master(&self) {
+        let started = Instant::now();
+        loop {
+            let info: String = self.command(&["INFO", "replication"]).await;
+            if info.contains("master_link_status:up") {
+                return;
+            }
+            assert!(started.elapsed() < START_LIMIT, "the replica does not find its master: {info}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Stops the process in the midst of what it does, or lets it go on. Its connections stay open.
+    pub fn stand_still(&self, still: bool) {
+        let signal = if still { Signal::STOP } else { Signal::CONT };
+        let process = self.process.as_ref().expect("a server that runs");
+        kill_process(Pid::from_child(process), signal).expect("a process of our own can be signalled");
     }
 
     /// Sends one command over a connection of its own.

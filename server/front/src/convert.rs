@@ -107,6 +107,7 @@ pub(crate) const fn durability_message(durability: Durability) -> v1::Durability
     match durability {
         Durability::Memory => v1::Durability::Memory,
         Durability::Fsync => v1::Durability::Fsync,
+        Durability::Replicated => v1::Durability::Replicated,
     }
 }
 
@@ -156,7 +157,11 @@ fn durability(durability: i32) -> Result<Durability, InvalidValue> {
     match v1::Durability::try_from(durability) {
         Ok(v1::Durability::Unspecified | v1::Durability::Memory) => Ok(Durability::Memory),
         Ok(v1::Durability::Fsync) => Ok(Durability::Fsync),
-        Err(_) => Err(InvalidValue::new("durability", "must be DURABILITY_MEMORY or DURABILITY_FSYNC")),
+        Ok(v1::Durability::Replicated) => Ok(Durability::Replicated),
+        Err(_) => {
+            let levels = "must be DURABILITY_MEMORY, DURABILITY_FSYNC or DURABILITY_REPLICATED";
+            Err(InvalidValue::new("durability", levels))
+        }
     }
 }
 

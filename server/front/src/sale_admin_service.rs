@@ -243,8 +243,8 @@ impl SaleAdminService {
     }
 
     async fn check_durability(&self, wanted: Durability) -> Result<(), Failure> {
-        if wanted > Durability::Memory && self.store.durability().await? < wanted {
-            return Err(Failure::DurabilityUnavailable);
+        if wanted != Durability::Memory && !self.store.keeps(wanted).await? {
+            return Err(Failure::DurabilityUnavailable(wanted));
         }
         Ok(())
     }

@@ -19,7 +19,7 @@
 //! | `CAP_BELOW_HELD` | `FAILED_PRECONDITION` | takes a cap that is at least what is held |
 //! | `STOCK_BELOW_COMMITTED` | `FAILED_PRECONDITION` | takes a stock that is at least what is ordered or on its way |
 //! | `STOCK_FIXED` | `FAILED_PRECONDITION` | creates another sale |
-//! | `DURABILITY_UNAVAILABLE` | `FAILED_PRECONDITION` | takes MEMORY, or sets the store up to write to disk |
+//! | `DURABILITY_UNAVAILABLE` | `FAILED_PRECONDITION` | takes MEMORY, or sets the store up to write to disk or to be followed by a replica |
 //! | `NOT_ORDERED` | `FAILED_PRECONDITION` | releases orders only once they exist |
 //! | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` | repeats with more time |
 //! | `OVERLOADED` | `UNAVAILABLE` | repeats after `RetryInfo` |
@@ -30,7 +30,7 @@
 
 use std::time::Duration;
 
-use inrush_core::{SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue};
+use inrush_core::{Durability, SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -110,11 +110,9 @@ pub enum Failure {
     /// A sale with stock cannot become one without, nor the other way round.
     #[error("a sale is created with a stock or without, and stays so: create another sale")]
     StockFixed,
-    /// The store does not write to disk.
-    #[error(
-        "the store does not confirm writes to its disk: leave durability at MEMORY, or give the node a Redis with `appendonly yes` and `appendfsync always`"
-    )]
-    DurabilityUnavailable,
+    /// The store does not keep tickets so well.
+    #[error("{}, or leave durability at MEMORY", durability_remedy(*.0))]
+    DurabilityUnavailable(Durability),
     /// The ticket has no order.
     #[error("the ticket is {}, not ordered: only an order can be released", state_name(*.0))]
     NotOrdered(TicketState),
@@ -172,7 +170,7 @@ impl Failure {
             Self::CapBelowHeld { .. } => (Code::FailedPrecondition, "CAP_BELOW_HELD"),
             Self::StockBelowCommitted { .. } => (Code::FailedPrecondition, "STOCK_BELOW_COMMITTED"),
             Self::StockFixed => (Code::FailedPrecondition, "STOCK_FIXED"),
-            Self::DurabilityUnavailable => (Code::FailedPrecondition, "DURABILITY_UNAVAILABLE"),
+            Self::DurabilityUnavailable(_) => (Code::FailedPrecondition, "DURABILITY_UNAVAILABLE"),
             Self::NotOrdered(_) => (Code::FailedPrecondition, "NOT_ORDERED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::Overloaded => (Code::Unavailable, "OVERLOADED"),
@@ -230,6 +228,19 @@ impl From<InvalidValue> for Failure {
 
 fn list(violations: &[InvalidValue]) -> String {
     violations.iter().map(InvalidValue::to_string).collect::<Vec<_>>().join("; ")
+}
+
+const fn durability_remedy(wanted: Durability) -> &'static str {
+    match wanted {
+        // Every store keeps what it is told in memory.
+        Durability::Memory => "connect the node to a store",
+        Durability::Fsync => {
+            "the store does not confirm writes to its disk: give the node a Redis with `appendonly yes` and `appendfsync always`"
+        }
+        Durability::Replicated => {
+            "the store has no replica to confirm writes: give the node a Redis that a replica follows (`replicaof` there)"
+        }
+    }
 }
 
 const fn state_name(state: TicketState) -> &'static str {

@@ -2,7 +2,9 @@
 
 use std::{env, path::PathBuf, time::Duration};
 
-use inrush_core::store::redis::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT};
+use inrush_core::store::redis::{
+    DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT,
+};
 use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_orders::OrderSettings;
@@ -84,6 +86,9 @@ pub(crate) struct StoreSettings {
     /// How long Redis may take for a command.
     #[serde(with = "humantime_serde")]
     pub(crate) response_timeout: Duration,
+    /// How long an admission waits for a replica of Redis, in sales whose durability is REPLICATED.
+    #[serde(with = "humantime_serde")]
+    pub(crate) replication_timeout: Duration,
     /// The CAs that may have signed the certificate of Redis, PEM; unset: the public ones.
     pub(crate) ca_file: Option<PathBuf>,
 }
@@ -150,6 +155,7 @@ impl Default for StoreSettings {
             url: ConnectionUrl::new(MEMORY_URL),
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
+            replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
             ca_file: None,
         }
     }

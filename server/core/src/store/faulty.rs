@@ -97,8 +97,8 @@ impl Store for BrokenStore {
         self.store.check().await
     }
 
-    async fn durability(&self) -> Result<Durability, StoreError> {
-        self.store.durability().await
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        self.store.keeps(durability).await
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {

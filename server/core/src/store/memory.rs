@@ -153,8 +153,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn durability(&self) -> Result<Durability, StoreError> {
-        Ok(Durability::Memory)
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        Ok(durability == Durability::Memory)
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {

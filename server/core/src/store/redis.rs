@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use redis::{Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue, Value};
 use tokio::sync::broadcast;
 
 use self::{
@@ -54,7 +54,9 @@ mod work;
 
 pub use self::{
     script::ScriptSources,
-    settings::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT, RedisSettings},
+    settings::{
+        DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
+    },
 };
 
 /// How often a call is made again because the line had moved on. A line moves past two segments, 8,192 tickets, between
@@ -65,6 +67,8 @@ const MOST_CORRECTIONS: usize = 5;
 pub struct RedisStore {
     shared: Arc<Shared>,
     connection: Connection,
+    /// For batches that wait for a replica: whatever comes behind such a batch on its connection waits as well.
+    waiting: Connection,
 }
 
 /// What all handles on one Redis have in common.
@@ -101,8 +105,9 @@ impl RedisStore {
 
     fn on(shared: Arc<Shared>) -> Self {
         let RedisSettings { connect_timeout, response_timeout, .. } = shared.settings;
-        let connection = Connection::new(Arc::clone(&shared.endpoint), connect_timeout, response_timeout);
-        Self { shared, connection }
+        let connection = || Connection::new(Arc::clone(&shared.endpoint), connect_timeout, response_timeout);
+        let (connection, waiting) = (connection(), connection());
+        Self { shared, connection, waiting }
     }
 
     /// What scripts get as the present moment: nothing where they ask Redis itself.
@@ -119,13 +124,22 @@ impl RedisStore {
 
     /// Runs a script.
     async fn run(&self, call: &Call<'_>) -> Result<Reply, StoreError> {
-        let answer = match self.connection.run(call.by_hash(), call.repeat()).await {
+        let answer = match self.send(call, call.by_hash()).await {
             Err(Failure { certainty: Certainty::UnknownScript, .. }) => {
-                self.connection.run(&call.by_source(), call.repeat()).await
+                self.send(call, &call.by_source()).await
             }
             answer => answer,
         };
-        Reply::new(call.script(), answer.map_err(|failure| failure.error)?)
+        let (value, replicated) = answer.map_err(|failure| failure.error)?;
+        Ok(Reply::new(call.script(), value)?.with_replicated(replicated))
+    }
+
+    async fn send(&self, call: &Call<'_>, command: &Cmd) -> Result<(Value, bool), Failure> {
+        if call.waits_for_replica() {
+            let patience = self.shared.settings.patience_with_replicas();
+            return self.waiting.run_replicated(command, call.repeat(), patience).await;
+        }
+        self.connection.run(command, call.repeat()).await.map(|value| (value, false))
     }
 
     /// Runs a script whose keys do not depend on where the line stands; the reply is read up to the answer.
@@ -189,8 +203,12 @@ impl Store for RedisStore {
         fitness::check(&self.connection, in_cluster).await
     }
 
-    async fn durability(&self) -> Result<Durability, StoreError> {
-        self.shared.durability.ask(&self.connection).await
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        match durability {
+            Durability::Memory => Ok(true),
+            Durability::Fsync => Ok(self.shared.durability.ask(&self.connection).await? == durability),
+            Durability::Replicated => fitness::has_replicas(&self.connection).await,
+        }
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {

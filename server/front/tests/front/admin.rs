@@ -91,6 +91,10 @@ async fn durability_is_promised_only_where_the_store_can_keep_it() {
     create(&front, message("tablet-y", 10)).await.unwrap();
     let change = Sale { sale_id: "tablet-y".to_owned(), ..fsync.clone() };
     assert_eq!(reason(&update(&front, change, &["durability"]).await.unwrap_err()), "DURABILITY_UNAVAILABLE");
+    let replicated = Sale { durability: v1::Durability::Replicated.into(), ..message("phone-x", 10) };
+    let status = create(&front, replicated).await.unwrap_err();
+    assert_eq!(reason(&status), "DURABILITY_UNAVAILABLE");
+    assert!(status.message().contains("replica"), "{}", status.message());
     front.store.set_writes_to_disk();
     assert_eq!(create(&front, fsync).await.unwrap().durability(), v1::Durability::Fsync);
 }

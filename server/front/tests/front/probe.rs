@@ -117,9 +117,12 @@ impl Store for Probe {
         self.store.check().await
     }
 
-    async fn durability(&self) -> Result<Durability, StoreError> {
-        let on_disk = self.state.writes_to_disk.load(Ordering::SeqCst);
-        Ok(if on_disk { Durability::Fsync } else { Durability::Memory })
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        Ok(match durability {
+            Durability::Memory => true,
+            Durability::Fsync => self.state.writes_to_disk.load(Ordering::SeqCst),
+            Durability::Replicated => false,
+        })
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {

@@ -173,8 +173,8 @@ impl Store for TestStore {
         self.memory.check().await
     }
 
-    async fn durability(&self) -> Result<Durability, StoreError> {
-        self.memory.durability().await
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        self.memory.keeps(durability).await
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {

@@ -60,7 +60,7 @@ pub(crate) struct Create {
     pub(crate) sale_id: String,
     #[command(flatten)]
     pub(crate) settings: SaleFlags,
-    /// How well tickets are kept: in the store's memory, or on its disk before the answer.
+    /// How well tickets are kept before the answer: in the store's memory, on its disk, or in the memory of a replica too.
     #[arg(long, value_name = "LEVEL", default_value = "memory", help_heading = "Settings")]
     pub(crate) durability: Keeping,
     /// Hold a part back from the start; `sale resume` lets it go.
@@ -145,6 +145,8 @@ pub(crate) enum Keeping {
     Memory,
     /// On the store's disk before the answer is sent.
     Fsync,
+    /// In the memory of a second server, a replica of the store's, before the answer is sent.
+    Replicated,
 }
 
 /// A part of a sale that can be held back.

@@ -13,6 +13,7 @@ pub(super) fn creation(create: &Create) -> Sale {
     let durability = match create.durability {
         Keeping::Memory => Durability::Memory,
         Keeping::Fsync => Durability::Fsync,
+        Keeping::Replicated => Durability::Replicated,
     };
     sale.set_durability(durability);
     sale.admission_held = create.hold.contains(&Part::Admission);

@@ -101,6 +101,7 @@ pub(super) const fn durability(durability: Durability) -> &'static str {
     match durability {
         Durability::Unspecified | Durability::Memory => "MEMORY",
         Durability::Fsync => "FSYNC",
+        Durability::Replicated => "REPLICATED",
     }
 }
 

@@ -84,6 +84,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
     let mut redis = RedisSettings::new(settings.url.expose());
     redis.connect_timeout = settings.connect_timeout;
     redis.response_timeout = settings.response_timeout;
+    redis.replication_timeout = settings.replication_timeout;
     if let Some(path) = &settings.ca_file {
         let authority = fs::read(path).map_err(|error| {
             problem::misused(

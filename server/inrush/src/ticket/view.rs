@@ -158,6 +158,7 @@ const fn durability_word(durability: Durability) -> &'static str {
     match durability {
         Durability::Memory => "MEMORY",
         Durability::Fsync => "FSYNC",
+        Durability::Replicated => "REPLICATED",
         _ => "UNKNOWN",
     }
 }

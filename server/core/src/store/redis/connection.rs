@@ -27,6 +27,9 @@ const PAUSES: [Duration; 3] =
 /// outcome instead of waiting for one more.
 const AFTER_FAILED_CONNECT: Duration = Duration::from_millis(5);
 
+/// How many replicas have to follow before a change counts as replicated: it then survives the loss of any one server.
+const REPLICAS: u64 = 1;
+
 /// Whether a command may be sent again when nobody knows whether it was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -77,9 +80,33 @@ impl Connection {
 
     /// Carries a command out, on the node that has its keys.
     pub(super) async fn run(&self, command: &Cmd, repeat: Repeat) -> Result<Value, Failure> {
+        self.persist(command, repeat, None).await.map(|(value, _)| value)
+    }
+
+    /// Carries a command out and waits, for as long as `patience`, until a replica has followed. Also tells whether one
+    /// has. Commands that come behind it on this connection wait as well.
+    pub(super) async fn run_replicated(
+        &self,
+        command: &Cmd,
+        repeat: Repeat,
+        patience: Duration,
+    ) -> Result<(Value, bool), Failure> {
+        self.persist(command, repeat, Some(patience)).await
+    }
+
+    async fn persist(
+        &self,
+        command: &Cmd,
+        repeat: Repeat,
+        patience: Option<Duration>,
+    ) -> Result<(Value, bool), Failure> {
         let mut pauses = PAUSES.iter();
         loop {
-            let failure = match self.attempt(command).await {
+            let attempt = match patience {
+                None => self.attempt(command).await.map(|value| (value, false)),
+                Some(patience) => Box::pin(self.attempt_replicated(command, patience)).await,
+            };
+            let failure = match attempt {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
@@ -121,6 +148,21 @@ impl Connection {
         };
         match answer {
             Ok(value) => Ok(value),
+            Err(error) => Err(self.explain(&error, generation).await),
+        }
+    }
+
+    /// Both commands go over one connection at once: `WAIT` is about what its own connection has written.
+    async fn attempt_replicated(&self, command: &Cmd, patience: Duration) -> Result<(Value, bool), Failure> {
+        let mut both = redis::pipe();
+        both.add_command(command.clone()).cmd("WAIT").arg(REPLICAS).arg(patience.as_millis()).ignore_errors();
+        let (live, generation) = self.live().await?;
+        let answers: RedisResult<(RedisResult<Value>, RedisResult<u64>)> = match live {
+            Live::Single(mut connection) => both.query_async(&mut connection).await,
+            Live::Cluster(mut connection) => both.query_async(&mut connection).await,
+        };
+        match answers.and_then(|(answer, followers)| Ok((answer?, followers.unwrap_or_default()))) {
+            Ok((value, followers)) => Ok((value, followers >= REPLICAS)),
             Err(error) => Err(self.explain(&error, generation).await),
         }
     }

@@ -67,6 +67,19 @@ fn text_of(value: Value) -> Result<String, StoreError> {
         .map_err(|error| StoreError::Corrupt(format!("INFO cannot be read: {error}")))
 }
 
+/// Asks every master whether a replica follows it.
+pub(super) async fn has_replicas(connection: &Connection) -> Result<bool, StoreError> {
+    let question = cmd("INFO").arg("replication").take();
+    let answers = connection.ask_masters(&question).await.map_err(|failure| failure.error)?;
+    let infos: Vec<String> = answers.into_iter().map(text_of).collect::<Result<_, _>>()?;
+    Ok(infos.iter().all(|info| has_replica(info)))
+}
+
+fn has_replica(info: &str) -> bool {
+    let replicas = info.lines().find_map(|line| line.trim_end().strip_prefix("connected_slaves:"));
+    replicas.is_some_and(|number| number != "0")
+}
+
 /// How well the servers keep what they are told, asked now and then.
 #[derive(Default)]
 pub(super) struct DurabilityGauge {
@@ -134,6 +147,13 @@ mod tests {
         assert!(error("cluster_enabled:0", "cluster_enabled:1").to_string().contains("redis+cluster://"));
         assert!(matches!(error("role:master", "role:slave"), StoreError::Unavailable(_)));
         assert!(matches!(check_server("", false), Err(StoreError::Unsuitable(_))));
+    }
+
+    #[test]
+    fn replicas_are_counted() {
+        let info = |number: u8| format!("# Replication\r\nrole:master\r\nconnected_slaves:{number}\r\n");
+        assert!(has_replica(&info(1)) && has_replica(&info(2)));
+        assert!(!has_replica(&info(0)) && !has_replica(""));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! costs one more round trip and nothing else.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -57,19 +57,24 @@ impl LineState {
     }
 }
 
-/// What was last heard of each line.
+/// What was last heard of each sale.
 #[derive(Default)]
-pub(super) struct Guesses(Mutex<HashMap<SaleId, LineState>>);
+pub(super) struct Guesses {
+    lines: Mutex<HashMap<SaleId, LineState>>,
+    /// Sales whose admissions wait for a replica.
+    replicated: Mutex<HashSet<SaleId>>,
+}
 
 impl Guesses {
     /// The best guess for a sale.
     pub(super) fn of(&self, sale: &SaleId) -> LineState {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(sale).copied().unwrap_or(LineState::NEW)
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.get(sale).copied().unwrap_or(LineState::NEW)
     }
 
     /// Remembers what was heard.
     pub(super) fn learn(&self, sale: &SaleId, state: LineState) {
-        let mut guesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guesses = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = guesses.get_mut(sale) {
             *known = state;
             return;
@@ -78,6 +83,24 @@ impl Guesses {
             guesses.clear();
         }
         guesses.insert(sale.clone(), state);
+    }
+
+    /// Whether a sale was last heard to want its admissions replicated.
+    pub(super) fn is_replicated(&self, sale: &SaleId) -> bool {
+        self.replicated.lock().unwrap_or_else(PoisonError::into_inner).contains(sale)
+    }
+
+    /// Remembers whether it does.
+    pub(super) fn learn_replicated(&self, sale: &SaleId, replicated: bool) {
+        let mut sales = self.replicated.lock().unwrap_or_else(PoisonError::into_inner);
+        if sales.len() >= MOST_GUESSES {
+            sales.clear();
+        }
+        if replicated {
+            sales.insert(sale.clone());
+        } else {
+            sales.remove(sale);
+        }
     }
 }
 
@@ -101,6 +124,16 @@ mod tests {
         for number in 0..=MOST_GUESSES {
             guesses.learn(&format!("s{number}").parse().unwrap(), LineState::NEW);
         }
-        assert_eq!(guesses.0.lock().unwrap().len(), 1);
+        assert_eq!(guesses.lines.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_a_sale_wants_is_remembered_until_it_wants_something_else() {
+        let (guesses, sale) = (Guesses::default(), "s".parse().unwrap());
+        assert!(!guesses.is_replicated(&sale));
+        guesses.learn_replicated(&sale, true);
+        assert!(guesses.is_replicated(&sale));
+        guesses.learn_replicated(&sale, false);
+        assert!(!guesses.is_replicated(&sale));
     }
 }

@@ -27,13 +27,29 @@ impl RedisStore {
         sale: &SaleId,
         requests: &[AdmitRequest],
     ) -> Result<AdmitReply, StoreError> {
-        let lay_out = |state| self.lay_out_admit(sale, requests, state);
+        let waits = self.shared.guesses.is_replicated(sale);
+        let lay_out = |state| Ok(self.lay_out_admit(sale, requests, state)?.replicated(waits));
         let (state, mut reply) = self.on_line(sale, lay_out).await?;
         let mut admitted = read_admit(&mut reply, state, requests.len())?;
-        if admitted.durability == Durability::Fsync {
-            admitted.durability = self.shared.durability.recent(&self.connection).await?;
+        let wanted = admitted.durability;
+        if waits != (wanted == Durability::Replicated) {
+            self.shared.guesses.learn_replicated(sale, !waits);
         }
+        admitted.durability = match wanted {
+            Durability::Memory => Durability::Memory,
+            Durability::Fsync => self.shared.durability.recent(&self.connection).await?,
+            Durability::Replicated if waits => replicated_or_not(&reply),
+            Durability::Replicated => self.admit_again(sale, requests).await?,
+        };
         Ok(admitted)
+    }
+
+    /// Finds out how well a batch is kept that did not wait for a replica. Admitted once more it changes nothing, but is
+    /// written once more, and that can be waited for.
+    async fn admit_again(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Durability, StoreError> {
+        let lay_out = |state| Ok(self.lay_out_admit(sale, requests, state)?.replicated(true));
+        let (_, reply) = self.on_line(sale, lay_out).await?;
+        Ok(replicated_or_not(&reply))
     }
 
     fn lay_out_admit(
@@ -165,6 +181,10 @@ fn units(requests: &[AdmitRequest]) -> String {
     }
     let units = requests.iter().map(|request| request.entry.units.to_string());
     units.collect::<Vec<_>>().join(" ")
+}
+
+const fn replicated_or_not(reply: &Reply) -> Durability {
+    if reply.is_replicated() { Durability::Replicated } else { Durability::Memory }
 }
 
 fn read_admit(reply: &mut Reply, state: LineState, requests: usize) -> Result<AdmitReply, StoreError> {

@@ -22,6 +22,7 @@ pub(super) enum Code {
 #[derive(Debug)]
 pub(super) struct Reply {
     script: ScriptName,
+    replicated: bool,
     values: vec::IntoIter<Value>,
 }
 
@@ -29,9 +30,19 @@ impl Reply {
     /// The reply of `script`.
     pub(super) fn new(script: ScriptName, value: Value) -> Result<Self, StoreError> {
         match value {
-            Value::Array(values) => Ok(Self { script, values: values.into_iter() }),
+            Value::Array(values) => Ok(Self { script, replicated: false, values: values.into_iter() }),
             other => Err(corrupt(script, &format!("a list was expected, not {other:?}"))),
         }
+    }
+
+    /// The same reply, of which is known whether a replica has what the script wrote.
+    pub(super) fn with_replicated(self, replicated: bool) -> Self {
+        Self { replicated, ..self }
+    }
+
+    /// Whether a replica certainly has what the script wrote.
+    pub(super) const fn is_replicated(&self) -> bool {
+        self.replicated
     }
 
     pub(super) fn code(&mut self) -> Result<Code, StoreError> {

@@ -213,7 +213,7 @@ impl Scripts {
         let mut command =
             Cmd::with_capacity(2 * keys + SPARE_ARGUMENTS, (2 * keys + SPARE_ARGUMENTS) * SPARE_BYTES);
         command.arg("EVALSHA").arg(&script.hash).arg(keys);
-        Ok(Call { script, command })
+        Ok(Call { script, command, replicated: false })
     }
 }
 
@@ -226,6 +226,7 @@ const SPARE_BYTES: usize = 32;
 pub(super) struct Call<'a> {
     script: &'a Script,
     command: Cmd,
+    replicated: bool,
 }
 
 impl Call<'_> {
@@ -238,6 +239,16 @@ impl Call<'_> {
     pub(super) fn with(mut self, word: impl ToRedisArgs) -> Self {
         self.add(word);
         self
+    }
+
+    /// Whether the call waits for a replica.
+    pub(super) fn replicated(self, replicated: bool) -> Self {
+        Self { replicated, ..self }
+    }
+
+    /// Whether the call waits for a replica.
+    pub(super) const fn waits_for_replica(&self) -> bool {
+        self.replicated
     }
 
     /// Which script is called.

@@ -12,6 +12,10 @@ pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connecting may take, name resolution and TLS included.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long an admission waits for a replica. One in the same place follows within a few milliseconds; while none does,
+/// every batch of a sale that wants it takes as long as this.
+pub const DEFAULT_REPLICATION_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Where Redis is, and how long to wait for it.
 #[derive(Clone)]
 pub struct RedisSettings {
@@ -24,6 +28,8 @@ pub struct RedisSettings {
     pub response_timeout: Duration,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// How long an admission waits for a replica, where the sale wants that; at most half of `response_timeout`.
+    pub replication_timeout: Duration,
     /// PEM certificates of the authority that signed the server's certificate. `None`: the public authorities.
     pub authority: Option<Vec<u8>>,
     /// Where the store takes its time from; all processes of a cluster must use the same.
@@ -40,10 +46,16 @@ impl RedisSettings {
             url: url.into(),
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
             authority: None,
             clock: Clock::Store,
             scripts: ScriptSources::bundled(),
         }
+    }
+
+    /// Never nothing, which Redis takes for endless, and short enough that there is an answer where no replica follows.
+    pub(super) fn patience_with_replicas(&self) -> Duration {
+        self.replication_timeout.min(self.response_timeout / 2).max(Duration::from_millis(1))
     }
 }
 
@@ -53,6 +65,7 @@ impl fmt::Debug for RedisSettings {
         f.debug_struct("RedisSettings")
             .field("response_timeout", &self.response_timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("replication_timeout", &self.replication_timeout)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }

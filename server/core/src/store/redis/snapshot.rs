@@ -19,6 +19,7 @@ pub(super) fn add_settings(call: &mut Call<'_>, settings: &SaleSettings) {
     let durability = match settings.durability {
         Durability::Memory => 0,
         Durability::Fsync => 1,
+        Durability::Replicated => 2,
     };
     add_optional(call, settings.stock);
     add_optional(call, settings.cap);
@@ -99,7 +100,12 @@ fn read_settings(reply: &mut Reply) -> Result<SaleSettings, StoreError> {
 
 /// Reads the durability that a sale is meant to have.
 pub(super) fn read_durability(reply: &mut Reply) -> Result<Durability, StoreError> {
-    Ok(if reply.flag()? { Durability::Fsync } else { Durability::Memory })
+    match reply.unsigned()? {
+        0 => Ok(Durability::Memory),
+        1 => Ok(Durability::Fsync),
+        2 => Ok(Durability::Replicated),
+        other => Err(reply.unexpected(&format!("{other} is no level of durability"))),
+    }
 }
 
 fn read_ledger(reply: &mut Reply) -> Result<Ledger, StoreError> {

@@ -79,7 +79,8 @@ fn many_settings() -> Vec<SaleSettings> {
         SaleSettings { route: Route::Bypass, lease: Duration::from_millis(100), ..plain.clone() },
         SaleSettings { admission_held: true, ..plain.clone() },
         SaleSettings { fulfilment_held: true, ..plain.clone() },
-        SaleSettings { durability: Durability::Fsync, ..plain },
+        SaleSettings { durability: Durability::Fsync, ..plain.clone() },
+        SaleSettings { durability: Durability::Replicated, ..plain },
     ]
 }
 
@@ -280,5 +281,7 @@ async fn a_dedicated_handle_sees_the_same_sales(world: World) {
 
 async fn the_store_is_there(world: World) {
     world.store.check().await.unwrap();
-    assert_eq!(world.store.durability().await.unwrap(), Durability::Memory);
+    assert_eq!(world.store.keeps(Durability::Memory).await, Ok(true));
+    assert_eq!(world.store.keeps(Durability::Fsync).await, Ok(false));
+    assert_eq!(world.store.keeps(Durability::Replicated).await, Ok(false));
 }

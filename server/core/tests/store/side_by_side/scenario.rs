@@ -322,7 +322,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => mostly_off().prop_map(Change::Bypass),
         1 => moment().prop_map(Change::OpensIn),
         1 => moment().prop_map(Change::ClosesIn),
-        1 => prop_oneof![Just(Durability::Memory), Just(Durability::Fsync)].prop_map(Change::Durability),
+        1 => prop_oneof![Just(Durability::Memory), Just(Durability::Fsync), Just(Durability::Replicated)].prop_map(Change::Durability),
     ]
 }
 

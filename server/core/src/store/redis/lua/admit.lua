@@ -27,6 +27,7 @@
 
 local BYPASS, CLOSED, NOT_OPEN, HELD, UNIT_LIMIT, SOLD_OUT = -1, -2, -3, -4, -5, -6
 local MAX_SEQ = 4294967296
+local REPLICATED = 2 -- what an acknowledged ticket is meant to be
 local BUYERS_PER_PAGE = 16380
 local FIXED_KEYS, FIXED_ARGS = 5, 8
 
@@ -159,11 +160,15 @@ if queued > 0 then
         log_buyers(KEYS[5 + first_page - page], string.sub(hashes, 4 * fit + 1), false)
     end
 
-    call('SETRANGE', KEYS[1], FIRST_CHANGED, pack('<ddddd', last, admitted_tickets + queued,
-        admitted_units + queued_units, waiting_tickets + queued, waiting_units + queued_units))
     if length_before == 0 then
         announce_work(ARGV[2])
     end
+end
+-- A batch that must be replicated is written even if nobody was queued: its buyers may be in line by another batch, of
+-- which the caller knows only that replicas have it once they have this one.
+if queued > 0 or durability == REPLICATED then
+    call('SETRANGE', KEYS[1], FIRST_CHANGED, pack('<ddddd', last, admitted_tickets + queued,
+        admitted_units + queued_units, waiting_tickets + queued, waiting_units + queued_units))
 end
 
 local reply = {
