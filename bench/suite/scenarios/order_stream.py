@@ -19,7 +19,6 @@ FIXED = 1_024
 # What comes last is what has been found; the way there is in the plot.
 SETTLED = 5
 # An order system that is slower for each entry the more it has: 50 at once in 20 ms, 2.5 times as long with 100 of them.
-KNEE_FLOOR = 16
 DEGRADES = {"at_once": 50, "micros": 20_000, "degrades": 1.3}
 
 
@@ -51,9 +50,7 @@ def run(rig, form):
             name = f"{latency:g} ms, {way}"
             measurements[name] = lambda a=at_once, m=micros, s=seconds, n=name, o=limits: found(a, m, s, n, limits=o)
     knee = DEGRADES | {"seconds": form.knee_seconds}
-    # The operator of such an order system allows fewer than the default.
-    low = ("--floor", KNEE_FLOOR)
-    measurements["degrades, found"] = lambda: found(**knee, name="degrades, found", limits=low)
+    measurements["degrades, found"] = lambda: found(**knee, name="degrades, found")
     measurements["degrades, fixed"] = lambda: found(**knee, name="degrades, fixed", limits=fixed)
     taken = interleaved(form.rounds, measurements, rig.tell)
     return Report(
@@ -61,7 +58,7 @@ def run(rig, form):
             f"An order system with a capacity of {CAPACITY:,} entries per second: it works on as many at once as that"
             " takes at each latency, first come, first served. The line before it does not end. `share` is the part of"
             f" the capacity that was used in the last {SETTLED} seconds of a run, `found` with the limit on unanswered"
-            f" entries that fulfilment finds by itself, with its default settings (for the last, with a floor of 16), `fixed` with {FIXED:,} always, as it was"
+            f" entries that fulfilment finds by itself, with its default settings, `fixed` with {FIXED:,} always, as it was"
             " before. `degrades`: one that works on 50 at once in 20 ms each, and on more of them more slowly, as a"
             f" thread pool or a database that thrashes does. Medians of {form.rounds} interleaved rounds."
         ),
@@ -69,7 +66,7 @@ def run(rig, form):
         plots=_plots(form, taken, rates),
         data={name: {key: each.as_data() for key, each in figures.items()} for name, figures in taken.items()},
         remarks=(
-            "The limit doubles while that pays, so it takes a little more than one latency for each doubling from the floor."
+            "The limit doubles while that pays, so it takes a little more than one latency for each doubling from where it starts, at 256."
             " Who knows that their order system is slow sets a higher `concurrency_floor`, from which it starts."
         ),
     )

@@ -22,9 +22,8 @@ pub struct FulfilmentSettings {
     /// may just now is found out by trying, between `concurrency_floor` and this; the order system can ask for less.
     pub concurrency: usize,
     /// How many entries may always wait for the order system's answer, however slow it becomes: 1 to 65,536, and no more
-    /// than `concurrency`, which has the last word. With both the same nothing is tried: always so many. Lower it for an
-    /// order system that bears less and does not say so by credit; with a few dozen, claims are so small that each ticket
-    /// costs the store three times as much.
+    /// than `concurrency`, which has the last word. With both the same nothing is tried: always so many. Raise it for an
+    /// order system that is slow and bears many, which is found out by a round trip for each doubling.
     pub concurrency_floor: usize,
     /// Most entries claimed by one call of the store: 1 to 256.
     pub claim_batch: usize,
@@ -98,7 +97,7 @@ impl Default for FulfilmentSettings {
             tls: ClientTlsSettings::default(),
             streams: 1,
             concurrency: 16_384,
-            concurrency_floor: 1_024,
+            concurrency_floor: 16,
             claim_batch: MAX_BATCH,
             settle_batch: MAX_BATCH,
             retry: Backoff::default(),

@@ -27,12 +27,21 @@ pub(crate) enum Backend {
     Cluster(RedisCluster),
 }
 
+/// Nothing follows these servers, so there is nothing to wait for.
+const NO_REPLICA: Duration = Duration::from_millis(1);
+
 /// A store on a Redis server, running these scripts.
 pub(crate) async fn connect(url: &str, clock: &ManualClock, scripts: ScriptSources) -> Arc<dyn Store> {
     let clock = Clock::Manual(clock.clone());
     let (response_timeout, connect_timeout) = (PATIENCE, PATIENCE);
-    let settings =
-        RedisSettings { clock, scripts, response_timeout, connect_timeout, ..RedisSettings::new(url) };
+    let settings = RedisSettings {
+        clock,
+        scripts,
+        response_timeout,
+        connect_timeout,
+        replication_timeout: NO_REPLICA,
+        ..RedisSettings::new(url)
+    };
     RedisStore::connect(settings).await.expect("a local server can be reached")
 }
 

@@ -39,15 +39,15 @@ impl RedisStore {
             Durability::Memory => Durability::Memory,
             Durability::Fsync => self.shared.durability.recent(&self.connection).await?,
             Durability::Replicated if waits => replicated_or_not(&reply),
-            Durability::Replicated => self.admit_again(sale, requests).await?,
+            Durability::Replicated => self.await_replica(sale).await?,
         };
         Ok(admitted)
     }
 
-    /// Finds out how well a batch is kept that did not wait for a replica. Admitted once more it changes nothing, but is
-    /// written once more, and that can be waited for.
-    async fn admit_again(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Durability, StoreError> {
-        let lay_out = |state| Ok(self.lay_out_admit(sale, requests, state)?.replicated(true));
+    /// Finds out how well batches are kept that did not wait for a replica. An empty one behind them changes nothing, but
+    /// is written, and that can be waited for.
+    async fn await_replica(&self, sale: &SaleId) -> Result<Durability, StoreError> {
+        let lay_out = |state| Ok(self.lay_out_admit(sale, &[], state)?.replicated(true));
         let (_, reply) = self.on_line(sale, lay_out).await?;
         Ok(replicated_or_not(&reply))
     }
