@@ -18,6 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("inrush_descriptor.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".inrush.v1").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::SmallBuffers")
+        .bytes(".inrush.v1")
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The `inrush.v1` protocol. The documentation of every message and call is in the `.proto` files beside
-//! this crate; nothing here is written by hand.
+//! this crate; of what is here, only the codec is written by hand.
+
+mod codec;
 
 #[allow(
     missing_docs,

@@ -103,11 +103,12 @@ impl Calls {
 /// Waits for a call's answer and sends it.
 async fn attend(
     calls: Arc<Calls>,
-    _place: Place,
+    place: Place,
     call: Call,
     arrival: Arrival,
     mut respond: SendResponse<Bytes>,
 ) {
+    let is_watch = call.is_watch();
     // A caller who hangs up is neither an answer nor a failure, but counted.
     let unanswered = calls.counts.begin();
     // Nobody waits for longer than the time given. A timer is set only if the first look finds no answer: refusals from
@@ -120,6 +121,8 @@ async fn attend(
         _reason = hung_up => return,
     };
     unanswered.answered();
+    // From here on a watch takes one of the places for watches, and is idle nearly always.
+    let _place = (!is_watch).then_some(place);
     match answer {
         Ok(answer) => answer.send(respond).await,
         Err(failure) => {

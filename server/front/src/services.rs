@@ -30,6 +30,9 @@ use crate::{
     watch::Watches,
 };
 
+/// The call that is answered for as long as a ticket waits.
+const WATCH: &str = "/inrush.v1.QueueService/WatchStatus";
+
 /// What tells that the messages of a call may be compressed.
 const ENCODING: &str = "grpc-encoding";
 
@@ -47,6 +50,13 @@ pub(crate) enum Call {
     Direct(Direct, RecvStream),
     /// Anything else, and whatever is unusual: tonic knows best what to do with it.
     Other(Box<Request<Body>>),
+}
+
+impl Call {
+    /// Whether its answer goes on for as long as its ticket does.
+    pub(crate) fn is_watch(&self) -> bool {
+        matches!(self, Self::Other(request) if request.uri().path() == WATCH)
+    }
 }
 
 /// The calls that a rush consists of.

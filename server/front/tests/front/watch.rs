@@ -120,6 +120,19 @@ async fn there_are_only_so_many_watches_and_one_that_ends_makes_room() {
 }
 
 #[tokio::test]
+async fn an_open_watch_takes_no_place_from_calls() {
+    let front = Front::with(Probe::new(), FrontSettings { max_in_flight: 1, ..settings() }).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let ticket = front.queued("phone-x", "ada").await.ticket;
+    let mut first = watch(&front, &ticket).await;
+    next(&mut first).await.unwrap().expect("where it stands");
+    let mut second = watch(&front, &ticket).await;
+    next(&mut second).await.unwrap().expect("where it stands");
+    front.queued("phone-x", "bob").await;
+    assert_eq!(front.counts.shed(), 0);
+}
+
+#[tokio::test]
 async fn a_watch_of_an_unknown_ticket_ends_with_the_reason() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
