@@ -1,6 +1,7 @@
 //! The least that batches can cost Redis: script runs with a key and an entry for each ticket, as they are admitted with,
 //! of a script that does nothing. What Inrush costs Redis is compared with it, since it changes with the machine as well.
 
+use futures_util::{TryStreamExt as _, stream};
 use redis::Script;
 use tokio::runtime::Builder;
 
@@ -17,9 +18,12 @@ pub(crate) struct Arguments {
     /// Tickets in one batch.
     #[arg(long, default_value_t = 256)]
     batch: u64,
+    /// Batches on their way to Redis at once.
+    #[arg(long, default_value_t = 8)]
+    batches_in_flight: usize,
 }
 
-/// Runs the batches, one after the other.
+/// Runs the batches.
 ///
 /// # Errors
 /// If Redis is away.
@@ -29,18 +33,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn read_only(arguments: &Arguments) -> anyhow::Result<()> {
     let client = redis::Client::open(arguments.store.as_str())?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    let connection = client.get_multiplexed_async_connection().await?;
     let script = Script::new("return #ARGV");
-    let mut next = 0;
-    while next < arguments.tickets {
-        let end = (next + arguments.batch.max(1)).min(arguments.tickets);
-        let mut call = script.prepare_invoke();
-        for ticket in next..end {
-            let entry = fill::request(ticket, 0)?.entry.encode();
-            call.key(format!("inrush:{{floor}}:buyers:{ticket}")).arg(entry);
-        }
-        call.invoke_async::<()>(&mut connection).await?;
-        next = end;
-    }
-    Ok(())
+    let batch = arguments.batch.max(1);
+    let starts = (0..arguments.tickets.div_ceil(batch)).map(|number| number * batch);
+    stream::iter(starts.map(anyhow::Ok))
+        .try_for_each_concurrent(arguments.batches_in_flight, |start| {
+            let (mut call, mut connection) = (script.prepare_invoke(), connection.clone());
+            async move {
+                for ticket in start..(start + batch).min(arguments.tickets) {
+                    let entry = fill::request(ticket, 0)?.entry.encode();
+                    call.key(format!("inrush:{{floor}}:buyers:{ticket}")).arg(entry);
+                }
+                Ok(call.invoke_async::<()>(&mut connection).await?)
+            }
+        })
+        .await
 }

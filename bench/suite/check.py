@@ -16,7 +16,7 @@ CALLS = 150_000
 TICKETS = 150_000
 ORDERED = 400_000
 WAITING = 100_000
-BATCH = 256
+BATCH, BATCHES_AT_ONCE = 256, 8
 
 # Each is a cost, then the baseline in whose unit it is measured: what changes with the machine falls out of the ratio.
 RATIOS = {
@@ -72,7 +72,7 @@ def _measure(rig, rounds):
             "enqueue": subjects.enqueue(rig, CALLS),
             "refused": subjects.refused(rig, CALLS),
             "poll": subjects.poll(rig, CALLS, WAITING),
-            "admit": subjects.admit(rig, TICKETS, BATCH),
+            "admit": subjects.admit(rig, TICKETS, BATCH, BATCHES_AT_ONCE),
             "fulfil": subjects.fulfil(rig, ORDERED),
         },
         rig.tell,

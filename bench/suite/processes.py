@@ -1,5 +1,6 @@
 """Processes that are started, watched and, whatever happens, stopped."""
 
+import itertools
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from .problem import Problem
 
 STARTS_WITHIN = 30
 STOPS_WITHIN = 10
+# How often it is looked whether a command has ended, and at which of these looks its memory is read.
+LOOK, LOOKS_FOR_MEMORY = 0.01, 10
 
 
 def cpu_seconds(pid):
@@ -143,7 +146,7 @@ def run(command, timeout, environment=None, folder=None, expected=(0,)):
         except FileNotFoundError as error:
             raise Problem(f"{command[0]} is missing") from error
         try:
-            status, usage = _reap(process, started + timeout)
+            status, usage, memory = _reap(process, started + timeout)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -155,15 +158,28 @@ def run(command, timeout, environment=None, folder=None, expected=(0,)):
         if status not in expected:
             said = (printed + errors.read())[-4000:].strip()
             raise Problem(f"`{' '.join(command)[:300]}` failed ({status}):\n{said}")
-    return Ran(printed, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Ran(printed, seconds, usage.ru_utime + usage.ru_stime, memory)
 
 
 def _reap(process, deadline):
-    while True:
+    """Its status, its processor time and its memory. The kernel's own word on memory at the end (`ru_maxrss`) counts what
+    the process that started it had, too, so it is looked at while it runs."""
+    memory = 0
+    for look in itertools.count():
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage
+            return process.returncode, usage, memory
         if time.monotonic() > deadline:
             raise Problem(f"`{' '.join(process.args)[:300]}` did not end in time")
-        time.sleep(0.01)
+        if look % LOOKS_FOR_MEMORY == 0:
+            memory = _peak_memory_if_there(process.pid) or memory
+        time.sleep(LOOK)
+
+
+def _peak_memory_if_there(pid):
+    """None of a process that has just ended."""
+    try:
+        return peak_memory(pid)
+    except (OSError, Problem):
+        return None

@@ -94,26 +94,27 @@ def poll(rig, calls, waiting):
     return lambda: rig.call(front, load.POLL_STATUS, calls, messages=polls, watch=watch).figures()
 
 
-def admit(rig, tickets, batch):
-    """Batches admitted one after the other by the store alone: what each ticket costs Redis, in time and memory."""
+def admit(rig, tickets, batch, in_flight):
+    """Batches admitted by the store alone, so many at once: what each ticket costs Redis, in time and memory."""
     redis = rig.redis()
 
     def measure():
         redis.flush()
         cpu, memory = redis.cpu(), redis.used_memory()
-        rig.fill(redis, SALE, tickets, "--batch", batch, "--batches-in-flight", 1)
+        rig.fill(redis, SALE, tickets, "--batch", batch, "--batches-in-flight", in_flight)
         return {"redis_us": (redis.cpu() - cpu) * 1e6 / tickets, "bytes": (redis.used_memory() - memory) / tickets}
 
     return measure
 
 
-def floor(rig, tickets, batch):
-    """Batches of a script that does nothing."""
+def floor(rig, tickets, batch, in_flight):
+    """Batches of a script that does nothing, so many at once."""
     redis = rig.redis()
 
     def measure():
         cpu = redis.cpu()
-        rig.run("inrush-bench", "floor", "--store", redis.url, "--tickets", tickets, "--batch", batch)
+        options = ["--tickets", tickets, "--batch", batch, "--batches-in-flight", in_flight]
+        rig.run("inrush-bench", "floor", "--store", redis.url, *options)
         return {"redis_us": (redis.cpu() - cpu) * 1e6 / tickets}
 
     return measure

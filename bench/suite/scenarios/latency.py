@@ -22,6 +22,8 @@ when a call was due. {connections} connections; medians of {rounds} interleaved 
 REMARKS = """
 Load, front and Redis share the cores: at nine tenths of what the three can do together a call also waits for its turn on
 a core, and what the load tool itself is late is counted as well. *Late* are calls that it sent more than 5 ms after they were due.
+*Refused* are those that found the node overloaded, where the machine became slower than it was when the highest rate was found; latency is
+that of the others.
 """
 
 
@@ -39,17 +41,20 @@ def run(rig, form):
         rate = max(int(highest["rate"] * part), 1)
         # The second before, too, needs buyers of its own.
         options = ("--rps", rate, "--warm-up", "1s")
-        done = _fresh(rig, redis, front, rate * form.seconds, {"options": options}, buyers=rate * (form.seconds + 2))
+        how = {"options": options, "all_ok": False}
+        done = _fresh(rig, redis, front, rate * form.seconds, how, buyers=rate * (form.seconds + 2))
         late = done.report["inrush"]["late"] / done.count
-        return {"rate": done.rate, **{q: done.quantile_ms(q) for q in QUANTILES}, "late": late}
+        refused = 1 - done.report["statusCodeDistribution"].get("OK", 0) / done.count
+        return {"rate": done.rate, **{q: done.quantile_ms(q) for q in QUANTILES}, "late": late, "refused": refused}
 
     ways = {"highest": most, **{_name(part): lambda part=part: at(part) for part in PARTS}}
     taken = interleaved(form.rounds, ways, rig.tell)
     rows = [
-        [_name(part), number(each["rate"].median), *[span(each[q]) for q in QUANTILES], f"{each['late'].median:.2%}"]
+        [_name(part), number(each["rate"].median), *[span(each[q]) for q in QUANTILES]]
+        + [f"{each[share].median:.2%}" for share in ("late", "refused")]
         for part, each in ((part, taken[_name(part)]) for part in PARTS)
     ]
-    columns = ("of the highest rate", "calls/s", *[f"{q}, ms" for q in QUANTILES], "late")
+    columns = ("of the highest rate", "calls/s", *[f"{q}, ms" for q in QUANTILES], "late", "refused")
     names = [_name(part) for part in PARTS]
     series = [Series.of(q, names, [taken[name][q] for name in names]) for q in QUANTILES]
     title = "Latency of Enqueue, from planned times"

@@ -1,5 +1,7 @@
 """What becomes of calls when three times as many come as can be answered, and what after that."""
 
+import os
+
 from .. import load, subjects
 from ..measure import interleaved
 from ..report import Plot, Report, Series
@@ -26,6 +28,8 @@ counted from then, for accepted and refused calls apart. Medians of {rounds} rou
 REMARKS = """
 - A call that has waited for its turn at the store for {wait} ms (`front.max_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
   their message is read: with UNAVAILABLE and a RetryInfo. So whoever is served has never waited longer, however many come.
+- *Cores* are those that each process kept busy. Load, front and Redis share {cores}, so what is made and sent of three times the rate, and what refusals
+  cost, is taken from those who are served: accepted calls are fewer than at the highest rate.
 - Where the cores are the limit, a refusal takes processor time as well: HTTP/2 alone is more than half of what an Enqueue costs the front. What comes beyond that
   waits in the buffers of the connections, which `front.http2.max_concurrent_streams` bounds.
 """
@@ -52,14 +56,18 @@ def run(rig, form):
         first = list(PHASES).index(name) * 2_000_000
         messages = rig.enqueues(subjects.SALE, calls, first=first)
         try:
-            done = rig.call(front, load.ENQUEUE, calls, messages=messages, options=("--rps", rate), all_ok=False)
+            watch = {"front": front, "redis": redis}
+            done = rig.call(
+                front, load.ENQUEUE, calls, messages=messages, watch=watch, options=("--rps", rate), all_ok=False
+            )
         finally:
             messages.unlink()
         return _figures(done)
 
     ways = {"highest": most, **{name: lambda name=name: phase(name) for name in PHASES}}
     taken = interleaved(form.rounds, ways, rig.tell)
-    columns = ("offered", "calls/s", "accepted/s", "refused/s", "accepted: p50, ms", "p99, ms", "refused: p99, ms", "unsent")
+    columns = ("offered", "calls/s", "accepted/s", "refused/s", "accepted: p50, ms", "p99, ms", "refused: p99, ms")
+    columns += ("unsent", "cores: front", "Redis", "load")
     rows = [_row(name, taken[name]) for name in PHASES]
     series = [
         Series.of(shown, list(PHASES), [taken[name][key] for name in PHASES])
@@ -72,7 +80,7 @@ def run(rig, form):
         text=f"{text}\nThe highest rate: {span(taken['highest']['rate'])} calls/s.",
         tables=[Table(columns, rows)],
         plots=[Plot("rates", "Accepted and refused", "offered, of the highest rate", "calls/s", series, kind="bar")],
-        remarks=REMARKS.format(wait=MAX_WAIT_MS),
+        remarks=REMARKS.format(wait=MAX_WAIT_MS, cores=os.cpu_count()),
         data={"overload": subjects.as_data(taken)},
     )
 
@@ -89,6 +97,7 @@ def _figures(done):
         "p99": _ms(ok, "p99"),
         "refused_p99": _ms(failed, "p99"),
         "unsent": report["unsent"],
+        **{f"{name}_cores": each * done.rate / 1e6 for name, each in (*done.watched_us.items(), ("load", done.load_us))},
     }
 
 
@@ -99,4 +108,5 @@ def _ms(latencies, quantile):
 def _row(name, figures):
     rates = [number(figures[key].median) for key in ("rate", "accepted", "refused")]
     times = [span(figures[key]) for key in ("p50", "p99", "refused_p99")]
-    return [name, *rates, *times, number(figures["unsent"].median)]
+    rest = [number(figures[key].median) for key in ("unsent", "front_cores", "redis_cores", "load_cores")]
+    return [name, *rates, *times, *rest]

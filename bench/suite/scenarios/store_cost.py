@@ -39,7 +39,7 @@ def run(rig, form):
         sizes = ["--store", redis.url, "--batch", batch, "--tickets", tickets]
         done = rig.run("inrush-bench", "store-cost", *sizes, "--waiting", form.waiting)
         before = redis.cpu()
-        rig.run("inrush-bench", "floor", *sizes)
+        rig.run("inrush-bench", "floor", *sizes, "--batches-in-flight", 1)
         return {"floor": (redis.cpu() - before) * 1e6 / tickets, **json.loads(done.output)}
 
     measurements = {
