@@ -6,6 +6,7 @@ use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::Request;
 use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 use tracing::Instrument as _;
 
 use crate::{
@@ -20,15 +21,19 @@ mod counts;
 mod deadline;
 mod incoming;
 mod places;
+mod refusals;
 mod unary;
 
 pub use self::counts::CallCounts;
-use self::places::{Place, Places};
 pub(crate) use self::{
     answer::Answer,
     deadline::Deadline,
     incoming::Incoming,
     unary::{encode, read_message},
+};
+use self::{
+    places::{Place, Places},
+    refusals::Refusals,
 };
 
 /// What a service knows of a call beside its message.
@@ -54,13 +59,15 @@ pub(crate) struct Calls {
     places: Arc<Places>,
     default_deadline: Duration,
     counts: CallCounts,
+    refusals: Refusals,
 }
 
 impl Calls {
     /// Calls to these services.
     pub(crate) fn new(services: Services, settings: &FrontSettings, counts: CallCounts) -> Self {
         let places = Arc::new(Places::new(settings.max_in_flight));
-        Self { services, places, default_deadline: settings.default_deadline, counts }
+        let default_deadline = settings.default_deadline;
+        Self { services, places, default_deadline, counts, refusals: Refusals::overloaded() }
     }
 
     /// Begins a call: what can be said at once is, and the rest is a task of its own. That task holds nothing of the call's
@@ -73,17 +80,18 @@ impl Calls {
                 let call = Services::sort(request, arrival);
                 tokio::spawn(attend(Arc::clone(calls), place, call, arrival, respond).instrument(span));
             }
-            Err(failure) => {
-                calls.note(&failure);
-                Answer::refuse(failure, respond);
-            }
+            Err(failure) => calls.refuse(failure, respond),
         }
     }
 
-    fn note(&self, failure: &Failure) {
-        if *failure == Failure::Overloaded {
+    fn refuse(&self, failure: Failure, respond: SendResponse<Bytes>) {
+        let head = if failure == Failure::Overloaded {
             self.counts.count_shed();
-        }
+            self.refusals.next()
+        } else {
+            Status::from(failure).into_http()
+        };
+        Answer::refuse(head, respond);
     }
 
     /// What every call passes on its way in, in this order.
@@ -125,9 +133,6 @@ async fn attend(
     let _place = (!is_watch).then_some(place);
     match answer {
         Ok(answer) => answer.send(respond).await,
-        Err(failure) => {
-            calls.note(&failure);
-            Answer::refuse(failure, respond);
-        }
+        Err(failure) => calls.refuse(failure, respond),
     }
 }

@@ -12,8 +12,6 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::{Body as _, Frame};
 use tonic::{Status, body::Body};
 
-use crate::status::Failure;
-
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const OK: HeaderValue = HeaderValue::from_static("0");
 
@@ -26,11 +24,10 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Says why there is none.
-    pub(super) fn refuse(failure: Failure, mut respond: SendResponse<Bytes>) {
-        let (head, _no_body) = Status::from(failure).into_http::<()>().into_parts();
+    /// Says why there is none: the head of a response is all of it.
+    pub(super) fn refuse(head: Response<()>, mut respond: SendResponse<Bytes>) {
         // An error says only that nobody listens any more.
-        let _sent = respond.send_response(Response::from_parts(head, ()), true);
+        let _sent = respond.send_response(head, true);
     }
 
     /// Sends it. What cannot be sent, because the caller or the connection has gone, is not.
