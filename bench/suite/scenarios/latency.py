@@ -13,23 +13,25 @@ FORMS = {
 }
 PARTS = (0.1, 0.5, 0.9)
 QUANTILES = ("p50", "p99", "p99.9")
+PROCESSES = ("front", "redis", "load")
 
 TEXT = """
-The highest rate is what a closed loop of {in_flight} callers reaches in the same round. Then calls come at fixed times, for
+A front on one core; load and Redis have the other. The highest rate is what a closed loop of {in_flight} callers reaches in the same round. Then calls come at fixed times, for
 {seconds} s after a second that is not counted, whether or not earlier ones were answered; latency is counted from the moment
 when a call was due. {connections} connections; medians of {rounds} interleaved rounds, and from where to where they went.
 """
 REMARKS = """
-Load, front and Redis share the cores: at nine tenths of what the three can do together a call also waits for its turn on
-a core, and what the load tool itself is late is counted as well. *Late* are calls that it sent more than 5 ms after they were due.
-*Refused* are those that found the node overloaded, where the machine became slower than it was when the highest rate was found; latency is
-that of the others.
+What the load tool itself is late is counted as well. *Late* are calls that it sent more than 5 ms after they were due.
+*Refused* are those that found the node overloaded; latency is that of the others. *Cores* are those that each process kept busy: where they add up
+to all there are, a core that the front needs is with the load tool, which spends more on a call at a planned time than on one in a closed loop.
 """
 
 
 def run(rig, form):
     redis = rig.redis()
-    front = rig.front(redis)
+    # On one core: the load tool needs more of the other one at planned times than in a closed loop, and nine tenths of what
+    # both cores can do would be more than they can.
+    front = rig.front(redis, "--cores", 1)
     highest = {}
 
     def most():
@@ -41,20 +43,22 @@ def run(rig, form):
         rate = max(int(highest["rate"] * part), 1)
         # The second before, too, needs buyers of its own.
         options = ("--rps", rate, "--warm-up", "1s")
-        how = {"options": options, "all_ok": False}
+        how = {"options": options, "all_ok": False, "watch": {"front": front, "redis": redis}}
         done = _fresh(rig, redis, front, rate * form.seconds, how, buyers=rate * (form.seconds + 2))
         late = done.report["inrush"]["late"] / done.count
         refused = 1 - done.report["statusCodeDistribution"].get("OK", 0) / done.count
-        return {"rate": done.rate, **{q: done.quantile_ms(q) for q in QUANTILES}, "late": late, "refused": refused}
+        cores = {name: each * done.rate / 1e6 for name, each in (*done.watched_us.items(), ("load", done.load_us))}
+        return {"rate": done.rate, **{q: done.quantile_ms(q) for q in QUANTILES}, "late": late, "refused": refused, **cores}
 
     ways = {"highest": most, **{_name(part): lambda part=part: at(part) for part in PARTS}}
     taken = interleaved(form.rounds, ways, rig.tell)
     rows = [
         [_name(part), number(each["rate"].median), *[span(each[q]) for q in QUANTILES]]
         + [f"{each[share].median:.2%}" for share in ("late", "refused")]
+        + [number(each[process].median) for process in PROCESSES]
         for part, each in ((part, taken[_name(part)]) for part in PARTS)
     ]
-    columns = ("of the highest rate", "calls/s", *[f"{q}, ms" for q in QUANTILES], "late", "refused")
+    columns = ("of the highest rate", "calls/s", *[f"{q}, ms" for q in QUANTILES], "late", "refused", "cores: front", "Redis", "load")
     names = [_name(part) for part in PARTS]
     series = [Series.of(q, names, [taken[name][q] for name in names]) for q in QUANTILES]
     title = "Latency of Enqueue, from planned times"

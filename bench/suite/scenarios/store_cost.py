@@ -50,8 +50,9 @@ def run(rig, form):
     rows = [[name] + [span(each[key]) for each in taken.values()] for key, name in OPERATIONS.items()]
     waiting = [number(each["bytes"].median) for each in taken.values()]
     batches = list(taken)
+    under_bars = [key.replace("_", "\n") for key in OPERATIONS]
     series = [
-        Series.of(f"batches of {batch}", list(OPERATIONS), [taken[batch][key] for key in OPERATIONS])
+        Series.of(f"batches of {batch}", under_bars, [taken[batch][key] for key in OPERATIONS])
         for batch in batches[1:]
     ]
     return Report(
