@@ -11,7 +11,7 @@ use inrush_proto::v1::{
     order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
     order_result::Outcome,
 };
-use inrush_runtime::shutdown::Shutdown;
+use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
 use tokio::{
     runtime::Builder,
     time::{Instant, sleep},
@@ -61,7 +61,7 @@ async fn fulfil(arguments: &Arguments) -> anyhow::Result<()> {
     tokio::spawn(orders.serve_with_incoming(incoming));
 
     let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
-    let parts = Parts { settings, store, statistics: statistics.clone() };
+    let parts = Parts { settings, store, statistics: statistics.clone(), metrics: Metrics::default() };
     let started = Instant::now();
     let worker = tokio::spawn(inrush_fulfilment::run(parts, shutdown.clone()));
     while statistics.counts().ordered < arguments.tickets {

@@ -7,7 +7,7 @@ use anyhow::bail;
 use inrush_core::store::redis::{RedisSettings, RedisStore};
 use inrush_fulfilment::{FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::order_creation_service_server::OrderCreationServiceServer;
-use inrush_runtime::shutdown::Shutdown;
+use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
 use tokio::{
     runtime::Builder,
     time::{Instant, interval_at},
@@ -59,7 +59,7 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     tokio::spawn(server.serve_with_incoming(incoming));
 
     let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
-    let parts = Parts { settings, store, statistics: statistics.clone() };
+    let parts = Parts { settings, store, statistics: statistics.clone(), metrics: Metrics::default() };
     let worker = tokio::spawn(inrush_fulfilment::run(parts, shutdown.clone()));
     let mut seconds = interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
     let (mut rates, mut limits, mut before) = (Vec::new(), Vec::new(), 0);

@@ -81,12 +81,16 @@ impl Ledger {
         cap.saturating_sub(held)
     }
 
-    /// Checks invariants I1 and I13: what was admitted is somewhere, no more than the cap is held, and no more than
-    /// the stock is ordered or on its way.
-    ///
-    /// # Errors
-    /// Says which sum is off.
-    pub fn check(&self, stock: Option<u64>, cap: u64) -> Result<(), Unbalanced> {
+    /// How many tickets and units were admitted and are nowhere, or are somewhere and were never admitted. 0 where the ledger
+    /// balances.
+    #[must_use]
+    pub fn difference(&self) -> u64 {
+        let found = self.found();
+        self.admitted.tickets.abs_diff(found.tickets) + self.admitted.units.abs_diff(found.units)
+    }
+
+    /// What is somewhere.
+    fn found(&self) -> Count {
         let parts = [
             self.waiting,
             self.in_flight,
@@ -97,13 +101,21 @@ impl Ledger {
             self.released,
             self.dead,
         ];
-        let tickets: u64 = parts.iter().map(|part| part.tickets).sum();
-        let units: u64 = parts.iter().map(|part| part.units).sum();
-        if (Count { tickets, units }) != self.admitted {
-            return Err(Unbalanced(format!(
-                "admitted {} but {tickets} tickets/{units} units found",
-                self.admitted
-            )));
+        Count {
+            tickets: parts.iter().map(|part| part.tickets).sum(),
+            units: parts.iter().map(|part| part.units).sum(),
+        }
+    }
+
+    /// Checks invariants I1 and I13: what was admitted is somewhere, no more than the cap is held, and no more than
+    /// the stock is ordered or on its way.
+    ///
+    /// # Errors
+    /// Says which sum is off.
+    pub fn check(&self, stock: Option<u64>, cap: u64) -> Result<(), Unbalanced> {
+        let found = self.found();
+        if found != self.admitted {
+            return Err(Unbalanced(format!("admitted {} but {found} found", self.admitted)));
         }
         if self.retrying.tickets > self.waiting.tickets || self.retrying.units > self.waiting.units {
             return Err(Unbalanced(format!("retrying {} exceeds waiting {}", self.retrying, self.waiting)));
@@ -146,7 +158,7 @@ mod tests {
             cancelled: count(2, 2),
             ..Ledger::default()
         };
-        assert_eq!(ledger.check(Some(7), 7), Ok(()));
+        assert_eq!((ledger.check(Some(7), 7), ledger.difference()), (Ok(()), 0));
         assert_eq!(ledger.free_units(10, true), 3);
         assert_eq!(ledger.free_units(10, false), 7);
     }
@@ -168,6 +180,7 @@ mod tests {
     fn a_lost_ticket_an_overshot_cap_and_an_oversold_stock_are_each_named() {
         let lost = Ledger { admitted: count(1, 1), ..Ledger::default() };
         assert!(lost.check(Some(1), 1).unwrap_err().to_string().contains("admitted"));
+        assert_eq!(lost.difference(), 2, "a ticket and its unit");
         let overshot = Ledger { admitted: count(2, 2), waiting: count(2, 2), ..Ledger::default() };
         assert!(overshot.check(Some(1), 1).unwrap_err().to_string().contains("cap"));
         let oversold = Ledger { admitted: count(2, 2), ordered: count(2, 2), ..Ledger::default() };

@@ -17,6 +17,7 @@ use crate::{
 
 pub mod faulty;
 pub mod memory;
+pub mod observed;
 pub mod redis;
 
 /// Most operations in one call. It bounds how long a script can run.
@@ -52,6 +53,23 @@ pub enum StoreError {
     /// The store holds what Inrush did not write: a defect, or a foreign key.
     #[error("the store holds something unexpected: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// All kinds of failures, by their names in metrics.
+    pub const KINDS: [&str; 4] = ["sale_not_found", "unavailable", "unsuitable", "corrupt"];
+
+    /// Its name in metrics, which never changes its meaning.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        let [sale_not_found, unavailable, unsuitable, corrupt] = Self::KINDS;
+        match self {
+            Self::SaleNotFound(_) => sale_not_found,
+            Self::Unavailable(_) => unavailable,
+            Self::Unsuitable(_) => unsuitable,
+            Self::Corrupt(_) => corrupt,
+        }
+    }
 }
 
 /// One buyer's wish.

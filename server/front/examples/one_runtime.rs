@@ -13,8 +13,8 @@ use inrush_core::{
     Keyring,
     store::redis::{RedisSettings, RedisStore},
 };
-use inrush_front::{CallCounts, FrontParts, FrontSettings, run_here};
-use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown};
+use inrush_front::{FrontParts, FrontSettings, run_here};
+use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
 use mimalloc::MiMalloc;
 
 /// That of `inrush`.
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         store: RedisStore::connect(RedisSettings::new(store)).await?,
         keyring: Keyring::parse(&std::fs::read_to_string(keys)?)?,
         readiness: Readiness::new(),
-        counts: CallCounts::default(),
+        metrics: Metrics::default(),
     };
     run_here(parts, listener, &Shutdown::new()).await?;
     Ok(())

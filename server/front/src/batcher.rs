@@ -18,7 +18,10 @@ use futures_util::FutureExt as _;
 use inrush_core::{SaleId, StoreError};
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::status::Failure;
+use crate::{
+    metrics::{CoreCounts, Shed},
+    status::Failure,
+};
 
 /// Most calls that wait in one lane. A lane this long is some hundred runs behind: who came now would not be served in time.
 const MAX_WAITING: usize = 32_768;
@@ -61,6 +64,7 @@ pub(crate) struct Batcher<O: Operation> {
 struct Shared<O: Operation> {
     operation: O,
     bounds: Bounds,
+    counts: Arc<CoreCounts>,
     lanes: Mutex<HashMap<SaleId, VecDeque<Call<O>>>>,
 }
 
@@ -73,10 +77,10 @@ struct Call<O: Operation> {
 }
 
 impl<O: Operation> Batcher<O> {
-    /// A batcher without work.
-    pub(crate) fn new(operation: O, bounds: Bounds) -> Self {
+    /// A batcher without work. Whom it does not serve in time is counted.
+    pub(crate) fn new(operation: O, bounds: Bounds, counts: Arc<CoreCounts>) -> Self {
         let lanes = Mutex::default();
-        Self { shared: Arc::new(Shared { operation, bounds, lanes }) }
+        Self { shared: Arc::new(Shared { operation, bounds, counts, lanes }) }
     }
 
     /// Has `request` run together with others of its sale. A call that is dropped before its run began takes no part in
@@ -100,7 +104,7 @@ impl<O: Operation> Batcher<O> {
         let mut lanes = self.shared.lanes();
         if let Some(waiting) = lanes.get_mut(sale) {
             if waiting.len() >= MAX_WAITING {
-                return Err(Failure::Overloaded);
+                return Err(self.shared.too_late());
             }
             waiting.push_back(call);
         } else {
@@ -149,7 +153,7 @@ impl<O: Operation> Shared<O> {
             if call.deadline <= now {
                 drop(call.answer.send(Err(Failure::DeadlineExceeded)));
             } else if now > call.since + self.bounds.wait {
-                drop(call.answer.send(Err(Failure::Overloaded)));
+                drop(call.answer.send(Err(self.too_late())));
             } else if let Some(reply) = self.operation.known(sale, &call.request) {
                 drop(call.answer.send(Ok(reply)));
             } else if !call.answer.is_closed() {
@@ -161,6 +165,12 @@ impl<O: Operation> Shared<O> {
             return None;
         }
         Some(batch)
+    }
+
+    /// What a call fails with whose turn does not come in time.
+    fn too_late(&self) -> Failure {
+        self.counts.shed(Shed::Wait);
+        Failure::Overloaded
     }
 
     /// A panic while the lock was held leaves the lanes whole, so the lock's poison says nothing.

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::Request;
 use tokio::time::{Instant, timeout_at};
-use tonic::Status;
+use tonic::{Code, Status};
 use tracing::Instrument as _;
 
 use crate::{
+    metrics::{Begun, CallRecorder, CoreCounts, CoreMetrics, Shed},
     services::{Call, Services},
     settings::FrontSettings,
     status::Failure,
@@ -17,14 +18,12 @@ use crate::{
 };
 
 mod answer;
-mod counts;
 mod deadline;
 mod incoming;
 mod places;
 mod refusals;
 mod unary;
 
-pub use self::counts::CallCounts;
 pub(crate) use self::{
     answer::Answer,
     deadline::Deadline,
@@ -58,40 +57,46 @@ pub(crate) struct Calls {
     services: Services,
     places: Arc<Places>,
     default_deadline: Duration,
-    counts: CallCounts,
+    recorder: CallRecorder,
+    counts: Arc<CoreCounts>,
     refusals: Refusals,
 }
 
 impl Calls {
     /// Calls to these services.
-    pub(crate) fn new(services: Services, settings: &FrontSettings, counts: CallCounts) -> Self {
+    pub(crate) fn new(services: Services, settings: &FrontSettings, metrics: CoreMetrics) -> Self {
         let places = Arc::new(Places::new(settings.max_in_flight));
         let default_deadline = settings.default_deadline;
-        Self { services, places, default_deadline, counts, refusals: Refusals::overloaded() }
+        let CoreMetrics { calls: recorder, counts, sales: _ } = metrics;
+        Self { services, places, default_deadline, recorder, counts, refusals: Refusals::overloaded() }
     }
 
     /// Begins a call: what can be said at once is, and the rest is a task of its own. That task holds nothing of the call's
     /// head: what is kept until the answer is copied on the way there, and paid for by every call.
     pub(crate) fn begin(calls: &Arc<Self>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let begun = calls.recorder.begin(request.uri().path());
         match calls.receive(&request) {
             Ok((arrival, place)) => {
                 // Not at the level of operators: a rush is a hundred thousand calls a second.
                 let span = tracing::debug_span!("call", rpc.method = request.uri().path());
                 let call = Services::sort(request, arrival);
-                tokio::spawn(attend(Arc::clone(calls), place, call, arrival, respond).instrument(span));
+                let underway = (begun, place);
+                tokio::spawn(attend(Arc::clone(calls), underway, call, arrival, respond).instrument(span));
             }
-            Err(failure) => calls.refuse(failure, respond),
+            Err(failure) => calls.recorder.end(begun, calls.refuse(failure, respond)),
         }
     }
 
-    fn refuse(&self, failure: Failure, respond: SendResponse<Bytes>) {
+    /// Says why there is no answer. Gives the code of what was said.
+    fn refuse(&self, failure: Failure, respond: SendResponse<Bytes>) -> Code {
+        let code = failure.code();
         let head = if failure == Failure::Overloaded {
-            self.counts.count_shed();
             self.refusals.next()
         } else {
             Status::from(failure).into_http()
         };
         Answer::refuse(head, respond);
+        code
     }
 
     /// What every call passes on its way in, in this order.
@@ -102,7 +107,10 @@ impl Calls {
             return Err(Failure::DeadlineExceeded);
         }
         // Beyond what the core can bear, a cheap and complete answer is better than a late one.
-        let place = Places::take(&self.places, request.uri().path()).ok_or(Failure::Overloaded)?;
+        let place = Places::take(&self.places, request.uri().path()).ok_or_else(|| {
+            self.counts.shed(Shed::InFlight);
+            Failure::Overloaded
+        })?;
         // The caller's trace context, for those who keep it.
         Ok((Arrival { deadline, trace: TraceContext::read(request.headers()) }, place))
     }
@@ -111,14 +119,14 @@ impl Calls {
 /// Waits for a call's answer and sends it.
 async fn attend(
     calls: Arc<Calls>,
-    place: Place,
+    (begun, place): (Begun, Place),
     call: Call,
     arrival: Arrival,
     mut respond: SendResponse<Bytes>,
 ) {
     let is_watch = call.is_watch();
     // A caller who hangs up is neither an answer nor a failure, but counted.
-    let unanswered = calls.counts.begin();
+    let mut underway = calls.recorder.attend(begun);
     // Nobody waits for longer than the time given. A timer is set only if the first look finds no answer: refusals from
     // memory never need one.
     let answer = timeout_at(arrival.deadline.instant(), calls.services.serve(call, arrival));
@@ -128,11 +136,13 @@ async fn attend(
         answer = answer => answer.unwrap_or(Err(Failure::DeadlineExceeded)),
         _reason = hung_up => return,
     };
-    unanswered.answered();
     // From here on a watch takes one of the places for watches, and is idle nearly always.
     let _place = (!is_watch).then_some(place);
-    match answer {
+    if is_watch {
+        underway.rest();
+    }
+    underway.end(match answer {
         Ok(answer) => answer.send(respond).await,
         Err(failure) => calls.refuse(failure, respond),
-    }
+    });
 }

@@ -15,7 +15,11 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::{call::Calls, settings::Http2Settings};
+use crate::{
+    call::Calls,
+    metrics::{CoreCounts, Present},
+    settings::Http2Settings,
+};
 
 /// How long a client may take from connecting to its first word; an honest one needs a few round trips.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,6 +34,7 @@ pub(crate) struct Connections {
     pub(crate) limits: Arc<Http2Settings>,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) calls: Arc<Calls>,
+    pub(crate) counts: Arc<CoreCounts>,
     /// Cancelled when clients are to be told to go.
     pub(crate) leaving: CancellationToken,
 }
@@ -37,6 +42,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Serves one, until its client or this node leaves and its calls have ended. What fails here is the client's to notice.
     pub(crate) async fn serve(self, stream: TcpStream) {
+        let _counted = self.counts.count(Present::Connections);
         let served = match &self.tls {
             None => self.speak(stream).await,
             Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {

@@ -11,12 +11,8 @@ use std::{
 };
 
 use inrush_core::{Store, StoreError};
-use inrush_proto::v1::{
-    queue_service_server::QueueServiceServer, sale_admin_service_server::SaleAdminServiceServer,
-    settlement_service_server::SettlementServiceServer,
-};
+use inrush_proto::v1::{queue_service_server, sale_admin_service_server, settlement_service_server};
 use inrush_runtime::readiness::ReadinessCheck;
-use tonic::server::NamedService;
 use tonic_health::{
     ServingStatus,
     pb::health_server::HealthServer,
@@ -29,13 +25,20 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// A store that takes longer than this to say that it is there is not.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is asked about: the node as a whole, and each of its services.
-const NAMES: [&str; 4] = [
-    "",
-    <QueueServiceServer<crate::queue_service::QueueService> as NamedService>::NAME,
-    <SaleAdminServiceServer<crate::sale_admin_service::SaleAdminService> as NamedService>::NAME,
-    <SettlementServiceServer<crate::settlement_service::SettlementService> as NamedService>::NAME,
+/// The services of a front, whose health can be asked for by name.
+pub const SERVICES: [&str; 3] = [
+    queue_service_server::SERVICE_NAME,
+    sale_admin_service_server::SERVICE_NAME,
+    settlement_service_server::SERVICE_NAME,
 ];
+
+/// The name of the node as a whole.
+const NODE: &str = "";
+
+/// Whatever can be asked about.
+fn names() -> impl Iterator<Item = &'static str> {
+    [NODE].into_iter().chain(SERVICES)
+}
 
 /// Asks the store whether it is there and fit for use, for a bounded time.
 pub(crate) async fn check(store: &dyn Store) -> Result<(), StoreError> {
@@ -99,13 +102,13 @@ impl Health {
     /// Ends all watches of this health, which would otherwise keep their connections open.
     pub(crate) async fn end_watches(&self) {
         let mut reporter = self.reporter.clone();
-        for name in NAMES {
+        for name in names() {
             reporter.clear_service_status(name).await;
         }
     }
 
     async fn report(&self, status: ServingStatus) {
-        for name in NAMES {
+        for name in names() {
             self.reporter.set_service_status(name, status).await;
         }
     }

@@ -10,6 +10,7 @@ use inrush_core::{
 use crate::{
     batcher::Operation,
     gate::{Gates, Verdict},
+    metrics::SaleCounts,
     status::Failure,
 };
 
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) struct Admit {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
+    pub(crate) counts: Arc<SaleCounts>,
 }
 
 /// What became of one wish.
@@ -43,13 +45,16 @@ impl Operation for Admit {
 
     /// While a buyer waited, the run before may have found that nobody can be taken in.
     fn known(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<Admitted> {
-        self.gates.verdict(sale, &entry.buyer, entry.units).map(Admitted::NotIn)
+        let verdict = self.gates.verdict(sale, &entry.buyer, entry.units)?;
+        self.counts.refused_by_gate(sale, verdict);
+        Some(Admitted::NotIn(verdict))
     }
 
     async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<Admitted>, StoreError> {
         let heard = self.gates.heard(sale);
         let admission::Admitted { reply, standings } = admission::admit(&*self.store, sale, requests).await?;
         self.gates.learn(sale, heard, requests, &reply);
+        self.counts.admitted(sale, requests, &reply.admissions);
         let outcomes = reply.admissions.iter().zip(standings);
         outcomes.map(|(&admission, standing)| admitted(sale, &reply, admission, standing)).collect()
     }

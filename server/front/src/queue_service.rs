@@ -17,6 +17,7 @@ use crate::{
     call::Arrival,
     convert,
     gate::{Gates, Verdict},
+    metrics::SaleCounts,
     operations::{Admit, Admitted, Cancel, Changed, LookUp, Place},
     status::Failure,
     ticket_status::ticket_status,
@@ -37,6 +38,7 @@ const HELD_RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct QueueService {
     pub(crate) keyring: Keyring,
     pub(crate) gates: Arc<Gates>,
+    pub(crate) counts: Arc<SaleCounts>,
     pub(crate) admissions: Batcher<Admit>,
     pub(crate) look_ups: Batcher<LookUp>,
     pub(crate) cancellations: Batcher<Cancel>,
@@ -105,7 +107,10 @@ impl QueueService {
     ) -> Result<v1::EnqueueResponse, Failure> {
         let (sale, entry) = read_wish(request, arrival.trace)?;
         let outcome = match self.gates.verdict(&sale, &entry.buyer, entry.units) {
-            Some(verdict) => not_in(verdict),
+            Some(verdict) => {
+                self.counts.refused_by_gate(&sale, verdict);
+                not_in(verdict)
+            }
             None => {
                 let wish = AdmitRequest { entry, supersedes: None };
                 match self.admissions.call(&sale, wish, arrival.deadline.instant()).await? {

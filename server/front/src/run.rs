@@ -7,13 +7,14 @@ use inrush_runtime::{
     per_core::{PerCore, PerCoreError},
     readiness::{Readiness, ReadinessCheck},
     shutdown::Shutdown,
+    telemetry::Metrics,
     tls::TlsError,
 };
 
 use crate::{
-    CallCounts,
     gate::Gates,
     health::{self, Health},
+    metrics::NodeMetrics,
     serve::{Node, serve},
     settings::{FrontSettings, InvalidSetting},
 };
@@ -31,8 +32,8 @@ pub struct FrontParts {
     pub keyring: Keyring,
     /// Learns whether the store is there.
     pub readiness: Readiness,
-    /// Counts calls that no answer shows.
-    pub counts: CallCounts,
+    /// Where its metrics are registered.
+    pub metrics: Metrics,
 }
 
 /// Why a front node did not run, or did not run to its end.
@@ -90,7 +91,7 @@ pub async fn run_here(
 
 /// Checks everything that can be wrong before the first call comes. A store that does not answer yet is not wrong.
 async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError> {
-    let FrontParts { settings, store, keyring, readiness, counts } = parts;
+    let FrontParts { settings, store, keyring, readiness, metrics } = parts;
     settings.validate()?;
     let tls = settings.tls.load("front.tls")?;
     let readiness = readiness.require(NEEDS, "not asked yet");
@@ -101,7 +102,8 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
     }
     let gates = Gates::new(Arc::clone(&store), settings.gate_lifetime);
     let health = Health::new().await;
-    Ok((Node { settings, store, keyring, tls, gates, health, counts }, readiness))
+    let metrics = NodeMetrics::register(&metrics);
+    Ok((Node { settings, store, keyring, tls, gates, health, metrics }, readiness))
 }
 
 /// Does what the cores share, for as long as they serve.
@@ -113,6 +115,7 @@ async fn attend<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<O
         outcome = served => outcome,
         () = aside => std::future::pending().await,
     };
-    tracing::info!(cancelled = node.counts.cancelled(), shed = node.counts.shed(), "the front has stopped");
+    let (cancelled, shed) = (node.metrics.cancelled(), node.metrics.shed());
+    tracing::info!(cancelled, shed, "the front has stopped");
     outcome
 }

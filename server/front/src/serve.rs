@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    CallCounts, call::Calls, connection::Connections, gate::Gates, health::Health, run::FrontError,
+    call::Calls, connection::Connections, gate::Gates, health::Health, metrics::NodeMetrics, run::FrontError,
     services::Services, settings::FrontSettings,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Node {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) health: Health,
-    pub(crate) counts: CallCounts,
+    pub(crate) metrics: NodeMetrics,
 }
 
 /// Serves until `stop` is cancelled, and drains: NOT_SERVING at once, answering for the grace time, then GOAWAY to
@@ -39,11 +39,13 @@ pub(crate) async fn serve(
 ) -> Result<(), FrontError> {
     let Some(store) = connect(&*node.store, &stop).await? else { return Ok(()) };
     let leaving = CancellationToken::new();
-    let services = Services::new(&node, store, leaving.clone())?;
+    let metrics = node.metrics.core();
+    let services = Services::new(&node, store, &metrics, leaving.clone())?;
     let connections = Connections {
         limits: Arc::new(node.settings.http2.clone()),
         tls: node.tls.clone(),
-        calls: Arc::new(Calls::new(services, &node.settings, node.counts.clone())),
+        counts: Arc::clone(&metrics.counts),
+        calls: Arc::new(Calls::new(services, &node.settings, metrics)),
         leaving: leaving.clone(),
     };
     let listener = TcpListener::from_std(listener).map_err(FrontError::Listener)?;

@@ -19,6 +19,7 @@ use crate::{
     batcher::{Batcher, Bounds},
     call::{Answer, Arrival, Incoming, encode, read_message},
     explain::explain,
+    metrics::CoreMetrics,
     operations::{Admit, Cancel, GiveBack, LookUp},
     queue_service::QueueService,
     router::{Router, route},
@@ -80,17 +81,19 @@ impl Direct {
 }
 
 impl Services {
-    /// The services of a core of `node` that keeps its sales in `store`. Watches end when `leaving` is cancelled.
+    /// The services of a core of `node` that keeps its sales in `store` and counts with `metrics`. Watches end when `leaving` is
+    /// cancelled.
     ///
     /// # Errors
     /// If the published descriptors do not fit together.
     pub(crate) fn new(
         node: &Node,
         store: Arc<dyn Store>,
+        metrics: &CoreMetrics,
         leaving: CancellationToken,
     ) -> Result<Self, FrontError> {
-        let queue = Arc::new(queue_service(node, &store, leaving));
-        let router = router(node, Arc::clone(&queue), store)?;
+        let queue = Arc::new(queue_service(node, &store, metrics, leaving));
+        let router = router(node, Arc::clone(&queue), store, metrics)?;
         Ok(Self { queue, max_request_size: node.settings.max_request_size, router })
     }
 
@@ -135,24 +138,38 @@ impl Services {
     }
 }
 
-fn queue_service(node: &Node, store: &Arc<dyn Store>, leaving: CancellationToken) -> QueueService {
+fn queue_service(
+    node: &Node,
+    store: &Arc<dyn Store>,
+    metrics: &CoreMetrics,
+    leaving: CancellationToken,
+) -> QueueService {
     let Node { settings, keyring, gates, .. } = node.clone();
+    let CoreMetrics { counts, sales, calls: _ } = metrics;
     let bounds = Bounds { batch: settings.batch_limit, wait: settings.max_wait };
+    let admit = Admit { store: Arc::clone(store), gates: Arc::clone(&gates), counts: Arc::clone(sales) };
     QueueService {
         keyring,
         gates: Arc::clone(&gates),
-        admissions: Batcher::new(Admit { store: Arc::clone(store), gates: Arc::clone(&gates) }, bounds),
-        look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, bounds),
-        cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, bounds),
-        watches: Watches::new(settings.watch, settings.default_deadline, leaving),
+        counts: Arc::clone(sales),
+        admissions: Batcher::new(admit, bounds, Arc::clone(counts)),
+        look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, bounds, Arc::clone(counts)),
+        cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, bounds, Arc::clone(counts)),
+        watches: Watches::new(settings.watch, settings.default_deadline, leaving, Arc::clone(counts)),
     }
 }
 
-fn router(node: &Node, queue: Arc<QueueService>, store: Arc<dyn Store>) -> Result<Router, FrontError> {
+fn router(
+    node: &Node,
+    queue: Arc<QueueService>,
+    store: Arc<dyn Store>,
+    metrics: &CoreMetrics,
+) -> Result<Router, FrontError> {
     let Node { settings, gates, .. } = node.clone();
     let bounds = Bounds { batch: settings.batch_limit, wait: settings.max_wait };
     let give_back = GiveBack { store: Arc::clone(&store), gates: Arc::clone(&gates) };
-    let settlement = SettlementService { releases: Batcher::new(give_back, bounds) };
+    let settlement =
+        SettlementService { releases: Batcher::new(give_back, bounds, Arc::clone(&metrics.counts)) };
     let admin = SaleAdminService { store, gates };
     let (request, response) = (settings.max_request_size, settings.max_response_size);
     let queue = QueueServiceServer::from_arc(queue);

@@ -148,6 +148,11 @@ impl Failure {
         self.kind().1
     }
 
+    /// The code of its status.
+    pub(crate) const fn code(&self) -> Code {
+        self.kind().0
+    }
+
     /// Whether the same call can succeed later, on this node or another.
     pub(crate) const fn is_passing(&self) -> bool {
         matches!(self.kind().0, Code::Unavailable | Code::DeadlineExceeded)

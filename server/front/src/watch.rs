@@ -17,6 +17,7 @@ use tonic::Status;
 
 use crate::{
     batcher::Batcher,
+    metrics::{CoreCounts, Counted, Present, Shed},
     operations::LookUp,
     settings::WatchSettings,
     status::Failure,
@@ -36,13 +37,19 @@ pub(crate) struct Watches {
     look_deadline: Duration,
     places: Arc<Semaphore>,
     leaving: CancellationToken,
+    counts: Arc<CoreCounts>,
 }
 
 impl Watches {
     /// No watches yet. They end when `leaving` is cancelled.
-    pub(crate) fn new(settings: WatchSettings, look_deadline: Duration, leaving: CancellationToken) -> Self {
+    pub(crate) fn new(
+        settings: WatchSettings,
+        look_deadline: Duration,
+        leaving: CancellationToken,
+        counts: Arc<CoreCounts>,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_watches));
-        Self { settings, look_deadline, places, leaving }
+        Self { settings, look_deadline, places, leaving, counts }
     }
 
     /// Starts a watch.
@@ -55,7 +62,10 @@ impl Watches {
         look_ups: Batcher<LookUp>,
         deadline: Option<Instant>,
     ) -> Result<WatchStream, Failure> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Failure::Overloaded)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            self.counts.shed(Shed::Watches);
+            Failure::Overloaded
+        })?;
         let watch = Watch {
             ticket,
             look_ups,
@@ -68,6 +78,7 @@ impl Watches {
             next_look: Instant::now(),
             is_over: false,
             _place: place,
+            _counted: self.counts.count(Present::Watches),
         };
         Ok(Box::pin(stream::unfold(watch, |mut watch| async move {
             let item = watch.next().await?;
@@ -89,6 +100,7 @@ struct Watch {
     next_look: Instant,
     is_over: bool,
     _place: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 impl Watch {

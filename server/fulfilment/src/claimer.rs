@@ -13,6 +13,7 @@ use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 use crate::{
     hand_back::HandBack,
     lane::LaneId,
+    metrics::WorkerMetrics,
     statistics::{Counter, Statistics},
     unanswered::Unanswered,
     window::{Reservation, Window},
@@ -25,6 +26,7 @@ pub(crate) struct Claimer {
     pub(crate) window: Arc<Window>,
     pub(crate) hand_back: HandBack,
     pub(crate) statistics: Statistics,
+    pub(crate) metrics: WorkerMetrics,
     /// The part of a lease after which it is extended.
     pub(crate) extend_at: f64,
     /// How long the order system may take for an answer.
@@ -47,6 +49,7 @@ impl Claimer {
         let claimed = Claimed { entries: claim.entries.len(), outlook: claim.outlook };
         if claimed.entries > 0 {
             self.statistics.add(Counter::Claimed, claimed.entries);
+            self.metrics.claimed(sale, claimed.entries);
             self.dispatch(sale, claim, places, asked_at).await;
         }
         Ok(claimed)

@@ -15,6 +15,7 @@ use crate::{
     concurrency::Verdict,
     hand_back::HandBack,
     lane::LaneId,
+    metrics::WorkerMetrics,
     order_stream::{Ended, stream},
     seldom::Seldom,
     settings::Backoff,
@@ -30,6 +31,7 @@ pub(crate) struct Dispatcher {
     pub(crate) answers: mpsc::Sender<Vec<Answer>>,
     pub(crate) hand_back: HandBack,
     pub(crate) statistics: Statistics,
+    pub(crate) metrics: WorkerMetrics,
     /// For entries that the order system wants again without saying when.
     pub(crate) retry: Backoff,
     /// For the stream.
@@ -70,6 +72,10 @@ impl Dispatcher {
         let verdicts =
             results.iter().map(|result| (result.ticket_id.as_str(), Verdict::of(result.outcome.as_ref())));
         let unanswered = self.window.answer(verdicts);
+        let now = Instant::now();
+        for sent in unanswered.iter().flatten().filter_map(|entry| entry.sent) {
+            self.metrics.answered(now.saturating_duration_since(sent.at));
+        }
         let unknown = unanswered.iter().filter(|entry| entry.is_none()).count();
         self.statistics.add(Counter::Unknown, unknown);
         let answers: Vec<Answer> = unanswered

@@ -13,16 +13,18 @@
 use std::sync::Arc;
 
 use inrush_core::{Store, StoreError};
-use inrush_runtime::{shutdown::Shutdown, tasks::FailedTask};
+use inrush_runtime::{shutdown::Shutdown, tasks::FailedTask, telemetry::Metrics};
 
 mod agenda;
 mod answer;
 mod claimer;
 mod concurrency;
 mod dispatcher;
+mod figures;
 mod hand_back;
 mod lane;
 mod lease_keeper;
+mod metrics;
 mod order_stream;
 mod outbound;
 mod recoverer;
@@ -36,10 +38,11 @@ mod unanswered;
 mod window;
 mod worker;
 
+pub use metrics::families;
 pub use settings::{Backoff, FulfilmentSettings, InvalidSetting};
 pub use statistics::{Counts, Statistics};
 
-use self::worker::Worker;
+use self::{metrics::WorkerMetrics, worker::Worker};
 
 /// What a worker is made of.
 pub struct Parts {
@@ -49,6 +52,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Counts what it does; keep a clone to read them.
     pub statistics: Statistics,
+    /// Where its metrics are registered.
+    pub metrics: Metrics,
 }
 
 /// Runs a worker until shutdown starts, then drains it: nothing new is claimed, what is unanswered may finish within
@@ -60,11 +65,12 @@ pub struct Parts {
 /// A setting that breaks its rule, a store that cannot be used, a part of the worker that failed (which also starts the
 /// shutdown), or outcomes that could not be recorded at the end because the store was away.
 pub async fn run(
-    Parts { settings, store, statistics }: Parts,
+    Parts { settings, store, statistics, metrics }: Parts,
     shutdown: Shutdown,
 ) -> Result<(), FulfilmentError> {
     settings.validate()?;
-    let Some(worker) = Worker::start(settings, store, statistics, &shutdown).await? else {
+    let metrics = WorkerMetrics::register(&metrics, &statistics);
+    let Some(worker) = Worker::start(settings, store, statistics, metrics, &shutdown).await? else {
         return Ok(());
     };
     shutdown.started().await;

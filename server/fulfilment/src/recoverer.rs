@@ -13,23 +13,31 @@ use std::sync::Arc;
 
 use inrush_core::{SaleId, Store, StoreError, store::Outlook};
 
-use crate::statistics::{Counter, Statistics};
+use crate::{
+    metrics::WorkerMetrics,
+    statistics::{Counter, Statistics},
+};
 
 /// Takes leases back, any number of sales at a time.
 #[derive(Clone)]
 pub(crate) struct Recoverer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) statistics: Statistics,
+    pub(crate) metrics: WorkerMetrics,
 }
 
 impl Recoverer {
-    /// Takes a batch of ended leases back and tells what the sale still has to do.
+    /// Takes a batch of ended leases back and tells what the sale still has to do. Along with that, in the same round trip, the
+    /// sale is read for those who watch it.
     pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Outlook, StoreError> {
-        let recovery = self.store.recover(sale).await?;
+        let (recovery, ()) =
+            tokio::join!(self.store.recover(sale), self.metrics.figures.read(&*self.store, sale));
+        let recovery = recovery?;
         let taken_back = recovery.reclaimed + recovery.dead;
         if taken_back > 0 {
             let count = usize::try_from(taken_back).unwrap_or(usize::MAX);
             self.statistics.add(Counter::Recovered, count);
+            self.metrics.recovered(sale, count);
             tracing::warn!(
                 %sale,
                 reclaimed = recovery.reclaimed,

@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     answer::Answer,
+    metrics::{SettledCounts, WorkerMetrics},
     scheduler::Stir,
     seldom::Seldom,
     settings::Backoff,
@@ -35,6 +36,7 @@ pub(crate) struct Settler {
     /// Tells the scheduler what a settled outcome makes claimable.
     pub(crate) stirs: mpsc::Sender<Stir>,
     pub(crate) statistics: Statistics,
+    pub(crate) metrics: WorkerMetrics,
     pub(crate) batch: usize,
     pub(crate) backoff: Backoff,
     pub(crate) warnings: Seldom,
@@ -155,13 +157,13 @@ impl Settler {
     /// Counts what was settled, and tells from when on that makes something claimable.
     fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[Settled]) -> Option<Instant> {
         let now = Instant::now();
-        let mut counts = Counts::default();
+        let (mut counts, mut stale) = (SettledCounts::default(), 0);
         let mut claimable_at: Option<Instant> = None;
         let mut stir =
             |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
         for (settlement, settled) in settlements.iter().zip(settled) {
             match (settled, &settlement.outcome) {
-                (Settled::Stale, _) => counts.stale += 1,
+                (Settled::Stale, _) => stale += 1,
                 (Settled::Done(TicketState::Ordered), _) => counts.ordered += 1,
                 // Its units are free for whoever is first in line.
                 (Settled::Done(TicketState::Rejected), _) => {
@@ -176,7 +178,16 @@ impl Settler {
                 (Settled::Done(_), Outcome::Ordered { .. } | Outcome::Rejected { .. }) => {}
             }
         }
-        counts.add_to(&self.statistics);
+        self.metrics.settled(sale, counts);
+        for (counter, count) in [
+            (Counter::Ordered, counts.ordered),
+            (Counter::Rejected, counts.rejected),
+            (Counter::Retried, counts.retried),
+            (Counter::Dead, counts.dead),
+            (Counter::Stale, stale),
+        ] {
+            self.statistics.add(counter, count);
+        }
         if counts.dead > 0 {
             tracing::warn!(
                 %sale,
@@ -185,28 +196,5 @@ impl Settler {
             );
         }
         claimable_at
-    }
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    ordered: usize,
-    rejected: usize,
-    retried: usize,
-    dead: usize,
-    stale: usize,
-}
-
-impl Counts {
-    fn add_to(&self, statistics: &Statistics) {
-        for (counter, count) in [
-            (Counter::Ordered, self.ordered),
-            (Counter::Rejected, self.rejected),
-            (Counter::Retried, self.retried),
-            (Counter::Dead, self.dead),
-            (Counter::Stale, self.stale),
-        ] {
-            statistics.add(counter, count);
-        }
     }
 }

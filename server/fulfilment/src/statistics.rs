@@ -15,11 +15,12 @@ pub struct Statistics {
 struct Shared {
     counters: [AtomicU64; Counter::COUNT],
     in_flight: AtomicUsize,
+    unanswered: AtomicUsize,
     concurrency: AtomicUsize,
     streams: AtomicUsize,
 }
 
-/// The counters at one moment. All but `in_flight`, `concurrency` and `streams` only rise.
+/// The counters at one moment. All but `in_flight`, `unanswered`, `concurrency` and `streams` only rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Entries claimed, every attempt counted.
@@ -52,6 +53,8 @@ pub struct Counts {
     pub abandoned: u64,
     /// Entries that hold a place just now: unanswered, or answered and not settled yet.
     pub in_flight: u64,
+    /// Those of them that are unanswered.
+    pub unanswered: u64,
     /// Entries that may wait for the order system's answer just now.
     pub concurrency: u64,
     /// Order streams that are up just now.
@@ -105,6 +108,7 @@ impl Statistics {
             recovered: self.get(Recovered),
             abandoned: self.get(Abandoned),
             in_flight: self.shared.in_flight.load(Ordering::Relaxed) as u64,
+            unanswered: self.shared.unanswered.load(Ordering::Relaxed) as u64,
             concurrency: self.shared.concurrency.load(Ordering::Relaxed) as u64,
             streams: self.shared.streams.load(Ordering::Relaxed) as u64,
         }
@@ -118,6 +122,10 @@ impl Statistics {
 
     pub(crate) fn set_in_flight(&self, entries: usize) {
         self.shared.in_flight.store(entries, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_unanswered(&self, entries: usize) {
+        self.shared.unanswered.store(entries, Ordering::Relaxed);
     }
 
     pub(crate) fn set_concurrency(&self, entries: usize) {

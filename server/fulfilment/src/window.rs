@@ -235,6 +235,7 @@ impl Window {
 
     fn changed(&self, state: &State) {
         self.statistics.set_in_flight(state.table.len() + state.unsettled);
+        self.statistics.set_unanswered(state.table.len());
         self.statistics.set_concurrency(state.limit.current());
         self.statistics.set_streams(state.lanes.iter().filter(|lane| lane.open.is_some()).count());
         self.freed.notify_one();

@@ -22,6 +22,7 @@ use crate::{
     hand_back::HandBack,
     lane::LaneId,
     lease_keeper::LeaseKeeper,
+    metrics::WorkerMetrics,
     order_stream,
     recoverer::Recoverer,
     scheduler::{Inputs, Scheduler, Stir},
@@ -72,6 +73,7 @@ struct Kit {
     stores: Stores,
     window: Arc<Window>,
     statistics: Statistics,
+    metrics: WorkerMetrics,
     answers: mpsc::Sender<Vec<Answer>>,
     hand_back: HandBack,
 }
@@ -82,6 +84,7 @@ impl Worker {
         settings: FulfilmentSettings,
         store: Arc<dyn Store>,
         statistics: Statistics,
+        metrics: WorkerMetrics,
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, FulfilmentError> {
         let endpoints = settings.endpoints()?;
@@ -108,7 +111,7 @@ impl Worker {
             drain_grace: settings.drain_grace,
             span,
         };
-        let kit = Kit { settings, stores, window, statistics, answers, hand_back };
+        let kit = Kit { settings, stores, window, statistics, metrics, answers, hand_back };
         // Receivers before senders.
         worker.start_settling(&kit, answers_in, stirs);
         worker.start_streaming(&kit, &lanes);
@@ -123,6 +126,7 @@ impl Worker {
             window: Arc::clone(&kit.window),
             stirs,
             statistics: kit.statistics.clone(),
+            metrics: kit.metrics.clone(),
             batch: kit.settings.settle_batch,
             backoff: kit.settings.reconnect,
             warnings: Seldom::default(),
@@ -148,6 +152,7 @@ impl Worker {
                 answers: kit.answers.clone(),
                 hand_back: kit.hand_back.clone(),
                 statistics: kit.statistics.clone(),
+                metrics: kit.metrics.clone(),
                 retry: kit.settings.retry,
                 reconnect: kit.settings.reconnect,
             };
@@ -174,11 +179,15 @@ impl Worker {
             window: Arc::clone(&kit.window),
             hand_back: kit.hand_back.clone(),
             statistics: kit.statistics.clone(),
+            metrics: kit.metrics.clone(),
             extend_at: kit.settings.extend_at,
             answer_timeout: kit.settings.answer_timeout,
         };
-        let recoverer =
-            Recoverer { store: Arc::clone(&kit.stores.claiming), statistics: kit.statistics.clone() };
+        let recoverer = Recoverer {
+            store: Arc::clone(&kit.stores.claiming),
+            statistics: kit.statistics.clone(),
+            metrics: kit.metrics.clone(),
+        };
         let scheduler = Scheduler {
             agenda: Agenda::new(kit.settings.recover_interval),
             claimer,

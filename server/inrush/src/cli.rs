@@ -93,11 +93,14 @@ impl Command {
         }
     }
 
-    /// Whether it is a service, which tells in its log what it does.
-    pub(crate) const fn serves(&self) -> bool {
+    /// The name under which it tells what it does, if it is a service. None: it ends by itself, and says so.
+    pub(crate) const fn service(&self) -> Option<&'static str> {
         match self {
-            Self::Up(_) | Self::Front(_) | Self::Fulfilment(_) | Self::Orders(_) => true,
-            Self::Demo(_) | Self::Sale(_) | Self::Ticket(_) | Self::Config(_) | Self::Completions(_) => false,
+            Self::Up(_) => Some("inrush"),
+            Self::Front(_) => Some("inrush-front"),
+            Self::Fulfilment(_) => Some("inrush-fulfilment"),
+            Self::Orders(_) => Some("inrush-orders"),
+            Self::Demo(_) | Self::Sale(_) | Self::Ticket(_) | Self::Config(_) | Self::Completions(_) => None,
         }
     }
 }

@@ -9,6 +9,8 @@ mod demo;
 mod interrupt;
 mod problem;
 mod readable;
+#[cfg(test)]
+mod reference;
 mod sale;
 mod screen;
 mod serve;
@@ -19,7 +21,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use inrush_runtime::{config::Loaded, exit, telemetry};
+use inrush_runtime::{
+    config::Loaded,
+    exit,
+    telemetry::{Service, Telemetry},
+};
 use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
 
@@ -36,22 +42,35 @@ fn main() -> ExitCode {
     exit::finish(outcome.or_else(|error| if screen::is_closed_pipe(&error) { Ok(()) } else { Err(error) }))
 }
 
-/// The life of the process: settings, logs, the command. Services drain before their command returns.
+/// What the process calls itself where it is no service.
+const PROGRAM: &str = "inrush";
+
+/// The version of the program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The life of the process: settings, telemetry, the command, and the last of what is to be told. Services drain before their
+/// command returns.
 fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli { config, command } = cli;
     let settings = settings::load(config, command.settings())?;
-    let _telemetry = telemetry::init(&settings::log(&settings, &command))?;
+    let service = Service { name: command.service().unwrap_or(PROGRAM), version: VERSION };
+    let (log, telemetry) = (settings::log(&settings, &command), settings::telemetry(&settings, &command));
+    let telemetry = Telemetry::start(service, &log, &telemetry)?;
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
-    runtime.block_on(perform(command, &settings))
+    let outcome = runtime.block_on(perform(command, &settings, &telemetry));
+    // What still runs may still have something to tell.
+    drop(runtime);
+    telemetry.shut_down();
+    outcome
 }
 
-async fn perform(command: Command, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+async fn perform(command: Command, settings: &Loaded<Settings>, telemetry: &Telemetry) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => demo::run(args.options(), &settings.value.store).await,
-        Command::Up(args) => serve::up(args.output, settings).await,
-        Command::Front(args) => serve::front(args.output, settings).await,
-        Command::Fulfilment(args) => serve::fulfilment(args.output, settings).await,
-        Command::Orders(args) => serve::orders(args.output, settings).await,
+        Command::Up(args) => serve::up(args.output, settings, telemetry).await,
+        Command::Front(args) => serve::front(args.output, settings, telemetry).await,
+        Command::Fulfilment(args) => serve::fulfilment(args.output, settings, telemetry).await,
+        Command::Orders(args) => serve::orders(args.output, settings, telemetry).await,
         Command::Sale(args) => sale::run(args, &settings.value).await,
         Command::Ticket(args) => ticket::run(args, &settings.value).await,
         Command::Config(args) => configuration::print(settings, args.json),

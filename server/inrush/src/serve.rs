@@ -9,8 +9,11 @@ mod keys;
 mod orders;
 mod services;
 mod store;
+mod store_metrics;
 mod up;
 
+#[cfg(test)]
+pub(crate) use self::store_metrics::FAMILIES as STORE_FAMILIES;
 pub(crate) use self::{
     embedded::Embedded, front::run as front, fulfilment::run as fulfilment, orders::run as orders,
     store::open as open_store, up::run as up,

@@ -9,10 +9,11 @@ use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_orders::OrderSettings;
 use inrush_runtime::{
+    admin::AdminSettings,
     config::{Flags, Loaded, Loader, Origin},
     connection_url::ConnectionUrl,
     secret::Secret,
-    telemetry::LogSettings,
+    telemetry::{LogSettings, TelemetrySettings},
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) admin: AdminSettings,
     /// What is logged, and how.
     pub(crate) log: LogSettings,
+    /// What is told to a collector, and about how much.
+    pub(crate) telemetry: TelemetrySettings,
 }
 
 /// How client commands connect.
@@ -103,20 +106,6 @@ pub(crate) struct TicketSettings {
     pub(crate) keys_file: Option<PathBuf>,
 }
 
-/// HTTP for operators and orchestrators: `/livez` and `/readyz`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct AdminSettings {
-    /// An address and a port, or `off`. Unset: a port of this machine that each service has for itself, so that all can
-    /// run on one.
-    pub(crate) listen: Option<String>,
-}
-
-impl AdminSettings {
-    /// What turns admin HTTP off.
-    pub(crate) const OFF: &str = "off";
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -131,6 +120,7 @@ impl Default for Settings {
             orders: OrderSettings::default(),
             admin: AdminSettings::default(),
             log: LogSettings::default(),
+            telemetry: TelemetrySettings::default(),
         }
     }
 }
@@ -198,8 +188,18 @@ fn refuse_passwords_in_flags(settings: &Loaded<Settings>) -> anyhow::Result<()> 
 pub(crate) fn log(settings: &Loaded<Settings>, command: &Command) -> LogSettings {
     let mut log = settings.value.log.clone();
     let asked_for = settings.origin("log.level").is_some_and(|origin| *origin != Origin::Default);
-    if !command.serves() && !asked_for {
+    if command.service().is_none() && !asked_for {
         log.level = SILENT.to_owned();
     }
     log
+}
+
+/// What this command tells a collector: services everything, others nothing.
+pub(crate) fn telemetry(settings: &Loaded<Settings>, command: &Command) -> TelemetrySettings {
+    let telemetry = settings.value.telemetry.clone();
+    if command.service().is_some() {
+        telemetry
+    } else {
+        TelemetrySettings { otlp_endpoint: None, ..telemetry }
+    }
 }

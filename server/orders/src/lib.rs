@@ -17,6 +17,7 @@ mod database_url;
 mod entry;
 mod front;
 mod intake;
+mod metrics;
 mod parking;
 mod provision;
 mod releaser;
@@ -32,6 +33,7 @@ pub use book::{
 };
 pub use database_url::DatabaseUrl;
 pub use front::FrontUrl;
-pub use server::{OrderSystem, run};
+pub use metrics::{FAMILIES, register as register_metrics};
+pub use server::{OrderSystem, SERVICES, run};
 pub use settings::OrderSettings;
 pub use statistics::{Counts, Statistics};

@@ -39,6 +39,9 @@ const STREAMS_PER_CONNECTION: u32 = 1_024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The services of an order system, whose health can be asked for by name.
+pub const SERVICES: [&str; 1] = [order_creation_service_server::SERVICE_NAME];
+
 /// A defect: the descriptors are made when this is compiled.
 const DESCRIPTORS: &str = "the compiled descriptors cannot be served";
 

@@ -1,5 +1,6 @@
-//! The HTTP server for operators and orchestrators: `/livez` says that the process runs, `/readyz` whether it can serve
-//! and what is missing. Services add routes of their own.
+//! The HTTP server for operators and orchestrators. `/livez` says that the process runs, `/readyz` whether it can serve and
+//! what is missing; `/metrics`, `/config` and `/log-level` are there where [`Admin`] was given what they tell. The same port
+//! answers `grpc.health.v1` by HTTP/2 without TLS, for orchestrators that probe by gRPC.
 //!
 //! It is stopped by a token of its own and not by the process's wish to end, since a process that drains is still
 //! watched.
@@ -8,28 +9,26 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use http::StatusCode;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::readiness::{Readiness, Report};
+mod connection;
+mod health;
+mod log_level;
+mod pages;
+mod settings;
+
+pub use self::settings::AdminSettings;
+
+use crate::readiness::Readiness;
+use crate::secret::Secret;
+use crate::telemetry::{LogLevel, Metrics};
 
 /// Connections served at once. Probes, one scraper and a few browsers need less; the rest waits to be accepted.
 const MOST_CONNECTIONS: usize = 64;
-
-/// How long a client may take to send a request's head, and to stay silent between two requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest request head, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
 
 /// How long requests in progress may take after the server was told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -38,6 +37,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// the CPU that closes them.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The calls of gRPC health checks.
+const HEALTH_CALLS: &str = "/grpc.health.v1.Health/{call}";
+
 /// The admin server before it runs.
 #[derive(Debug)]
 pub struct Admin {
@@ -45,13 +47,31 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A server with `/livez` and `/readyz`.
+    /// A server with `/livez`, `/readyz` and `grpc.health.v1`, which tells the readiness of the process under the empty name
+    /// and under these names of services, and under `liveness` that it lives.
     #[must_use]
-    pub fn new(readiness: Readiness) -> Self {
-        let routes = Router::new()
-            .route("/livez", get(async || "alive\n"))
-            .route("/readyz", get(readyz).with_state(readiness));
-        Self { routes }
+    pub fn new(readiness: Readiness, services: &[&'static str]) -> Self {
+        let health = health::service(readiness.clone(), services);
+        Self { routes: pages::probes(readiness).route_service(HEALTH_CALLS, health) }
+    }
+
+    /// Adds `/metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        self.with(pages::metrics(metrics))
+    }
+
+    /// Adds `/config`, which shows this text to everybody: secrets have no place in it.
+    #[must_use]
+    pub fn with_configuration(self, text: String) -> Self {
+        self.with(pages::configuration(text))
+    }
+
+    /// Adds `/log-level`, which shows the level to everybody, and has it changed by those with the token. Without a token
+    /// nobody can.
+    #[must_use]
+    pub fn with_log_level(self, level: LogLevel, token: Option<Secret>) -> Self {
+        self.with(log_level::page(level, token))
     }
 
     /// Adds routes.
@@ -63,7 +83,7 @@ impl Admin {
 
     /// Serves until stopped, then finishes the requests in progress, for two seconds at most.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) {
-        let connections = Connections { routes: self.routes, graceful: GracefulShutdown::new() };
+        let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         loop {
             let accepted = tokio::select! {
@@ -71,7 +91,14 @@ impl Admin {
                 () = stop.cancelled() => break,
             };
             match accepted {
-                Ok((stream, place)) => connections.serve(stream, place),
+                Ok((stream, place)) => {
+                    let served =
+                        connection::serve(stream, self.routes.clone(), graceful.watcher(), stop.clone());
+                    tokio::spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the admin server cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -79,16 +106,10 @@ impl Admin {
             }
         }
         drop(listener);
-        if tokio::time::timeout(STOP_GRACE, connections.graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await.is_err() {
             tracing::warn!("the admin server stopped with requests in progress");
         }
     }
-}
-
-async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, Json<Report>) {
-    let report = readiness.report();
-    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(report))
 }
 
 async fn accept(
@@ -101,126 +122,5 @@ async fn accept(
     Ok((stream, place))
 }
 
-struct Connections {
-    routes: Router,
-    graceful: GracefulShutdown,
-}
-
-impl Connections {
-    fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(LONGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.routes.clone()));
-        let connection = self.graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an admin connection broke");
-            }
-            drop(place);
-        });
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::task::JoinHandle;
-
-    use super::*;
-
-    struct Running {
-        address: SocketAddr,
-        stop: CancellationToken,
-        task: JoinHandle<()>,
-    }
-
-    impl Running {
-        async fn start(admin: Admin) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let stop = CancellationToken::new();
-            let task = tokio::spawn(admin.run(listener, stop.clone()));
-            Self { address, stop, task }
-        }
-
-        async fn get(&self, path: &str) -> String {
-            let mut stream = TcpStream::connect(self.address).await.unwrap();
-            let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
-        }
-    }
-
-    #[tokio::test]
-    async fn tells_that_it_lives_and_what_it_lacks() {
-        let readiness = Readiness::new();
-        let store = readiness.require("store", "connection refused");
-        let running = Running::start(Admin::new(readiness.clone())).await;
-        assert!(running.get("/livez").await.starts_with("HTTP/1.1 200"));
-
-        let answer = running.get("/readyz").await;
-        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-        assert!(
-            answer.ends_with(r#"{"ready":false,"draining":false,"missing":{"store":"connection refused"}}"#),
-            "{answer}"
-        );
-
-        store.ready();
-        let answer = running.get("/readyz").await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-
-        readiness.start_draining();
-        assert!(running.get("/readyz").await.starts_with("HTTP/1.1 503"));
-        assert!(running.get("/livez").await.starts_with("HTTP/1.1 200"), "a draining process still lives");
-    }
-
-    #[tokio::test]
-    async fn serves_the_routes_of_services() {
-        let admin = Admin::new(Readiness::new()).with(Router::new().route("/sales", get(async || "phone\n")));
-        let running = Running::start(admin).await;
-        assert!(running.get("/sales").await.ends_with("phone\n"));
-        assert!(running.get("/elsewhere").await.starts_with("HTTP/1.1 404"));
-    }
-
-    #[tokio::test]
-    async fn stops_without_waiting_for_idle_connections() {
-        let running = Running::start(Admin::new(Readiness::new())).await;
-        let mut idle = TcpStream::connect(running.address).await.unwrap();
-        idle.write_all(b"GET /livez HTTP/1.1\r\nhost: admin\r\n\r\n").await.unwrap();
-        assert_ne!(idle.read(&mut [0; 1024]).await.unwrap(), 0);
-        running.stop.cancel();
-        running.task.await.unwrap();
-        assert_eq!(idle.read(&mut [0; 1024]).await.unwrap(), 0, "the connection is closed");
-        assert!(TcpStream::connect(running.address).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn connections_beyond_the_limit_wait_for_a_place() {
-        let running = Running::start(Admin::new(Readiness::new())).await;
-        let mut open = Vec::new();
-        for _ in 0..MOST_CONNECTIONS {
-            let mut stream = TcpStream::connect(running.address).await.unwrap();
-            stream.write_all(b"GET /livez HTTP/1.1\r\nhost: admin\r\n\r\n").await.unwrap();
-            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
-            open.push(stream);
-        }
-        let waiting = running.get("/livez");
-        tokio::pin!(waiting);
-        assert!(futures_util::poll!(&mut waiting).is_pending());
-        open.pop();
-        assert!(waiting.await.starts_with("HTTP/1.1 200"));
-    }
-
-    #[tokio::test]
-    async fn a_head_that_is_too_long_is_refused() {
-        let running = Running::start(Admin::new(Readiness::new())).await;
-        let answer = running.get(&format!("/{}", "x".repeat(LONGEST_HEAD))).await;
-        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
-    }
-}
+mod tests;

@@ -63,7 +63,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::error::{ConfigError, Problem};
 pub use self::flags::Flags;
-pub use self::loaded::Loaded;
+pub use self::loaded::{Loaded, Setting};
 pub use self::origin::Origin;
 
 use self::keys::Keys;

@@ -29,7 +29,10 @@ impl ExitStatus {
                 || cause.is::<SecretError>()
                 || cause.is::<TlsError>()
                 || cause.is::<ListenError>()
-                || matches!(cause.downcast_ref(), Some(TelemetryError::Level { .. }))
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(TelemetryError::Level { .. } | TelemetryError::Setting(_))
+                )
         });
         if is_usage { Self::Usage } else { Self::Failed }
     }

@@ -1,7 +1,7 @@
-//! What every Inrush process has, whatever it serves: configuration, logs, signals, supervised tasks, listeners, TLS,
+//! What every Inrush process has, whatever it serves: configuration, telemetry, signals, supervised tasks, listeners, TLS,
 //! the admin HTTP server and exit codes. This crate knows neither the queue nor the services built on it.
 //!
-//! In the order in which a process meets them: [`config`] and [`secret`] give it its settings, [`telemetry`] its logs,
+//! In the order in which a process meets them: [`config`] and [`secret`] give it its settings, [`telemetry`] its voice,
 //! [`shutdown`] its end, [`listen`] and [`tls`] its doors, [`per_core`] and [`tasks`] its work, [`admin`] its face to
 //! operators, and [`exit`] the code with which it leaves.
 

@@ -49,6 +49,12 @@ impl Readiness {
         self.state.borrow().clone()
     }
 
+    /// The state now, and every change of it from here on.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Report> {
+        self.state.subscribe()
+    }
+
     /// Waits until the process is ready, or until it is not. Returns at once if it is that already.
     pub async fn wait_until(&self, ready: bool) {
         // Fails only if the sender is gone, and this value holds it.

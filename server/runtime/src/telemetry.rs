@@ -1,141 +1,164 @@
-//! Logs: for people on a terminal, as JSON lines for everything that collects them. Always on stderr, since stdout
-//! belongs to what a command prints.
+//! What a process tells of itself: logs, metrics and traces.
 //!
-//! [`init`] is the one place where subscribers are put together; traces and metrics that leave the process join here.
+//! Logs go to stderr and metrics to whoever asks the admin server, always. Where a collector is named, all three go there as
+//! well, by OTLP; without one nothing is exported and no thread is started for it. [`Telemetry::start`] is the one place
+//! where all of it is put together.
+//!
+//! A metric is defined by a [`Family`] and registered with [`Metrics`]. What many cores count at once is counted in cells
+//! of their own: [`Histogram`] for values by size, [`Tally`] for counts by name.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::IsTerminal as _;
-use std::panic::PanicHookInfo;
+use std::thread;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tracing::Subscriber;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 
-use crate::failure::panic_message;
+mod collector;
+mod family;
+mod histogram;
+mod logs;
+mod metrics;
+mod names;
+mod notice;
+mod process;
+mod resource;
+mod settings;
+mod tally;
+mod traces;
 
-/// What is logged, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogSettings {
-    /// The least level that is logged, for everything (`info`) or by module (`info,inrush_front=debug`).
-    pub level: String,
-    /// What a line looks like.
-    pub format: LogFormat,
-}
+pub use self::family::{Buckets, Family, Kind};
+pub use self::histogram::{Histogram, Recorder};
+pub use self::logs::{LogFormat, LogLevel, LogSettings};
+pub use self::metrics::{Metrics, Points};
+pub use self::names::{Names, OTHERS};
+pub use self::process::PROCESS_FAMILIES;
+pub use self::resource::Service;
+pub use self::settings::{InvalidSetting, TelemetrySettings};
+pub use self::tally::{Tally, Teller};
+pub use self::traces::{KEPT, Traces};
 
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
-    }
-}
+use self::collector::Collector;
+use self::metrics::Histograms;
+use self::resource::resource;
 
-/// What a log line looks like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text if stderr is a terminal, otherwise JSON.
-    #[default]
-    Auto,
-    /// One readable line, coloured on a terminal unless `NO_COLOR` is set.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
+/// How long the last of each kind may take to be sent when the process ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The process's logs, for as long as they are wanted: keep it until the process ends.
+/// The process's telemetry, for as long as it is wanted: keep it until the process ends.
 #[derive(Debug)]
-#[must_use = "dropping it gives up control over the logs"]
+#[must_use = "dropping it ends the telemetry"]
 pub struct Telemetry {
-    filter: reload::Handle<EnvFilter, Registry>,
+    log_level: LogLevel,
+    metrics: Metrics,
+    traces: Option<Traces>,
+    export: Option<Export>,
+}
+
+/// What has to be sent before the process ends.
+#[derive(Debug)]
+struct Export {
+    traces: SdkTracerProvider,
+    logs: SdkLoggerProvider,
+    metrics: SdkMeterProvider,
+    /// The threads on which it is sent.
+    _collector: Collector,
 }
 
 impl Telemetry {
-    /// Changes the level while the process runs, in the words of [`LogSettings::level`].
+    /// Starts the telemetry of this process: logs, panics included, metrics, and what goes to a collector. Once per process.
     ///
     /// # Errors
-    /// If the level is not understood; the old one then stays.
-    pub fn set_level(&self, level: &str) -> Result<(), TelemetryError> {
-        let filter = parse_level(level)?;
-        self.filter.reload(filter).map_err(|_| TelemetryError::Gone)
+    /// If a setting is out of range or a level not understood, logs were started before, or there is no thread for what is
+    /// to be exported.
+    pub fn start(
+        service: Service,
+        logs: &LogSettings,
+        settings: &TelemetrySettings,
+    ) -> Result<Self, TelemetryError> {
+        settings.validate()?;
+        let Parts { metrics, traces, export } = Parts::assemble(service, settings)?;
+        let log_level = logs::start(logs, export.as_ref().map(|export| &export.logs))?;
+        Ok(Self { log_level, metrics, traces, export })
     }
 
-    /// The level now in force.
+    /// The level of the logs.
     #[must_use]
-    pub fn level(&self) -> String {
-        self.filter.with_current(ToString::to_string).unwrap_or_default()
+    pub const fn log_level(&self) -> &LogLevel {
+        &self.log_level
+    }
+
+    /// Where metrics are registered.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How calls are traced. None: traces go nowhere, so nobody need make any.
+    #[must_use]
+    pub const fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
+    }
+
+    /// Sends what has not been sent yet, and ends the telemetry but for the logs on stderr. Blocks, for some seconds at most:
+    /// not to be called on a runtime's thread.
+    pub fn shut_down(self) {
+        if let Some(export) = self.export {
+            export.flush();
+        }
     }
 }
 
-/// Starts the logs of this process, panics included. Once per process.
-///
-/// # Errors
-/// If the level is not understood, or logs were started before.
-pub fn init(settings: &LogSettings) -> Result<Telemetry, TelemetryError> {
-    let terminal = std::io::stderr().is_terminal();
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let style = match (settings.format, terminal) {
-        (LogFormat::Text, _) | (LogFormat::Auto, true) => Style::Text { colour },
-        (LogFormat::Json, _) | (LogFormat::Auto, false) => Style::Json,
-    };
-    let (subscriber, telemetry) = subscriber(&settings.level, style, std::io::stderr)?;
-    subscriber.try_init().map_err(|_| TelemetryError::StartedTwice)?;
-    std::panic::set_hook(Box::new(log_panic));
-    Ok(telemetry)
+/// Telemetry but for the logs on stderr, of which a process has only one.
+struct Parts {
+    metrics: Metrics,
+    traces: Option<Traces>,
+    export: Option<Export>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Style {
-    Text { colour: bool },
-    Json,
-}
-
-fn subscriber<W>(
-    level: &str,
-    style: Style,
-    writer: W,
-) -> Result<(impl Subscriber + Send + Sync + use<W>, Telemetry), TelemetryError>
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let (filter, handle) = reload::Layer::new(parse_level(level)?);
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines(style, writer));
-    Ok((subscriber, Telemetry { filter: handle }))
-}
-
-fn lines<S, W>(style: Style, writer: W) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let layer = fmt::layer().with_writer(writer);
-    match style {
-        Style::Text { colour } => layer.with_ansi(colour).with_target(false).compact().boxed(),
-        Style::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+impl Parts {
+    fn assemble(service: Service, settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
+        let resource = resource(service);
+        let histograms = Histograms::default();
+        let Some(endpoint) = &settings.otlp_endpoint else {
+            let metrics = Metrics::new(settings, resource, histograms, None);
+            return Ok(Self { metrics, traces: None, export: None });
+        };
+        let collector = Collector::new(endpoint)?;
+        let logs = SdkLoggerProvider::builder()
+            .with_resource(resource.clone())
+            .with_log_processor(collector.logs()?)
+            .build();
+        let (traces, spans) = Traces::over(settings, resource.clone(), collector.spans()?);
+        let reader = collector.metrics(settings.metrics_interval, histograms.clone());
+        let metrics = Metrics::new(settings, resource, histograms, Some(reader));
+        let provider = metrics.provider().clone();
+        let export = Export { traces: spans, logs, metrics: provider, _collector: collector };
+        Ok(Self { metrics, traces: Some(traces), export: Some(export) })
     }
 }
 
-fn parse_level(level: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::builder()
-        .parse(level)
-        .map_err(|error| TelemetryError::Level { level: level.to_owned(), reason: error.to_string() })
+impl Export {
+    /// All kinds at once, so that one that hangs does not take the time of the others. What fails has been told of.
+    fn flush(&self) {
+        let flushes: [(&str, &(dyn Fn() -> OTelSdkResult + Sync)); 3] = [
+            ("last traces", &|| self.traces.shutdown_with_timeout(FLUSH_TIMEOUT)),
+            ("last logs", &|| self.logs.shutdown_with_timeout(FLUSH_TIMEOUT)),
+            ("last metrics", &|| self.metrics.shutdown_with_timeout(FLUSH_TIMEOUT)),
+        ];
+        thread::scope(|threads| {
+            for (name, flush) in flushes {
+                let started = thread::Builder::new().name(name.to_owned()).spawn_scoped(threads, flush);
+                if let Err(error) = started {
+                    tracing::warn!("the {name} are lost: {error}");
+                }
+            }
+        });
+    }
 }
 
-/// A panic is a log line like any other, so that whoever collects the logs sees it.
-fn log_panic(panic: &PanicHookInfo<'_>) {
-    let message = panic_message(panic.payload());
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let thread = std::thread::current();
-    // Captured only if RUST_BACKTRACE asks for it.
-    let backtrace = Backtrace::capture();
-    let backtrace =
-        (backtrace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(backtrace));
-    tracing::error!(place, thread = thread.name().unwrap_or("unnamed"), backtrace, "panicked: {message}");
-}
-
-/// Why logs cannot be started or changed.
+/// Why telemetry cannot be started or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// A level that is not understood.
@@ -149,99 +172,22 @@ pub enum TelemetryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A setting that is out of range.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     /// A second start in one process.
     #[error("this process has already started its logs")]
     StartedTwice,
     /// A change after the logs ended.
     #[error("this process's logs have ended")]
     Gone,
+    /// The operating system gave no thread.
+    #[error("cannot start a thread for telemetry")]
+    NoThread(#[source] std::io::Error),
+    /// A defect: the exporters' own settings are made here.
+    #[error("cannot export telemetry: {0}")]
+    NoExporter(String),
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    /// What was logged, kept for a look.
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Captured {
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
-
-    impl io::Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn log_with(level: &str, style: Style, log: impl FnOnce(&Telemetry)) -> String {
-        let captured = Captured::default();
-        let writer = captured.clone();
-        let (subscriber, telemetry) = subscriber(level, style, move || writer.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, || log(&telemetry));
-        captured.text()
-    }
-
-    #[test]
-    fn people_get_one_readable_line() {
-        let text = log_with("info", Style::Text { colour: false }, |_| {
-            tracing::info!(sale = "phone", "sale opened");
-        });
-        assert!(text.trim_end().ends_with("INFO sale opened sale=\"phone\""), "{text}");
-        assert!(!text.contains('\u{1b}'), "no colour was asked for");
-    }
-
-    #[test]
-    fn machines_get_json() {
-        let text = log_with("info", Style::Json, |_| tracing::warn!(sale = "phone", "sale held"));
-        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(line["level"], "WARN");
-        assert_eq!(line["message"], "sale held");
-        assert_eq!(line["sale"], "phone");
-        assert_eq!(line["target"], "inrush_runtime::telemetry::tests");
-    }
-
-    #[test]
-    fn the_level_holds_and_changes_while_running() {
-        let text = log_with("warn", Style::Text { colour: false }, |telemetry| {
-            tracing::info!("first");
-            telemetry.set_level("warn,inrush_runtime=info").unwrap();
-            tracing::info!("second");
-            assert!(telemetry.set_level("inrush_runtime=loud").is_err());
-            tracing::info!("third");
-            assert_eq!(telemetry.level(), "inrush_runtime=info,warn");
-        });
-        assert!(!text.contains("first") && text.contains("second") && text.contains("third"), "{text}");
-    }
-
-    #[test]
-    fn a_wrong_level_says_what_to_write() {
-        let error = init(&LogSettings { level: "a=b=c".to_owned(), ..LogSettings::default() }).unwrap_err();
-        assert!(error.to_string().contains("write error, warn, info, debug or trace"), "{error}");
-    }
-
-    #[test]
-    fn logs_start_once_and_take_panics_along() {
-        let settings = LogSettings { format: LogFormat::Json, ..LogSettings::default() };
-        let telemetry = init(&settings).unwrap();
-        assert_eq!(telemetry.level(), "info");
-        assert!(matches!(init(&settings), Err(TelemetryError::StartedTwice)));
-        let text = log_with("error", Style::Json, |_| {
-            assert!(std::panic::catch_unwind(|| panic!("lost the line")).is_err());
-        });
-        // The other tests of this process want their panics shown by the test harness.
-        drop(std::panic::take_hook());
-        assert!(text.contains("panicked: lost the line") && text.contains("telemetry.rs"), "{text}");
-    }
-}
+mod tests;

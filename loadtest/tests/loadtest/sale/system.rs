@@ -11,12 +11,12 @@ use inrush_core::{
     time::Clock,
 };
 use inrush_e2e::port::free_port;
-use inrush_front::{CallCounts, FrontParts, FrontSettings};
+use inrush_front::{FrontParts, FrontSettings};
 use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{
     CreateSaleRequest, GetSaleRequest, Ledger, Sale, sale_admin_service_client::SaleAdminServiceClient,
 };
-use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
+use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
@@ -48,7 +48,7 @@ impl System {
             store: Arc::clone(&store),
             keyring: Keyring::ephemeral().expect("randomness"),
             readiness: Readiness::new(),
-            counts: CallCounts::default(),
+            metrics: Metrics::default(),
         };
         let stop = shutdown.clone();
         runtime.spawn(async move { inrush_front::run_here(parts, listener, &stop).await });
@@ -59,7 +59,7 @@ impl System {
             reconnect,
             ..FulfilmentSettings::default()
         };
-        let parts = Parts { settings, store, statistics: Statistics::default() };
+        let parts = Parts { settings, store, statistics: Statistics::default(), metrics: Metrics::default() };
         runtime.spawn(inrush_fulfilment::run(parts, shutdown.clone()));
         Self { front, orders, shutdown, runtime: Some(runtime) }
     }

@@ -43,7 +43,11 @@ impl Bench {
         let (go, batches) = (Arc::new(Semaphore::new(0)), Arc::default());
         let operation = Tenfold { go: Arc::clone(&go), batches: Arc::clone(&batches) };
         Self {
-            batcher: Batcher::new(operation, Bounds { batch: batch_limit, wait: Duration::from_secs(3600) }),
+            batcher: Batcher::new(
+                operation,
+                Bounds { batch: batch_limit, wait: Duration::from_secs(3600) },
+                Arc::default(),
+            ),
             go,
             batches,
         }

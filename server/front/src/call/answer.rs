@@ -10,7 +10,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::{Body as _, Frame};
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const OK: HeaderValue = HeaderValue::from_static("0");
@@ -30,13 +30,15 @@ impl Answer {
         let _sent = respond.send_response(head, true);
     }
 
-    /// Sends it. What cannot be sent, because the caller or the connection has gone, is not.
-    pub(super) async fn send(self, respond: SendResponse<Bytes>) {
-        // An error says only that nobody listens any more.
-        let _sent = match self {
-            Self::Message(message) => send_message(message, respond),
+    /// Sends it. What cannot be sent, because the caller or the connection has gone, is not. Gives the code with which the call
+    /// ended.
+    pub(super) async fn send(self, respond: SendResponse<Bytes>) -> Code {
+        let sent = match self {
+            Self::Message(message) => send_message(message, respond).map(|()| Code::Ok),
             Self::Other(response) => Box::pin(send_response(*response, respond)).await,
         };
+        // An error says only that nobody listens any more.
+        sent.unwrap_or(Code::Cancelled)
     }
 }
 
@@ -51,23 +53,36 @@ fn send_message(message: Bytes, mut respond: SendResponse<Bytes>) -> Result<(), 
     stream.send_trailers(trailers)
 }
 
-async fn send_response(response: Response<Body>, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+async fn send_response(
+    response: Response<Body>,
+    mut respond: SendResponse<Bytes>,
+) -> Result<Code, h2::Error> {
     let (head, body) = response.into_parts();
     let ends_here = body.is_end_stream();
+    let code = code_in(&head.headers);
     let stream = respond.send_response(Response::from_parts(head, ()), ends_here)?;
-    if ends_here { Ok(()) } else { send_body(body, stream).await }
+    if ends_here { Ok(code) } else { send_body(body, stream).await }
 }
 
 /// Sends frame after frame, as fast as the caller takes them in.
-async fn send_body(body: Body, mut stream: SendStream<Bytes>) -> Result<(), h2::Error> {
+async fn send_body(body: Body, mut stream: SendStream<Bytes>) -> Result<Code, h2::Error> {
     let mut body = pin!(body);
     while let Some(frame) = poll_fn(|context| next_frame(body.as_mut(), &mut stream, context)).await? {
         match frame.into_data() {
             Ok(data) => send_data(data, &mut stream).await?,
-            Err(frame) => return stream.send_trailers(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                let code = code_in(&trailers);
+                return stream.send_trailers(trailers).map(|()| code);
+            }
         }
     }
-    stream.send_data(Bytes::new(), true)
+    stream.send_data(Bytes::new(), true).map(|()| Code::Unknown)
+}
+
+/// The code of an answer, which is unknown where the answer has none.
+fn code_in(headers: &HeaderMap) -> Code {
+    headers.get(Status::GRPC_STATUS).map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
 }
 
 /// The next frame of a body, unless its caller hangs up first.

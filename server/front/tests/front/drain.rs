@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::{Keyring, SaleSettings, Store};
-use inrush_front::{CallCounts, FrontParts, FrontSettings, run};
+use inrush_front::{FrontParts, FrontSettings, run};
 use inrush_proto::v1::{self, queue_service_client::QueueServiceClient};
-use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
+use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -79,7 +79,7 @@ async fn cores_share_a_port_and_leave_together() {
         store: Arc::clone(&store) as Arc<dyn Store>,
         keyring: Keyring::ephemeral().unwrap(),
         readiness: Readiness::new(),
-        counts: CallCounts::default(),
+        metrics: Metrics::default(),
     };
     let shutdown = Shutdown::new();
     let until = shutdown.clone();

@@ -6,12 +6,12 @@ use inrush_core::{
     Keyring, SaleId, SaleSettings, Seq, Store, TicketId,
     store::{Claim, ClaimRequest, Configured, Expected, Leased, Outcome, Settlement},
 };
-use inrush_front::{CallCounts, FrontError, FrontParts, FrontSettings, run_here};
+use inrush_front::{FrontError, FrontParts, FrontSettings, run_here};
 use inrush_proto::v1::{
     self, enqueue_response, queue_service_client::QueueServiceClient,
     sale_admin_service_client::SaleAdminServiceClient, settlement_service_client::SettlementServiceClient,
 };
-use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown};
+use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
 use tokio::task::JoinHandle;
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
@@ -24,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Front {
     pub(crate) store: Arc<Probe>,
     pub(crate) keyring: Keyring,
-    pub(crate) counts: CallCounts,
+    pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
     pub(crate) address: SocketAddr,
     pub(crate) channel: Channel,
@@ -38,8 +38,8 @@ impl Front {
     }
 
     pub(crate) async fn with(store: Arc<Probe>, settings: FrontSettings) -> Self {
-        let (keyring, counts, readiness) =
-            (Keyring::ephemeral().unwrap(), CallCounts::default(), Readiness::new());
+        let (keyring, metrics, readiness) =
+            (Keyring::ephemeral().unwrap(), Metrics::default(), Readiness::new());
         let (shutdown, listener) = (Shutdown::new(), listen::bind("127.0.0.1:0", "the test").unwrap());
         let address = listener.local_addr().unwrap();
         let parts = FrontParts {
@@ -47,12 +47,12 @@ impl Front {
             store: Arc::clone(&store) as Arc<dyn Store>,
             keyring: keyring.clone(),
             readiness: readiness.clone(),
-            counts: counts.clone(),
+            metrics: metrics.clone(),
         };
         let until = shutdown.clone();
         let served = tokio::spawn(async move { run_here(parts, listener, &until).await });
         let channel = connect(address).await;
-        Self { store, keyring, counts, readiness, address, channel, shutdown, served }
+        Self { store, keyring, metrics, readiness, address, channel, shutdown, served }
     }
 
     pub(crate) fn queue(&self) -> QueueServiceClient<Channel> {
@@ -131,6 +131,15 @@ impl Front {
             |seq: Seq| Settlement { leased: Leased { seq, fence: claim.fence }, outcome: outcome.clone() };
         let settlements: Vec<_> = claim.entries.iter().map(|entry| settlement(entry.seq)).collect();
         self.store.settle(&id(sale), &settlements).await.unwrap();
+    }
+
+    /// The sum of all series of a counter or a gauge, as Prometheus reads them.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        let text = self.metrics.text().unwrap();
+        let series = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     /// What a ticket says, without asking the front.

@@ -71,7 +71,7 @@ async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
     let status = front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(500));
-    assert_eq!(front.counts.shed(), 1);
+    assert_eq!(front.count("inrush_shed_total"), 1);
     let mut health = tonic_health::pb::health_client::HealthClient::new(front.channel.clone());
     health.check(tonic_health::pb::HealthCheckRequest::default()).await.expect("a busy node is alive");
     drop(held);
@@ -98,7 +98,7 @@ async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_onc
     let status = second.await.unwrap().unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
-    assert_eq!(front.counts.shed(), 1);
+    assert_eq!(front.count("inrush_shed_total"), 1);
     assert_eq!(front.read(&front.queued("phone-x", "bob").await.ticket).seq, 2, "only then in line");
 }
 
@@ -115,7 +115,7 @@ async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
         let mut client = front.queue();
         let impatient = client.enqueue(wish("phone-x", "bob", 1));
         assert!(tokio::time::timeout(Duration::from_millis(10), impatient).await.is_err());
-        front.counts.cancelled() > 0
+        front.count("inrush_cancelled_calls_total") > 0
     })
     .await;
     // A connection keeps its order: once a later call is answered, the last hang-up has been seen.
@@ -146,7 +146,7 @@ async fn run_to_its_end(store: std::sync::Arc<Probe>, settings: FrontSettings) -
         store,
         keyring: inrush_core::Keyring::ephemeral().unwrap(),
         readiness: inrush_runtime::readiness::Readiness::new(),
-        counts: inrush_front::CallCounts::default(),
+        metrics: inrush_runtime::telemetry::Metrics::default(),
     };
     inrush_front::run_here(parts, listener, &inrush_runtime::shutdown::Shutdown::new()).await.unwrap_err()
 }

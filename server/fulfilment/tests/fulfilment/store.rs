@@ -26,6 +26,7 @@ pub(crate) enum Operation {
     Extend,
     Settle,
     Recover,
+    Sale,
 }
 
 /// The memory store seen by one worker.
@@ -191,6 +192,7 @@ impl Store for TestStore {
     }
 
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.count(Operation::Sale)?;
         self.memory.sale(sale).await
     }
 

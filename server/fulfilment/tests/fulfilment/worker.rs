@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_fulfilment::{Backoff, Counts, FulfilmentError, FulfilmentSettings, Parts, Statistics, run};
-use inrush_runtime::shutdown::Shutdown;
+use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
 use crate::{order_system::OrderSystem, store::TestStore};
@@ -22,6 +22,11 @@ pub(crate) fn settings(orders: &OrderSystem) -> FulfilmentSettings {
     }
 }
 
+fn parts(settings: FulfilmentSettings, store: &TestStore, statistics: &Statistics) -> Parts {
+    let (store, statistics) = (Arc::new(store.clone()), statistics.clone());
+    Parts { settings, store, statistics, metrics: Metrics::default() }
+}
+
 /// A worker in the test's own runtime.
 pub(crate) struct Worker {
     pub(crate) shutdown: Shutdown,
@@ -32,7 +37,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn start(settings: FulfilmentSettings, store: &TestStore) -> Self {
         let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
-        let parts = Parts { settings, store: Arc::new(store.clone()), statistics: statistics.clone() };
+        let parts = parts(settings, store, &statistics);
         let running = tokio::spawn(run(parts, shutdown.clone()));
         Self { shutdown, statistics, running }
     }
@@ -70,7 +75,7 @@ impl MortalWorker {
     pub(crate) fn start(settings: FulfilmentSettings, store: &TestStore) -> Self {
         let runtime = Runtime::new().unwrap();
         let statistics = Statistics::default();
-        let parts = Parts { settings, store: Arc::new(store.clone()), statistics: statistics.clone() };
+        let parts = parts(settings, store, &statistics);
         runtime.spawn(run(parts, Shutdown::new()));
         Self { runtime, statistics }
     }

@@ -1,15 +1,11 @@
 //! The commands as a page of documentation, generated from their definitions. A test keeps the page current.
 
-use std::{env, fmt::Write as _, fs, path::Path};
+use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory as _, Id};
 
 use super::{Cli, HELP_WIDTH};
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/commands.md");
-
-/// Set to anything, it makes the test write the page instead of checking it.
-const WRITE_VARIABLE: &str = "INRUSH_TEST_WRITE_DOCS";
+use crate::reference::check_page;
 
 const HEAD: &str = "\
 # Commands
@@ -23,14 +19,7 @@ Flags that hold for several commands are shown once: those of `inrush` hold for 
 
 #[test]
 fn the_manual_is_current() {
-    let page = manual();
-    let path = Path::new(PAGE);
-    if env::var_os(WRITE_VARIABLE).is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, &page).unwrap();
-    }
-    let written = fs::read_to_string(path).unwrap_or_default();
-    assert!(written == page, "docs/commands.md is not current: run this test with {WRITE_VARIABLE}=1");
+    check_page("commands.md", &manual());
 }
 
 fn manual() -> String {

@@ -215,7 +215,7 @@ struct OrderBookFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Process")]
 struct ProcessFlags {
-    /// Where /livez and /readyz are served over HTTP, or `off` [default: 127.0.0.1:9090, fulfilment 9091, orders 9092].
+    /// Where /metrics, /readyz, /config and /log-level are served over HTTP, or `off` [default: 127.0.0.1:9090, fulfilment 9091, orders 9092].
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
     /// What is logged, for everything (info) or by module (info,inrush_front=debug) [default: info].

@@ -26,7 +26,7 @@ impl Announcement {
         [
             ("front", &self.front, "gRPC for buyers and operators"),
             ("orders", &self.orders, "gRPC for fulfilment"),
-            ("admin", &self.admin, "HTTP: /livez and /readyz"),
+            ("admin", &self.admin, "HTTP: /metrics, /readyz, /config"),
         ]
         .into_iter()
         .filter_map(|(name, url, what)| url.as_deref().map(|url| (name, url, what)))

@@ -7,7 +7,7 @@ use inrush_core::{Keyring, Store};
 use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_orders::{OrderBook, OrderSettings, OrderSystem};
-use inrush_runtime::shutdown::Shutdown;
+use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{announcement::url, front, fulfilment, orders, services::Services};
@@ -47,9 +47,12 @@ impl Embedded {
 
         let mut services = Services::on_signals()?;
         let shutdown = services.shutdown().clone();
-        front::add(&mut services, front, Arc::clone(&store), Keyring::ephemeral()?, front_listeners);
-        fulfilment::add(&mut services, fulfilment, store);
-        orders::add(&mut services, system, orders_listener);
+        // Nobody looks at them: the demo tells what it has seen itself.
+        let metrics = Metrics::default();
+        let keyring = Keyring::ephemeral()?;
+        front::add(&mut services, front, Arc::clone(&store), keyring, front_listeners, metrics.clone());
+        fulfilment::add(&mut services, fulfilment, store, metrics.clone());
+        orders::add(&mut services, system, orders_listener, &metrics);
         Ok(Self { front_url, book, shutdown, services: tokio::spawn(services.run()) })
     }
 

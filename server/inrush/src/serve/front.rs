@@ -4,8 +4,11 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use inrush_core::{Keyring, Store};
-use inrush_front::{CallCounts, FrontParts, FrontSettings};
-use inrush_runtime::config::Loaded;
+use inrush_front::{FrontParts, FrontSettings};
+use inrush_runtime::{
+    config::Loaded,
+    telemetry::{Metrics, Telemetry},
+};
 
 use super::{
     admin,
@@ -13,6 +16,7 @@ use super::{
     keys,
     services::Services,
     store,
+    store_metrics::measured,
 };
 use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
 
@@ -20,17 +24,22 @@ use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settin
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
-pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    output: OutputFlags,
+    settings: &Loaded<Settings>,
+    telemetry: &Telemetry,
+) -> anyhow::Result<()> {
     store::require_shared(settings, "front")?;
     let keyring = keys::required(&settings.value.tickets)?;
     check(&settings.value.front)?;
     let listeners = bind(settings)?;
     let address = address(&settings.value.front, &listeners)?;
     let admin = admin::bind(settings, admin::FRONT)?;
-    let store = store::open(&settings.value.store).await?;
+    let metrics = telemetry.metrics();
+    let store = measured(store::open(&settings.value.store).await?, metrics);
     let mut services = Services::on_signals()?;
-    add(&mut services, settings.value.front.clone(), store, keyring, listeners);
-    let admin = admin::serve(admin, &mut services)?;
+    add(&mut services, settings.value.front.clone(), store, keyring, listeners, metrics.clone());
+    let admin = admin::serve(admin, &mut services, telemetry, &inrush_front::SERVICES)?;
     Screen::new(output.json).show(&Announcement {
         title: "The front is up.",
         front: Some(address),
@@ -74,11 +83,12 @@ pub(super) fn add(
     store: Arc<dyn Store>,
     keyring: Keyring,
     listeners: Vec<TcpListener>,
+    metrics: Metrics,
 ) {
     let drain: Duration = settings.drain.grace + settings.drain.finish;
     let shutdown = services.shutdown().clone();
     let readiness = services.readiness().clone();
-    let parts = FrontParts { settings, store, keyring, readiness, counts: CallCounts::default() };
+    let parts = FrontParts { settings, store, keyring, readiness, metrics };
     // It hears of the process's end by itself: nothing stops before it.
     services.add(
         "front",

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use inrush_core::Store;
 use inrush_fulfilment::{FulfilmentError, FulfilmentSettings, Parts, Statistics};
-use inrush_runtime::{config::Loaded, shutdown::Shutdown};
+use inrush_runtime::{
+    config::Loaded,
+    shutdown::Shutdown,
+    telemetry::{Metrics, Telemetry},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,6 +16,7 @@ use super::{
     announcement::{Announcement, url},
     services::Services,
     store,
+    store_metrics::measured,
 };
 use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
 
@@ -23,15 +28,20 @@ const DRAIN: Duration = Duration::from_secs(18);
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
-pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    output: OutputFlags,
+    settings: &Loaded<Settings>,
+    telemetry: &Telemetry,
+) -> anyhow::Result<()> {
     store::require_shared(settings, "fulfilment")?;
     check(&settings.value.fulfilment)?;
     let admin = admin::bind(settings, admin::FULFILMENT)?;
-    let store = store::open(&settings.value.store).await?;
+    let metrics = telemetry.metrics();
+    let store = measured(store::open(&settings.value.store).await?, metrics);
     let mut services = Services::on_signals()?;
-    add(&mut services, settings.value.fulfilment.clone(), Arc::clone(&store));
+    add(&mut services, settings.value.fulfilment.clone(), Arc::clone(&store), metrics.clone());
     store::probe(&mut services, store);
-    let admin = admin::serve(admin, &mut services)?;
+    let admin = admin::serve(admin, &mut services, telemetry, &[])?;
     Screen::new(output.json).show(&Announcement {
         title: "Fulfilment is up.",
         admin: admin.map(|address| url(false, address)),
@@ -49,9 +59,14 @@ pub(super) fn check(settings: &FulfilmentSettings) -> anyhow::Result<()> {
 }
 
 /// Starts fulfilment.
-pub(super) fn add(services: &mut Services, settings: FulfilmentSettings, store: Arc<dyn Store>) {
+pub(super) fn add(
+    services: &mut Services,
+    settings: FulfilmentSettings,
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+) {
     let drain = settings.drain_grace + DRAIN;
-    let parts = Parts { settings, store, statistics: Statistics::default() };
+    let parts = Parts { settings, store, statistics: Statistics::default(), metrics };
     services.add("fulfilment", drain, move |stop| serve(parts, stop));
 }
 

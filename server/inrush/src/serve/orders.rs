@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use inrush_orders::{OrderSettings, OrderSystem};
-use inrush_runtime::{config::Loaded, listen};
+use inrush_runtime::{
+    config::Loaded,
+    listen,
+    telemetry::{Metrics, Telemetry},
+};
 use tokio::net::TcpListener;
 
 use super::{
@@ -20,15 +24,19 @@ const DRAIN: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
-pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    output: OutputFlags,
+    settings: &Loaded<Settings>,
+    telemetry: &Telemetry,
+) -> anyhow::Result<()> {
     check(&settings.value.orders)?;
     let listener = bind(settings)?;
     let address = url(false, listener.local_addr()?);
     let admin = admin::bind(settings, admin::ORDERS)?;
     let system = open(settings.value.orders.clone()).await?;
     let mut services = Services::on_signals()?;
-    add(&mut services, system, listener);
-    let admin = admin::serve(admin, &mut services)?;
+    add(&mut services, system, listener, telemetry.metrics());
+    let admin = admin::serve(admin, &mut services, telemetry, &inrush_orders::SERVICES)?;
     Screen::new(output.json).show(&Announcement {
         title: "The order system is up.",
         orders: Some(address),
@@ -70,6 +78,7 @@ pub(super) async fn open(settings: OrderSettings) -> anyhow::Result<OrderSystem>
 }
 
 /// Starts the order system.
-pub(super) fn add(services: &mut Services, system: OrderSystem, listener: TcpListener) {
+pub(super) fn add(services: &mut Services, system: OrderSystem, listener: TcpListener, metrics: &Metrics) {
+    inrush_orders::register_metrics(metrics, &system.statistics());
     services.add("orders", DRAIN, move |stop| system.serve(listener, stop));
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use inrush_runtime::config::{Loaded, Origin};
+use inrush_runtime::{
+    config::{Loaded, Origin},
+    telemetry::Telemetry,
+};
 
 use super::{
     admin,
@@ -12,6 +15,7 @@ use super::{
     orders,
     services::Services,
     store,
+    store_metrics::measured,
 };
 use crate::{
     cli::service::OutputFlags,
@@ -24,7 +28,11 @@ use crate::{
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
-pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    output: OutputFlags,
+    settings: &Loaded<Settings>,
+    telemetry: &Telemetry,
+) -> anyhow::Result<()> {
     let mut own = embedded(settings)?;
     let Keys { keyring, ephemeral } = keys::given_or_new(&own.tickets)?;
     front::check(&own.front)?;
@@ -39,20 +47,21 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
         own.fulfilment.orders = vec![url(false, listener.local_addr()?)];
         own.orders.front = Some(front_url.parse()?);
     }
-    let store = store::open(&own.store).await?;
+    let metrics = telemetry.metrics();
+    let store = measured(store::open(&own.store).await?, metrics);
     let bundled_orders = match bundled_orders {
         Some(listener) => Some((orders::open(own.orders.clone()).await?, listener)),
         None => None,
     };
 
     let mut services = Services::on_signals()?;
-    front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners);
-    fulfilment::add(&mut services, own.fulfilment.clone(), store);
+    front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners, metrics.clone());
+    fulfilment::add(&mut services, own.fulfilment.clone(), store, metrics.clone());
     let orders_are_bundled = bundled_orders.is_some();
     if let Some((system, listener)) = bundled_orders {
-        orders::add(&mut services, system, listener);
+        orders::add(&mut services, system, listener, metrics);
     }
-    let admin = admin::serve(admin, &mut services)?;
+    let admin = admin::serve(admin, &mut services, telemetry, &served(orders_are_bundled))?;
     Screen::new(output.json).show(&Announcement {
         title: "Inrush is up.",
         notes: notes(&own, &front_url, ephemeral, orders_are_bundled),
@@ -66,6 +75,12 @@ pub(crate) async fn run(output: OutputFlags, settings: &Loaded<Settings>) -> any
 /// Whether the operator named an order system, in whatever layer of the settings.
 fn has_own_orders(settings: &Loaded<Settings>) -> bool {
     settings.origin("fulfilment.orders").is_some_and(|origin| *origin != Origin::Default)
+}
+
+/// The gRPC services of this process.
+fn served(orders_are_bundled: bool) -> Vec<&'static str> {
+    let orders: &[&str] = if orders_are_bundled { &inrush_orders::SERVICES } else { &[] };
+    [&inrush_front::SERVICES, orders].concat()
 }
 
 /// The settings, as far as one process for everything changes them.

@@ -42,6 +42,11 @@ impl Flags {
         self
     }
 
+    /// Each key that a flag sets, whether it was given or not, and the flag.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names.iter().map(|(key, flag)| (key.as_str(), flag.as_str()))
+    }
+
     /// The names of the flags by the keys they set.
     pub(super) fn into_names(self) -> BTreeMap<String, String> {
         self.names

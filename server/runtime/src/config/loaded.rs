@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::variable_of;
+use super::keys::{join, variable_of};
 use super::origin::Origin;
 use super::print;
 use super::tree::Node;
@@ -41,10 +41,43 @@ impl<T> Loaded<T> {
         format!("`{key}` ({flag}variable {})", variable_of(key))
     }
 
+    /// All keys, in the order in which the settings declare them.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        collect("", &self.tree, &mut settings);
+        settings
+    }
+
     /// The effective configuration as TOML, every line with its origin, secrets hidden. It can be used as a
     /// configuration file once secrets are taken out.
     #[must_use]
     pub fn to_toml(&self) -> String {
         print::to_toml(&self.tree, &self.origins)
+    }
+}
+
+/// One key that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key's path, such as `front.listen`.
+    pub key: String,
+    /// The variable that sets it.
+    pub variable: String,
+    /// Its value as TOML, secrets hidden; none if it is not set.
+    pub value: Option<String>,
+}
+
+fn collect(path: &str, node: &Node, settings: &mut Vec<Setting>) {
+    match node {
+        Node::Table(fields) => {
+            for (name, field) in fields {
+                collect(&join(path, name), field, settings);
+            }
+        }
+        Node::Map(_) | Node::List(_) | Node::Scalar(_) | Node::Secret | Node::Unset => {
+            let value = node.to_toml().map(|value| value.to_string());
+            settings.push(Setting { key: path.to_owned(), variable: variable_of(path), value });
+        }
     }
 }

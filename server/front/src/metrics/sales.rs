@@ -1,0 +1,183 @@
+//! What became of buyers, by sale.
+
+use inrush_core::{
+    SaleId,
+    store::{Admission, AdmitRequest, Refusal},
+};
+use inrush_runtime::telemetry::{Family, Metrics, Points, Tally, Teller};
+
+use crate::gate::Verdict;
+
+const SALE: &str = "sale";
+const REASON: &str = "reason";
+
+pub(super) const ADMITTED_TICKETS: Family = Family::counter(
+    "inrush.admitted_tickets",
+    "{ticket}",
+    &[SALE],
+    "Tickets given out; a buyer who asks again gets the same and is not counted again",
+);
+pub(super) const ADMITTED_UNITS: Family =
+    Family::counter("inrush.admitted_units", "{unit}", &[SALE], "Units that the tickets given out ask for");
+pub(super) const REFUSED: Family = Family::counter(
+    "inrush.refused",
+    "{buyer}",
+    &[SALE, REASON],
+    "Buyers who got no ticket: sold_out, not_open, closed, held, unit_limit, or bypass for those sent to the normal \
+     purchase flow",
+);
+pub(super) const GATE_HITS: Family = Family::counter(
+    "inrush.gate_hits",
+    "{buyer}",
+    &[SALE],
+    "Those of the refusals that were answered from memory, without the store",
+);
+
+/// What is counted of each sale, by its place in a row.
+mod column {
+    pub(super) const TICKETS: usize = 0;
+    pub(super) const UNITS: usize = 1;
+    pub(super) const GATE_HITS: usize = 2;
+    pub(super) const FIRST_REFUSAL: usize = 3;
+    pub(super) const COUNT: usize = FIRST_REFUSAL + super::REASONS.len();
+}
+
+/// Why buyers are refused, in the order of their columns.
+const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
+
+/// The sales of a node. Clones share them.
+#[derive(Clone)]
+pub(super) struct Sales(Tally);
+
+/// One core's way to count what becomes of buyers.
+#[derive(Debug)]
+pub(crate) struct SaleCounts(Teller);
+
+impl Sales {
+    pub(super) fn register(metrics: &Metrics) -> Self {
+        let tally = metrics.tally(column::COUNT);
+        for (family, column) in [
+            (&ADMITTED_TICKETS, column::TICKETS),
+            (&ADMITTED_UNITS, column::UNITS),
+            (&GATE_HITS, column::GATE_HITS),
+        ] {
+            let tally = tally.clone();
+            metrics.counter(family, move |points| tell(&tally, column, points));
+        }
+        let refusals = tally.clone();
+        metrics.counter(&REFUSED, move |points| tell_refusals(&refusals, points));
+        Self(tally)
+    }
+
+    pub(super) fn counts(&self) -> SaleCounts {
+        SaleCounts(self.0.teller())
+    }
+}
+
+fn tell(tally: &Tally, column: usize, points: &Points<'_, u64>) {
+    for (sale, counts) in tally.counts() {
+        points.add(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
+    }
+}
+
+fn tell_refusals(tally: &Tally, points: &Points<'_, u64>) {
+    for (sale, counts) in tally.counts() {
+        let refusals = REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
+        // What never happened is left out: most sales are refused for one reason.
+        for (reason, count) in refusals.filter(|(_, count)| **count > 0) {
+            points.add(*count, &[(SALE, &sale), (REASON, reason)]);
+        }
+    }
+}
+
+impl SaleCounts {
+    /// The store has answered a batch.
+    pub(crate) fn admitted(&self, sale: &SaleId, requests: &[AdmitRequest], admissions: &[Admission]) {
+        let mut counts = [0_u64; column::COUNT];
+        let mut add = |column: usize, count| {
+            if let Some(sum) = counts.get_mut(column) {
+                *sum += count;
+            }
+        };
+        for (request, admission) in requests.iter().zip(admissions) {
+            match admission {
+                Admission::Queued { .. } => {
+                    add(column::TICKETS, 1);
+                    add(column::UNITS, request.entry.units);
+                }
+                Admission::Existing { .. } => {}
+                Admission::Refused(refusal) => add(column_of(Verdict::Refused(*refusal)), 1),
+                Admission::Bypass => add(column_of(Verdict::Bypass), 1),
+            }
+        }
+        let counts: Vec<(usize, u64)> =
+            counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+        self.0.add(sale.as_str(), &counts);
+    }
+
+    /// The node has refused a buyer from memory.
+    pub(crate) fn refused_by_gate(&self, sale: &SaleId, verdict: Verdict) {
+        self.0.add(sale.as_str(), &[(column::GATE_HITS, 1), (column_of(verdict), 1)]);
+    }
+}
+
+const fn column_of(verdict: Verdict) -> usize {
+    let reason = match verdict {
+        Verdict::Refused(Refusal::SoldOut) => 0,
+        Verdict::Refused(Refusal::NotOpen { .. }) => 1,
+        Verdict::Refused(Refusal::Closed) => 2,
+        Verdict::Refused(Refusal::Held) => 3,
+        Verdict::Refused(Refusal::UnitLimit { .. }) => 4,
+        Verdict::Bypass => 5,
+    };
+    column::FIRST_REFUSAL + reason
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_core::{Entry, Timestamp};
+
+    use super::*;
+
+    fn wish(units: u64) -> AdmitRequest {
+        let buyer = "ada".parse().unwrap();
+        let entry = Entry { buyer, units, payload: Vec::new(), trace: Vec::new() };
+        AdmitRequest { entry, supersedes: None }
+    }
+
+    #[test]
+    fn every_outcome_has_its_place() {
+        let metrics = Metrics::default();
+        let counts = Sales::register(&metrics).counts();
+        let sale: SaleId = "phone".parse().unwrap();
+        let refusals = [
+            Refusal::SoldOut,
+            Refusal::NotOpen { opens_at: Timestamp(0) },
+            Refusal::Closed,
+            Refusal::Held,
+            Refusal::UnitLimit { limit: 1 },
+        ];
+        let mut admissions = vec![Admission::Queued { seq: 1, position: 1 }, Admission::Existing { seq: 1 }];
+        admissions.extend(refusals.map(Admission::Refused));
+        admissions.push(Admission::Bypass);
+        let wishes: Vec<AdmitRequest> = admissions.iter().map(|_| wish(3)).collect();
+        counts.admitted(&sale, &wishes, &admissions);
+        counts.refused_by_gate(&sale, Verdict::Refused(Refusal::SoldOut));
+        let text = metrics.text().unwrap();
+        for line in [
+            "inrush_admitted_tickets_total{sale=\"phone\"} 1",
+            "inrush_admitted_units_total{sale=\"phone\"} 3",
+            "inrush_gate_hits_total{sale=\"phone\"} 1",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
+        }
+        for reason in REASONS {
+            let count = if reason == "sold_out" { 2 } else { 1 };
+            let series = [
+                format!("inrush_refused_total{{reason=\"{reason}\",sale=\"phone\"}} {count}"),
+                format!("inrush_refused_total{{sale=\"phone\",reason=\"{reason}\"}} {count}"),
+            ];
+            assert!(series.iter().any(|series| text.contains(series)), "{reason} is missing in\n{text}");
+        }
+    }
+}

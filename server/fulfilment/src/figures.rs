@@ -1,0 +1,304 @@
+//! What the store tells of its sales, kept from look to look so that a scraper need not wait for the store.
+//!
+//! Figures are read along with the looks that fulfilment takes anyway: at busy sales every few seconds, at idle ones at the
+//! pace of the sweep, which is the same however many there are. So those of an idle sale among ten thousand are some
+//! minutes old, and those of a busy one some seconds. Every fulfilment tells the same of a sale, give or take these.
+//!
+//! A sale that is closed, with nothing left to do, is not told of any more.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli};
+use inrush_runtime::telemetry::{Family, Metrics, Names, OTHERS, Points};
+use tokio::time::Instant;
+
+use self::line::Line;
+
+mod line;
+
+/// A sale that is looked at more often is read no more often than this.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A figure of sales: what it is, and how those of sales without series of their own come together.
+struct Gauge {
+    family: Family,
+    read: fn(&Figure, Instant) -> Option<f64>,
+    together: fn(f64, f64) -> f64,
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    read: fn(&Figure, Instant) -> Option<f64>,
+) -> Gauge {
+    Gauge { family: Family::gauge(name, unit, &["sale"], help), read, together: sum }
+}
+
+const GAUGES: [Gauge; 9] = [
+    gauge(
+        "inrush.waiting_tickets",
+        "{ticket}",
+        "Tickets in line, those that wait for another attempt included",
+        |figure, _| Some(figure.waiting_tickets),
+    ),
+    gauge("inrush.waiting_units", "{unit}", "Units that the tickets in line ask for", |figure, _| {
+        Some(figure.waiting_units)
+    }),
+    Gauge {
+        together: f64::max,
+        ..gauge(
+            "inrush.oldest_waiting",
+            "s",
+            "How long the first in line that was never claimed has waited: at most one look too long, and after a start of \
+             fulfilment at first too short",
+            |figure, now| Some(figure.line.oldest(now).as_secs_f64()),
+        )
+    },
+    gauge("inrush.leased_tickets", "{ticket}", "Tickets under a lease of some fulfilment", |figure, _| {
+        Some(figure.leased)
+    }),
+    gauge(
+        "inrush.retrying_tickets",
+        "{ticket}",
+        "Tickets in line that wait for another attempt",
+        |figure, _| Some(figure.retrying),
+    ),
+    gauge(
+        "inrush.dead_tickets",
+        "{ticket}",
+        "Tickets that are out of attempts and wait for an operator",
+        |figure, _| Some(figure.dead),
+    ),
+    gauge(
+        "inrush.free_units",
+        "{unit}",
+        "Units of stock that nobody has or waits for; not there for a sale without stock",
+        |figure, _| figure.free_units,
+    ),
+    gauge(
+        "inrush.ledger_difference",
+        "",
+        "Tickets and units by which the ledger of the sale does not balance: 0, or there is a defect",
+        |figure, _| Some(figure.ledger_difference),
+    ),
+    gauge("inrush.pace", "", "Tickets that leave the line in a second, as measured", |figure, _| {
+        Some(figure.pace)
+    }),
+];
+
+/// The metrics here.
+pub(crate) fn families() -> Vec<Family> {
+    GAUGES.iter().map(|gauge| gauge.family).collect()
+}
+
+/// What is known of all sales. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Figures {
+    sales: Arc<Mutex<HashMap<SaleId, Figure>>>,
+    names: Names,
+}
+
+/// What was last read of a sale.
+#[derive(Debug)]
+struct Figure {
+    read_at: Instant,
+    waiting_tickets: f64,
+    waiting_units: f64,
+    leased: f64,
+    retrying: f64,
+    dead: f64,
+    free_units: Option<f64>,
+    ledger_difference: f64,
+    pace: f64,
+    line: Line,
+}
+
+impl Figures {
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        let figures = Self { sales: Arc::default(), names: metrics.names().clone() };
+        for gauge in GAUGES {
+            let (figures, family) = (figures.clone(), gauge.family);
+            metrics.gauge(&family, move |points| figures.tell(&gauge, Instant::now(), points));
+        }
+        figures
+    }
+
+    /// Reads a sale, unless that was done just now. A store that does not answer leaves the figures as they are.
+    pub(crate) async fn read(&self, store: &dyn Store, sale: &SaleId) {
+        let now = Instant::now();
+        if self.sales().get(sale).is_some_and(|figure| now < figure.read_at + FRESH) {
+            return;
+        }
+        match store.sale(sale).await {
+            Ok(snapshot) => self.note(&snapshot, now),
+            Err(StoreError::SaleNotFound(_)) => self.forget(sale),
+            Err(StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)) => {}
+        }
+    }
+
+    fn note(&self, snapshot: &SaleSnapshot, now: Instant) {
+        if is_over(snapshot) {
+            return self.forget(&snapshot.id);
+        }
+        self.names.mention(snapshot.id.as_str());
+        let mut sales = self.sales();
+        let line = sales.remove(&snapshot.id).map_or_else(Line::default, |figure| figure.line);
+        sales.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
+    }
+
+    fn forget(&self, sale: &SaleId) {
+        self.sales().remove(sale);
+    }
+
+    fn tell(&self, gauge: &Gauge, now: Instant, points: &Points<'_, f64>) {
+        let mut others: Option<f64> = None;
+        for (sale, figure) in self.sales().iter() {
+            let Some(value) = (gauge.read)(figure, now) else { continue };
+            if self.names.has(sale.as_str()) {
+                points.add(value, &[("sale", sale.as_str())]);
+            } else {
+                others = Some(others.map_or(value, |sum| (gauge.together)(sum, value)));
+            }
+        }
+        if let Some(value) = others {
+            points.add(value, &[("sale", OTHERS)]);
+        }
+    }
+
+    /// The map is whole after each statement, so the lock's poison says nothing.
+    fn sales(&self) -> MutexGuard<'_, HashMap<SaleId, Figure>> {
+        self.sales.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Figure {
+    fn of(snapshot: &SaleSnapshot, mut line: Line, now: Instant) -> Self {
+        let ledger = &snapshot.ledger;
+        line.note(snapshot.last_seq, snapshot.cursor, now);
+        let stock = snapshot.settings.stock;
+        Self {
+            read_at: now,
+            waiting_tickets: number(ledger.waiting.tickets),
+            waiting_units: number(ledger.waiting.units),
+            leased: number(ledger.in_flight.tickets),
+            retrying: number(ledger.retrying.tickets),
+            dead: number(ledger.dead.tickets),
+            free_units: stock.map(|stock| number(ledger.free_units(stock, true))),
+            ledger_difference: number(ledger.difference()),
+            pace: from_milli(snapshot.measured_pace),
+            line,
+        }
+    }
+}
+
+/// Closed for good, and nothing of it is on its way or waits for an operator.
+fn is_over(snapshot: &SaleSnapshot) -> bool {
+    let ledger = &snapshot.ledger;
+    let unfinished = ledger.waiting.tickets + ledger.in_flight.tickets + ledger.dead.tickets;
+    snapshot.closed && unfinished == 0 && ledger.difference() == 0
+}
+
+fn sum(one: f64, other: f64) -> f64 {
+    one + other
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2⁵²")]
+const fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_core::{
+        Entry, SaleSettings,
+        store::{AdmitRequest, ClaimRequest, Expected, memory::MemoryStore},
+        time::Clock,
+    };
+
+    use super::*;
+
+    async fn create(store: &dyn Store, sale: &SaleId, settings: &SaleSettings) {
+        store.configure(sale, settings, Expected::Absent).await.unwrap();
+    }
+
+    async fn enqueue(store: &dyn Store, sale: &SaleId, units: &[u64]) {
+        let wishes = units.iter().enumerate().map(|(index, units)| {
+            let buyer = format!("buyer-{index}").parse().unwrap();
+            let entry = Entry { buyer, units: *units, payload: Vec::new(), trace: Vec::new() };
+            AdmitRequest { entry, supersedes: None }
+        });
+        store.admit(sale, &wishes.collect::<Vec<_>>()).await.unwrap();
+    }
+
+    fn sale(name: &str) -> SaleId {
+        name.parse().unwrap()
+    }
+
+    fn has(text: &str, line: &str) -> bool {
+        text.lines().any(|other| other == line)
+    }
+
+    #[tokio::test]
+    async fn a_sale_is_told_of_as_the_store_has_it() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let (figures, phone) = (Figures::register(&metrics), sale("phone"));
+        create(&*store, &phone, &SaleSettings { unit_limit: 9, ..SaleSettings::of_stock(10) }).await;
+        enqueue(&*store, &phone, &[1, 2, 3]).await;
+        store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
+        figures.read(&*store, &phone).await;
+        let text = metrics.text().unwrap();
+        for (name, value) in [
+            ("waiting_tickets", "2"),
+            ("waiting_units", "5"),
+            ("leased_tickets", "1"),
+            ("retrying_tickets", "0"),
+            ("dead_tickets", "0"),
+            ("free_units", "4"),
+            ("ledger_difference", "0"),
+        ] {
+            assert!(has(&text, &format!("inrush_{name}{{sale=\"phone\"}} {value}")), "{name}:\n{text}");
+        }
+        for gauge in &GAUGES {
+            assert!(text.contains(&gauge.family.prometheus_name()), "{:?}:\n{text}", gauge.family);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_over_or_gone_is_not_told_of() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let figures = Figures::register(&metrics);
+        for name in ["open", "closed"] {
+            create(&*store, &sale(name), &SaleSettings::of_stock(10)).await;
+            figures.note(&store.sale(&sale(name)).await.unwrap(), Instant::now());
+        }
+        figures.note(&store.close(&sale("closed")).await.unwrap(), Instant::now());
+        let text = metrics.text().unwrap();
+        assert!(text.contains("sale=\"open\"") && !text.contains("sale=\"closed\""), "{text}");
+        store.close(&sale("open")).await.unwrap();
+        store.delete(&sale("open")).await.unwrap();
+        figures.forget(&sale("open"));
+        figures.read(&*store, &sale("open")).await;
+        assert!(!metrics.text().unwrap().contains("sale="));
+    }
+
+    #[tokio::test]
+    async fn sales_beyond_the_limit_are_told_of_together() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let figures = Figures::register(&metrics);
+        for number in 0..53 {
+            let sale = sale(&format!("sale-{number}"));
+            create(&*store, &sale, &SaleSettings::of_stock(10)).await;
+            enqueue(&*store, &sale, &[1]).await;
+            figures.read(&*store, &sale).await;
+        }
+        let text = metrics.text().unwrap();
+        let own = text.lines().filter(|line| line.starts_with("inrush_waiting_tickets{sale=\"sale-"));
+        assert_eq!(own.count(), 50, "by default");
+        assert!(has(&text, "inrush_waiting_tickets{sale=\"(other)\"} 3"), "{text}");
+    }
+}

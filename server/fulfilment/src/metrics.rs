@@ -1,0 +1,173 @@
+//! What fulfilment counts and measures.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_core::SaleId;
+use inrush_runtime::telemetry::{Family, Metrics, Points, Recorder, Tally, Teller};
+
+use crate::{figures, figures::Figures, statistics::Statistics};
+
+const SALE: &str = "sale";
+const OUTCOME: &str = "outcome";
+
+/// From an order system that only takes note to one that talks to a bank.
+const ORDER_TIMES: &[Duration] = &[
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
+
+const CLAIMED: Family = Family::counter(
+    "inrush.claimed_tickets",
+    "{ticket}",
+    &[SALE],
+    "Tickets claimed by this fulfilment, every attempt counted",
+);
+const SETTLED: Family = Family::counter(
+    "inrush.settled_tickets",
+    "{ticket}",
+    &[SALE, OUTCOME],
+    "Attempts settled by this fulfilment: ordered, rejected, retry (to be made again), dead (it was the last)",
+);
+const RECOVERED: Family = Family::counter(
+    "inrush.recovered_leases",
+    "{lease}",
+    &[SALE],
+    "Leases that ended without an answer and were taken back by this fulfilment, whoever had them",
+);
+const ORDER_DURATION: Family = Family::times(
+    "inrush.order.duration",
+    ORDER_TIMES,
+    &[],
+    "Time from sending an entry to the order system to its answer",
+);
+const LIMIT: Family = Family::gauge(
+    "inrush.concurrency_limit",
+    "{entry}",
+    &[],
+    "Entries that may be with the order system at once, as far as this fulfilment has found out",
+);
+const IN_USE: Family =
+    Family::gauge("inrush.concurrency_in_use", "{entry}", &[], "Entries that are with the order system");
+const STREAMS: Family =
+    Family::gauge("inrush.order_streams", "{stream}", &[], "Streams to the order system that are up");
+
+/// The metrics of fulfilment that do not depend on what a store tells of its sales.
+const OWN_FAMILIES: [Family; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS];
+
+/// The metrics of fulfilment.
+#[must_use]
+pub fn families() -> Vec<Family> {
+    figures::families().into_iter().chain(OWN_FAMILIES).collect()
+}
+
+/// Outcomes of attempts, in the order of their columns.
+const OUTCOMES: [&str; 4] = ["ordered", "rejected", "retry", "dead"];
+
+/// What is counted of each sale, by its place in a row.
+mod column {
+    pub(super) const CLAIMED: usize = 0;
+    pub(super) const RECOVERED: usize = 1;
+    pub(super) const FIRST_OUTCOME: usize = 2;
+    pub(super) const COUNT: usize = FIRST_OUTCOME + super::OUTCOMES.len();
+}
+
+/// What became of a batch of attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SettledCounts {
+    pub(crate) ordered: usize,
+    pub(crate) rejected: usize,
+    pub(crate) retried: usize,
+    pub(crate) dead: usize,
+}
+
+/// The metrics of a worker. Clones share them.
+#[derive(Clone)]
+pub(crate) struct WorkerMetrics {
+    sales: Arc<Teller>,
+    orders: Arc<Recorder>,
+    pub(crate) figures: Figures,
+}
+
+impl WorkerMetrics {
+    /// Registers the metrics of fulfilment.
+    pub(crate) fn register(metrics: &Metrics, statistics: &Statistics) -> Self {
+        let tally = metrics.tally(column::COUNT);
+        for (family, column) in [(&CLAIMED, column::CLAIMED), (&RECOVERED, column::RECOVERED)] {
+            let tally = tally.clone();
+            metrics.counter(family, move |points| tell(&tally, column, points));
+        }
+        let settled = tally.clone();
+        metrics.counter(&SETTLED, move |points| tell_outcomes(&settled, points));
+        register_present(metrics, statistics);
+        let orders = metrics.histogram(&ORDER_DURATION, vec![Vec::new()]).recorder();
+        Self {
+            sales: Arc::new(tally.teller()),
+            orders: Arc::new(orders),
+            figures: Figures::register(metrics),
+        }
+    }
+
+    /// Tickets were claimed.
+    pub(crate) fn claimed(&self, sale: &SaleId, tickets: usize) {
+        self.add(sale, &[(column::CLAIMED, tickets)]);
+    }
+
+    /// Leases were taken back.
+    pub(crate) fn recovered(&self, sale: &SaleId, leases: usize) {
+        self.add(sale, &[(column::RECOVERED, leases)]);
+    }
+
+    /// Attempts were settled.
+    pub(crate) fn settled(&self, sale: &SaleId, counts: SettledCounts) {
+        let SettledCounts { ordered, rejected, retried, dead } = counts;
+        let columns = column::FIRST_OUTCOME..;
+        let counts: Vec<(usize, usize)> = columns.zip([ordered, rejected, retried, dead]).collect();
+        self.add(sale, &counts);
+    }
+
+    /// The order system has answered an entry.
+    pub(crate) fn answered(&self, after: Duration) {
+        self.orders.time(0, after);
+    }
+
+    fn add(&self, sale: &SaleId, counts: &[(usize, usize)]) {
+        let counts: Vec<(usize, u64)> =
+            counts.iter().map(|(column, count)| (*column, *count as u64)).collect();
+        self.sales.add(sale.as_str(), &counts);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2⁵²")]
+fn register_present(metrics: &Metrics, statistics: &Statistics) {
+    let [limit, in_use, streams] = [statistics.clone(), statistics.clone(), statistics.clone()];
+    metrics.gauge(&LIMIT, move |points| points.add(limit.counts().concurrency as f64, &[]));
+    metrics.gauge(&IN_USE, move |points| points.add(in_use.counts().unanswered as f64, &[]));
+    metrics.gauge(&STREAMS, move |points| points.add(streams.counts().streams as f64, &[]));
+}
+
+fn tell(tally: &Tally, column: usize, points: &Points<'_, u64>) {
+    for (sale, counts) in tally.counts() {
+        points.add(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
+    }
+}
+
+fn tell_outcomes(tally: &Tally, points: &Points<'_, u64>) {
+    for (sale, counts) in tally.counts() {
+        for (outcome, count) in OUTCOMES.into_iter().zip(counts.iter().skip(column::FIRST_OUTCOME)) {
+            points.add(*count, &[(SALE, &sale), (OUTCOME, outcome)]);
+        }
+    }
+}

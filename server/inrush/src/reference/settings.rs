@@ -1,0 +1,168 @@
+//! Every key, variable and flag, as a page.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
+
+use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
+use inrush_runtime::config::{Loader, Setting};
+
+use super::{cell, check_page, comments};
+use crate::{cli::Cli, settings::Settings};
+
+const HEAD: &str = "\
+# Configuration
+
+This page is generated from the program: from its settings, their comments and its command line. After changing one, write
+it anew with `INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush reference`.
+
+Settings come in layers, a later one winning: defaults, a TOML file (`--config FILE` or `INRUSH_CONFIG`), variables, flags.
+`inrush config` prints the result and where each value came from; `/config` on the admin port shows it for a running
+process. An unknown key or variable is an error that names the nearest known one. Durations are written `250ms`, `10s`,
+`5m`, `1h`; lists `a,b,c` in a variable; maps `name=1,other=2`. Secrets are read from variables and files only.
+
+## Settings
+
+| key | variable | flag | default | meaning, with the range |
+|---|---|---|---|---|
+";
+
+const VARIABLES: &str = "
+## Variables that are no settings
+
+| variable | meaning |
+|---|---|
+| `INRUSH_CONFIG` | The TOML file, as `--config`. |
+| `OTEL_RESOURCE_ATTRIBUTES` | What traces, metrics and logs say of the process when they are sent: `key=value,key=value`. It goes over what the process says itself. |
+| `NO_COLOR` | Set to anything: no colours. |
+| `RUST_BACKTRACE` | Set to `1`: a panic is logged with where it came from. |
+
+";
+
+const FLAGS: &str = "\
+## Flags that are no settings
+
+What a command does once, by command; `inrush COMMAND --help` and [the commands](commands.md) have the details.
+
+| command | flag | default | meaning |
+|---|---|---|---|
+";
+
+/// Commands whose flags change settings, as they are typed with nothing else.
+const COMMANDS: [&str; 8] = [
+    "inrush up",
+    "inrush front",
+    "inrush fulfilment",
+    "inrush orders",
+    "inrush demo",
+    "inrush config",
+    "inrush sale list",
+    "inrush ticket show -",
+];
+
+#[test]
+fn the_page_of_settings_is_current() {
+    check_page("configuration.md", &page());
+}
+
+fn page() -> String {
+    let defaults = Loader::new().load::<Settings>().unwrap().settings();
+    let (meanings, flags) = (comments::meanings(), flags_of_settings());
+    for key in meanings.keys() {
+        assert!(defaults.iter().any(|setting| setting.key == *key), "{key} is explained and cannot be set");
+    }
+    for key in flags.keys() {
+        assert!(meanings.contains_key(key), "a flag sets {key}, which is no setting");
+    }
+    let mut page = HEAD.to_owned();
+    for setting in &defaults {
+        row(&mut page, setting, &meanings, &flags);
+    }
+    page.push_str(VARIABLES);
+    page.push_str(FLAGS);
+    let mut inrush = Cli::command();
+    inrush.build();
+    other_flags(&mut page, &inrush, &flags, &[]);
+    page
+}
+
+fn row(
+    page: &mut String,
+    setting: &Setting,
+    meanings: &HashMap<String, String>,
+    flags: &BTreeMap<String, Vec<Flag>>,
+) {
+    let Setting { key, variable, value } = setting;
+    let meaning = meanings.get(key).unwrap_or_else(|| panic!("{key} is not explained"));
+    let value = value.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"));
+    let flags = flags
+        .get(key)
+        .map_or_else(String::new, |flags| flags.iter().map(Flag::to_string).collect::<Vec<_>>().join("; "));
+    writeln!(page, "| `{key}` | `{variable}` | {flags} | {} | {} |", cell(&value), cell(meaning)).unwrap();
+}
+
+/// A flag and the commands that have it.
+struct Flag {
+    name: String,
+    commands: Vec<&'static str>,
+}
+
+impl std::fmt::Display for Flag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` ({})", self.name, self.commands.join(", "))
+    }
+}
+
+/// The flags that set each key.
+fn flags_of_settings() -> BTreeMap<String, Vec<Flag>> {
+    let mut keys: BTreeMap<String, Vec<Flag>> = BTreeMap::new();
+    for line in COMMANDS {
+        let command = line.split(' ').nth(1).unwrap();
+        let typed = Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        for (key, name) in typed.command.settings().names() {
+            let flags = keys.entry(key.to_owned()).or_default();
+            match flags.iter_mut().find(|flag| flag.name == name) {
+                Some(flag) => flag.commands.push(command),
+                None => flags.push(Flag { name: name.to_owned(), commands: vec![command] }),
+            }
+        }
+    }
+    keys
+}
+
+/// The flags of a command, and of those below it, that set nothing that lasts. Those that it has from above are shown there.
+fn other_flags(
+    page: &mut String,
+    command: &Command,
+    settings: &BTreeMap<String, Vec<Flag>>,
+    inherited: &[String],
+) {
+    let mut passed_on = inherited.to_vec();
+    let top = command.get_bin_name().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
+    for argument in command.get_arguments() {
+        let Some(name) = argument.get_long().map(|name| format!("--{name}")) else { continue };
+        let sets = |flag: &Flag| flag.name == name && flag.commands.contains(&top.as_str());
+        if argument.is_global_set() {
+            passed_on.push(name.clone());
+        }
+        let is_help = ["--help", "--version"].contains(&name.as_str());
+        if settings.values().flatten().any(sets) || inherited.contains(&name) || is_help {
+            continue;
+        }
+        let (of, value) = (command.get_bin_name().unwrap_or("inrush"), default_of(argument));
+        let meaning = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        writeln!(page, "| `{of}` | `{name}` | {} | {} |", cell(&value), cell(&meaning)).unwrap();
+    }
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        other_flags(page, subcommand, settings, &passed_on);
+    }
+}
+
+fn default_of(argument: &Arg) -> String {
+    if !matches!(argument.get_action(), ArgAction::Set | ArgAction::Append) {
+        return String::new();
+    }
+    let values = argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy()));
+    values.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,134 @@
+//! What a process tells of its store: core has its operations watched, and here they become metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_core::{
+    Store, StoreError,
+    store::observed::{Observer, Operation, Run, observe},
+};
+use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder};
+
+const OPERATION: &str = "operation";
+const ERROR: &str = "error.type";
+
+/// From a round trip on the same machine to more than any store is waited for.
+const TIMES: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2500),
+    Duration::from_secs(5),
+];
+
+/// The largest is the largest batch there is.
+const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+const DURATION: Family = Family::times(
+    "inrush.store.operation.duration",
+    TIMES,
+    &[OPERATION, ERROR],
+    "Time that an operation of the store took, which is one round trip in nearly all cases; error_type is there if it \
+     failed: sale_not_found, unavailable, unsuitable or corrupt",
+);
+const SIZE: Family = Family::sizes(
+    "inrush.store.batch_size",
+    "{item}",
+    SIZES,
+    &[OPERATION],
+    "How much an operation carried: requests that were joined, entries that were claimed",
+);
+
+/// The metrics of a process with a store.
+#[cfg(test)]
+pub(crate) const FAMILIES: [Family; 2] = [DURATION, SIZE];
+
+/// An operation ends well, or with one of these failures.
+const ENDINGS: usize = 1 + StoreError::KINDS.len();
+
+/// Has the store watched, and its metrics registered.
+pub(super) fn measured(store: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Store> {
+    let times = Operation::ALL.into_iter().flat_map(|operation| {
+        let fine = vec![(OPERATION, operation.name().to_owned())];
+        let failed = StoreError::KINDS.into_iter().map({
+            let fine = fine.clone();
+            move |kind| [fine.clone(), vec![(ERROR, kind.to_owned())]].concat()
+        });
+        [fine].into_iter().chain(failed).collect::<Vec<_>>()
+    });
+    let sizes = Operation::ALL.into_iter().map(|operation| vec![(OPERATION, operation.name().to_owned())]);
+    let (times, sizes) =
+        (metrics.histogram(&DURATION, times.collect()), metrics.histogram(&SIZE, sizes.collect()));
+    observe(store, Arc::new(StoreMetrics::of_thread(times, sizes)))
+}
+
+/// One thread's way to record what its store does.
+struct StoreMetrics {
+    times: Histogram,
+    sizes: Histogram,
+    time_recorder: Recorder,
+    size_recorder: Recorder,
+}
+
+impl StoreMetrics {
+    fn of_thread(times: Histogram, sizes: Histogram) -> Self {
+        let (time_recorder, size_recorder) = (times.recorder(), sizes.recorder());
+        Self { times, sizes, time_recorder, size_recorder }
+    }
+}
+
+impl Observer for StoreMetrics {
+    fn dedicated(&self) -> Arc<dyn Observer> {
+        Arc::new(Self::of_thread(self.times.clone(), self.sizes.clone()))
+    }
+
+    fn finished(&self, run: &Run<'_>) {
+        let Run { operation, took, size, failure } = *run;
+        let failure =
+            failure.and_then(|error| StoreError::KINDS.iter().position(|kind| *kind == error.kind()));
+        let ending = failure.map_or(0, |kind| 1 + kind);
+        self.time_recorder.time(operation as usize * ENDINGS + ending, took);
+        if let Some(size) = size {
+            self.size_recorder.size(operation as usize, size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inrush_core::{
+        SaleSettings,
+        store::{ClaimRequest, Expected, memory::MemoryStore},
+        time::Clock,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn operations_are_told_by_name_and_failure() {
+        let metrics = Metrics::default();
+        let store = measured(MemoryStore::new(Clock::Store), &metrics).dedicated().await.unwrap();
+        let sale = "phone".parse().unwrap();
+        store.configure(&sale, &SaleSettings::of_stock(10), Expected::Absent).await.unwrap();
+        store.claim(&sale, ClaimRequest { max: 9 }).await.unwrap();
+        store.sale(&"nobody".parse().unwrap()).await.unwrap_err();
+        let text = metrics.text().unwrap();
+        let duration = "inrush_store_operation_duration_seconds_count";
+        for line in [
+            format!("{duration}{{operation=\"configure\"}} 1"),
+            format!("{duration}{{operation=\"sale\",error_type=\"sale_not_found\"}} 1"),
+            "inrush_store_batch_size_bucket{operation=\"claim\",le=\"1\"} 1".to_owned(),
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
+        }
+    }
+}

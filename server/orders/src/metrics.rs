@@ -1,0 +1,74 @@
+//! What the order system tells of itself.
+
+use inrush_runtime::telemetry::{Family, Metrics};
+
+use crate::statistics::{Counts, Statistics};
+
+const CREATED: Family = Family::counter("inrush.orders_created", "{order}", &[], "Orders created");
+const REPEATED: Family = Family::counter(
+    "inrush.orders_repeated",
+    "{entry}",
+    &[],
+    "Entries answered with the order that their ticket had already: they were sent again",
+);
+const REJECTED: Family = Family::counter(
+    "inrush.orders_rejected",
+    "{entry}",
+    &[],
+    "Entries for which there is no order, for good",
+);
+const RETRIED: Family =
+    Family::counter("inrush.orders_retried", "{entry}", &[], "Entries that are to be sent again later");
+const RELEASED: Family = Family::counter(
+    "inrush.orders_released",
+    "{order}",
+    &[],
+    "Orders that were not paid in time, so that their units are free again",
+);
+const ACKNOWLEDGED: Family = Family::counter(
+    "inrush.releases_acknowledged",
+    "{order}",
+    &[],
+    "Those of the released orders of which the line has taken note",
+);
+
+/// The metrics of the order system.
+pub const FAMILIES: [Family; 6] = [CREATED, REPEATED, REJECTED, RETRIED, RELEASED, ACKNOWLEDGED];
+
+/// Registers the metrics of an order system with these counters.
+pub fn register(metrics: &Metrics, statistics: &Statistics) {
+    let read: [fn(Counts) -> u64; FAMILIES.len()] = [
+        |counts| counts.created,
+        |counts| counts.repeated,
+        |counts| counts.rejected,
+        |counts| counts.retried,
+        |counts| counts.released,
+        |counts| counts.acknowledged,
+    ];
+    for (family, read) in FAMILIES.iter().zip(read) {
+        let statistics = statistics.clone();
+        metrics.counter(family, move |points| points.add(read(statistics.counts()), &[]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_has_its_metric() {
+        let (metrics, statistics) = (Metrics::default(), Statistics::default());
+        register(&metrics, &statistics);
+        statistics.created(false);
+        (0..2).for_each(|_| statistics.created(true));
+        (0..3).for_each(|_| statistics.rejected());
+        (0..4).for_each(|_| statistics.retried());
+        statistics.released(5);
+        statistics.acknowledged(6);
+        let text = metrics.text().unwrap();
+        for (family, count) in FAMILIES.iter().zip(1..) {
+            let line = format!("{} {count}", family.prometheus_name());
+            assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The way to a collector: exporters for traces, logs and metrics on one connection.
+//!
+//! They live on a runtime and on threads of their own, so that nothing they do takes time from calls. What waits to be sent
+//! is bounded; what finds no place, or finds no collector, is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_otlp::{LogExporter, SpanExporter, WithExportConfig as _, WithTonicConfig as _};
+use opentelemetry_sdk::logs::{self, BatchLogProcessor};
+use opentelemetry_sdk::metrics::PeriodicReader;
+use opentelemetry_sdk::trace::{self, BatchSpanProcessor};
+use tokio::runtime::{Builder, Runtime};
+use tonic::transport::{Channel, Endpoint};
+
+use super::TelemetryError;
+use super::metrics::Histograms;
+use super::notice::Notice;
+use crate::connection_url::ConnectionUrl;
+
+mod metrics;
+mod noticed;
+
+use self::metrics::MetricExporter;
+use self::noticed::Noticed;
+
+/// How long the collector may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long it may take to take a batch in.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a span or a log line waits for others to be sent with.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
+
+/// Most spans or log lines sent together: with a kilobyte each, well below the 4 MiB that a collector takes.
+const MOST_IN_BATCH: usize = 1024;
+
+/// Most spans that wait to be sent: a second of two busy cores at the default share, some 16 MiB.
+const MOST_SPANS_WAITING: usize = 16 * 1024;
+
+/// Most log lines that wait to be sent.
+const MOST_LOGS_WAITING: usize = 4 * 1024;
+
+/// A collector, and what brings telemetry there.
+#[derive(Debug)]
+pub(super) struct Collector {
+    runtime: Threads,
+    channel: Channel,
+    notice: Arc<Notice>,
+}
+
+/// Reads all metrics now and then, and sends them.
+pub(super) type Reader = PeriodicReader<Noticed<MetricExporter>>;
+
+/// A runtime that can be dropped anywhere: its end does not wait for what is still on its way.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Collector {
+    /// The collector at this address, which is connected to when there is something to send.
+    ///
+    /// # Errors
+    /// If there is no thread for it, or the address is none.
+    pub(super) fn new(endpoint: &ConnectionUrl) -> Result<Self, TelemetryError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("telemetry")
+            .enable_all()
+            .build()
+            .map_err(TelemetryError::NoThread)?;
+        let channel = {
+            let _inside = runtime.enter();
+            Endpoint::from_shared(endpoint.expose().to_owned())
+                .map_err(|error| TelemetryError::NoExporter(error.to_string()))?
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(EXPORT_TIMEOUT)
+                .connect_lazy()
+        };
+        let notice = Arc::new(Notice::new(endpoint.to_string()));
+        Ok(Self { runtime: Threads(Some(runtime)), channel, notice })
+    }
+
+    /// Takes spans in.
+    ///
+    /// # Errors
+    /// If the exporter cannot be made: a defect.
+    pub(super) fn spans(&self) -> Result<BatchSpanProcessor, TelemetryError> {
+        let _inside = self.enter();
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_channel(self.channel.clone())
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()
+            .map_err(|error| TelemetryError::NoExporter(error.to_string()))?;
+        let batches = trace::BatchConfigBuilder::default()
+            .with_max_queue_size(MOST_SPANS_WAITING)
+            .with_max_export_batch_size(MOST_IN_BATCH)
+            .with_scheduled_delay(BATCH_DELAY)
+            .build();
+        let exporter = Noticed::new(exporter, &self.notice);
+        Ok(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
+    }
+
+    /// Takes log lines in.
+    ///
+    /// # Errors
+    /// If the exporter cannot be made: a defect.
+    pub(super) fn logs(&self) -> Result<BatchLogProcessor, TelemetryError> {
+        let _inside = self.enter();
+        let exporter = LogExporter::builder()
+            .with_tonic()
+            .with_channel(self.channel.clone())
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()
+            .map_err(|error| TelemetryError::NoExporter(error.to_string()))?;
+        let batches = logs::BatchConfigBuilder::default()
+            .with_max_queue_size(MOST_LOGS_WAITING)
+            .with_max_export_batch_size(MOST_IN_BATCH)
+            .with_scheduled_delay(BATCH_DELAY)
+            .build();
+        let exporter = Noticed::new(exporter, &self.notice);
+        Ok(BatchLogProcessor::builder(exporter).with_batch_config(batches).build())
+    }
+
+    /// Reads all metrics, now and then.
+    pub(super) fn metrics(&self, interval: Duration, histograms: Histograms) -> Reader {
+        let exporter = MetricExporter::new(self.channel.clone(), histograms);
+        let exporter = Noticed::new(exporter, &self.notice);
+        PeriodicReader::builder(exporter).with_interval(interval).build()
+    }
+
+    /// Connections are made on the runtime in which their exporter was.
+    fn enter(&self) -> Option<tokio::runtime::EnterGuard<'_>> {
+        self.runtime.0.as_ref().map(Runtime::enter)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

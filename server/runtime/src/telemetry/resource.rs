@@ -1,0 +1,48 @@
+//! Who speaks: what every trace, metric and log that leaves the process says of it.
+
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
+use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_VERSION};
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name, such as `inrush-front`.
+    pub name: &'static str,
+    /// The version of its program.
+    pub version: &'static str,
+}
+
+/// The process, in the words of OpenTelemetry. What `OTEL_RESOURCE_ATTRIBUTES` says goes over what the process says itself:
+/// it is how a cluster names its pods.
+pub(super) fn resource(service: Service) -> Resource {
+    // Replicas have the same name: each start is told from every other.
+    let instance = format!("{:032x}", rand::random::<u128>());
+    Resource::builder_empty()
+        .with_service_name(service.name)
+        .with_attributes([
+            KeyValue::new(SERVICE_VERSION, service.version),
+            KeyValue::new(SERVICE_INSTANCE_ID, instance),
+        ])
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_detector(Box::new(EnvResourceDetector::new()))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::Key;
+
+    use super::*;
+
+    #[test]
+    fn a_process_says_who_it_is_and_no_two_are_the_same() {
+        let service = Service { name: "inrush-front", version: "1.2.3" };
+        let (one, other) = (resource(service), resource(service));
+        let of = |resource: &Resource, key: &'static str| resource.get(&Key::new(key)).unwrap().to_string();
+        assert_eq!(of(&one, "service.name"), "inrush-front");
+        assert_eq!(of(&one, "service.version"), "1.2.3");
+        assert_ne!(of(&one, "service.instance.id"), of(&other, "service.instance.id"));
+    }
+}
