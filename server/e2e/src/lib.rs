@@ -4,7 +4,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test whose server does not start has failed")]
 
+pub mod http;
 pub mod inrush;
 pub mod port;
 pub mod postgres;
+pub mod program;
 pub mod redis_server;

@@ -5,14 +5,12 @@ use std::{
     process::Command,
 };
 
-use inrush_e2e::{inrush::Inrush, port::free_port};
+use inrush_e2e::{inrush::Inrush, port::free_port, program::in_venv};
 use serde_json::Value;
 
-/// `make test-tools` puts the tools of other languages here.
+/// `make test-tools` brings the tools of other languages.
 fn tool(name: &str) -> PathBuf {
-    let path = root().join("target/test-tools/venv/bin").join(name);
-    assert!(path.exists(), "{} is missing: run `make test-tools`", path.display());
-    path
+    in_venv(&format!("bin/{name}"))
 }
 
 fn root() -> PathBuf {

@@ -3,8 +3,11 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod bad_days;
+mod collector;
 mod crash;
 mod demo;
 mod idle_sales;
 mod languages;
+mod metrics;
 mod system;
+mod watched;

@@ -7,7 +7,7 @@ use inrush_e2e::{inrush::Inrush, port::free_port, postgres::Postgres, redis_serv
 use tokio::time::{Instant, sleep};
 
 /// Two keys' worth of entropy is not needed twice: all fronts of a test share this one, which is no secret.
-const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+pub(crate) const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// Nothing in these tests takes this long, on any machine.
 const PATIENCE: Duration = Duration::from_secs(120);

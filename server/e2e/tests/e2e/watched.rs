@@ -1,0 +1,106 @@
+//! A whole system whose admin ports are open, and a small sale that gives every metric something to tell.
+
+use std::time::Duration;
+
+use inrush_client::{Client, proto};
+use inrush_e2e::{http, inrush::Inrush, port::free_port, redis_server::RedisServer};
+use tokio::time::{Instant, sleep};
+
+use crate::system::{TICKET_KEYS, connect, create_sale};
+
+/// Nothing in these tests takes this long, on any machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Processes and their admin ports.
+pub(crate) struct Watched {
+    pub(crate) services: [Service; 3],
+    front_port: u16,
+    _redis: RedisServer,
+}
+
+/// One process.
+pub(crate) struct Service {
+    /// `front`, `fulfilment` or `orders`.
+    pub(crate) name: &'static str,
+    pub(crate) admin: u16,
+    pub(crate) process: Inrush,
+}
+
+impl Watched {
+    /// Starts one of each, with these variables.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let redis = RedisServer::start().await;
+        let (front_port, orders_port) = (free_port(), free_port());
+        let (front_url, orders_url) = (url(front_port), url(orders_port));
+        let (listen, orders_listen) = (address(front_port), address(orders_port));
+        let store = redis.url();
+        let front = ["--listen", &listen, "--store", &store];
+        let fulfilment = ["--orders", &orders_url, "--store", &store];
+        let orders = ["--listen", &orders_listen, "--front", &front_url];
+        let services = [
+            Service::start("front", &front, variables).await,
+            Service::start("orders", &orders, variables).await,
+            Service::start("fulfilment", &fulfilment, variables).await,
+        ];
+        let watched = Self { services, front_port, _redis: redis };
+        eventually("every service is ready", async || {
+            let mut ready = true;
+            for service in &watched.services {
+                ready &= http::get(service.admin, "/readyz").await.is_some_and(|(status, _)| status == 200);
+            }
+            ready
+        })
+        .await;
+        watched
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        connect(&[self.front_port]).await
+    }
+
+    /// Sells a sale out, and turns more buyers away.
+    pub(crate) async fn sell(&self, sale: &str) {
+        let client = self.client().await;
+        create_sale(&client, proto::Sale { sale_id: sale.to_owned(), stock: Some(5), ..Default::default() })
+            .await;
+        for buyer in 0..20 {
+            client.enqueue(sale, &format!("buyer-{buyer}"), 1, Vec::new()).await.expect("an answer");
+        }
+    }
+}
+
+impl Service {
+    async fn start(name: &'static str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let admin = free_port();
+        let listen = address(admin);
+        let arguments = [&[name, "--admin-listen", &listen][..], arguments].concat();
+        let variables = [&[("INRUSH_TICKETS_KEYS", TICKET_KEYS)][..], variables].concat();
+        let mut process = Inrush::start(&arguments, &variables);
+        process.listening_on(admin).await;
+        Self { name, admin, process }
+    }
+
+    /// What it tells Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let (status, body) = http::get(self.admin, "/metrics").await.expect("an answer");
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+}
+
+/// Waits until it is so.
+pub(crate) async fn eventually(what: &str, so: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !so().await {
+        assert!(started.elapsed() < PATIENCE, "it never came about that {what}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
