@@ -15,6 +15,7 @@ mod order_system;
 mod poll_model;
 mod pollers;
 mod pool;
+mod sink;
 mod store_cost;
 mod tickets;
 mod watchers;
@@ -53,6 +54,8 @@ enum Command {
     Nats(nats::Arguments),
     /// Driver: sends batches to a script by one connection for all, or by connections from a pool.
     Pool(pool::Arguments),
+    /// Server: an OpenTelemetry collector that counts what it gets and forgets it.
+    Sink(sink::Arguments),
     /// Driver: measures what each operation of the store costs Redis.
     StoreCost(store_cost::Arguments),
 }
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Command::Watchers(arguments) => watchers::run(&arguments),
         Command::Nats(arguments) => nats::run(&arguments),
         Command::Pool(arguments) => pool::run(&arguments),
+        Command::Sink(arguments) => sink::run(&arguments),
         Command::StoreCost(arguments) => store_cost::run(&arguments),
     }
 }

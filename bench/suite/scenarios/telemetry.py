@@ -1,0 +1,130 @@
+"""What telemetry costs: Enqueue with everything on, and with everything off."""
+
+import json
+import threading
+import urllib.request
+
+from .. import load, subjects
+from ..measure import interleaved, ratio
+from ..problem import Problem
+from ..redis import free_port
+from ..report import Plot, Report, Series
+from ..rig import Server
+from ..tables import Table, number, span
+
+TITLE = "The price of telemetry"
+EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
+FORMS = {
+    "full": {"rounds": 7, "calls": 400_000},
+    "quick": {"rounds": 2, "calls": 100_000},
+}
+ON, OFF = "everything on", "everything off"
+BUDGET = 0.95
+# Much more often than anybody does.
+SCRAPES_EVERY = 1.0
+
+TEXT = """
+The same front twice. *{on}*: metrics, logs and traces go to a collector (`inrush-bench sink`, on the same two cores), a tenth of the calls
+is traced, metrics are sent every second and scraped from the admin port every second. *{off}*: no collector, no admin port. Counting
+itself has no switch and is part of both. Enqueue through Redis, {in_flight} callers on {connections} connections; medians of {rounds}
+interleaved rounds, and from where to where they went. The budget is {budget} of the rate.
+"""
+
+
+def run(rig, form):
+    sink = rig.server("sink", [rig.executable("inrush-bench"), "sink"])
+    collector = f"http://{sink.announcement()['listen']}"
+    redis_on, redis_off = rig.redis(), rig.redis()
+    front_on, scraper = _front_on(rig, redis_on, collector)
+    front_off = rig.front(redis_off)
+    ways = {
+        ON: lambda: _enqueue(rig, front_on, redis_on, form.calls),
+        OFF: lambda: _enqueue(rig, front_off, redis_off, form.calls),
+    }
+    taken = interleaved(form.rounds, ways, rig.tell)
+    scraper.stop()
+    came = _came(sink, scraper)
+    share = ratio(taken[ON]["rate"], taken[OFF]["rate"])
+    rows = [
+        [name, span(each["rate"]), span(each["front_us"]), span(each["redis_us"])] for name, each in taken.items()
+    ]
+    verdict = "met" if share.median >= BUDGET else "**missed**"
+    text = TEXT.format(
+        on=ON.capitalize(),
+        off=OFF.capitalize(),
+        in_flight=load.IN_FLIGHT,
+        connections=load.CONNECTIONS,
+        rounds=form.rounds,
+        budget=BUDGET,
+    )
+    remarks = (
+        f"With everything on the rate is {span(share)} of that with everything off: {verdict}. Meanwhile the collector got"
+        f" {number(came['spans'])} spans, {number(came['metrics'])} metrics and {number(came['logs'])} log lines, and"
+        f" {number(came['scrapes'])} scrapes were answered."
+    )
+    series = [Series.of("front", list(taken), [each["front_us"] for each in taken.values()])]
+    return Report(
+        text=text,
+        tables=[Table(("telemetry", "calls/s", "front, µs", "Redis, µs"), rows)],
+        plots=[Plot("cost", "What an Enqueue costs the front", "", "µs of processor time", series, kind="bar")],
+        remarks=remarks,
+        data={"share": share.as_data(), "came": came, "measured": subjects.as_data(taken)},
+    )
+
+
+def _front_on(rig, redis, collector):
+    admin = f"127.0.0.1:{free_port()}"
+    environment = {
+        "INRUSH_TELEMETRY_OTLP_ENDPOINT": collector,
+        "INRUSH_TELEMETRY_SAMPLING": "0.1",
+        "INRUSH_TELEMETRY_METRICS_INTERVAL": "1s",
+    }
+    command = ["front", "--store", redis.url, "--listen", "127.0.0.1:0", "--admin-listen", admin, "--json"]
+    command += ["--ticket-keys-file", rig.ticket_keys()]
+    process = rig.server("front", [rig.executable("inrush"), *command], environment)
+    address = process.announcement()["front"].removeprefix("http://")
+    scraper = Scraper(f"http://{admin}/metrics")
+    rig.callback(scraper.stop)
+    return Server(process, address), scraper
+
+
+def _enqueue(rig, front, redis, calls):
+    redis.flush()
+    rig.create_sale(front, subjects.SALE, calls)
+    buyers = rig.enqueues(subjects.SALE, calls)
+    return rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).figures()
+
+
+def _came(sink, scraper):
+    """What arrived where it was sent. Nothing that is measured here may be missing."""
+
+    def totals():
+        lines = [line for line in sink.output().splitlines() if '"metrics"' in line]
+        return json.loads(lines[-1]) if lines else None
+
+    came = {**sink.wait_for("telemetry", totals), "scrapes": scraper.answered}
+    missing = [what for what, count in came.items() if what != "logs" and not count]
+    if missing:
+        raise Problem(f"no {', '.join(missing)} came, so this is not everything: {came}")
+    return came
+
+
+class Scraper:
+    """Asks for metrics again and again, as Prometheus does, until it is stopped."""
+
+    def __init__(self, url):
+        self.url = url
+        self.answered = 0
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._scrape, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.done.set()
+        self.thread.join()
+
+    def _scrape(self):
+        while not self.done.wait(SCRAPES_EVERY):
+            with urllib.request.urlopen(self.url, timeout=10) as answer:
+                answer.read()
+            self.answered += 1
