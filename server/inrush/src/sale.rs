@@ -7,10 +7,13 @@ mod view;
 mod watch;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use inrush_client::proto::{Sale, SalePart};
+use inrush_client::{
+    CallError,
+    proto::{Sale, SalePart},
+};
 
 use crate::{
-    cli::sale::{Part, SaleArgs, SaleCommand},
+    cli::sale::{Create, Part, SaleArgs, SaleCommand},
     confirm::confirm,
     connection::Connection,
     interrupt::until_interrupted,
@@ -29,9 +32,7 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
     let connection = Connection::open(settings).await?;
     let admin = connection.client().admin();
     let sale = match args.command {
-        SaleCommand::Create(create) => {
-            connection.answer(admin.create_sale(request::creation(&create))).await?
-        }
+        SaleCommand::Create(create) => create_sale(&connection, &create).await?,
         SaleCommand::Show(show) => connection.answer(admin.get_sale(show.sale_id)).await?,
         SaleCommand::Update(update) => {
             let (sale, fields) = request::update(&update);
@@ -57,6 +58,16 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
         SaleCommand::Discard(discard) => return dead_letters::discard(&connection, &screen, discard).await,
     };
     Ok(screen.show(&sale)?)
+}
+
+async fn create_sale(connection: &Connection, create: &Create) -> anyhow::Result<Sale> {
+    let admin = connection.client().admin();
+    match admin.create_sale(request::creation(create)).await {
+        Err(CallError::AlreadyExists(_)) if create.if_absent => {
+            connection.answer(admin.get_sale(create.sale_id.as_str())).await
+        }
+        answer => answer.map_err(|error| connection.explain(&error)),
+    }
 }
 
 async fn print_list(connection: &Connection, screen: &Screen, limit: u32) -> anyhow::Result<()> {

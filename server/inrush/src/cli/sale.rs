@@ -47,7 +47,7 @@ pub(crate) enum SaleCommand {
 
 /// Create a sale.
 ///
-/// Repeating a creation with the same settings is harmless; with other settings it is refused.
+/// Repeating a creation with the same settings is harmless; with other settings it is refused, unless --if-absent is given.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -66,6 +66,9 @@ pub(crate) struct Create {
     /// Hold a part back from the start; `sale resume` lets it go.
     #[arg(long, value_name = "PART", help_heading = "Settings")]
     pub(crate) hold: Vec<Part>,
+    /// Leave a sale that exists as it is, also with other settings: for whatever sets things up again and again.
+    #[arg(long)]
+    pub(crate) if_absent: bool,
 }
 
 /// Change settings of a sale, also while it runs.

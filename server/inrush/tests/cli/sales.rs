@@ -18,6 +18,12 @@ fn a_sale_lives_its_whole_life() {
     let again = up.json("sale create phone-x --stock 10 --cap 12 --unit-limit 2 --hold fulfilment");
     assert_eq!(again["version"], created["version"], "repeating a creation is harmless");
     up.inrush("sale create phone-x --stock 11").expect_error(1, &["phone-x", "sale update"]);
+    let kept = up.json("sale create phone-x --stock 11 --if-absent");
+    assert_eq!(
+        (&kept["stock"], &kept["version"]),
+        (&Value::from(10), &created["version"]),
+        "it is left as it is"
+    );
 
     let list = up.json("sale list");
     assert_eq!((list["sales"].as_array().unwrap().len(), &list["more"]), (1, &Value::from(false)));
