@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 # Arguments for `make demo`, such as DEMO="--buyers 1000 --stock 100".
 DEMO ?=
-# Scenarios for `make bench`, such as ONLY=budgets,peers; all where it is empty.
+# Scenarios for `make bench`, such as ONLY=budgets,peers, or checks for `make helm-test`, such as ONLY="alerts redis"; all where it is empty.
 ONLY ?=
 CARGO ?= cargo
 TEST_TOOLS := target/test-tools/venv/bin
@@ -35,6 +35,14 @@ test-bench:
 .PHONY: test-tools
 test-tools: ## Install what tests need and this machine lacks
 	@tools/install-test-tools
+
+.PHONY: helm-test
+helm-test: ## Prove the chart, the image, the alerts and the dashboard
+	@tools/helm-test $(ONLY)
+
+.PHONY: image
+image: ## Make the root folder of the container image in target/image
+	tools/image-root
 
 .PHONY: bench
 bench: ## Measure everything beside its peers, into docs/benchmarks

@@ -1,0 +1,140 @@
+"""Does the binary take what the chart gives it: its configuration files, secrets and commands?"""
+
+import base64
+import contextlib
+import json
+import re
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+from . import chart, inrush
+from .places import CHART
+
+# Keys that are not for `config`: addresses, certificates and secrets are the chart's own, and clients have none here.
+OF_THE_CHART = {
+    "admin.listen",
+    "front.listen",
+    "front.tls.cert_file",
+    "front.tls.client_ca_file",
+    "front.tls.key_file",
+    "fulfilment.orders",
+    "fulfilment.tls.ca_file",
+    "fulfilment.tls.cert_file",
+    "fulfilment.tls.domain",
+    "fulfilment.tls.key_file",
+    "orders.database",
+    "orders.front",
+    "orders.front_token_file",
+    "orders_listen",
+    "server",
+    "store.ca_file",
+    "store.url",
+}
+SECRETS_AND_CLIENTS = ("admin.token", "client.", "tickets.")
+
+
+class Configuration(unittest.TestCase):
+    def test_every_file_is_taken_and_every_value_arrives(self):
+        for name, values in chart.value_sets().items():
+            for each in chart.rendered(values):
+                text = each.get("data", {}).get("inrush.toml")
+                if each["kind"] != "ConfigMap" or text is None:
+                    continue
+                with self.subTest(values=name, file=each["metadata"]["name"]):
+                    given = dict(_flat(tomllib.loads(text)))
+                    effective = _effective(self, text)
+                    self.assertGreater(len(given), 3)
+                    for key, value in given.items():
+                        entry = effective[key]
+                        self.assertIn("inrush.toml", entry["origin"], key)
+                        self.assertEqual(_plain(entry["value"]), _plain(value), key)
+
+    def test_the_schema_has_every_key_that_can_be_set(self):
+        """A key that is new in the binary has to be in the schema of `config`, or among the chart's own."""
+        definitions = json.loads((CHART / "values.schema.json").read_text())["definitions"]
+        known = set()
+        for table in ("log", "telemetry", "store", "front", "fulfilment", "orders"):
+            known |= set(_keys_of(definitions, definitions[f"config.{table}"], f"{table}."))
+        settable = {key for key in _effective(self, "") if key not in OF_THE_CHART and not key.startswith(SECRETS_AND_CLIENTS)}
+        self.assertEqual(known, settable)
+
+    def test_the_generated_ticket_key_is_one(self):
+        secret = chart.found(chart.rendered(), "Secret", "inrush-ticket-keys")
+        key = base64.b64decode(secret["data"]["ticket.keys"]).decode()
+        arguments = ["front", "--store", "memory:", "--listen", "127.0.0.1:0", "--admin-listen", "off"]
+        with inrush.serving(*arguments, environment={"INRUSH_TICKETS_KEYS": key}) as told:
+            self.assertIn("front", told)
+
+    def test_the_job_creates_the_sales_and_changes_nothing_the_second_time(self):
+        job = chart.found(chart.rendered(chart.value_sets()["sales"]), "Job", "inrush-sales")
+        commands = [container["args"] for container in job["spec"]["template"]["spec"]["containers"]]
+        # The sale of the durability `fsync` wants a Redis that has everything on disk before it answers.
+        with inrush.redis("--appendonly", "yes", "--appendfsync", "always") as store, _cluster("--store", store) as server:
+            for _ in range(2):
+                for command in commands:
+                    ran = inrush.run(*command, environment=server)
+                    self.assertEqual(ran.returncode, 0, ran.stderr)
+                # What operators change while a sale runs is not undone.
+                self.assertEqual(inrush.run("sale", "update", "phone-x", "--stock", "2100", environment=server).returncode, 0)
+            listed = json.loads(inrush.run("sale", "list", "--json", environment=server).stdout)["sales"]
+        self.assertEqual({sale["sale_id"] for sale in listed}, {"phone-x", "lunch", "soon"})
+        [phone] = [sale for sale in listed if sale["sale_id"] == "phone-x"]
+        self.assertEqual((phone["stock"], phone["cap"], phone["unit_limit"]), (2100, 2400, 2))
+
+    def test_helm_test_sells_ten_units(self):
+        """The very command of the test's pod, against a cluster in one process."""
+        [container] = chart.found(chart.rendered(), "Pod", "inrush-test")["spec"]["containers"]
+        with _cluster() as server, tempfile.TemporaryDirectory() as folder:
+            host = server["INRUSH_SERVER"].removeprefix("http://")
+            arguments = [host if each == "inrush-front.shop.svc:50051" else each for each in container["args"]]
+            figures = Path(folder) / "figures.json"
+            ran = inrush.run(*arguments, "--json", figures, program=container["command"][0])
+            self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+            self.assertIn("PASS", ran.stdout + ran.stderr)
+        self.assertNotEqual(arguments, container["args"])
+
+
+@contextlib.contextmanager
+def _cluster(*arguments):
+    """Everything in one process; the environment of a client of it."""
+    addresses = ["--listen", "127.0.0.1:0", "--orders-listen", "127.0.0.1:0", "--admin-listen", "off"]
+    with inrush.serving("up", *addresses, *arguments) as told:
+        yield {"INRUSH_SERVER": told["front"]}
+
+
+def _effective(test, text):
+    """What `inrush config` makes of a file: key → value and origin."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inrush.toml"
+        path.write_text(text)
+        ran = inrush.run("config", "--config", path, "--json")
+    test.assertEqual(ran.returncode, 0, ran.stderr)
+    told = json.loads(ran.stdout)
+    return {entry["key"]: entry for entry in (told["settings"] if isinstance(told, dict) else told)}
+
+
+def _flat(table, path=""):
+    for key, value in table.items():
+        if isinstance(value, dict) and path + key != "orders.stock":
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield path + key, value
+
+
+def _plain(value):
+    """The same for what means the same: 1 and 1.0, 1500ms and 1s 500ms."""
+    if isinstance(value, str) and re.fullmatch(r"(\d+(ms|s|m|h) ?)+", value):
+        milliseconds = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+        return sum(int(count) * milliseconds[unit] for count, unit in re.findall(r"(\d+)(ms|s|m|h)", value))
+    return value
+
+
+def _keys_of(definitions, schema, path):
+    for name, inner in schema["properties"].items():
+        inner = definitions[inner["$ref"].removeprefix("#/definitions/")] if "$ref" in inner else inner
+        if "properties" in inner:
+            yield from _keys_of(definitions, inner, f"{path}{name}.")
+        else:
+            yield path + name

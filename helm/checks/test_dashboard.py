@@ -1,0 +1,49 @@
+"""Does Prometheus understand what the dashboard asks, and does it ask for metrics that exist?"""
+
+import json
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import yaml
+
+from . import chart
+from .places import DASHBOARD, PROMTOOL
+
+
+def queries():
+    """Every query with the title of its panel, as a Prometheus takes it."""
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel.get("targets", []):
+            query = target["expr"].replace("$namespace", ".*").replace("$sale", ".*").replace("$__rate_interval", "1m")
+            yield panel["title"], query
+
+
+class Dashboard(unittest.TestCase):
+    def test_prometheus_understands_every_query(self):
+        rules = [{"record": f"query:{number}", "expr": query} for number, (_, query) in enumerate(queries())]
+        self.assertGreater(len(rules), 30)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rules.yaml"
+            path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+            ran = subprocess.run([PROMTOOL, "check", "rules", path], capture_output=True, text=True, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+    def test_panels_have_names_and_explanations_and_do_not_overlap(self):
+        panels = json.loads(DASHBOARD.read_text())["panels"]
+        places = set()
+        for panel in panels:
+            with self.subTest(panel=panel["title"]):
+                place = panel["gridPos"]
+                self.assertTrue(panel["type"] == "row" or panel["description"])
+                covered = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+                self.assertFalse(covered & places)
+                self.assertLessEqual(place["x"] + place["w"], 24)
+                places |= covered
+        self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
+
+    def test_the_chart_installs_it_as_it_is(self):
+        installed = chart.found(chart.rendered(chart.value_sets()["real-sale"]), "ConfigMap", "inrush-dashboard")
+        self.assertEqual(json.loads(installed["data"]["inrush.json"]), json.loads(DASHBOARD.read_text()))
+        self.assertEqual(installed["metadata"]["labels"]["grafana_dashboard"], "1")

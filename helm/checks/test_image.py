@@ -1,0 +1,98 @@
+"""Does what the image holds run where there is nothing else? The root folder that the Containerfile copies becomes the root of
+a process in namespaces of its own: its own network too, so that it finds names as a container does."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+from .places import ROOT
+
+# As the image's USER says.
+NOBODY = "65532"
+IMAGE = ROOT / "target" / "image"
+PATIENCE = 300
+# Enough for a release that is stripped; an image of this size is pulled in a second or two.
+LARGEST_BINARY = 120 * 1024 * 1024
+
+
+class Image(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        ran = subprocess.run([ROOT / "tools" / "image-root", "dev", IMAGE], capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise AssertionError(ran.stderr)
+
+    def test_there_is_nothing_but_the_binaries_and_what_they_read(self):
+        files = {str(path.relative_to(IMAGE)) for path in IMAGE.rglob("*") if path.is_file()}
+        configuration = {"etc/nsswitch.conf", "etc/passwd", "etc/group", "etc/ssl/certs/ca-certificates.crt"}
+        self.assertEqual(files, {"bin/inrush", "bin/inrush-loadtest"} | configuration)
+        for program in ("inrush", "inrush-loadtest"):
+            with self.subTest(program=program):
+                told = subprocess.run(["readelf", "--program-headers", "--dynamic", IMAGE / "bin" / program], capture_output=True, text=True, check=True)
+                self.assertNotIn("INTERP", told.stdout, "it wants a loader")
+                self.assertNotIn("(NEEDED)", told.stdout, "it wants a library")
+                self.assertLess((IMAGE / "bin" / program).stat().st_size, LARGEST_BINARY)
+
+    def test_it_tells_its_version(self):
+        for program in ("inrush", "inrush-loadtest"):
+            ran = _in_the_image(f"/bin/{program}", "--version")
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            self.assertRegex(ran.stdout, rf"^{program} \d+\.\d+\.\d+")
+
+    def test_it_runs_a_whole_sale(self):
+        ran = _in_the_image("/bin/inrush", "demo", "--buyers", "500", "--stock", "100")
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        for zero in ("oversold", "lost", "duplicated", "out of order"):
+            self.assertRegex(ran.stdout, rf"{zero}\W+0\b")
+
+    def test_the_load_tool_finds_the_binary_beside_it(self):
+        ran = _in_the_image("/bin/inrush-loadtest", "sale", "--buyers=50", "--units=10", "--within=1s")
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertIn("PASS", ran.stdout)
+
+    def test_names_are_found_in_the_hosts_file_and_in_dns(self):
+        """glibc inside a static binary has no modules for names; these two it must not need."""
+        for name in ("front.hosts", "front.dns"):
+            with self.subTest(name=name):
+                ran = _in_the_image("/bin/inrush", "sale", "list", "--server", f"http://{name}:50051", "--timeout", "2s")
+                # Found, and nobody listens there.
+                self.assertIn("refused", ran.stdout + ran.stderr)
+        ran = _in_the_image("/bin/inrush", "sale", "list", "--server", "http://front.nowhere:50051", "--timeout", "2s")
+        self.assertNotIn("refused", ran.stdout + ran.stderr)
+
+
+def _in_the_image(*command):
+    """Runs a command with the image as its root, as nobody, in a network with nobody else.
+
+    Whoever runs a container gives it a hosts file, a name server, /dev/null and its like, and a place for what is written; so
+    does this."""
+    root = os.geteuid() == 0
+    user = f"--userspec={NOBODY}:{NOBODY}" if root else ""
+    script = f"""
+        set -eu
+        ip link set lo up
+        root=$(mktemp --directory)
+        mount -t tmpfs tmpfs $root
+        cp -a {IMAGE}/. $root/
+        mount -t tmpfs -o mode=1777 tmpfs $root/tmp
+        echo "127.0.0.1 localhost front.hosts" >$root/etc/hosts
+        echo "nameserver 127.0.0.1" >$root/etc/resolv.conf
+        mkdir $root/dev
+        for device in null zero random urandom; do
+            touch $root/dev/$device
+            mount --bind /dev/$device $root/dev/$device
+        done
+        mount -o remount,ro $root
+        exec {sys.executable} -m checks.name_server chroot {user} $root "$@"
+    """
+    unshare = ["unshare", "--mount", "--net", *([] if root else ["--map-root-user"])]
+    return subprocess.run(
+        [*unshare, "sh", "-c", script, "sh", *command],
+        cwd=ROOT / "helm",
+        env={"PATH": "/bin:/usr/bin:/usr/sbin:/sbin"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )

@@ -1,0 +1,28 @@
+"""Does the bundled Redis with Sentinel come up, survive its master, and take it back as a replica? Its scripts and configuration
+run as they are, in namespaces of their own, where every node has an address that its name leads to."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+from . import chart
+from .places import ROOT
+
+PATIENCE = 600
+
+
+class BundledRedis(unittest.TestCase):
+    def test_sentinels_replace_a_master_that_is_gone_and_take_it_back(self):
+        privilege = [] if os.geteuid() == 0 else ["--map-root-user"]
+        command = ["unshare", "--mount", "--net", *privilege, sys.executable, "-m", "checks.redis_nodes"]
+        ran = subprocess.run(command, cwd=ROOT / "helm", capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+    def test_a_single_one_has_no_sentinel_and_evicts_nothing(self):
+        objects = chart.rendered()
+        files = chart.found(objects, "ConfigMap", "inrush-redis")["data"]
+        self.assertNotIn("start-sentinel.sh", files)
+        self.assertIn("maxmemory-policy noeviction", files["redis.conf"])
+        containers = chart.found(objects, "StatefulSet", "inrush-redis")["spec"]["template"]["spec"]["containers"]
+        self.assertEqual([container["name"] for container in containers], ["redis"])

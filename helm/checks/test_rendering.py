@@ -1,0 +1,82 @@
+"""Does the chart render, on both helms the same, and as it was looked at last?"""
+
+import subprocess
+import unittest
+
+import yaml
+
+from . import chart
+from .places import CHART, GOLDEN, HELMS, WRITE
+
+RANDOM = "(random)"
+
+
+class Rendering(unittest.TestCase):
+    maxDiff = None
+
+    def test_lint_has_nothing_to_say(self):
+        for helm, program in HELMS.items():
+            for name, values in chart.value_sets().items():
+                with self.subTest(helm=helm, values=name):
+                    command = [program, "lint", "--strict", CHART] + (["--values", values] if values else [])
+                    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+                    self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+    def test_both_helms_render_the_same_for_every_kubernetes(self):
+        for name, values in chart.value_sets().items():
+            for kubernetes in chart.KUBERNETES:
+                with self.subTest(values=name, kubernetes=kubernetes):
+                    of = {helm: _by_name(chart.rendered(values, helm, kubernetes)) for helm in HELMS}
+                    self.assertEqual(of["helm 3"], of["helm 4"])
+
+    def test_what_is_rendered_is_what_was_looked_at(self):
+        """The golden file of a value set holds what differs from the default, and the names of what is gone."""
+        default = _by_name(chart.rendered())
+        for name, values in chart.value_sets().items():
+            with self.subTest(values=name):
+                found = _by_name(chart.rendered(values))
+                if values:
+                    found = _differences(default, found)
+                _compare(self, GOLDEN / f"{name}.yaml", found)
+
+    def test_without_a_sleep_of_kubernetes_the_front_waits_by_itself(self):
+        """Before 1.30 there is no preStop sleep, and no program in the image that could: the drain is longer instead."""
+        for kubernetes, grace, sleeps in [("1.28", "10s", False), ("1.31", "5s", True)]:
+            with self.subTest(kubernetes=kubernetes):
+                objects = chart.rendered(kubernetes=kubernetes)
+                config = chart.found(objects, "ConfigMap", "inrush-front")["data"]["inrush.toml"]
+                self.assertIn(f'grace = "{grace}"', config)
+                pod = chart.found(objects, "Deployment", "inrush-front")["spec"]["template"]["spec"]
+                self.assertEqual("lifecycle" in pod["containers"][0], sleeps)
+                self.assertEqual(pod["terminationGracePeriodSeconds"], 35)
+
+    def test_everything_is_in_the_namespace_and_belongs_to_the_release(self):
+        for name, values in chart.value_sets().items():
+            for each in chart.rendered(values):
+                with self.subTest(values=name, object=chart.name_of(each)):
+                    self.assertEqual(each["metadata"]["namespace"], chart.NAMESPACE)
+                    self.assertEqual(each["metadata"]["labels"]["app.kubernetes.io/instance"], chart.RELEASE)
+                    self.assertLessEqual(len(each["metadata"]["name"]), 52 if each["kind"] == "CronJob" else 63)
+
+
+def _by_name(objects):
+    return {chart.name_of(each): _without_chance(each) for each in objects}
+
+
+def _without_chance(thing):
+    """Keys and passwords are new each time."""
+    if thing["kind"] == "Secret":
+        return thing | {"data": dict.fromkeys(thing["data"], RANDOM)}
+    return thing
+
+
+def _differences(default, found):
+    differences = {name: each for name, each in found.items() if default.get(name) != each}
+    return differences | dict.fromkeys(default.keys() - found.keys(), "not there")
+
+
+def _compare(test, path, found):
+    text = yaml.safe_dump(found, sort_keys=True, width=150)
+    if WRITE:
+        path.write_text(text)
+    test.assertEqual(yaml.safe_load(path.read_text()), yaml.safe_load(text), "`tools/helm-test --write` accepts the new")

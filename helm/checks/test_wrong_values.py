@@ -1,0 +1,45 @@
+"""Does a mistake in the values get a message that helps?"""
+
+import re
+import unittest
+
+import yaml
+
+from . import chart
+from .places import HELMS, REFUSED, WRONG
+
+LEAST_CASES = 20
+
+
+class WrongValues(unittest.TestCase):
+    def test_values_that_do_not_go_together_are_told_with_the_remedy(self):
+        """The first line of each file is the message: the value, what is wrong with it, and what to do."""
+        cases = sorted(WRONG.glob("*.yaml"))
+        self.assertGreaterEqual(len(cases), LEAST_CASES)
+        for path in cases:
+            says = re.match(r"# says: (.+)", path.read_text())
+            for helm in HELMS:
+                with self.subTest(case=path.stem, helm=helm):
+                    with self.assertRaises(chart.Refused) as refused:
+                        chart.rendered(path, helm)
+                    message = str(refused.exception)
+                    self.assertIn(says[1], message)
+                    self.assertEqual(len(re.findall(r"^  - ", message, re.MULTILINE)), 1, f"one mistake, one line: {message}")
+
+    def test_values_that_the_schema_refuses_are_named(self):
+        """An unknown key, or a value of the wrong kind: the first line says which key, and which words of both helms tell why."""
+        for path in sorted(REFUSED.glob("*.yaml")):
+            names, why = re.match(r"# names: (\S+) because (.+)", path.read_text()).groups()
+            for helm in HELMS:
+                with self.subTest(case=path.stem, helm=helm):
+                    with self.assertRaises(chart.Refused) as refused:
+                        chart.rendered(path, helm)
+                    self.assertIn(names, str(refused.exception).replace("/", "."))
+                    self.assertRegex(str(refused.exception), why)
+
+    def test_all_mistakes_are_told_at_once(self):
+        path = WRONG.parent / "many-mistakes.yaml"
+        with self.assertRaises(chart.Refused) as refused:
+            chart.rendered(path)
+        for says in yaml.safe_load(path.read_text())["front"]["podAnnotations"].values():
+            self.assertIn(says, str(refused.exception))

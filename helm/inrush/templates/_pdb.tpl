@@ -1,0 +1,21 @@
+{{/* How many pods of a part may be away on purpose at once. */}}
+{{- define "inrush.pdb" -}}
+{{- $budget := .values.podDisruptionBudget -}}
+{{- if $budget.enabled -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "inrush.metadata" . | nindent 2 }}
+spec:
+  {{- if kindIs "invalid" $budget.minAvailable }}
+  maxUnavailable: {{ $budget.maxUnavailable }}
+  {{- else }}
+  minAvailable: {{ $budget.minAvailable }}
+  {{- end }}
+  # A pod that is not ready serves nobody: it must not keep a node from being drained.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- include "inrush.selector" . | nindent 6 }}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,12 @@
+{{- define "inrush.validate.secrets" -}}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
+serviceAccount.name is empty and serviceAccount.create is false, so that pods would have an account that nobody made: name one that exists, or set serviceAccount.create to true
+{{- end }}
+{{- range $part := list "front" "fulfilment" "orders" }}
+{{- range (get $.Values $part).extraEnv }}
+{{- if hasPrefix "INRUSH_" .name }}
+{{ $part }}.extraEnv has {{ .name }}, which would hide what the chart sets and what config says: set the key in config instead
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

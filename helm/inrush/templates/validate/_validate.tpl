@@ -1,0 +1,16 @@
+{{/* Values that are fine one by one and not together. Every check is a template that prints a line for each problem: the value,
+     what is wrong with it, and the remedy. All problems are told at once. */}}
+
+{{- define "inrush.validate" -}}
+{{- $problems := list -}}
+{{- range $topic := list "scaling" "shutdown" "redis" "orders" "secrets" "tls" "network" "monitoring" "sales" -}}
+{{- range $line := include (printf "inrush.validate.%s" $topic) $ | splitList "\n" -}}
+{{- with trim $line -}}
+{{- $problems = append $problems (printf "  - %s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $problems -}}
+{{- fail (printf "\n\nThese values do not go together:\n%s\n" (join "\n" $problems)) -}}
+{{- end -}}
+{{- end }}
