@@ -1,8 +1,8 @@
 //! What the store tells of its sales, kept from look to look so that a scraper need not wait for the store.
 //!
-//! Figures are read along with the looks that fulfilment takes anyway: at busy sales every few seconds, at idle ones at the
-//! pace of the sweep, which is the same however many there are. So those of an idle sale among ten thousand are some
-//! minutes old, and those of a busy one some seconds. Every fulfilment tells the same of a sale, give or take these.
+//! Figures are read along with the looks that fulfilment takes anyway, at busy sales every few seconds. A sale in which nothing
+//! was going on is not read again until something is announced of it, or a look of the sweep finds something: ten thousand
+//! idle sales cost nothing. Every fulfilment tells the same of a sale, give or take some seconds.
 //!
 //! A sale that is closed, with nothing left to do, is not told of any more.
 
@@ -107,6 +107,8 @@ pub(crate) struct Figures {
 #[derive(Debug)]
 struct Figure {
     read_at: Instant,
+    /// Something may have happened since, though nothing was going on.
+    in_doubt: bool,
     waiting_tickets: f64,
     waiting_units: f64,
     leased: f64,
@@ -128,10 +130,18 @@ impl Figures {
         figures
     }
 
-    /// Reads a sale, unless that was done just now. A store that does not answer leaves the figures as they are.
+    /// Something has happened in a sale, or may have.
+    pub(crate) fn doubt(&self, sale: &SaleId) {
+        if let Some(figure) = self.sales().get_mut(sale) {
+            figure.in_doubt = true;
+        }
+    }
+
+    /// Reads a sale, unless it cannot have changed or was read just now. A store that does not answer leaves the figures as
+    /// they are.
     pub(crate) async fn read(&self, store: &dyn Store, sale: &SaleId) {
         let now = Instant::now();
-        if self.sales().get(sale).is_some_and(|figure| now < figure.read_at + FRESH) {
+        if self.sales().get(sale).is_some_and(|figure| figure.is_current(now)) {
             return;
         }
         match store.sale(sale).await {
@@ -177,12 +187,18 @@ impl Figures {
 }
 
 impl Figure {
+    fn is_current(&self, now: Instant) -> bool {
+        let is_idle = self.waiting_tickets + self.leased == 0.0;
+        now < self.read_at + FRESH || (is_idle && !self.in_doubt)
+    }
+
     fn of(snapshot: &SaleSnapshot, mut line: Line, now: Instant) -> Self {
         let ledger = &snapshot.ledger;
         line.note(snapshot.last_seq, snapshot.cursor, now);
         let stock = snapshot.settings.stock;
         Self {
             read_at: now,
+            in_doubt: false,
             waiting_tickets: number(ledger.waiting.tickets),
             waiting_units: number(ledger.waiting.units),
             leased: number(ledger.in_flight.tickets),

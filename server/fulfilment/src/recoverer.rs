@@ -33,6 +33,9 @@ impl Recoverer {
         let (recovery, ()) =
             tokio::join!(self.store.recover(sale), self.metrics.figures.read(&*self.store, sale));
         let recovery = recovery?;
+        if recovery.outlook.waiting > 0 || recovery.outlook.in_flight > 0 {
+            self.metrics.figures.doubt(sale);
+        }
         let taken_back = recovery.reclaimed + recovery.dead;
         if taken_back > 0 {
             let count = usize::try_from(taken_back).unwrap_or(usize::MAX);

@@ -187,8 +187,11 @@ impl Scheduler {
     fn hear(&mut self, event: Result<StoreEvent, RecvError>) -> bool {
         let now = Instant::now();
         match event {
-            Ok(StoreEvent::Work(sale)) => self.agenda.work(&sale, now, now),
-            Ok(StoreEvent::Admission(_)) => {}
+            Ok(StoreEvent::Work(sale)) => {
+                self.recoverer.metrics.figures.doubt(&sale);
+                self.agenda.work(&sale, now, now);
+            }
+            Ok(StoreEvent::Admission(sale)) => self.recoverer.metrics.figures.doubt(&sale),
             Ok(StoreEvent::Missed) | Err(RecvError::Lagged(_)) => self.missed.notify_one(),
             Err(RecvError::Closed) => return false,
         }
