@@ -5,6 +5,7 @@
 mod bad_days;
 mod collector;
 mod crash;
+mod dashboard;
 mod demo;
 mod idle_sales;
 mod languages;
