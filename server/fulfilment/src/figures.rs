@@ -1,7 +1,7 @@
 //! What the store tells of its sales, kept from look to look so that a scraper need not wait for the store.
 //!
 //! Figures are read along with the looks that fulfilment takes anyway, at busy sales every few seconds. A sale in which nothing
-//! was going on is not read again until something is announced of it, or a look of the sweep finds something: ten thousand
+//! is or was going on is not read until something is announced of it, or a look of the sweep finds something: ten thousand
 //! idle sales cost nothing. Every fulfilment tells the same of a sale, give or take some seconds.
 //!
 //! A sale that is closed, with nothing left to do, is not told of any more.
@@ -128,6 +128,11 @@ impl Figures {
             metrics.gauge(&family, move |points| figures.tell(&gauge, Instant::now(), points));
         }
         figures
+    }
+
+    /// Whether a sale was read before.
+    pub(crate) fn knows(&self, sale: &SaleId) -> bool {
+        self.sales().contains_key(sale)
     }
 
     /// Something has happened in a sale, or may have.

@@ -27,13 +27,16 @@ pub(crate) struct Recoverer {
 }
 
 impl Recoverer {
-    /// Takes a batch of ended leases back and tells what the sale still has to do. Along with that, in the same round trip, the
-    /// sale is read for those who watch it.
+    /// Takes a batch of ended leases back and tells what the sale still has to do. A sale that is
+    /// busy, or was, is also read for those who watch it.
     pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Outlook, StoreError> {
-        let (recovery, ()) =
-            tokio::join!(self.store.recover(sale), self.metrics.figures.read(&*self.store, sale));
-        let recovery = recovery?;
-        if recovery.outlook.waiting > 0 || recovery.outlook.in_flight > 0 {
+        let recovery = self.store.recover(sale).await?;
+        let is_busy = recovery.outlook.waiting > 0 || recovery.outlook.in_flight > 0;
+        // An idle sale of which nothing is known is not worth a question: there may be ten thousand.
+        if is_busy || self.metrics.figures.knows(sale) {
+            self.metrics.figures.read(&*self.store, sale).await;
+        }
+        if is_busy {
             self.metrics.figures.doubt(sale);
         }
         let taken_back = recovery.reclaimed + recovery.dead;
