@@ -207,6 +207,8 @@ pub struct Outlook {
     pub waiting: u64,
     /// Tickets under a lease.
     pub in_flight: u64,
+    /// Tickets that are out of attempts and wait for an operator.
+    pub dead: u64,
     /// When the next claim can bring something, as far as time alone decides: a due retry, a token of the pace. Zero: at once.
     /// None: only an event (a settled ticket, a new buyer, a change of settings) can bring something.
     pub next_claim_in: Option<Duration>,

@@ -314,6 +314,7 @@ mod tests {
         Outlook {
             waiting,
             in_flight: 1,
+            dead: 0,
             next_claim_in: Some(Duration::ZERO),
             next_expiry_in: Some(INTERVAL * 10),
         }
@@ -398,8 +399,7 @@ mod tests {
     fn leases_are_looked_at_when_the_first_ends_and_at_every_interval() {
         let (mut agenda, now) = agenda(&["a"]);
         let id = agenda.start_claim().unwrap();
-        let in_flight =
-            |expiry| Outlook { waiting: 0, in_flight: 1, next_claim_in: None, next_expiry_in: Some(expiry) };
+        let in_flight = |expiry| Outlook { in_flight: 1, next_expiry_in: Some(expiry), ..Outlook::default() };
         agenda.claimed(&id, 1, &in_flight(INTERVAL / 2), now);
         let later = now + INTERVAL / 2;
         assert_eq!(agenda.next_alarm(), Some(later));

@@ -50,7 +50,7 @@ impl Claimer {
         if claimed.entries > 0 {
             self.statistics.add(Counter::Claimed, claimed.entries);
             self.metrics.claimed(sale, claimed.entries);
-            self.metrics.figures.doubt(sale);
+            self.metrics.figures.changed(sale);
             self.dispatch(sale, claim, places, asked_at).await;
         }
         Ok(claimed)

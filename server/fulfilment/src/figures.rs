@@ -1,18 +1,18 @@
 //! What the store tells of its sales, kept from look to look so that a scraper need not wait for the store.
 //!
 //! Figures are read along with the looks that fulfilment takes anyway, at busy sales every few seconds. A sale in which nothing
-//! is or was going on is not read until something is announced of it, or a look of the sweep finds something: ten thousand
-//! idle sales cost nothing. Every fulfilment tells the same of a sale, give or take some seconds.
+//! was ever found is not told of, and one in which nothing goes on any more is not read again until something is announced of
+//! it: ten thousand idle sales cost nothing. Every fulfilment tells the same of a sale, give or take some seconds.
 //!
 //! A sale that is closed, with nothing left to do, is not told of any more.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli};
+use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli, store::Outlook};
 use inrush_runtime::telemetry::{Family, Metrics, Names, OTHERS, Points};
 use tokio::time::Instant;
 
@@ -99,16 +99,21 @@ pub(crate) fn families() -> Vec<Family> {
 /// What is known of all sales. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Figures {
-    sales: Arc<Mutex<HashMap<SaleId, Figure>>>,
+    known: Arc<Mutex<Known>>,
     names: Names,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    figures: HashMap<SaleId, Figure>,
+    /// Sales that are to be read, since something has happened in them.
+    in_doubt: HashSet<SaleId>,
 }
 
 /// What was last read of a sale.
 #[derive(Debug)]
 struct Figure {
     read_at: Instant,
-    /// Something may have happened since, though nothing was going on.
-    in_doubt: bool,
     waiting_tickets: f64,
     waiting_units: f64,
     leased: f64,
@@ -122,7 +127,7 @@ struct Figure {
 
 impl Figures {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let figures = Self { sales: Arc::default(), names: metrics.names().clone() };
+        let figures = Self { known: Arc::default(), names: metrics.names().clone() };
         for gauge in GAUGES {
             let (figures, family) = (figures.clone(), gauge.family);
             metrics.gauge(&family, move |points| figures.tell(&gauge, Instant::now(), points));
@@ -130,29 +135,40 @@ impl Figures {
         figures
     }
 
-    /// Whether a sale was read before.
-    pub(crate) fn knows(&self, sale: &SaleId) -> bool {
-        self.sales().contains_key(sale)
-    }
-
-    /// Something has happened in a sale, or may have.
-    pub(crate) fn doubt(&self, sale: &SaleId) {
-        if let Some(figure) = self.sales().get_mut(sale) {
-            figure.in_doubt = true;
+    /// Something may have happened in a sale. One that was never read stays that way: most announcements are of sales in which
+    /// there is nothing to be seen yet.
+    pub(crate) fn announced(&self, sale: &SaleId) {
+        let mut known = self.known();
+        if known.figures.contains_key(sale) {
+            known.in_doubt.insert(sale.clone());
         }
     }
 
-    /// Reads a sale, unless it cannot have changed or was read just now. A store that does not answer leaves the figures as
-    /// they are.
+    /// A sale was found like this.
+    pub(crate) fn found(&self, sale: &SaleId, outlook: &Outlook) {
+        if outlook.waiting + outlook.in_flight + outlook.dead > 0 {
+            self.changed(sale);
+        }
+    }
+
+    /// Something has happened in a sale.
+    pub(crate) fn changed(&self, sale: &SaleId) {
+        self.known().in_doubt.insert(sale.clone());
+    }
+
+    /// Reads a sale in which something has happened or goes on, unless it was read just now. A store that does not answer
+    /// leaves the figures as they are.
     pub(crate) async fn read(&self, store: &dyn Store, sale: &SaleId) {
         let now = Instant::now();
-        if self.sales().get(sale).is_some_and(|figure| figure.is_current(now)) {
+        if !self.known().is_to_be_read(sale, now) {
             return;
         }
         match store.sale(sale).await {
             Ok(snapshot) => self.note(&snapshot, now),
             Err(StoreError::SaleNotFound(_)) => self.forget(sale),
-            Err(StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)) => {}
+            Err(StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)) => {
+                self.changed(sale);
+            }
         }
     }
 
@@ -161,18 +177,20 @@ impl Figures {
             return self.forget(&snapshot.id);
         }
         self.names.mention(snapshot.id.as_str());
-        let mut sales = self.sales();
-        let line = sales.remove(&snapshot.id).map_or_else(Line::default, |figure| figure.line);
-        sales.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
+        let figures = &mut self.known().figures;
+        let line = figures.remove(&snapshot.id).map_or_else(Line::default, |figure| figure.line);
+        figures.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
     }
 
     fn forget(&self, sale: &SaleId) {
-        self.sales().remove(sale);
+        let mut known = self.known();
+        known.figures.remove(sale);
+        known.in_doubt.remove(sale);
     }
 
     fn tell(&self, gauge: &Gauge, now: Instant, points: &Points<'_, f64>) {
         let mut others: Option<f64> = None;
-        for (sale, figure) in self.sales().iter() {
+        for (sale, figure) in &self.known().figures {
             let Some(value) = (gauge.read)(figure, now) else { continue };
             if self.names.has(sale.as_str()) {
                 points.add(value, &[("sale", sale.as_str())]);
@@ -185,16 +203,26 @@ impl Figures {
         }
     }
 
-    /// The map is whole after each statement, so the lock's poison says nothing.
-    fn sales(&self) -> MutexGuard<'_, HashMap<SaleId, Figure>> {
-        self.sales.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is known is whole after each statement, so the lock's poison says nothing.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The doubt ends before the reading, so that what happens meanwhile is not overlooked.
+    fn is_to_be_read(&mut self, sale: &SaleId, now: Instant) -> bool {
+        match self.figures.get(sale) {
+            Some(figure) if now < figure.read_at + FRESH => false,
+            Some(figure) => self.in_doubt.remove(sale) || figure.goes_on(),
+            None => self.in_doubt.remove(sale),
+        }
     }
 }
 
 impl Figure {
-    fn is_current(&self, now: Instant) -> bool {
-        let is_idle = self.waiting_tickets + self.leased == 0.0;
-        now < self.read_at + FRESH || (is_idle && !self.in_doubt)
+    fn goes_on(&self) -> bool {
+        self.waiting_tickets + self.leased > 0.0
     }
 
     fn of(snapshot: &SaleSnapshot, mut line: Line, now: Instant) -> Self {
@@ -203,7 +231,6 @@ impl Figure {
         let stock = snapshot.settings.stock;
         Self {
             read_at: now,
-            in_doubt: false,
             waiting_tickets: number(ledger.waiting.tickets),
             waiting_units: number(ledger.waiting.units),
             leased: number(ledger.in_flight.tickets),
@@ -238,7 +265,7 @@ mod tests {
     use inrush_core::{
         Entry, SaleSettings,
         store::{AdmitRequest, ClaimRequest, Expected, memory::MemoryStore},
-        time::Clock,
+        time::{Clock, ManualClock},
     };
 
     use super::*;
@@ -270,7 +297,8 @@ mod tests {
         let (figures, phone) = (Figures::register(&metrics), sale("phone"));
         create(&*store, &phone, &SaleSettings { unit_limit: 9, ..SaleSettings::of_stock(10) }).await;
         enqueue(&*store, &phone, &[1, 2, 3]).await;
-        store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
+        let claim = store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
+        figures.found(&phone, &claim.outlook);
         figures.read(&*store, &phone).await;
         let text = metrics.text().unwrap();
         for (name, value) in [
@@ -287,6 +315,50 @@ mod tests {
         for gauge in &GAUGES {
             assert!(text.contains(&gauge.family.prometheus_name()), "{:?}:\n{text}", gauge.family);
         }
+    }
+
+    #[tokio::test]
+    async fn an_idle_sale_is_not_read() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let (figures, idle) = (Figures::register(&metrics), sale("idle"));
+        create(&*store, &idle, &SaleSettings::of_stock(10)).await;
+        figures.announced(&idle);
+        figures.found(&idle, &store.recover(&idle).await.unwrap().outlook);
+        figures.read(&*store, &idle).await;
+        assert!(!metrics.text().unwrap().contains("sale="));
+    }
+
+    #[tokio::test]
+    async fn tickets_that_died_before_the_start_are_told_of() {
+        let clock = ManualClock::default();
+        let (store, metrics) = (MemoryStore::new(Clock::Manual(clock.clone())), Metrics::default());
+        let (figures, phone) = (Figures::register(&metrics), sale("phone"));
+        let settings = SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) };
+        create(&*store, &phone, &settings).await;
+        enqueue(&*store, &phone, &[1]).await;
+        store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
+        clock.advance(settings.lease);
+        assert_eq!(store.recover(&phone).await.unwrap().dead, 1);
+        figures.found(&phone, &store.recover(&phone).await.unwrap().outlook);
+        figures.read(&*store, &phone).await;
+        assert!(has(&metrics.text().unwrap(), "inrush_dead_tickets{sale=\"phone\"} 1"));
+    }
+
+    #[tokio::test]
+    async fn what_happens_while_a_sale_is_read_is_read_the_next_time() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let (figures, phone) = (Figures::register(&metrics), sale("phone"));
+        create(&*store, &phone, &SaleSettings::of_stock(10)).await;
+        figures.changed(&phone);
+        let now = Instant::now();
+        assert!(figures.known().is_to_be_read(&phone, now));
+        figures.changed(&phone);
+        figures.note(&store.sale(&phone).await.unwrap(), now);
+        assert!(!figures.known().is_to_be_read(&phone, now), "it was read just now");
+        assert!(figures.known().is_to_be_read(&phone, now + FRESH));
+        assert!(!figures.known().is_to_be_read(&phone, now + FRESH), "nothing has happened since");
+        figures.announced(&phone);
+        assert!(figures.known().is_to_be_read(&phone, now + FRESH));
     }
 
     #[tokio::test]
@@ -315,6 +387,7 @@ mod tests {
             let sale = sale(&format!("sale-{number}"));
             create(&*store, &sale, &SaleSettings::of_stock(10)).await;
             enqueue(&*store, &sale, &[1]).await;
+            figures.changed(&sale);
             figures.read(&*store, &sale).await;
         }
         let text = metrics.text().unwrap();

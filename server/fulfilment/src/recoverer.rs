@@ -27,18 +27,12 @@ pub(crate) struct Recoverer {
 }
 
 impl Recoverer {
-    /// Takes a batch of ended leases back and tells what the sale still has to do. A sale that is
-    /// busy, or was, is also read for those who watch it.
+    /// Takes a batch of ended leases back and tells what the sale still has to do. Along with that the sale is read for those
+    /// who watch it, if there is anything to see.
     pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Outlook, StoreError> {
         let recovery = self.store.recover(sale).await?;
-        let is_busy = recovery.outlook.waiting > 0 || recovery.outlook.in_flight > 0;
-        // An idle sale of which nothing is known is not worth a question: there may be ten thousand.
-        if is_busy || self.metrics.figures.knows(sale) {
-            self.metrics.figures.read(&*self.store, sale).await;
-        }
-        if is_busy {
-            self.metrics.figures.doubt(sale);
-        }
+        self.metrics.figures.found(sale, &recovery.outlook);
+        self.metrics.figures.read(&*self.store, sale).await;
         let taken_back = recovery.reclaimed + recovery.dead;
         if taken_back > 0 {
             let count = usize::try_from(taken_back).unwrap_or(usize::MAX);

@@ -188,10 +188,10 @@ impl Scheduler {
         let now = Instant::now();
         match event {
             Ok(StoreEvent::Work(sale)) => {
-                self.recoverer.metrics.figures.doubt(&sale);
+                self.recoverer.metrics.figures.announced(&sale);
                 self.agenda.work(&sale, now, now);
             }
-            Ok(StoreEvent::Admission(sale)) => self.recoverer.metrics.figures.doubt(&sale),
+            Ok(StoreEvent::Admission(sale)) => self.recoverer.metrics.figures.announced(&sale),
             Ok(StoreEvent::Missed) | Err(RecvError::Lagged(_)) => self.missed.notify_one(),
             Err(RecvError::Closed) => return false,
         }

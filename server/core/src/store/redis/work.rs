@@ -223,6 +223,7 @@ fn read_outlook(reply: &mut Reply) -> Result<Outlook, StoreError> {
     Ok(Outlook {
         waiting: reply.unsigned()?,
         in_flight: reply.unsigned()?,
+        dead: reply.unsigned()?,
         next_claim_in: reply.optional()?.map(Duration::from_millis),
         next_expiry_in: reply.optional()?.map(Duration::from_millis),
     })

@@ -16,6 +16,7 @@ use super::{
 cases! {
     an_empty_sale_has_nothing_to_do,
     a_line_can_be_claimed_at_once,
+    dead_tickets_are_told_of_until_they_are_redriven,
     a_retry_is_waited_for,
     a_token_is_waited_for,
     a_retry_that_is_due_before_a_token_waits_for_the_token,
@@ -54,14 +55,29 @@ async fn an_empty_sale_has_nothing_to_do(world: World) {
 async fn a_line_can_be_claimed_at_once(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
-    let expected = Outlook { waiting: 3, in_flight: 0, next_claim_in: AT_ONCE, next_expiry_in: None };
+    let expected = Outlook { waiting: 3, next_claim_in: AT_ONCE, ..Outlook::default() };
     assert_eq!(outlook(&sale).await, expected);
     let claim = sale.claim(2).await;
-    let expected =
-        Outlook { waiting: 1, in_flight: 2, next_claim_in: AT_ONCE, next_expiry_in: Some(claim.lease) };
+    let expected = Outlook {
+        waiting: 1,
+        in_flight: 2,
+        next_claim_in: AT_ONCE,
+        next_expiry_in: Some(claim.lease),
+        ..Outlook::default()
+    };
     assert_eq!(claim.outlook, expected);
     let claim = sale.claim(2).await;
     assert_eq!((claim.outlook.waiting, claim.outlook.next_claim_in), (0, None));
+}
+
+async fn dead_tickets_are_told_of_until_they_are_redriven(world: World) {
+    let settings = SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(5) };
+    let sale = world.sale("phone", settings).await;
+    sale.fill(1).await;
+    sale.work_one(retry(0, "busy")).await;
+    assert_eq!(outlook(&sale).await, Outlook { dead: 1, ..Outlook::default() });
+    assert_eq!(sale.redrive(&[1]).await, [true]);
+    assert_eq!(outlook(&sale).await, Outlook { waiting: 1, next_claim_in: AT_ONCE, ..Outlook::default() });
 }
 
 async fn a_retry_is_waited_for(world: World) {
@@ -69,7 +85,7 @@ async fn a_retry_is_waited_for(world: World) {
     sale.fill(2).await;
     sale.work_one(retry(700, "busy")).await;
     sale.work_one(retry(500, "busy")).await;
-    let expected = Outlook { waiting: 2, in_flight: 0, next_claim_in: in_millis(500), next_expiry_in: None };
+    let expected = Outlook { waiting: 2, next_claim_in: in_millis(500), ..Outlook::default() };
     assert_eq!(outlook(&sale).await, expected);
     for (advance, next) in [(499, 1), (1, 0), (100, 0)] {
         world.advance(advance);
@@ -169,7 +185,7 @@ async fn a_closed_sale_has_only_retries_to_do(world: World) {
     sale.work_one(retry(80, "busy")).await;
     sale.work_one(rejected("no")).await;
     sale.close().await;
-    let expected = Outlook { waiting: 1, in_flight: 0, next_claim_in: in_millis(80), next_expiry_in: None };
+    let expected = Outlook { waiting: 1, next_claim_in: in_millis(80), ..Outlook::default() };
     assert_eq!(outlook(&sale).await, expected);
     world.advance(80);
     sale.work_one(ordered("o-1")).await;
@@ -195,6 +211,6 @@ async fn recovery_tells_the_same(world: World) {
     sale.claim(1).await;
     world.advance(30_000);
     let recovery = sale.recover().await;
-    let expected = Outlook { waiting: 2, in_flight: 0, next_claim_in: AT_ONCE, next_expiry_in: None };
+    let expected = Outlook { waiting: 2, next_claim_in: AT_ONCE, ..Outlook::default() };
     assert_eq!((recovery.reclaimed, recovery.dead, recovery.outlook), (1, 0, expected));
 }

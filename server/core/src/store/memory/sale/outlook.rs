@@ -10,6 +10,7 @@ impl Sale {
         Outlook {
             waiting: self.ledger.waiting.tickets,
             in_flight: self.ledger.in_flight.tickets,
+            dead: self.ledger.dead.tickets,
             next_claim_in: self.next_claim_in(now),
             next_expiry_in: self.claimed.next_lease_end().map(|deadline| now.until(deadline)),
         }

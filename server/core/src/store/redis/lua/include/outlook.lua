@@ -22,7 +22,7 @@ local function can_pass_next(sale, queue, bitmap)
     return units ~= nil and units <= sale.stock - committed_units(sale)
 end
 
--- Adds to the reply: tickets waiting, tickets in flight, milliseconds until a claim can bring something, milliseconds
+-- Adds to the reply: tickets waiting, in flight and dead, milliseconds until a claim can bring something, milliseconds
 -- until a lease ends; -1 where time alone brings nothing. `keys` names leases, retries, queue and bitmap.
 local function put_outlook(reply, sale, now, keys)
     local next_claim, next_expiry = -1, -1
@@ -47,6 +47,7 @@ local function put_outlook(reply, sale, now, keys)
     local size = #reply
     reply[size + 1] = sale.waiting_tickets
     reply[size + 2] = sale.in_flight_tickets
-    reply[size + 3] = next_claim
-    reply[size + 4] = next_expiry
+    reply[size + 3] = sale.dead_tickets
+    reply[size + 4] = next_claim
+    reply[size + 5] = next_expiry
 end
