@@ -61,7 +61,8 @@ async fn fulfil(arguments: &Arguments) -> anyhow::Result<()> {
     tokio::spawn(orders.serve_with_incoming(incoming));
 
     let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
-    let parts = Parts { settings, store, statistics: statistics.clone(), metrics: Metrics::default() };
+    let parts =
+        Parts { settings, store, statistics: statistics.clone(), metrics: Metrics::default(), traces: None };
     let started = Instant::now();
     let worker = tokio::spawn(inrush_fulfilment::run(parts, shutdown.clone()));
     while statistics.counts().ordered < arguments.tickets {

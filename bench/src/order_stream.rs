@@ -59,7 +59,8 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     tokio::spawn(server.serve_with_incoming(incoming));
 
     let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
-    let parts = Parts { settings, store, statistics: statistics.clone(), metrics: Metrics::default() };
+    let parts =
+        Parts { settings, store, statistics: statistics.clone(), metrics: Metrics::default(), traces: None };
     let worker = tokio::spawn(inrush_fulfilment::run(parts, shutdown.clone()));
     let mut seconds = interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
     let (mut rates, mut limits, mut before) = (Vec::new(), Vec::new(), 0);

@@ -19,6 +19,7 @@ use crate::{
     events,
     problem::Problem,
     shapes::{CancellationShape, EnqueuedShape, StatusShape, Wish},
+    trace,
 };
 
 /// Largest request body. A wish holds a payload of at most 4 KiB, which JSON may double.
@@ -56,6 +57,7 @@ pub(crate) fn router(client: Client, max_watches: u32, stop: CancellationToken) 
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::map_response(careful))
+        .layer(middleware::from_fn(trace::remember))
         .with_state(Backend { client, watches, stop })
 }
 

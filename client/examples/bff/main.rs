@@ -11,6 +11,7 @@ mod api;
 mod events;
 mod problem;
 mod shapes;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,7 @@ async fn main() -> anyhow::Result<()> {
 fn settings(flags: &Flags) -> ClientSettings {
     let mut settings = ClientSettings::balanced(flags.inrush.iter().cloned())
         .user_agent("inrush-example-bff")
+        .on_request(trace::pass_on)
         .call_deadline(Duration::from_secs(flags.deadline));
     if let Some(path) = &flags.ca_file {
         settings = settings.tls(TlsSettings::new().ca_file(path));

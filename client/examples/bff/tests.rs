@@ -21,7 +21,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::ServiceExt as _;
 
 use self::fake::{Answer, Fake, Step, failure, in_state, ordered, overloaded, queued, refused, waiting};
-use crate::api;
+use crate::{api, trace};
 
 /// More than any answer here.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -32,13 +32,14 @@ struct Phone {
 }
 
 impl Phone {
-    async fn of(fake: Fake) -> Self {
+    async fn of(fake: impl Into<Arc<Fake>>) -> Self {
         Self::with_watches(fake, 10).await
     }
 
-    async fn with_watches(fake: Fake, max_watches: u32) -> Self {
-        let settings = ClientSettings::new("http://memory").retry(RetryPolicy::never());
-        let client = Arc::new(fake).client(settings).await;
+    async fn with_watches(fake: impl Into<Arc<Fake>>, max_watches: u32) -> Self {
+        let settings =
+            ClientSettings::new("http://memory").retry(RetryPolicy::never()).on_request(trace::pass_on);
+        let client = fake.into().client(settings).await;
         let stop = CancellationToken::new();
         Self { router: api::router(client, max_watches, stop.clone()), stop }
     }
@@ -83,6 +84,20 @@ async fn getting_in_line() {
             },
         })
     );
+}
+
+#[tokio::test]
+async fn the_trace_of_a_phone_goes_on_at_inrush() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let fake = Arc::new(Fake::default().enqueue(|_, _| Answer::Say(queued(1))));
+    let phone = Phone::of(Arc::clone(&fake)).await;
+    let wish = || Request::post("/sales/shoes/buyers/ann");
+    for request in [wish().header("traceparent", TRACE), wish()] {
+        let response = phone.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+    let traces: Vec<_> = fake.seen().iter().map(|seen| seen.header("traceparent")).collect();
+    assert_eq!(traces, [Some(TRACE.to_owned()), None]);
 }
 
 #[tokio::test]

@@ -362,6 +362,9 @@ pub enum StoreEvent {
 /// changes nothing twice. A claim whose reply was lost ends with its leases.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// What kind of store this is: `redis`, or `memory`.
+    fn system(&self) -> &'static str;
+
     /// A handle on the same data with connections of its own, for a part of the process that must not wait for others.
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError>;
 

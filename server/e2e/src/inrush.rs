@@ -160,8 +160,28 @@ impl Inrush {
     /// # Panics
     /// When the signal cannot be sent.
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        assert!(sent.expect("kill can be run").success(), "{} cannot be told to stop", self.name);
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP: it does nothing any more until it may [`go_on`](Self::go_on).
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        assert!(sent.expect("kill can be run").success(), "{} cannot be sent {signal}", self.name);
     }
 }
 

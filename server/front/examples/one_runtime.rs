@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         keyring: Keyring::parse(&std::fs::read_to_string(keys)?)?,
         readiness: Readiness::new(),
         metrics: Metrics::default(),
+        traces: None,
     };
     run_here(parts, listener, &Shutdown::new()).await?;
     Ok(())

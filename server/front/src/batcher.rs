@@ -16,6 +16,8 @@ use std::{
 
 use futures_util::FutureExt as _;
 use inrush_core::{SaleId, StoreError};
+use inrush_runtime::{batch_trace::BatchTrace, trace_context::TraceContext};
+use opentelemetry::context::FutureExt as _;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
@@ -73,6 +75,7 @@ struct Call<O: Operation> {
     request: O::Request,
     since: Instant,
     deadline: Instant,
+    trace: Option<TraceContext>,
     answer: oneshot::Sender<Result<O::Reply, Failure>>,
 }
 
@@ -84,7 +87,7 @@ impl<O: Operation> Batcher<O> {
     }
 
     /// Has `request` run together with others of its sale. A call that is dropped before its run began takes no part in
-    /// it; one that is dropped later changes nothing for the others.
+    /// it; one that is dropped later changes nothing for the others. `trace` is the span that it belongs to, if it is traced.
     ///
     /// # Errors
     /// What the run failed with; `Overloaded` when too many wait already, or the run did not begin in time; `DeadlineExceeded` when the deadline passed
@@ -94,9 +97,10 @@ impl<O: Operation> Batcher<O> {
         sale: &SaleId,
         request: O::Request,
         deadline: Instant,
+        trace: Option<TraceContext>,
     ) -> Result<O::Reply, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.accept(sale, Call { request, since: Instant::now(), deadline, answer })?;
+        self.accept(sale, Call { request, since: Instant::now(), deadline, trace, answer })?;
         answered.await.unwrap_or(Err(Failure::Internal))
     }
 
@@ -124,16 +128,23 @@ impl<O: Operation> Clone for Batcher<O> {
 /// Runs one batch after the other until nobody waits.
 async fn serve_lane<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
     while let Some(batch) = shared.next_batch(&sale) {
+        let trace = BatchTrace::of(batch.iter().filter_map(|call| call.trace));
         let (requests, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|call| (call.request, call.answer)).unzip();
-        let run = AssertUnwindSafe(shared.operation.run(&sale, &requests)).catch_unwind();
-        let failure = match run.await {
+        // What goes wrong is told in the log as part of the trace.
+        let run = shared.operation.run(&sale, &requests).map(|outcome| outcome.map_err(Failure::from));
+        let run = AssertUnwindSafe(run).catch_unwind();
+        let outcome = match trace {
+            None => run.await,
+            Some(trace) => run.with_context(trace.context()).await,
+        };
+        let failure = match outcome {
             Ok(Ok(replies)) => {
                 // Whose reply is missing learns of it by the dropped end of the channel. Who has left needs none.
                 answers.into_iter().zip(replies).for_each(|(answer, reply)| drop(answer.send(Ok(reply))));
                 continue;
             }
-            Ok(Err(error)) => Failure::from(error),
+            Ok(Err(failure)) => failure,
             // The panic itself has been logged by the process's panic hook.
             Err(_panic) => Failure::Internal,
         };

@@ -5,19 +5,22 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::Request;
+use inrush_runtime::trace_context::TraceContext;
+use opentelemetry::context::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 use tracing::Instrument as _;
 
 use crate::{
-    metrics::{Begun, CallRecorder, CoreCounts, CoreMetrics, Shed},
+    metrics::{CoreMetrics, Shed},
     services::{Call, Services},
     settings::FrontSettings,
+    spans::Spans,
     status::Failure,
-    trace_context::TraceContext,
 };
 
 mod answer;
+mod course;
 mod deadline;
 mod incoming;
 mod places;
@@ -31,6 +34,7 @@ pub(crate) use self::{
     unary::{encode, read_message},
 };
 use self::{
+    course::{Course, Watcher},
     places::{Place, Places},
     refusals::Refusals,
 };
@@ -40,7 +44,7 @@ use self::{
 pub(crate) struct Arrival {
     /// When the answer is worth nothing any more.
     pub(crate) deadline: Deadline,
-    /// The caller's trace context, if the caller samples this call.
+    /// The span that what is done for it belongs to, if it is traced.
     pub(crate) trace: Option<TraceContext>,
 }
 
@@ -57,33 +61,43 @@ pub(crate) struct Calls {
     services: Services,
     places: Arc<Places>,
     default_deadline: Duration,
-    recorder: CallRecorder,
-    counts: Arc<CoreCounts>,
+    watcher: Watcher,
     refusals: Refusals,
 }
 
 impl Calls {
     /// Calls to these services.
-    pub(crate) fn new(services: Services, settings: &FrontSettings, metrics: CoreMetrics) -> Self {
+    pub(crate) fn new(
+        services: Services,
+        settings: &FrontSettings,
+        metrics: CoreMetrics,
+        spans: Spans,
+    ) -> Self {
         let places = Arc::new(Places::new(settings.max_in_flight));
         let default_deadline = settings.default_deadline;
-        let CoreMetrics { calls: recorder, counts, sales: _ } = metrics;
-        Self { services, places, default_deadline, recorder, counts, refusals: Refusals::overloaded() }
+        let CoreMetrics { calls: durations, counts, sales: _ } = metrics;
+        let watcher = Watcher { durations, spans, counts };
+        Self { services, places, default_deadline, watcher, refusals: Refusals::overloaded() }
     }
 
     /// Begins a call: what can be said at once is, and the rest is a task of its own. That task holds nothing of the call's
     /// head: what is kept until the answer is copied on the way there, and paid for by every call.
     pub(crate) fn begin(calls: &Arc<Self>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let begun = calls.recorder.begin(request.uri().path());
-        match calls.receive(&request) {
+        let course = calls.watcher.begin(&request);
+        match calls.receive(&request, &course) {
             Ok((arrival, place)) => {
                 // Not at the level of operators: a rush is a hundred thousand calls a second.
                 let span = tracing::debug_span!("call", rpc.method = request.uri().path());
-                let call = Services::sort(request, arrival);
-                let underway = (begun, place);
-                tokio::spawn(attend(Arc::clone(calls), underway, call, arrival, respond).instrument(span));
+                let call = Services::sort(course.method(), request, arrival);
+                let context = course.context();
+                let attended =
+                    attend(Arc::clone(calls), (course, place), call, arrival, respond).instrument(span);
+                match context {
+                    None => tokio::spawn(attended),
+                    Some(context) => tokio::spawn(attended.with_context(context)),
+                };
             }
-            Err(failure) => calls.recorder.end(begun, calls.refuse(failure, respond)),
+            Err(failure) => calls.watcher.end(&course, calls.refuse(failure, respond)),
         }
     }
 
@@ -100,7 +114,7 @@ impl Calls {
     }
 
     /// What every call passes on its way in, in this order.
-    fn receive(&self, request: &Request<RecvStream>) -> Result<(Arrival, Place), Failure> {
+    fn receive(&self, request: &Request<RecvStream>, course: &Course) -> Result<(Arrival, Place), Failure> {
         // Whoever asks with no time left is told so at once.
         let deadline = Deadline::given(request.headers(), self.default_deadline);
         if deadline.has_passed() {
@@ -108,25 +122,24 @@ impl Calls {
         }
         // Beyond what the core can bear, a cheap and complete answer is better than a late one.
         let place = Places::take(&self.places, request.uri().path()).ok_or_else(|| {
-            self.counts.shed(Shed::InFlight);
+            self.watcher.counts.shed(Shed::InFlight);
             Failure::Overloaded
         })?;
-        // The caller's trace context, for those who keep it.
-        Ok((Arrival { deadline, trace: TraceContext::read(request.headers()) }, place))
+        Ok((Arrival { deadline, trace: course.trace() }, place))
     }
 }
 
 /// Waits for a call's answer and sends it.
 async fn attend(
     calls: Arc<Calls>,
-    (begun, place): (Begun, Place),
+    (course, place): (Course, Place),
     call: Call,
     arrival: Arrival,
     mut respond: SendResponse<Bytes>,
 ) {
     let is_watch = call.is_watch();
     // A caller who hangs up is neither an answer nor a failure, but counted.
-    let mut underway = calls.recorder.attend(begun);
+    let mut underway = calls.watcher.attend(course);
     // Nobody waits for longer than the time given. A timer is set only if the first look finds no answer: refusals from
     // memory never need one.
     let answer = timeout_at(arrival.deadline.instant(), calls.services.serve(call, arrival));

@@ -52,6 +52,28 @@ pub(crate) enum Verdict {
     Bypass,
 }
 
+impl Verdict {
+    /// All reasons not to be taken in, by their names in telemetry.
+    pub(crate) const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
+
+    /// The place of its reason among [`Verdict::REASONS`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Refused(Refusal::SoldOut) => 0,
+            Self::Refused(Refusal::NotOpen { .. }) => 1,
+            Self::Refused(Refusal::Closed) => 2,
+            Self::Refused(Refusal::Held) => 3,
+            Self::Refused(Refusal::UnitLimit { .. }) => 4,
+            Self::Bypass => 5,
+        }
+    }
+
+    /// Its reason.
+    pub(crate) fn reason(self) -> &'static str {
+        Self::REASONS.get(self.index()).copied().unwrap_or_default()
+    }
+}
+
 /// The gates of a node.
 pub(crate) struct Gates {
     store: Arc<dyn Store>,

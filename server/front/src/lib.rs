@@ -7,23 +7,26 @@
 
 mod batcher;
 mod call;
+mod code;
 mod connection;
 mod convert;
 mod explain;
 mod gate;
 mod health;
+mod method;
 mod metrics;
 mod operations;
 mod queue_service;
 mod router;
 mod run;
 mod sale_admin_service;
+mod sending;
 mod serve;
 mod services;
 mod settings;
 mod settlement_service;
+mod spans;
 mod ticket_status;
-mod trace_context;
 mod update_mask;
 mod watch;
 

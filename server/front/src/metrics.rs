@@ -13,11 +13,8 @@ use inrush_runtime::telemetry::{Family, Metrics, Points};
 mod calls;
 mod sales;
 
+pub(crate) use self::{calls::CallDurations, sales::SaleCounts};
 use self::{calls::Calls, sales::Sales};
-pub(crate) use self::{
-    calls::{Begun, CallRecorder},
-    sales::SaleCounts,
-};
 
 const SHED: Family = Family::counter(
     "inrush.shed",
@@ -93,7 +90,7 @@ struct Cores(Arc<Mutex<Vec<Arc<CoreCounts>>>>);
 /// The metrics of one core.
 pub(crate) struct CoreMetrics {
     pub(crate) counts: Arc<CoreCounts>,
-    pub(crate) calls: CallRecorder,
+    pub(crate) calls: CallDurations,
     pub(crate) sales: Arc<SaleCounts>,
 }
 
@@ -162,7 +159,7 @@ impl NodeMetrics {
     pub(crate) fn core(&self) -> CoreMetrics {
         let counts = Arc::new(CoreCounts::default());
         self.cores.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
-        let calls = self.calls.recorder(Arc::clone(&counts));
+        let calls = self.calls.durations();
         CoreMetrics { counts, calls, sales: Arc::new(self.sales.counts()) }
     }
 

@@ -10,6 +10,7 @@ use inrush_core::{
     store::{AdmitRequest, Cancellation, Refusal},
 };
 use inrush_proto::v1::{self, enqueue_response::Outcome};
+use inrush_runtime::telemetry::Traces;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -19,9 +20,9 @@ use crate::{
     gate::{Gates, Verdict},
     metrics::SaleCounts,
     operations::{Admit, Admitted, Cancel, Changed, LookUp, Place},
+    sending::Sending,
     status::Failure,
     ticket_status::ticket_status,
-    trace_context::TraceContext,
     watch::{WatchStream, Watches},
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct QueueService {
     pub(crate) keyring: Keyring,
     pub(crate) gates: Arc<Gates>,
     pub(crate) counts: Arc<SaleCounts>,
+    /// None: nobody wants to see spans.
+    pub(crate) traces: Option<Traces>,
     pub(crate) admissions: Batcher<Admit>,
     pub(crate) look_ups: Batcher<LookUp>,
     pub(crate) cancellations: Batcher<Cancel>,
@@ -83,8 +86,8 @@ impl v1::queue_service_server::QueueService for QueueService {
         request: Request<v1::WatchStatusRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let ticket = self.verify(&request.get_ref().ticket)?;
-        let deadline = Arrival::of(&request).deadline.of_stream();
-        Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline)?))
+        let Arrival { deadline, trace } = Arrival::of(&request);
+        Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline.of_stream(), trace)?))
     }
 
     async fn cancel(
@@ -105,15 +108,20 @@ impl QueueService {
         request: v1::EnqueueRequest,
         arrival: Arrival,
     ) -> Result<v1::EnqueueResponse, Failure> {
-        let (sale, entry) = read_wish(request, arrival.trace)?;
+        let (sale, mut entry) = read_wish(request)?;
         let outcome = match self.gates.verdict(&sale, &entry.buyer, entry.units) {
             Some(verdict) => {
                 self.counts.refused_by_gate(&sale, verdict);
                 not_in(verdict)
             }
             None => {
+                let sending = Sending::begin(self.traces.as_ref(), arrival.trace, &sale);
+                let trace = sending.trace();
+                entry.trace = trace.map_or_else(Vec::new, |trace| trace.to_bytes().to_vec());
                 let wish = AdmitRequest { entry, supersedes: None };
-                match self.admissions.call(&sale, wish, arrival.deadline.instant()).await? {
+                let answer = self.admissions.call(&sale, wish, arrival.deadline.instant(), trace).await;
+                sending.end(&sale, &answer);
+                match answer? {
                     Admitted::InLine(place) => self.queued(sale, place),
                     Admitted::NotIn(verdict) => not_in(verdict),
                 }
@@ -146,7 +154,7 @@ impl QueueService {
         let ticket = self.verify(&request.ticket)?;
         let deadline = arrival.deadline.instant();
         let Changed { outcome, found } =
-            self.cancellations.call(&ticket.sale, (&ticket).into(), deadline).await?;
+            self.cancellations.call(&ticket.sale, (&ticket).into(), deadline, arrival.trace).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let cancelled = match outcome.ok_or_else(unknown)? {
             Cancellation::Cancelled | Cancellation::AlreadyCancelled => true,
@@ -160,7 +168,8 @@ impl QueueService {
 
     async fn status(&self, ticket: &str, arrival: Arrival) -> Result<v1::TicketStatus, Failure> {
         let ticket = self.verify(ticket)?;
-        let found = self.look_ups.call(&ticket.sale, ticket.seq, arrival.deadline.instant()).await?;
+        let deadline = arrival.deadline.instant();
+        let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline, arrival.trace).await?;
         let pace = found.measured_pace;
         Ok(ticket_status(&ticket, found.of(&ticket)?, pace))
     }
@@ -182,15 +191,15 @@ impl QueueService {
 }
 
 /// Reads a wish, and tells of everything that is wrong with it at once.
-fn read_wish(request: v1::EnqueueRequest, trace: Option<TraceContext>) -> Result<(SaleId, Entry), Failure> {
+fn read_wish(request: v1::EnqueueRequest) -> Result<(SaleId, Entry), Failure> {
     let sale = request.sale_id.parse::<SaleId>();
     let buyer = request.buyer_id.parse::<BuyerId>();
     let units_fit = (1..=MAX_UNITS_PER_TICKET).contains(&request.units);
     let payload_fits = request.payload.len() <= MAX_PAYLOAD;
     match (sale, buyer) {
         (Ok(sale), Ok(buyer)) if units_fit && payload_fits => {
-            let trace = trace.map_or_else(Vec::new, |trace| trace.as_bytes().to_vec());
-            Ok((sale, Entry { buyer, units: request.units, payload: request.payload.into(), trace }))
+            let (units, payload) = (request.units, request.payload.into());
+            Ok((sale, Entry { buyer, units, payload, trace: Vec::new() }))
         }
         (sale, buyer) => {
             let units = || InvalidValue::new("units", "must be 1 to 1,000,000");

@@ -7,7 +7,7 @@ use inrush_runtime::{
     per_core::{PerCore, PerCoreError},
     readiness::{Readiness, ReadinessCheck},
     shutdown::Shutdown,
-    telemetry::Metrics,
+    telemetry::{Metrics, Traces},
     tls::TlsError,
 };
 
@@ -34,6 +34,8 @@ pub struct FrontParts {
     pub readiness: Readiness,
     /// Where its metrics are registered.
     pub metrics: Metrics,
+    /// Makes its spans. None: nobody wants to see them.
+    pub traces: Option<Traces>,
 }
 
 /// Why a front node did not run, or did not run to its end.
@@ -91,7 +93,7 @@ pub async fn run_here(
 
 /// Checks everything that can be wrong before the first call comes. A store that does not answer yet is not wrong.
 async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError> {
-    let FrontParts { settings, store, keyring, readiness, metrics } = parts;
+    let FrontParts { settings, store, keyring, readiness, metrics, traces } = parts;
     settings.validate()?;
     let tls = settings.tls.load("front.tls")?;
     let readiness = readiness.require(NEEDS, "not asked yet");
@@ -103,7 +105,7 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
     let gates = Gates::new(Arc::clone(&store), settings.gate_lifetime);
     let health = Health::new().await;
     let metrics = NodeMetrics::register(&metrics);
-    Ok((Node { settings, store, keyring, tls, gates, health, metrics }, readiness))
+    Ok((Node { settings, store, keyring, tls, gates, health, metrics, traces }, readiness))
 }
 
 /// Does what the cores share, for as long as they serve.

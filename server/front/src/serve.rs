@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::{Keyring, Store, StoreError};
+use inrush_runtime::telemetry::Traces;
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -12,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     call::Calls, connection::Connections, gate::Gates, health::Health, metrics::NodeMetrics, run::FrontError,
-    services::Services, settings::FrontSettings,
+    services::Services, settings::FrontSettings, spans::Spans,
 };
 
 /// How long a core waits before it asks an absent store again, and before it accepts again when it could not.
@@ -28,6 +29,7 @@ pub(crate) struct Node {
     pub(crate) gates: Arc<Gates>,
     pub(crate) health: Health,
     pub(crate) metrics: NodeMetrics,
+    pub(crate) traces: Option<Traces>,
 }
 
 /// Serves until `stop` is cancelled, and drains: NOT_SERVING at once, answering for the grace time, then GOAWAY to
@@ -45,7 +47,7 @@ pub(crate) async fn serve(
         limits: Arc::new(node.settings.http2.clone()),
         tls: node.tls.clone(),
         counts: Arc::clone(&metrics.counts),
-        calls: Arc::new(Calls::new(services, &node.settings, metrics)),
+        calls: Arc::new(Calls::new(services, &node.settings, metrics, Spans::new(node.traces.clone()))),
         leaving: leaving.clone(),
     };
     let listener = TcpListener::from_std(listener).map_err(FrontError::Listener)?;

@@ -19,6 +19,7 @@ use crate::{
     batcher::{Batcher, Bounds},
     call::{Answer, Arrival, Incoming, encode, read_message},
     explain::explain,
+    method::Method,
     metrics::CoreMetrics,
     operations::{Admit, Cancel, GiveBack, LookUp},
     queue_service::QueueService,
@@ -69,11 +70,11 @@ pub(crate) enum Direct {
 }
 
 impl Direct {
-    fn of(request: &Request<RecvStream>) -> Option<Self> {
-        let direct = match request.uri().path() {
-            "/inrush.v1.QueueService/Enqueue" => Self::Enqueue,
-            "/inrush.v1.QueueService/PollStatus" => Self::PollStatus,
-            "/inrush.v1.QueueService/Cancel" => Self::Cancel,
+    fn of(method: Method, request: &Request<RecvStream>) -> Option<Self> {
+        let direct = match method {
+            Method::ENQUEUE => Self::Enqueue,
+            Method::POLL_STATUS => Self::PollStatus,
+            Method::CANCEL => Self::Cancel,
             _ => return None,
         };
         (!request.headers().contains_key(ENCODING)).then_some(direct)
@@ -98,8 +99,8 @@ impl Services {
     }
 
     /// What kind of call it is.
-    pub(crate) fn sort(request: Request<RecvStream>, arrival: Arrival) -> Call {
-        if let Some(call) = Direct::of(&request) {
+    pub(crate) fn sort(method: Method, request: Request<RecvStream>, arrival: Arrival) -> Call {
+        if let Some(call) = Direct::of(method, &request) {
             return Call::Direct(call, request.into_body());
         }
         let mut request = request.map(|stream| Body::new(Incoming::new(stream)));
@@ -152,6 +153,7 @@ fn queue_service(
         keyring,
         gates: Arc::clone(&gates),
         counts: Arc::clone(sales),
+        traces: node.traces.clone(),
         admissions: Batcher::new(admit, bounds, Arc::clone(counts)),
         look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, bounds, Arc::clone(counts)),
         cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, bounds, Arc::clone(counts)),

@@ -25,8 +25,9 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
     ) -> Result<Response<v1::ReleaseOrderResponse>, Status> {
         let invalid = |rule: InvalidTicketId| Failure::field("ticket_id", rule.to_string());
         let ticket: TicketId = request.get_ref().ticket_id.parse().map_err(invalid)?;
-        let deadline = Arrival::of(&request).deadline.instant();
-        let Changed { outcome, found } = self.releases.call(&ticket.sale, (&ticket).into(), deadline).await?;
+        let Arrival { deadline, trace } = Arrival::of(&request);
+        let Changed { outcome, found } =
+            self.releases.call(&ticket.sale, (&ticket).into(), deadline.instant(), trace).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let repeated = match outcome.ok_or_else(unknown)? {
             Release::Released => false,

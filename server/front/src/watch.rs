@@ -8,6 +8,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, stream};
 use inrush_core::{Standing, TicketId};
 use inrush_proto::v1::WatchStatusResponse;
+use inrush_runtime::trace_context::TraceContext;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -61,6 +62,7 @@ impl Watches {
         ticket: TicketId,
         look_ups: Batcher<LookUp>,
         deadline: Option<Instant>,
+        trace: Option<TraceContext>,
     ) -> Result<WatchStream, Failure> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             self.counts.shed(Shed::Watches);
@@ -73,6 +75,7 @@ impl Watches {
             look_deadline: self.look_deadline,
             leaving: self.leaving.clone(),
             deadline,
+            trace,
             seen: None,
             failures: 0,
             next_look: Instant::now(),
@@ -94,6 +97,8 @@ struct Watch {
     look_deadline: Duration,
     leaving: CancellationToken,
     deadline: Option<Instant>,
+    /// The span that its looks belong to, if it is traced.
+    trace: Option<TraceContext>,
     /// What was sent last.
     seen: Option<Standing>,
     failures: u32,
@@ -136,7 +141,7 @@ impl Watch {
     /// Looks once. None: nothing has changed, or the store is away for a moment.
     async fn look(&mut self) -> Result<Option<WatchStatusResponse>, Failure> {
         let deadline = Instant::now() + self.look_deadline;
-        let found = match self.look_ups.call(&self.ticket.sale, self.ticket.seq, deadline).await {
+        let found = match self.look_ups.call(&self.ticket.sale, self.ticket.seq, deadline, self.trace).await {
             Ok(found) => found,
             Err(failure) if failure.is_passing() && self.seen.is_some() && self.failures < PATIENCE => {
                 self.failures += 1;

@@ -7,14 +7,19 @@ use inrush_core::{
     store::{Outcome, Settlement},
 };
 use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
+use inrush_runtime::trace_context::TraceContext;
 
-use crate::{concurrency::Verdict, settings::Backoff, unanswered::Unanswered};
+use crate::{
+    attempt::Attempt, concurrency::Verdict, hand_back::Why, settings::Backoff, unanswered::Unanswered,
+};
 
 /// An outcome on its way to the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) sale: SaleId,
     pub(crate) settlement: Settlement,
+    /// The attempt's span, if there is one.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// The contract's bound on an order id, in bytes.
@@ -57,16 +62,23 @@ impl Answer {
             }
             None => again("the order system answered without an outcome".to_owned()),
         };
+        if let Some(span) = &unanswered.span {
+            span.answered(&outcome);
+        }
         Self::new(unanswered, outcome)
     }
 
     /// An entry goes back in line without an answer, to be sent again.
-    pub(crate) fn hand_back(unanswered: Unanswered, after: Duration, reason: &str) -> Self {
-        Self::new(unanswered, Outcome::Retry { after, reason: reason.to_owned() })
+    pub(crate) fn hand_back(unanswered: Unanswered, after: Duration, why: Why) -> Self {
+        if let Some(span) = &unanswered.span {
+            span.handed_back(why);
+        }
+        Self::new(unanswered, Outcome::Retry { after, reason: why.reason().to_owned() })
     }
 
-    fn new(Unanswered { sale, leased, .. }: Unanswered, outcome: Outcome) -> Self {
-        Self { sale, settlement: Settlement { leased, outcome } }
+    fn new(Unanswered { sale, leased, span, .. }: Unanswered, outcome: Outcome) -> Self {
+        let trace = span.as_ref().map(Attempt::trace);
+        Self { sale, settlement: Settlement { leased, outcome }, trace }
     }
 }
 
@@ -88,6 +100,7 @@ mod tests {
             attempt: 3,
             lane: LaneId(0),
             sent: None,
+            span: None,
             lease: Duration::from_secs(30),
             renew_at: Instant::now(),
             overdue_at: Instant::now(),

@@ -1,6 +1,9 @@
 //! Claiming: entries of one sale move from the store into the window and into an order stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use inrush_core::{
     SaleId, Store, StoreError, TicketId,
@@ -8,9 +11,20 @@ use inrush_core::{
     store::{Claim, ClaimRequest, Leased, Outlook},
 };
 use inrush_proto::v1::OrderRequest;
+use inrush_runtime::{
+    batch_trace::{BatchTrace, links},
+    spans::{DatabaseRun, QueueOperation, count, queue_span},
+    telemetry::Traces,
+};
+use opentelemetry::{
+    KeyValue,
+    trace::{TraceContextExt as _, Tracer as _},
+};
+use opentelemetry_semantic_conventions::attribute::MESSAGING_BATCH_MESSAGE_COUNT;
 use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 
 use crate::{
+    attempt::{Attempt, enqueued},
     hand_back::HandBack,
     lane::LaneId,
     metrics::WorkerMetrics,
@@ -27,6 +41,8 @@ pub(crate) struct Claimer {
     pub(crate) hand_back: HandBack,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
+    /// None: nobody wants to see spans.
+    pub(crate) traces: Option<Traces>,
     /// The part of a lease after which it is extended.
     pub(crate) extend_at: f64,
     /// How long the order system may take for an answer.
@@ -51,9 +67,25 @@ impl Claimer {
             self.statistics.add(Counter::Claimed, claimed.entries);
             self.metrics.claimed(sale, claimed.entries);
             self.metrics.figures.changed(sale);
+            self.trace(sale, &claim.entries, asked_at.elapsed());
             self.dispatch(sale, claim, places, asked_at).await;
         }
         Ok(claimed)
+    }
+
+    /// Makes the spans of a claim, if it brought entries whose Enqueue was traced: only now is that known.
+    fn trace(&self, sale: &SaleId, entries: &[ClaimedEntry], took: Duration) {
+        let Some(traces) = &self.traces else { return };
+        let Some(batch) = BatchTrace::of(entries.iter().filter_map(enqueued)) else { return };
+        let (above, ended) = (batch.context(), SystemTime::now());
+        let size = KeyValue::new(MESSAGING_BATCH_MESSAGE_COUNT, count(entries.len()));
+        let mut builder = queue_span(QueueOperation::Receive, sale.as_str(), [size]);
+        builder.start_time = ended.checked_sub(took);
+        builder.links = Some(links(&above));
+        let receiving = above.with_span(traces.tracer().build_with_context(builder, &above));
+        let (system, batch) = (self.store.system(), Some(entries.len()));
+        DatabaseRun { system, operation: "claim", batch, took, error: None }.trace(traces, &receiving);
+        receiving.span().end_with_timestamp(ended);
     }
 
     async fn dispatch(&self, sale: &SaleId, claim: Claim, places: Reservation, asked_at: Instant) {
@@ -88,8 +120,13 @@ impl Claimer {
         let overdue_at = asked_at + self.answer_timeout;
         entries
             .into_iter()
-            .map(|ClaimedEntry { seq, attempt, entry }| {
-                let ticket_id = TicketId { sale: sale.clone(), epoch, seq }.to_string();
+            .map(|claimed| {
+                let ticket_id = TicketId { sale: sale.clone(), epoch, seq: claimed.seq }.to_string();
+                let begin = |traces| Attempt::begin(traces, sale.as_str(), &ticket_id, &claimed);
+                let span = self.traces.as_ref().and_then(begin);
+                let ClaimedEntry { seq, attempt, entry } = claimed;
+                // Where there is no span of ours, the order system is given the buyer's.
+                let trace = span.as_ref().map_or(entry.trace, |span| span.trace().to_bytes().to_vec());
                 let order = OrderRequest {
                     ticket_id: ticket_id.clone(),
                     sale_id: sale.as_str().to_owned(),
@@ -98,12 +135,12 @@ impl Claimer {
                     units: entry.units,
                     payload: entry.payload.into(),
                     attempt,
-                    trace_context: entry.trace.into(),
+                    trace_context: trace.into(),
                 };
                 let leased = Leased { seq, fence };
                 let sale = sale.clone();
                 let unanswered =
-                    Unanswered { sale, leased, attempt, lane, sent: None, lease, renew_at, overdue_at };
+                    Unanswered { sale, leased, attempt, lane, sent: None, span, lease, renew_at, overdue_at };
                 (order, (ticket_id, unanswered))
             })
             .unzip()

@@ -13,10 +13,15 @@
 use std::sync::Arc;
 
 use inrush_core::{Store, StoreError};
-use inrush_runtime::{shutdown::Shutdown, tasks::FailedTask, telemetry::Metrics};
+use inrush_runtime::{
+    shutdown::Shutdown,
+    tasks::FailedTask,
+    telemetry::{Metrics, Traces},
+};
 
 mod agenda;
 mod answer;
+mod attempt;
 mod claimer;
 mod concurrency;
 mod dispatcher;
@@ -31,6 +36,7 @@ mod recoverer;
 mod scheduler;
 mod seldom;
 mod settings;
+mod settle_span;
 mod settler;
 mod statistics;
 mod sweeper;
@@ -54,6 +60,8 @@ pub struct Parts {
     pub statistics: Statistics,
     /// Where its metrics are registered.
     pub metrics: Metrics,
+    /// Makes its spans. None: nobody wants to see them.
+    pub traces: Option<Traces>,
 }
 
 /// Runs a worker until shutdown starts, then drains it: nothing new is claimed, what is unanswered may finish within
@@ -65,12 +73,12 @@ pub struct Parts {
 /// A setting that breaks its rule, a store that cannot be used, a part of the worker that failed (which also starts the
 /// shutdown), or outcomes that could not be recorded at the end because the store was away.
 pub async fn run(
-    Parts { settings, store, statistics, metrics }: Parts,
+    Parts { settings, store, statistics, metrics, traces }: Parts,
     shutdown: Shutdown,
 ) -> Result<(), FulfilmentError> {
     settings.validate()?;
     let metrics = WorkerMetrics::register(&metrics, &statistics);
-    let Some(worker) = Worker::start(settings, store, statistics, metrics, &shutdown).await? else {
+    let Some(worker) = Worker::start(settings, store, statistics, metrics, traces, &shutdown).await? else {
         return Ok(());
     };
     shutdown.started().await;

@@ -11,6 +11,7 @@ use inrush_core::{
     SaleId, Store, StoreError, TicketState,
     store::{Outcome, Settled, Settlement},
 };
+use inrush_runtime::{batch_trace::BatchTrace, telemetry::Traces, trace_context::TraceContext};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -22,6 +23,7 @@ use crate::{
     scheduler::Stir,
     seldom::Seldom,
     settings::Backoff,
+    settle_span::settle,
     statistics::{Counter, Statistics},
     window::Window,
 };
@@ -37,19 +39,27 @@ pub(crate) struct Settler {
     pub(crate) stirs: mpsc::Sender<Stir>,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
+    /// None: nobody wants to see spans.
+    pub(crate) traces: Option<Traces>,
     pub(crate) batch: usize,
     pub(crate) backoff: Backoff,
     pub(crate) warnings: Seldom,
 }
 
 /// Outcomes that wait for their sale's next call. A sale is in here while it has a call in flight.
-type Queues = HashMap<SaleId, Vec<Settlement>>;
+type Queues = HashMap<SaleId, Vec<(Settlement, Option<TraceContext>)>>;
 
 type Calls = FuturesUnordered<BoxFuture<'static, Reply>>;
 
+/// Outcomes that are recorded together, and the traces that they are part of.
+struct Batch {
+    settlements: Vec<Settlement>,
+    trace: Option<BatchTrace>,
+}
+
 struct Reply {
     sale: SaleId,
-    settlements: Vec<Settlement>,
+    batch: Batch,
     /// Calls that failed in a row before this one.
     failures: u32,
     result: Result<Vec<Settled>, StoreError>,
@@ -81,11 +91,11 @@ impl Settler {
 
     fn take_in(&self, answers: impl Iterator<Item = Answer>, queues: &mut Queues, calls: &Calls) {
         let mut without_call = Vec::new();
-        for Answer { sale, settlement } in answers {
+        for Answer { sale, settlement, trace } in answers {
             match queues.get_mut(&sale) {
-                Some(queue) => queue.push(settlement),
+                Some(queue) => queue.push((settlement, trace)),
                 None => {
-                    queues.insert(sale.clone(), vec![settlement]);
+                    queues.insert(sale.clone(), vec![(settlement, trace)]);
                     without_call.push(sale);
                 }
             }
@@ -98,43 +108,44 @@ impl Settler {
     /// Starts the sale's next call, or forgets the sale if there is nothing to record.
     fn start_next(&self, sale: SaleId, queues: &mut Queues, calls: &Calls) {
         let Some(queue) = queues.get_mut(&sale) else { return };
-        let batch = self.batch.min(queue.len());
-        if batch == 0 {
+        let size = self.batch.min(queue.len());
+        if size == 0 {
             queues.remove(&sale);
             return;
         }
-        let settlements = queue.drain(..batch).collect();
-        calls.push(self.call(sale, settlements, 0, Duration::ZERO));
+        let (settlements, traces): (Vec<_>, Vec<_>) = queue.drain(..size).unzip();
+        let trace = BatchTrace::of(traces.into_iter().flatten());
+        calls.push(self.call(sale, Batch { settlements, trace }, 0, Duration::ZERO));
     }
 
-    fn call(
-        &self,
-        sale: SaleId,
-        settlements: Vec<Settlement>,
-        failures: u32,
-        pause: Duration,
-    ) -> BoxFuture<'static, Reply> {
-        let store = Arc::clone(&self.store);
+    fn call(&self, sale: SaleId, batch: Batch, failures: u32, pause: Duration) -> BoxFuture<'static, Reply> {
+        let (store, traces) = (Arc::clone(&self.store), self.traces.clone());
         Box::pin(async move {
             if !pause.is_zero() {
                 sleep(pause).await;
             }
-            let result = store.settle(&sale, &settlements).await;
-            Reply { sale, settlements, failures, result }
+            let result = match (&traces, &batch.trace) {
+                (Some(traces), Some(trace)) => {
+                    settle(&*store, traces, trace, &sale, &batch.settlements).await
+                }
+                _ => store.settle(&sale, &batch.settlements).await,
+            };
+            Reply { sale, batch, failures, result }
         })
     }
 
     /// Ends a call, and says if something became claimable by it.
     fn conclude(&mut self, reply: Reply, queues: &mut Queues, calls: &Calls) -> Option<Stir> {
-        let Reply { sale, settlements, failures, result } = reply;
+        let Reply { sale, batch, failures, result } = reply;
+        let settlements = &batch.settlements;
         let claimable_at = match result {
-            Ok(settled) => self.count(&sale, &settlements, &settled),
+            Ok(settled) => self.count(&sale, settlements, &settled),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_))) => {
                 if self.warnings.is_time(Instant::now()) {
                     tracing::warn!(%sale, "outcomes cannot be recorded, and will be tried again: {error}");
                 }
                 let failures = failures.saturating_add(1);
-                calls.push(self.call(sale, settlements, failures, self.backoff.pause(failures)));
+                calls.push(self.call(sale, batch, failures, self.backoff.pause(failures)));
                 return None;
             }
             Err(error @ (StoreError::SaleNotFound(_) | StoreError::Corrupt(_))) => {

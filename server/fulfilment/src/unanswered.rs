@@ -8,7 +8,7 @@ use std::{
 use inrush_core::{SaleId, store::Leased};
 use tokio::time::Instant;
 
-use crate::{concurrency::Sent, lane::LaneId};
+use crate::{attempt::Attempt, concurrency::Sent, lane::LaneId};
 
 /// One claimed entry without an answer.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Unanswered {
     pub(crate) lane: LaneId,
     /// None until it is on its way.
     pub(crate) sent: Option<Sent>,
+    /// Its span, if its Enqueue was traced.
+    pub(crate) span: Option<Attempt>,
     /// How long a lease of its sale lasts.
     pub(crate) lease: Duration,
     /// When its lease should be extended.

@@ -395,6 +395,7 @@ mod tests {
                 attempt: 1,
                 lane: LANE,
                 sent: None,
+                span: None,
                 lease,
                 renew_at: at,
                 overdue_at: at + lease,

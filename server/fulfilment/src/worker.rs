@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use inrush_core::{Store, StoreError};
-use inrush_runtime::{shutdown::Shutdown, tasks::TaskGroup};
+use inrush_runtime::{shutdown::Shutdown, tasks::TaskGroup, telemetry::Traces};
 use tokio::{
     sync::{Notify, mpsc},
     time::{sleep, timeout},
@@ -74,6 +74,7 @@ struct Kit {
     window: Arc<Window>,
     statistics: Statistics,
     metrics: WorkerMetrics,
+    traces: Option<Traces>,
     answers: mpsc::Sender<Vec<Answer>>,
     hand_back: HandBack,
 }
@@ -85,6 +86,7 @@ impl Worker {
         store: Arc<dyn Store>,
         statistics: Statistics,
         metrics: WorkerMetrics,
+        traces: Option<Traces>,
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, FulfilmentError> {
         let endpoints = settings.endpoints()?;
@@ -111,7 +113,7 @@ impl Worker {
             drain_grace: settings.drain_grace,
             span,
         };
-        let kit = Kit { settings, stores, window, statistics, metrics, answers, hand_back };
+        let kit = Kit { settings, stores, window, statistics, metrics, traces, answers, hand_back };
         // Receivers before senders.
         worker.start_settling(&kit, answers_in, stirs);
         worker.start_streaming(&kit, &lanes);
@@ -127,6 +129,7 @@ impl Worker {
             stirs,
             statistics: kit.statistics.clone(),
             metrics: kit.metrics.clone(),
+            traces: kit.traces.clone(),
             batch: kit.settings.settle_batch,
             backoff: kit.settings.reconnect,
             warnings: Seldom::default(),
@@ -180,6 +183,7 @@ impl Worker {
             hand_back: kit.hand_back.clone(),
             statistics: kit.statistics.clone(),
             metrics: kit.metrics.clone(),
+            traces: kit.traces.clone(),
             extend_at: kit.settings.extend_at,
             answer_timeout: kit.settings.answer_timeout,
         };

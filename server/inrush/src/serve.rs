@@ -10,6 +10,7 @@ mod orders;
 mod services;
 mod store;
 mod store_metrics;
+mod store_spans;
 mod up;
 
 #[cfg(test)]

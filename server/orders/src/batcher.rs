@@ -18,6 +18,7 @@ use crate::{
     parking::{Answer, Parking},
     provision::provision,
     reply::{Outbox, created, rejected, retry},
+    spans::Spans,
     statistics::Statistics,
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Batcher {
     pub(crate) knobs: Knobs,
     /// What is done is counted here.
     pub(crate) statistics: Statistics,
+    /// And seen here.
+    pub(crate) spans: Spans,
     /// Cancelled when a shutdown takes too long: whatever is left is answered with retry.
     pub(crate) hurry: CancellationToken,
     /// Unknown sales that have been reported.
@@ -135,7 +138,10 @@ impl Batcher {
             entry.order.payment = self.payment();
         }
         let orders: Vec<NewOrder> = entries.iter().map(|entry| entry.order.clone()).collect();
-        match self.book.create(&orders).await {
+        let started = Instant::now();
+        let created = self.book.create(&orders).await;
+        self.spans.of_transaction(&entries, started.elapsed(), created.as_ref().err());
+        match created {
             Ok(outcomes) => {
                 for (entry, outcome) in entries.into_iter().zip(outcomes) {
                     self.settle(&mut outbox, entry, outcome);
@@ -247,6 +253,7 @@ mod tests {
         entry::Entry,
         intake::Intake,
         reply::Reply,
+        spans::Spans,
         statistics::Statistics,
     };
 
@@ -287,6 +294,7 @@ mod tests {
                 payment_timeout: Duration::from_secs(1),
             },
             statistics: Statistics::default(),
+            spans: Spans { traces: None, database: DatabaseUrl::memory().kind() },
             hurry,
             reported: HashSet::new(),
         };

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use inrush_proto::v1::OrderRequest;
+use inrush_runtime::trace_context::TraceContext;
 
 use crate::{
     book::{NewOrder, Payment},
@@ -25,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) arrived: Instant,
     /// What the front had to say about its sale since then.
     pub(crate) word: FrontWord,
+    /// The span of this attempt at it, if that is traced.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Whether the front has been asked on behalf of an entry.
@@ -44,6 +47,7 @@ impl Entry {
         if let Some(fault) = fault(&request) {
             return Err(Malformed { ticket_id: request.ticket_id, reply, reason: fault });
         }
+        let trace = TraceContext::of_bytes(&request.trace_context).filter(TraceContext::is_sampled);
         let order = NewOrder {
             ticket_id: request.ticket_id,
             sale_id: request.sale_id,
@@ -54,7 +58,7 @@ impl Entry {
             attempt: request.attempt.max(1),
             payment: Payment::Paid,
         };
-        Ok(Self { order, reply, arrived: Instant::now(), word: FrontWord::NotAsked })
+        Ok(Self { order, reply, arrived: Instant::now(), word: FrontWord::NotAsked, trace })
     }
 }
 

@@ -24,6 +24,7 @@ mod releaser;
 mod reply;
 mod server;
 mod settings;
+mod spans;
 mod statistics;
 mod stream;
 

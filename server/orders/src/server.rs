@@ -4,6 +4,7 @@ use std::{collections::HashSet, future::Future, sync::atomic::AtomicU64, time::D
 
 use anyhow::Context as _;
 use inrush_proto::v1::order_creation_service_server::{self, OrderCreationServiceServer};
+use inrush_runtime::telemetry::Traces;
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -24,6 +25,7 @@ use crate::{
     provision::provision,
     releaser::Releaser,
     settings::OrderSettings,
+    spans::Spans,
     statistics::Statistics,
     stream::OrderStreams,
 };
@@ -64,6 +66,7 @@ pub struct OrderSystem {
     book: OrderBook,
     front: Option<Front>,
     statistics: Statistics,
+    traces: Option<Traces>,
 }
 
 impl OrderSystem {
@@ -88,7 +91,13 @@ impl OrderSystem {
         for (sale_id, units) in &settings.stock {
             provision(&book, sale_id, SaleStock::Units(*units)).await?;
         }
-        Ok(Self { settings, book, front, statistics: Statistics::default() })
+        Ok(Self { settings, book, front, statistics: Statistics::default(), traces: None })
+    }
+
+    /// Makes spans with these.
+    #[must_use]
+    pub fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
     }
 
     /// The orders and stock, for those who check them. Its connections are closed when serving ends, unless the
@@ -153,6 +162,7 @@ impl OrderSystem {
                 payment_timeout: settings.payment_timeout,
             },
             statistics: self.statistics.clone(),
+            spans: Spans { traces: self.traces.clone(), database: settings.database.kind() },
             hurry,
             reported: HashSet::new(),
         }

@@ -11,6 +11,10 @@ pub mod secret;
 
 pub mod telemetry;
 
+pub mod batch_trace;
+pub mod spans;
+pub mod trace_context;
+
 pub mod shutdown;
 
 pub mod listen;

@@ -18,6 +18,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 mod collector;
 mod family;
 mod histogram;
+mod json_in_trace;
 mod logs;
 mod metrics;
 mod names;

@@ -49,6 +49,7 @@ impl System {
             keyring: Keyring::ephemeral().expect("randomness"),
             readiness: Readiness::new(),
             metrics: Metrics::default(),
+            traces: None,
         };
         let stop = shutdown.clone();
         runtime.spawn(async move { inrush_front::run_here(parts, listener, &stop).await });
@@ -59,7 +60,13 @@ impl System {
             reconnect,
             ..FulfilmentSettings::default()
         };
-        let parts = Parts { settings, store, statistics: Statistics::default(), metrics: Metrics::default() };
+        let parts = Parts {
+            settings,
+            store,
+            statistics: Statistics::default(),
+            metrics: Metrics::default(),
+            traces: None,
+        };
         runtime.spawn(inrush_fulfilment::run(parts, shutdown.clone()));
         Self { front, orders, shutdown, runtime: Some(runtime) }
     }

@@ -61,6 +61,10 @@ impl BrokenStore {
 
 #[async_trait]
 impl Store for BrokenStore {
+    fn system(&self) -> &'static str {
+        self.store.system()
+    }
+
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(break_store(self.store.dedicated().await?, self.fault))
     }

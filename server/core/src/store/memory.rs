@@ -145,6 +145,10 @@ fn bounded(operations: usize) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn system(&self) -> &'static str {
+        "memory"
+    }
+
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(Self { shared: Arc::clone(&self.shared) }))
     }

@@ -103,6 +103,8 @@ impl Operation {
 /// An operation that is over.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
+    /// What kind of store it is, as [`Store::system`] says.
+    pub system: &'static str,
     /// Which.
     pub operation: Operation,
     /// How long it took.
@@ -119,7 +121,7 @@ pub trait Observer: Send + Sync + 'static {
     /// The observer of a handle with connections of its own, which one thread uses.
     fn dedicated(&self) -> Arc<dyn Observer>;
 
-    /// An operation is over.
+    /// An operation is over. Told by whoever asked for it, where it asked.
     fn finished(&self, run: &Run<'_>);
 }
 
@@ -163,13 +165,17 @@ impl ObservedStore {
         let result = run.await;
         let took = started.elapsed();
         let (size, failure) = (size(&result), result.as_ref().err());
-        self.observer.finished(&Run { operation, took, size, failure });
+        self.observer.finished(&Run { system: self.store.system(), operation, took, size, failure });
         result
     }
 }
 
 #[async_trait]
 impl Store for ObservedStore {
+    fn system(&self) -> &'static str {
+        self.store.system()
+    }
+
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
         let store = self.store.dedicated().await?;
         Ok(Arc::new(Self { store, observer: self.observer.dedicated() }))

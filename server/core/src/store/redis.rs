@@ -194,6 +194,10 @@ fn bounded(operations: usize) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for RedisStore {
+    fn system(&self) -> &'static str {
+        "redis"
+    }
+
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(Self::on(Arc::clone(&self.shared))))
     }

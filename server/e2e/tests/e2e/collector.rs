@@ -10,7 +10,7 @@ use crate::watched::Watched;
 const ROTEL: &str = "bin/rotel-agent";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_receives_metrics_and_logs_of_every_service() {
+async fn a_collector_receives_traces_metrics_and_logs_of_every_service() {
     let (grpc, http) = (free_port(), free_port());
     let (grpc_address, http_address) = (format!("127.0.0.1:{grpc}"), format!("127.0.0.1:{http}"));
     let rotel = Program::start(
@@ -63,6 +63,9 @@ async fn a_collector_receives_metrics_and_logs_of_every_service() {
         "inrush.store.batch_size",
         "inrush.orders_created",
         "fulfilment has ended",
+        "messaging.message.id",
+        "inrush.attempt",
+        "create_orders",
     ] {
         rotel.says(word, |said| said.contains(word)).await;
     }

@@ -32,7 +32,8 @@ async fn nothing_is_lost_when_a_front_and_a_fulfilment_are_killed() {
     // Slow enough that there is a middle to kill in; leases short enough that recovery is seen.
     let orders = ["--capacity", "300"];
     let mut system =
-        System::start("crash", Shape { fronts: 2, fulfilments: 2, orders: &orders, redis: &[] }).await;
+        System::start("crash", Shape { fronts: 2, fulfilments: 2, orders: &orders, ..Shape::default() })
+            .await;
     let client = system.client().await;
     let lease = prost_duration(2);
     create_sale(

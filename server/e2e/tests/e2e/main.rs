@@ -10,5 +10,8 @@ mod demo;
 mod idle_sales;
 mod languages;
 mod metrics;
+mod receiver;
+mod rolling;
 mod system;
+mod traces;
 mod watched;

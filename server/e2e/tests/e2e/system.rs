@@ -29,11 +29,12 @@ pub(crate) struct Shape<'a> {
     pub(crate) fulfilments: usize,
     pub(crate) redis: &'a [(&'a str, &'a str)],
     pub(crate) orders: &'a [&'a str],
+    pub(crate) variables: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Shape<'_> {
     fn default() -> Self {
-        Self { fronts: 1, fulfilments: 1, redis: &[], orders: &[] }
+        Self { fronts: 1, fulfilments: 1, redis: &[], orders: &[], variables: &[] }
     }
 }
 
@@ -45,7 +46,7 @@ impl System {
         let database = postgres.create_database(name).await.expect("a database");
         let mut fronts = Vec::new();
         for _ in 0..shape.fronts {
-            fronts.push(start_front(&redis.url()).await);
+            fronts.push(start_front_with(&redis.url(), free_port(), shape.variables).await);
         }
         let front = format!("http://127.0.0.1:{}", fronts[0].1);
         let orders_port = free_port();
@@ -99,10 +100,15 @@ impl System {
 
 /// Starts a front on a free port.
 pub(crate) async fn start_front(store: &str) -> (Inrush, u16) {
-    let port = free_port();
+    start_front_with(store, free_port(), &[]).await
+}
+
+/// Starts a front on this port with these variables.
+pub(crate) async fn start_front_with(store: &str, port: u16, variables: &[(&str, &str)]) -> (Inrush, u16) {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["front", "--listen", &listen, "--store", store, "--admin-listen", "off"];
-    let mut front = Inrush::start(&arguments, &[("INRUSH_TICKETS_KEYS", TICKET_KEYS)]);
+    let variables = [&[("INRUSH_TICKETS_KEYS", TICKET_KEYS)][..], variables].concat();
+    let mut front = Inrush::start(&arguments, &variables);
     front.listening_on(port).await;
     (front, port)
 }

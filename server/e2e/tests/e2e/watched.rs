@@ -14,8 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Processes and their admin ports.
 pub(crate) struct Watched {
     pub(crate) services: [Service; 3],
+    pub(crate) redis: RedisServer,
     front_port: u16,
-    _redis: RedisServer,
 }
 
 /// One process.
@@ -24,6 +24,8 @@ pub(crate) struct Service {
     pub(crate) name: &'static str,
     pub(crate) admin: u16,
     pub(crate) process: Inrush,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl Watched {
@@ -42,7 +44,7 @@ impl Watched {
             Service::start("orders", &orders, variables).await,
             Service::start("fulfilment", &fulfilment, variables).await,
         ];
-        let watched = Self { services, front_port, _redis: redis };
+        let watched = Self { services, redis, front_port };
         eventually("every service is ready", async || {
             let mut ready = true;
             for service in &watched.services {
@@ -52,6 +54,24 @@ impl Watched {
         })
         .await;
         watched
+    }
+
+    /// Kills a service, and starts it again where it was.
+    pub(crate) async fn restart_after_kill(&mut self, name: &str) {
+        let service =
+            self.services.iter_mut().find(|service| service.name == name).expect("one of the three");
+        service.process.kill();
+        service.process = service.begin().await;
+    }
+
+    /// Where callers connect.
+    pub(crate) fn front_url(&self) -> String {
+        url(self.front_port)
+    }
+
+    /// The service of this name.
+    pub(crate) fn service(&self, name: &str) -> &Service {
+        self.services.iter().find(|service| service.name == name).expect("one of the three")
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -75,9 +95,19 @@ impl Service {
         let listen = address(admin);
         let arguments = [&[name, "--admin-listen", &listen][..], arguments].concat();
         let variables = [&[("INRUSH_TICKETS_KEYS", TICKET_KEYS)][..], variables].concat();
-        let mut process = Inrush::start(&arguments, &variables);
-        process.listening_on(admin).await;
-        Self { name, admin, process }
+        let process = begin(&arguments, &variables, admin).await;
+        let owned = |text: &str| text.to_owned();
+        let arguments = arguments.iter().copied().map(owned).collect();
+        let variables = variables.iter().map(|(name, value)| (owned(name), owned(value))).collect();
+        Self { name, admin, process, arguments, variables }
+    }
+
+    /// One more process of the same.
+    async fn begin(&self) -> Inrush {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let variables: Vec<(&str, &str)> =
+            self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        begin(&arguments, &variables, self.admin).await
     }
 
     /// What it tells Prometheus.
@@ -86,6 +116,12 @@ impl Service {
         assert_eq!(status, 200, "{body}");
         body
     }
+}
+
+async fn begin(arguments: &[&str], variables: &[(&str, &str)], admin: u16) -> Inrush {
+    let mut process = Inrush::start(arguments, variables);
+    process.listening_on(admin).await;
+    process
 }
 
 /// Waits until it is so.

@@ -59,7 +59,7 @@ impl Bench {
 
     fn call_until(&self, request: u64, deadline: Instant) -> tokio::task::JoinHandle<Result<u64, Failure>> {
         let batcher = self.batcher.clone();
-        tokio::spawn(async move { batcher.call(&sale(), request, deadline).await })
+        tokio::spawn(async move { batcher.call(&sale(), request, deadline, None).await })
     }
 
     /// Lets all tasks do what they can: the runtime has one thread, and nothing here waits for anything outside it.
@@ -158,11 +158,11 @@ async fn a_lane_that_is_full_refuses() {
     let sale = sale();
     let mut waiting: Vec<_> = Vec::with_capacity(MAX_WAITING);
     for _ in 0..MAX_WAITING {
-        let mut call = Box::pin(bench.batcher.call(&sale, 2, deadline));
+        let mut call = Box::pin(bench.batcher.call(&sale, 2, deadline, None));
         assert!(futures_util::poll!(&mut call).is_pending());
         waiting.push(call);
     }
-    assert_eq!(bench.batcher.call(&sale, 3, deadline).await, Err(Failure::Overloaded));
+    assert_eq!(bench.batcher.call(&sale, 3, deadline, None).await, Err(Failure::Overloaded));
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn sales_do_not_wait_for_each_other() {
     let other: SaleId = "tablet-y".parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let batcher = bench.batcher.clone();
-    let free = tokio::spawn(async move { batcher.call(&other, 5, deadline).await });
+    let free = tokio::spawn(async move { batcher.call(&other, 5, deadline, None).await });
     bench.settle().await;
     assert_eq!(bench.batches(), [vec![1], vec![5]], "both run at the same time");
     bench.go.add_permits(2);

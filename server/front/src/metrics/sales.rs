@@ -2,7 +2,7 @@
 
 use inrush_core::{
     SaleId,
-    store::{Admission, AdmitRequest, Refusal},
+    store::{Admission, AdmitRequest},
 };
 use inrush_runtime::telemetry::{Family, Metrics, Points, Tally, Teller};
 
@@ -39,11 +39,8 @@ mod column {
     pub(super) const UNITS: usize = 1;
     pub(super) const GATE_HITS: usize = 2;
     pub(super) const FIRST_REFUSAL: usize = 3;
-    pub(super) const COUNT: usize = FIRST_REFUSAL + super::REASONS.len();
+    pub(super) const COUNT: usize = FIRST_REFUSAL + super::Verdict::REASONS.len();
 }
-
-/// Why buyers are refused, in the order of their columns.
-const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
 
 /// The sales of a node. Clones share them.
 #[derive(Clone)]
@@ -82,7 +79,7 @@ fn tell(tally: &Tally, column: usize, points: &Points<'_, u64>) {
 
 fn tell_refusals(tally: &Tally, points: &Points<'_, u64>) {
     for (sale, counts) in tally.counts() {
-        let refusals = REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
+        let refusals = Verdict::REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
         // What never happened is left out: most sales are refused for one reason.
         for (reason, count) in refusals.filter(|(_, count)| **count > 0) {
             points.add(*count, &[(SALE, &sale), (REASON, reason)]);
@@ -122,20 +119,12 @@ impl SaleCounts {
 }
 
 const fn column_of(verdict: Verdict) -> usize {
-    let reason = match verdict {
-        Verdict::Refused(Refusal::SoldOut) => 0,
-        Verdict::Refused(Refusal::NotOpen { .. }) => 1,
-        Verdict::Refused(Refusal::Closed) => 2,
-        Verdict::Refused(Refusal::Held) => 3,
-        Verdict::Refused(Refusal::UnitLimit { .. }) => 4,
-        Verdict::Bypass => 5,
-    };
-    column::FIRST_REFUSAL + reason
+    column::FIRST_REFUSAL + verdict.index()
 }
 
 #[cfg(test)]
 mod tests {
-    use inrush_core::{Entry, Timestamp};
+    use inrush_core::{Entry, Timestamp, store::Refusal};
 
     use super::*;
 
@@ -171,7 +160,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
         }
-        for reason in REASONS {
+        for reason in Verdict::REASONS {
             let count = if reason == "sold_out" { 2 } else { 1 };
             let series = [
                 format!("inrush_refused_total{{reason=\"{reason}\",sale=\"phone\"}} {count}"),

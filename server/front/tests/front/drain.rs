@@ -80,6 +80,7 @@ async fn cores_share_a_port_and_leave_together() {
         keyring: Keyring::ephemeral().unwrap(),
         readiness: Readiness::new(),
         metrics: Metrics::default(),
+        traces: None,
     };
     let shutdown = Shutdown::new();
     let until = shutdown.clone();

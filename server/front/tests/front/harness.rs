@@ -11,7 +11,12 @@ use inrush_proto::v1::{
     self, enqueue_response, queue_service_client::QueueServiceClient,
     sale_admin_service_client::SaleAdminServiceClient, settlement_service_client::SettlementServiceClient,
 };
-use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::{
+    listen,
+    readiness::Readiness,
+    shutdown::Shutdown,
+    telemetry::{Metrics, Traces},
+};
 use tokio::task::JoinHandle;
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
@@ -38,6 +43,14 @@ impl Front {
     }
 
     pub(crate) async fn with(store: Arc<Probe>, settings: FrontSettings) -> Self {
+        Self::begin(store, settings, None).await
+    }
+
+    pub(crate) async fn traced(store: Arc<Probe>, settings: FrontSettings, traces: Traces) -> Self {
+        Self::begin(store, settings, Some(traces)).await
+    }
+
+    async fn begin(store: Arc<Probe>, settings: FrontSettings, traces: Option<Traces>) -> Self {
         let (keyring, metrics, readiness) =
             (Keyring::ephemeral().unwrap(), Metrics::default(), Readiness::new());
         let (shutdown, listener) = (Shutdown::new(), listen::bind("127.0.0.1:0", "the test").unwrap());
@@ -48,6 +61,7 @@ impl Front {
             keyring: keyring.clone(),
             readiness: readiness.clone(),
             metrics: metrics.clone(),
+            traces,
         };
         let until = shutdown.clone();
         let served = tokio::spawn(async move { run_here(parts, listener, &until).await });

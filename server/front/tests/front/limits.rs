@@ -147,6 +147,7 @@ async fn run_to_its_end(store: std::sync::Arc<Probe>, settings: FrontSettings) -
         keyring: inrush_core::Keyring::ephemeral().unwrap(),
         readiness: inrush_runtime::readiness::Readiness::new(),
         metrics: inrush_runtime::telemetry::Metrics::default(),
+        traces: None,
     };
     inrush_front::run_here(parts, listener, &inrush_runtime::shutdown::Shutdown::new()).await.unwrap_err()
 }

@@ -15,5 +15,6 @@ mod limits;
 mod probe;
 mod settlement;
 mod tickets;
+mod traces;
 mod unary;
 mod watch;

@@ -108,6 +108,10 @@ impl Probe {
 
 #[async_trait]
 impl Store for Probe {
+    fn system(&self) -> &'static str {
+        self.store.system()
+    }
+
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(self.clone()))
     }

@@ -10,4 +10,5 @@ mod order_system;
 mod outcomes;
 mod shutdown;
 mod store;
+mod traces;
 mod worker;

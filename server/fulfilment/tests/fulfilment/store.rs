@@ -109,12 +109,17 @@ impl TestStore {
     }
 
     pub(crate) async fn enqueue_units(&self, sale: &str, units: &[u64]) {
+        self.enqueue_traced(sale, units, |_| vec![9]).await;
+    }
+
+    /// Each with the trace context that its number has.
+    pub(crate) async fn enqueue_traced(&self, sale: &str, units: &[u64], trace: impl Fn(u64) -> Vec<u8>) {
         let first = self.snapshot(sale).await.last_seq + 1;
         let requests: Vec<AdmitRequest> = (first..)
             .zip(units)
             .map(|(number, &units)| {
                 let buyer = format!("buyer-{number}").parse().unwrap();
-                let entry = Entry { buyer, units, payload: vec![1, 2, 3], trace: vec![9] };
+                let entry = Entry { buyer, units, payload: vec![1, 2, 3], trace: trace(number) };
                 AdmitRequest { entry, supersedes: None }
             })
             .collect();
@@ -166,6 +171,10 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 #[async_trait]
 impl Store for TestStore {
+    fn system(&self) -> &'static str {
+        self.memory.system()
+    }
+
     async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(self.clone()))
     }

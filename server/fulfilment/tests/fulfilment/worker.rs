@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_fulfilment::{Backoff, Counts, FulfilmentError, FulfilmentSettings, Parts, Statistics, run};
-use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::{
+    shutdown::Shutdown,
+    telemetry::{Metrics, Traces},
+};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
 use crate::{order_system::OrderSystem, store::TestStore};
@@ -24,7 +27,7 @@ pub(crate) fn settings(orders: &OrderSystem) -> FulfilmentSettings {
 
 fn parts(settings: FulfilmentSettings, store: &TestStore, statistics: &Statistics) -> Parts {
     let (store, statistics) = (Arc::new(store.clone()), statistics.clone());
-    Parts { settings, store, statistics, metrics: Metrics::default() }
+    Parts { settings, store, statistics, metrics: Metrics::default(), traces: None }
 }
 
 /// A worker in the test's own runtime.
@@ -36,8 +39,17 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(settings: FulfilmentSettings, store: &TestStore) -> Self {
+        Self::begin(settings, store, None)
+    }
+
+    /// One that makes spans.
+    pub(crate) fn traced(settings: FulfilmentSettings, store: &TestStore, traces: Traces) -> Self {
+        Self::begin(settings, store, Some(traces))
+    }
+
+    fn begin(settings: FulfilmentSettings, store: &TestStore, traces: Option<Traces>) -> Self {
         let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
-        let parts = parts(settings, store, &statistics);
+        let parts = Parts { traces, ..parts(settings, store, &statistics) };
         let running = tokio::spawn(run(parts, shutdown.clone()));
         Self { shutdown, statistics, running }
     }

@@ -50,8 +50,8 @@ impl Embedded {
         // Nobody looks at them: the demo tells what it has seen itself.
         let metrics = Metrics::default();
         let keyring = Keyring::ephemeral()?;
-        front::add(&mut services, front, Arc::clone(&store), keyring, front_listeners, metrics.clone());
-        fulfilment::add(&mut services, fulfilment, store, metrics.clone());
+        front::add(&mut services, front, Arc::clone(&store), keyring, front_listeners, metrics.clone(), None);
+        fulfilment::add(&mut services, fulfilment, store, metrics.clone(), None);
         orders::add(&mut services, system, orders_listener, &metrics);
         Ok(Self { front_url, book, shutdown, services: tokio::spawn(services.run()) })
     }

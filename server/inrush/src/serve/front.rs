@@ -7,7 +7,7 @@ use inrush_core::{Keyring, Store};
 use inrush_front::{FrontParts, FrontSettings};
 use inrush_runtime::{
     config::Loaded,
-    telemetry::{Metrics, Telemetry},
+    telemetry::{Metrics, Telemetry, Traces},
 };
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     services::Services,
     store,
     store_metrics::measured,
+    store_spans::traced,
 };
 use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
 
@@ -36,9 +37,18 @@ pub(crate) async fn run(
     let address = address(&settings.value.front, &listeners)?;
     let admin = admin::bind(settings, admin::FRONT)?;
     let metrics = telemetry.metrics();
-    let store = measured(store::open(&settings.value.store).await?, metrics);
+    let traces = telemetry.traces();
+    let store = traced(measured(store::open(&settings.value.store).await?, metrics), traces);
     let mut services = Services::on_signals()?;
-    add(&mut services, settings.value.front.clone(), store, keyring, listeners, metrics.clone());
+    add(
+        &mut services,
+        settings.value.front.clone(),
+        store,
+        keyring,
+        listeners,
+        metrics.clone(),
+        traces.cloned(),
+    );
     let admin = admin::serve(admin, &mut services, telemetry, &inrush_front::SERVICES)?;
     Screen::new(output.json).show(&Announcement {
         title: "The front is up.",
@@ -84,11 +94,12 @@ pub(super) fn add(
     keyring: Keyring,
     listeners: Vec<TcpListener>,
     metrics: Metrics,
+    traces: Option<Traces>,
 ) {
     let drain: Duration = settings.drain.grace + settings.drain.finish;
     let shutdown = services.shutdown().clone();
     let readiness = services.readiness().clone();
-    let parts = FrontParts { settings, store, keyring, readiness, metrics };
+    let parts = FrontParts { settings, store, keyring, readiness, metrics, traces };
     // It hears of the process's end by itself: nothing stops before it.
     services.add(
         "front",

@@ -7,7 +7,7 @@ use inrush_fulfilment::{FulfilmentError, FulfilmentSettings, Parts, Statistics};
 use inrush_runtime::{
     config::Loaded,
     shutdown::Shutdown,
-    telemetry::{Metrics, Telemetry},
+    telemetry::{Metrics, Telemetry, Traces},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use super::{
     services::Services,
     store,
     store_metrics::measured,
+    store_spans::traced,
 };
 use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
 
@@ -37,9 +38,16 @@ pub(crate) async fn run(
     check(&settings.value.fulfilment)?;
     let admin = admin::bind(settings, admin::FULFILMENT)?;
     let metrics = telemetry.metrics();
-    let store = measured(store::open(&settings.value.store).await?, metrics);
+    let traces = telemetry.traces();
+    let store = traced(measured(store::open(&settings.value.store).await?, metrics), traces);
     let mut services = Services::on_signals()?;
-    add(&mut services, settings.value.fulfilment.clone(), Arc::clone(&store), metrics.clone());
+    add(
+        &mut services,
+        settings.value.fulfilment.clone(),
+        Arc::clone(&store),
+        metrics.clone(),
+        traces.cloned(),
+    );
     store::probe(&mut services, store);
     let admin = admin::serve(admin, &mut services, telemetry, &[])?;
     Screen::new(output.json).show(&Announcement {
@@ -64,9 +72,10 @@ pub(super) fn add(
     settings: FulfilmentSettings,
     store: Arc<dyn Store>,
     metrics: Metrics,
+    traces: Option<Traces>,
 ) {
     let drain = settings.drain_grace + DRAIN;
-    let parts = Parts { settings, store, statistics: Statistics::default(), metrics };
+    let parts = Parts { settings, store, statistics: Statistics::default(), metrics, traces };
     services.add("fulfilment", drain, move |stop| serve(parts, stop));
 }
 

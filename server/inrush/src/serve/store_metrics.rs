@@ -92,7 +92,7 @@ impl Observer for StoreMetrics {
     }
 
     fn finished(&self, run: &Run<'_>) {
-        let Run { operation, took, size, failure } = *run;
+        let Run { operation, took, size, failure, .. } = *run;
         let failure =
             failure.and_then(|error| StoreError::KINDS.iter().position(|kind| *kind == error.kind()));
         let ending = failure.map_or(0, |kind| 1 + kind);

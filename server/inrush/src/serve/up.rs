@@ -16,6 +16,7 @@ use super::{
     services::Services,
     store,
     store_metrics::measured,
+    store_spans::traced,
 };
 use crate::{
     cli::service::OutputFlags,
@@ -48,18 +49,27 @@ pub(crate) async fn run(
         own.orders.front = Some(front_url.parse()?);
     }
     let metrics = telemetry.metrics();
-    let store = measured(store::open(&own.store).await?, metrics);
+    let traces = telemetry.traces();
+    let store = traced(measured(store::open(&own.store).await?, metrics), traces);
     let bundled_orders = match bundled_orders {
         Some(listener) => Some((orders::open(own.orders.clone()).await?, listener)),
         None => None,
     };
 
     let mut services = Services::on_signals()?;
-    front::add(&mut services, own.front.clone(), store.clone(), keyring, front_listeners, metrics.clone());
-    fulfilment::add(&mut services, own.fulfilment.clone(), store, metrics.clone());
+    front::add(
+        &mut services,
+        own.front.clone(),
+        store.clone(),
+        keyring,
+        front_listeners,
+        metrics.clone(),
+        traces.cloned(),
+    );
+    fulfilment::add(&mut services, own.fulfilment.clone(), store, metrics.clone(), traces.cloned());
     let orders_are_bundled = bundled_orders.is_some();
     if let Some((system, listener)) = bundled_orders {
-        orders::add(&mut services, system, listener, metrics);
+        orders::add(&mut services, system.traced(traces.cloned()), listener, metrics);
     }
     let admin = admin::serve(admin, &mut services, telemetry, &served(orders_are_bundled))?;
     Screen::new(output.json).show(&Announcement {

@@ -37,3 +37,17 @@ pub enum BookError {
     #[error("the order database's tables contradict each other: {0}; was one of them changed by hand?")]
     Inconsistent(String),
 }
+
+impl BookError {
+    /// A name for the kind of error, the same for all of its kind.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Database(_) => "database",
+            Self::Migration(_) => "migration",
+            Self::Contended { .. } => "contended",
+            Self::TimedOut { .. } => "timed_out",
+            Self::TooLarge { .. } => "too_large",
+            Self::Inconsistent(_) => "inconsistent",
+        }
+    }
+}

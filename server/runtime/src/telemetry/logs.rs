@@ -17,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::TelemetryError;
+use super::json_in_trace::JsonInTrace;
 use crate::failure::panic_message;
 
 /// What sends logs to a collector logs itself while it does. Sent as well, each line would bring another.
@@ -134,7 +135,10 @@ where
     let layer = fmt::layer().with_writer(writer);
     match style {
         Style::Text { colour } => layer.with_ansi(colour).with_target(false).compact().boxed(),
-        Style::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        Style::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            layer.map_event_format(JsonInTrace).boxed()
+        }
     }
 }
 
@@ -171,6 +175,7 @@ pub(super) mod tests {
     use opentelemetry_sdk::logs::InMemoryLogExporter;
 
     use super::*;
+    use crate::trace_context::TraceContext;
 
     /// What was logged, kept for a look.
     #[derive(Clone, Default)]
@@ -243,6 +248,23 @@ pub(super) mod tests {
         assert_eq!(lines[0].record.body(), Some(&AnyValue::from("sale held")));
         let context = lines[0].record.trace_context().unwrap();
         assert_eq!((context.trace_id, context.span_id), (trace, span));
+    }
+
+    #[test]
+    fn json_says_which_trace_it_belongs_to_and_text_stays_short() {
+        let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let headers = [("traceparent".parse().unwrap(), caller.parse().unwrap())].into_iter().collect();
+        let trace = TraceContext::of_caller(&headers).unwrap();
+        let log = |_: &LogLevel| {
+            let _inside = trace.context().attach();
+            tracing::warn!(sale = "phone", "sale held");
+        };
+        let line: serde_json::Value = serde_json::from_str(&log_with("info", Style::Json, log)).unwrap();
+        assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!((&line["span_id"], &line["sale"]), (&"00f067aa0ba902b7".into(), &"phone".into()));
+        let text = log_with("info", Style::Text { colour: false }, log);
+        assert!(text.trim_end().ends_with("WARN sale held sale=\"phone\""), "{text}");
+        assert!(!log_with("info", Style::Json, |_| tracing::warn!("outside")).contains("trace_id"));
     }
 
     #[test]

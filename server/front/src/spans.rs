@@ -1,0 +1,149 @@
+//! The spans of calls: which calls have one, and what it says.
+//!
+//! Whether a call is traced is decided first, and cheaply: by its caller's `traceparent`, or else by the share of calls that the
+//! operator wants to see. A call that is not traced has no span, unless it failed or was slow: then one is made when it
+//! ends, with its real start. It has no spans below it.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use inrush_runtime::{
+    telemetry::{KEPT, Traces},
+    trace_context::TraceContext,
+};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
+};
+use opentelemetry_semantic_conventions::attribute::{
+    ERROR_TYPE, RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME,
+};
+use tonic::Code;
+
+use crate::{code, method::Method};
+
+mod kept;
+mod share;
+
+use self::{
+    kept::{Allowances, Why},
+    share::Share,
+};
+
+/// Attributes that a call's span may have, so that the list of them is allocated once.
+const ATTRIBUTES: usize = 5;
+
+/// Traces the calls of one core.
+pub(crate) struct Spans {
+    /// None: nobody wants to see them.
+    traces: Option<Traces>,
+    share: Share,
+    kept: Allowances,
+}
+
+/// Where a call stands among traces.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// What the call's work is done in, if the call is traced.
+    context: Option<Context>,
+    /// What the caller said.
+    caller: Option<TraceContext>,
+}
+
+impl Origin {
+    /// What the call's work is done in, if the call is traced.
+    pub(crate) const fn context(&self) -> Option<&Context> {
+        self.context.as_ref()
+    }
+
+    /// The span that the call's work belongs to: its own, or its caller's where this node makes none.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.context.as_ref().map(|context| context.span().span_context().into())
+    }
+}
+
+impl Spans {
+    /// Spans as the operator wants them, or none.
+    pub(crate) fn new(traces: Option<Traces>) -> Self {
+        let share = Share::of(traces.as_ref().map_or(0.0, Traces::sampling), rand::random());
+        Self { traces, share, kept: Allowances::default() }
+    }
+
+    /// Decides about a call that begins, and begins its span.
+    pub(crate) fn begin(&self, method: Method, headers: &HeaderMap) -> Origin {
+        let caller = TraceContext::of_caller(headers);
+        let Some(traces) = &self.traces else {
+            let context = caller.filter(TraceContext::is_sampled).map(|caller| caller.context());
+            return Origin { context, caller };
+        };
+        if !caller.map_or_else(|| self.share.takes_next(), |caller| caller.is_sampled()) {
+            return Origin { context: None, caller };
+        }
+        let above = above(caller);
+        let span = traces.tracer().build_with_context(builder(method), &above);
+        Origin { context: Some(above.with_span(span)), caller }
+    }
+
+    /// A call has ended.
+    pub(crate) fn end(&self, origin: &Origin, method: Method, code: Code, took: Duration) {
+        match (&self.traces, &origin.context) {
+            (None, _) => {}
+            (Some(_), Some(context)) => {
+                let span = context.span();
+                span.set_attributes(outcome(code));
+                span.set_status(status(code));
+                span.end();
+            }
+            (Some(traces), None) => self.keep(traces, origin, method, code, took),
+        }
+    }
+
+    /// Makes the span of a call that turned out to be worth one.
+    fn keep(&self, traces: &Traces, origin: &Origin, method: Method, code: Code, took: Duration) {
+        let why = if code::is_error(code) {
+            Why::Error
+        } else if took > traces.slow() && !method.lasts() {
+            Why::Slow
+        } else {
+            return;
+        };
+        if !self.kept.allow(why) {
+            return;
+        }
+        let ended = SystemTime::now();
+        let mut builder = builder(method);
+        builder.start_time = ended.checked_sub(took);
+        let kept = KeyValue::new(KEPT, why.name());
+        builder.attributes.get_or_insert_default().extend(outcome(code).chain([kept]));
+        let mut span = traces.tracer().build_with_context(builder, &above(origin.caller));
+        span.set_status(status(code));
+        span.end_with_timestamp(ended);
+    }
+}
+
+/// Below the caller's span, or below none.
+fn above(caller: Option<TraceContext>) -> Context {
+    caller.map_or_else(Context::new, |caller| caller.context())
+}
+
+fn builder(method: Method) -> SpanBuilder {
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    attributes.extend([KeyValue::new(RPC_SYSTEM_NAME, "grpc"), KeyValue::new(RPC_METHOD, method.name())]);
+    SpanBuilder {
+        span_kind: Some(SpanKind::Server),
+        attributes: Some(attributes),
+        ..SpanBuilder::from_name(method.name())
+    }
+}
+
+fn outcome(code: Code) -> impl Iterator<Item = KeyValue> {
+    let error = code::is_error(code).then(|| KeyValue::new(ERROR_TYPE, code::name(code)));
+    [KeyValue::new(RPC_RESPONSE_STATUS_CODE, code::name(code))].into_iter().chain(error)
+}
+
+fn status(code: Code) -> Status {
+    if code::is_error(code) { Status::error("") } else { Status::Unset }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use std::sync::{Arc, Mutex};
+
+use inrush_runtime::telemetry::TelemetrySettings;
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
+};
+
+use super::*;
+
+const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
+
+/// What would be sent to a collector.
+#[derive(Clone, Debug, Default)]
+struct Sent(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanExporter for Sent {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.lock().unwrap().extend(batch);
+        Ok(())
+    }
+}
+
+struct Bench {
+    spans: Spans,
+    sent: Sent,
+    _provider: SdkTracerProvider,
+}
+
+impl Bench {
+    fn new(sampling: f64) -> Self {
+        let settings = TelemetrySettings { sampling, ..TelemetrySettings::default() };
+        let sent = Sent::default();
+        let processor = SimpleSpanProcessor::new(sent.clone());
+        let (traces, provider) = Traces::over(&settings, Resource::builder_empty().build(), processor);
+        Self { spans: Spans::new(Some(traces)), sent, _provider: provider }
+    }
+
+    /// A call from its beginning to its end.
+    fn call(&self, caller: Option<&str>, method: Method, code: Code, took: Duration) -> Origin {
+        let origin = self.spans.begin(method, &headers(caller));
+        self.spans.end(&origin, method, code, took);
+        origin
+    }
+
+    fn sent(&self) -> Vec<SpanData> {
+        std::mem::take(&mut *self.sent.0.lock().unwrap())
+    }
+}
+
+fn headers(caller: Option<&str>) -> HeaderMap {
+    caller.map(|text| ("traceparent".parse().unwrap(), text.parse().unwrap())).into_iter().collect()
+}
+
+fn attribute(span: &SpanData, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+    found.map(|attribute| attribute.value.to_string())
+}
+
+const QUICK: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_millis(1001);
+
+#[test]
+fn a_call_that_its_caller_traces_has_a_span_below_the_callers() {
+    let bench = Bench::new(0.0);
+    let caller = format!("{CALLER}-01");
+    let origin = bench.call(Some(&caller), Method::ENQUEUE, Code::Ok, QUICK);
+    let sent = bench.sent();
+    let [span] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(span.name, "inrush.v1.QueueService/Enqueue");
+    assert_eq!(span.span_kind, SpanKind::Server);
+    assert_eq!(span.span_context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");
+    assert_eq!(origin.trace(), Some((&span.span_context).into()), "what is done for it belongs below it");
+    assert_eq!(attribute(span, "rpc.system.name").as_deref(), Some("grpc"));
+    assert_eq!(attribute(span, "rpc.method").as_deref(), Some("inrush.v1.QueueService/Enqueue"));
+    assert_eq!(attribute(span, "rpc.response.status_code").as_deref(), Some("OK"));
+    assert_eq!((attribute(span, "error.type"), attribute(span, KEPT)), (None, None));
+}
+
+#[test]
+fn the_callers_word_goes_over_the_share() {
+    let all = Bench::new(1.0);
+    let caller = format!("{CALLER}-00");
+    assert!(all.call(Some(&caller), Method::ENQUEUE, Code::Ok, QUICK).trace().is_none());
+    assert!(all.sent().is_empty());
+    assert!(all.call(None, Method::ENQUEUE, Code::Ok, QUICK).trace().is_some());
+    assert_eq!(all.sent().len(), 1);
+    assert!(all.call(Some("nonsense"), Method::ENQUEUE, Code::Ok, QUICK).trace().is_some());
+}
+
+#[test]
+fn a_share_of_the_calls_without_a_word_is_traced() {
+    let bench = Bench::new(0.1);
+    let traced = (0..1000).filter(|_| bench.call(None, Method::ENQUEUE, Code::Ok, QUICK).trace().is_some());
+    let traced = traced.count();
+    assert!((95..=105).contains(&traced), "{traced}");
+    let sent = bench.sent();
+    assert_eq!(sent.len(), traced);
+    let mut traces: Vec<_> = sent.iter().map(|span| span.span_context.trace_id().to_bytes()).collect();
+    traces.sort_unstable();
+    traces.dedup();
+    assert_eq!(traces.len(), traced, "each is a trace of its own");
+}
+
+#[test]
+fn only_what_is_the_servers_fault_is_an_error() {
+    let bench = Bench::new(1.0);
+    for code in code::all() {
+        bench.call(None, Method::POLL_STATUS, code, QUICK);
+        let sent = bench.sent();
+        let [span] = &sent[..] else { panic!("{sent:?}") };
+        let name = code::name(code).to_owned();
+        assert_eq!(attribute(span, "rpc.response.status_code").as_ref(), Some(&name));
+        let is_error =
+            ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"]
+                .contains(&name.as_str());
+        assert_eq!(attribute(span, "error.type"), is_error.then_some(name.clone()), "{name}");
+        assert_eq!(matches!(span.status, Status::Error { .. }), is_error, "{name}");
+    }
+}
+
+#[test]
+fn what_failed_or_was_slow_is_kept_with_its_real_start() {
+    let bench = Bench::new(0.0);
+    bench.call(None, Method::ENQUEUE, Code::Ok, QUICK);
+    bench.call(None, Method::ENQUEUE, Code::NotFound, QUICK);
+    let watch = Method::of("/inrush.v1.QueueService/WatchStatus");
+    bench.call(None, watch, Code::Ok, LONG);
+    assert!(bench.sent().is_empty(), "a watch takes as long as it takes");
+    let before = SystemTime::now();
+    let caller = format!("{CALLER}-00");
+    for (code, took, why) in [(Code::Unavailable, QUICK, "error"), (Code::Cancelled, LONG, "slow")] {
+        let origin = bench.call(Some(&caller), Method::ENQUEUE, code, took);
+        assert!(origin.trace().is_none(), "nothing is below it");
+        let sent = bench.sent();
+        let [span] = &sent[..] else { panic!("{sent:?}") };
+        assert_eq!(attribute(span, KEPT).as_deref(), Some(why));
+        assert_eq!(span.end_time.duration_since(span.start_time).unwrap(), took);
+        assert!(span.end_time >= before);
+        assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");
+    }
+}
+
+#[test]
+fn in_an_overload_a_few_are_kept() {
+    let bench = Bench::new(0.0);
+    for _ in 0..1000 {
+        bench.call(None, Method::ENQUEUE, Code::Unavailable, LONG);
+    }
+    let kept = bench.sent().len();
+    // Should the machine halt for seconds meanwhile, each of them has room for ten more.
+    assert!((10..1000).contains(&kept), "{kept}");
+}
+
+#[test]
+fn where_nobody_wants_spans_the_callers_trace_is_passed_on() {
+    let spans = Spans::new(None);
+    let trace = |caller: &str| spans.begin(Method::ENQUEUE, &headers(Some(caller))).trace();
+    let passed = trace(&format!("{CALLER}-01")).unwrap();
+    assert_eq!(passed.span_context().span_id().to_string(), "00f067aa0ba902b7");
+    assert_eq!(trace(&format!("{CALLER}-00")), None);
+    assert_eq!(spans.begin(Method::ENQUEUE, &HeaderMap::new()).trace(), None);
+}

@@ -1,0 +1,140 @@
+//! What is seen of calls in traces, and what travels in entries.
+
+use std::sync::{Arc, Mutex};
+
+use inrush_core::SaleSettings;
+use inrush_runtime::{
+    telemetry::{TelemetrySettings, Traces},
+    trace_context::TraceContext,
+};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
+};
+use tonic::{Code, Request};
+
+use crate::{
+    harness::{Front, eventually, settings, wish},
+    probe::Probe,
+};
+
+const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// What would be sent to a collector.
+#[derive(Clone, Debug, Default)]
+struct Sent(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanExporter for Sent {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.lock().unwrap().extend(batch);
+        Ok(())
+    }
+}
+
+impl Sent {
+    /// A front that traces this share of its calls, and no slow ones.
+    async fn front(sampling: f64) -> (Front, Self, SdkTracerProvider) {
+        let slow = std::time::Duration::from_secs(3600);
+        let telemetry = TelemetrySettings { sampling, slow, ..TelemetrySettings::default() };
+        let sent = Self::default();
+        let processor = SimpleSpanProcessor::new(sent.clone());
+        let (traces, provider) = Traces::over(&telemetry, Resource::builder_empty().build(), processor);
+        (Front::traced(Probe::new(), settings(), traces).await, sent, provider)
+    }
+
+    /// The first span of this name. A call's span is sent with its answer, so it may be there a moment later.
+    async fn span(&self, name: &str) -> SpanData {
+        let find = || self.0.lock().unwrap().iter().find(|span| span.name == name).cloned();
+        eventually(name, async || find().is_some()).await;
+        find().unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|span| span.name.to_string()).collect()
+    }
+}
+
+fn attribute(span: &SpanData, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+    found.map(|attribute| attribute.value.to_string())
+}
+
+fn traced<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("traceparent", CALLER.parse().unwrap());
+    request
+}
+
+const ENQUEUE: &str = "inrush.v1.QueueService/Enqueue";
+
+#[tokio::test]
+async fn a_traced_wish_carries_its_span_into_the_line() {
+    let (front, sent, _provider) = Sent::front(0.0).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    front.queue().enqueue(traced(wish("phone-x", "ada", 1))).await.unwrap();
+    let (call, send) = (sent.span(ENQUEUE).await, sent.span("send").await);
+    assert_eq!(call.parent_span_id.to_string(), "00f067aa0ba902b7");
+    assert_eq!(send.parent_span_id, call.span_context.span_id());
+    let ticket = attribute(&send, "messaging.message.id").unwrap();
+    assert!(ticket.starts_with("phone-x/") && ticket.ends_with("/1"), "{ticket}");
+    assert_eq!(attribute(&send, "inrush.outcome").as_deref(), Some("in_line"));
+    let claim = front.claim("phone-x", 1).await;
+    let carried = TraceContext::of_bytes(&claim.entries[0].entry.trace).unwrap();
+    assert_eq!(carried.span_context().span_id(), send.span_context.span_id());
+    assert_eq!(carried.span_context().trace_id(), call.span_context.trace_id());
+}
+
+#[tokio::test]
+async fn an_untraced_wish_leaves_nothing() {
+    let (front, sent, _provider) = Sent::front(0.0).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    front.queued("phone-x", "ada").await;
+    assert!(front.claim("phone-x", 1).await.entries[0].entry.trace.is_empty());
+    // A connection keeps its order: once a traced call is seen, what came before would be.
+    front.queue().enqueue(traced(wish("phone-x", "bob", 1))).await.unwrap();
+    sent.span(ENQUEUE).await;
+    assert_eq!(sent.names(), ["send", ENQUEUE]);
+}
+
+#[tokio::test]
+async fn refusals_say_why() {
+    let (front, sent, _provider) = Sent::front(1.0).await;
+    front.create("phone-x", SaleSettings { unit_limit: 1, ..SaleSettings::of_stock(10) }).await;
+    front.enqueue_units("phone-x", "ada", 2).await;
+    let send = sent.span("send").await;
+    assert_eq!(attribute(&send, "inrush.outcome").as_deref(), Some("unit_limit"));
+    let call = sent.span(ENQUEUE).await;
+    assert_eq!(attribute(&call, "rpc.response.status_code").as_deref(), Some("OK"), "it is an answer");
+}
+
+#[tokio::test]
+async fn what_tonic_serves_has_its_code_from_its_trailers() {
+    let (front, sent, _provider) = Sent::front(1.0).await;
+    let missing = inrush_proto::v1::GetSaleRequest { sale_id: "nothing".to_owned() };
+    assert_eq!(front.admin().get_sale(missing).await.unwrap_err().code(), Code::NotFound);
+    let call = sent.span("inrush.v1.SaleAdminService/GetSale").await;
+    assert_eq!(attribute(&call, "rpc.response.status_code").as_deref(), Some("NOT_FOUND"));
+    assert_eq!(attribute(&call, "error.type"), None, "it is the caller's mistake");
+}
+
+#[tokio::test]
+async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
+    let (front, sent, _provider) = Sent::front(0.0).await;
+    front.create("phone-x", SaleSettings::of_stock(10)).await;
+    let held = front.store.hold_admissions().await;
+    let mut client = front.queue();
+    let call = tokio::spawn(async move { client.enqueue(traced(wish("phone-x", "ada", 1))).await });
+    eventually("the call is at the store", async || front.store.runs("admit") == 1).await;
+    call.abort();
+    let cancelled = sent.span(ENQUEUE).await;
+    assert_eq!(attribute(&cancelled, "rpc.response.status_code").as_deref(), Some("CANCELLED"));
+    assert_eq!(attribute(&cancelled, "error.type"), None);
+    drop(held);
+    sent.0.lock().unwrap().clear();
+    front.store.set_away(true);
+    front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
+    let kept = sent.span(ENQUEUE).await;
+    assert_eq!(attribute(&kept, "error.type").as_deref(), Some("UNAVAILABLE"));
+    assert_eq!(attribute(&kept, "inrush.kept").as_deref(), Some("error"));
+}

@@ -1,0 +1,86 @@
+//! Spans of attempts: each entry whose Enqueue was traced is processed in a span of its own, from its claim to its outcome.
+//!
+//! The span is in the trace of the buyer's Enqueue and is linked to it. What another attempt has left behind, because its
+//! fulfilment was killed, does not matter: each begins with what travels in the entry.
+
+use inrush_core::{entry::ClaimedEntry, store::Outcome};
+use inrush_runtime::{
+    batch_trace::link,
+    spans::{QueueOperation, queue_span},
+    telemetry::Traces,
+    trace_context::TraceContext,
+};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Status, TraceContextExt as _, Tracer as _},
+};
+use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_MESSAGE_ID};
+
+use crate::hand_back::Why;
+
+/// What came of it.
+const OUTCOME: &str = "inrush.outcome";
+/// 1 for the first.
+const NUMBER: &str = "inrush.attempt";
+
+/// The context that travels in an entry, if its Enqueue was traced.
+pub(crate) fn enqueued(claimed: &ClaimedEntry) -> Option<TraceContext> {
+    TraceContext::of_bytes(&claimed.entry.trace).filter(TraceContext::is_sampled)
+}
+
+/// The span of an attempt under way. It ends without an outcome if it is dropped, as when the lease is lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt(Context);
+
+impl Attempt {
+    /// Begins one, if the entry's Enqueue was traced.
+    pub(crate) fn begin(
+        traces: &Traces,
+        sale: &str,
+        ticket_id: &str,
+        claimed: &ClaimedEntry,
+    ) -> Option<Self> {
+        let enqueued = enqueued(claimed)?;
+        let mut builder = queue_span(
+            QueueOperation::Process,
+            sale,
+            [
+                KeyValue::new(MESSAGING_MESSAGE_ID, ticket_id.to_owned()),
+                KeyValue::new(NUMBER, i64::from(claimed.attempt)),
+            ],
+        );
+        builder.links = Some(vec![link(&enqueued)]);
+        let above = enqueued.context();
+        let span = traces.tracer().build_with_context(builder, &above);
+        Some(Self(above.with_span(span)))
+    }
+
+    /// What the order system is given, so that its spans belong below this one.
+    pub(crate) fn trace(&self) -> TraceContext {
+        self.0.span().span_context().into()
+    }
+
+    /// The order system has answered.
+    pub(crate) fn answered(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Ordered { .. } => self.end("ordered", None),
+            Outcome::Rejected { .. } => self.end("rejected", None),
+            Outcome::Retry { .. } => self.end("retry", Some("retry")),
+        }
+    }
+
+    /// It has not, and the entry is handed back.
+    pub(crate) fn handed_back(&self, why: Why) {
+        self.end("retry", Some(why.name()));
+    }
+
+    fn end(&self, outcome: &'static str, error: Option<&'static str>) {
+        let span = self.0.span();
+        span.set_attribute(KeyValue::new(OUTCOME, outcome));
+        if let Some(error) = error {
+            span.set_attribute(KeyValue::new(ERROR_TYPE, error));
+            span.set_status(Status::error(error));
+        }
+        span.end();
+    }
+}

@@ -1,0 +1,37 @@
+//! Spans of what a process's store is asked on behalf of traced calls and entries.
+
+use std::sync::Arc;
+
+use inrush_core::{
+    Store, StoreError,
+    store::observed::{Observer, Run, observe},
+};
+use inrush_runtime::{spans::DatabaseRun, telemetry::Traces};
+use opentelemetry::Context;
+
+/// Has a span made of each operation that is part of a trace. What is part of one is seen by the context in which it is asked for.
+pub(super) fn traced(store: Arc<dyn Store>, traces: Option<&Traces>) -> Arc<dyn Store> {
+    match traces {
+        Some(traces) => observe(store, Arc::new(StoreSpans(traces.clone()))),
+        None => store,
+    }
+}
+
+struct StoreSpans(Traces);
+
+impl Observer for StoreSpans {
+    fn dedicated(&self) -> Arc<dyn Observer> {
+        Arc::new(Self(self.0.clone()))
+    }
+
+    fn finished(&self, run: &Run<'_>) {
+        let run = DatabaseRun {
+            system: run.system,
+            operation: run.operation.name(),
+            batch: run.size,
+            took: run.took,
+            error: run.failure.map(StoreError::kind),
+        };
+        Context::map_current(|context| run.trace(&self.0, context));
+    }
+}

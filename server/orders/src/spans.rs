@@ -1,0 +1,32 @@
+//! Spans of transactions that create orders for entries whose attempts are traced.
+
+use std::time::Duration;
+
+use inrush_runtime::{batch_trace::BatchTrace, spans::DatabaseRun, telemetry::Traces};
+
+use crate::{book::BookError, database_url::DatabaseKind, entry::Entry};
+
+/// Makes them, if anybody wants to see them.
+pub(crate) struct Spans {
+    pub(crate) traces: Option<Traces>,
+    pub(crate) database: DatabaseKind,
+}
+
+impl Spans {
+    /// A transaction for these entries has ended just now.
+    pub(crate) fn of_transaction(&self, entries: &[Entry], took: Duration, error: Option<&BookError>) {
+        let Some(traces) = &self.traces else { return };
+        let Some(trace) = BatchTrace::of(entries.iter().filter_map(|entry| entry.trace)) else { return };
+        let run = DatabaseRun {
+            system: match self.database {
+                DatabaseKind::Memory | DatabaseKind::SqliteFile => "sqlite",
+                DatabaseKind::Postgres => "postgresql",
+            },
+            operation: "create_orders",
+            batch: Some(entries.len()),
+            took,
+            error: error.map(BookError::kind),
+        };
+        run.trace(traces, &trace.context());
+    }
+}
