@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use inrush_proto::code_name;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -271,29 +272,6 @@ fn listed(failure: &Failure, violations: &[FieldViolation]) -> String {
         .filter(|violation| !failure.message.contains(&violation.description))
         .map(|violation| format!("; {}: {}", violation.field, violation.description))
         .collect()
-}
-
-/// The code as the gRPC documents write it.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The `inrush.v1` protocol. The documentation of every message and call is in the `.proto` files beside
-//! this crate; of what is here, only the codec is written by hand.
+//! this crate; of what is here, only the codec and the names of status codes are written by hand.
 
+mod code;
 mod codec;
+
+pub use self::code::code_name;
 
 #[allow(
     missing_docs,

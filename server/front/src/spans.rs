@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use inrush_proto::code_name;
 use inrush_runtime::{
     telemetry::{KEPT, Traces},
     trace_context::TraceContext,
@@ -137,8 +138,8 @@ fn builder(method: Method) -> SpanBuilder {
 }
 
 fn outcome(code: Code) -> impl Iterator<Item = KeyValue> {
-    let error = code::is_error(code).then(|| KeyValue::new(ERROR_TYPE, code::name(code)));
-    [KeyValue::new(RPC_RESPONSE_STATUS_CODE, code::name(code))].into_iter().chain(error)
+    let error = code::is_error(code).then(|| KeyValue::new(ERROR_TYPE, code_name(code)));
+    [KeyValue::new(RPC_RESPONSE_STATUS_CODE, code_name(code))].into_iter().chain(error)
 }
 
 fn status(code: Code) -> Status {

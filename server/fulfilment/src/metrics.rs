@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::SaleId;
-use inrush_runtime::telemetry::{Family, Metrics, Points, Recorder, Tally, Teller};
+use inrush_runtime::telemetry::{Family, Metrics, Points, Recorder, Tally, Teller, usual_times};
 
 use crate::{figures, figures::Figures, statistics::Statistics};
 
@@ -11,23 +11,7 @@ const SALE: &str = "sale";
 const OUTCOME: &str = "outcome";
 
 /// From an order system that only takes note to one that talks to a bank.
-const ORDER_TIMES: &[Duration] = &[
-    Duration::from_millis(1),
-    Duration::from_micros(2500),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_millis(2500),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-    Duration::from_secs(30),
-    Duration::from_secs(60),
-];
+const ORDER_TIMES: &[Duration] = usual_times(Duration::from_millis(1), Duration::from_secs(60));
 
 const CLAIMED: Family = Family::counter(
     "inrush.claimed_tickets",

@@ -29,7 +29,7 @@ mod settings;
 mod tally;
 mod traces;
 
-pub use self::family::{Buckets, Family, Kind};
+pub use self::family::{Buckets, Family, Kind, usual_times};
 pub use self::histogram::{Histogram, Recorder};
 pub use self::logs::{LogFormat, LogLevel, LogSettings};
 pub use self::metrics::{Metrics, Points};

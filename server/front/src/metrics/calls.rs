@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use inrush_proto::code_name;
 use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder};
 use tonic::Code;
 
@@ -64,7 +65,7 @@ impl CallDurations {
 }
 
 fn labels(method: Method, code: Code) -> Vec<(&'static str, String)> {
-    let name = || code::name(code).to_owned();
+    let name = || code_name(code).to_owned();
     let mut labels = vec![(SYSTEM, "grpc".to_owned()), (METHOD, method.name().to_owned()), (STATUS, name())];
     if code::is_error(code) {
         labels.push((ERROR, name()));

@@ -1,37 +1,24 @@
-use std::sync::{Arc, Mutex};
-
 use inrush_runtime::telemetry::TelemetrySettings;
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
-    trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
+    trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
 };
 
 use super::*;
 
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
 
-/// What would be sent to a collector.
-#[derive(Clone, Debug, Default)]
-struct Sent(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanExporter for Sent {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.0.lock().unwrap().extend(batch);
-        Ok(())
-    }
-}
-
 struct Bench {
     spans: Spans,
-    sent: Sent,
+    /// What would be sent to a collector.
+    sent: InMemorySpanExporter,
     _provider: SdkTracerProvider,
 }
 
 impl Bench {
     fn new(sampling: f64) -> Self {
         let settings = TelemetrySettings { sampling, ..TelemetrySettings::default() };
-        let sent = Sent::default();
+        let sent = InMemorySpanExporter::default();
         let processor = SimpleSpanProcessor::new(sent.clone());
         let (traces, provider) = Traces::over(&settings, Resource::builder_empty().build(), processor);
         Self { spans: Spans::new(Some(traces)), sent, _provider: provider }
@@ -45,7 +32,9 @@ impl Bench {
     }
 
     fn sent(&self) -> Vec<SpanData> {
-        std::mem::take(&mut *self.sent.0.lock().unwrap())
+        let sent = self.sent.get_finished_spans().unwrap();
+        self.sent.reset();
+        sent
     }
 }
 
@@ -111,7 +100,7 @@ fn only_what_is_the_servers_fault_is_an_error() {
         bench.call(None, Method::POLL_STATUS, code, QUICK);
         let sent = bench.sent();
         let [span] = &sent[..] else { panic!("{sent:?}") };
-        let name = code::name(code).to_owned();
+        let name = code_name(code).to_owned();
         assert_eq!(attribute(span, "rpc.response.status_code").as_ref(), Some(&name));
         let is_error =
             ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"]

@@ -1,7 +1,5 @@
 //! What is seen of calls in traces, and what travels in entries.
 
-use std::sync::{Arc, Mutex};
-
 use inrush_core::SaleSettings;
 use inrush_runtime::{
     telemetry::{TelemetrySettings, Traces},
@@ -9,8 +7,7 @@ use inrush_runtime::{
 };
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
-    trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
+    trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
 };
 use tonic::{Code, Request};
 
@@ -22,36 +19,32 @@ use crate::{
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// What would be sent to a collector.
-#[derive(Clone, Debug, Default)]
-struct Sent(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanExporter for Sent {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.0.lock().unwrap().extend(batch);
-        Ok(())
-    }
-}
+struct Sent(InMemorySpanExporter);
 
 impl Sent {
     /// A front that traces this share of its calls, and no slow ones.
     async fn front(sampling: f64) -> (Front, Self, SdkTracerProvider) {
         let slow = std::time::Duration::from_secs(3600);
         let telemetry = TelemetrySettings { sampling, slow, ..TelemetrySettings::default() };
-        let sent = Self::default();
+        let sent = InMemorySpanExporter::default();
         let processor = SimpleSpanProcessor::new(sent.clone());
         let (traces, provider) = Traces::over(&telemetry, Resource::builder_empty().build(), processor);
-        (Front::traced(Probe::new(), settings(), traces).await, sent, provider)
+        (Front::traced(Probe::new(), settings(), traces).await, Self(sent), provider)
     }
 
     /// The first span of this name. A call's span is sent with its answer, so it may be there a moment later.
     async fn span(&self, name: &str) -> SpanData {
-        let find = || self.0.lock().unwrap().iter().find(|span| span.name == name).cloned();
+        let find = || self.spans().into_iter().find(|span| span.name == name);
         eventually(name, async || find().is_some()).await;
         find().unwrap()
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|span| span.name.to_string()).collect()
+        self.spans().into_iter().map(|span| span.name.to_string()).collect()
+    }
+
+    fn spans(&self) -> Vec<SpanData> {
+        self.0.get_finished_spans().unwrap()
     }
 }
 
@@ -131,7 +124,7 @@ async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
     assert_eq!(attribute(&cancelled, "rpc.response.status_code").as_deref(), Some("CANCELLED"));
     assert_eq!(attribute(&cancelled, "error.type"), None);
     drop(held);
-    sent.0.lock().unwrap().clear();
+    sent.0.reset();
     front.store.set_away(true);
     front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
     let kept = sent.span(ENQUEUE).await;

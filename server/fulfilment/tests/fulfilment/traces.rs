@@ -1,9 +1,6 @@
 //! Spans of what is done with entries whose Enqueue was traced.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use inrush_core::SaleSettings;
 use inrush_proto::v1::OrderRequest;
@@ -13,8 +10,7 @@ use inrush_runtime::{
 };
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
-    trace::{SdkTracerProvider, SimpleSpanProcessor, SpanData, SpanExporter},
+    trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
 };
 
 use crate::{
@@ -24,27 +20,23 @@ use crate::{
 };
 
 /// What would be sent to a collector.
-#[derive(Clone, Debug, Default)]
-struct Sent(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanExporter for Sent {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.0.lock().unwrap().extend(batch);
-        Ok(())
-    }
-}
+struct Sent(InMemorySpanExporter);
 
 impl Sent {
     fn traces() -> (Traces, Self, SdkTracerProvider) {
-        let sent = Self::default();
+        let sent = InMemorySpanExporter::default();
         let processor = SimpleSpanProcessor::new(sent.clone());
         let (traces, provider) =
             Traces::over(&TelemetrySettings::default(), Resource::builder_empty().build(), processor);
-        (traces, sent, provider)
+        (traces, Self(sent), provider)
+    }
+
+    fn all(&self) -> Vec<SpanData> {
+        self.0.get_finished_spans().unwrap()
     }
 
     fn spans(&self, name: &str) -> Vec<SpanData> {
-        self.0.lock().unwrap().iter().filter(|span| span.name == name).cloned().collect()
+        self.all().into_iter().filter(|span| span.name == name).collect()
     }
 }
 
@@ -145,6 +137,6 @@ async fn what_was_not_traced_leaves_nothing() {
     let worker = Worker::traced(settings(&orders), &store, traces);
     store.ordered("phone", 100).await;
     worker.stop().await;
-    assert!(sent.0.lock().unwrap().is_empty());
+    assert!(sent.all().is_empty());
     assert!(orders.deliveries().iter().all(|order| order.trace_context.is_empty()));
 }

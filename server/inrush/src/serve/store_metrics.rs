@@ -6,29 +6,13 @@ use inrush_core::{
     Store, StoreError,
     store::observed::{Observer, Operation, Run, observe},
 };
-use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder};
+use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder, usual_times};
 
 const OPERATION: &str = "operation";
 const ERROR: &str = "error.type";
 
 /// From a round trip on the same machine to more than any store is waited for.
-const TIMES: &[Duration] = &[
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_micros(500),
-    Duration::from_millis(1),
-    Duration::from_micros(2500),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_millis(2500),
-    Duration::from_secs(5),
-];
+const TIMES: &[Duration] = usual_times(Duration::from_micros(100), Duration::from_secs(5));
 
 /// The largest is the largest batch there is.
 const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];

@@ -37,6 +37,45 @@ pub enum Buckets {
     Counts(&'static [u64]),
 }
 
+/// The usual sizes of times: 1, 2.5 and 5 of each power of ten, and what people count in beyond ten seconds.
+const USUAL_TIMES: [Duration; 18] = [
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
+
+/// The usual buckets from `first` to `last`, both included, for [`Family::times`].
+#[must_use]
+pub const fn usual_times(first: Duration, last: Duration) -> &'static [Duration] {
+    let mut times: &[Duration] = &USUAL_TIMES;
+    while let [shortest, longer @ ..] = times
+        && shortest.as_nanos() < first.as_nanos()
+    {
+        times = longer;
+    }
+    while let [shorter @ .., longest] = times
+        && longest.as_nanos() > last.as_nanos()
+    {
+        times = shorter;
+    }
+    times
+}
+
 impl Family {
     /// A metric that only rises.
     #[must_use]
@@ -118,6 +157,15 @@ pub(super) fn prometheus_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usual_times_go_from_the_first_to_the_last() {
+        let (first, last) = (Duration::from_millis(1), Duration::from_secs(60));
+        let times = usual_times(first, last);
+        assert_eq!((times.len(), times.first(), times.last()), (15, Some(&first), Some(&last)));
+        assert!(usual_times(Duration::ZERO, Duration::MAX).is_sorted_by(|one, next| one < next));
+        assert!(usual_times(last, first).is_empty());
+    }
 
     #[test]
     fn prometheus_has_the_unit_and_the_kind_in_the_name() {
