@@ -1,8 +1,9 @@
 //! What the store tells of its sales, kept from look to look so that a scraper need not wait for the store.
 //!
-//! Figures are read along with the looks that fulfilment takes anyway, at busy sales every few seconds. A sale in which nothing
-//! was ever found is not told of, and one in which nothing goes on any more is not read again until something is announced of
-//! it: ten thousand idle sales cost nothing. Every fulfilment tells the same of a sale, give or take some seconds.
+//! Figures are read along with the looks that fulfilment takes anyway, at busy sales every few seconds. One in which nothing
+//! goes on is not read again until something is announced of it, and of those in which nothing was ever found only so many are
+//! read as leave half of the series to others: ten thousand idle sales cost nothing, and an operator sees the few of a shop before they
+//! open. Every fulfilment tells the same of a sale, give or take some seconds.
 //!
 //! A sale that is closed, with nothing left to do, is not told of any more.
 
@@ -106,6 +107,8 @@ pub(crate) struct Figures {
 #[derive(Debug, Default)]
 struct Known {
     figures: HashMap<SaleId, Figure>,
+    /// Sales that were read and are not told of.
+    over: HashSet<SaleId>,
     /// Sales that are to be read, since something has happened in them.
     in_doubt: HashSet<SaleId>,
 }
@@ -136,7 +139,7 @@ impl Figures {
     }
 
     /// Something may have happened in a sale. One that was never read stays that way: most announcements are of sales in which
-    /// there is nothing to be seen yet.
+    /// there is nothing to be seen.
     pub(crate) fn announced(&self, sale: &SaleId) {
         let mut known = self.known();
         if known.figures.contains_key(sale) {
@@ -160,7 +163,7 @@ impl Figures {
     /// leaves the figures as they are.
     pub(crate) async fn read(&self, store: &dyn Store, sale: &SaleId) {
         let now = Instant::now();
-        if !self.known().is_to_be_read(sale, now) {
+        if !self.known().is_to_be_read(sale, self.names.most() / 2, now) {
             return;
         }
         match store.sale(sale).await {
@@ -174,17 +177,21 @@ impl Figures {
 
     fn note(&self, snapshot: &SaleSnapshot, now: Instant) {
         if is_over(snapshot) {
-            return self.forget(&snapshot.id);
+            self.forget(&snapshot.id);
+            self.known().over.insert(snapshot.id.clone());
+            return;
         }
         self.names.mention(snapshot.id.as_str());
-        let figures = &mut self.known().figures;
-        let line = figures.remove(&snapshot.id).map_or_else(Line::default, |figure| figure.line);
-        figures.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
+        let mut known = self.known();
+        known.over.remove(&snapshot.id);
+        let line = known.figures.remove(&snapshot.id).map_or_else(Line::default, |figure| figure.line);
+        known.figures.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
     }
 
     fn forget(&self, sale: &SaleId) {
         let mut known = self.known();
         known.figures.remove(sale);
+        known.over.remove(sale);
         known.in_doubt.remove(sale);
     }
 
@@ -210,12 +217,16 @@ impl Figures {
 }
 
 impl Known {
-    /// The doubt ends before the reading, so that what happens meanwhile is not overlooked.
-    fn is_to_be_read(&mut self, sale: &SaleId, now: Instant) -> bool {
+    /// Sales in which nothing was ever found are read until so many are known. The doubt ends before the reading, so that what
+    /// happens meanwhile is not overlooked.
+    fn is_to_be_read(&mut self, sale: &SaleId, most_idle: usize, now: Instant) -> bool {
         match self.figures.get(sale) {
             Some(figure) if now < figure.read_at + FRESH => false,
             Some(figure) => self.in_doubt.remove(sale) || figure.goes_on(),
-            None => self.in_doubt.remove(sale),
+            None => {
+                let has_room = self.figures.len() < most_idle && !self.over.contains(sale);
+                self.in_doubt.remove(sale) || has_room
+            }
         }
     }
 }
@@ -318,14 +329,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_sale_is_not_read() {
+    async fn a_few_idle_sales_are_told_of_and_the_rest_is_not_even_read() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let (figures, idle) = (Figures::register(&metrics), sale("idle"));
-        create(&*store, &idle, &SaleSettings::of_stock(10)).await;
-        figures.announced(&idle);
-        figures.found(&idle, &store.recover(&idle).await.unwrap().outlook);
-        figures.read(&*store, &idle).await;
-        assert!(!metrics.text().unwrap().contains("sale="));
+        let figures = Figures::register(&metrics);
+        for number in 0..30 {
+            let idle = sale(&format!("sale-{number}"));
+            create(&*store, &idle, &SaleSettings::of_stock(10)).await;
+            figures.announced(&idle);
+            figures.found(&idle, &store.recover(&idle).await.unwrap().outlook);
+            figures.read(&*store, &idle).await;
+        }
+        let text = metrics.text().unwrap();
+        let told = text.lines().filter(|line| line.starts_with("inrush_free_units{sale="));
+        assert_eq!(told.count(), 25, "half of as many as have series by default");
+    }
+
+    #[tokio::test]
+    async fn closed_sales_do_not_keep_others_from_being_told_of() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let (figures, open) = (Figures::register(&metrics), sale("open"));
+        for number in 0..30 {
+            let closed = sale(&format!("sale-{number}"));
+            create(&*store, &closed, &SaleSettings::of_stock(10)).await;
+            store.close(&closed).await.unwrap();
+            figures.read(&*store, &closed).await;
+            assert!(!figures.known().is_to_be_read(&closed, 25, Instant::now() + FRESH), "it was read once");
+        }
+        create(&*store, &open, &SaleSettings::of_stock(10)).await;
+        figures.read(&*store, &open).await;
+        assert!(has(&metrics.text().unwrap(), "inrush_free_units{sale=\"open\"} 10"));
     }
 
     #[tokio::test]
@@ -351,14 +383,14 @@ mod tests {
         create(&*store, &phone, &SaleSettings::of_stock(10)).await;
         figures.changed(&phone);
         let now = Instant::now();
-        assert!(figures.known().is_to_be_read(&phone, now));
+        assert!(figures.known().is_to_be_read(&phone, 0, now));
         figures.changed(&phone);
         figures.note(&store.sale(&phone).await.unwrap(), now);
-        assert!(!figures.known().is_to_be_read(&phone, now), "it was read just now");
-        assert!(figures.known().is_to_be_read(&phone, now + FRESH));
-        assert!(!figures.known().is_to_be_read(&phone, now + FRESH), "nothing has happened since");
+        assert!(!figures.known().is_to_be_read(&phone, 0, now), "it was read just now");
+        assert!(figures.known().is_to_be_read(&phone, 0, now + FRESH));
+        assert!(!figures.known().is_to_be_read(&phone, 0, now + FRESH), "nothing has happened since");
         figures.announced(&phone);
-        assert!(figures.known().is_to_be_read(&phone, now + FRESH));
+        assert!(figures.known().is_to_be_read(&phone, 0, now + FRESH));
     }
 
     #[tokio::test]

@@ -21,7 +21,8 @@ Each service tells its metrics on `/metrics` of its admin port, in the format of
 are together under `sale=\"(other)\"`, their counts added up, of the oldest age the largest. A sale loses its series in a
 process that has nothing to tell of it for an hour, and its place goes to the next that is met. Gauges of a sale
 end when it is closed and nothing of it is left to do, or when it is deleted. Every fulfilment tells the gauges of all
-sales, so queries take the largest of each: `max by (sale) (inrush_waiting_tickets)`.
+sales, so queries take the largest of each: `max by (sale) (inrush_waiting_tickets)`. Sales in which nothing has happened
+yet have gauges until half of the series are taken, so that the others are there for sales that run.
 
 | metric | at a collector | kind | labels | told by | meaning |
 |---|---|---|---|---|---|

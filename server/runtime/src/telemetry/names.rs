@@ -38,6 +38,12 @@ impl Names {
         Self { shared: Arc::new(Shared { most, mentioned: Mutex::default(), departures: AtomicU64::new(0) }) }
     }
 
+    /// How many names have series of their own at most.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.shared.most
+    }
+
     /// Mentions a name. None: it has no series of its own.
     pub fn mention(&self, name: &str) -> Option<Arc<str>> {
         self.mention_at(name, Instant::now())
