@@ -131,7 +131,7 @@ impl Parts {
             .with_resource(resource.clone())
             .with_log_processor(collector.logs()?)
             .build();
-        let (traces, spans) = Traces::over(settings, resource.clone(), collector.spans()?);
+        let (traces, spans) = Traces::over(settings, resource.clone(), collector.spans());
         let reader = collector.metrics(settings.metrics_interval, histograms.clone());
         let metrics = Metrics::new(settings, resource, histograms, Some(reader));
         let provider = metrics.provider().clone();

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_otlp::{LogExporter, SpanExporter, WithExportConfig as _, WithTonicConfig as _};
+use opentelemetry_otlp::{LogExporter, WithExportConfig as _, WithTonicConfig as _};
+use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::{self, BatchLogProcessor};
 use opentelemetry_sdk::metrics::PeriodicReader;
-use opentelemetry_sdk::trace::{self, BatchSpanProcessor};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use super::TelemetryError;
@@ -20,9 +21,11 @@ use crate::connection_url::ConnectionUrl;
 
 mod metrics;
 mod noticed;
+mod spans;
 
 use self::metrics::MetricExporter;
 use self::noticed::Noticed;
+use self::spans::SpanSender;
 
 /// How long the collector may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,11 +36,8 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a span or a log line waits for others to be sent with.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
 
-/// Most spans or log lines sent together: with a kilobyte each, well below the 4 MiB that a collector takes.
-const MOST_IN_BATCH: usize = 1024;
-
-/// Most spans that wait to be sent: a second of two busy cores at the default share, some 16 MiB.
-const MOST_SPANS_WAITING: usize = 16 * 1024;
+/// Most log lines sent together: with a kilobyte each, well below the 4 MiB that a collector takes.
+const MOST_LOGS_IN_BATCH: usize = 1024;
 
 /// Most log lines that wait to be sent.
 const MOST_LOGS_WAITING: usize = 4 * 1024;
@@ -45,9 +45,10 @@ const MOST_LOGS_WAITING: usize = 4 * 1024;
 /// A collector, and what brings telemetry there.
 #[derive(Debug)]
 pub(super) struct Collector {
-    runtime: Threads,
+    runtime: Handle,
     channel: Channel,
     notice: Arc<Notice>,
+    _threads: Threads,
 }
 
 /// Reads all metrics now and then, and sends them.
@@ -78,28 +79,12 @@ impl Collector {
                 .connect_lazy()
         };
         let notice = Arc::new(Notice::new(endpoint.to_string()));
-        Ok(Self { runtime: Threads(Some(runtime)), channel, notice })
+        Ok(Self { runtime: runtime.handle().clone(), channel, notice, _threads: Threads(Some(runtime)) })
     }
 
     /// Takes spans in.
-    ///
-    /// # Errors
-    /// If the exporter cannot be made: a defect.
-    pub(super) fn spans(&self) -> Result<BatchSpanProcessor, TelemetryError> {
-        let _inside = self.enter();
-        let exporter = SpanExporter::builder()
-            .with_tonic()
-            .with_channel(self.channel.clone())
-            .with_timeout(EXPORT_TIMEOUT)
-            .build()
-            .map_err(|error| TelemetryError::NoExporter(error.to_string()))?;
-        let batches = trace::BatchConfigBuilder::default()
-            .with_max_queue_size(MOST_SPANS_WAITING)
-            .with_max_export_batch_size(MOST_IN_BATCH)
-            .with_scheduled_delay(BATCH_DELAY)
-            .build();
-        let exporter = Noticed::new(exporter, &self.notice);
-        Ok(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
+    pub(super) fn spans(&self) -> SpanSender {
+        SpanSender::start(self.runtime.clone(), self.channel.clone(), Arc::clone(&self.notice))
     }
 
     /// Takes log lines in.
@@ -107,7 +92,8 @@ impl Collector {
     /// # Errors
     /// If the exporter cannot be made: a defect.
     pub(super) fn logs(&self) -> Result<BatchLogProcessor, TelemetryError> {
-        let _inside = self.enter();
+        // Connections are made on the runtime in which their exporter was.
+        let _inside = self.runtime.enter();
         let exporter = LogExporter::builder()
             .with_tonic()
             .with_channel(self.channel.clone())
@@ -116,7 +102,7 @@ impl Collector {
             .map_err(|error| TelemetryError::NoExporter(error.to_string()))?;
         let batches = logs::BatchConfigBuilder::default()
             .with_max_queue_size(MOST_LOGS_WAITING)
-            .with_max_export_batch_size(MOST_IN_BATCH)
+            .with_max_export_batch_size(MOST_LOGS_IN_BATCH)
             .with_scheduled_delay(BATCH_DELAY)
             .build();
         let exporter = Noticed::new(exporter, &self.notice);
@@ -129,11 +115,11 @@ impl Collector {
         let exporter = Noticed::new(exporter, &self.notice);
         PeriodicReader::builder(exporter).with_interval(interval).build()
     }
+}
 
-    /// Connections are made on the runtime in which their exporter was.
-    fn enter(&self) -> Option<tokio::runtime::EnterGuard<'_>> {
-        self.runtime.0.as_ref().map(Runtime::enter)
-    }
+/// In the words of the SDK's own exporters: what a collector says may repeat what it was sent, so only the code is told.
+fn failure(status: &Status) -> OTelSdkError {
+    OTelSdkError::InternalFailure(format!("the collector answered {}", status.code()))
 }
 
 impl Drop for Threads {

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanProces
 use super::settings::TelemetrySettings;
 
 /// What the spans' scope is called at a collector.
-const SCOPE: &str = "inrush";
+pub(super) const SCOPE: &str = "inrush";
 
 /// The attribute of a span that is made whatever the share of traced calls is; its value says why: `error` or `slow`.
 pub const KEPT: &str = "inrush.kept";

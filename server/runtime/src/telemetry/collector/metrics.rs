@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::metrics::v1::ScopeMetrics;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use tonic::Status;
 use tonic::transport::Channel;
 
+use super::failure;
 use crate::telemetry::histogram::otlp;
 use crate::telemetry::metrics::Histograms;
 
@@ -64,9 +64,4 @@ impl PushMetricExporter for MetricExporter {
     fn temporality(&self) -> Temporality {
         Temporality::Cumulative
     }
-}
-
-/// In the words of the other exporters: what a collector says may repeat what it was sent, so only the code is told.
-fn failure(status: &Status) -> OTelSdkError {
-    OTelSdkError::InternalFailure(format!("the collector answered {}", status.code()))
 }

@@ -9,7 +9,6 @@ use opentelemetry_sdk::logs::{LogBatch, LogExporter};
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::telemetry::notice::Notice;
 
@@ -29,24 +28,6 @@ impl<E> Noticed<E> {
         let outcome = export.await;
         self.notice.of(&outcome);
         outcome
-    }
-}
-
-impl<E: SpanExporter> SpanExporter for Noticed<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.watch(self.exporter.export(batch)).await
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
     }
 }
 

@@ -47,6 +47,7 @@ fn point(sample: Sample<'_>, bounds: &[f64], from: SystemTime, to: SystemTime) -
     }
 }
 
-fn nanoseconds(time: SystemTime) -> u64 {
+/// A moment, as OTLP has it.
+pub(in crate::telemetry) fn nanoseconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, super::nanoseconds)
 }
