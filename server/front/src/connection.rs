@@ -7,12 +7,12 @@ use h2::{
     Ping, PingPong,
     server::{Builder, Connection},
 };
+use inrush_runtime::tls::ServerTls;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -32,7 +32,7 @@ const CALL_WINDOW: u32 = 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Connections {
     pub(crate) limits: Arc<Http2Settings>,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) counts: Arc<CoreCounts>,
     /// Cancelled when clients are to be told to go.

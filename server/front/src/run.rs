@@ -110,8 +110,13 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
 
 /// Does what the cores share, for as long as they serve.
 async fn attend<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<Output = T>) -> T {
+    let certificate = async {
+        if let Some(tls) = &node.tls {
+            tls.follow().await;
+        }
+    };
     let aside = async {
-        tokio::join!(node.health.follow(&*node.store, readiness), node.gates.keep_current());
+        tokio::join!(node.health.follow(&*node.store, readiness), node.gates.keep_current(), certificate);
     };
     let outcome = tokio::select! {
         outcome = served => outcome,

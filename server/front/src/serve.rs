@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::{Keyring, Store, StoreError};
-use inrush_runtime::telemetry::Traces;
+use inrush_runtime::{telemetry::Traces, tls::ServerTls};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -25,7 +24,7 @@ pub(crate) struct Node {
     pub(crate) settings: FrontSettings,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keyring: Keyring,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) health: Health,
     pub(crate) metrics: NodeMetrics,

@@ -1,17 +1,19 @@
 //! TLS settings, read and checked before anything is served, so that a wrong file is named at the start and not at the
-//! first connection.
+//! first connection. A server follows its files when they are renewed (`renewal.rs`).
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
-use tokio_rustls::TlsAcceptor;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+
+mod renewal;
+
+pub use self::renewal::ServerTls;
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,7 +37,13 @@ impl ServerTlsSettings {
     ///
     /// # Errors
     /// If settings are missing, or a file does not hold what it should.
-    pub fn load(&self, table: &str) -> Result<Option<TlsAcceptor>, TlsError> {
+    pub fn load(&self, table: &str) -> Result<Option<ServerTls>, TlsError> {
+        let Some(files) = self.read(table)? else { return Ok(None) };
+        ServerTls::new(self.clone(), table.to_owned(), files).map(Some)
+    }
+
+    /// What the files hold; none if TLS is off.
+    fn read(&self, table: &str) -> Result<Option<ServerFiles>, TlsError> {
         let keys = TableOfKeys { table };
         let Some(identity) = keys.identity(self.cert_file.as_deref(), self.key_file.as_deref())? else {
             return match self.client_ca_file {
@@ -47,25 +55,38 @@ impl ServerTlsSettings {
             Some(path) => keys.certificates("client_ca_file", path)?,
             None => Vec::new(),
         };
-        let config = server_config(&identity, &authorities).map_err(|error| keys.mismatch(error))?;
-        Ok(Some(TlsAcceptor::from(Arc::new(config))))
+        Ok(Some(ServerFiles { identity, authorities }))
     }
 }
 
-/// HTTP/2 over TLS. `authorities` are PEM; without any, every client is let in.
-fn server_config(identity: &PemIdentity, authorities: &[u8]) -> Result<ServerConfig, BoxedError> {
-    let builder = ServerConfig::builder();
-    let builder = if authorities.is_empty() {
-        builder.with_no_client_auth()
-    } else {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates_in(authorities)?);
-        builder.with_client_cert_verifier(WebPkiClientVerifier::builder(roots.into()).build()?)
-    };
-    let key = PrivateKeyDer::from_pem_slice(&identity.key)?;
-    let mut config = builder.with_single_cert(certificates_in(&identity.certificates)?, key)?;
-    config.alpn_protocols.push(b"h2".to_vec());
-    Ok(config)
+/// What a server's files hold.
+#[derive(PartialEq, Eq)]
+struct ServerFiles {
+    identity: PemIdentity,
+    /// PEM; without any, every client is let in.
+    authorities: Vec<u8>,
+}
+
+impl ServerFiles {
+    /// HTTP/2 over TLS.
+    fn config(&self, table: &str) -> Result<ServerConfig, TlsError> {
+        self.try_config().map_err(|error| TableOfKeys { table }.mismatch(error))
+    }
+
+    fn try_config(&self) -> Result<ServerConfig, BoxedError> {
+        let builder = ServerConfig::builder();
+        let builder = if self.authorities.is_empty() {
+            builder.with_no_client_auth()
+        } else {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(certificates_in(&self.authorities)?);
+            builder.with_client_cert_verifier(WebPkiClientVerifier::builder(roots.into()).build()?)
+        };
+        let key = PrivateKeyDer::from_pem_slice(&self.identity.key)?;
+        let mut config = builder.with_single_cert(certificates_in(&self.identity.certificates)?, key)?;
+        config.alpn_protocols.push(b"h2".to_vec());
+        Ok(config)
+    }
 }
 
 fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls_pki_types::pem::Error> {
@@ -117,6 +138,7 @@ impl ClientTlsSettings {
 }
 
 /// A certificate chain and its key, both PEM.
+#[derive(PartialEq, Eq)]
 struct PemIdentity {
     certificates: Vec<u8>,
     key: Vec<u8>,

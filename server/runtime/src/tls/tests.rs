@@ -1,8 +1,10 @@
+use std::net::SocketAddr;
+
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::{Channel, Server};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -10,13 +12,13 @@ use tonic_health::pb::health_client::HealthClient;
 use super::*;
 
 /// An authority with files for a server named `inrush.test` and for a client.
-struct Authority {
+pub(super) struct Authority {
     folder: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -39,11 +41,16 @@ impl Authority {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
+    /// Puts another authority's file in the place of the one with that name.
+    pub(super) fn take(&self, name: &str, other: &Self) {
+        std::fs::copy(other.folder.path().join(name), self.folder.path().join(name)).unwrap();
+    }
+
     fn path(&self, name: &str) -> Option<PathBuf> {
         Some(self.folder.path().join(name))
     }
 
-    fn server(&self, client_ca: Option<&str>) -> ServerTlsSettings {
+    pub(super) fn server(&self, client_ca: Option<&str>) -> ServerTlsSettings {
         ServerTlsSettings {
             cert_file: self.path("server.pem"),
             key_file: self.path("server.key"),
@@ -51,7 +58,7 @@ impl Authority {
         }
     }
 
-    fn client(&self, identity: bool) -> ClientTlsSettings {
+    pub(super) fn client(&self, identity: bool) -> ClientTlsSettings {
         ClientTlsSettings {
             ca_file: self.path("ca.pem"),
             domain: Some("inrush.test".to_owned()),
@@ -61,27 +68,41 @@ impl Authority {
     }
 }
 
+/// A server that answers over TLS until it is dropped.
+pub(super) struct Answering {
+    address: SocketAddr,
+    _stop_at_the_end: DropGuard,
+}
+
+impl Answering {
+    pub(super) async fn start(tls: ServerTls) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (_, health) = tonic_health::server::health_reporter();
+        let encrypted = TcpListenerStream::new(listener)
+            .then(move |stream| tls.accept(stream.unwrap()))
+            // Whoever fails to shake hands is not served.
+            .filter(Result::is_ok);
+        let server = Server::builder().add_service(health);
+        tokio::spawn(server.serve_with_incoming_shutdown(encrypted, stop.clone().cancelled_owned()));
+        Self { address, _stop_at_the_end: stop.drop_guard() }
+    }
+
+    /// Whether a client with these settings gets an answer.
+    pub(super) async fn answers(&self, client: &ClientTlsSettings) -> bool {
+        let endpoint = Channel::from_shared(format!("https://{}", self.address))
+            .unwrap()
+            .tls_config(client.load("client.tls").unwrap().unwrap())
+            .unwrap();
+        let channel = endpoint.connect_lazy();
+        HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok()
+    }
+}
+
 /// Whether a client with these settings gets an answer from a server with those.
 async fn talks(server: &ServerTlsSettings, client: &ClientTlsSettings) -> bool {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let _stop_at_the_end = stop.clone().drop_guard();
-    let (_, health) = tonic_health::server::health_reporter();
-    let acceptor = server.load("front.tls").unwrap().unwrap();
-    let encrypted = TcpListenerStream::new(listener)
-        .then(move |stream| acceptor.accept(stream.unwrap()))
-        // Whoever fails to shake hands is not served.
-        .filter(Result::is_ok);
-    let serving =
-        Server::builder().add_service(health).serve_with_incoming_shutdown(encrypted, stop.cancelled_owned());
-    tokio::spawn(serving);
-    let endpoint = Channel::from_shared(format!("https://{address}"))
-        .unwrap()
-        .tls_config(client.load("client.tls").unwrap().unwrap())
-        .unwrap();
-    let channel = endpoint.connect_lazy();
-    HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok()
+    Answering::start(server.load("front.tls").unwrap().unwrap()).await.answers(client).await
 }
 
 #[tokio::test]
