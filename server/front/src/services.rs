@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use h2::RecvStream;
-use http::Request;
+use http::{HeaderName, Request};
 use inrush_core::Store;
 use inrush_proto::{
     FILE_DESCRIPTOR_SET,
@@ -36,7 +36,7 @@ use crate::{
 const WATCH: &str = "/inrush.v1.QueueService/WatchStatus";
 
 /// What tells that the messages of a call may be compressed.
-const ENCODING: &str = "grpc-encoding";
+static ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// The services of one core.
 pub(crate) struct Services {
@@ -77,7 +77,7 @@ impl Direct {
             Method::CANCEL => Self::Cancel,
             _ => return None,
         };
-        (!request.headers().contains_key(ENCODING)).then_some(direct)
+        (!request.headers().contains_key(&ENCODING)).then_some(direct)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Where in which trace something happens: the W3C trace context, as a caller sends it, as it is stored, and as
 //! OpenTelemetry has it. A vendor's `tracestate` is not carried on.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+
+/// Looked for in every call: a name that is text would be checked each time.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Bytes of the binary form.
 pub const BINARY_LENGTH: usize = 29;
@@ -21,7 +24,7 @@ impl TraceContext {
     /// Reads `traceparent`. None: there is none, or it cannot be read.
     #[must_use]
     pub fn of_caller(headers: &HeaderMap) -> Option<Self> {
-        let text = headers.get("traceparent")?.to_str().ok()?;
+        let text = headers.get(&TRACEPARENT)?.to_str().ok()?;
         let mut parts = text.split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let [version_number] = bytes_of(version)?;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
+
+/// Looked for in every call, as are those in `services.rs` and in the runtime's `trace_context.rs`: a name that is text would be
+/// checked each time.
+static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Longest time that a caller's own deadline is taken for; a longer one is as good as none, and sums stay in range.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -45,7 +49,7 @@ impl Deadline {
 
 /// The time in `grpc-timeout`: up to eight digits and a unit. What cannot be read counts as not given.
 fn time_left(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let text = headers.get(&TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;

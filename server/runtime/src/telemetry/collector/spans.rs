@@ -24,7 +24,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use prost::encoding::message;
 use thread_local::ThreadLocal;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::timeout;
 use tonic::client::Grpc;
 use tonic::transport::Channel;
@@ -61,6 +61,8 @@ struct Queue {
     dropped: AtomicU64,
     /// Told when a thread has enough to be sent.
     enough: Notify,
+    /// Held while something is being sent, so that who flushes waits for what is on its way.
+    sending: AsyncMutex<()>,
     client: Grpc<Channel>,
     notice: Arc<Notice>,
     /// Set before the first span is made.
@@ -97,6 +99,7 @@ impl SpanSender {
             waiting: ThreadLocal::new(),
             dropped: AtomicU64::new(0),
             enough: Notify::new(),
+            sending: AsyncMutex::new(()),
             client: Grpc::new(channel),
             notice,
             resource: OnceLock::new(),
@@ -159,6 +162,7 @@ impl Queue {
 
     /// Sends what waits, and tells whether all of it arrived.
     async fn send_all(&self) -> OTelSdkResult {
+        let _one_at_a_time = self.sending.lock().await;
         let mut outcome = Ok(());
         for waiting in &self.waiting {
             let Some(spans) = take(waiting) else { continue };
