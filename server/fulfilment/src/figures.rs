@@ -5,7 +5,8 @@
 //! read as leave half of the series to others: ten thousand idle sales cost nothing, and an operator sees the few of a shop before they
 //! open. Every fulfilment tells the same of a sale, give or take some seconds.
 //!
-//! A sale that is closed, with nothing left to do, is not told of any more.
+//! A sale that is closed, with nothing left to do, is not told of any more; nor is one at which nobody has looked for long, since
+//! the sweep comes by every sale that there is.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,6 +24,9 @@ mod line;
 
 /// A sale that is looked at more often is read no more often than this.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// A sale at which nobody has looked for as long was deleted: longer than a pass of the sweep over a hundred thousand sales.
+const GONE_AFTER: Duration = Duration::from_secs(3600);
 
 /// A figure of sales: what it is, and how those of sales without series of their own come together.
 struct Gauge {
@@ -107,8 +111,8 @@ pub(crate) struct Figures {
 #[derive(Debug, Default)]
 struct Known {
     figures: HashMap<SaleId, Figure>,
-    /// Sales that were read and are not told of.
-    over: HashSet<SaleId>,
+    /// Sales that were read and are not told of, with when somebody looked at them last.
+    over: HashMap<SaleId, Instant>,
     /// Sales that are to be read, since something has happened in them.
     in_doubt: HashSet<SaleId>,
 }
@@ -117,6 +121,7 @@ struct Known {
 #[derive(Debug)]
 struct Figure {
     read_at: Instant,
+    looked_at: Instant,
     waiting_tickets: f64,
     waiting_units: f64,
     leased: f64,
@@ -178,7 +183,7 @@ impl Figures {
     fn note(&self, snapshot: &SaleSnapshot, now: Instant) {
         if is_over(snapshot) {
             self.forget(&snapshot.id);
-            self.known().over.insert(snapshot.id.clone());
+            self.known().over.insert(snapshot.id.clone(), now);
             return;
         }
         self.names.mention(snapshot.id.as_str());
@@ -188,7 +193,8 @@ impl Figures {
         known.figures.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
     }
 
-    fn forget(&self, sale: &SaleId) {
+    /// There is no such sale any more.
+    pub(crate) fn forget(&self, sale: &SaleId) {
         let mut known = self.known();
         known.figures.remove(sale);
         known.over.remove(sale);
@@ -197,7 +203,9 @@ impl Figures {
 
     fn tell(&self, gauge: &Gauge, now: Instant, points: &Points<'_, f64>) {
         let mut others: Option<f64> = None;
-        for (sale, figure) in &self.known().figures {
+        let mut known = self.known();
+        known.forget_gone(now);
+        for (sale, figure) in &known.figures {
             let Some(value) = (gauge.read)(figure, now) else { continue };
             if self.names.has(sale.as_str()) {
                 points.add(value, &[("sale", sale.as_str())]);
@@ -220,14 +228,19 @@ impl Known {
     /// Sales in which nothing was ever found are read until so many are known. The doubt ends before the reading, so that what
     /// happens meanwhile is not overlooked.
     fn is_to_be_read(&mut self, sale: &SaleId, most_idle: usize, now: Instant) -> bool {
-        match self.figures.get(sale) {
-            Some(figure) if now < figure.read_at + FRESH => false,
-            Some(figure) => self.in_doubt.remove(sale) || figure.goes_on(),
-            None => {
-                let has_room = self.figures.len() < most_idle && !self.over.contains(sale);
-                self.in_doubt.remove(sale) || has_room
-            }
+        let has_room = self.figures.len() < most_idle;
+        if let Some(figure) = self.figures.get_mut(sale) {
+            figure.looked_at = now;
+            return now >= figure.read_at + FRESH && (self.in_doubt.remove(sale) || figure.goes_on());
         }
+        let is_over = self.over.get_mut(sale).map(|looked_at| *looked_at = now).is_some();
+        self.in_doubt.remove(sale) || (has_room && !is_over)
+    }
+
+    fn forget_gone(&mut self, now: Instant) {
+        let is_there = |looked_at: Instant| now.saturating_duration_since(looked_at) < GONE_AFTER;
+        self.figures.retain(|_, figure| is_there(figure.looked_at));
+        self.over.retain(|_, looked_at| is_there(*looked_at));
     }
 }
 
@@ -242,6 +255,7 @@ impl Figure {
         let stock = snapshot.settings.stock;
         Self {
             read_at: now,
+            looked_at: now,
             waiting_tickets: number(ledger.waiting.tickets),
             waiting_units: number(ledger.waiting.units),
             leased: number(ledger.in_flight.tickets),
@@ -391,6 +405,24 @@ mod tests {
         assert!(!figures.known().is_to_be_read(&phone, 0, now + FRESH), "nothing has happened since");
         figures.announced(&phone);
         assert!(figures.known().is_to_be_read(&phone, 0, now + FRESH));
+    }
+
+    #[tokio::test]
+    async fn a_sale_that_nobody_comes_by_any_more_is_gone() {
+        let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
+        let (figures, start) = (Figures::register(&metrics), Instant::now());
+        for name in ["there", "deleted", "closed"] {
+            create(&*store, &sale(name), &SaleSettings::of_stock(10)).await;
+        }
+        store.close(&sale("closed")).await.unwrap();
+        for name in ["there", "deleted", "closed"] {
+            figures.note(&store.sale(&sale(name)).await.unwrap(), start);
+        }
+        let mut known = figures.known();
+        known.is_to_be_read(&sale("there"), 0, start + GONE_AFTER / 2);
+        known.forget_gone(start + GONE_AFTER);
+        assert_eq!(known.figures.keys().map(SaleId::as_str).collect::<Vec<_>>(), ["there"]);
+        assert!(known.over.is_empty());
     }
 
     #[tokio::test]

@@ -171,7 +171,10 @@ impl Scheduler {
                 self.agenda.claimed(&sale, entries, &outlook, now);
             }
             Ok(Found::Looked(outlook)) => self.agenda.looked(&sale, &outlook, now),
-            Err(StoreError::SaleNotFound(_)) => self.agenda.forget(&sale),
+            Err(StoreError::SaleNotFound(_)) => {
+                self.recoverer.metrics.figures.forget(&sale);
+                self.agenda.forget(&sale);
+            }
             Err(
                 error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
             ) => {

@@ -20,7 +20,7 @@ Each service tells its metrics on `/metrics` of its admin port, in the format of
 **Series of sales.** The first `telemetry.max_sales` sales (50) that a process meets have series of their own; all others
 are together under `sale=\"(other)\"`, their counts added up, of the oldest age the largest. A sale loses its series in a
 process that has nothing to tell of it for an hour, and its place goes to the next that is met. Gauges of a sale
-end when it is closed and nothing of it is left to do, or when it is deleted. Every fulfilment tells the gauges of all
+end when it is closed and nothing of it is left to do, or an hour after it was deleted at the latest. Every fulfilment tells the gauges of all
 sales, so queries take the largest of each: `max by (sale) (inrush_waiting_tickets)`. Sales in which nothing has happened
 yet have gauges until half of the series are taken, so that the others are there for sales that run.
 
