@@ -10,7 +10,7 @@ fn straight_at_it_most_buyers_get_nothing_and_through_inrush_every_unit_is_sold_
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (json, report, svg) = (path("compare.json"), path("compare.html"), path("compare.svg"));
-    let inrush = inrush_e2e::inrush::binary().display().to_string();
+    let inrush = inrush_testkit::inrush::binary().display().to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_inrush-loadtest"))
         .args(["compare", "--quick", "--inrush", &inrush])
         .args(["--json", &json, "--report", &report, "--svg", &svg])

@@ -189,7 +189,7 @@ fn loadtest(arguments: &str) -> Output {
 fn without_a_host_it_starts_an_inrush_and_stops_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let inrush = inrush_e2e::inrush::binary().display();
+    let inrush = inrush_testkit::inrush::binary().display();
     let (json, report) = (path("sale.json"), path("sale.html"));
     let output = loadtest(&format!(
         "sale --inrush {inrush} --buyers 300 --units 60 --within 1s --half-life 300ms --capacity 200 \

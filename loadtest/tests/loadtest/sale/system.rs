@@ -10,7 +10,7 @@ use inrush_core::{
     },
     time::Clock,
 };
-use inrush_e2e::port::free_port;
+use inrush_testkit::port::free_port;
 use inrush_front::{FrontParts, FrontSettings};
 use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{

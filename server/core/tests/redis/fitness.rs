@@ -6,7 +6,7 @@ use inrush_core::{
     SaleSettings, Store, StoreError,
     store::{Durability, redis::RedisSettings},
 };
-use inrush_e2e::port::free_port;
+use inrush_testkit::port::free_port;
 
 use crate::{
     redis_server::{RedisCluster, RedisServer},

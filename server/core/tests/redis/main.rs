@@ -1,7 +1,7 @@
 //! What only the Redis store has to show: that it outlives its server's troubles, and says what is wrong with it.
 #![cfg(test)]
 
-use inrush_e2e::redis_server;
+use inrush_testkit::redis_server;
 
 mod cluster;
 mod fitness;

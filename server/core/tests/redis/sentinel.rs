@@ -6,7 +6,7 @@ use std::{
 };
 
 use inrush_core::StoreError;
-use inrush_e2e::port::free_port;
+use inrush_testkit::port::free_port;
 use tempfile::TempDir;
 
 use crate::{

@@ -2,7 +2,7 @@
 //! operation, and scripts broken on purpose to prove that both would notice.
 #![cfg(test)]
 
-use inrush_e2e::redis_server;
+use inrush_testkit::redis_server;
 
 mod backend;
 mod conformance;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_client::{Client, Enqueued, TicketState, proto};
-use inrush_e2e::{inrush::Inrush, port::free_port, redis_server::RedisServer};
+use inrush_testkit::{inrush::Inrush, port::free_port, redis_server::RedisServer};
 use tokio::time::sleep;
 
 use crate::system::{Shape, System, connect, create_sale, tickets};

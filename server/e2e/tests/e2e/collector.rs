@@ -1,6 +1,6 @@
 //! An OpenTelemetry collector that nobody here wrote receives what a real run sends.
 
-use inrush_e2e::{
+use inrush_testkit::{
     port::free_port,
     program::{Program, in_venv},
 };

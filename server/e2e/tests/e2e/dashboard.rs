@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use inrush_e2e::{http, port::free_port, program::Program};
+use inrush_testkit::{http, port::free_port, program::Program};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 

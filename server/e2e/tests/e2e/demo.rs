@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use inrush_e2e::{inrush::Inrush, redis_server::RedisServer};
+use inrush_testkit::{inrush::Inrush, redis_server::RedisServer};
 use serde_json::Value;
 
 /// Small enough for every test run; the sale is the same at any size.

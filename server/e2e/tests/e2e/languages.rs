@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use inrush_e2e::{inrush::Inrush, port::free_port, program::in_venv};
+use inrush_testkit::{inrush::Inrush, port::free_port, program::in_venv};
 use serde_json::Value;
 
 /// `make test-tools` brings the tools of other languages.

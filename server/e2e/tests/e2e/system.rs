@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_client::{Client, proto};
-use inrush_e2e::{inrush::Inrush, port::free_port, postgres::Postgres, redis_server::RedisServer};
+use inrush_testkit::{inrush::Inrush, port::free_port, postgres::Postgres, redis_server::RedisServer};
 use tokio::time::{Instant, sleep};
 
 /// Two keys' worth of entropy is not needed twice: all fronts of a test share this one, which is no secret.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_client::{Client, proto};
-use inrush_e2e::{http, inrush::Inrush, port::free_port, redis_server::RedisServer};
+use inrush_testkit::{http, inrush::Inrush, port::free_port, redis_server::RedisServer};
 use tokio::time::{Instant, sleep};
 
 use crate::system::{TICKET_KEYS, connect, create_sale};

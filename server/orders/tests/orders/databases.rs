@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use inrush_e2e::postgres::Postgres;
+use inrush_testkit::postgres::Postgres;
 use inrush_orders::{DatabaseUrl, NewOrder, OrderBook, Outcome, Payment, SaleStock};
 use tempfile::TempDir;
 

@@ -126,7 +126,7 @@ async fn a_database_that_goes_away_and_comes_back_costs_retries_only() {
     let mut client = Client::connect(server.address).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=10)).await), (10, 0, 0));
 
-    let postgres = inrush_e2e::postgres::Postgres::shared().await.unwrap();
+    let postgres = inrush_testkit::postgres::Postgres::shared().await.unwrap();
     let mut neighbour = connect(&postgres.url().parse().unwrap()).await;
     let url = database.url.to_string();
     let name = url.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
