@@ -45,7 +45,7 @@ image: ## Make the root folder of the container image in target/image
 	tools/image-root
 
 .PHONY: bench
-bench: ## Measure everything beside its peers, into docs/benchmarks
+bench: ## Measure everything beside its peers, its tables into docs/benchmarks
 	tools/bench $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench-quick

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import check, report, scenario
 from .build import Executables
-from .places import RESULTS, ROOT
+from .places import DETAILS, RESULTS
 from .problem import Problem
 from .rig import Rig
 
@@ -48,7 +48,7 @@ def _arguments():
         "--executables", type=_folder, metavar="FOLDER", help="measure these instead of building with profile dist"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where results go (docs/benchmarks; with --quick target/bench)"
+        "--out", type=Path, metavar="FOLDER", help="where everything goes (pages into docs/benchmarks, details and --quick into target/bench)"
     )
     arguments = parser.parse_args()
     if arguments.accept and not arguments.check:
@@ -85,7 +85,7 @@ def _check(arguments):
 
 def _run(arguments):
     form = "quick" if arguments.quick else "full"
-    out = arguments.out or (ROOT / "target" / "bench" if arguments.quick else RESULTS)
+    out = arguments.out or (DETAILS if arguments.quick else RESULTS)
     chosen = scenario.chosen(arguments.only)
     executables = Executables(arguments.executables, _tell)
     executables.prepare(dict.fromkeys(name for each in chosen for name in each.executables))
@@ -96,7 +96,7 @@ def _run(arguments):
         try:
             with Rig(executables, _tell) as rig:
                 found = each.run(rig, each.form(form, arguments.rounds))
-            report.write(out, each.name, each.title, form, found, _tell)
+            report.write(out, arguments.out or DETAILS, each.name, each.title, form, found, _tell)
             report.write_index(out)
         except Exception as error:
             # Whatever it is, the others go on: half an hour of measuring is not lost to a slip. The exit code tells.

@@ -13,6 +13,7 @@ COLOURS = ["#2563eb", "#ea580c", "#059669", "#9333ea", "#64748b", "#db2777"]
 INK, GRID = "#1f2937", "#e5e7eb"
 SIZE_INCHES = (7.2, 4.0)
 DRAWN_WITHIN = 120
+MAX_MARKERS = 40
 
 
 def draw(plots):
@@ -103,7 +104,7 @@ def _lines(axes, plot):
             yerr=_errors(series),
             label=series["name"],
             color=colour,
-            marker="o",
+            marker="o" if len(series["x"]) <= MAX_MARKERS else None,
             markersize=4,
             linewidth=1.6,
             capsize=2,

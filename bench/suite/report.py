@@ -10,7 +10,8 @@ from .problem import Problem
 
 INDEX = """# Results of the benchmarks
 
-Written by `make bench`; [bench/README.md](../../bench/README.md) tells how it is measured.
+Written by `make bench`; [bench/README.md](../../bench/README.md) says how it is measured. The tables are kept here; the rounds of
+each figure and further pictures of a run are in `target/bench`.
 
 {results}
 
@@ -38,7 +39,8 @@ class Series:
 class Plot:
     """One picture: `line`, `bar` (groups beside each other) or `stacked` (to the right, adding up).
 
-    Axes are named with their units; `limit` draws a line across, such as a budget.
+    Axes are named with their units; `limit` draws a line across, such as a budget. A plot that is `on_page` is committed
+    with the page and shown there, because no table says what it does.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Plot:
     y_log: bool = False
     limit: float | None = None
     limit_label: str = ""
+    on_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,33 +80,36 @@ def machine():
     return f"{cores} shared by load, servers and store; {platform.system()} {platform.machine()}"
 
 
-def write(folder, name, title, form, report, tell):
-    """Writes NAME.json, NAME.md and the plots NAME-*.svg into a folder."""
+def write(folder, details, name, title, form, report, tell):
+    """Writes the page NAME.md with its pictures into `folder`, and NAME.json with all other pictures into `details`."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = [f"{name}-{plot.name}.svg" for plot in report.plots]
+    details.mkdir(parents=True, exist_ok=True)
+    pictures = {}
+    for plot in report.plots:
+        pictures[(folder if plot.on_page else details) / f"{name}-{plot.name}.svg"] = plot
     try:
-        drawing.draw({folder / file: asdict(plot) for file, plot in zip(pictures, report.plots, strict=True)})
+        drawing.draw({path: asdict(plot) for path, plot in pictures.items()})
     except Problem as problem:
         tell(f"no plots: {problem}")
-        pictures = [file for file in pictures if (folder / file).exists()]
     parts = [f"# {title}", report.text.strip()]
     parts.append(f"Measured by `make bench ONLY={name}` ({form} form) on {machine()}.")
     parts += [table.markdown() for table in report.tables]
-    titles = {f"{name}-{plot.name}.svg": plot.title for plot in report.plots}
-    parts += [f"![{titles[file]}]({file})" for file in pictures]
+    parts += [f"![{plot.title}]({path.name})" for path, plot in pictures.items() if plot.on_page and path.exists()]
     if report.remarks:
         parts.append(report.remarks.strip())
     (folder / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     data = {"title": title, "form": form, "machine": machine(), **report.data}
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    (details / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def write_index(folder):
-    """Writes README.md, which names all results that are in the folder."""
-    titles = {}
-    for file in sorted(folder.glob("*.json")):
-        if file.with_suffix(".md").exists():
-            titles[file.stem] = json.loads(file.read_text(encoding="utf-8"))["title"]
-    lines = [f"- [{title}]({name}.md) ([data]({name}.json))" for name, title in titles.items()]
+    """Writes README.md, which names all pages that are in the folder."""
+    pages = [page for page in sorted(folder.glob("*.md")) if page.name != "README.md"]
+    lines = [f"- [{_title(page)}]({page.name})" for page in pages]
     (folder / "README.md").write_text(INDEX.format(results="\n".join(lines)), encoding="utf-8")
+
+
+def _title(page):
+    with page.open(encoding="utf-8") as lines:
+        return next(lines).removeprefix("# ").strip()

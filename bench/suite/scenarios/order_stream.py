@@ -101,5 +101,5 @@ def _plots(form, taken, rates):
             "share", "Share of the order system's capacity that is used", "latency, ms", "share of capacity", shares,
             kind="bar", limit=0.95, limit_label="budget",
         ),
-        Plot("way", "From the start", "second", "share of capacity", ways),
+        Plot("way", "From the start", "second", "share of capacity", ways, on_page=True),
     ]
