@@ -1,10 +1,10 @@
-"""The ratios that `make bench-quick` watches: what they are, what they were, and whether one is worse."""
+"""Compares the ratios that `make bench-quick` measures with the committed ones."""
 
 import json
 from dataclasses import dataclass
 
-from .places import RESULTS
-from .problem import Problem
+from .paths import RESULTS
+from .errors import BenchError
 from .tables import Table, number
 
 COMMITTED = RESULTS / "baseline.json"
@@ -12,9 +12,9 @@ COMMITTED = RESULTS / "baseline.json"
 
 @dataclass(frozen=True)
 class Watched:
-    """A cost in units of another that was measured in the same round: less is better.
+    """A cost relative to another cost of the same round. Lower is better.
 
-    `tolerance` is the share by which it may exceed the committed one.
+    `tolerance` is the share by which it may exceed the committed ratio.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One ratio beside what it was."""
+    """One ratio and its committed value."""
 
     watched: Watched
     now: float
@@ -48,15 +48,15 @@ class Verdict:
 
 
 def compare(watched, now, then):
-    """A Verdict for each; `now` and `then` are numbers by name."""
+    """A Verdict for each; `now` and `then` are ratios by name."""
     unknown = [each.name for each in watched if each.name not in then]
     if unknown:
-        raise Problem(f"{COMMITTED} has no {', '.join(unknown)}: accept new ones with `tools/bench --check --accept`")
+        raise BenchError(f"{COMMITTED} has no {', '.join(unknown)}: accept new ones with `tools/bench --check --accept`")
     return [Verdict(each, now[each.name], then[each.name]) for each in watched]
 
 
 def table(verdicts):
-    """For people."""
+    """The verdicts as a table."""
     rows = [
         [
             verdict.watched.what,
@@ -76,13 +76,13 @@ def read(path=COMMITTED):
     try:
         return json.loads(path.read_text(encoding="utf-8"))["ratios"]
     except FileNotFoundError as error:
-        raise Problem(f"{path} is missing: make it with `tools/bench --check --accept`") from error
+        raise BenchError(f"{path} is missing: make it with `tools/bench --check --accept`") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Problem(f"{path} cannot be read: {error!r}") from error
+        raise BenchError(f"{path} cannot be read: {error!r}") from error
 
 
 def write(ratios, machine, path=COMMITTED):
-    """Accepts ratios."""
+    """Makes these ratios the committed ones."""
     data = {"machine": machine, "ratios": {name: round(ratio, 4) for name, ratio in ratios.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

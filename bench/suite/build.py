@@ -3,11 +3,11 @@
 import os
 import subprocess
 
-from .places import ROOT
-from .problem import Problem
+from .paths import ROOT
+from .errors import BenchError
 
-# How cargo is told of each. They are built one after the other: built together, crates turn features on in what they
-# share, such as one of tracing that costs a front 5 %.
+# Arguments of cargo for each. They are built one after the other: packages that are built together unify the features of
+# their dependencies, for example one of tracing that costs a front 5 %.
 EXECUTABLES = {
     "inrush": ["-p", "inrush", "--bin", "inrush"],
     "inrush-loadtest": ["-p", "inrush-loadtest", "--bin", "inrush-loadtest"],
@@ -17,35 +17,35 @@ EXECUTABLES = {
 
 
 class Executables:
-    """Built with profile `dist`, or found in a folder that is given."""
+    """Executables that are built with profile `dist`, or found in a given folder."""
 
-    def __init__(self, folder, tell):
+    def __init__(self, folder, log):
         self.folder = folder
-        self.tell = tell
+        self.log = log
         self.paths = {}
 
     def prepare(self, names):
-        """Builds those that are not there yet."""
+        """Builds those that are missing."""
         for name in names:
             if name not in self.paths:
                 self.paths[name] = self._found(name) if self.folder else self._built(name)
 
     def path(self, name):
-        """Where one is."""
+        """The path of an executable."""
         self.prepare([name])
         return self.paths[name]
 
     def _found(self, name):
         path = self.folder / name
         if not path.exists():
-            raise Problem(f"{name} is not in {self.folder}: build it, or leave --executables out")
+            raise BenchError(f"{name} is not in {self.folder}: build it, or leave --executables out")
         return path
 
     def _built(self, name):
         arguments = EXECUTABLES[name]
-        self.tell(f"building {name}")
+        self.log(f"building {name}")
         command = ["cargo", "build", "--quiet", "--profile", "dist", *arguments]
         if subprocess.run(command, cwd=ROOT).returncode != 0:
-            raise Problem(f"{name} cannot be built: `{' '.join(command)}` says why")
+            raise BenchError(f"{name} does not build: run `{' '.join(command)}`")
         target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
         return ROOT / target / "dist" / ("examples" if "--example" in arguments else "") / name

@@ -1,14 +1,14 @@
-"""`make bench-quick`: have the costs of the hot paths grown? Measured as ratios, in under three minutes.
+"""`make bench-quick`: compares the costs of the hot paths with the committed ones, in under three minutes.
 
-A ratio is that of the lowest figures of all rounds. What else happens on a machine can only add to processor time, so that
-the lowest repeat far better than medians do: over three runs beside other work, ratios of Enqueue differed by 1 to 2 %, and
-those of medians by 14 to 17 %.
+A ratio is that of the lowest values of all rounds. Other work on the machine can only add processor time, so the lowest
+values repeat far better than medians: over three runs beside other work, ratios of Enqueue differed by 1 to 2 %, and those
+of medians by 14 to 17 %.
 """
 
-from . import baseline, report, subjects
+from . import baseline, report, workloads
 from .baseline import Watched
 from .measure import interleaved
-from .problem import Problem
+from .errors import BenchError
 
 EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
 ROUNDS = 8
@@ -18,7 +18,7 @@ ORDERED = 400_000
 WAITING = 100_000
 BATCH, BATCHES_AT_ONCE = 256, 8
 
-# Each is a cost, then the baseline in whose unit it is measured: what changes with the machine falls out of the ratio.
+# Each is a cost, then the baseline that it is divided by: the speed of the machine cancels out.
 RATIOS = {
     "enqueue_front": (("enqueue", "server_us"), ("empty", "server_us")),
     "enqueue_redis": (("enqueue", "redis_us"), ("empty", "server_us")),
@@ -46,39 +46,39 @@ WATCHED = (
 )
 
 
-def run(rig, rounds=None, accept=False):
-    """Measures, prints and compares; whether nothing is worse. `accept` makes what was found the committed ratios."""
-    ratios = _measure(rig, rounds or ROUNDS)
+def run(harness, rounds=None, accept=False):
+    """Measures and compares with the committed ratios. Raises if one is worse. `accept` commits the new ratios first."""
+    ratios = _measure(harness, rounds or ROUNDS)
     if accept:
         baseline.write(ratios, report.machine())
-        rig.tell(f"accepted, into {baseline.COMMITTED}")
+        harness.log(f"accepted, into {baseline.COMMITTED}")
     verdicts = baseline.compare(WATCHED, ratios, baseline.read())
     print(baseline.table(verdicts).markdown(), flush=True)
     worse = [verdict.watched.what for verdict in verdicts if verdict.worse]
     if worse:
-        raise Problem(
+        raise BenchError(
             f"worse than committed: {'; '.join(worse)}. Run it again to be sure; if the price is worth it,"
             " accept it with `tools/bench --check --accept`, and say why in the commit"
         )
     if any(verdict.better for verdict in verdicts):
-        rig.tell("some are better than committed: `tools/bench --check --accept` keeps it so")
+        harness.log("some are better than committed: `tools/bench --check --accept` keeps it so")
 
 
-def _measure(rig, rounds):
-    taken = interleaved(
+def _measure(harness, rounds):
+    results = interleaved(
         rounds,
         {
-            "empty": subjects.empty(rig, CALLS),
-            "enqueue": subjects.enqueue(rig, CALLS),
-            "refused": subjects.refused(rig, CALLS),
-            "poll": subjects.poll(rig, CALLS, WAITING),
-            "admit": subjects.admit(rig, TICKETS, BATCH, BATCHES_AT_ONCE),
-            "fulfil": subjects.fulfil(rig, ORDERED),
+            "empty": workloads.empty(harness, CALLS),
+            "enqueue": workloads.enqueue(harness, CALLS),
+            "refused": workloads.refused(harness, CALLS),
+            "poll": workloads.poll(harness, CALLS, WAITING),
+            "admit": workloads.admit(harness, TICKETS, BATCH, BATCHES_AT_ONCE),
+            "fulfil": workloads.fulfil(harness, ORDERED),
         },
-        rig.tell,
+        harness.log,
     )
     found = {
-        name: taken[cost][figure].low / taken[unit][its].low
+        name: results[cost][figure].low / results[unit][its].low
         for name, ((cost, figure), (unit, its)) in RATIOS.items()
     }
-    return {**found, "bytes_per_ticket": taken["admit"]["bytes"].median}
+    return {**found, "bytes_per_ticket": results["admit"]["bytes"].median}

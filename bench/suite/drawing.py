@@ -1,7 +1,7 @@
-"""Plots as SVG, which do not change where the figures do not.
+"""Draws plots as SVG. The same data makes the same file.
 
-The suite itself needs no library, so plots are drawn by this file in a process of its own, in the virtual environment
-that has matplotlib: `python drawing.py < plots.json`.
+The suite itself needs no library, so this file also runs as a process of its own, in the virtual environment that has
+matplotlib: `python drawing.py < plots.json`.
 """
 
 import json
@@ -12,24 +12,24 @@ from pathlib import Path
 COLOURS = ["#2563eb", "#ea580c", "#059669", "#9333ea", "#64748b", "#db2777"]
 INK, GRID = "#1f2937", "#e5e7eb"
 SIZE_INCHES = (7.2, 4.0)
-DRAWN_WITHIN = 120
+DRAW_TIMEOUT = 120
 MAX_MARKERS = 40
 
 
 def draw(plots):
     """Draws plots, dictionaries of the fields of a Plot by the path of their file."""
     from . import tools
-    from .problem import Problem
+    from .errors import BenchError
 
     if not plots:
         return
     python = tools.matplotlib()
     specification = json.dumps({str(path): plot for path, plot in plots.items()})
     done = subprocess.run(
-        [python, Path(__file__)], input=specification, text=True, capture_output=True, timeout=DRAWN_WITHIN
+        [python, Path(__file__)], input=specification, text=True, capture_output=True, timeout=DRAW_TIMEOUT
     )
     if done.returncode != 0:
-        raise Problem(f"the plots cannot be drawn:\n{done.stderr[-2000:]}")
+        raise BenchError(f"the plots cannot be drawn:\n{done.stderr[-2000:]}")
 
 
 def main():
@@ -38,7 +38,7 @@ def main():
     matplotlib.use("svg")
     matplotlib.rcParams.update(
         {
-            # The same figures make the same file.
+            # Deterministic ids.
             "svg.hashsalt": "inrush",
             "svg.fonttype": "none",
             "font.family": "sans-serif",
@@ -123,7 +123,7 @@ def _bars(axes, plot):
 
 
 def _stacked(axes, plot):
-    """Bars to the right, one for each name, in which the series add up."""
+    """Horizontal bars, one per name, in which the series add up."""
     names = plot["series"][0]["x"]
     ends = [0.0] * len(names)
     for series, colour in zip(plot["series"], COLOURS, strict=False):

@@ -1,4 +1,4 @@
-"""Load: unary calls by the project's own tool and by its peers, with what they cost whom."""
+"""Load: unary calls by the project's own tool and by h2load, with the processor time of everything involved."""
 
 import json
 import os
@@ -7,19 +7,19 @@ import tempfile
 from dataclasses import dataclass
 
 from . import tools
-from .problem import Problem
+from .errors import BenchError
 from .processes import run
 
-# The empty unary call that everything is measured against.
+# The empty unary call that is the baseline of everything.
 EMPTY = "grpc.health.v1.Health/Check"
 ENQUEUE = "inrush.v1.QueueService/Enqueue"
 POLL_STATUS = "inrush.v1.QueueService/PollStatus"
 
-# Enough that batches form as they do in a rush: each core has one batch under way and the next one waiting.
+# Enough that batches form as they do in a rush: each core has one batch in flight and the next one waiting.
 IN_FLIGHT = 512
-# Enough that a server with a listener on each core gets about as many on each; two could both end on one.
+# Enough that a server with a listener per core gets about the same number on each core.
 CONNECTIONS = 16
-ENDS_WITHIN = 300
+RUN_TIMEOUT = 300
 
 # An empty gRPC message: not compressed, of length 0.
 EMPTY_MESSAGE = bytes(5)
@@ -27,21 +27,21 @@ EMPTY_MESSAGE = bytes(5)
 
 @dataclass(frozen=True)
 class Calls:
-    """What a run of calls came to."""
+    """The result of a run of calls."""
 
     count: int
     rate: float
     # Processor time of the load tool for each call, in microseconds.
     load_us: float
-    # The same of each process that was watched, by its name.
+    # The same of each watched process, by name.
     watched_us: dict
-    # Bytes that the load tool had resident at most.
+    # Peak resident memory of the load tool, in bytes.
     memory: int
-    # The whole JSON report, where the tool makes one.
+    # The whole JSON report, if the tool makes one.
     report: dict
 
-    def figures(self, *watched):
-        """As numbers by name, for rounds: `rate`, `load_us`, and `NAME_us` of what was watched."""
+    def metrics(self, *watched):
+        """Numbers by name: `rate`, `load_us`, and `NAME_us` of each watched process."""
         names = watched or self.watched_us
         return {"rate": self.rate, "load_us": self.load_us, **{f"{name}_us": self.watched_us[name] for name in names}}
 
@@ -64,25 +64,25 @@ def call(
     options=(),
     all_ok=True,
 ):
-    """A run of inrush-loadtest.
+    """Runs inrush-loadtest.
 
-    `messages` is a file of encoded messages, each with its length in front, which are sent in turn; `watch` is
-    processes by name (whatever has `cpu()`).
+    `messages` is a file of encoded, length-prefixed messages, which are sent in turn. `watch` is processes by name
+    (anything with a `cpu()`).
     """
     content = ["--binary-file", messages] if messages else ["--data", data]
     command = [executable, "call", "--insecure", "--call", method, *content, "--total", calls]
     command += ["--concurrency", in_flight, "--connections", connections, "--quiet", "--details", 0]
     command += ["--format", "json", *options, address]
-    ran, watched = _watching(watch or {}, lambda: run(command, ENDS_WITHIN))
-    report = json.loads(ran.output)
+    completed, watched = _watching(watch or {}, lambda: run(command, RUN_TIMEOUT))
+    report = json.loads(completed.output)
     if all_ok and report["statusCodeDistribution"] != {"OK": report["count"]}:
-        raise Problem(f"calls failed: {report['statusCodeDistribution']} {report['errorDistribution']}")
+        raise BenchError(f"calls failed: {report['statusCodeDistribution']} {report['errorDistribution']}")
     count = report["count"]
-    return _calls(count, report["rps"], ran, watched, report)
+    return _calls(count, report["rps"], completed, watched, report)
 
 
 def h2load(address, method, calls, *, body=EMPTY_MESSAGE, watch=None, in_flight=IN_FLIGHT, connections=CONNECTIONS):
-    """A run of h2load, which sends one body again and again and does not look into the answers."""
+    """Runs h2load, which sends one body repeatedly and does not parse the responses."""
     with tempfile.NamedTemporaryFile() as message:
         message.write(body)
         message.flush()
@@ -90,22 +90,22 @@ def h2load(address, method, calls, *, body=EMPTY_MESSAGE, watch=None, in_flight=
         command = [tools.h2load(), "-n", calls, "-c", connections, "-t", threads, "-m", in_flight // connections]
         command += ["-d", message.name, "-H", "content-type: application/grpc", "-H", "te: trailers"]
         command += [f"http://{address}/{method}"]
-        ran, watched = _watching(watch or {}, lambda: run(command, ENDS_WITHIN))
-    if f" {calls} succeeded" not in ran.output:
-        raise Problem(f"calls of h2load failed:\n{ran.output[-1000:]}")
-    rate = float(re.search(r"([\d.]+) req/s", ran.output)[1])
-    return _calls(calls, rate, ran, watched, {})
+        completed, watched = _watching(watch or {}, lambda: run(command, RUN_TIMEOUT))
+    if f" {calls} succeeded" not in completed.output:
+        raise BenchError(f"calls of h2load failed:\n{completed.output[-1000:]}")
+    rate = float(re.search(r"([\d.]+) req/s", completed.output)[1])
+    return _calls(calls, rate, completed, watched, {})
 
 
 def _watching(watch, perform):
     before = {name: process.cpu() for name, process in watch.items()}
-    ran = perform()
-    return ran, {name: process.cpu() - before[name] for name, process in watch.items()}
+    completed = perform()
+    return completed, {name: process.cpu() - before[name] for name, process in watch.items()}
 
 
-def _calls(count, rate, ran, watched, report):
+def _calls(count, rate, completed, watched, report):
     def each(seconds):
         return seconds * 1e6 / count
 
     watched_us = {name: each(seconds) for name, seconds in watched.items()}
-    return Calls(count, rate, each(ran.cpu), watched_us, ran.peak_memory, report)
+    return Calls(count, rate, each(completed.cpu), watched_us, completed.peak_memory, report)

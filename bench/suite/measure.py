@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure of several rounds."""
+    """The values of one metric over several rounds."""
 
     values: tuple
 
@@ -27,24 +27,24 @@ class Spread:
         return {"median": self.median, "min": self.low, "max": self.high, "rounds": list(self.values)}
 
 
-def interleaved(rounds, measurements, tell=lambda _: None):
-    """Makes each measurement once a round, so that what changes on the machine meanwhile meets all of them alike.
+def interleaved(rounds, measurements, log=lambda _: None):
+    """Runs each measurement once per round, so that other load on the machine affects all of them alike.
 
-    `measurements` are functions by name, and each returns figures by name (a dictionary of numbers). The result has the
-    Spread of each figure: `result[measurement][figure]`.
+    `measurements` are functions by name; each returns metrics by name (a dictionary of numbers). The result has the
+    Spread of each metric: `results[measurement][metric]`.
     """
-    taken = {name: [] for name in measurements}
+    results = {name: [] for name in measurements}
     for number in range(rounds):
         for name, measure in measurements.items():
-            figures = measure()
-            taken[name].append(figures)
-            shown = ", ".join(f"{key} {value:,.4g}" for key, value in figures.items())
-            tell(f"round {number + 1} of {rounds}: {name}: {shown}")
+            metrics = measure()
+            results[name].append(metrics)
+            shown = ", ".join(f"{key} {value:,.4g}" for key, value in metrics.items())
+            log(f"round {number + 1} of {rounds}: {name}: {shown}")
     return {
-        name: {key: Spread(tuple(each[key] for each in done)) for key in done[0]} for name, done in taken.items()
+        name: {key: Spread(tuple(each[key] for each in done)) for key in done[0]} for name, done in results.items()
     }
 
 
 def ratio(over, under):
-    """The Spread of the quotients of two figures, round by round: what both rounds had in common falls out."""
+    """The Spread of the quotients of two metrics, round by round: what affected both alike cancels out."""
     return Spread(tuple(a / b for a, b in zip(over.values, under.values, strict=True)))

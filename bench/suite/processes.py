@@ -1,4 +1,4 @@
-"""Processes that are started, watched and, whatever happens, stopped."""
+"""Child processes: started, measured, and stopped also after an error."""
 
 import itertools
 import json
@@ -9,12 +9,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from .problem import Problem
+from .errors import BenchError
 
-STARTS_WITHIN = 30
-STOPS_WITHIN = 10
-# How often it is looked whether a command has ended, and at which of these looks its memory is read.
-LOOK, LOOKS_FOR_MEMORY = 0.01, 10
+START_TIMEOUT = 30
+STOP_TIMEOUT = 10
+# Seconds between two checks whether a command has ended, and how many of these checks pass per reading of its memory.
+POLL_INTERVAL, POLLS_PER_MEMORY_READ = 0.01, 10
 
 
 def cpu_seconds(pid):
@@ -26,33 +26,33 @@ def cpu_seconds(pid):
 
 
 def peak_memory(pid):
-    """Most bytes that were resident at once."""
+    """Peak resident memory in bytes."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         for line in status:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    raise Problem(f"/proc/{pid}/status tells no VmHWM")
+    raise BenchError(f"/proc/{pid}/status has no VmHWM")
 
 
 class Process:
-    """A server that runs until it is stopped. Its output goes to a file, which an error shows."""
+    """A server that runs until it is stopped. Its output goes to files, and errors show the end of them."""
 
     def __init__(self, name, command, environment=None):
         self.name = name
-        self.log = tempfile.TemporaryFile("w+")
-        self.announced = tempfile.TemporaryFile("w+")
+        self.stderr = tempfile.TemporaryFile("w+")
+        self.stdout = tempfile.TemporaryFile("w+")
         try:
             self.popen = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
-                stdout=self.announced,
-                stderr=self.log,
+                stdout=self.stdout,
+                stderr=self.stderr,
                 env={**os.environ, **(environment or {})},
-                # Ctrl-C is for the suite, which stops its processes itself.
+                # Ctrl-C reaches the suite only, which stops its processes itself.
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise Problem(f"{name} cannot be started: {command[0]} is missing") from error
+            raise BenchError(f"{name} cannot be started: {command[0]} is missing") from error
 
     @property
     def pid(self):
@@ -63,61 +63,61 @@ class Process:
         return cpu_seconds(self.pid)
 
     def peak_memory(self):
-        """Most bytes that were resident at once."""
+        """Peak resident memory in bytes."""
         return peak_memory(self.pid)
 
     def memory(self):
-        """Bytes that are resident now."""
+        """Resident memory in bytes."""
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def wait_for(self, what, ready):
         """Waits until `ready()` is neither None nor False, and returns it."""
-        deadline = time.monotonic() + STARTS_WITHIN
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
             result = ready()
             if result is not None and result is not False:
                 return result
             if self.popen.poll() is not None:
-                raise Problem(f"{self.name} ended while {what} was waited for:\n{self.output()}")
+                raise BenchError(f"{self.name} exited while waiting for {what}:\n{self.output()}")
             if time.monotonic() > deadline:
-                raise Problem(f"{self.name}: no {what} within {STARTS_WITHIN} s:\n{self.output()}")
+                raise BenchError(f"{self.name}: no {what} within {START_TIMEOUT} s:\n{self.output()}")
             time.sleep(0.02)
 
-    def announcement(self):
-        """The first line that it printed, which is JSON."""
+    def startup_line(self):
+        """The first line on standard output, which is JSON."""
 
         def first_line():
-            self.announced.seek(0)
-            line = self.announced.readline()
+            self.stdout.seek(0)
+            line = self.stdout.readline()
             return json.loads(line) if line.endswith("\n") else None
 
-        return self.wait_for("announcement", first_line)
+        return self.wait_for("its first line", first_line)
 
     def output(self):
-        """The end of what it printed."""
+        """The end of its output."""
         text = ""
-        for file in (self.announced, self.log):
+        for file in (self.stdout, self.stderr):
             file.seek(0)
             text += file.read()
         return text[-4000:].strip()
 
     def stop(self, kill=False):
-        """Asks it to end, and kills it if it does not."""
+        """Sends SIGTERM, and SIGKILL if it does not exit in time."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
             try:
-                self.popen.wait(STOPS_WITHIN)
+                self.popen.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
-        self.log.close()
-        self.announced.close()
+        self.stderr.close()
+        self.stdout.close()
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A command that ended well."""
+class Completed:
+    """A command that succeeded."""
 
     output: str
     seconds: float
@@ -126,9 +126,9 @@ class Ran:
 
 
 def run(command, timeout, environment=None, folder=None, expected=(0,)):
-    """Runs a command to its end, which comes within `timeout` seconds; what it printed, and what it took.
+    """Runs a command to completion, within `timeout` seconds. Returns its output, times and memory.
 
-    Standard error is shown if it fails, and else nowhere.
+    Standard error is shown only if the command fails.
     """
     command = [str(part) for part in command]
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
@@ -144,7 +144,7 @@ def run(command, timeout, environment=None, folder=None, expected=(0,)):
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise Problem(f"{command[0]} is missing") from error
+            raise BenchError(f"{command[0]} is missing") from error
         try:
             status, usage, memory = _reap(process, started + timeout)
         except BaseException:
@@ -156,30 +156,30 @@ def run(command, timeout, environment=None, folder=None, expected=(0,)):
         errors.seek(0)
         printed = output.read()
         if status not in expected:
-            said = (printed + errors.read())[-4000:].strip()
-            raise Problem(f"`{' '.join(command)[:300]}` failed ({status}):\n{said}")
-    return Ran(printed, seconds, usage.ru_utime + usage.ru_stime, memory)
+            output_end = (printed + errors.read())[-4000:].strip()
+            raise BenchError(f"`{' '.join(command)[:300]}` failed ({status}):\n{output_end}")
+    return Completed(printed, seconds, usage.ru_utime + usage.ru_stime, memory)
 
 
 def _reap(process, deadline):
-    """Its status, its processor time and its memory. The kernel's own word on memory at the end (`ru_maxrss`) counts what
-    the process that started it had, too, so it is looked at while it runs."""
+    """Its status, processor time and peak memory. The kernel's peak (`ru_maxrss`) includes the memory of the parent
+    before exec, so the peak is read from /proc while the process runs."""
     memory = 0
-    for look in itertools.count():
+    for poll in itertools.count():
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return process.returncode, usage, memory
         if time.monotonic() > deadline:
-            raise Problem(f"`{' '.join(process.args)[:300]}` did not end in time")
-        if look % LOOKS_FOR_MEMORY == 0:
+            raise BenchError(f"`{' '.join(process.args)[:300]}` timed out")
+        if poll % POLLS_PER_MEMORY_READ == 0:
             memory = _peak_memory_if_there(process.pid) or memory
-        time.sleep(LOOK)
+        time.sleep(POLL_INTERVAL)
 
 
 def _peak_memory_if_there(pid):
-    """None of a process that has just ended."""
+    """None if the process has just exited."""
     try:
         return peak_memory(pid)
-    except (OSError, Problem):
+    except (OSError, BenchError):
         return None

@@ -1,17 +1,17 @@
-"""A Redis server of the suite's own, and the few commands that scenarios ask it."""
+"""A Redis server for one scenario, and the few commands that scenarios send to it."""
 
 import shutil
 import socket
 import tempfile
 
-from .problem import Problem
+from .errors import BenchError
 from .processes import Process
 
 TIMEOUT = 120
 
 
 def free_port():
-    """A port that nobody has now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -22,7 +22,7 @@ class Redis:
 
     def __init__(self, options=()):
         if not shutil.which("redis-server"):
-            raise Problem("redis-server is missing: install Redis 7 or later (Debian: redis-server)")
+            raise BenchError("redis-server is missing: install Redis 7 or later (Debian: redis-server)")
         self.folder = tempfile.TemporaryDirectory(prefix="inrush-bench-redis-")
         self.port = free_port()
         command = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder.name]
@@ -30,7 +30,7 @@ class Redis:
         self.process = Process("redis-server", command)
         self.url = f"redis://127.0.0.1:{self.port}"
         self.connection = self.process.wait_for("connection", self._connect)
-        self.process.wait_for("answer", self._answers)
+        self.process.wait_for("PONG", self._responds)
 
     def _connect(self):
         try:
@@ -40,10 +40,10 @@ class Redis:
         self.reader = connection.makefile("rb")
         return connection
 
-    def _answers(self):
+    def _responds(self):
         try:
             return self.command("PING") == "PONG"
-        except Problem:
+        except BenchError:
             return None
 
     @property
@@ -55,38 +55,38 @@ class Redis:
         return self.process.cpu()
 
     def command(self, *words):
-        """Its answer to a command."""
+        """Sends a command and returns the reply."""
         encoded = [str(word).encode() for word in words]
         parts = [b"*%d\r\n" % len(encoded)] + [b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded]
         self.connection.sendall(b"".join(parts))
-        return self._answer()
+        return self._read_reply()
 
-    def _answer(self):
+    def _read_reply(self):
         line = self.reader.readline().rstrip(b"\r\n")
         if not line:
-            raise Problem("redis-server closed the connection")
+            raise BenchError("redis-server closed the connection")
         kind, rest = line[:1], line[1:]
         if kind == b"-":
-            raise Problem(f"redis-server: {rest.decode()}")
+            raise BenchError(f"redis-server: {rest.decode()}")
         if kind == b":":
             return int(rest)
         if kind == b"$":
             return None if rest == b"-1" else self.reader.read(int(rest) + 2)[:-2].decode()
         if kind == b"*":
-            return [self._answer() for _ in range(int(rest))]
+            return [self._read_reply() for _ in range(int(rest))]
         return rest.decode()
 
     def info(self, section):
-        """A section of INFO: values by their names, as text."""
+        """A section of INFO as a dictionary of texts."""
         lines = self.command("INFO", section).splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def used_memory(self):
-        """Bytes that its data and itself take, as its allocator counts them."""
+        """Used memory in bytes, as the allocator of Redis counts it."""
         return int(self.info("memory")["used_memory"])
 
     def commands(self):
-        """How many commands it ran so far by their names, without those of the suite itself."""
+        """How many commands it has run so far, by name, without those of the suite."""
         calls = {}
         for name, value in self.info("commandstats").items():
             calls[name.removeprefix("cmdstat_")] = int(value.split(",")[0].removeprefix("calls="))
@@ -94,7 +94,7 @@ class Redis:
         return {name: count for name, count in calls.items() if name not in own}
 
     def flush(self):
-        """Forgets all data."""
+        """Deletes all data."""
         self.command("FLUSHALL", "SYNC")
 
     def stop(self):

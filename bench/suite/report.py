@@ -1,4 +1,4 @@
-"""What a scenario found, and how it is written down."""
+"""The results of a scenario, and the files that are made from them."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import platform
 from dataclasses import asdict, dataclass, field
 
 from . import drawing
-from .problem import Problem
+from .errors import BenchError
 
 INDEX = """# Results of the benchmarks
 
@@ -31,7 +31,7 @@ class Series:
 
     @classmethod
     def of(cls, name, x, spreads):
-        """Medians, with the lowest and the highest of all rounds."""
+        """Medians, with the lowest and highest round as error bars."""
         return cls(name, list(x), [s.median for s in spreads], [s.low for s in spreads], [s.high for s in spreads])
 
 
@@ -58,18 +58,18 @@ class Plot:
 
 @dataclass(frozen=True)
 class Report:
-    """`text` says what was measured and how, in Markdown; `data` is all figures, for programs."""
+    """`text` says what was measured and how, in Markdown; `data` is everything that was measured, for programs."""
 
     text: str
     tables: list = field(default_factory=list)
     plots: list = field(default_factory=list)
     data: dict = field(default_factory=dict)
-    # Below the tables and plots: what is to be seen in them.
+    # Below the tables and plots: the conclusions.
     remarks: str = ""
 
 
 def machine():
-    """Where it was measured."""
+    """The machine that was measured on."""
     model = platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
@@ -80,7 +80,7 @@ def machine():
     return f"{cores} shared by load, servers and store; {platform.system()} {platform.machine()}"
 
 
-def write(folder, details, name, title, form, report, tell):
+def write(folder, details, name, title, form, report, log):
     """Writes the page NAME.md with its pictures into `folder`, and NAME.json with all other pictures into `details`."""
     folder.mkdir(parents=True, exist_ok=True)
     details.mkdir(parents=True, exist_ok=True)
@@ -89,8 +89,8 @@ def write(folder, details, name, title, form, report, tell):
         pictures[(folder if plot.on_page else details) / f"{name}-{plot.name}.svg"] = plot
     try:
         drawing.draw({path: asdict(plot) for path, plot in pictures.items()})
-    except Problem as problem:
-        tell(f"no plots: {problem}")
+    except BenchError as error:
+        log(f"no plots: {error}")
     parts = [f"# {title}", report.text.strip()]
     parts.append(f"Measured by `make bench ONLY={name}` ({form} form) on {machine()}.")
     parts += [table.markdown() for table in report.tables]

@@ -1,18 +1,18 @@
-"""Tables for Markdown, which are readable as text as well."""
+"""Markdown tables whose source is aligned."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a heading. Columns of numbers stand to the right."""
+    """Rows of text under a heading. Columns of numbers are aligned to the right."""
 
     columns: tuple
     rows: list = field(default_factory=list)
     title: str = ""
 
     def markdown(self):
-        """Aligned, so that the source can be read as well."""
+        """The table as aligned Markdown."""
         rows = [[str(cell) for cell in row] for row in self.rows]
         for row in rows:
             if len(row) != len(self.columns):
@@ -39,7 +39,7 @@ def _is_number(cell):
 
 
 def number(value, digits=3):
-    """A number with so many digits that count, and its thousands apart."""
+    """A number with `digits` significant digits and separators between thousands."""
     if value is None:
         return "–"
     if value == 0:
@@ -55,5 +55,5 @@ def number(value, digits=3):
 
 
 def span(spread, digits=3):
-    """A Spread: its median, and from where to where."""
+    """A Spread as text: its median and, in brackets, its range."""
     return f"{number(spread.median, digits)} ({number(spread.low, digits)}–{number(spread.high, digits)})"

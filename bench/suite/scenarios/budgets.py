@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from .. import load, subjects, tools
+from .. import load, workloads, tools
 from ..measure import Spread, interleaved, ratio
-from ..problem import Problem
+from ..errors import BenchError
 from ..report import Report
 from ..tables import Table, number, span
 
@@ -104,14 +104,14 @@ def _verdict(met):
     return "met" if met else "**missed**"
 
 
-def run(rig, form):
+def run(harness, form):
     parts = [_calls, _store, _polls, _fulfilment, _load_tool, _rush]
     rows, data = [], {}
     for part in parts:
         # Each part has the machine for itself: servers of the one before are gone.
-        with rig.part() as own:
-            taken, its_rows = part(own, form)
-            data[part.__name__.strip("_")] = subjects.as_data(taken)
+        with harness.scope() as own:
+            results, its_rows = part(own, form)
+            data[part.__name__.strip("_")] = workloads.as_data(results)
             rows += its_rows
     columns = ("what", "found", "budget", "", "at the pace of then", "beside, in this run")
     return Report(
@@ -122,78 +122,78 @@ def run(rig, form):
     )
 
 
-def _calls(rig, form):
+def _calls(harness, form):
     measurements = {
-        "empty": subjects.empty(rig, form.calls),
-        "enqueue": subjects.enqueue(rig, form.calls),
-        "refused": subjects.refused(rig, form.calls),
+        "empty": workloads.empty(harness, form.calls),
+        "enqueue": workloads.enqueue(harness, form.calls),
+        "refused": workloads.refused(harness, form.calls),
     }
-    taken = interleaved(form.rounds, measurements, rig.tell)
-    empty, enqueue, refused = (taken[name] for name in measurements)
+    results = interleaved(form.rounds, measurements, harness.log)
+    empty, enqueue, refused = (results[name] for name in measurements)
 
-    def beside(figures):
-        costs = f"{number(figures['server_us'].median)} µs beside {number(empty['server_us'].median)} µs of server"
-        return f"{number(figures['rate'].median)}/s beside {number(empty['rate'].median)}/s; {costs}"
+    def beside(metrics):
+        costs = f"{number(metrics['server_us'].median)} µs beside {number(empty['server_us'].median)} µs of server"
+        return f"{number(metrics['rate'].median)}/s beside {number(empty['rate'].median)}/s; {costs}"
 
     within = f"{number(refused['commands_in_scripts'].median)} more within scripts"
     rate = "rate against an empty call on stock multi-thread tonic"
-    return taken, [
+    return results, [
         Row(f"Enqueue through Redis: {rate}", ratio(enqueue["rate"], empty["rate"]), 1.0, True, beside(enqueue)),
         Row(f"refusal once sold out: {rate}", ratio(refused["rate"], empty["rate"]), 1.2, True, beside(refused)),
         Row("Redis commands for each refusal", refused["redis_commands"], NO_COMMAND, False, within),
     ]
 
 
-def _store(rig, form):
+def _store(harness, form):
     bounds = {256: 2.2, 16: 3.2}
     measurements = {}
     for batch in bounds:
         for name, at_once in (("", BATCHES_AT_ONCE), (" alone", 1)):
-            measurements[f"admit {batch}{name}"] = subjects.admit(rig, form.tickets, batch, at_once)
-        measurements[f"floor {batch}"] = subjects.floor(rig, form.tickets, batch, BATCHES_AT_ONCE)
-    measurements["empty"] = subjects.empty(rig, form.calls // 2)
-    taken = interleaved(form.store_rounds, measurements, rig.tell)
-    pace = Pace(taken["empty"]["server_us"].median, EMPTY_CALL_THEN)
+            measurements[f"admit {batch}{name}"] = workloads.admit(harness, form.tickets, batch, at_once)
+        measurements[f"floor {batch}"] = workloads.floor(harness, form.tickets, batch, BATCHES_AT_ONCE)
+    measurements["empty"] = workloads.empty(harness, form.calls // 2)
+    results = interleaved(form.store_rounds, measurements, harness.log)
+    pace = Pace(results["empty"]["server_us"].median, EMPTY_CALL_THEN)
     rows = []
     for batch, bound in bounds.items():
-        floor, alone = (taken[name]["redis_us"].median for name in (f"floor {batch}", f"admit {batch} alone"))
+        floor, alone = (results[name]["redis_us"].median for name in (f"floor {batch}", f"admit {batch} alone"))
         beside = f"{number(alone)} µs for one batch at a time; {number(floor)} µs for a script that only reads its arguments"
-        found = taken[f"admit {batch}"]["redis_us"]
+        found = results[f"admit {batch}"]["redis_us"]
         what = f"Redis per Enqueue, {BATCHES_AT_ONCE} batches of {batch} at once, µs"
         rows.append(Row(what, found, bound, False, f"{beside}; {_empty(pace)}", pace))
-    rows.append(Row("bytes per waiting ticket", taken["admit 256"]["bytes"], 48, False, f"{form.tickets:,} waiting"))
-    return taken, rows
+    rows.append(Row("bytes per waiting ticket", results["admit 256"]["bytes"], 48, False, f"{form.tickets:,} waiting"))
+    return results, rows
 
 
-def _polls(rig, form):
+def _polls(harness, form):
     lines = {"short": form.short_line, "long": form.long_line}
-    measurements = {name: subjects.poll(rig, form.calls, waiting) for name, waiting in lines.items()}
-    taken = interleaved(form.rounds, measurements, rig.tell)
+    measurements = {name: workloads.poll(harness, form.calls, waiting) for name, waiting in lines.items()}
+    results = interleaved(form.rounds, measurements, harness.log)
     costs = {
         name: Spread(tuple(a + b for a, b in zip(each["server_us"].values, each["redis_us"].values, strict=True)))
-        for name, each in taken.items()
+        for name, each in results.items()
     }
     shown = " and ".join(number(costs[name].low) for name in lines)
     rounds = span(ratio(costs["long"], costs["short"]))
     beside = f"{shown} µs of front and Redis, the lowest of {form.rounds} rounds; round by round {rounds}"
     what = f"PollStatus with {form.long_line:,} waiting against {form.short_line:,}"
-    # Two figures so close are compared by their lowest: what else happens on a machine can only add.
+    # Two metrics so close are compared by their lowest: what else happens on a machine can only add.
     found = Spread((costs["long"].low / costs["short"].low,))
-    return taken, [Row(what, found, 1.1, False, beside)]
+    return results, [Row(what, found, 1.1, False, beside)]
 
 
-def _fulfilment(rig, form):
+def _fulfilment(harness, form):
     measurements = {
-        "fulfil": subjects.fulfil(rig, form.ordered),
-        "empty": subjects.empty(rig, form.calls // 2),
+        "fulfil": workloads.fulfil(harness, form.ordered),
+        "empty": workloads.empty(harness, form.calls // 2),
     }
-    taken = interleaved(form.rounds, measurements, rig.tell)
-    figures = taken["fulfil"]
-    pace = Pace(taken["empty"]["server_us"].median, EMPTY_CALL_THEN)
-    beside = f"{number(figures['server_us'].median)} µs of fulfilment and order system"
-    return taken, [
-        Row("claim → stream → settle, tickets/s", figures["rate"], 50_000, True, beside, pace),
-        Row("Redis per claim and settle, µs", figures["redis_us"], 5, False, _empty(pace), pace),
+    results = interleaved(form.rounds, measurements, harness.log)
+    metrics = results["fulfil"]
+    pace = Pace(results["empty"]["server_us"].median, EMPTY_CALL_THEN)
+    beside = f"{number(metrics['server_us'].median)} µs of fulfilment and order system"
+    return results, [
+        Row("claim → stream → settle, tickets/s", metrics["rate"], 50_000, True, beside, pace),
+        Row("Redis per claim and settle, µs", metrics["redis_us"], 5, False, _empty(pace), pace),
     ]
 
 
@@ -201,31 +201,31 @@ def _empty(pace):
     return f"{number(pace.now)} µs for an empty call, then {pace.then} µs"
 
 
-def _load_tool(rig, form):
-    echo = rig.echo()
+def _load_tool(harness, form):
+    echo = harness.echo()
     # As few connections as keep all cores busy, which is where h2load costs least.
-    how = {"in_flight": 200, "connections": 2}
-    measurements = {"inrush-loadtest": lambda: rig.call(echo, load.EMPTY, form.calls, **how).figures()}
+    options = {"in_flight": 200, "connections": 2}
+    measurements = {"inrush-loadtest": lambda: harness.call(echo, load.EMPTY, form.calls, **options).metrics()}
     try:
         tools.h2load()
-        measurements["h2load"] = lambda: rig.h2load(echo, load.EMPTY, form.calls, **how).figures()
-    except Problem as problem:
-        rig.tell(f"no h2load beside the load tool: {problem}")
-    taken = interleaved(form.rounds, measurements, rig.tell)
-    ours, peer, pace = taken["inrush-loadtest"], "h2load is not installed", None
-    if "h2load" in taken:
-        theirs = taken["h2load"]
+        measurements["h2load"] = lambda: harness.h2load(echo, load.EMPTY, form.calls, **options).metrics()
+    except BenchError as error:
+        harness.log(f"no h2load beside the load tool: {error}")
+    results = interleaved(form.rounds, measurements, harness.log)
+    ours, peer, pace = results["inrush-loadtest"], "h2load is not installed", None
+    if "h2load" in results:
+        theirs = results["h2load"]
         pace = Pace(theirs["load_us"].median, H2LOAD_THEN)
         peer = f"h2load: {number(theirs['rate'].median)}/s at {number(pace.now)} µs; then {pace.then} µs"
-    return taken, [
+    return results, [
         Row("load tool, unary calls/s", ours["rate"], 100_000, True, peer, pace),
         Row("load tool, processor time per call, µs", ours["load_us"], 4, False, peer, pace),
     ]
 
 
-def _rush(rig, form):
-    path = rig.folder / "compare.json"
-    rig.run("inrush-loadtest", "compare", "--inrush", rig.executable("inrush"), "--json", path, *form.compare)
+def _rush(harness, form):
+    path = harness.folder / "compare.json"
+    harness.run("inrush-loadtest", "compare", "--inrush", harness.executable("inrush"), "--json", path, *form.compare)
     sides = json.loads(path.read_text(encoding="utf-8"))
     goodput = {name: Spread((sides[name]["goodputOfCapacity"],)) for name in ("straight", "through")}
     beside = f"{number(goodput['straight'].median)} when it is called directly"

@@ -1,6 +1,6 @@
 """What Enqueue costs as connections and payloads grow."""
 
-from .. import load, subjects
+from .. import load, workloads
 from ..measure import interleaved
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
@@ -27,21 +27,21 @@ REMARKS = """
 """
 
 
-def run(rig, form):
-    redis = rig.redis()
-    front = rig.front(redis)
+def run(harness, form):
+    redis = harness.redis()
+    front = harness.front(redis)
     watch = {"front": front, "redis": redis}
 
     def calls(connections, payload):
         redis.flush()
-        rig.create_sale(front, subjects.SALE, form.calls)
-        buyers = rig.enqueues(subjects.SALE, form.calls, payload=bytes(payload))
-        how = {"messages": buyers, "watch": watch, "connections": connections, "in_flight": CALLERS}
-        return rig.call(front, load.ENQUEUE, form.calls, **how).figures()
+        harness.create_sale(front, workloads.SALE, form.calls)
+        buyers = harness.enqueues(workloads.SALE, form.calls, payload=bytes(payload))
+        options = {"messages": buyers, "watch": watch, "connections": connections, "in_flight": CALLERS}
+        return harness.call(front, load.ENQUEUE, form.calls, **options).metrics()
 
     def measured(values, call):
         ways = {value: lambda value=value: call(value) for value in values}
-        return interleaved(form.rounds, ways, rig.tell)
+        return interleaved(form.rounds, ways, harness.log)
 
     by_connections = measured(form.connections, lambda connections: calls(connections, 0))
     by_payload = measured(form.payloads, lambda payload: calls(load.CONNECTIONS, payload))
@@ -53,21 +53,21 @@ def run(rig, form):
             _plot("payloads", "Enqueue with larger payloads", "bytes of payload", by_payload),
         ],
         remarks=REMARKS,
-        data={"connections": subjects.as_data(by_connections), "payloads": subjects.as_data(by_payload)},
+        data={"connections": workloads.as_data(by_connections), "payloads": workloads.as_data(by_payload)},
     )
 
 
-def _table(what, taken):
+def _table(what, results):
     rows = [
         [number(value), number(each["rate"].median), span(each["front_us"]), span(each["redis_us"]), span(each["load_us"])]
-        for value, each in taken.items()
+        for value, each in results.items()
     ]
     return Table((what, "calls/s", "front, µs", "Redis, µs", "load tool, µs"), rows)
 
 
-def _plot(name, title, x_label, taken, x_log=False):
+def _plot(name, title, x_label, results, x_log=False):
     series = [
-        Series.of(shown, taken, [each[key] for each in taken.values()])
+        Series.of(shown, results, [each[key] for each in results.values()])
         for shown, key in (("front", "front_us"), ("Redis", "redis_us"), ("load tool", "load_us"))
     ]
     return Plot(name, title, x_label, "µs of processor time", series, x_log=x_log)

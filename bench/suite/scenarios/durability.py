@@ -2,9 +2,9 @@
 
 from .. import load
 from ..measure import interleaved, ratio
-from ..problem import Problem
+from ..errors import BenchError
 from ..report import Report
-from ..subjects import SALE, as_data
+from ..workloads import SALE, as_data
 from ..tables import Table, span
 
 TITLE = "Durability"
@@ -37,38 +37,38 @@ by one `WAIT` on its own connection. The replica shares this machine with everyt
 """
 
 
-def run(rig, form):
-    measurements = {name: _enqueue(rig, form.calls, name) for name in LEVELS}
-    taken = interleaved(form.rounds, measurements, rig.tell)
-    memory = taken["memory"]
+def run(harness, form):
+    measurements = {name: _enqueue(harness, form.calls, name) for name in LEVELS}
+    results = interleaved(form.rounds, measurements, harness.log)
+    memory = results["memory"]
     rows = [
         [NAMES[name], span(each["rate"]), span(ratio(each["rate"], memory["rate"]))]
         + [span(each[key]) for key in ("p50_ms", "p99_ms", "redis_us")]
-        for name, each in taken.items()
+        for name, each in results.items()
     ]
     columns = ("level", "calls/s", "against memory", "p50, ms", "p99, ms", "Redis, µs a call")
     return Report(
         text=TEXT.format(calls=form.calls, in_flight=load.IN_FLIGHT, rounds=form.rounds),
         tables=[Table(columns, rows)],
-        data=as_data(taken),
+        data=as_data(results),
     )
 
 
-def _enqueue(rig, calls, name):
+def _enqueue(harness, calls, name):
     level, options = LEVELS[name]
-    redis = rig.redis(*options)
+    redis = harness.redis(*options)
     if name.startswith("replica"):
-        replica = rig.redis("--replicaof", "127.0.0.1", redis.port)
+        replica = harness.redis("--replicaof", "127.0.0.1", redis.port)
         replica.process.wait_for("master", lambda: replica.info("replication").get("master_link_status") == "up")
-    front = rig.front(redis)
-    buyers = rig.enqueues(SALE, calls)
+    front = harness.front(redis)
+    buyers = harness.enqueues(SALE, calls)
 
     def measure():
         redis.flush()
-        rig.create_sale(front, SALE, calls, "--durability", level)
-        run = rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"redis": redis})
-        if (kept := rig.sale(front, "show", SALE)["ledger"]["admitted"]["tickets"]) != calls:
-            raise Problem(f"{kept} of {calls} buyers were admitted")
-        return {**run.figures(), "p50_ms": run.quantile_ms("p50"), "p99_ms": run.quantile_ms("p99")}
+        harness.create_sale(front, SALE, calls, "--durability", level)
+        run = harness.call(front, load.ENQUEUE, calls, messages=buyers, watch={"redis": redis})
+        if (kept := harness.sale(front, "show", SALE)["ledger"]["admitted"]["tickets"]) != calls:
+            raise BenchError(f"{kept} of {calls} buyers were admitted")
+        return {**run.metrics(), "p50_ms": run.quantile_ms("p50"), "p99_ms": run.quantile_ms("p99")}
 
     return measure

@@ -4,7 +4,7 @@ import json
 
 from ..measure import interleaved
 from ..report import Plot, Report, Series
-from ..subjects import as_data
+from ..workloads import as_data
 from ..tables import Table, number
 
 TITLE = "Cost as the work grows"
@@ -57,12 +57,12 @@ REMARKS = """
 """
 
 
-def run(rig, form):
-    redis = rig.redis()
+def run(harness, form):
+    redis = harness.redis()
 
     def costs(options):
         redis.flush()
-        done = rig.run("inrush-bench", "store-cost", "--store", redis.url, *options)
+        done = harness.run("inrush-bench", "store-cost", "--store", redis.url, *options)
         redis.flush()
         return json.loads(done.output)
 
@@ -70,8 +70,8 @@ def run(rig, form):
     for what, (name, options_for) in GROWTHS.items():
         sizes = getattr(form, what)
         measurements = {f"{size:,} {name}": lambda size=size: costs(options_for(size)) for size in sizes}
-        taken = interleaved(form.rounds, measurements, rig.tell)
-        spreads = dict(zip(sizes, taken.values(), strict=True))
+        results = interleaved(form.rounds, measurements, harness.log)
+        spreads = dict(zip(sizes, results.values(), strict=True))
         rows = [[NAMES[key]] + [_lowest(each[key]) for each in spreads.values()] for key in OPERATIONS]
         rows.append([NAMES["bytes"]] + [number(each["bytes"].median) for each in spreads.values()])
         tables.append(Table((name, *(f"{size:,}" for size in sizes)), rows))

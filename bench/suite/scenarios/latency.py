@@ -1,6 +1,6 @@
 """How long Enqueue takes at a tenth, half and nine tenths of the highest rate, from the moment when each call was due."""
 
-from .. import load, subjects
+from .. import load, workloads
 from ..measure import interleaved
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
@@ -27,51 +27,51 @@ to all there are, a core that the front needs is with the load tool, which spend
 """
 
 
-def run(rig, form):
-    redis = rig.redis()
+def run(harness, form):
+    redis = harness.redis()
     # On one core: the load tool needs more of the other one at planned times than in a closed loop, and nine tenths of what
     # both cores can do would be more than they can.
-    front = rig.front(redis, "--cores", 1)
+    front = harness.front(redis, "--cores", 1)
     highest = {}
 
     def most():
-        figures = _fresh(rig, redis, front, form.calls, {})
-        highest["rate"] = figures.rate
-        return {"rate": figures.rate}
+        metrics = _fresh(harness, redis, front, form.calls, {})
+        highest["rate"] = metrics.rate
+        return {"rate": metrics.rate}
 
     def at(part):
         rate = max(int(highest["rate"] * part), 1)
         # The second before, too, needs buyers of its own.
         options = ("--rps", rate, "--warm-up", "1s")
-        how = {"options": options, "all_ok": False, "watch": {"front": front, "redis": redis}}
-        done = _fresh(rig, redis, front, rate * form.seconds, how, buyers=rate * (form.seconds + 2))
+        options = {"options": options, "all_ok": False, "watch": {"front": front, "redis": redis}}
+        done = _fresh(harness, redis, front, rate * form.seconds, options, buyers=rate * (form.seconds + 2))
         late = done.report["inrush"]["late"] / done.count
         refused = 1 - done.report["statusCodeDistribution"].get("OK", 0) / done.count
         cores = {name: each * done.rate / 1e6 for name, each in (*done.watched_us.items(), ("load", done.load_us))}
         return {"rate": done.rate, **{q: done.quantile_ms(q) for q in QUANTILES}, "late": late, "refused": refused, **cores}
 
     ways = {"highest": most, **{_name(part): lambda part=part: at(part) for part in PARTS}}
-    taken = interleaved(form.rounds, ways, rig.tell)
+    results = interleaved(form.rounds, ways, harness.log)
     rows = [
         [_name(part), number(each["rate"].median), *[span(each[q]) for q in QUANTILES]]
         + [f"{each[share].median:.2%}" for share in ("late", "refused")]
         + [number(each[process].median) for process in PROCESSES]
-        for part, each in ((part, taken[_name(part)]) for part in PARTS)
+        for part, each in ((part, results[_name(part)]) for part in PARTS)
     ]
     columns = ("of the highest rate", "calls/s", *[f"{q}, ms" for q in QUANTILES], "late", "refused", "cores: front", "Redis", "load")
     names = [_name(part) for part in PARTS]
-    series = [Series.of(q, names, [taken[name][q] for name in names]) for q in QUANTILES]
+    series = [Series.of(q, names, [results[name][q] for name in names]) for q in QUANTILES]
     title = "Latency of Enqueue, from planned times"
     plot = Plot("latency", title, "of the highest rate", "ms", series, kind="bar", y_log=True)
     text = TEXT.format(
         in_flight=load.IN_FLIGHT, seconds=form.seconds, connections=load.CONNECTIONS, rounds=form.rounds
     )
     return Report(
-        text=f"{text}\nThe highest rate: {span(taken['highest']['rate'])} calls/s.",
+        text=f"{text}\nThe highest rate: {span(results['highest']['rate'])} calls/s.",
         tables=[Table(columns, rows)],
         plots=[plot],
         remarks=REMARKS,
-        data={"latency": subjects.as_data(taken)},
+        data={"latency": workloads.as_data(results)},
     )
 
 
@@ -79,12 +79,12 @@ def _name(part):
     return f"{part:.0%}"
 
 
-def _fresh(rig, redis, front, calls, how, buyers=None):
+def _fresh(harness, redis, front, calls, options, buyers=None):
     """Calls of new buyers into an empty sale with room for all of them."""
     redis.flush()
-    rig.create_sale(front, subjects.SALE, buyers or calls)
-    messages = rig.enqueues(subjects.SALE, buyers or calls)
+    harness.create_sale(front, workloads.SALE, buyers or calls)
+    messages = harness.enqueues(workloads.SALE, buyers or calls)
     try:
-        return rig.call(front, load.ENQUEUE, calls, messages=messages, **how)
+        return harness.call(front, load.ENQUEUE, calls, messages=messages, **options)
     finally:
         messages.unlink()

@@ -6,7 +6,7 @@ import tempfile
 
 from .. import load, processes, tools
 from ..measure import interleaved, ratio
-from ..problem import Problem
+from ..errors import BenchError
 from ..report import Report
 from ..tables import Table, number, span
 
@@ -32,12 +32,12 @@ export default () => {{
 """
 
 
-def run(rig, form):
-    echo = rig.echo()
-    peers = _peers(rig, echo, form)
-    taken = interleaved(form.rounds, peers, rig.tell)
-    memory = {calls: rig.call(echo, load.EMPTY, calls, **HOW).memory for calls in form.memory_calls}
-    data = {name: {key: each.as_data() for key, each in figures.items()} for name, figures in taken.items()}
+def run(harness, form):
+    echo = harness.echo()
+    peers = _peers(harness, echo, form)
+    results = interleaved(form.rounds, peers, harness.log)
+    memory = {calls: harness.call(echo, load.EMPTY, calls, **HOW).memory for calls in form.memory_calls}
+    data = {name: {key: each.as_data() for key, each in metrics.items()} for name, metrics in results.items()}
     return Report(
         text=(
             f"Unary calls without content (`{load.EMPTY}`) to stock tonic on its multi-threaded runtime;"
@@ -45,28 +45,28 @@ def run(rig, form):
             f" {HOW['in_flight']} users); medians of {form.rounds} interleaved rounds, and from where to where they"
             " went."
         ),
-        tables=_tables(taken, memory),
+        tables=_tables(results, memory),
         data={"tools": data, "memory": memory},
     )
 
 
-def _peers(rig, echo, form):
-    peers = {"inrush-loadtest": lambda: _figures(rig.call(echo, load.EMPTY, form.calls, **HOW))}
+def _peers(harness, echo, form):
+    peers = {"inrush-loadtest": lambda: _metrics(harness.call(echo, load.EMPTY, form.calls, **HOW))}
     few = max(form.calls // K6_SHARE, 1)
     others = {
-        "h2load": (tools.h2load, lambda: _figures(rig.h2load(echo, load.EMPTY, form.calls, **HOW))),
+        "h2load": (tools.h2load, lambda: _metrics(harness.h2load(echo, load.EMPTY, form.calls, **HOW))),
         "k6": (tools.k6, lambda: _k6(echo.address, few)),
     }
     for name, (available, measure) in others.items():
         try:
             available()
             peers[name] = measure
-        except Problem as problem:
-            rig.tell(f"{name} is left out: {problem}")
+        except BenchError as error:
+            harness.log(f"{name} is left out: {error}")
     return peers
 
 
-def _figures(calls):
+def _metrics(calls):
     return {"rate": calls.rate, "load_us": calls.load_us, "memory": calls.memory}
 
 
@@ -75,17 +75,17 @@ def _k6(address, calls):
         script.write(K6_SCRIPT.format(in_flight=HOW["in_flight"], calls=calls, address=address, method=load.EMPTY))
         script.flush()
         command = [tools.k6(), "run", "--quiet", "--no-usage-report", script.name]
-        ran = processes.run(command, load.ENDS_WITHIN)
-    rate = float(re.search(r"iterations\.*:\s*\d+\s+([\d.]+)/s", ran.output)[1])
-    return {"rate": rate, "load_us": ran.cpu * 1e6 / calls, "memory": ran.peak_memory}
+        completed = processes.run(command, load.RUN_TIMEOUT)
+    rate = float(re.search(r"iterations\.*:\s*\d+\s+([\d.]+)/s", completed.output)[1])
+    return {"rate": rate, "load_us": completed.cpu * 1e6 / calls, "memory": completed.peak_memory}
 
 
-def _tables(taken, memory):
+def _tables(results, memory):
     rows = []
-    for name, figures in taken.items():
-        against = ratio(figures["load_us"], taken["h2load"]["load_us"]).median if "h2load" in taken else None
-        peak = f"{figures['memory'].median / 1e6:.0f} MB"
-        rows.append([name, number(figures["rate"].median), span(figures["load_us"]), number(against), peak])
+    for name, metrics in results.items():
+        against = ratio(metrics["load_us"], results["h2load"]["load_us"]).median if "h2load" in results else None
+        peak = f"{metrics['memory'].median / 1e6:.0f} MB"
+        rows.append([name, number(metrics["rate"].median), span(metrics["load_us"]), number(against), peak])
     columns = ("tool", "calls/s", "processor time per call, µs", "against h2load", "peak memory")
     tables = [Table(columns, rows)]
     if memory:

@@ -22,17 +22,17 @@ SETTLED = 5
 DEGRADES = {"at_once": 50, "micros": 20_000, "degrades": 1.3}
 
 
-def run(rig, form):
-    redis = rig.redis()
+def run(harness, form):
+    redis = harness.redis()
     rates = {}
 
     def found(at_once, micros, seconds, name, degrades=0.0, limits=()):
         redis.flush()
         capacity = at_once / micros * 1e6
-        rig.fill(redis, "line", int(capacity * (seconds + 2)))
+        harness.fill(redis, "line", int(capacity * (seconds + 2)))
         command = ["order-stream", "--store", redis.url, "--seconds", seconds, "--at-once", at_once]
         command += ["--micros", micros, "--degrades", degrades, *limits]
-        seen = json.loads(rig.run("inrush-bench", *command).output)
+        seen = json.loads(harness.run("inrush-bench", *command).output)
         rates[name] = [rate / capacity for rate in seen["rates"]]
         last = seen["rates"][-SETTLED:]
         return {
@@ -52,7 +52,7 @@ def run(rig, form):
     knee = DEGRADES | {"seconds": form.knee_seconds}
     measurements["degrades, found"] = lambda: found(**knee, name="degrades, found")
     measurements["degrades, fixed"] = lambda: found(**knee, name="degrades, fixed", limits=fixed)
-    taken = interleaved(form.rounds, measurements, rig.tell)
+    results = interleaved(form.rounds, measurements, harness.log)
     return Report(
         text=(
             f"An order system with a capacity of {CAPACITY:,} entries per second: it works on as many at once as that"
@@ -62,9 +62,9 @@ def run(rig, form):
             " before. `degrades`: one that works on 50 at once in 20 ms each, and on more of them more slowly, as a"
             f" thread pool or a database that thrashes does. Medians of {form.rounds} interleaved rounds."
         ),
-        tables=[_table(taken)],
-        plots=_plots(form, taken, rates),
-        data={name: {key: each.as_data() for key, each in figures.items()} for name, figures in taken.items()},
+        tables=[_table(results)],
+        plots=_plots(form, results, rates),
+        data={name: {key: each.as_data() for key, each in metrics.items()} for name, metrics in results.items()},
         remarks=(
             "The limit doubles while that pays, so it takes a little more than one latency for each doubling from where it starts, at 256."
             " Who knows that their order system is slow sets a higher `concurrency_floor`, from which it starts."
@@ -77,19 +77,19 @@ def _busy_after(rates):
     return next((second + 1 for second, rate in enumerate(rates) if rate >= 0.9), len(rates) + 1)
 
 
-def _table(taken):
+def _table(results):
     rows = [
         [name, span(each["share"]), number(each["busy_after"].median), number(each["limit"].median)]
-        for name, each in taken.items()
+        for name, each in results.items()
     ]
     columns = ("latency, limit", "share of capacity", "0.9 reached in second", "limit at the end")
     return Table(columns, rows)
 
 
-def _plots(form, taken, rates):
+def _plots(form, results, rates):
     names = [f"{latency:g}" for latency in form.latencies]
     shares = [
-        Series.of(way, names, [taken[f"{latency:g} ms, {way}"]["share"] for latency in form.latencies])
+        Series.of(way, names, [results[f"{latency:g} ms, {way}"]["share"] for latency in form.latencies])
         for way in ("found", "fixed")
     ]
     ways = [

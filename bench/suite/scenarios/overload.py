@@ -2,7 +2,7 @@
 
 import os
 
-from .. import load, subjects
+from .. import load, workloads
 from ..measure import interleaved
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
@@ -29,24 +29,24 @@ REMARKS = """
 - A call that has waited for its turn at the store for {wait} ms (`front.max_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
   their message is read: with UNAVAILABLE and a RetryInfo. So whoever is served has never waited longer, however many come.
 - *Cores* are those that each process kept busy. Load, front and Redis share {cores}, so what is made and sent of three times the rate, and what refusals
-  cost, is taken from those who are served: accepted calls are fewer than at the highest rate.
+  cost, is results from those who are served: accepted calls are fewer than at the highest rate.
 - Where the cores are the limit, a refusal takes processor time as well: HTTP/2 alone is more than half of what an Enqueue costs the front. What comes beyond that
   waits in the buffers of the connections, which `front.http2.max_concurrent_streams` bounds.
 """
 
 
-def run(rig, form):
-    redis = rig.redis()
-    front = rig.front(redis, environment=SMALL)
+def run(harness, form):
+    redis = harness.redis()
+    front = harness.front(redis, environment=SMALL)
     highest = {}
 
     def most():
         redis.flush()
-        rig.create_sale(front, subjects.SALE, form.calls)
-        buyers = rig.enqueues(subjects.SALE, form.calls)
-        highest["rate"] = rig.call(front, load.ENQUEUE, form.calls, messages=buyers).rate
+        harness.create_sale(front, workloads.SALE, form.calls)
+        buyers = harness.enqueues(workloads.SALE, form.calls)
+        highest["rate"] = harness.call(front, load.ENQUEUE, form.calls, messages=buyers).rate
         redis.flush()
-        rig.create_sale(front, subjects.SALE, 10_000_000)
+        harness.create_sale(front, workloads.SALE, 10_000_000)
         return {"rate": highest["rate"]}
 
     def phase(name):
@@ -54,38 +54,38 @@ def run(rig, form):
         calls = rate * form.seconds
         # Each phase has buyers of its own.
         first = list(PHASES).index(name) * 2_000_000
-        messages = rig.enqueues(subjects.SALE, calls, first=first)
+        messages = harness.enqueues(workloads.SALE, calls, first=first)
         try:
             watch = {"front": front, "redis": redis}
-            done = rig.call(
+            done = harness.call(
                 front, load.ENQUEUE, calls, messages=messages, watch=watch, options=("--rps", rate), all_ok=False
             )
         finally:
             messages.unlink()
-        return _figures(done)
+        return _metrics(done)
 
     ways = {"highest": most, **{name: lambda name=name: phase(name) for name in PHASES}}
-    taken = interleaved(form.rounds, ways, rig.tell)
+    results = interleaved(form.rounds, ways, harness.log)
     columns = ("offered", "calls/s", "accepted/s", "refused/s", "accepted: p50, ms", "p99, ms", "refused: p99, ms")
     columns += ("unsent", "cores: front", "Redis", "load")
-    rows = [_row(name, taken[name]) for name in PHASES]
+    rows = [_row(name, results[name]) for name in PHASES]
     series = [
-        Series.of(shown, list(PHASES), [taken[name][key] for name in PHASES])
+        Series.of(shown, list(PHASES), [results[name][key] for name in PHASES])
         for shown, key in (("accepted", "accepted"), ("refused", "refused"))
     ]
     text = TEXT.format(
         in_flight=load.IN_FLIGHT, seconds=form.seconds, connections=load.CONNECTIONS, rounds=form.rounds
     )
     return Report(
-        text=f"{text}\nThe highest rate: {span(taken['highest']['rate'])} calls/s.",
+        text=f"{text}\nThe highest rate: {span(results['highest']['rate'])} calls/s.",
         tables=[Table(columns, rows)],
         plots=[Plot("rates", "Accepted and refused", "offered, of the highest rate", "calls/s", series, kind="bar")],
         remarks=REMARKS.format(wait=MAX_WAIT_MS, cores=os.cpu_count()),
-        data={"overload": subjects.as_data(taken)},
+        data={"overload": workloads.as_data(results)},
     )
 
 
-def _figures(done):
+def _metrics(done):
     report = done.report["inrush"]
     ok, failed = report["ok"]["from_planned"], report["failed"]["from_planned"]
     seconds = done.count / done.rate
@@ -105,8 +105,8 @@ def _ms(latencies, quantile):
     return latencies["percentiles"][quantile] / 1e6 if latencies["count"] else 0
 
 
-def _row(name, figures):
-    rates = [number(figures[key].median) for key in ("rate", "accepted", "refused")]
-    times = [span(figures[key]) for key in ("p50", "p99", "refused_p99")]
-    rest = [number(figures[key].median) for key in ("unsent", "front_cores", "redis_cores", "load_cores")]
+def _row(name, metrics):
+    rates = [number(metrics[key].median) for key in ("rate", "accepted", "refused")]
+    times = [span(metrics[key]) for key in ("p50", "p99", "refused_p99")]
+    rest = [number(metrics[key].median) for key in ("unsent", "front_cores", "redis_cores", "load_cores")]
     return [name, *rates, *times, *rest]

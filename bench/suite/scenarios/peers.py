@@ -1,8 +1,8 @@
 """What taking one buyer in costs: Inrush beside its baselines and peers."""
 
-from .. import load, subjects
+from .. import load, workloads
 from ..measure import interleaved, ratio
-from ..problem import Problem
+from ..errors import BenchError
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
 
@@ -32,24 +32,24 @@ REMARKS = """
 """
 
 
-def run(rig, form):
+def run(harness, form):
     missing = []
     peers = {
-        BASELINE: lambda: subjects.empty(rig, form.calls),
-        "stock tonic: empty call, runtime per core": lambda: subjects.empty(rig, form.calls, "per-core"),
-        INRUSH: lambda: subjects.enqueue(rig, form.calls),
-        "one script per call: Enqueue": lambda: subjects.one_script(rig, form.calls),
-        "NATS JetStream: publish": lambda: subjects.nats(rig, form.calls),
-        "BullMQ: add": lambda: subjects.bullmq(rig, form.jobs),
+        BASELINE: lambda: workloads.empty(harness, form.calls),
+        "stock tonic: empty call, runtime per core": lambda: workloads.empty(harness, form.calls, "per-core"),
+        INRUSH: lambda: workloads.enqueue(harness, form.calls),
+        "one script per call: Enqueue": lambda: workloads.one_script(harness, form.calls),
+        "NATS JetStream: publish": lambda: workloads.nats(harness, form.calls),
+        "BullMQ: add": lambda: workloads.bullmq(harness, form.jobs),
     }
     measurements = {}
     for name, start in peers.items():
         try:
             measurements[name] = start()
-        except Problem as problem:
-            rig.tell(f"{name} is left out: {problem}")
-            missing.append(f"{name} was left out: {str(problem).splitlines()[0]}.")
-    taken = interleaved(form.rounds, measurements, rig.tell)
+        except BenchError as error:
+            harness.log(f"{name} is left out: {error}")
+            missing.append(f"{name} was left out: {str(error).splitlines()[0]}.")
+    results = interleaved(form.rounds, measurements, harness.log)
     return Report(
         text=TEXT.format(
             calls=form.calls,
@@ -58,27 +58,27 @@ def run(rig, form):
             connections=load.CONNECTIONS,
             rounds=form.rounds,
         ),
-        tables=[_table(taken)],
-        plots=[_plot(taken)],
+        tables=[_table(results)],
+        plots=[_plot(results)],
         remarks="\n\n".join([REMARKS, *missing]),
-        data={"peers": subjects.as_data(taken)},
+        data={"peers": workloads.as_data(results)},
     )
 
 
-def _table(taken):
+def _table(results):
     rows = []
-    for name, figures in taken.items():
-        against = number(ratio(figures["rate"], taken[BASELINE]["rate"]).median)
-        costs = [span(figures[key]) if key in figures else "–" for key in ("server_us", "redis_us")]
-        size = number(figures["bytes"].median) if "bytes" in figures else "–"
-        rows.append([name, number(figures["rate"].median), against, *costs, size])
+    for name, metrics in results.items():
+        against = number(ratio(metrics["rate"], results[BASELINE]["rate"]).median)
+        costs = [span(metrics[key]) if key in metrics else "–" for key in ("server_us", "redis_us")]
+        size = number(metrics["bytes"].median) if "bytes" in metrics else "–"
+        rows.append([name, number(metrics["rate"].median), against, *costs, size])
     columns = ("what", "a second", "against the first", "server, µs", "Redis, µs", "bytes each")
     return Table(columns, rows)
 
 
-def _plot(taken):
+def _plot(results):
     series = [
-        Series(title, list(taken), [figures[key].median if key in figures else 0 for figures in taken.values()])
+        Series(title, list(results), [metrics[key].median if key in metrics else 0 for metrics in results.values()])
         for title, key in (("server or front", "server_us"), ("Redis", "redis_us"))
     ]
     title = "What taking one buyer in costs on the server's side"

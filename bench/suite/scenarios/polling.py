@@ -23,13 +23,13 @@ ON_PAGE = ("measured", "model-1000")
 MAX_POINTS = 150
 
 
-def run(rig, form):
+def run(harness, form):
     buyers, pace, arrive = form.measured
-    model = _model(rig, buyers, pace, arrive)
-    rig.tell(f"the model says {model['each']:.2f} polls of each buyer")
-    real = _measure(rig, buyers, pace, arrive)
-    rig.tell(f"measured: {real['each']:.2f} polls of each buyer")
-    large = {(n, p): _model(rig, n, p, arrive) for n, p in form.modelled}
+    model = _model(harness, buyers, pace, arrive)
+    harness.log(f"the model says {model['each']:.2f} polls of each buyer")
+    real = _measure(harness, buyers, pace, arrive)
+    harness.log(f"measured: {real['each']:.2f} polls of each buyer")
+    large = {(n, p): _model(harness, n, p, arrive) for n, p in form.modelled}
     rows = [_row("model", buyers, pace, model), _row("measured", buyers, pace, real | {"most": model["most"]})]
     rows += [_row("model", n, p, found) for (n, p), found in large.items()]
     columns = ("", "buyers", "tickets/s", "polls of each", "polls/s at most", "said bound, polls/s")
@@ -61,25 +61,25 @@ def run(rig, form):
     )
 
 
-def _model(rig, buyers, pace, arrive):
-    ran = rig.run("inrush-bench", "poll-model", "--buyers", buyers, "--pace", pace, "--arrive", arrive)
-    return json.loads(ran.output)
+def _model(harness, buyers, pace, arrive):
+    completed = harness.run("inrush-bench", "poll-model", "--buyers", buyers, "--pace", pace, "--arrive", arrive)
+    return json.loads(completed.output)
 
 
-def _measure(rig, buyers, pace, arrive):
-    with rig.part() as part:
-        part.folder = rig.folder
-        redis = part.redis()
-        front = part.front(redis)
-        polls = part.fill(redis, "line", buyers, polls=rig.folder / "polls", poll_count=buyers)
+def _measure(harness, buyers, pace, arrive):
+    with harness.scope() as scope:
+        scope.folder = harness.folder
+        redis = scope.redis()
+        front = scope.front(redis)
+        polls = scope.fill(redis, "line", buyers, polls=harness.folder / "polls", poll_count=buyers)
         at_once = pace * MICROS // 1_000_000
         command = ["order-stream", "--store", redis.url, "--seconds", buyers // pace + 10, "--at-once", at_once]
         command += ["--micros", MICROS, "--ceiling", 2 * at_once]
-        taking = threading.Thread(target=lambda: part.run("inrush-bench", *command))
+        taking = threading.Thread(target=lambda: scope.run("inrush-bench", *command))
         taking.start()
         cpu = front.cpu()
         command = ["pollers", "--front", front.address, "--tickets", polls, "--buyers", buyers, "--arrive", arrive]
-        seen = json.loads(part.run("inrush-bench", *command).output)["polls"]
+        seen = json.loads(scope.run("inrush-bench", *command).output)["polls"]
         front_seconds = front.cpu() - cpu
         taking.join()
     return {
@@ -90,8 +90,8 @@ def _measure(rig, buyers, pace, arrive):
 
 
 def _row(kind, buyers, pace, found):
-    figures = (found["each"], max(found["polls"]), found["most"])
-    return [kind, f"{buyers:,}", f"{pace:,}", *map(number, figures)]
+    metrics = (found["each"], max(found["polls"]), found["most"])
+    return [kind, f"{buyers:,}", f"{pace:,}", *map(number, metrics)]
 
 
 def _plot(title, name, found):

@@ -3,7 +3,7 @@
 import json
 
 from .. import processes
-from ..load import ENDS_WITHIN
+from ..load import RUN_TIMEOUT
 from ..measure import interleaved, ratio
 from ..report import Report
 from ..tables import Table, number, span
@@ -22,32 +22,32 @@ WAYS = {
 }
 
 
-def run(rig, form):
-    redis = rig.redis()
+def run(harness, form):
+    redis = harness.redis()
 
     def send(way, size, batches):
         words = ["pool", "--store", redis.url, "--way", way, "--workers", WORKERS, "--batch", size, "--batches", batches]
         before = redis.cpu()
-        ran = processes.run([rig.executable("inrush-bench"), *words], ENDS_WITHIN)
-        done = json.loads(ran.output)
+        completed = processes.run([harness.executable("inrush-bench"), *words], RUN_TIMEOUT)
+        done = json.loads(completed.output)
         return {
             "rate": done["batches"] / done["seconds"],
-            "caller_us": ran.cpu * 1e6 / done["batches"],
+            "caller_us": completed.cpu * 1e6 / done["batches"],
             "redis_us": (redis.cpu() - before) * 1e6 / done["batches"],
         }
 
     tables, data = [], {}
     for size, batches in form.batches.items():
         ways = {way: lambda way=way, size=size, batches=batches: send(way, size, batches) for way in WAYS}
-        taken = interleaved(form.rounds, ways, rig.tell)
+        results = interleaved(form.rounds, ways, harness.log)
         rows = [
-            [WAYS[way], number(each["rate"].median), number(ratio(each["rate"], taken["shared"]["rate"]).median)]
+            [WAYS[way], number(each["rate"].median), number(ratio(each["rate"], results["shared"]["rate"]).median)]
             + [span(each["caller_us"]), span(each["redis_us"])]
-            for way, each in taken.items()
+            for way, each in results.items()
         ]
         columns = (f"{size} buyers a batch", "batches/s", "against one for all", "caller, µs a batch", "Redis, µs a batch")
         tables.append(Table(columns, rows))
-        data[size] = {way: {key: spread.as_data() for key, spread in each.items()} for way, each in taken.items()}
+        data[size] = {way: {key: spread.as_data() for key, spread in each.items()} for way, each in results.items()}
     return Report(
         text=(
             f"{WORKERS} workers on one thread, each with one batch on its way at a time, to a script that does nothing: what is"

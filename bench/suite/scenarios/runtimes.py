@@ -1,9 +1,9 @@
 """A runtime on each core, or one for all of them."""
 
-from .. import load, subjects
+from .. import load, workloads
 from ..measure import interleaved, ratio
 from ..report import Plot, Report, Series
-from ..rig import Server
+from ..harness import Server
 from ..tables import Table, number, span
 
 TITLE = "A runtime on each core, or one for all"
@@ -22,53 +22,53 @@ core; and on one runtime with a thread for each core, with one of each (`server/
 """
 
 
-def run(rig, form):
-    fronts = {PER_CORE: lambda redis: rig.front(redis), ONE: lambda redis: _one_runtime(rig, redis)}
+def run(harness, form):
+    fronts = {PER_CORE: lambda redis: harness.front(redis), ONE: lambda redis: _one_runtime(harness, redis)}
     enqueues, refusals = {}, {}
     for name, start in fronts.items():
-        redis = rig.redis()
+        redis = harness.redis()
         front = start(redis)
-        enqueues[name] = lambda front=front, redis=redis: _enqueue(rig, front, redis, form.calls)
-        refusals[name] = lambda front=front, redis=redis: _refuse(rig, front, redis, form.calls)
-    taken = {
-        "Enqueue": interleaved(form.rounds, enqueues, rig.tell),
-        "refusal": interleaved(form.rounds, refusals, rig.tell),
+        enqueues[name] = lambda front=front, redis=redis: _enqueue(harness, front, redis, form.calls)
+        refusals[name] = lambda front=front, redis=redis: _refuse(harness, front, redis, form.calls)
+    results = {
+        "Enqueue": interleaved(form.rounds, enqueues, harness.log),
+        "refusal": interleaved(form.rounds, refusals, harness.log),
     }
     rows = [
         [call, name, number(each["rate"].median), number(ratio(each["rate"], by_name[ONE]["rate"]).median)]
         + [span(each["front_us"]), span(each["redis_us"])]
-        for call, by_name in taken.items()
+        for call, by_name in results.items()
         for name, each in by_name.items()
     ]
     columns = ("call", "front", "calls/s", "against one for all", "front, µs", "Redis, µs")
     series = [
-        Series.of(name, list(taken), [by_name[name]["front_us"] for by_name in taken.values()]) for name in fronts
+        Series.of(name, list(results), [by_name[name]["front_us"] for by_name in results.values()]) for name in fronts
     ]
     return Report(
         text=TEXT.format(in_flight=load.IN_FLIGHT, connections=load.CONNECTIONS, rounds=form.rounds),
         tables=[Table(columns, rows)],
         plots=[Plot("cost", "What a call costs the front", "", "µs of processor time", series, kind="bar")],
-        data=subjects.as_data(taken),
+        data=workloads.as_data(results),
     )
 
 
-def _one_runtime(rig, redis):
-    process = rig.server("one_runtime", [rig.executable("one_runtime"), redis.url, rig.ticket_keys()])
-    address = process.announcement()["front"].removeprefix("http://")
+def _one_runtime(harness, redis):
+    process = harness.server("one_runtime", [harness.executable("one_runtime"), redis.url, harness.ticket_keys()])
+    address = process.startup_line()["front"].removeprefix("http://")
     return Server(process, address)
 
 
-def _enqueue(rig, front, redis, calls):
+def _enqueue(harness, front, redis, calls):
     redis.flush()
-    rig.create_sale(front, subjects.SALE, calls)
-    buyers = rig.enqueues(subjects.SALE, calls)
-    return rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).figures()
+    harness.create_sale(front, workloads.SALE, calls)
+    buyers = harness.enqueues(workloads.SALE, calls)
+    return harness.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).metrics()
 
 
-def _refuse(rig, front, redis, calls):
+def _refuse(harness, front, redis, calls):
     redis.flush()
-    rig.create_sale(front, SOLD_OUT, 1)
-    buyers = rig.enqueues(SOLD_OUT, calls)
+    harness.create_sale(front, SOLD_OUT, 1)
+    buyers = harness.enqueues(SOLD_OUT, calls)
     # The first of them gets the only unit, and the others tell each core that there is no more.
-    rig.call(front, load.ENQUEUE, calls // 10, messages=buyers)
-    return rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).figures()
+    harness.call(front, load.ENQUEUE, calls // 10, messages=buyers)
+    return harness.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).metrics()

@@ -5,7 +5,7 @@ import time
 
 from .. import load
 from ..measure import interleaved
-from ..problem import Problem
+from ..errors import BenchError
 from ..redis import free_port
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
@@ -23,19 +23,19 @@ BATCH = 256
 PAPER = (1, 2, 4, 8, 16, 32, 100)
 
 
-def run(rig, form):
+def run(harness, form):
     nodes = interleaved(
-        form.rounds, {f"{n} nodes": lambda n=n: _nodes(rig, n, form.calls) for n in form.nodes}, rig.tell
+        form.rounds, {f"{n} nodes": lambda n=n: _nodes(harness, n, form.calls) for n in form.nodes}, harness.log
     )
     batches = interleaved(
-        form.rounds, {f"{n} in flight": lambda n=n: _batches(rig, n, form.calls) for n in form.in_flight}, rig.tell
+        form.rounds, {f"{n} in flight": lambda n=n: _batches(harness, n, form.calls) for n in form.in_flight}, harness.log
     )
     masters = interleaved(
-        form.rounds, {f"{n} masters": lambda n=n: _masters(rig, n, form.calls) for n in form.masters}, rig.tell
+        form.rounds, {f"{n} masters": lambda n=n: _masters(harness, n, form.calls) for n in form.masters}, harness.log
     )
     model = _fit(batches)
     paper = [_on_paper(model, n) for n in PAPER]
-    taken = {**nodes, **batches, **masters}
+    results = {**nodes, **batches, **masters}
     return Report(
         text=(
             "Enqueue of new buyers into a sale. Nodes: front processes with one core each, which share the load, on one Redis."
@@ -67,7 +67,7 @@ def run(rig, form):
             ),
             Table(
                 ("cores of fronts", "fronts could take, calls/s", "one hot sale takes, calls/s", "calls in a batch, at least"),
-                [[str(p["cores"]), *(number(p[k]) for k in ("wanted", "taken", "batch"))] for p in paper],
+                [[str(p["cores"]), *(number(p[k]) for k in ("wanted", "sustained", "batch"))] for p in paper],
                 "On paper: one hot sale",
             ),
         ],
@@ -84,13 +84,13 @@ def run(rig, form):
                 "paper", "One hot sale, on paper", "cores of fronts", "calls/s",
                 [
                     Series("what the fronts could take", list(PAPER), [p["wanted"] for p in paper]),
-                    Series("what the sale takes", list(PAPER), [p["taken"] for p in paper]),
+                    Series("what the sale takes", list(PAPER), [p["sustained"] for p in paper]),
                 ],
                 x_log=True, y_log=True,
             ),
         ],
         data={
-            "measured": {name: {key: each.as_data() for key, each in figures.items()} for name, figures in taken.items()},
+            "measured": {name: {key: each.as_data() for key, each in metrics.items()} for name, metrics in results.items()},
             "model": model,
             "paper": paper,
         },
@@ -99,8 +99,8 @@ def run(rig, form):
 
 
 def _remarks(model, paper):
-    full = paper[-1]["taken"]
-    cores = next((p["cores"] for p in paper if p["wanted"] > p["taken"]), None)
+    full = paper[-1]["sustained"]
+    cores = next((p["cores"] for p in paper if p["wanted"] > p["sustained"]), None)
     return (
         f"The model: a batch of b calls costs Redis {model['batch_us']:.1f} µs and {model['call_us']:.2f} µs for each call"
         f" (least squares over the measured batches), and a core of a front takes {1e6 / model['front_us']:,.0f} calls/s."
@@ -120,19 +120,19 @@ def _remarks(model, paper):
 # --- Measuring ----------------------------------------------------------------------------------------------------------
 
 
-def _nodes(rig, count, calls, in_flight=load.IN_FLIGHT, sale="phone"):
-    with rig.part() as part:
-        part.folder = rig.folder
-        redis = part.redis()
-        fronts = [part.front(redis, "--cores", 1) for _ in range(count)]
-        part.create_sale(fronts[0], sale, calls)
+def _nodes(harness, count, calls, in_flight=load.IN_FLIGHT, sale="phone"):
+    with harness.scope() as scope:
+        scope.folder = harness.folder
+        redis = scope.redis()
+        fronts = [scope.front(redis, "--cores", 1) for _ in range(count)]
+        scope.create_sale(fronts[0], sale, calls)
         each = calls // count
-        files = [part.enqueues(sale, each, first=number * each) for number in range(count)]
+        files = [scope.enqueues(sale, each, first=number * each) for number in range(count)]
         before = {id(process): process.cpu() for process in (redis, *fronts)}
         scripts = _scripts(redis)
         started = time.monotonic()
         _together([
-            lambda front=front, file=file: part.call(
+            lambda front=front, file=file: scope.call(
                 front, load.ENQUEUE, each, messages=file, in_flight=max(in_flight // count, 1),
                 connections=min(max(load.CONNECTIONS // count, 1), in_flight),
             )
@@ -149,27 +149,27 @@ def _nodes(rig, count, calls, in_flight=load.IN_FLIGHT, sale="phone"):
         }
 
 
-def _batches(rig, in_flight, calls):
-    return _nodes(rig, 1, calls, in_flight)
+def _batches(harness, in_flight, calls):
+    return _nodes(harness, 1, calls, in_flight)
 
 
-def _masters(rig, count, calls):
-    with rig.part() as part:
-        part.folder = rig.folder
-        masters = _cluster(part, count)
-        front = part.front(_Url("redis+cluster://" + ",".join(f"127.0.0.1:{each.port}" for each in masters)))
+def _masters(harness, count, calls):
+    with harness.scope() as scope:
+        scope.folder = harness.folder
+        masters = _cluster(scope, count)
+        front = scope.front(_Url("redis+cluster://" + ",".join(f"127.0.0.1:{each.port}" for each in masters)))
         names = [f"sale-{number:02}" for number in range(SALES)]
         for name in names:
-            part.create_sale(front, name, calls)
-        messages = _mixed(part, names, calls)
+            scope.create_sale(front, name, calls)
+        messages = _mixed(scope, names, calls)
         before = [master.cpu() for master in masters]
         scripts, reads = _scripts(*masters), _reads(*masters)
-        ran = part.call(front, load.ENQUEUE, calls, messages=messages, watch={"front": front})
+        completed = scope.call(front, load.ENQUEUE, calls, messages=messages, watch={"front": front})
         spent = [master.cpu() - earlier for master, earlier in zip(masters, before, strict=True)]
         scripts, reads = _scripts(*masters) - scripts, _reads(*masters) - reads
         return {
-            "rate": ran.rate,
-            "front_us": ran.watched_us["front"],
+            "rate": completed.rate,
+            "front_us": completed.watched_us["front"],
             "redis_us": sum(spent) * 1e6 / calls,
             "most_share": max(spent) / sum(spent),
             "batch": calls / max(scripts, 1),
@@ -182,9 +182,9 @@ class _Url:
         self.url = url
 
 
-def _cluster(part, count):
+def _cluster(scope, count):
     """A Redis Cluster whose masters share the slots evenly."""
-    masters = [part.redis("--cluster-enabled", "yes", "--cluster-port", free_port()) for _ in range(count)]
+    masters = [scope.redis("--cluster-enabled", "yes", "--cluster-port", free_port()) for _ in range(count)]
     edges = [16_384 * number // count for number in range(count + 1)]
     for number, master in enumerate(masters):
         master.command("CLUSTER", "ADDSLOTSRANGE", edges[number], edges[number + 1] - 1)
@@ -201,12 +201,12 @@ def _is_whole(master, count):
     return "cluster_state:ok" in state and f"cluster_known_nodes:{count}" in state
 
 
-def _mixed(part, names, calls):
+def _mixed(scope, names, calls):
     """Enqueues of all sales in turn. Names have one length, and so have the messages."""
     each = calls // len(names)
-    contents = [part.enqueues(name, each).read_bytes() for name in names]
+    contents = [scope.enqueues(name, each).read_bytes() for name in names]
     size = len(contents[0]) // each
-    path = part.folder / f"mixed-{calls}"
+    path = scope.folder / f"mixed-{calls}"
     with open(path, "wb") as file:
         for start in range(0, each * size, size):
             file.write(b"".join(content[start : start + size] for content in contents))
@@ -219,8 +219,8 @@ def _together(runs):
     def attempt(run):
         try:
             run()
-        except Problem as problem:
-            failures.append(problem)
+        except BenchError as error:
+            failures.append(error)
 
     threads = [threading.Thread(target=attempt, args=(run,)) for run in runs]
     for thread in threads:
@@ -257,8 +257,8 @@ def _on_paper(model, cores):
     wanted = cores * 1e6 / model["front_us"]
     most = 1e6 / (model["call_us"] + model["batch_us"] / BATCH)
     if wanted >= most:
-        return {"cores": cores, "wanted": wanted, "taken": most, "batch": BATCH}
+        return {"cores": cores, "wanted": wanted, "sustained": most, "batch": BATCH}
     # The least batch with which Redis is not overrun: wanted × (call + batch / b) = 1.
     needed = model["batch_us"] * wanted / max(1e6 - model["call_us"] * wanted, 1)
     batch = min(max(needed, 1), BATCH)
-    return {"cores": cores, "wanted": wanted, "taken": wanted, "batch": batch}
+    return {"cores": cores, "wanted": wanted, "sustained": wanted, "batch": batch}

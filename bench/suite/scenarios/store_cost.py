@@ -4,7 +4,7 @@ import json
 
 from ..measure import interleaved
 from ..report import Plot, Report, Series
-from ..subjects import as_data
+from ..workloads import as_data
 from ..tables import Table, number, span
 
 TITLE = "What each script costs Redis"
@@ -31,28 +31,28 @@ woken up for each, and small ones cost more here than on a server that is busy.
 """
 
 
-def run(rig, form):
-    redis = rig.redis()
+def run(harness, form):
+    redis = harness.redis()
 
     def costs(batch, tickets):
         redis.flush()
         sizes = ["--store", redis.url, "--batch", batch, "--tickets", tickets]
-        done = rig.run("inrush-bench", "store-cost", *sizes, "--waiting", form.waiting)
+        done = harness.run("inrush-bench", "store-cost", *sizes, "--waiting", form.waiting)
         before = redis.cpu()
-        rig.run("inrush-bench", "floor", *sizes, "--batches-in-flight", 1)
+        harness.run("inrush-bench", "floor", *sizes, "--batches-in-flight", 1)
         return {"floor": (redis.cpu() - before) * 1e6 / tickets, **json.loads(done.output)}
 
     measurements = {
         str(batch): lambda batch=batch, tickets=tickets: costs(batch, tickets)
         for batch, tickets in form.tickets.items()
     }
-    taken = interleaved(form.rounds, measurements, rig.tell)
-    rows = [[name] + [span(each[key]) for each in taken.values()] for key, name in OPERATIONS.items()]
-    waiting = [number(each["bytes"].median) for each in taken.values()]
-    batches = list(taken)
+    results = interleaved(form.rounds, measurements, harness.log)
+    rows = [[name] + [span(each[key]) for each in results.values()] for key, name in OPERATIONS.items()]
+    waiting = [number(each["bytes"].median) for each in results.values()]
+    batches = list(results)
     under_bars = [key.replace("_", "\n") for key in OPERATIONS]
     series = [
-        Series.of(f"batches of {batch}", under_bars, [taken[batch][key] for key in OPERATIONS])
+        Series.of(f"batches of {batch}", under_bars, [results[batch][key] for key in OPERATIONS])
         for batch in batches[1:]
     ]
     return Report(
@@ -62,5 +62,5 @@ def run(rig, form):
             Table(("", *(f"batches of {batch}" for batch in batches)), [["bytes for each waiting ticket", *waiting]]),
         ],
         plots=[Plot("scripts", "Redis for each ticket", "operation", "µs", series, kind="bar")],
-        data=as_data(taken),
+        data=as_data(results),
     )

@@ -4,12 +4,12 @@ import json
 import threading
 import urllib.request
 
-from .. import load, subjects
+from .. import load, workloads
 from ..measure import interleaved, ratio
-from ..problem import Problem
+from ..errors import BenchError
 from ..redis import free_port
 from ..report import Plot, Report, Series
-from ..rig import Server
+from ..harness import Server
 from ..tables import Table, number, span
 
 TITLE = "The price of telemetry"
@@ -31,22 +31,22 @@ interleaved rounds, and from where to where they went. The budget is {budget} of
 """
 
 
-def run(rig, form):
-    sink = rig.server("sink", [rig.executable("inrush-bench"), "sink"])
-    collector = f"http://{sink.announcement()['listen']}"
-    redis_on, redis_off = rig.redis(), rig.redis()
-    front_on, scraper = _front_on(rig, redis_on, collector)
-    front_off = rig.front(redis_off)
+def run(harness, form):
+    sink = harness.server("sink", [harness.executable("inrush-bench"), "sink"])
+    collector = f"http://{sink.startup_line()['listen']}"
+    redis_on, redis_off = harness.redis(), harness.redis()
+    front_on, scraper = _front_on(harness, redis_on, collector)
+    front_off = harness.front(redis_off)
     ways = {
-        ON: lambda: _enqueue(rig, front_on, redis_on, form.calls),
-        OFF: lambda: _enqueue(rig, front_off, redis_off, form.calls),
+        ON: lambda: _enqueue(harness, front_on, redis_on, form.calls),
+        OFF: lambda: _enqueue(harness, front_off, redis_off, form.calls),
     }
-    taken = interleaved(form.rounds, ways, rig.tell)
+    results = interleaved(form.rounds, ways, harness.log)
     scraper.stop()
     came = _came(sink, scraper)
-    share = ratio(taken[ON]["rate"], taken[OFF]["rate"])
+    share = ratio(results[ON]["rate"], results[OFF]["rate"])
     rows = [
-        [name, span(each["rate"]), span(each["front_us"]), span(each["redis_us"])] for name, each in taken.items()
+        [name, span(each["rate"]), span(each["front_us"]), span(each["redis_us"])] for name, each in results.items()
     ]
     verdict = "met" if share.median >= BUDGET else "**missed**"
     text = TEXT.format(
@@ -62,17 +62,17 @@ def run(rig, form):
         f" {number(came['spans'])} spans, {number(came['metrics'])} metrics and {number(came['logs'])} log lines, and"
         f" {number(came['scrapes'])} scrapes were answered."
     )
-    series = [Series.of("front", list(taken), [each["front_us"] for each in taken.values()])]
+    series = [Series.of("front", list(results), [each["front_us"] for each in results.values()])]
     return Report(
         text=text,
         tables=[Table(("telemetry", "calls/s", "front, µs", "Redis, µs"), rows)],
         plots=[Plot("cost", "What an Enqueue costs the front", "", "µs of processor time", series, kind="bar")],
         remarks=remarks,
-        data={"share": share.as_data(), "came": came, "measured": subjects.as_data(taken)},
+        data={"share": share.as_data(), "came": came, "measured": workloads.as_data(results)},
     )
 
 
-def _front_on(rig, redis, collector):
+def _front_on(harness, redis, collector):
     admin = f"127.0.0.1:{free_port()}"
     environment = {
         "INRUSH_TELEMETRY_OTLP_ENDPOINT": collector,
@@ -80,19 +80,19 @@ def _front_on(rig, redis, collector):
         "INRUSH_TELEMETRY_METRICS_INTERVAL": "1s",
     }
     command = ["front", "--store", redis.url, "--listen", "127.0.0.1:0", "--admin-listen", admin, "--json"]
-    command += ["--ticket-keys-file", rig.ticket_keys()]
-    process = rig.server("front", [rig.executable("inrush"), *command], environment)
-    address = process.announcement()["front"].removeprefix("http://")
+    command += ["--ticket-keys-file", harness.ticket_keys()]
+    process = harness.server("front", [harness.executable("inrush"), *command], environment)
+    address = process.startup_line()["front"].removeprefix("http://")
     scraper = Scraper(f"http://{admin}/metrics")
-    rig.callback(scraper.stop)
+    harness.callback(scraper.stop)
     return Server(process, address), scraper
 
 
-def _enqueue(rig, front, redis, calls):
+def _enqueue(harness, front, redis, calls):
     redis.flush()
-    rig.create_sale(front, subjects.SALE, calls)
-    buyers = rig.enqueues(subjects.SALE, calls)
-    return rig.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).figures()
+    harness.create_sale(front, workloads.SALE, calls)
+    buyers = harness.enqueues(workloads.SALE, calls)
+    return harness.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).metrics()
 
 
 def _came(sink, scraper):
@@ -105,7 +105,7 @@ def _came(sink, scraper):
     came = {**sink.wait_for("telemetry", totals), "scrapes": scraper.answered}
     missing = [what for what, count in came.items() if what != "logs" and not count]
     if missing:
-        raise Problem(f"no {', '.join(missing)} came, so this is not everything: {came}")
+        raise BenchError(f"no {', '.join(missing)} came, so this is not everything: {came}")
     return came
 
 

@@ -20,12 +20,12 @@ PACE = 1_000
 MICROS = 10_000
 
 
-def run(rig, form):
+def run(harness, form):
     found = {}
     for watchers in form.watchers:
-        found[watchers] = _watch(rig, watchers, form.seconds)
+        found[watchers] = _watch(harness, watchers, form.seconds)
         shown = ", ".join(f"{key} {value:,.4g}" for key, value in found[watchers].items())
-        rig.tell(f"{watchers:,} watchers: {shown}")
+        harness.log(f"{watchers:,} watchers: {shown}")
     rows = [
         [
             f"{watchers:,}",
@@ -77,25 +77,25 @@ def run(rig, form):
     )
 
 
-def _watch(rig, watchers, seconds):
-    with rig.part() as part:
-        part.folder = rig.folder
-        redis = part.redis()
-        front = part.front(redis)
-        tickets = part.folder / f"watched-{watchers}"
-        part.fill(redis, "line", watchers * LINE, polls=tickets, poll_count=watchers)
-        part.call(front, "inrush.v1.QueueService/PollStatus", 2_000, messages=tickets)
+def _watch(harness, watchers, seconds):
+    with harness.scope() as scope:
+        scope.folder = harness.folder
+        redis = scope.redis()
+        front = scope.front(redis)
+        tickets = scope.folder / f"watched-{watchers}"
+        scope.fill(redis, "line", watchers * LINE, polls=tickets, poll_count=watchers)
+        scope.call(front, "inrush.v1.QueueService/PollStatus", 2_000, messages=tickets)
         before = front.memory()
-        command = [part.executable("inrush-bench"), "watchers", "--front", front.address, "--tickets", tickets]
+        command = [scope.executable("inrush-bench"), "watchers", "--front", front.address, "--tickets", tickets]
         command += ["--watchers", watchers, "--connections", CONNECTIONS, "--seconds", 600]
-        driver = part.server("watchers", command)
-        opened = driver.announcement()
+        driver = scope.server("watchers", command)
+        opened = driver.startup_line()
         time.sleep(2)
         memory = front.memory() - before
         idle = _cost(seconds, front=front, redis=redis)
-        mover = [part.executable("inrush-bench"), "order-stream", "--store", redis.url, "--seconds", 2 * seconds + 30]
+        mover = [scope.executable("inrush-bench"), "order-stream", "--store", redis.url, "--seconds", 2 * seconds + 30]
         mover += ["--at-once", PACE * MICROS // 1_000_000, "--micros", MICROS, "--ceiling", 64]
-        part.server("order-stream", mover)
+        scope.server("order-stream", mover)
         # Until everybody has heard of the measured pace.
         time.sleep(5)
         sent = _messages(driver)
@@ -124,6 +124,6 @@ def _cost(seconds, **processes):
 
 def _messages(driver):
     """How many the driver has seen so far, to the second."""
-    driver.announced.seek(0)
-    lines = [json.loads(line) for line in driver.announced if line.endswith("\n")]
+    driver.stdout.seek(0)
+    lines = [json.loads(line) for line in driver.stdout if line.endswith("\n")]
     return lines[-1].get("messages", 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .. import baseline, check
 from ..baseline import Watched, compare
-from ..problem import Problem
+from ..errors import BenchError
 
 WATCHED = (Watched("front", "front against echo", 0.1), Watched("bytes", "bytes", 0.02))
 THEN = {"front": 1.0, "bytes": 48.0}
@@ -30,7 +30,7 @@ class Comparing(unittest.TestCase):
         self.assertEqual([verdict.word for verdict in verdicts], ["better", "same"])
 
     def test_a_ratio_that_was_never_accepted_is_a_mistake(self):
-        with self.assertRaisesRegex(Problem, "bytes"):
+        with self.assertRaisesRegex(BenchError, "bytes"):
             compare(WATCHED, THEN, {"front": 1.0})
 
     def test_the_table_tells_all(self):
@@ -49,10 +49,10 @@ class Keeping(unittest.TestCase):
         self.assertEqual(baseline.read(self.path), THEN)
 
     def test_a_missing_or_broken_file_says_what_to_do(self):
-        with self.assertRaisesRegex(Problem, "--accept"):
+        with self.assertRaisesRegex(BenchError, "--accept"):
             baseline.read(self.path)
         self.path.write_text("{}")
-        with self.assertRaisesRegex(Problem, "cannot be read"):
+        with self.assertRaisesRegex(BenchError, "cannot be read"):
             baseline.read(self.path)
 
 

@@ -10,8 +10,8 @@ class Measuring(unittest.TestCase):
 
     def test_ratios_are_taken_round_by_round(self):
         # The second round was slow for both: their ratio does not know.
-        taken = ratio(Spread((2.0, 20.0, 2.0)), Spread((1.0, 10.0, 2.0)))
-        self.assertEqual(taken.values, (2.0, 2.0, 1.0))
+        results = ratio(Spread((2.0, 20.0, 2.0)), Spread((1.0, 10.0, 2.0)))
+        self.assertEqual(results.values, (2.0, 2.0, 1.0))
 
     def test_ratios_of_unlike_rounds_are_refused(self):
         with self.assertRaises(ValueError):
@@ -27,7 +27,7 @@ class Measuring(unittest.TestCase):
 
             return measure
 
-        taken = interleaved(2, {"a": measurement("a"), "b": measurement("b")})
+        results = interleaved(2, {"a": measurement("a"), "b": measurement("b")})
         self.assertEqual(order, ["a", "b", "a", "b"])
-        self.assertEqual(taken["a"]["figure"].values, (1.0, 3.0))
-        self.assertEqual(taken["b"]["figure"].values, (2.0, 4.0))
+        self.assertEqual(results["a"]["figure"].values, (1.0, 3.0))
+        self.assertEqual(results["b"]["figure"].values, (2.0, 4.0))

@@ -17,19 +17,19 @@ class Writing(unittest.TestCase):
         self.details = Path(folder.name) / "details"
 
     def test_a_report_becomes_a_page_and_data_apart_from_it(self):
-        found = Report("What was done.", [Table(("a",), [["1"]])], data={"figures": {"a": 1}}, remarks="Seen.")
-        report.write(self.folder, self.details, "costs", "The costs", "full", found, tell=self.fail)
+        found = Report("What was done.", [Table(("a",), [["1"]])], data={"metrics": {"a": 1}}, remarks="Seen.")
+        report.write(self.folder, self.details, "costs", "The costs", "full", found, log=self.fail)
         page = (self.folder / "costs.md").read_text()
         self.assertTrue(page.startswith("# The costs\n\nWhat was done.\n"))
         self.assertIn("`make bench ONLY=costs`", page)
         self.assertIn("| a |\n|--:|\n| 1 |", page)
         self.assertTrue(page.endswith("Seen.\n"))
         self.assertEqual([file.name for file in self.folder.iterdir()], ["costs.md"])
-        self.assertEqual(json.loads((self.details / "costs.json").read_text())["figures"], {"a": 1})
+        self.assertEqual(json.loads((self.details / "costs.json").read_text())["metrics"], {"a": 1})
 
     def test_the_index_names_what_is_there_and_nothing_else(self):
         for name in ("one", "two"):
-            report.write(self.folder, self.details, name, f"Title {name}", "full", Report(""), tell=self.fail)
+            report.write(self.folder, self.details, name, f"Title {name}", "full", Report(""), log=self.fail)
         (self.folder / "baseline.json").write_text("{}")
         report.write_index(self.folder)
         index = (self.folder / "README.md").read_text()
@@ -40,7 +40,7 @@ class Writing(unittest.TestCase):
         drawn = []
         self.enterContext(mock.patch.object(drawing, "draw", lambda plots: [drawn.append(p) or p.touch() for p in plots]))
         plots = [Plot(name, name.title(), "x", "y", [], on_page=name == "way") for name in ("way", "share")]
-        report.write(self.folder, self.details, "costs", "The costs", "full", Report("", plots=plots), tell=self.fail)
+        report.write(self.folder, self.details, "costs", "The costs", "full", Report("", plots=plots), log=self.fail)
         self.assertEqual(drawn, [self.folder / "costs-way.svg", self.details / "costs-share.svg"])
         page = (self.folder / "costs.md").read_text()
         self.assertIn("![Way](costs-way.svg)", page)

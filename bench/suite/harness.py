@@ -1,4 +1,4 @@
-"""What scenarios measure with: servers that are started and stopped for them, and load."""
+"""The servers and the load that scenarios measure with. Servers are stopped when the scenario ends."""
 
 import contextlib
 import json
@@ -9,8 +9,8 @@ from . import load, messages, processes, tools
 from .processes import Process
 from .redis import Redis, free_port
 
-# Telemetry stays on as it is by default; what nobody looks at here is the admin port, and the log of a good day.
-QUIETLY = ("--admin-listen", "off", "--log-level", "warn")
+# Telemetry stays on, as it is by default. The admin port and informational log lines are not needed.
+QUIET = ("--admin-listen", "off", "--log-level", "warn")
 
 
 class Server:
@@ -38,26 +38,26 @@ class Server:
         self.process.stop()
 
 
-class Rig(contextlib.ExitStack):
-    """Starts servers, which are stopped when it is left, however that happens.
+class Harness(contextlib.ExitStack):
+    """Starts servers, and stops them on exit, also after an error.
 
-    `with rig.part() as part:` makes a rig whose servers are stopped earlier. `rig.folder` is a folder for files of the
-    run. `rig.tell(text)` shows progress.
+    `with harness.scope() as scope:` makes a harness whose servers are stopped earlier. `harness.folder` is a temporary
+    folder for files of the run. `harness.log(text)` shows progress.
     """
 
-    def __init__(self, executables, tell):
+    def __init__(self, executables, log):
         super().__init__()
         self.executables = executables
-        self.tell = tell
+        self.log = log
 
     def __enter__(self):
         super().__enter__()
         self.folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="inrush-bench-")))
         return self
 
-    def part(self):
-        """Another rig, whose servers live shorter."""
-        return Rig(self.executables, self.tell)
+    def scope(self):
+        """A nested harness, which stops its servers on its own exit."""
+        return Harness(self.executables, self.log)
 
     def executable(self, name):
         """The path of one of the executables in build.py."""
@@ -67,7 +67,7 @@ class Rig(contextlib.ExitStack):
 
     def redis(self, *options):
         """A Redis without persistence, unless options (`"--appendonly", "yes"`) say otherwise."""
-        return self._keep(Redis(options))
+        return self._stop_on_exit(Redis(options))
 
     def echo(self, runtime="multi"):
         """Stock tonic with an empty unary call (load.EMPTY), on its `multi` runtime or `per-core`."""
@@ -79,22 +79,22 @@ class Rig(contextlib.ExitStack):
 
     def front(self, redis, *options, environment=None):
         """A front node with default settings on all cores."""
-        command = ["front", "--store", redis.url, "--listen", "127.0.0.1:0", *QUIETLY]
+        command = ["front", "--store", redis.url, "--listen", "127.0.0.1:0", *QUIET]
         command += ["--ticket-keys-file", self.ticket_keys(), "--json", *options]
         process = self._start("front", [self.executable("inrush"), *command], environment)
-        address = process.announcement()["front"].removeprefix("http://")
+        address = process.startup_line()["front"].removeprefix("http://")
         return Server(process, address)
 
     def orders(self, *options):
         """The bundled order system."""
-        command = ["orders", "--listen", "127.0.0.1:0", *QUIETLY, "--json", *options]
+        command = ["orders", "--listen", "127.0.0.1:0", *QUIET, "--json", *options]
         process = self._start("orders", [self.executable("inrush"), *command])
-        return Server(process, process.announcement()["orders"].removeprefix("http://"))
+        return Server(process, process.startup_line()["orders"].removeprefix("http://"))
 
     def fulfilment(self, redis, orders, *options, environment=None):
         """Fulfilment between a store and an order system (a Server)."""
         command = ["fulfilment", "--store", redis.url, "--orders", f"http://{orders.address}"]
-        command += [*QUIETLY, *options]
+        command += [*QUIET, *options]
         return self._start("fulfilment", [self.executable("inrush"), *command], environment)
 
     def nats(self):
@@ -106,45 +106,45 @@ class Rig(contextlib.ExitStack):
         return Server(process, f"127.0.0.1:{port}")
 
     def server(self, name, command, environment=None):
-        """Any process; `.announcement()` reads the first line it prints as JSON."""
+        """Any process; `.startup_line()` reads the first line it prints as JSON."""
         return self._start(name, command, environment)
 
     def _serve(self, name, command):
         process = self._start(name, [self.executable("inrush-bench"), *command])
-        return Server(process, process.announcement()["listen"])
+        return Server(process, process.startup_line()["listen"])
 
     def _start(self, name, command, environment=None):
-        return self._keep(Process(name, command, environment))
+        return self._stop_on_exit(Process(name, command, environment))
 
-    def _keep(self, stoppable):
+    def _stop_on_exit(self, stoppable):
         self.callback(stoppable.stop)
         return stoppable
 
     # --- Sales ----------------------------------------------------------------------------------------------------
 
     def ticket_keys(self):
-        """A file with a key that signs tickets, the same for all of this rig."""
+        """A file with a key that signs tickets. All fronts of this harness share it."""
         path = self.folder / "ticket.keys"
         if not path.exists():
             self.run("inrush", "ticket", "new-key", "--out", path)
         return path
 
     def create_sale(self, front, sale, stock, *options):
-        """Creates a sale by a front."""
+        """Creates a sale through a front."""
         self.sale(front, "create", sale, "--stock", stock, *options)
 
     def sale(self, front, *words):
-        """`inrush sale …` at a front; what it answers."""
-        ran = self.run("inrush", "sale", *words, "--server", f"http://{front.address}", "--json")
-        return json.loads(ran.output)
+        """Runs `inrush sale …` against a front. Returns its JSON output."""
+        completed = self.run("inrush", "sale", *words, "--server", f"http://{front.address}", "--json")
+        return json.loads(completed.output)
 
     def enqueues(self, sale, count, first=0, payload=b""):
-        """A file of EnqueueRequests of so many buyers, from a first on, for `call(…, messages=…)`."""
+        """A file of `count` EnqueueRequests, one per buyer from number `first` on, for `call(…, messages=…)`."""
         path = self.folder / f"enqueue-{sale}-{first}-{count}-{len(payload)}"
         return path if path.exists() else messages.write_enqueues(path, sale, count, first, payload)
 
     def fill(self, redis, sale, tickets, *options, polls=None, poll_count=100_000):
-        """Creates a sale in which so many wait, through the store; `polls` is a file for PollStatusRequests."""
+        """Creates a sale with waiting tickets directly in the store. `polls` is a file for PollStatusRequests."""
         command = ["fill", "--store", redis.url, "--sale", sale, "--tickets", tickets, *options]
         if polls:
             command += ["--polls", polls, "--poll-count", poll_count, "--keys", self.ticket_keys()]
@@ -153,14 +153,14 @@ class Rig(contextlib.ExitStack):
 
     # --- Load -----------------------------------------------------------------------------------------------------
 
-    def call(self, server, method, calls, **how):
-        """A run of the load tool against a server; see load.call."""
-        return load.call(self.executable("inrush-loadtest"), server.address, method, calls, **how)
+    def call(self, server, method, calls, **options):
+        """Runs the load tool against a server; see load.call."""
+        return load.call(self.executable("inrush-loadtest"), server.address, method, calls, **options)
 
-    def h2load(self, server, method, calls, **how):
-        """A run of h2load against a server; see load.h2load."""
-        return load.h2load(server.address, method, calls, **how)
+    def h2load(self, server, method, calls, **options):
+        """Runs h2load against a server; see load.h2load."""
+        return load.h2load(server.address, method, calls, **options)
 
-    def run(self, executable, *words, timeout=load.ENDS_WITHIN, environment=None, expected=(0,)):
-        """One of the executables to its end."""
+    def run(self, executable, *words, timeout=load.RUN_TIMEOUT, environment=None, expected=(0,)):
+        """Runs one of the executables to completion."""
         return processes.run([self.executable(executable), *words], timeout, environment, expected=expected)
