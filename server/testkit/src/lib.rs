@@ -9,5 +9,6 @@ pub mod http;
 pub mod inrush;
 pub mod port;
 pub mod postgres;
-pub mod program;
+pub mod process;
 pub mod redis_server;
+pub mod tools;

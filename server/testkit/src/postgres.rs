@@ -1,5 +1,5 @@
-//! A PostgreSQL server for tests: one of their own, made in a temporary folder and gone with the test process, or the
-//! one that `INRUSH_TEST_POSTGRES_URL` names.
+//! A PostgreSQL server for tests: in a temporary folder and stopped with the test process, or the one whose URL is in
+//! `INRUSH_TEST_POSTGRES_URL`.
 
 use std::{
     env,
@@ -13,29 +13,29 @@ use tokio::sync::OnceCell;
 
 use crate::port::free_port;
 
-/// Names a server to use instead of starting one. Its user must be allowed to create databases.
+/// Variable with the URL of a server to use instead of starting one. Its user must be allowed to create databases.
 const URL_VARIABLE: &str = "INRUSH_TEST_POSTGRES_URL";
-/// Where Debian and its kin keep the binaries, one folder per major version.
+/// The folder of Debian's PostgreSQL packages, with a folder per major version.
 const VERSIONS: &str = "/usr/lib/postgresql";
-/// Another process may take the free port before PostgreSQL does.
-const PORT_ATTEMPTS: u32 = 3;
-/// Stops the server and removes its folder when its standard input closes: when the test process is gone, whether it
-/// ended, panicked or was killed.
+/// A start is retried on another port, because another process may take the free port before PostgreSQL does.
+const MAX_START_ATTEMPTS: u32 = 3;
+/// Stops the server and removes its folder when its standard input closes, which is when the test process exits, panics
+/// or is killed.
 const WATCHDOG: &str = r#"cat >/dev/null; "$0" --pgdata "$1/data" --mode immediate stop; rm -rf "$1""#;
 
 /// A running server.
 pub struct Postgres {
     url: String,
-    /// Absent when the server was there before.
+    /// `None` for a server that was not started here.
     _watchdog: Option<Child>,
 }
 
 impl Postgres {
-    /// The server that all tests of this process share; started when it is first asked for.
+    /// The server that all tests of this process share. The first call starts it.
     ///
     /// # Errors
     ///
-    /// When PostgreSQL is not installed or does not start.
+    /// If PostgreSQL is not installed or does not start.
     pub async fn shared() -> anyhow::Result<&'static Self> {
         static SHARED: OnceCell<Postgres> = OnceCell::const_new();
         SHARED
@@ -46,11 +46,11 @@ impl Postgres {
             .await
     }
 
-    /// Starts a server of its own.
+    /// Starts a server.
     ///
     /// # Errors
     ///
-    /// When PostgreSQL is not installed or does not start.
+    /// If PostgreSQL is not installed or does not start.
     pub fn start() -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
         let folder = binaries.make_folder()?;
@@ -61,23 +61,23 @@ impl Postgres {
             let port = free_port();
             match binaries.start(&folder, port) {
                 Ok(()) => break port,
-                Err(_) if attempt < PORT_ATTEMPTS => attempt += 1,
+                Err(_) if attempt < MAX_START_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
         };
         Ok(Self { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), _watchdog: Some(watchdog) })
     }
 
-    /// The URL of the server's maintenance database, for what only a neighbour can do to a database.
+    /// The URL of the server's maintenance database, for statements that cannot run inside the database under test.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Creates an empty database and returns its URL. On a server that was there before, it is left behind.
+    /// Creates an empty database and returns its URL. On a server that was not started here, the database is not removed.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached or does not let us.
+    /// If the server cannot be reached or refuses.
     pub async fn create_database(&self, name: &str) -> anyhow::Result<String> {
         ensure!(
             name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
@@ -95,7 +95,7 @@ impl Postgres {
     }
 }
 
-/// PostgreSQL's programs, and whom to run them as.
+/// PostgreSQL's programs, and the user that runs them.
 struct Binaries {
     folder: PathBuf,
     /// PostgreSQL refuses to run as root.
@@ -121,7 +121,7 @@ impl Binaries {
             })
     }
 
-    /// The folder belongs to whoever runs the server. Its path is short, because a socket's path must be.
+    /// The folder belongs to the user that runs the server. Its path is short, as the path of a socket must be.
     fn make_folder(&self) -> anyhow::Result<PathBuf> {
         let template = env::temp_dir().join("inrush-postgres-XXXXXX");
         let folder = run(self.command("mktemp").arg("-d").arg(template))?;
@@ -138,7 +138,7 @@ impl Binaries {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .context("starting the shell that stops PostgreSQL")
+            .context("cannot start the shell that stops PostgreSQL")
     }
 
     fn initialise(&self, folder: &Path) -> anyhow::Result<()> {
@@ -150,7 +150,7 @@ impl Binaries {
         run(&mut initdb).map(drop)
     }
 
-    /// Returns once the server answers. What a power cut would lose does not matter to a test.
+    /// Returns once the server responds. Tests do not need durability.
     fn start(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={} -c fsync=off \

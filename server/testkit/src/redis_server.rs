@@ -1,4 +1,4 @@
-//! Redis servers of a test's own: started in a temporary folder on a free port, gone with the value.
+//! Redis servers for tests: each in a temporary folder and on a free port, stopped when its value is dropped.
 
 use std::{
     fs::File,
@@ -14,17 +14,18 @@ use tempfile::TempDir;
 
 use crate::port::free_port;
 
-/// Names another `redis-server` (or `valkey-server`) than the one found in `PATH`.
+/// Variable with the path of another `redis-server` (or `valkey-server`) than the one found in `PATH`.
 const BINARY: &str = "INRUSH_TEST_REDIS_SERVER";
 
-/// How long a server may take to answer, on a machine that is busy with other tests.
-const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a server may take to respond, on a machine that is busy with other tests.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a start is tried on another port: between choosing a free port and using it, somebody else may take it.
-const START_ATTEMPTS: usize = 5;
+/// A start is retried on another port, because another process may take the free port before the server does.
+const MAX_START_ATTEMPTS: usize = 5;
 
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Hash slots of a Redis Cluster.
 const SLOTS: u16 = 16_384;
 
 /// One Redis server.
@@ -45,19 +46,17 @@ impl RedisServer {
     pub async fn start_with(config: &[(&str, &str)]) -> Self {
         let arguments: Vec<String> =
             config.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]).collect();
-        for _ in 0..START_ATTEMPTS {
+        for _ in 0..MAX_START_ATTEMPTS {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let mut server = Self { process: None, folder, port: free_port(), arguments: arguments.clone() };
             if server.try_start().await {
                 return server;
             }
         }
-        panic!(
-            "redis-server ended {START_ATTEMPTS} times at its start; does it know these settings? {arguments:?}"
-        );
+        panic!("redis-server exited at {MAX_START_ATTEMPTS} starts with these settings: {arguments:?}");
     }
 
-    /// Where clients find it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -67,21 +66,21 @@ impl RedisServer {
         self.port
     }
 
-    /// Ends the server at once, as a crash would.
+    /// Kills the server, as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            process.kill().expect("a process of our own can be killed");
-            process.wait().expect("a killed process can be waited for");
+            process.kill().expect("a child can be killed");
+            process.wait().expect("a killed child can be waited for");
         }
     }
 
-    /// Starts the server again on the same port and folder, after [`RedisServer::kill`] or in place of it.
+    /// Kills the server if it runs, and starts it on the same port and folder.
     pub async fn restart(&mut self) {
         self.kill();
-        assert!(self.try_start().await, "redis-server ended at its restart on port {}", self.port);
+        assert!(self.try_start().await, "redis-server exited at its restart on port {}", self.port);
     }
 
-    /// Waits until this server, which was started as a replica, follows its master.
+    /// Waits until this replica is connected to its master.
     pub async fn wait_for_master(&self) {
         let started = Instant::now();
         loop {
@@ -89,19 +88,27 @@ impl RedisServer {
             if info.contains("master_link_status:up") {
                 return;
             }
-            assert!(started.elapsed() < START_LIMIT, "the replica does not find its master: {info}");
-            tokio::time::sleep(POLL).await;
+            assert!(started.elapsed() < START_TIMEOUT, "the replica does not connect to its master: {info}");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Stops the process in the midst of what it does, or lets it go on. Its connections stay open.
-    pub fn stand_still(&self, still: bool) {
-        let signal = if still { Signal::STOP } else { Signal::CONT };
-        let process = self.process.as_ref().expect("a server that runs");
-        kill_process(Pid::from_child(process), signal).expect("a process of our own can be signalled");
+    /// SIGSTOP: the process is suspended, and its connections stay open.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
     }
 
-    /// Sends one command over a connection of its own.
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("a running server");
+        kill_process(Pid::from_child(process), signal).expect("a child can be signalled");
+    }
+
+    /// Sends one command over a new connection.
     pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_command(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
@@ -113,7 +120,7 @@ impl RedisServer {
         cmd(name).arg(arguments).query_async(&mut connection).await
     }
 
-    /// False when the server ended instead of answering.
+    /// Whether the server responds. False if it exits instead.
     async fn try_start(&mut self) -> bool {
         let log = File::create(self.folder.path().join("log")).expect("a file in our own folder");
         let mut command = Command::new(binary());
@@ -124,23 +131,23 @@ impl RedisServer {
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a file of our own"))
             .stdout(log);
-        self.process = Some(command.spawn().unwrap_or_else(|error| no_binary(&error)));
+        self.process = Some(command.spawn().unwrap_or_else(|error| missing_binary(&error)));
         let started = Instant::now();
         loop {
-            if self.has_ended() {
+            if self.has_exited() {
                 return false;
             }
             if self.try_command::<String>(&["PING"]).await.is_ok_and(|reply| reply == "PONG")
-                && !self.has_ended()
+                && !self.has_exited()
             {
                 return true;
             }
-            assert!(started.elapsed() < START_LIMIT, "redis-server does not answer on port {}", self.port);
-            tokio::time::sleep(POLL).await;
+            assert!(started.elapsed() < START_TIMEOUT, "redis-server does not respond on port {}", self.port);
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    fn has_ended(&mut self) -> bool {
+    fn has_exited(&mut self) -> bool {
         self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None)))
     }
 }
@@ -157,7 +164,7 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Starts the nodes, shares the slots among them and waits until all agree that the cluster is whole.
+    /// Starts the nodes, distributes the slots among them and waits until all nodes report the cluster as ok.
     pub async fn start() -> Self {
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..3 {
@@ -172,12 +179,12 @@ impl RedisCluster {
             }
         }
         let cluster = Self { nodes };
-        cluster.share_slots().await;
-        cluster.wait_until_whole().await;
+        cluster.distribute_slots().await;
+        cluster.wait_until_ok().await;
         cluster
     }
 
-    /// Where clients find it: every node is named, in the form the store's settings take.
+    /// The URL of all nodes, in the form that `store.url` takes.
     pub fn url(&self) -> String {
         let nodes: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
         format!("redis+cluster://{}", nodes.join(","))
@@ -188,7 +195,7 @@ impl RedisCluster {
         &self.nodes
     }
 
-    async fn share_slots(&self) {
+    async fn distribute_slots(&self) {
         let share = SLOTS.div_ceil(3);
         for (first, node) in (0..SLOTS).step_by(usize::from(share)).zip(&self.nodes) {
             let last = (first + share).min(SLOTS) - 1;
@@ -196,7 +203,7 @@ impl RedisCluster {
         }
     }
 
-    async fn wait_until_whole(&self) {
+    async fn wait_until_ok(&self) {
         let started = Instant::now();
         for node in &self.nodes {
             loop {
@@ -204,19 +211,19 @@ impl RedisCluster {
                 if info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3") {
                     break;
                 }
-                assert!(started.elapsed() < START_LIMIT, "the cluster does not become whole: {info}");
-                tokio::time::sleep(POLL).await;
+                assert!(started.elapsed() < START_TIMEOUT, "the cluster does not become ok: {info}");
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
     }
 }
 
-/// The program that is a server.
+/// The server program.
 pub fn binary() -> PathBuf {
     std::env::var_os(BINARY).map_or_else(|| PathBuf::from("redis-server"), PathBuf::from)
 }
 
-fn no_binary(error: &io::Error) -> ! {
+fn missing_binary(error: &io::Error) -> ! {
     panic!(
         "cannot start {}: {error}; run `make test-tools` to install redis-server, or name one in {BINARY}",
         binary().display()

@@ -93,12 +93,12 @@ async fn a_replica_that_stands_still_is_not_taken_for_one_that_follows() {
     replica.wait_for_master().await;
     let store = waiting(&master, &clock, Duration::from_millis(100)).await;
     let sale = sale_of(store.as_ref(), "followed", Durability::Replicated).await;
-    replica.stand_still(true);
+    replica.suspend();
     for buyer in ["ann", "ann", "bob"] {
         let reply = store.admit(&sale, &[wish(buyer, 1)]).await.unwrap();
         assert_eq!(reply.durability, Durability::Memory, "{buyer}");
     }
-    replica.stand_still(false);
+    replica.resume();
     let reply = waiting(&master, &clock, PATIENT).await.admit(&sale, &[wish("bob", 1)]).await.unwrap();
     assert_eq!(reply.durability, Durability::Replicated);
 }

@@ -1,4 +1,4 @@
-//! A front and a fulfilment are killed in the middle of a sale: every acknowledged ticket still reaches its end.
+//! A front and a fulfilment are killed in the middle of a sale: every acknowledged ticket still reaches a final state.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use crate::system::{Shape, System, connect, create_sale, tickets};
 const SALE: &str = "phone-x";
 const STOCK: u64 = 600;
 const BUYERS: u64 = 3_000;
-const LANES: u64 = 32;
+const WORKERS: u64 = 32;
 
 /// One acknowledged ticket.
 struct Acknowledged {
@@ -29,7 +29,7 @@ struct Acknowledged {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_a_front_and_a_fulfilment_are_killed() {
-    // Slow enough that there is a middle to kill in; leases short enough that recovery is seen.
+    // Slow enough that processes can be killed in the middle of the sale; leases short enough that recovery is seen.
     let orders = ["--capacity", "300"];
     let mut system =
         System::start("crash", Shape { fronts: 2, fulfilments: 2, orders: &orders, ..Shape::default() })
@@ -57,7 +57,7 @@ async fn nothing_is_lost_when_a_front_and_a_fulfilment_are_killed() {
     system.fronts[1].0.kill();
     system.fulfilments[0].kill();
 
-    let acknowledged = rush.await.expect("the rush goes on");
+    let acknowledged = rush.await.expect("the rush does not fail");
     let ledger = system
         .ledger_where(SALE, "all ordered", |ledger| {
             tickets(ledger.ordered) == STOCK && tickets(ledger.in_flight) == 0
@@ -69,16 +69,16 @@ async fn nothing_is_lost_when_a_front_and_a_fulfilment_are_killed() {
     let states = final_states(&survivor, &acknowledged).await;
     assert!(states.values().all(|&state| state == TicketState::Ordered), "lost: {states:?}");
     check_orders(&system.database, &acknowledged).await;
-    check_numbers(&acknowledged);
+    check_seqs(&acknowledged);
 }
 
-/// Every buyer asks until it has an answer; the client retries what the killed front did not answer.
+/// Every buyer retries until it has a response; the client fails over from the killed front.
 async fn rush(client: Client) -> Vec<Acknowledged> {
     let next = Arc::new(AtomicU64::new(0));
-    let mut lanes = JoinSet::new();
-    for _ in 0..LANES {
+    let mut workers = JoinSet::new();
+    for _ in 0..WORKERS {
         let (client, next) = (client.clone(), Arc::clone(&next));
-        lanes.spawn(async move {
+        workers.spawn(async move {
             let mut held = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +91,7 @@ async fn rush(client: Client) -> Vec<Acknowledged> {
             }
         });
     }
-    lanes.join_all().await.into_iter().flatten().collect()
+    workers.join_all().await.into_iter().flatten().collect()
 }
 
 async fn enqueue(client: &Client, buyer: String) -> Option<Acknowledged> {
@@ -99,7 +99,7 @@ async fn enqueue(client: &Client, buyer: String) -> Option<Acknowledged> {
         match client.enqueue(SALE, &buyer, 1, Vec::new()).await {
             Ok(Enqueued::Queued { ticket, status, .. }) => {
                 let seq =
-                    status.ticket_id.rsplit('/').next().and_then(|seq| seq.parse().ok()).expect("a number");
+                    status.ticket_id.rsplit('/').next().and_then(|seq| seq.parse().ok()).expect("a seq");
                 return Some(Acknowledged { buyer, ticket, seq });
             }
             Ok(Enqueued::Refused(_)) => return None,
@@ -140,10 +140,10 @@ async fn check_orders(database: &str, acknowledged: &[Acknowledged]) {
     book.close().await;
 }
 
-fn check_numbers(acknowledged: &[Acknowledged]) {
-    let numbers: HashSet<u64> = acknowledged.iter().map(|held| held.seq).collect();
-    assert_eq!(numbers.len(), acknowledged.len(), "a number was given twice");
-    assert_eq!(numbers, (1..=STOCK).collect(), "numbers have gaps");
+fn check_seqs(acknowledged: &[Acknowledged]) {
+    let seqs: HashSet<u64> = acknowledged.iter().map(|held| held.seq).collect();
+    assert_eq!(seqs.len(), acknowledged.len(), "a seq was issued twice");
+    assert_eq!(seqs, (1..=STOCK).collect(), "seqs have gaps");
 }
 
 fn prost_duration(seconds: i64) -> prost_types::Duration {

@@ -1,12 +1,12 @@
 //! A real Prometheus scrapes a running system, and every query of the chart's dashboard finds something there.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
-use inrush_testkit::{http, port::free_port, program::Program};
+use inrush_testkit::{http, port::free_port, process::TestProcess};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::watched::{PATIENCE, Watched};
+use crate::monitored_system::{MonitoredSystem, TIMEOUT};
 
 const DASHBOARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../helm/inrush/files/dashboard.json");
 
@@ -14,15 +14,15 @@ const DASHBOARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../helm/inrush/
 const VARIABLES: [(&str, &str); 3] = [("$__rate_interval", "20s"), ("$namespace", ".*"), ("$sale", ".*")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_query_of_the_dashboard_finds_data() {
-    let system = Watched::start(&[]).await;
+async fn every_dashboard_query_returns_data() {
+    let system = MonitoredSystem::start(&[]).await;
     let prometheus = Prometheus::scraping(&system).await;
     let mut unanswered = queries();
     assert!(unanswered.len() > 20, "{} queries", unanswered.len());
     let started = Instant::now();
     let mut sales = 0;
     while !unanswered.is_empty() {
-        assert!(started.elapsed() < PATIENCE, "no data for {unanswered:#?}");
+        assert!(started.elapsed() < TIMEOUT, "no data for {unanswered:#?}");
         sales += 1;
         system.sell(&format!("sale-{sales}")).await;
         let mut still = Vec::new();
@@ -69,11 +69,11 @@ fn collect(value: &Value, queries: &mut Vec<String>) {
 
 struct Prometheus {
     port: u16,
-    _program: Program,
+    _process: TestProcess,
 }
 
 impl Prometheus {
-    async fn scraping(system: &Watched) -> Self {
+    async fn scraping(system: &MonitoredSystem) -> Self {
         let port = free_port();
         let targets: Vec<String> = system
             .services
@@ -88,15 +88,16 @@ impl Prometheus {
         let configuration = format!("global:\n  scrape_interval: 1s\nscrape_configs:\n{}", targets.concat());
         let listen = format!("--web.listen-address=127.0.0.1:{port}");
         let arguments = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", &listen];
-        let program =
-            Program::start(Path::new("prometheus"), &arguments, &[("prometheus.yml", &configuration)]);
-        program.says("that it is ready", |said| said.contains("Server is ready")).await;
-        Self { port, _program: program }
+        let mut command = Command::new("prometheus");
+        command.args(arguments);
+        let mut process = TestProcess::start("prometheus", command, &[("prometheus.yml", &configuration)]);
+        process.wait_for_output("Server is ready").await;
+        Self { port, _process: process }
     }
 
     /// Whether a query has an answer, and one that is a number.
     async fn has_data(&self, query: &str) -> bool {
-        let path = format!("/api/v1/query?query={}", http::escaped(query));
+        let path = format!("/api/v1/query?query={}", http::percent_encode(query));
         let (status, body) = http::get(self.port, &path).await.expect("Prometheus answers");
         assert_eq!(status, 200, "{query}: {body}");
         let answer: Value = serde_json::from_str(&body).expect("Prometheus answers in JSON");

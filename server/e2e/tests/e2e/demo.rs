@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use inrush_testkit::{inrush::Inrush, redis_server::RedisServer};
+use inrush_testkit::{inrush, redis_server::RedisServer};
 use serde_json::Value;
 
 /// Small enough for every test run; the sale is the same at any size.
@@ -15,15 +15,15 @@ async fn demo(more: &[&str]) -> (Option<i32>, Value, String) {
     let mut arguments = vec!["demo", "--json", path(&json), "--report", path(&report)];
     arguments.extend(SIZE);
     arguments.extend(more);
-    let mut process = Inrush::start(&arguments, &[]);
-    let code = process.end().await.code();
-    let figures = fs::read_to_string(&json).unwrap_or_else(|error| panic!("{error}: {}", process.said()));
+    let mut process = inrush::start(&arguments, &[]);
+    let code = process.wait().await.code();
+    let figures = fs::read_to_string(&json).unwrap_or_else(|error| panic!("{error}: {}", process.output()));
     let page = fs::read_to_string(&report).expect("the report was written");
     assert!(
         page.contains("<svg") && !page.contains("http:") && !page.contains("https:"),
         "the report needs nothing from elsewhere"
     );
-    (code, serde_json::from_str(&figures).expect("the figures are JSON"), process.said())
+    (code, serde_json::from_str(&figures).expect("the figures are JSON"), process.output())
 }
 
 fn path(path: &Path) -> &str {

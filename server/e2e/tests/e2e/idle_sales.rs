@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::system::{Shape, System, create_sale, tickets};
 
 const IDLE: usize = 10_000;
-const WATCHED: Duration = Duration::from_secs(5);
+const SAMPLE_DURATION: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_sales_cost_nothing_that_grows_with_their_number() {
@@ -17,15 +17,15 @@ async fn idle_sales_cost_nothing_that_grows_with_their_number() {
     let client = system.client().await;
     create_sale(&client, sale("busy".into())).await;
     sell(&system, &client, 0).await;
-    let alone = commands_a_second(&system).await;
+    let alone = commands_per_second(&system).await;
 
     stream::iter(0..IDLE)
         .for_each_concurrent(64, |number| create_sale(&client, sale(format!("idle-{number}"))))
         .await;
-    // A sale that was just made is looked at once.
+    // Each new sale is probed once.
     until_quiet(&system).await;
-    let among_many = commands_a_second(&system).await;
-    // The fallback sweep has one pace, whatever there is to sweep: a few dozen commands a second, not ten thousand sales' worth.
+    let among_many = commands_per_second(&system).await;
+    // The fallback sweep has a fixed rate: a few dozen commands a second, however many sales there are.
     assert!(among_many < alone + 300.0, "{alone} commands/s with one sale, {among_many} with {IDLE} more");
     sell(&system, &client, 100).await;
 }
@@ -43,22 +43,22 @@ async fn sell(system: &System, client: &Client, sold_before: u64) {
     system.ledger_where("busy", "sold", |ledger| tickets(ledger.ordered) == sold_before + 100).await;
 }
 
-/// Commands that Redis works off in a second, scripts counted as one.
-async fn commands_a_second(system: &System) -> f64 {
+/// Commands per second of Redis; a script counts as one.
+async fn commands_per_second(system: &System) -> f64 {
     let (before, started) = (commands(system).await, Instant::now());
-    sleep(WATCHED).await;
+    sleep(SAMPLE_DURATION).await;
     (commands(system).await - before) / started.elapsed().as_secs_f64()
 }
 
 async fn commands(system: &System) -> f64 {
     let stats: String = system.redis.command(&["INFO", "stats"]).await;
     let line = stats.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
-    line.and_then(|count| count.trim().parse().ok()).expect("Redis counts its commands")
+    line.and_then(|count| count.trim().parse().ok()).expect("INFO has total_commands_processed")
 }
 
 async fn until_quiet(system: &System) {
     for _ in 0..60 {
-        if commands_a_second(system).await < 400.0 {
+        if commands_per_second(system).await < 400.0 {
             return;
         }
     }

@@ -5,10 +5,10 @@ use std::{
     process::Command,
 };
 
-use inrush_testkit::{inrush::Inrush, port::free_port, program::in_venv};
+use inrush_testkit::{inrush, port::free_port, process::TestProcess, tools::in_venv};
 use serde_json::Value;
 
-/// `make test-tools` brings the tools of other languages.
+/// A tool that `make test-tools` installs.
 fn tool(name: &str) -> PathBuf {
     in_venv(&format!("bin/{name}"))
 }
@@ -18,27 +18,27 @@ fn root() -> PathBuf {
 }
 
 /// A whole system; the addresses of its front and of its order system.
-async fn up() -> (Inrush, String, String) {
+async fn up() -> (TestProcess, String, String) {
     let (front, orders) = (free_port(), free_port());
     let (listen, orders_listen) = (format!("127.0.0.1:{front}"), format!("127.0.0.1:{orders}"));
     let arguments = ["up", "--listen", &listen, "--orders-listen", &orders_listen, "--admin-listen", "off"];
-    let mut process = Inrush::start(&arguments, &[]);
-    process.listening_on(front).await;
-    process.listening_on(orders).await;
+    let mut process = inrush::start(&arguments, &[]);
+    process.wait_for_port(front).await;
+    process.wait_for_port(orders).await;
     (process, listen, orders_listen)
 }
 
 fn grpcurl(arguments: &[&str]) -> String {
     let output =
         Command::new(tool("grpcurl")).arg("-plaintext").args(arguments).output().expect("grpcurl runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-    said
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {stdout}{}", String::from_utf8_lossy(&output.stderr));
+    stdout
 }
 
 fn call(address: &str, method: &str, request: &Value) -> Value {
-    let said = grpcurl(&["-d", &request.to_string(), address, &format!("inrush.v1.{method}")]);
-    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{method}: {error}: {said}"))
+    let output = grpcurl(&["-d", &request.to_string(), address, &format!("inrush.v1.{method}")]);
+    serde_json::from_str(&output).unwrap_or_else(|error| panic!("{method}: {error}: {output}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,11 +62,11 @@ async fn grpcurl_lists_and_calls_everything() {
         assert!(grpcurl(&[&address, "describe", method]).contains("rpc"), "{method}");
     }
 
-    // Held, so that the first ticket stays in line until it is looked at and cancelled.
+    // On hold, so that the first ticket stays in the queue until it is polled and cancelled.
     let sale = serde_json::json!({ "sale": { "sale_id": "by-hand", "stock": "5", "fulfilment_held": true } });
     assert_eq!(call(&address, "SaleAdminService/CreateSale", &sale)["sale"]["state"], "SALE_STATE_OPEN");
-    let wish = serde_json::json!({ "sale_id": "by-hand", "buyer_id": "ann", "units": "1" });
-    let queued = call(&address, "QueueService/Enqueue", &wish);
+    let request = serde_json::json!({ "sale_id": "by-hand", "buyer_id": "ann", "units": "1" });
+    let queued = call(&address, "QueueService/Enqueue", &request);
     let ticket = queued["queued"]["ticket"].as_str().expect("a ticket").to_owned();
     let presented = serde_json::json!({ "ticket": ticket });
     let polled = call(&address, "QueueService/PollStatus", &presented);
@@ -116,8 +116,8 @@ async fn grpcurl_releases_an_order() {
         "SaleAdminService/CreateSale",
         &serde_json::json!({ "sale": { "sale_id": "unpaid", "stock": "1" } }),
     );
-    let wish = serde_json::json!({ "sale_id": "unpaid", "buyer_id": "ann", "units": "1" });
-    let ticket = call(&address, "QueueService/Enqueue", &wish)["queued"]["ticket"].clone();
+    let request = serde_json::json!({ "sale_id": "unpaid", "buyer_id": "ann", "units": "1" });
+    let ticket = call(&address, "QueueService/Enqueue", &request)["queued"]["ticket"].clone();
     // The stream of changes ends with the order.
     let watched = grpcurl(&[
         "-d",
@@ -143,7 +143,7 @@ async fn a_python_client_enqueues_polls_to_the_order_and_cancels() {
         .arg(&address)
         .output()
         .expect("python runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("ordered") && said.contains("cancelled"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("ordered") && stdout.contains("cancelled"), "{stdout}");
 }

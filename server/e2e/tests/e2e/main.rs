@@ -2,16 +2,16 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-mod bad_days;
-mod collector;
 mod crash;
 mod dashboard;
 mod demo;
 mod idle_sales;
 mod languages;
 mod metrics;
-mod receiver;
-mod rolling;
+mod monitored_system;
+mod otlp_collector;
+mod outages;
+mod rolling_restart;
 mod system;
+mod trace_collector;
 mod traces;
-mod watched;

@@ -1,4 +1,4 @@
-//! What running services tell Prometheus is what the documentation says, and what Prometheus's own linter wants.
+//! The metrics of running services are exactly the documented ones, and pass the linter of Prometheus.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,47 +10,47 @@ use std::{
 
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::watched::{PATIENCE, Service, Watched};
+use crate::monitored_system::{MonitoredSystem, Service, TIMEOUT};
 
-/// The documented metrics of a service, or those that it tells, each with its kind.
+/// Metrics of a service with their kinds: the documented or the exported ones.
 type Kinds = BTreeMap<String, String>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_tell_exactly_the_documented_metrics() {
-    let system = Watched::start(&[]).await;
+async fn services_export_exactly_the_documented_metrics() {
+    let system = MonitoredSystem::start(&[]).await;
     let page = Page::read();
     let started = Instant::now();
     let mut sales = 0;
     loop {
-        // A refusal is answered from memory only if it comes soon after another: with luck in the first sale.
+        // A refusal comes from memory only soon after another one, which may need more than one sale.
         sales += 1;
         system.sell(&format!("sale-{sales}")).await;
         let mut missing = Vec::new();
         for service in &system.services {
-            let told = service.metrics().await;
-            lint(service, &told);
-            let (documented, told_kinds) = (page.of(service.name), kinds(&told));
-            page.check_labels(&told);
-            for (name, kind) in &told_kinds {
+            let exported = service.metrics().await;
+            lint(service, &exported);
+            let (documented, exported_kinds) = (page.of(service.name), kinds(&exported));
+            page.check_labels(&exported);
+            for (name, kind) in &exported_kinds {
                 assert_eq!(
                     documented.get(name),
                     Some(kind),
-                    "{} tells {name}, documented differently",
+                    "{} exports {name}, which is documented differently",
                     service.name
                 );
             }
-            missing.extend(documented.into_keys().filter(|name| !told_kinds.contains_key(name)));
+            missing.extend(documented.into_keys().filter(|name| !exported_kinds.contains_key(name)));
         }
         if missing.is_empty() {
             return;
         }
-        assert!(started.elapsed() < PATIENCE, "documented and never told: {missing:?}");
+        assert!(started.elapsed() < TIMEOUT, "documented but never exported: {missing:?}");
         sleep(Duration::from_millis(500)).await;
     }
 }
 
-/// `promtool check metrics`: names, help texts and types as Prometheus wants them.
-fn lint(service: &Service, told: &str) {
+/// `promtool check metrics`: checks names, help texts and types.
+fn lint(service: &Service, exported: &str) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -58,14 +58,14 @@ fn lint(service: &Service, told: &str) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("promtool cannot be run ({error}): run `make test-tools`"));
-    promtool.stdin.take().expect("a pipe").write_all(told.as_bytes()).expect("promtool reads");
+    promtool.stdin.take().expect("a pipe").write_all(exported.as_bytes()).expect("promtool reads");
     let output = promtool.wait_with_output().expect("promtool ends");
-    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.trim().is_empty(), "{}: {said}\n{told}", service.name);
+    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.trim().is_empty(), "{}: {text}\n{exported}", service.name);
 }
 
-fn kinds(told: &str) -> Kinds {
-    let types = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+fn kinds(exported: &str) -> Kinds {
+    let types = exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
 }
 
@@ -78,7 +78,7 @@ struct Row {
     name: String,
     kind: String,
     labels: BTreeSet<String>,
-    told_by: String,
+    exported_by: String,
 }
 
 impl Page {
@@ -91,13 +91,13 @@ impl Page {
     }
 
     fn of(&self, service: &str) -> Kinds {
-        let told = |row: &&Row| row.told_by.split(", ").any(|by| by == service || by == "all");
-        self.rows.iter().filter(told).map(|row| (row.name.clone(), row.kind.clone())).collect()
+        let exported = |row: &&Row| row.exported_by.split(", ").any(|by| by == service || by == "all");
+        self.rows.iter().filter(exported).map(|row| (row.name.clone(), row.kind.clone())).collect()
     }
 
-    /// Every label of a series is documented. `le` is that of every histogram.
-    fn check_labels(&self, told: &str) {
-        for line in told.lines().filter(|line| !line.starts_with('#')) {
+    /// Every label of every series is documented, except `le` of histograms.
+    fn check_labels(&self, exported: &str) {
+        for line in exported.lines().filter(|line| !line.starts_with('#')) {
             let Some((name, labels)) = line.split_once('{') else { continue };
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
             let row = self.rows.iter().find(|row| row.name == name || Some(row.name.as_str()) == base);
@@ -116,7 +116,7 @@ impl Row {
         let name = cells.next()?.trim_end_matches('`').to_owned();
         let (_otel, kind) = (cells.next()?, cells.next()?.to_owned());
         let labels = cells.next()?.split(", ").map(|label| label.trim_matches('`').to_owned()).collect();
-        let told_by = cells.next()?.to_owned();
-        Some(Self { name, kind, labels, told_by })
+        let exported_by = cells.next()?.to_owned();
+        Some(Self { name, kind, labels, exported_by })
     }
 }

@@ -3,27 +3,29 @@
 use std::time::Duration;
 
 use inrush_client::{Client, proto};
-use inrush_testkit::{inrush::Inrush, port::free_port, postgres::Postgres, redis_server::RedisServer};
+use inrush_testkit::{
+    inrush, port::free_port, postgres::Postgres, process::TestProcess, redis_server::RedisServer,
+};
 use tokio::time::{Instant, sleep};
 
-/// Two keys' worth of entropy is not needed twice: all fronts of a test share this one, which is no secret.
+/// The key of all fronts of a test. It is not a secret.
 pub(crate) const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-/// Nothing in these tests takes this long, on any machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any step of these tests takes, on any machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Processes and where they listen.
+/// The processes of a system and their ports.
 pub(crate) struct System {
     pub(crate) redis: RedisServer,
-    pub(crate) fronts: Vec<(Inrush, u16)>,
-    pub(crate) fulfilments: Vec<Inrush>,
+    pub(crate) fronts: Vec<(TestProcess, u16)>,
+    pub(crate) fulfilments: Vec<TestProcess>,
     /// Killed with the system.
-    _orders: Inrush,
+    _orders: TestProcess,
     orders_port: u16,
     pub(crate) database: String,
 }
 
-/// How many of each, and how they are set up.
+/// The number of processes and their settings.
 pub(crate) struct Shape<'a> {
     pub(crate) fronts: usize,
     pub(crate) fulfilments: usize,
@@ -54,8 +56,8 @@ impl System {
         let mut arguments = vec!["orders", "--listen", &listen, "--admin-listen", "off", "--front", &front];
         arguments.extend(["--database", &database]);
         arguments.extend(shape.orders);
-        let mut orders = Inrush::start(&arguments, &[]);
-        orders.listening_on(orders_port).await;
+        let mut orders = inrush::start(&arguments, &[]);
+        orders.wait_for_port(orders_port).await;
         let mut system =
             Self { redis, fronts, fulfilments: Vec::new(), _orders: orders, orders_port, database };
         for _ in 0..shape.fulfilments {
@@ -69,7 +71,7 @@ impl System {
         let orders = format!("http://127.0.0.1:{}", self.orders_port);
         let arguments =
             ["fulfilment", "--store", &self.redis.url(), "--orders", &orders, "--admin-listen", "off"];
-        self.fulfilments.push(Inrush::start(&arguments, &[]));
+        self.fulfilments.push(inrush::start(&arguments, &[]));
     }
 
     /// A client that knows all fronts.
@@ -77,7 +79,7 @@ impl System {
         connect(&self.fronts.iter().map(|&(_, port)| port).collect::<Vec<_>>()).await
     }
 
-    /// Waits until the sale's ledger is as `wanted`.
+    /// Waits until the sale's ledger is as `wanted`, and returns it.
     pub(crate) async fn ledger_where(
         &self,
         sale: &str,
@@ -92,24 +94,28 @@ impl System {
             if wanted(&ledger) {
                 return ledger;
             }
-            assert!(started.elapsed() < PATIENCE, "still not {what}: {ledger:#?}");
+            assert!(started.elapsed() < TIMEOUT, "still not {what}: {ledger:#?}");
             sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
 /// Starts a front on a free port.
-pub(crate) async fn start_front(store: &str) -> (Inrush, u16) {
+pub(crate) async fn start_front(store: &str) -> (TestProcess, u16) {
     start_front_with(store, free_port(), &[]).await
 }
 
 /// Starts a front on this port with these variables.
-pub(crate) async fn start_front_with(store: &str, port: u16, variables: &[(&str, &str)]) -> (Inrush, u16) {
+pub(crate) async fn start_front_with(
+    store: &str,
+    port: u16,
+    variables: &[(&str, &str)],
+) -> (TestProcess, u16) {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["front", "--listen", &listen, "--store", store, "--admin-listen", "off"];
     let variables = [&[("INRUSH_TICKETS_KEYS", TICKET_KEYS)][..], variables].concat();
-    let mut front = Inrush::start(&arguments, &variables);
-    front.listening_on(port).await;
+    let mut front = inrush::start(&arguments, &variables);
+    front.wait_for_port(port).await;
     (front, port)
 }
 
@@ -120,7 +126,7 @@ pub(crate) async fn connect(ports: &[u16]) -> Client {
     Client::connect(settings).await.expect("a front answers")
 }
 
-/// Tickets or units, whichever way a ledger's absent count is written.
+/// The tickets of a count; an absent count is zero.
 pub(crate) fn tickets(count: Option<proto::Count>) -> u64 {
     count.unwrap_or_default().tickets
 }

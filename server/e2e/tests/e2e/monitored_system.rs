@@ -1,18 +1,18 @@
-//! A whole system whose admin ports are open, and a small sale that gives every metric something to tell.
+//! A whole system with open admin ports, and a small sale that gives every metric a value.
 
 use std::time::Duration;
 
 use inrush_client::{Client, proto};
-use inrush_testkit::{http, inrush::Inrush, port::free_port, redis_server::RedisServer};
+use inrush_testkit::{http, inrush, port::free_port, process::TestProcess, redis_server::RedisServer};
 use tokio::time::{Instant, sleep};
 
 use crate::system::{TICKET_KEYS, connect, create_sale};
 
-/// Nothing in these tests takes this long, on any machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any step of these tests takes, on any machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Processes and their admin ports.
-pub(crate) struct Watched {
+pub(crate) struct MonitoredSystem {
     pub(crate) services: [Service; 3],
     pub(crate) redis: RedisServer,
     front_port: u16,
@@ -23,12 +23,12 @@ pub(crate) struct Service {
     /// `front`, `fulfilment` or `orders`.
     pub(crate) name: &'static str,
     pub(crate) admin: u16,
-    pub(crate) process: Inrush,
+    pub(crate) process: TestProcess,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
 }
 
-impl Watched {
+impl MonitoredSystem {
     /// Starts one of each, with these variables.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         let redis = RedisServer::start().await;
@@ -44,27 +44,27 @@ impl Watched {
             Service::start("orders", &orders, variables).await,
             Service::start("fulfilment", &fulfilment, variables).await,
         ];
-        let watched = Self { services, redis, front_port };
+        let system = Self { services, redis, front_port };
         eventually("every service is ready", async || {
             let mut ready = true;
-            for service in &watched.services {
+            for service in &system.services {
                 ready &= http::get(service.admin, "/readyz").await.is_some_and(|(status, _)| status == 200);
             }
             ready
         })
         .await;
-        watched
+        system
     }
 
-    /// Kills a service, and starts it again where it was.
+    /// Kills a service, and starts it again on the same ports.
     pub(crate) async fn restart_after_kill(&mut self, name: &str) {
         let service =
             self.services.iter_mut().find(|service| service.name == name).expect("one of the three");
         service.process.kill();
-        service.process = service.begin().await;
+        service.process = service.spawn().await;
     }
 
-    /// Where callers connect.
+    /// The URL of the front.
     pub(crate) fn front_url(&self) -> String {
         url(self.front_port)
     }
@@ -78,7 +78,7 @@ impl Watched {
         connect(&[self.front_port]).await
     }
 
-    /// Sells a sale out, and turns more buyers away.
+    /// Sells a sale out, and has more buyers refused.
     pub(crate) async fn sell(&self, sale: &str) {
         let client = self.client().await;
         create_sale(&client, proto::Sale { sale_id: sale.to_owned(), stock: Some(5), ..Default::default() })
@@ -95,22 +95,22 @@ impl Service {
         let listen = address(admin);
         let arguments = [&[name, "--admin-listen", &listen][..], arguments].concat();
         let variables = [&[("INRUSH_TICKETS_KEYS", TICKET_KEYS)][..], variables].concat();
-        let process = begin(&arguments, &variables, admin).await;
+        let process = spawn(&arguments, &variables, admin).await;
         let owned = |text: &str| text.to_owned();
         let arguments = arguments.iter().copied().map(owned).collect();
         let variables = variables.iter().map(|(name, value)| (owned(name), owned(value))).collect();
         Self { name, admin, process, arguments, variables }
     }
 
-    /// One more process of the same.
-    async fn begin(&self) -> Inrush {
+    /// Starts another process of this service.
+    async fn spawn(&self) -> TestProcess {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let variables: Vec<(&str, &str)> =
             self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        begin(&arguments, &variables, self.admin).await
+        spawn(&arguments, &variables, self.admin).await
     }
 
-    /// What it tells Prometheus.
+    /// The response of `/metrics`.
     pub(crate) async fn metrics(&self) -> String {
         let (status, body) = http::get(self.admin, "/metrics").await.expect("an answer");
         assert_eq!(status, 200, "{body}");
@@ -118,17 +118,17 @@ impl Service {
     }
 }
 
-async fn begin(arguments: &[&str], variables: &[(&str, &str)], admin: u16) -> Inrush {
-    let mut process = Inrush::start(arguments, variables);
-    process.listening_on(admin).await;
+async fn spawn(arguments: &[&str], variables: &[(&str, &str)], admin: u16) -> TestProcess {
+    let mut process = inrush::start(arguments, variables);
+    process.wait_for_port(admin).await;
     process
 }
 
-/// Waits until it is so.
-pub(crate) async fn eventually(what: &str, so: impl AsyncFn() -> bool) {
+/// Waits until the condition holds.
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     let started = Instant::now();
-    while !so().await {
-        assert!(started.elapsed() < PATIENCE, "it never came about that {what}");
+    while !condition().await {
+        assert!(started.elapsed() < TIMEOUT, "timed out waiting: {what}");
         sleep(Duration::from_millis(100)).await;
     }
 }

@@ -1,21 +1,21 @@
-//! Redis is down, goes away, comes back, or is set up wrongly; ports are taken. Nothing acknowledged is lost.
+//! Outages of Redis, a Redis with the wrong settings, and a front that drains. Nothing acknowledged is lost.
 
 use std::time::Duration;
 
 use inrush_client::{Client, Enqueued, TicketState, proto};
-use inrush_testkit::{inrush::Inrush, port::free_port, redis_server::RedisServer};
+use inrush_testkit::{inrush, port::free_port, redis_server::RedisServer};
 use tokio::time::sleep;
 
 use crate::system::{Shape, System, connect, create_sale, tickets};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_front_whose_redis_is_down_waits_for_it_and_says_so() {
+async fn a_front_without_redis_logs_it_and_serves_once_redis_is_back() {
     let mut redis = RedisServer::start().await;
     redis.kill();
     let (mut front, port) = crate::system::start_front(&redis.url()).await;
-    front.says("does not answer").await;
+    front.wait_for_output("does not answer").await;
     let mut health = health(port).await;
-    assert_eq!(serving(&mut health).await, 2, "NOT_SERVING while the store is away");
+    assert_eq!(serving(&mut health).await, 2, "NOT_SERVING while the store is unavailable");
     redis.restart().await;
     until("the front serves", async || serving(&mut self::health(port).await).await == 1).await;
     let client = connect(&[port]).await;
@@ -24,8 +24,8 @@ async fn a_front_whose_redis_is_down_waits_for_it_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_that_goes_away_under_load_and_comes_back_loses_nothing() {
-    // The disk holds what was acknowledged: that is what the level fsync means.
+async fn a_redis_outage_under_load_loses_nothing() {
+    // Durability `fsync`: everything acknowledged is on disk.
     let durable = [("appendonly", "yes"), ("appendfsync", "always")];
     let mut system = System::start("outage", Shape { redis: &durable, ..Shape::default() }).await;
     let client = system.client().await;
@@ -38,15 +38,15 @@ async fn redis_that_goes_away_under_load_and_comes_back_loses_nothing() {
         ..Default::default()
     };
     create_sale(&client, sale).await;
-    let buyers = tokio::spawn(insist(client.clone()));
-    system.ledger_where("outage", "under way", |ledger| tickets(ledger.admitted) >= 50).await;
+    let buyers = tokio::spawn(enqueue_with_retries(client.clone()));
+    system.ledger_where("outage", "at 50 admitted", |ledger| tickets(ledger.admitted) >= 50).await;
     for _ in 0..2 {
         system.redis.kill();
         sleep(Duration::from_millis(300)).await;
         system.redis.restart().await;
         sleep(Duration::from_millis(300)).await;
     }
-    let held = buyers.await.expect("every buyer gets an answer in the end");
+    let held = buyers.await.expect("every buyer is admitted after retries");
     assert_eq!(held.len(), 400);
     system
         .ledger_where("outage", "all ordered", |ledger| {
@@ -60,8 +60,8 @@ async fn redis_that_goes_away_under_load_and_comes_back_loses_nothing() {
     }
 }
 
-/// Four hundred buyers, one after the other, each asking until there is an answer.
-async fn insist(client: Client) -> Vec<inrush_client::Ticket> {
+/// Enqueues four hundred buyers one after the other, each with retries until it is queued.
+async fn enqueue_with_retries(client: Client) -> Vec<inrush_client::Ticket> {
     let mut held = Vec::new();
     for number in 0..400 {
         let buyer = format!("buyer-{number}");
@@ -83,22 +83,22 @@ async fn insist(client: Client) -> Vec<inrush_client::Ticket> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_may_evict_is_refused_with_the_remedy() {
+async fn a_redis_that_evicts_is_refused_with_the_remedy() {
     let redis = RedisServer::start_with(&[("maxmemory-policy", "allkeys-lru")]).await;
     let listen = format!("127.0.0.1:{}", free_port());
     let key = [("INRUSH_TICKETS_KEYS", "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")];
     let arguments = ["front", "--listen", &listen, "--store", &redis.url(), "--admin-listen", "off"];
-    let mut front = Inrush::start(&arguments, &key);
-    assert_eq!(front.end().await.code(), Some(2), "{}", front.said());
-    assert!(front.said().contains("noeviction"), "{}", front.said());
+    let mut front = inrush::start(&arguments, &key);
+    assert_eq!(front.wait().await.code(), Some(2), "{}", front.output());
+    assert!(front.output().contains("noeviction"), "{}", front.output());
     let mut fulfilment =
-        Inrush::start(&["fulfilment", "--store", &redis.url(), "--admin-listen", "off"], &[]);
-    assert_eq!(fulfilment.end().await.code(), Some(2), "{}", fulfilment.said());
-    assert!(fulfilment.said().contains("noeviction"), "{}", fulfilment.said());
+        inrush::start(&["fulfilment", "--store", &redis.url(), "--admin-listen", "off"], &[]);
+    assert_eq!(fulfilment.wait().await.code(), Some(2), "{}", fulfilment.output());
+    assert!(fulfilment.output().contains("noeviction"), "{}", fulfilment.output());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_front_told_to_stop_drains_and_leaves_with_zero() {
+async fn a_terminated_front_drains_and_exits_with_zero() {
     let system = System::start("drain", Shape { fronts: 2, ..Shape::default() }).await;
     let client = system.client().await;
     create_sale(&client, proto::Sale { sale_id: "drain".into(), stock: Some(200), ..Default::default() })
@@ -111,7 +111,7 @@ async fn a_front_told_to_stop_drains_and_leaves_with_zero() {
         let answer = client.enqueue("drain", &format!("buyer-{number}"), 1, Vec::new()).await;
         assert!(matches!(answer, Ok(Enqueued::Queued { .. })), "{answer:?}");
     }
-    assert_eq!(fronts[1].0.end().await.code(), Some(0), "{}", fronts[1].0.said());
+    assert_eq!(fronts[1].0.wait().await.code(), Some(0), "{}", fronts[1].0.output());
 }
 
 type Health = tonic_health::pb::health_client::HealthClient<tonic::transport::Channel>;
@@ -133,5 +133,5 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         }
         sleep(Duration::from_millis(100)).await;
     }
-    panic!("not in a minute: {what}");
+    panic!("timed out: {what}");
 }

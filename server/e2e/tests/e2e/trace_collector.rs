@@ -1,4 +1,4 @@
-//! A collector that keeps the spans it gets, for a look.
+//! An OTLP collector that stores the spans it receives.
 
 use std::{
     collections::BTreeMap,
@@ -21,31 +21,31 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-use crate::watched::PATIENCE;
+use crate::monitored_system::TIMEOUT;
 
-/// A span that somebody sent.
+/// A received span.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
-    /// Who.
+pub(crate) struct ReceivedSpan {
+    /// The service that sent it.
     pub(crate) service: String,
     span: Span,
 }
 
 /// A running collector.
 #[derive(Clone, Default)]
-pub(crate) struct Receiver {
-    spans: Arc<Mutex<Vec<Received>>>,
+pub(crate) struct TraceCollector {
+    spans: Arc<Mutex<Vec<ReceivedSpan>>>,
     url: String,
 }
 
-impl Receiver {
+impl TraceCollector {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let receiver = Self { url: format!("http://{address}"), ..Self::default() };
-        let server = Server::builder().add_service(TraceServiceServer::new(receiver.clone()));
+        let collector = Self { url: format!("http://{address}"), ..Self::default() };
+        let server = Server::builder().add_service(TraceServiceServer::new(collector.clone()));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-        receiver
+        collector
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -53,18 +53,18 @@ impl Receiver {
     }
 
     /// All spans so far.
-    pub(crate) fn spans(&self) -> Vec<Received> {
-        self.spans.lock().expect("whole after each statement").clone()
+    pub(crate) fn spans(&self) -> Vec<ReceivedSpan> {
+        self.spans.lock().expect("not poisoned").clone()
     }
 
     /// Waits for a span.
-    pub(crate) async fn wait_for(&self, what: &str, is_it: impl Fn(&Received) -> bool) -> Received {
+    pub(crate) async fn wait_for(&self, what: &str, matches: impl Fn(&ReceivedSpan) -> bool) -> ReceivedSpan {
         let started = Instant::now();
         loop {
-            if let Some(found) = self.spans().into_iter().find(|span| is_it(span)) {
+            if let Some(found) = self.spans().into_iter().find(|span| matches(span)) {
                 return found;
             }
-            assert!(started.elapsed() < PATIENCE, "no {what} among {:#?}", self.names());
+            assert!(started.elapsed() < TIMEOUT, "no {what} among {:#?}", self.names());
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -74,7 +74,7 @@ impl Receiver {
     }
 }
 
-impl Received {
+impl ReceivedSpan {
     pub(crate) fn name(&self) -> &str {
         &self.span.name
     }
@@ -112,12 +112,12 @@ impl Received {
         links.any(|link| link.trace_id == other.trace() && link.span_id == other.id())
     }
 
-    pub(crate) fn is_below(&self, other: &Self) -> bool {
+    pub(crate) fn is_child_of(&self, other: &Self) -> bool {
         self.trace() == other.trace() && self.parent() == other.id()
     }
 
-    /// How long it took, nanoseconds.
-    pub(crate) fn took(&self) -> u64 {
+    /// Its duration in nanoseconds.
+    pub(crate) fn duration_nanos(&self) -> u64 {
         self.span.end_time_unix_nano.saturating_sub(self.span.start_time_unix_nano)
     }
 }
@@ -131,18 +131,18 @@ fn text(pair: &KeyValue) -> String {
 }
 
 #[tonic::async_trait]
-impl TraceService for Receiver {
+impl TraceService for TraceCollector {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let mut spans = self.spans.lock().expect("whole after each statement");
+        let mut spans = self.spans.lock().expect("not poisoned");
         for process in request.into_inner().resource_spans {
             let resource = process.resource.unwrap_or_default();
             let name = resource.attributes.iter().find(|pair| pair.key == "service.name").map(text);
-            let service = name.expect("every process says who it is");
+            let service = name.expect("service.name is set");
             for span in process.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-                spans.push(Received { service: service.clone(), span });
+                spans.push(ReceivedSpan { service: service.clone(), span });
             }
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
