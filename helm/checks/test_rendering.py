@@ -9,6 +9,8 @@ from . import chart
 from .places import CHART, GOLDEN, HELMS, WRITE
 
 RANDOM = "(random)"
+# Golden files name the chart's own files instead of repeating them.
+FILES = {file.read_text(): f"(files/{file.name})" for file in (CHART / "files").iterdir()}
 
 
 class Rendering(unittest.TestCase):
@@ -75,8 +77,22 @@ def _differences(default, found):
     return differences | dict.fromkeys(default.keys() - found.keys(), "not there")
 
 
+class Readable(yaml.SafeDumper):
+    """Writes texts of several lines as they are, and as the name of a file of the chart where they are its content."""
+
+    def represent_text(self, text):
+        text = FILES.get(text, text)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    def ignore_aliases(self, data):
+        return True
+
+
+Readable.add_representer(str, Readable.represent_text)
+
+
 def _compare(test, path, found):
-    text = yaml.safe_dump(found, sort_keys=True, width=150)
+    text = yaml.dump(found, Dumper=Readable, sort_keys=True, width=120)
     if WRITE:
         path.write_text(text)
     test.assertEqual(yaml.safe_load(path.read_text()), yaml.safe_load(text), "`tools/helm-test --write` accepts the new")
