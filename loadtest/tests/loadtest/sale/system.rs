@@ -10,13 +10,13 @@ use inrush_core::{
     },
     time::Clock,
 };
-use inrush_testkit::port::free_port;
 use inrush_front::{FrontParts, FrontSettings};
 use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{
     CreateSaleRequest, GetSaleRequest, Ledger, Sale, sale_admin_service_client::SaleAdminServiceClient,
 };
 use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_testkit::port::free_port;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use inrush_testkit::postgres::Postgres;
 use inrush_orders::{DatabaseUrl, NewOrder, OrderBook, Outcome, Payment, SaleStock};
+use inrush_testkit::postgres::Postgres;
 use tempfile::TempDir;
 
 /// An empty database.
