@@ -13,14 +13,13 @@ pub mod diff;
 pub mod engine;
 pub mod go_time;
 pub mod live;
-pub mod measure;
 pub mod message;
 pub mod nearest;
-pub mod problem;
-pub mod report;
 pub mod rig;
 pub mod sale;
 pub mod schedule;
 pub mod target;
 pub mod threshold;
-pub mod transport;
+
+pub use inrush_report::{self as report, measure};
+pub use inrush_transport::{self as transport, problem};

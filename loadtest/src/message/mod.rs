@@ -16,10 +16,9 @@ mod template;
 mod tests;
 mod variables;
 
-use bytes::Bytes;
-use http::HeaderMap;
-
 use crate::problem::Problem;
+
+pub use inrush_transport::{Body, Request};
 
 pub use encoding::framed;
 pub use functions::names as function_names;
@@ -34,20 +33,4 @@ pub trait RequestSource {
     /// # Errors
     /// When a template cannot be evaluated, or what it gives does not fit the message. The run then ends.
     fn request(&mut self, number: u64, worker: u32) -> Result<Request, Problem>;
-}
-
-/// What one call sends.
-pub struct Request {
-    /// Metadata of the caller's own; the transport adds what gRPC needs.
-    pub metadata: HeaderMap,
-    /// The messages.
-    pub body: Body,
-}
-
-/// Messages, each with its length prefix: ready to be sent.
-pub enum Body {
-    /// A single one.
-    One(Bytes),
-    /// One after the other, made when it is time to send it.
-    Many(Box<dyn Iterator<Item = Result<Bytes, Problem>>>),
 }

@@ -1,0 +1,63 @@
+//! What an axis counts, and how its numbers are written.
+
+use crate::figure;
+
+/// What a number on an axis is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Things per second.
+    PerSecond,
+    /// Seconds since the start of a run.
+    Elapsed,
+    /// A latency in seconds.
+    Latency,
+    /// A share, from 0 to 1.
+    Share,
+    /// A quantile, from 0 to 1: all of its digits count.
+    Quantile,
+}
+
+impl Unit {
+    /// A value next to an axis, in few characters.
+    pub fn tick(self, value: f64) -> String {
+        match self {
+            Self::Count | Self::PerSecond => figure::short(value),
+            Self::Elapsed => elapsed(value),
+            Self::Latency => figure::seconds(value),
+            Self::Share => figure::share(value),
+            Self::Quantile => figure::quantile(value),
+        }
+    }
+
+    /// A value in a sentence.
+    pub fn value(self, value: f64) -> String {
+        match self {
+            Self::Count => figure::amount(value),
+            Self::PerSecond => format!("{}/s", figure::amount(value)),
+            Self::Elapsed => elapsed(value),
+            Self::Latency => figure::seconds(value),
+            Self::Share => figure::share(value),
+            Self::Quantile => figure::quantile(value),
+        }
+    }
+}
+
+/// `12 s`, and beyond two minutes `3:20`.
+fn elapsed(seconds: f64) -> String {
+    if seconds < 120.0 {
+        return format!("{} s", figure::amount(seconds));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float saturates, and is positive"
+    )]
+    let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
