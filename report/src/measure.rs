@@ -12,9 +12,9 @@ mod results;
 mod sample;
 mod timeline;
 
-pub use inrush_transport::Code;
 pub use errors::{ErrorTexts, MOST_ERROR_TEXTS};
 pub use histogram::{Quantile, encoded};
+pub use inrush_transport::Code;
 pub use interval::{INTERVAL_DIGITS, Interval};
 pub use latencies::Latencies;
 pub use recorder::{Call, Recorder, RecorderSettings};

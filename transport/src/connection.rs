@@ -11,11 +11,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::problem::Problem;
 use crate::{
     endpoint::{Balancing, Endpoint},
     tls::TlsConnector,
 };
-use crate::problem::Problem;
 
 /// What the server may send on one stream before the client says that it has taken it in.
 const STREAM_WINDOW: u32 = 1024 * 1024;
