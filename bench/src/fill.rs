@@ -13,12 +13,10 @@ use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
 use inrush_core::{
     Entry, Keyring, SaleId, SaleSettings, Store, TicketId,
-    store::{
-        AdmitRequest, Configured, Expected, MAX_BATCH,
-        redis::{RedisSettings, RedisStore},
-    },
+    store::{AdmitRequest, Configured, Expected, MAX_BATCH},
 };
 use inrush_proto::v1::PollStatusRequest;
+use inrush_store::redis::{RedisSettings, RedisStore};
 use prost::Message as _;
 use tokio::runtime::Builder;
 

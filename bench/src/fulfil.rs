@@ -4,7 +4,6 @@
 use std::{pin::Pin, time::Duration};
 
 use anyhow::bail;
-use inrush_core::store::redis::{RedisSettings, RedisStore};
 use inrush_fulfilment::{FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{
     CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderResult,
@@ -12,6 +11,7 @@ use inrush_proto::v1::{
     order_result::Outcome,
 };
 use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
+use inrush_store::redis::{RedisSettings, RedisStore};
 use tokio::{
     runtime::Builder,
     time::{Instant, sleep},

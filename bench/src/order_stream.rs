@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use inrush_core::store::redis::{RedisSettings, RedisStore};
 use inrush_fulfilment::{FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::order_creation_service_server::OrderCreationServiceServer;
 use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
+use inrush_store::redis::{RedisSettings, RedisStore};
 use tokio::{
     runtime::Builder,
     time::{Instant, interval_at},

@@ -9,11 +9,9 @@ use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
 use inrush_core::{
     SaleId, SaleSettings, Seq, Store,
-    store::{
-        ClaimRequest, Configured, Expected, Leased, MAX_BATCH, Outcome, Settlement,
-        redis::{RedisSettings, RedisStore},
-    },
+    store::{ClaimRequest, Configured, Expected, Leased, MAX_BATCH, Outcome, Settlement},
 };
+use inrush_store::redis::{RedisSettings, RedisStore};
 use redis::aio::MultiplexedConnection;
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;

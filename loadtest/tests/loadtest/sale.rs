@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use inrush_core::store::faulty::Fault;
 use inrush_loadtest::sale::{
     SaleOptions, SaleRun, run,
     scenario::{ArrivalsTable, Orders, Scenario, Times},
     summary,
 };
+use inrush_store::faulty::Fault;
 use serde_json::Value;
 
 use self::{cut::Cut, liar::Liar, system::System};

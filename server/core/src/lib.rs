@@ -1,8 +1,7 @@
 //! The heart of Inrush: what a sale, a ticket and a line are, and the port through which they are kept.
 //!
-//! Nothing here knows how a request arrives or an order is made: no gRPC, no command line. Two stores implement
-//! the port ([`store::Store`]): [`store::memory`], plain Rust and the executable specification, and
-//! [`store::redis`], the real one.
+//! Nothing here knows how a request arrives or an order is made, nor what implements the port ([`store::Store`]): no
+//! gRPC, no command line, no database.
 
 pub mod admission;
 pub mod entry;

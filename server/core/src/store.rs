@@ -15,11 +15,6 @@ use crate::{
     time::Timestamp,
 };
 
-pub mod faulty;
-pub mod memory;
-pub mod observed;
-pub mod redis;
-
 /// Most operations in one call. It bounds how long a script can run.
 pub const MAX_BATCH: usize = 256;
 

@@ -9,12 +9,10 @@
 
 use std::{env, error::Error};
 
-use inrush_core::{
-    Keyring,
-    store::redis::{RedisSettings, RedisStore},
-};
+use inrush_core::Keyring;
 use inrush_front::{FrontParts, FrontSettings, run_here};
 use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_store::redis::{RedisSettings, RedisStore};
 use mimalloc::MiMalloc;
 
 /// That of `inrush`.

@@ -289,9 +289,10 @@ const fn number(count: u64) -> f64 {
 mod tests {
     use inrush_core::{
         Entry, SaleSettings,
-        store::{AdmitRequest, ClaimRequest, Expected, memory::MemoryStore},
+        store::{AdmitRequest, ClaimRequest, Expected},
         time::{Clock, ManualClock},
     };
+    use inrush_store::memory::MemoryStore;
 
     use super::*;
 

@@ -24,8 +24,8 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use inrush_client::{Client, ClientSettings, TicketState, proto};
-use inrush_core::store::faulty::{Fault, break_store};
 use inrush_orders::{DatabaseUrl, OrderBook, OrderSettings, OrderState};
+use inrush_store::faulty::{Fault, break_store};
 use tokio::{sync::mpsc, time::sleep};
 
 use self::{

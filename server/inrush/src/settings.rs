@@ -2,9 +2,6 @@
 
 use std::{env, path::PathBuf, time::Duration};
 
-use inrush_core::store::redis::{
-    DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT,
-};
 use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_orders::OrderSettings;
@@ -15,6 +12,7 @@ use inrush_runtime::{
     secret::Secret,
     telemetry::{LogSettings, TelemetrySettings},
 };
+use inrush_store::redis::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT};
 use serde::{Deserialize, Serialize};
 
 use crate::{

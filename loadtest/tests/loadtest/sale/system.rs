@@ -4,10 +4,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use inrush_core::{
     Keyring, Store,
-    store::{
-        faulty::{Fault, break_store},
-        memory::MemoryStore,
-    },
+    store::faulty::{Fault, break_store},
     time::Clock,
 };
 use inrush_front::{FrontParts, FrontSettings};
@@ -17,6 +14,7 @@ use inrush_proto::v1::{
 };
 use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
 use inrush_testkit::port::free_port;
+use inrush_store::memory::MemoryStore;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 

@@ -1,8 +1,5 @@
-use inrush_core::{
-    Durability, Entry, SaleSettings,
-    store::{Expected, memory::MemoryStore},
-    time::Clock,
-};
+use inrush_core::{Durability, Entry, SaleSettings, store::Expected, time::Clock};
+use inrush_store::memory::MemoryStore;
 
 use super::*;
 

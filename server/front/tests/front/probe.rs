@@ -13,10 +13,11 @@ use inrush_core::{
     Durability, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
     store::{
         AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Expected, Leased, LookUp, Recovery, Release, Settled, Settlement, StoreEvent, memory::MemoryStore,
+        Expected, Leased, LookUp, Recovery, Release, Settled, Settlement, StoreEvent,
     },
     time::Clock,
 };
+use inrush_store::memory::MemoryStore;
 use tokio::sync::{RwLock, RwLockWriteGuard, broadcast};
 
 /// Clones and dedicated handles share everything.

@@ -12,10 +12,10 @@ use inrush_core::{
     store::{
         Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter,
         Deletion, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, StoreEvent,
-        memory::MemoryStore,
     },
     time::Clock,
 };
+use inrush_store::memory::MemoryStore;
 use tokio::sync::broadcast;
 
 /// A part of the store that is counted and can be away.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use inrush_core::store::faulty::Fault;
 use inrush_runtime::config::Flags;
+use inrush_store::faulty::Fault;
 
 use crate::demo::DemoOptions;
 

@@ -2,15 +2,12 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use inrush_core::{
-    Store, StoreError,
-    store::{
-        memory::MemoryStore,
-        redis::{RedisSettings, RedisStore},
-    },
-    time::Clock,
-};
+use inrush_core::{Store, StoreError, time::Clock};
 use inrush_runtime::config::{Loaded, Origin};
+use inrush_store::{
+    memory::MemoryStore,
+    redis::{RedisSettings, RedisStore},
+};
 
 use tokio::time::{MissedTickBehavior, interval};
 

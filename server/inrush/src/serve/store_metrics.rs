@@ -2,11 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inrush_core::{
-    Store, StoreError,
-    store::observed::{Observer, Operation, Run, observe},
-};
+use inrush_core::{Store, StoreError};
 use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder, usual_times};
+use inrush_store::observed::{Observer, Operation, Run, observe};
 
 const OPERATION: &str = "operation";
 const ERROR: &str = "error.type";
@@ -91,9 +89,10 @@ impl Observer for StoreMetrics {
 mod tests {
     use inrush_core::{
         SaleSettings,
-        store::{ClaimRequest, Expected, memory::MemoryStore},
+        store::{ClaimRequest, Expected},
         time::Clock,
     };
+    use inrush_store::memory::MemoryStore;
 
     use super::*;
 

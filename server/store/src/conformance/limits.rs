@@ -1,0 +1,152 @@
+//! What every operation has in common: sales that do not exist, batches that are too large, scripts that were
+//! forgotten, several sales at once.
+
+use inrush_core::{
+    sale::{SaleId, SaleSettings},
+    store::{ClaimRequest, Leased, MAX_BATCH, Settlement, Store, StoreError},
+    ticket::Seq,
+};
+
+use super::{
+    cases,
+    sale::{Sale, ordered, retry, seqs, wish},
+    world::World,
+};
+
+cases! {
+    a_sale_that_does_not_exist_is_named,
+    a_batch_that_is_too_large_is_refused,
+    forgotten_scripts_are_not_noticed,
+    sales_do_not_know_each_other,
+    sales_of_similar_names_do_not_mix,
+}
+
+/// Every operation on one sale that takes a batch, each with a batch of `size`.
+async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static str, Result<(), StoreError>)> {
+    let seqs: Vec<Seq> = (1..).take(size).collect();
+    let wishes: Vec<_> = seqs.iter().map(|seq| wish(&format!("buyer-{seq}"), 1)).collect();
+    let leases: Vec<Leased> = seqs.iter().map(|&seq| Leased { seq, fence: 1 }).collect();
+    let settlements: Vec<Settlement> =
+        leases.iter().map(|&leased| Settlement { leased, outcome: ordered("o") }).collect();
+    vec![
+        ("admit", store.admit(id, &wishes).await.map(drop)),
+        ("look up", store.look_up(id, &seqs).await.map(drop)),
+        ("cancel", store.cancel(id, &seqs).await.map(drop)),
+        ("claim", store.claim(id, ClaimRequest { max: size }).await.map(drop)),
+        ("extend", store.extend(id, &leases).await.map(drop)),
+        ("settle", store.settle(id, &settlements).await.map(drop)),
+        ("release", store.release(id, &seqs).await.map(drop)),
+        ("redrive", store.redrive(id, &seqs).await.map(drop)),
+        ("discard", store.discard(id, &seqs).await.map(drop)),
+    ]
+}
+
+async fn a_sale_that_does_not_exist_is_named(world: World) {
+    let id = world.id("nowhere");
+    let store = world.store.as_ref();
+    let mut replies = batches(store, &id, 2).await;
+    replies.push(("sale", store.sale(&id).await.map(drop)));
+    replies.push(("close", store.close(&id).await.map(drop)));
+    replies.push(("recover", store.recover(&id).await.map(drop)));
+    replies.push(("admitted buyers", store.admitted_buyers(&id, 0).await.map(drop)));
+    replies.push(("dead letters", store.dead_letters(&id, 0, 10).await.map(drop)));
+    for (operation, reply) in replies {
+        assert_eq!(reply, Err(StoreError::SaleNotFound(id.clone())), "{operation}");
+    }
+    assert_eq!(world.backend.keys_with(id.as_str()).await, Vec::<String>::new());
+}
+
+async fn a_batch_that_is_too_large_is_refused(world: World) {
+    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+    sale.fill(3).await;
+    let before = sale.snapshot().await;
+    for (operation, reply) in batches(world.store.as_ref(), &sale.id, MAX_BATCH + 1).await {
+        assert!(matches!(reply, Err(StoreError::Unsuitable(_))), "{operation}: {reply:?}");
+    }
+    assert_eq!(sale.snapshot().await, before);
+    for (operation, reply) in batches(world.store.as_ref(), &sale.id, MAX_BATCH).await {
+        assert_eq!(reply, Ok(()), "{operation}");
+    }
+}
+
+async fn forgotten_scripts_are_not_noticed(world: World) {
+    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+    let forget = async || world.backend.flush_caches().await;
+    forget().await;
+    sale.fill(4).await;
+    forget().await;
+    sale.cancel(&[4]).await;
+    forget().await;
+    let first = sale.claim_one().await;
+    forget().await;
+    assert_eq!(sale.extend(&[first]).await, [true]);
+    forget().await;
+    sale.settle(first, ordered("o-1")).await;
+    forget().await;
+    sale.release(&[1]).await;
+    sale.claim(1).await;
+    world.advance(30_000);
+    forget().await;
+    assert_eq!(sale.recover().await.dead, 1);
+    forget().await;
+    assert_eq!(sale.dead_letters(0, 5).await.len(), 1);
+    forget().await;
+    assert_eq!(sale.redrive(&[2]).await, [true]);
+    sale.work_one(retry(0, "dead")).await;
+    forget().await;
+    assert_eq!(sale.discard(&[2]).await, [true]);
+    forget().await;
+    sale.look_up(&[1, 2, 3]).await;
+    forget().await;
+    sale.change(|settings| settings.max_attempts = 2).await;
+    forget().await;
+    sale.close().await;
+    forget().await;
+    assert_eq!(world.store.sales(None, 5).await.unwrap().len(), 1);
+    forget().await;
+    sale.delete().await;
+    forget().await;
+    world.sale("watch", SaleSettings::of_stock(1)).await;
+}
+
+/// Twelve sales, worked on in turns and at the same time; each one's numbers and fences are its own.
+async fn sales_do_not_know_each_other(world: World) {
+    let mut sales = Vec::new();
+    for number in 0..12 {
+        sales.push(world.sale(&format!("sale-{number}"), SaleSettings::of_stock(1000 + number)).await);
+    }
+    for round in 0..3_u64 {
+        futures_util::future::join_all(sales.iter().map(|sale| one_round(sale, round))).await;
+    }
+    for (number, sale) in (0..).zip(&sales) {
+        let snapshot = sale.snapshot().await;
+        assert_eq!((snapshot.last_seq, snapshot.cursor), (30, 30));
+        assert_eq!(snapshot.ledger.ordered.tickets, 15);
+        assert_eq!(snapshot.settings.stock, Some(1000 + number));
+    }
+}
+
+async fn one_round(sale: &Sale, round: u64) {
+    sale.fill(10).await;
+    let odd: Vec<Seq> = (round * 10 + 1..=round * 10 + 10).filter(|seq| seq % 2 == 1).collect();
+    sale.cancel(&odd).await;
+    let claim = sale.claim(256).await;
+    assert_eq!(seqs(&claim).len(), 5);
+    assert_eq!(claim.fence, round + 1);
+    for seq in seqs(&claim) {
+        sale.settle(Leased { seq, fence: claim.fence }, ordered(&format!("{}-{seq}", sale.id))).await;
+    }
+}
+
+async fn sales_of_similar_names_do_not_mix(world: World) {
+    let mut sales = Vec::new();
+    for name in ["a", "a1", "a-1", "sale", "sale-queue", "sale-queue-0", "sales", "queue", "buyers-1"] {
+        sales.push(world.sale(name, SaleSettings::of_stock(10)).await);
+    }
+    for (count, sale) in (1..).zip(&sales) {
+        sale.fill(count).await;
+    }
+    for (count, sale) in (1..).zip(&sales) {
+        assert_eq!(sale.claim(256).await.entries.len(), count);
+    }
+}

@@ -1,0 +1,221 @@
+//! A sale in the hands of a case: every operation in short, its ledger checked after each.
+
+use std::{sync::Arc, time::Duration};
+
+use inrush_core::{
+    entry::Entry,
+    sale::{SaleId, SaleSettings, SaleSnapshot, SaleState},
+    store::{
+        Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter,
+        Deletion, Expected, Leased, MAX_BATCH, Outcome, Recovery, Release, Settled, Settlement, Store,
+    },
+    ticket::{Seq, Standing, TicketState},
+};
+
+pub(crate) struct Sale {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) id: SaleId,
+}
+
+/// A wish for `units`.
+pub fn wish(buyer: &str, units: u64) -> AdmitRequest {
+    let entry = Entry { buyer: buyer.parse().unwrap(), units, payload: Vec::new(), trace: Vec::new() };
+    AdmitRequest { entry, supersedes: None }
+}
+
+pub(crate) fn ordered(order_id: &str) -> Outcome {
+    Outcome::Ordered { order_id: order_id.to_owned() }
+}
+
+pub(crate) fn rejected(reason: &str) -> Outcome {
+    Outcome::Rejected { reason: reason.to_owned() }
+}
+
+pub(crate) fn retry(after_millis: u64, reason: &str) -> Outcome {
+    Outcome::Retry { after: Duration::from_millis(after_millis), reason: reason.to_owned() }
+}
+
+/// The numbers of what was claimed.
+pub(crate) fn seqs(claim: &Claim) -> Vec<Seq> {
+    claim.entries.iter().map(|entry| entry.seq).collect()
+}
+
+impl Sale {
+    pub(crate) async fn snapshot(&self) -> SaleSnapshot {
+        self.store.sale(&self.id).await.unwrap()
+    }
+
+    pub(crate) async fn state(&self) -> SaleState {
+        self.snapshot().await.state()
+    }
+
+    /// Invariants I1 and I13.
+    async fn check(&self) {
+        let sale = self.snapshot().await;
+        sale.ledger.check(sale.settings.stock, sale.settings.effective_cap()).unwrap();
+        assert!(sale.cursor <= sale.last_seq);
+    }
+
+    pub(crate) async fn configure(&self, settings: &SaleSettings, expected: Expected) -> Configured {
+        let reply = self.store.configure(&self.id, settings, expected).await.unwrap();
+        self.check().await;
+        reply
+    }
+
+    /// Changes the settings the sale has now, whatever its version.
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut SaleSettings)) -> Configured {
+        let SaleSnapshot { mut settings, version, .. } = self.snapshot().await;
+        change(&mut settings);
+        self.configure(&settings, Expected::Version(version)).await
+    }
+
+    pub(crate) async fn admit(&self, requests: &[AdmitRequest]) -> AdmitReply {
+        let reply = self.store.admit(&self.id, requests).await.unwrap();
+        assert_eq!(reply.admissions.len(), requests.len());
+        self.check().await;
+        reply
+    }
+
+    pub(crate) async fn admit_one(&self, request: AdmitRequest) -> Admission {
+        self.admit(&[request]).await.admissions[0]
+    }
+
+    /// Lets a buyer of one unit in, who must be taken.
+    pub(crate) async fn enqueue(&self, buyer: &str) -> Seq {
+        self.enqueue_units(buyer, 1).await
+    }
+
+    pub(crate) async fn enqueue_units(&self, buyer: &str, units: u64) -> Seq {
+        match self.admit_one(wish(buyer, units)).await {
+            Admission::Queued { seq, .. } => seq,
+            other => panic!("{buyer} should be taken in: {other:?}"),
+        }
+    }
+
+    /// Lets `count` new buyers of one unit each in, named after their numbers.
+    pub(crate) async fn fill(&self, count: u64) {
+        let first = self.snapshot().await.last_seq + 1;
+        let wishes: Vec<AdmitRequest> =
+            (first..first + count).map(|seq| wish(&format!("buyer-{seq}"), 1)).collect();
+        for (batch, wishes) in wishes.chunks(MAX_BATCH).enumerate() {
+            let reply = self.admit(wishes).await;
+            let begin = first + (batch * MAX_BATCH) as u64;
+            for (seq, admission) in (begin..).zip(&reply.admissions) {
+                assert!(
+                    matches!(admission, Admission::Queued { seq: given, .. } if *given == seq),
+                    "{admission:?}"
+                );
+            }
+        }
+    }
+
+    pub(crate) async fn look_up(&self, seqs: &[Seq]) -> Vec<Option<Standing>> {
+        let reply = self.store.look_up(&self.id, seqs).await.unwrap();
+        assert_eq!(reply.standings.len(), seqs.len());
+        reply.standings
+    }
+
+    pub(crate) async fn standing(&self, seq: Seq) -> Standing {
+        self.look_up(&[seq]).await.remove(0).unwrap()
+    }
+
+    pub(crate) async fn ticket_state(&self, seq: Seq) -> TicketState {
+        self.standing(seq).await.state()
+    }
+
+    /// The position of a ticket that waits for its first claim.
+    pub(crate) async fn position(&self, seq: Seq) -> u64 {
+        match self.standing(seq).await {
+            Standing::Waiting { position, attempted: false } => position,
+            other => panic!("ticket {seq} should be in line: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn cancel(&self, seqs: &[Seq]) -> Vec<Cancellation> {
+        let mut replies = Vec::new();
+        for batch in seqs.chunks(MAX_BATCH) {
+            replies.extend(self.store.cancel(&self.id, batch).await.unwrap());
+            self.check().await;
+        }
+        assert_eq!(replies.len(), seqs.len());
+        replies
+    }
+
+    pub(crate) async fn claim(&self, max: usize) -> Claim {
+        let claim = self.store.claim(&self.id, ClaimRequest { max }).await.unwrap();
+        assert_eq!(claim.fence == 0, claim.entries.is_empty());
+        assert!(claim.entries.len() <= max);
+        self.check().await;
+        claim
+    }
+
+    /// Claims one ticket, which must be there, and gives the proof.
+    pub(crate) async fn claim_one(&self) -> Leased {
+        let claim = self.claim(1).await;
+        Leased { seq: seqs(&claim)[0], fence: claim.fence }
+    }
+
+    pub(crate) async fn extend(&self, leases: &[Leased]) -> Vec<bool> {
+        let reply = self.store.extend(&self.id, leases).await.unwrap();
+        assert_eq!(reply.len(), leases.len());
+        self.check().await;
+        reply
+    }
+
+    pub(crate) async fn settle_all(&self, settlements: &[Settlement]) -> Vec<Settled> {
+        let reply = self.store.settle(&self.id, settlements).await.unwrap();
+        assert_eq!(reply.len(), settlements.len());
+        self.check().await;
+        reply
+    }
+
+    pub(crate) async fn settle(&self, leased: Leased, outcome: Outcome) -> Settled {
+        self.settle_all(&[Settlement { leased, outcome }]).await.remove(0)
+    }
+
+    /// Claims one ticket and settles it.
+    pub(crate) async fn work_one(&self, outcome: Outcome) -> Seq {
+        let leased = self.claim_one().await;
+        assert!(matches!(self.settle(leased, outcome).await, Settled::Done(_)));
+        leased.seq
+    }
+
+    pub(crate) async fn recover(&self) -> Recovery {
+        let recovery = self.store.recover(&self.id).await.unwrap();
+        self.check().await;
+        recovery
+    }
+
+    pub(crate) async fn release(&self, seqs: &[Seq]) -> Vec<Release> {
+        let reply = self.store.release(&self.id, seqs).await.unwrap();
+        assert_eq!(reply.len(), seqs.len());
+        self.check().await;
+        reply
+    }
+
+    pub(crate) async fn dead_letters(&self, after: Seq, limit: usize) -> Vec<DeadLetter> {
+        self.store.dead_letters(&self.id, after, limit).await.unwrap()
+    }
+
+    pub(crate) async fn redrive(&self, seqs: &[Seq]) -> Vec<bool> {
+        let reply = self.store.redrive(&self.id, seqs).await.unwrap();
+        self.check().await;
+        reply
+    }
+
+    pub(crate) async fn discard(&self, seqs: &[Seq]) -> Vec<bool> {
+        let reply = self.store.discard(&self.id, seqs).await.unwrap();
+        self.check().await;
+        reply
+    }
+
+    pub(crate) async fn close(&self) -> SaleSnapshot {
+        let sale = self.store.close(&self.id).await.unwrap();
+        self.check().await;
+        sale
+    }
+
+    pub(crate) async fn delete(&self) -> Deletion {
+        self.store.delete(&self.id).await.unwrap()
+    }
+}

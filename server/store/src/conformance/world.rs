@@ -1,0 +1,111 @@
+//! What a case has: a store of its own, empty, and a clock that it moves.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use inrush_core::{
+    sale::{SaleId, SaleSettings},
+    store::{Configured, Expected, Store, StoreEvent},
+    time::{ManualClock, Timestamp},
+};
+use tokio::{sync::broadcast, time::timeout};
+
+use super::{Backend, sale::Sale};
+
+/// When every case begins.
+pub const START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// An announcement that has not come after so long was not made.
+const ANNOUNCEMENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// A store that has just been opened may not listen yet: a mark that is not heard after so long is made again.
+const TUNING_STEP: Duration = Duration::from_millis(50);
+
+pub(crate) struct World {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: ManualClock,
+    number: usize,
+    marks: AtomicUsize,
+}
+
+impl World {
+    pub(crate) async fn new(backend: Arc<dyn Backend>, number: usize) -> Self {
+        let clock = ManualClock::starting_at(START);
+        let store = backend.empty_store(&clock).await;
+        Self { backend, store, clock, number, marks: AtomicUsize::new(0) }
+    }
+
+    /// An id of this case alone: announcements of an earlier case may still be on their way.
+    pub(crate) fn id(&self, name: &str) -> SaleId {
+        format!("{name}-{}", self.number).parse().unwrap()
+    }
+
+    /// A new sale.
+    pub(crate) async fn sale(&self, name: &str, settings: SaleSettings) -> Sale {
+        let id = self.id(name);
+        let reply = self.store.configure(&id, &settings, Expected::Absent).await.unwrap();
+        assert!(matches!(reply, Configured::Done(_)), "{reply:?}");
+        Sale { store: Arc::clone(&self.store), id }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn advance(&self, millis: u64) {
+        self.clock.advance(Duration::from_millis(millis));
+    }
+
+    /// What is announced for `sale` while `operation` runs: how often work, how often admission. A second sale on the
+    /// same server is created after it; its announcement is the last to arrive.
+    pub(crate) async fn announced(&self, sale: &Sale, operation: impl Future<Output = ()>) -> Announced {
+        let mut events = self.store.events();
+        while timeout(TUNING_STEP, wait_for(&mut events, &self.announce_mark(sale).await)).await.is_err() {}
+        operation.await;
+        let mark = self.announce_mark(sale).await;
+        let mut announced = Announced::default();
+        let heard =
+            timeout(ANNOUNCEMENT_LIMIT, wait_for(&mut events, &mark)).await.expect("the mark is announced");
+        for event in heard {
+            match event {
+                StoreEvent::Work(id) if id == sale.id => announced.work += 1,
+                StoreEvent::Admission(id) if id == sale.id => announced.admission += 1,
+                StoreEvent::Work(_) | StoreEvent::Admission(_) => {} // a mark that came late
+                StoreEvent::Missed => panic!("the connection was lost"),
+            }
+        }
+        announced
+    }
+
+    async fn announce_mark(&self, sale: &Sale) -> SaleId {
+        let name = format!("mark-{}-{}", self.number, self.marks.fetch_add(1, Ordering::Relaxed));
+        let mark = self.backend.neighbour_of(&sale.id, &name).await;
+        let settings = SaleSettings::of_stock(1);
+        self.store.configure(&mark, &settings, Expected::Absent).await.unwrap();
+        mark
+    }
+}
+
+/// How often something was announced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Announced {
+    pub(crate) work: u32,
+    pub(crate) admission: u32,
+}
+
+/// Everything announced before `mark` is.
+async fn wait_for(events: &mut broadcast::Receiver<StoreEvent>, mark: &SaleId) -> Vec<StoreEvent> {
+    let mut before = Vec::new();
+    loop {
+        match events.recv().await.unwrap() {
+            StoreEvent::Admission(id) if id == *mark => return before,
+            event => before.push(event),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The store in memory: the port's executable specification, and what `up` and `demo` run on. It keeps nothing.
+//!
+//! Each operation is a method of [`sale::Sale`], in a file of its own under `memory/sale/`. This file finds the sale,
+//! locks it for the length of the operation, lets it check itself in debug builds and sends its announcements.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use async_trait::async_trait;
+use inrush_core::{
+    sale::{SaleId, SaleSettings, SaleSnapshot},
+    store::{
+        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
+        Durability, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, Store,
+        StoreError, StoreEvent,
+    },
+    ticket::Seq,
+    time::{Clock, Timestamp},
+};
+use tokio::sync::broadcast;
+
+use self::sale::{News, Sale};
+
+mod cancelled;
+mod claimed;
+mod line;
+mod pace;
+mod sale;
+
+/// Announcements kept for a listener that is behind. They only save time, so the older ones may be lost.
+const EVENTS_KEPT: usize = 4096;
+
+type Sales = BTreeMap<SaleId, Arc<Mutex<Sale>>>;
+
+/// Keeps sales in this process only.
+#[derive(Debug)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    sales: RwLock<Sales>,
+    events: broadcast::Sender<StoreEvent>,
+}
+
+impl MemoryStore {
+    /// An empty store that takes its time from `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Arc<Self> {
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        Arc::new(Self { shared: Arc::new(Shared { clock, sales: RwLock::default(), events }) })
+    }
+
+    /// Carries one operation out, alone with its sale.
+    fn on<T>(&self, id: &SaleId, operation: impl FnOnce(&mut Sale, Timestamp) -> T) -> Result<T, StoreError> {
+        let sale = self.shared.find(id)?;
+        let mut sale = lock(&sale);
+        let reply = operation(&mut sale, self.shared.now());
+        let news = sale.finish_operation();
+        drop(sale);
+        self.shared.announce(id, news);
+        Ok(reply)
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Timestamp {
+        match &self.clock {
+            Clock::Store => Timestamp::now(),
+            Clock::Manual(clock) => clock.now(),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Sales> {
+        self.sales.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Sales> {
+        self.sales.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, id: &SaleId) -> Result<Arc<Mutex<Sale>>, StoreError> {
+        self.read().get(id).cloned().ok_or_else(|| StoreError::SaleNotFound(id.clone()))
+    }
+
+    /// Nobody listening is no failure.
+    fn announce(&self, id: &SaleId, news: News) {
+        if news.admission {
+            let _ = self.events.send(StoreEvent::Admission(id.clone()));
+        }
+        if news.work {
+            let _ = self.events.send(StoreEvent::Work(id.clone()));
+        }
+    }
+
+    fn create(&self, id: &SaleId, settings: &SaleSettings) -> Configured {
+        let mut sales = self.write();
+        if let Some(existing) = sales.get(id) {
+            return Configured::Conflict(Some(lock(existing).snapshot(self.now())));
+        }
+        let mut sale = Sale::create(id.clone(), settings.clone(), self.now());
+        let snapshot = sale.snapshot(self.now());
+        let news = sale.finish_operation();
+        sales.insert(id.clone(), Arc::new(Mutex::new(sale)));
+        drop(sales);
+        self.announce(id, news);
+        Configured::Done(snapshot)
+    }
+
+    fn delete(&self, id: &SaleId) -> Deletion {
+        let mut sales = self.write();
+        let obstacle = sales.get(id).and_then(|sale| lock(sale).obstacle_to_deletion());
+        obstacle.unwrap_or_else(|| {
+            sales.remove(id);
+            Deletion::Deleted
+        })
+    }
+
+    fn after<'a>(
+        sales: &'a Sales,
+        after: Option<&SaleId>,
+    ) -> impl Iterator<Item = (&'a SaleId, &'a Arc<Mutex<Sale>>)> {
+        sales.range::<SaleId, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+    }
+}
+
+/// A sale whose operation panicked is still there for the others: what it holds was checked when it was written.
+fn lock(sale: &Mutex<Sale>) -> MutexGuard<'_, Sale> {
+    sale.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bounded(operations: usize) -> Result<(), StoreError> {
+    if operations <= MAX_BATCH {
+        return Ok(());
+    }
+    Err(StoreError::Unsuitable(format!(
+        "{operations} operations were asked for in one call, the most is {MAX_BATCH}: split them"
+    )))
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn system(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(Self { shared: Arc::clone(&self.shared) }))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        Ok(durability == Durability::Memory)
+    }
+
+    fn events(&self) -> broadcast::Receiver<StoreEvent> {
+        self.shared.events.subscribe()
+    }
+
+    async fn configure(
+        &self,
+        sale: &SaleId,
+        settings: &SaleSettings,
+        expected: Expected,
+    ) -> Result<Configured, StoreError> {
+        match expected {
+            Expected::Absent => Ok(self.shared.create(sale, settings)),
+            Expected::Version(version) => {
+                match self.on(sale, |sale, now| sale.configure(now, settings, version)) {
+                    Err(StoreError::SaleNotFound(_)) => Ok(Configured::Conflict(None)),
+                    reply => reply,
+                }
+            }
+        }
+    }
+
+    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.on(sale, |sale, now| sale.snapshot(now))
+    }
+
+    async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
+        let now = self.shared.now();
+        let sales = self.shared.read();
+        Ok(Shared::after(&sales, after).take(limit).map(|(_, sale)| lock(sale).snapshot(now)).collect())
+    }
+
+    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
+        Ok(Shared::after(&self.shared.read(), after).take(limit).map(|(id, _)| id.clone()).collect())
+    }
+
+    async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.on(sale, |sale, now| sale.close(now))
+    }
+
+    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+        Ok(self.shared.delete(sale))
+    }
+
+    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
+        bounded(requests.len())?;
+        self.on(sale, |sale, now| sale.admit(now, requests))
+    }
+
+    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+        self.on(sale, |sale, _| sale.admitted_buyers(after))
+    }
+
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+        bounded(seqs.len())?;
+        self.on(sale, |sale, _| sale.look_up(seqs))?
+    }
+
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+        bounded(seqs.len())?;
+        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.cancel(seq)).collect())
+    }
+
+    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
+        bounded(request.max)?;
+        self.on(sale, |sale, now| sale.claim(now, request.max))
+    }
+
+    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+        bounded(leases.len())?;
+        self.on(sale, |sale, now| leases.iter().map(|&leased| sale.extend(now, leased)).collect())
+    }
+
+    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        bounded(settlements.len())?;
+        self.on(sale, |sale, now| settlements.iter().map(|settlement| sale.settle(now, settlement)).collect())
+    }
+
+    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
+        self.on(sale, Sale::recover)
+    }
+
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+        bounded(seqs.len())?;
+        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.release(seq)).collect())?
+    }
+
+    async fn dead_letters(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.on(sale, |sale, _| sale.dead_letters(after, limit))
+    }
+
+    async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        bounded(seqs.len())?;
+        self.on(sale, |sale, now| seqs.iter().map(|&seq| sale.redrive(now, seq)).collect())
+    }
+
+    async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        bounded(seqs.len())?;
+        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.discard(seq)).collect())
+    }
+}

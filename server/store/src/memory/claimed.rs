@@ -1,0 +1,127 @@
+//! The tickets that were claimed at least once and have no outcome yet.
+
+use std::collections::{BTreeSet, HashMap};
+
+use inrush_core::{entry::Entry, store::Leased, ticket::Seq, time::Timestamp};
+
+/// A ticket somebody works on, will work on again, or gave up.
+#[derive(Debug)]
+pub(super) struct ClaimedTicket {
+    /// What waited in line.
+    pub(super) entry: Entry,
+    /// Attempts begun, the present one included.
+    pub(super) attempt: u32,
+    /// Where it is between its first claim and its outcome.
+    pub(super) stage: Stage,
+}
+
+/// Where a claimed ticket is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// A worker has it.
+    Leased { fence: u64, deadline: Timestamp },
+    /// It waits to be claimed again.
+    Retrying { due: Timestamp },
+    /// It is out of attempts.
+    Dead { reason: String },
+}
+
+/// All claimed tickets of a sale, each in exactly one of three orders: leases by their end, retries by when they are
+/// due, the dead by their number.
+#[derive(Debug, Default)]
+pub(super) struct ClaimedTickets {
+    tickets: HashMap<Seq, ClaimedTicket>,
+    leases: BTreeSet<(Timestamp, Seq)>,
+    retries: BTreeSet<(Timestamp, Seq)>,
+    dead: BTreeSet<Seq>,
+}
+
+impl ClaimedTickets {
+    pub(super) fn get(&self, seq: Seq) -> Option<&ClaimedTicket> {
+        self.tickets.get(&seq)
+    }
+
+    /// Puts a ticket in. The caller knows that none of this number is there.
+    pub(super) fn put(&mut self, seq: Seq, ticket: ClaimedTicket) {
+        match ticket.stage {
+            Stage::Leased { deadline, .. } => self.leases.insert((deadline, seq)),
+            Stage::Retrying { due } => self.retries.insert((due, seq)),
+            Stage::Dead { .. } => self.dead.insert(seq),
+        };
+        self.tickets.insert(seq, ticket);
+    }
+
+    /// Takes a ticket out, whatever its stage.
+    pub(super) fn take(&mut self, seq: Seq) -> Option<ClaimedTicket> {
+        let ticket = self.tickets.remove(&seq)?;
+        match ticket.stage {
+            Stage::Leased { deadline, .. } => self.leases.remove(&(deadline, seq)),
+            Stage::Retrying { due } => self.retries.remove(&(due, seq)),
+            Stage::Dead { .. } => self.dead.remove(&seq),
+        };
+        Some(ticket)
+    }
+
+    /// Takes a ticket out if `leased` proves its lease; the lease may have ended, as long as nobody took it back.
+    pub(super) fn take_leased(&mut self, leased: Leased) -> Option<ClaimedTicket> {
+        match self.get(leased.seq)?.stage {
+            Stage::Leased { fence, .. } if fence == leased.fence => self.take(leased.seq),
+            Stage::Leased { .. } | Stage::Retrying { .. } | Stage::Dead { .. } => None,
+        }
+    }
+
+    /// Takes a ticket out if it is dead.
+    pub(super) fn take_dead(&mut self, seq: Seq) -> Option<ClaimedTicket> {
+        if self.dead.contains(&seq) { self.take(seq) } else { None }
+    }
+
+    /// Leases that have ended by `now`, earliest end first, then by number.
+    pub(super) fn ended_leases(&self, now: Timestamp, most: usize) -> Vec<Seq> {
+        up_to(&self.leases, now, most)
+    }
+
+    /// Retries that are due by `now`, earliest due first, then by number.
+    pub(super) fn due_retries(&self, now: Timestamp, most: usize) -> Vec<Seq> {
+        up_to(&self.retries, now, most)
+    }
+
+    /// When the earliest lease ends.
+    pub(super) fn next_lease_end(&self) -> Option<Timestamp> {
+        self.leases.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// When the earliest retry is due.
+    pub(super) fn next_retry(&self) -> Option<Timestamp> {
+        self.retries.first().map(|&(due, _)| due)
+    }
+
+    /// The dead with a number above `after`, in the order of the numbers, each with its reason.
+    pub(super) fn dead_after(&self, after: Seq) -> impl Iterator<Item = (Seq, &ClaimedTicket, &str)> {
+        self.dead.range(after.saturating_add(1)..).filter_map(|&seq| match self.get(seq)? {
+            ticket @ ClaimedTicket { stage: Stage::Dead { reason }, .. } => {
+                Some((seq, ticket, reason.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    /// How many are leased, to be retried, and dead.
+    pub(super) fn counts(&self) -> [u64; 3] {
+        [self.leases.len() as u64, self.retries.len() as u64, self.dead.len() as u64]
+    }
+
+    /// Whether each ticket is in the order of its stage and in no other.
+    pub(super) fn is_consistent(&self) -> bool {
+        let listed = self.leases.len() + self.retries.len() + self.dead.len();
+        listed == self.tickets.len()
+            && self.tickets.iter().all(|(&seq, ticket)| match ticket.stage {
+                Stage::Leased { deadline, .. } => self.leases.contains(&(deadline, seq)),
+                Stage::Retrying { due } => self.retries.contains(&(due, seq)),
+                Stage::Dead { .. } => self.dead.contains(&seq),
+            })
+    }
+}
+
+fn up_to(order: &BTreeSet<(Timestamp, Seq)>, now: Timestamp, most: usize) -> Vec<Seq> {
+    order.range(..=(now, Seq::MAX)).take(most).map(|&(_, seq)| seq).collect()
+}

@@ -1,0 +1,151 @@
+//! One sale in memory: what it holds. Each file below is one operation on it.
+
+use std::{collections::HashMap, mem};
+
+use inrush_core::{
+    ledger::Ledger,
+    sale::{BuyerId, SaleId, SaleSettings, SaleSnapshot},
+    store::Deletion,
+    ticket::Seq,
+    time::Timestamp,
+};
+
+use super::{
+    claimed::ClaimedTickets,
+    line::Line,
+    pace::{MeasuredPace, TokenBucket},
+};
+
+mod admit;
+mod cancel;
+mod claim;
+mod close;
+mod configure;
+mod dead;
+mod extend;
+mod invariants;
+mod look_up;
+mod outlook;
+mod recover;
+mod release;
+mod settle;
+
+/// A sale, between operations always with a balanced ledger.
+#[derive(Debug)]
+pub(super) struct Sale {
+    id: SaleId,
+    settings: SaleSettings,
+    epoch: u64,
+    version: u64,
+    closed: bool,
+    created_at: Timestamp,
+    ledger: Ledger,
+    line: Line,
+    /// Every buyer's latest ticket.
+    buyers: HashMap<BuyerId, Seq>,
+    /// The hash of every buyer ever taken in, in the order of the numbers.
+    admitted: Vec<u32>,
+    claimed: ClaimedTickets,
+    outcomes: HashMap<Seq, Concluded>,
+    last_fence: u64,
+    bucket: Option<TokenBucket>,
+    measured_pace: MeasuredPace,
+    news: News,
+    /// Free units before the operation that is going on.
+    free_before: u64,
+}
+
+/// A ticket that was claimed and is over.
+#[derive(Debug)]
+struct Concluded {
+    units: u64,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    Ordered { order_id: String },
+    Released { order_id: String },
+    Rejected { reason: String },
+}
+
+/// What an operation announces.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    /// There is something to claim that was not there before.
+    pub(super) work: bool,
+    /// Admission may be different now.
+    pub(super) admission: bool,
+}
+
+impl Sale {
+    /// A new sale, which is news for admission.
+    pub(super) fn create(id: SaleId, settings: SaleSettings, now: Timestamp) -> Self {
+        Self {
+            id,
+            epoch: now.0,
+            version: 1,
+            closed: false,
+            created_at: now,
+            ledger: Ledger::default(),
+            line: Line::default(),
+            buyers: HashMap::new(),
+            admitted: Vec::new(),
+            claimed: ClaimedTickets::default(),
+            outcomes: HashMap::new(),
+            last_fence: 0,
+            bucket: settings.pace.map(|pace| TokenBucket::full(pace, now)),
+            measured_pace: MeasuredPace::default(),
+            news: News { work: false, admission: true },
+            free_before: settings.effective_cap(),
+            settings,
+        }
+    }
+
+    pub(super) fn snapshot(&self, now: Timestamp) -> SaleSnapshot {
+        SaleSnapshot {
+            id: self.id.clone(),
+            settings: self.settings.clone(),
+            epoch: self.epoch,
+            version: self.version,
+            closed: self.closed,
+            created_at: self.created_at,
+            read_at: now,
+            last_seq: self.line.last_seq(),
+            cursor: self.line.cursor(),
+            ledger: self.ledger,
+            measured_pace: self.measured_pace.millitickets_per_second(),
+        }
+    }
+
+    /// What stands in the way of deleting the sale.
+    pub(super) fn obstacle_to_deletion(&self) -> Option<Deletion> {
+        if !self.closed {
+            return Some(Deletion::NotClosed);
+        }
+        let Ledger { in_flight, retrying, dead, .. } = self.ledger;
+        let tickets = in_flight.tickets + retrying.tickets + dead.tickets;
+        (tickets > 0).then_some(Deletion::Busy { tickets })
+    }
+
+    /// Ends every operation: checks the invariants in debug builds and tells what is to be announced. Whatever frees
+    /// the first units again is news for admission.
+    pub(super) fn finish_operation(&mut self) -> News {
+        debug_assert_eq!(self.check_invariants(), Ok(()), "sale {}", self.id);
+        let free = self.free_units();
+        let reopened = self.free_before == 0 && free > 0;
+        self.free_before = free;
+        let News { work, admission } = mem::take(&mut self.news);
+        News { work, admission: admission || reopened }
+    }
+
+    /// Units that may still be admitted.
+    fn free_units(&self) -> u64 {
+        self.ledger.free_units(self.settings.effective_cap(), self.settings.has_stock())
+    }
+
+    /// Tickets in line that were never claimed and not cancelled; none once the sale is closed.
+    const fn in_line(&self) -> u64 {
+        self.ledger.waiting.tickets - self.ledger.retrying.tickets
+    }
+}

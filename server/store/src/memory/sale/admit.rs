@@ -1,0 +1,83 @@
+//! Taking buyers in.
+
+use inrush_core::{
+    sale::Route,
+    store::{Admission, AdmitReply, AdmitRequest, Durability, Gate, MAX_ADMITTED_BUYERS, Refusal},
+    ticket::{MAX_SEQ, Seq},
+    time::Timestamp,
+};
+
+use super::Sale;
+
+impl Sale {
+    pub(in super::super) fn admit(&mut self, now: Timestamp, requests: &[AdmitRequest]) -> AdmitReply {
+        let nobody_in_line = self.in_line() == 0;
+        let admissions = requests.iter().map(|request| self.admit_one(now, request)).collect();
+        self.news.work |= nobody_in_line && self.in_line() > 0;
+        AdmitReply {
+            epoch: self.epoch,
+            last_seq: self.line.last_seq(),
+            measured_pace: self.measured_pace.millitickets_per_second(),
+            durability: Durability::Memory,
+            has_stock: self.settings.has_stock(),
+            gate: self.gate(now),
+            admissions,
+        }
+    }
+
+    /// The hashes of buyers with numbers above `after`.
+    pub(in super::super) fn admitted_buyers(&self, after: Seq) -> Vec<u32> {
+        let first = usize::try_from(after).unwrap_or(usize::MAX);
+        self.admitted.iter().skip(first).take(MAX_ADMITTED_BUYERS).copied().collect()
+    }
+
+    fn admit_one(&mut self, now: Timestamp, AdmitRequest { entry, supersedes }: &AdmitRequest) -> Admission {
+        if let Some(&seq) = self.buyers.get(&entry.buyer)
+            && *supersedes != Some(seq)
+        {
+            return Admission::Existing { seq };
+        }
+        match self.gate_before_units(now) {
+            Gate::Bypass => return Admission::Bypass,
+            Gate::Refusing(refusal) => return Admission::Refused(refusal),
+            Gate::Open => {}
+        }
+        let limit = self.settings.unit_limit;
+        if entry.units > limit {
+            return Admission::Refused(Refusal::UnitLimit { limit });
+        }
+        if entry.units > self.free_units() || self.line.last_seq() >= MAX_SEQ {
+            return Admission::Refused(Refusal::SoldOut);
+        }
+        let seq = self.line.push(entry.clone());
+        self.buyers.insert(entry.buyer.clone(), seq);
+        self.admitted.push(entry.buyer.hash32());
+        self.ledger.admitted.add(entry.units);
+        self.ledger.waiting.add(entry.units);
+        Admission::Queued { seq, position: self.line.position(seq) }
+    }
+
+    /// What a buyer who is not in line and asks for one unit is told.
+    fn gate(&self, now: Timestamp) -> Gate {
+        match self.gate_before_units(now) {
+            Gate::Open if self.free_units() == 0 => Gate::Refusing(Refusal::SoldOut),
+            gate => gate,
+        }
+    }
+
+    /// What the settings tell everybody, however many units are asked for.
+    fn gate_before_units(&self, now: Timestamp) -> Gate {
+        let settings = &self.settings;
+        if settings.route == Route::Bypass {
+            return Gate::Bypass;
+        }
+        if self.closed || settings.closes_at.is_some_and(|closes_at| now >= closes_at) {
+            return Gate::Refusing(Refusal::Closed);
+        }
+        match settings.opens_at {
+            Some(opens_at) if now < opens_at => Gate::Refusing(Refusal::NotOpen { opens_at }),
+            _ if settings.admission_held => Gate::Refusing(Refusal::Held),
+            _ => Gate::Open,
+        }
+    }
+}

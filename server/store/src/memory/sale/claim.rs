@@ -1,0 +1,105 @@
+//! Taking entries under a lease: retries that are due, then the line, within the pace and the stock.
+
+use inrush_core::{
+    entry::{ClaimedEntry, Entry},
+    store::{Claim, MAX_BATCH},
+    ticket::Seq,
+    time::Timestamp,
+};
+
+use super::{
+    super::{
+        claimed::{ClaimedTicket, Stage},
+        line::Next,
+    },
+    Sale,
+};
+
+/// Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
+const MOST_PLACES_PASSED: usize = 4 * MAX_BATCH;
+
+impl Sale {
+    pub(in super::super) fn claim(&mut self, now: Timestamp, max: usize) -> Claim {
+        let wanted = if self.settings.fulfilment_held { 0 } else { self.within_pace(now, max) };
+        let fence = self.last_fence + 1;
+        let mut entries = self.claim_due_retries(now, wanted, fence);
+        self.claim_from_line(now, wanted, fence, &mut entries);
+        if !entries.is_empty() {
+            self.last_fence = fence;
+            self.count_claims(now, entries.len() as u64);
+        }
+        Claim {
+            epoch: self.epoch,
+            fence: if entries.is_empty() { 0 } else { fence },
+            lease: self.settings.lease,
+            entries,
+            outlook: self.outlook(now),
+        }
+    }
+
+    fn within_pace(&self, now: Timestamp, max: usize) -> usize {
+        let tokens = self.bucket.as_ref().map_or(u64::MAX, |bucket| bucket.tokens(now));
+        max.min(usize::try_from(tokens).unwrap_or(usize::MAX))
+    }
+
+    fn count_claims(&mut self, now: Timestamp, claims: u64) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.spend(claims, now);
+        }
+        self.measured_pace.count(claims, now);
+    }
+
+    fn claim_due_retries(&mut self, now: Timestamp, wanted: usize, fence: u64) -> Vec<ClaimedEntry> {
+        let mut entries = Vec::new();
+        for seq in self.claimed.due_retries(now, wanted) {
+            if let Some(ticket) = self.claimed.take(seq) {
+                self.ledger.retrying.take(ticket.entry.units);
+                entries.push(self.lease(now, fence, seq, ticket.attempt + 1, ticket.entry));
+            }
+        }
+        entries
+    }
+
+    /// Strictly in order: nobody overtakes the first ticket that the stock has no units for.
+    fn claim_from_line(
+        &mut self,
+        now: Timestamp,
+        wanted: usize,
+        fence: u64,
+        entries: &mut Vec<ClaimedEntry>,
+    ) {
+        let mut passed = 0;
+        while entries.len() < wanted && passed < MOST_PLACES_PASSED && self.can_pass_next() {
+            if let Some((seq, entry)) = self.line.pass() {
+                let claimed = self.lease(now, fence, seq, 1, entry);
+                entries.push(claimed);
+            }
+            passed += 1;
+        }
+    }
+
+    /// Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for.
+    pub(super) fn can_pass_next(&self) -> bool {
+        if self.closed {
+            return false;
+        }
+        match self.line.next() {
+            Next::Nobody => false,
+            Next::Cancelled => true,
+            Next::Waiting(units) => units <= self.uncommitted_units(),
+        }
+    }
+
+    fn uncommitted_units(&self) -> u64 {
+        self.settings.stock.map_or(u64::MAX, |stock| stock.saturating_sub(self.ledger.committed_units()))
+    }
+
+    /// The caller has taken the ticket from where it waited.
+    fn lease(&mut self, now: Timestamp, fence: u64, seq: Seq, attempt: u32, entry: Entry) -> ClaimedEntry {
+        self.ledger.waiting.take(entry.units);
+        self.ledger.in_flight.add(entry.units);
+        let stage = Stage::Leased { fence, deadline: now.after(self.settings.lease) };
+        self.claimed.put(seq, ClaimedTicket { entry: entry.clone(), attempt, stage });
+        ClaimedEntry { seq, attempt, entry }
+    }
+}

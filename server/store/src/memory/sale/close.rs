@@ -1,0 +1,23 @@
+//! Closing a sale for good.
+
+use std::mem;
+
+use inrush_core::{ledger::Count, sale::SaleSnapshot, time::Timestamp};
+
+use super::{News, Sale};
+
+impl Sale {
+    /// What was never claimed expires, all at once: the ledger knows how much that is. A repeat changes nothing.
+    pub(in super::super) fn close(&mut self, now: Timestamp) -> SaleSnapshot {
+        if !self.closed {
+            self.closed = true;
+            self.version += 1;
+            let retrying = self.ledger.retrying;
+            let waiting = mem::replace(&mut self.ledger.waiting, retrying);
+            self.ledger.expired =
+                Count { tickets: waiting.tickets - retrying.tickets, units: waiting.units - retrying.units };
+        }
+        self.news = News { admission: true, work: self.ledger.retrying.tickets > 0 };
+        self.snapshot(now)
+    }
+}

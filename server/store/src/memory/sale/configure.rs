@@ -1,0 +1,36 @@
+//! Changing a sale's settings.
+
+use inrush_core::{sale::SaleSettings, store::Configured, time::Timestamp};
+
+use super::{super::pace::TokenBucket, News, Sale};
+
+impl Sale {
+    pub(in super::super) fn configure(
+        &mut self,
+        now: Timestamp,
+        settings: &SaleSettings,
+        version: u64,
+    ) -> Configured {
+        if self.closed {
+            return Configured::Closed;
+        }
+        if self.version != version {
+            return Configured::Conflict(Some(self.snapshot(now)));
+        }
+        let held = self.ledger.occupied_units(settings.has_stock());
+        if held > settings.effective_cap() {
+            return Configured::CapBelowHeld { held };
+        }
+        let committed = self.ledger.committed_units();
+        if settings.stock.is_some_and(|stock| committed > stock) {
+            return Configured::StockBelowCommitted { committed };
+        }
+        if settings.pace != self.settings.pace {
+            self.bucket = settings.pace.map(|pace| TokenBucket::full(pace, now));
+        }
+        self.settings = settings.clone();
+        self.version += 1;
+        self.news = News { admission: true, work: self.ledger.waiting.tickets > 0 };
+        Configured::Done(self.snapshot(now))
+    }
+}

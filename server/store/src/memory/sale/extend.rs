@@ -1,0 +1,17 @@
+//! Letting a lease last longer.
+
+use inrush_core::{store::Leased, time::Timestamp};
+
+use super::{super::claimed::Stage, Sale};
+
+impl Sale {
+    /// A lease that has ended can be extended as long as nobody took it back.
+    pub(in super::super) fn extend(&mut self, now: Timestamp, leased: Leased) -> bool {
+        let Some(mut ticket) = self.claimed.take_leased(leased) else {
+            return false;
+        };
+        ticket.stage = Stage::Leased { fence: leased.fence, deadline: now.after(self.settings.lease) };
+        self.claimed.put(leased.seq, ticket);
+        true
+    }
+}

@@ -1,0 +1,87 @@
+//! What must be true of a sale between operations.
+
+use inrush_core::ledger::Ledger;
+
+use super::Sale;
+
+/// Looking at each claimed ticket costs time; debug builds do it for sales that have at most this many.
+const MOST_TICKETS_LOOKED_AT: u64 = 256;
+
+impl Sale {
+    /// The ledger balances, and what it counts is really there: every ticket in flight under a lease (invariant I11),
+    /// every waiting one in line or due for a retry, every ended one with its outcome.
+    pub(super) fn check_invariants(&self) -> Result<(), String> {
+        let Ledger { admitted, in_flight, retrying, dead, cancelled, expired, .. } = self.ledger;
+        self.ledger
+            .check(self.settings.stock, self.settings.effective_cap())
+            .map_err(|unbalanced| unbalanced.to_string())?;
+        let concluded =
+            self.ledger.ordered.tickets + self.ledger.rejected.tickets + self.ledger.released.tickets;
+        let [leases, retries, dead_letters] = self.claimed.counts();
+        let pairs = [
+            ("leases", leases, in_flight.tickets),
+            ("retries", retries, retrying.tickets),
+            ("dead letters", dead_letters, dead.tickets),
+            ("outcomes", self.outcomes.len() as u64, concluded),
+            ("cancelled places", self.line.cancelled(), cancelled.tickets),
+            ("places in line", self.line.len(), self.in_line() + expired.tickets),
+            ("numbers given out", self.line.last_seq(), admitted.tickets),
+            ("hashes of buyers", self.admitted.len() as u64, admitted.tickets),
+        ];
+        for (what, there, counted) in pairs {
+            if there != counted {
+                return Err(format!("{there} {what} but the ledger counts {counted}"));
+            }
+        }
+        if leases + retries + dead_letters <= MOST_TICKETS_LOOKED_AT && !self.claimed.is_consistent() {
+            return Err("a claimed ticket is not where its stage says".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inrush_core::{entry::Entry, sale::SaleSettings, store::AdmitRequest, time::Timestamp};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    /// One ticket in flight, one in line, one cancelled.
+    fn busy_sale() -> Sale {
+        let mut sale = Sale::create("phone".parse().unwrap(), SaleSettings::of_stock(3), NOW);
+        let wishes = ["ann", "bob", "cleo"].map(|buyer| AdmitRequest {
+            entry: Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() },
+            supersedes: None,
+        });
+        sale.admit(NOW, &wishes);
+        sale.claim(NOW, 1);
+        sale.cancel(3);
+        sale
+    }
+
+    #[test]
+    fn a_busy_sale_passes() {
+        assert_eq!(busy_sale().check_invariants(), Ok(()));
+    }
+
+    type Tamper = fn(&mut Sale);
+
+    #[test]
+    fn what_is_not_where_it_should_be_is_named() {
+        let tamperings: [(Tamper, &str); 6] = [
+            (|sale| sale.ledger.admitted.add(1), "balance"),
+            (|sale| sale.settings.stock = Some(1), "cap"),
+            (|sale| drop(sale.claimed.take(1)), "leases"),
+            (|sale| drop(sale.line.cancel(2)), "cancelled places"),
+            (|sale| sale.admitted.clear(), "hashes"),
+            (|sale| sale.ledger.retrying.add(1), "retries"),
+        ];
+        for (tamper, named) in tamperings {
+            let mut sale = busy_sale();
+            tamper(&mut sale);
+            let found = sale.check_invariants().unwrap_err();
+            assert!(found.contains(named), "{found:?} does not name {named}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a sale still has to do, and when a worker should look again.
+
+use std::time::Duration;
+
+use inrush_core::{store::Outlook, time::Timestamp};
+
+use super::Sale;
+
+impl Sale {
+    pub(super) fn outlook(&self, now: Timestamp) -> Outlook {
+        Outlook {
+            waiting: self.ledger.waiting.tickets,
+            in_flight: self.ledger.in_flight.tickets,
+            dead: self.ledger.dead.tickets,
+            next_claim_in: self.next_claim_in(now),
+            next_expiry_in: self.claimed.next_lease_end().map(|deadline| now.until(deadline)),
+        }
+    }
+
+    /// A claim brings something when a ticket is ready and there is a token for it, so the later of both decides.
+    fn next_claim_in(&self, now: Timestamp) -> Option<Duration> {
+        if self.settings.fulfilment_held {
+            return None;
+        }
+        let ready_in = self.next_ready_in(now)?;
+        let token_in = self.bucket.as_ref().map_or(Duration::ZERO, |bucket| bucket.until_token(now));
+        Some(ready_in.max(token_in))
+    }
+
+    /// When a ticket is ready: at once where the line can move, else with the next retry. A line that the stock holds up,
+    /// or where only cancelled tickets are left, is not ready, whatever time passes.
+    fn next_ready_in(&self, now: Timestamp) -> Option<Duration> {
+        if self.in_line() > 0 && self.can_pass_next() {
+            return Some(Duration::ZERO);
+        }
+        self.claimed.next_retry().map(|due| now.until(due))
+    }
+}

@@ -1,0 +1,27 @@
+//! Taking back leases that have ended.
+
+use inrush_core::{
+    store::{MAX_BATCH, Recovery},
+    ticket::TicketState,
+    time::Timestamp,
+};
+
+use super::Sale;
+
+/// What a dead ticket's last attempt failed with when no worker said anything.
+const NO_ANSWER: &str = "the lease ended without an answer";
+
+impl Sale {
+    pub(in super::super) fn recover(&mut self, now: Timestamp) -> Recovery {
+        let (mut reclaimed, mut dead) = (0, 0);
+        for seq in self.claimed.ended_leases(now, MAX_BATCH) {
+            let Some(ticket) = self.claimed.take(seq) else { continue };
+            self.ledger.in_flight.take(ticket.entry.units);
+            match self.try_again(seq, ticket, now, NO_ANSWER) {
+                TicketState::Dead => dead += 1,
+                _ => reclaimed += 1,
+            }
+        }
+        Recovery { reclaimed, dead, outlook: self.outlook(now) }
+    }
+}

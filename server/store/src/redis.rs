@@ -1,0 +1,312 @@
+//! The store on Redis or Valkey: one server, a master found by Redis Sentinel, or a Redis Cluster.
+//!
+//! Every operation is one Lua script under `redis/lua/`, run with `EVALSHA` (and `EVAL` on a server that does not know it
+//! yet), so that nobody sees the middle of it. This file is the way in; the operations are in `redis/line.rs` (buyers),
+//! `redis/work.rs` (fulfilment) and `redis/operate.rs` (operators).
+//!
+//! A handle has one multiplexed connection, which heals itself, and no pool of connections. A pool hands a connection to
+//! one borrower at a time and pings it before each loan: a second round trip for every batch. A multiplexed connection
+//! carries the commands of all its users one behind the other without waiting, so more connections would bring nothing;
+//! who must not wait behind others' commands takes a handle of its own with [`Store::dedicated`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use inrush_core::{
+    sale::{SaleId, SaleSettings, SaleSnapshot},
+    store::{
+        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
+        Durability, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, Store,
+        StoreError, StoreEvent,
+    },
+    ticket::Seq,
+    time::Clock,
+};
+use redis::{Cmd, FromRedisValue, Value};
+use tokio::sync::broadcast;
+
+use self::{
+    connection::{Connection, Repeat},
+    endpoint::Endpoint,
+    events::Events,
+    failure::{Certainty, Failure},
+    fitness::DurabilityGauge,
+    guess::{Guesses, LineState},
+    reply::{Code, Reply},
+    script::{Call, ScriptName, Scripts},
+};
+
+mod connection;
+mod endpoint;
+mod events;
+mod failure;
+mod fingerprint;
+mod fitness;
+mod guess;
+mod keys;
+mod line;
+mod operate;
+mod reply;
+mod script;
+mod settings;
+mod snapshot;
+mod work;
+
+pub use self::{
+    script::ScriptSources,
+    settings::{
+        DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
+    },
+};
+
+/// How often a call is made again because the line had moved on. A line moves past two segments, 8,192 tickets, between
+/// two calls only if this process was asleep.
+const MOST_CORRECTIONS: usize = 5;
+
+/// Keeps sales in Redis.
+pub struct RedisStore {
+    shared: Arc<Shared>,
+    connection: Connection,
+    /// For batches that wait for a replica: whatever comes behind such a batch on its connection waits as well.
+    waiting: Connection,
+}
+
+/// What all handles on one Redis have in common.
+struct Shared {
+    settings: RedisSettings,
+    endpoint: Arc<Endpoint>,
+    scripts: Scripts,
+    guesses: Guesses,
+    durability: DurabilityGauge,
+    events: Events,
+}
+
+impl RedisStore {
+    /// A store on the Redis that `settings` name. It connects in the background and with the first command, so that a
+    /// process can start before its Redis; [`Store::check`] tells when it is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsuitable`] when the URL cannot be read.
+    pub async fn connect(settings: RedisSettings) -> Result<Arc<Self>, StoreError> {
+        let endpoint = Arc::new(Endpoint::of(&settings)?);
+        let scripts = Scripts::assemble(&settings.scripts)?;
+        let events =
+            Events::listen(Arc::clone(&endpoint), settings.connect_timeout + settings.response_timeout);
+        let shared = Arc::new(Shared {
+            settings,
+            endpoint,
+            scripts,
+            guesses: Guesses::default(),
+            durability: DurabilityGauge::default(),
+            events,
+        });
+        Ok(Arc::new(Self::on(shared)))
+    }
+
+    fn on(shared: Arc<Shared>) -> Self {
+        let RedisSettings { connect_timeout, response_timeout, .. } = shared.settings;
+        let connection = || Connection::new(Arc::clone(&shared.endpoint), connect_timeout, response_timeout);
+        let (connection, waiting) = (connection(), connection());
+        Self { shared, connection, waiting }
+    }
+
+    /// What scripts get as the present moment: nothing where they ask Redis itself.
+    fn now(&self) -> String {
+        match &self.shared.settings.clock {
+            Clock::Store => String::new(),
+            Clock::Manual(clock) => clock.now().0.to_string(),
+        }
+    }
+
+    fn call(&self, script: ScriptName, keys: usize) -> Result<Call<'_>, StoreError> {
+        self.shared.scripts.call(script, keys)
+    }
+
+    /// Runs a script.
+    async fn run(&self, call: &Call<'_>) -> Result<Reply, StoreError> {
+        let answer = match self.send(call, call.by_hash()).await {
+            Err(Failure { certainty: Certainty::UnknownScript, .. }) => {
+                self.send(call, &call.by_source()).await
+            }
+            answer => answer,
+        };
+        let (value, replicated) = answer.map_err(|failure| failure.error)?;
+        Ok(Reply::new(call.script(), value)?.with_replicated(replicated))
+    }
+
+    async fn send(&self, call: &Call<'_>, command: &Cmd) -> Result<(Value, bool), Failure> {
+        if call.waits_for_replica() {
+            let patience = self.shared.settings.patience_with_replicas();
+            return self.waiting.run_replicated(command, call.repeat(), patience).await;
+        }
+        self.connection.run(command, call.repeat()).await.map(|value| (value, false))
+    }
+
+    /// Runs a script whose keys do not depend on where the line stands; the reply is read up to the answer.
+    async fn on_sale(&self, sale: &SaleId, call: Call<'_>) -> Result<Reply, StoreError> {
+        let mut reply = self.run(&call).await?;
+        match reply.code()? {
+            Code::Done => Ok(reply),
+            Code::NoSale => Err(StoreError::SaleNotFound(sale.clone())),
+            Code::OtherKeys => Err(reply.unexpected("its keys never depend on the line")),
+        }
+    }
+
+    /// Runs a script whose keys depend on where the line stands: guesses, and corrects the guess where it was wrong.
+    async fn on_line<'a>(
+        &'a self,
+        sale: &SaleId,
+        lay_out: impl Fn(LineState) -> Result<Call<'a>, StoreError>,
+    ) -> Result<(LineState, Reply), StoreError> {
+        let mut guess = self.shared.guesses.of(sale);
+        for _ in 0..MOST_CORRECTIONS {
+            let mut reply = self.run(&lay_out(guess)?).await?;
+            let code = reply.code()?;
+            if code == Code::NoSale {
+                return Err(StoreError::SaleNotFound(sale.clone()));
+            }
+            guess = LineState::read(&mut reply)?;
+            self.shared.guesses.learn(sale, guess);
+            if code == Code::Done {
+                return Ok((guess, reply));
+            }
+        }
+        Err(StoreError::Unavailable(format!(
+            "the line of sale {sale} moves faster than this process can follow"
+        )))
+    }
+
+    /// Runs a plain command that may be repeated.
+    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let value = self.connection.run(command, Repeat::Harmless).await.map_err(|failure| failure.error)?;
+        T::from_redis_value(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+}
+
+fn bounded(operations: usize) -> Result<(), StoreError> {
+    if operations <= MAX_BATCH {
+        return Ok(());
+    }
+    Err(StoreError::Unsuitable(format!(
+        "{operations} operations were asked for in one call, the most is {MAX_BATCH}: split them"
+    )))
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn system(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(Self::on(Arc::clone(&self.shared))))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let in_cluster = matches!(self.shared.endpoint.as_ref(), Endpoint::Cluster { .. });
+        fitness::check(&self.connection, in_cluster).await
+    }
+
+    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+        match durability {
+            Durability::Memory => Ok(true),
+            Durability::Fsync => Ok(self.shared.durability.ask(&self.connection).await? == durability),
+            Durability::Replicated => fitness::has_replicas(&self.connection).await,
+        }
+    }
+
+    fn events(&self) -> broadcast::Receiver<StoreEvent> {
+        self.shared.events.subscribe()
+    }
+
+    async fn configure(
+        &self,
+        sale: &SaleId,
+        settings: &SaleSettings,
+        expected: Expected,
+    ) -> Result<Configured, StoreError> {
+        self.configure_sale(sale, settings, expected).await
+    }
+
+    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.read_sale(sale).await
+    }
+
+    async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
+        self.list_sales(after, limit).await
+    }
+
+    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
+        self.list_ids(after, limit).await
+    }
+
+    async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.close_sale(sale).await
+    }
+
+    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+        self.delete_sale(sale).await
+    }
+
+    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
+        bounded(requests.len())?;
+        self.admit_batch(sale, requests).await
+    }
+
+    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+        self.admitted_hashes(sale, after).await
+    }
+
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+        bounded(seqs.len())?;
+        self.look_up_batch(sale, seqs).await
+    }
+
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+        bounded(seqs.len())?;
+        self.cancel_batch(sale, seqs).await
+    }
+
+    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
+        bounded(request.max)?;
+        self.claim_entries(sale, request).await
+    }
+
+    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+        bounded(leases.len())?;
+        self.extend_leases(sale, leases).await
+    }
+
+    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        bounded(settlements.len())?;
+        self.settle_batch(sale, settlements).await
+    }
+
+    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
+        self.recover_leases(sale).await
+    }
+
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+        bounded(seqs.len())?;
+        self.release_batch(sale, seqs).await
+    }
+
+    async fn dead_letters(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.list_dead(sale, after, limit).await
+    }
+
+    async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        bounded(seqs.len())?;
+        self.redrive_batch(sale, seqs).await
+    }
+
+    async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        bounded(seqs.len())?;
+        self.discard_batch(sale, seqs).await
+    }
+}

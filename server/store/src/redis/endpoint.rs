@@ -1,0 +1,264 @@
+//! The server that a URL names, or the cluster, or the sentinels that know the server.
+
+use std::{fmt, time::Duration};
+
+use inrush_core::store::StoreError;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates, TlsMode,
+    cluster::{ClusterClient, ClusterClientBuilder},
+    io::tcp::TcpSettings,
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
+};
+use tokio::sync::Mutex;
+
+use super::settings::RedisSettings;
+
+/// How often the cluster client follows a redirection or a reshaped cluster for one command before it gives up.
+const CLUSTER_RETRIES: u32 = 4;
+
+/// Longest pause of the cluster client between two of these, in milliseconds: together they stay below a second.
+const LONGEST_CLUSTER_PAUSE: u64 = 200;
+
+/// Shortest such pause, in milliseconds.
+const SHORTEST_CLUSTER_PAUSE: u64 = 10;
+
+/// Where sentinels listen when the URL does not say.
+const SENTINEL_PORT: u16 = 26_379;
+
+const FORMS: &str = "write redis://[user:password@]host[:port][/database], rediss://… for TLS, unix:///path/to/socket, \
+     redis+cluster://[user:password@]host[:port],host[:port]… for Redis Cluster, or \
+     redis+sentinel://[user:password@]host[:port],host[:port]…/master-name[/database] for Redis Sentinel, with \
+     percent-encoded passwords";
+
+/// What a URL names, ready to be connected to.
+pub(super) enum Endpoint {
+    /// One server.
+    Single(Box<Client>),
+    /// A cluster, and clients of the nodes that the URL names.
+    Cluster {
+        /// Knows its way through the cluster.
+        client: Box<ClusterClient>,
+        /// One client for each named node, for what any node can do.
+        nodes: Vec<Client>,
+    },
+    /// The master that sentinels agree on.
+    Sentinel {
+        /// Asks the sentinels.
+        client: Box<Mutex<SentinelClient>>,
+        /// The sentinels and the master's name.
+        name: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads the settings; connects to nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsuitable`] when the URL cannot be read. The text repeats nothing of the URL, which may hold a
+    /// password.
+    pub(super) fn of(settings: &RedisSettings) -> Result<Self, StoreError> {
+        let Some((scheme, rest)) = settings.url.split_once("://") else {
+            return Err(unreadable(&"it has no scheme"));
+        };
+        if scheme.starts_with("rediss") || scheme.starts_with("valkeys") {
+            choose_tls_provider();
+        }
+        let (login, hosts) = match rest.rsplit_once('@') {
+            Some((login, hosts)) => (format!("{login}@"), hosts),
+            None => (String::new(), rest),
+        };
+        match scheme.split_once('+') {
+            Some((scheme, "cluster")) => Self::cluster(scheme, &login, hosts, settings),
+            Some((scheme, "sentinel")) => Self::sentinel(scheme, &login, hosts, settings),
+            _ => Ok(Self::Single(Box::new(client_of(&settings.url, settings)?))),
+        }
+    }
+
+    fn cluster(scheme: &str, login: &str, hosts: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
+        if hosts.contains(['/', '?', '#']) {
+            return Err(unreadable(
+                &"a cluster has no databases and no options, only hosts with commas between",
+            ));
+        }
+        let urls: Vec<String> = hosts.split(',').map(|host| format!("{scheme}://{login}{host}")).collect();
+        let nodes = urls.iter().map(|url| client_of(url, settings)).collect::<Result<Vec<_>, _>>()?;
+        let mut builder = ClusterClientBuilder::new(urls)
+            .retries(CLUSTER_RETRIES)
+            .min_retry_wait(SHORTEST_CLUSTER_PAUSE)
+            .max_retry_wait(LONGEST_CLUSTER_PAUSE)
+            .connection_timeout(settings.connect_timeout)
+            .response_timeout(settings.response_timeout)
+            .tcp_settings(tcp_settings(settings.response_timeout));
+        if let Some(certificates) = certificates(settings) {
+            builder = builder.certs(certificates);
+        }
+        let client = builder.build().map_err(|error| unreadable(&error))?;
+        Ok(Self::Cluster { client: Box::new(client), nodes })
+    }
+
+    /// User and password are those of the master: sentinels are asked without.
+    fn sentinel(scheme: &str, login: &str, rest: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
+        let mut parts = rest.splitn(3, '/');
+        let hosts = parts.next().unwrap_or_default();
+        let Some(master) = parts.next().filter(|master| !master.is_empty()) else {
+            return Err(unreadable(&"it does not say the master's name"));
+        };
+        let sentinels =
+            hosts.split(',').map(|host| sentinel_address(scheme, host)).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<String> = sentinels.iter().map(ToString::to_string).collect();
+        let database = parts.next().unwrap_or_default();
+        let info = connection_info(&format!("{scheme}://{login}master/{database}"))?;
+
+        let mut builder = SentinelClientBuilder::new(sentinels, master, SentinelServerType::Master)
+            .map_err(|error| unreadable(&error))?
+            .set_client_to_redis_db(info.redis_settings().db())
+            .set_client_to_redis_tcp_settings(tcp_settings(settings.response_timeout));
+        if let Some(user) = info.redis_settings().username() {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = info.redis_settings().password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+        }
+        if let Some(certificates) = certificates(settings) {
+            builder = builder
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates);
+        }
+        let client = builder.build().map_err(|error| unreadable(&error))?;
+        Ok(Self::Sentinel {
+            client: Box::new(Mutex::new(client)),
+            name: format!("{}/{master}", names.join(",")),
+        })
+    }
+
+    /// A client of one server that can tell what is published anywhere in the endpoint. In a cluster any node can: they
+    /// take turns.
+    pub(super) async fn listening_post(&self, turn: usize) -> RedisResult<Client> {
+        match self {
+            Self::Single(client) => Ok(client.as_ref().clone()),
+            Self::Cluster { nodes, client: _ } => {
+                let node = nodes.get(turn % nodes.len().max(1)).cloned();
+                node.ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "the cluster has no nodes").into())
+            }
+            Self::Sentinel { client, .. } => client.lock().await.async_get_client().await,
+        }
+    }
+}
+
+/// Hosts and ports, without user and password.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single(client) => client.get_connection_info().addr().fmt(f),
+            Self::Cluster { nodes, .. } => {
+                let names: Vec<String> =
+                    nodes.iter().map(|node| node.get_connection_info().addr().to_string()).collect();
+                f.write_str(&names.join(","))
+            }
+            Self::Sentinel { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+fn sentinel_address(scheme: &str, host: &str) -> Result<ConnectionAddr, StoreError> {
+    let given = connection_info(&format!("{scheme}://{host}"))?.addr().clone();
+    if host.ends_with(':') || host.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
+        return Ok(given);
+    }
+    Ok(match given {
+        ConnectionAddr::Tcp(host, _) => ConnectionAddr::Tcp(host, SENTINEL_PORT),
+        ConnectionAddr::TcpTls { host, insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port: SENTINEL_PORT, insecure, tls_params }
+        }
+        other => other,
+    })
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo, StoreError> {
+    url.into_connection_info().map_err(|error| unreadable(&error))
+}
+
+fn client_of(url: &str, settings: &RedisSettings) -> Result<Client, StoreError> {
+    let info = connection_info(url)?.set_tcp_settings(tcp_settings(settings.response_timeout));
+    let client = match certificates(settings) {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    };
+    client.map_err(|error| unreadable(&error))
+}
+
+fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
+    let root_cert = settings.authority.clone()?;
+    Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
+}
+
+/// A batch is one write and goes out at once; a peer that vanished without a word is noticed.
+fn tcp_settings(response_timeout: Duration) -> TcpSettings {
+    let settings = TcpSettings::default().set_nodelay(true);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(response_timeout);
+    settings
+}
+
+/// rustls wants one provider for the process. Whoever was first has chosen, and ours is as good as theirs.
+fn choose_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn unreadable(why: &dyn fmt::Display) -> StoreError {
+    StoreError::Unsuitable(format!("the Redis URL cannot be read ({why}): {FORMS}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str) -> Result<Endpoint, StoreError> {
+        Endpoint::of(&RedisSettings::new(url))
+    }
+
+    #[test]
+    fn single_servers_and_clusters_are_read() {
+        for (url, shown) in [
+            ("redis://cache", "cache:6379"),
+            ("redis://u:p@cache:7000/3", "cache:7000"),
+            ("rediss://cache:7000", "cache:7000"),
+            ("unix:///tmp/redis.sock", "/tmp/redis.sock"),
+            ("redis+cluster://a:1,b,[::1]:3", "a:1,b:6379,::1:3"),
+            ("rediss+cluster://u:p%2Fq@a:1,b:2", "a:1,b:2"),
+            ("redis+sentinel://u:p@a,b:1/main/2", "a:26379,b:1/main"),
+            ("rediss+sentinel://a/main", "a:26379/main"),
+        ] {
+            match endpoint(url) {
+                Ok(endpoint) => assert_eq!(endpoint.to_string(), shown, "{url}"),
+                Err(error) => panic!("{url}: {error}"),
+            }
+        }
+        assert!(
+            matches!(endpoint("redis+cluster://a:1,b:2"), Ok(Endpoint::Cluster { nodes, .. }) if nodes.len() == 2)
+        );
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_repeating_it() {
+        for url in [
+            "hunter2",
+            "http://:hunter2@cache",
+            "redis://:hunter2@",
+            "redis://:hunter2@cache:port",
+            "redis://:hunter2@cache/database",
+            "redis+cluster://:hunter2@a:1,b:2/3",
+            "redis+cluster://:hunter2@",
+            "redis+sentinel://:hunter2@a:1",
+            "redis+sentinel://:hunter2@a:1/main/database",
+            "redis+nothing://:hunter2@a:1",
+        ] {
+            let error = endpoint(url).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("write redis://"), "{url}: {error}");
+            assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What a failed command means: whether it may have been carried out, whether to try again, what to tell the caller.
+
+use inrush_core::store::StoreError;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// Error code of scripts that found what Inrush did not write; see `lua/include/codes.lua`.
+const CORRUPT: &str = "CORRUPT";
+
+/// A command that failed.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// What is known about it.
+    pub(super) certainty: Certainty,
+    /// Whether the connection is of no more use.
+    pub(super) connection_is_over: bool,
+    /// What the caller is told.
+    pub(super) error: StoreError,
+}
+
+/// What is known about a command that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// The server does not know the script: it was not run.
+    UnknownScript,
+    /// It was not carried out, and will be when things have calmed down.
+    NotYet,
+    /// The connection broke: it may have been carried out.
+    Lost,
+    /// It failed, or nobody answers in time; another try would not help now.
+    Final,
+}
+
+impl Failure {
+    /// Explains the error of a command sent to `server`.
+    pub(super) fn of_command(error: &RedisError, server: &str) -> Self {
+        match error.kind() {
+            ErrorKind::Server(kind) => Self::answered(kind, error, server),
+            ErrorKind::Extension => Self::answered_with_code(error.code().unwrap_or_default(), error, server),
+            ErrorKind::AuthenticationFailed => Self::denied(error),
+            ErrorKind::Io if error.is_timeout() => Self {
+                certainty: Certainty::Final,
+                connection_is_over: true,
+                error: unavailable(server, &"no answer in time"),
+            },
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self {
+                certainty: Certainty::Final,
+                connection_is_over: true,
+                error: StoreError::Corrupt(format!("{server} does not speak the Redis protocol: {error}")),
+            },
+            ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => Self {
+                certainty: Certainty::Final,
+                connection_is_over: false,
+                error: StoreError::Unsuitable(error.to_string()),
+            },
+            ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::MasterNameNotFoundBySentinel
+            | ErrorKind::NoValidReplicasFoundBySentinel => Self::not_yet(error, server, true),
+            _ => Self {
+                certainty: Certainty::Lost,
+                connection_is_over: true,
+                error: unavailable(server, error),
+            },
+        }
+    }
+
+    /// Explains why there is no connection to `server`: no command was sent.
+    pub(super) fn of_connecting(error: &RedisError, server: &str) -> Self {
+        match Self::of_command(error, server) {
+            Self { error: error @ StoreError::Unsuitable(_), .. } => {
+                Self { certainty: Certainty::Final, connection_is_over: false, error }
+            }
+            Self { certainty: Certainty::Final, .. } => Self {
+                certainty: Certainty::Final,
+                connection_is_over: false,
+                error: unavailable(server, error),
+            },
+            _ => Self::not_yet(error, server, false),
+        }
+    }
+
+    fn answered(kind: ServerErrorKind, error: &RedisError, server: &str) -> Self {
+        match kind {
+            ServerErrorKind::NoScript => Self {
+                certainty: Certainty::UnknownScript,
+                connection_is_over: false,
+                error: unavailable(server, error),
+            },
+            // A server that became a replica stays connected: only a new connection finds the new master.
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown => Self::not_yet(error, server, true),
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask => Self::not_yet(error, server, false),
+            ServerErrorKind::NoPerm => Self::denied(error),
+            _ => Self::answered_with_code(error.code().unwrap_or_default(), error, server),
+        }
+    }
+
+    fn answered_with_code(code: &str, error: &RedisError, server: &str) -> Self {
+        let detail = error.detail().unwrap_or_default();
+        let error = match code {
+            "BUSY" => return Self::not_yet(error, server, false),
+            "NOAUTH" | "WRONGPASS" => return Self::denied(error),
+            "OOM" => {
+                unavailable(server, &"its memory is full: raise maxmemory, or delete sales that are over")
+            }
+            "MISCONF" | "NOREPLICAS" => unavailable(server, &format_args!("it refuses to write: {detail}")),
+            "ERR" if detail.contains("max number of clients") => {
+                unavailable(server, &"it has no connection left: raise maxclients")
+            }
+            "ERR" if detail.contains("cluster support disabled") => StoreError::Unsuitable(format!(
+                "{server} is no Redis Cluster: write redis:// instead of redis+cluster:// in the Redis URL"
+            )),
+            CORRUPT => StoreError::Corrupt(detail.to_owned()),
+            _ => StoreError::Corrupt(format!("{server} answers with {error}")),
+        };
+        Self { certainty: Certainty::Final, connection_is_over: false, error }
+    }
+
+    fn not_yet(error: &RedisError, server: &str, connection_is_over: bool) -> Self {
+        Self { certainty: Certainty::NotYet, connection_is_over, error: unavailable(server, error) }
+    }
+
+    fn denied(error: &RedisError) -> Self {
+        Self {
+            certainty: Certainty::Final,
+            connection_is_over: false,
+            error: StoreError::Unsuitable(format!(
+                "Redis denies access ({}): check user and password in the Redis URL and the rights of that user, for \
+                 example ACL SETUSER inrush on >password ~inrush:* &inrush:* +@all",
+                error.detail().unwrap_or("authentication failed"),
+            )),
+        }
+    }
+}
+
+fn unavailable(server: &str, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!("Redis at {server}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(reply: &str) -> Failure {
+        let value = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
+        Failure::of_command(&value.extract_error().unwrap_err(), "cache:6379")
+    }
+
+    #[test]
+    fn what_passes_is_tried_again() {
+        for reply in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MASTERDOWN Link with MASTER is down",
+            "BUSY Redis is busy running a script.",
+            "MOVED 1 other:6379",
+        ] {
+            let failure = failure(reply);
+            assert_eq!(failure.certainty, Certainty::NotYet, "{reply}");
+            assert!(matches!(failure.error, StoreError::Unavailable(_)), "{reply}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_has_to_change_says_so() {
+        let text = |reply: &str| failure(reply).error.to_string();
+        assert!(text("OOM command not allowed").contains("maxmemory"));
+        assert!(text("NOAUTH Authentication required.").contains("password"));
+        assert!(text("NOPERM no permissions to run the 'evalsha' command").contains("ACL"));
+        assert!(text("ERR This instance has cluster support disabled").contains("redis://"));
+        assert_eq!(failure("CORRUPT a gap").error, StoreError::Corrupt("a gap".to_owned()));
+        assert!(matches!(failure("WRONGTYPE Operation against a key").error, StoreError::Corrupt(_)));
+        assert_eq!(failure("NOSCRIPT No matching script.").certainty, Certainty::UnknownScript);
+    }
+
+    #[test]
+    fn a_broken_connection_leaves_open_what_happened() {
+        let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert_eq!(Failure::of_command(&broken, "cache").certainty, Certainty::Lost);
+        assert_eq!(Failure::of_connecting(&broken, "cache").certainty, Certainty::NotYet);
+        let silent = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let failure = Failure::of_command(&silent, "cache");
+        assert_eq!((failure.certainty, failure.connection_is_over), (Certainty::Final, true));
+    }
+}

@@ -1,0 +1,235 @@
+//! The names of all keys and channels.
+//!
+//! The keys of a sale share its hash tag, so that Redis Cluster keeps them on one node and a script can touch them all.
+
+use std::fmt;
+
+use inrush_core::{sale::SaleId, ticket::Seq};
+use redis::{RedisWrite, ToRedisArgs};
+
+/// Numbers in one segment of the line; `lua/include/line.lua` counts with the same.
+pub(super) const SEGMENT: u64 = 4096;
+
+/// Buyers in one page of the log of admitted buyers; `lua/admit.lua` counts with the same. With what Redis adds to a
+/// string, a full page just fits 64 KiB, a size that its allocator has.
+pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
+
+/// Outcomes in one hash: few enough for Redis's compact form.
+pub(super) const OUTCOMES_PER_BUCKET: u64 = 64;
+
+/// Buyers in one hash, if as many come as the cap allows. Redis searches a small hash from front to back, twice for
+/// every new buyer: at 64 an admission costs a third more once they are full. Fewer share what a key costs: 80 bytes.
+const BUYERS_PER_BUCKET: u64 = 24;
+
+const FEWEST_BUCKETS: u64 = 16;
+const MOST_BUCKETS: u64 = 1 << 20;
+
+/// All sales, a sorted set in the order of their ids.
+pub(super) const REGISTRY: &str = "inrush:sales";
+
+/// Where scripts announce that a sale has something to claim; `lua/include/announce.lua` names it too.
+pub(super) const WORK_CHANNEL: &str = "inrush:work";
+
+/// Where scripts announce that a sale may take buyers in; `lua/include/announce.lua` names it too.
+pub(super) const ADMISSION_CHANNEL: &str = "inrush:admission";
+
+/// The segment that `seq` waits in.
+pub(super) const fn segment_of(seq: Seq) -> u64 {
+    seq.saturating_sub(1) / SEGMENT
+}
+
+/// The page that the buyer of `seq` is logged in.
+pub(super) const fn page_of(seq: Seq) -> u64 {
+    seq.saturating_sub(1) / BUYERS_PER_PAGE
+}
+
+/// The bucket that the outcome of `seq` is in.
+pub(super) const fn outcomes_bucket_of(seq: Seq) -> u64 {
+    seq / OUTCOMES_PER_BUCKET
+}
+
+/// How many hashes the buyers of a new sale are spread over. A sale keeps its number for life.
+pub(super) fn buckets_for(cap: u64) -> u64 {
+    cap.div_ceil(BUYERS_PER_BUCKET).clamp(FEWEST_BUCKETS, MOST_BUCKETS)
+}
+
+/// The names of one sale's keys.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a>(pub(super) &'a SaleId);
+
+/// The name of one key.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    sale: &'a SaleId,
+    part: &'static str,
+    number: Option<u64>,
+}
+
+impl<'a> Keys<'a> {
+    /// String: settings, counters, ledger.
+    pub(super) const fn sale(self) -> Key<'a> {
+        self.one("sale")
+    }
+
+    /// String: what is left to sweep of a deleted sale.
+    pub(super) const fn tombstone(self) -> Key<'a> {
+        self.one("tombstone")
+    }
+
+    /// List: encoded entries of a segment, from the cursor on.
+    pub(super) const fn queue(self, segment: u64) -> Key<'a> {
+        self.many("queue", segment)
+    }
+
+    /// Hash: fingerprint of the buyer → number. `hash` is the buyer's.
+    pub(super) fn buyers_of(self, hash: u32, buckets: u64) -> Key<'a> {
+        self.buyers(u64::from(hash) % buckets.max(1))
+    }
+
+    /// Hash: fingerprint of the buyer → number, by bucket.
+    pub(super) const fn buyers(self, bucket: u64) -> Key<'a> {
+        self.many("buyers", bucket)
+    }
+
+    /// String: 4 bytes of hash for each buyer of a page.
+    pub(super) const fn admitted(self, page: u64) -> Key<'a> {
+        self.many("admitted", page)
+    }
+
+    /// Bitmap: cancelled numbers of a segment.
+    pub(super) const fn cancelled(self, segment: u64) -> Key<'a> {
+        self.many("cancelled", segment)
+    }
+
+    /// Hash: Fenwick tree of cancelled numbers by segment.
+    pub(super) const fn cancels(self) -> Key<'a> {
+        self.one("cancels")
+    }
+
+    /// Hash: fence → block of the tickets that one claim took from the line.
+    pub(super) const fn claims(self) -> Key<'a> {
+        self.one("claims")
+    }
+
+    /// Hash: number → record of a claimed ticket that is in no block.
+    pub(super) const fn claimed(self) -> Key<'a> {
+        self.one("claimed")
+    }
+
+    /// Sorted set: blocks, and claimed numbers that are in none, by the end of their lease.
+    pub(super) const fn leases(self) -> Key<'a> {
+        self.one("leases")
+    }
+
+    /// Sorted set: numbers by when their retry is due.
+    pub(super) const fn retries(self) -> Key<'a> {
+        self.one("retries")
+    }
+
+    /// Sorted set: dead numbers in order.
+    pub(super) const fn dead(self) -> Key<'a> {
+        self.one("dead")
+    }
+
+    /// Hash: dead number → what its last attempt failed with.
+    pub(super) const fn reasons(self) -> Key<'a> {
+        self.one("reasons")
+    }
+
+    /// Hash: number → outcome, for the bucket of `seq`.
+    pub(super) const fn outcomes_of(self, seq: Seq) -> Key<'a> {
+        self.many("outcomes", outcomes_bucket_of(seq))
+    }
+
+    /// Every key that a sale of `buckets` buyers' buckets may have after giving out `last_seq`, but for its own and its
+    /// tombstone.
+    pub(super) fn all(self, buckets: u64, last_seq: Seq) -> impl Iterator<Item = Key<'a>> {
+        let single = [
+            self.cancels(),
+            self.claims(),
+            self.claimed(),
+            self.leases(),
+            self.retries(),
+            self.dead(),
+            self.reasons(),
+        ];
+        let segments = (0..=segment_of(last_seq))
+            .flat_map(move |segment| [self.queue(segment), self.cancelled(segment)]);
+        let pages = (0..=page_of(last_seq)).map(move |page| self.admitted(page));
+        let outcomes = (0..=last_seq / OUTCOMES_PER_BUCKET).map(move |bucket| self.many("outcomes", bucket));
+        let buyers = (0..buckets).map(move |bucket| self.buyers(bucket));
+        single.into_iter().chain(segments).chain(pages).chain(outcomes).chain(buyers)
+    }
+
+    const fn one(self, part: &'static str) -> Key<'a> {
+        Key { sale: self.0, part, number: None }
+    }
+
+    const fn many(self, part: &'static str, number: u64) -> Key<'a> {
+        Key { sale: self.0, part, number: Some(number) }
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "inrush:{{{}}}:{}", self.sale, self.part)?;
+        self.number.map_or(Ok(()), |number| write!(f, ":{number}"))
+    }
+}
+
+impl ToRedisArgs for Key<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        out.write_arg_fmt(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_carry_the_sale_as_hash_tag() {
+        let sale: SaleId = "phone-x".parse().unwrap();
+        let keys = Keys(&sale);
+        assert_eq!(keys.sale().to_string(), "inrush:{phone-x}:sale");
+        assert_eq!(keys.queue(segment_of(4097)).to_string(), "inrush:{phone-x}:queue:1");
+        assert_eq!(keys.buyers_of(35, 16).to_string(), "inrush:{phone-x}:buyers:3");
+        assert_eq!(keys.outcomes_of(64).to_string(), "inrush:{phone-x}:outcomes:1");
+    }
+
+    #[test]
+    fn segments_and_pages_start_at_the_number_after_a_full_one() {
+        assert_eq!([1, 4096, 4097].map(segment_of), [0, 0, 1]);
+        assert_eq!([1, 16_380, 16_381].map(page_of), [0, 0, 1]);
+    }
+
+    #[test]
+    fn buckets_grow_with_the_cap_between_bounds() {
+        assert_eq!([1, 800, 1_000_000, u64::MAX / 2].map(buckets_for), [16, 34, 41_667, 1 << 20]);
+    }
+
+    #[test]
+    fn all_keys_are_named_once() {
+        let sale: SaleId = "s".parse().unwrap();
+        let all: Vec<String> = Keys(&sale).all(16, 70_000).map(|key| key.to_string()).collect();
+        let distinct: HashSet<&String> = all.iter().collect();
+        assert_eq!(all.len(), distinct.len());
+        assert_eq!(all.len(), 7 + 2 * 18 + 5 + 1094 + 16);
+    }
+
+    #[test]
+    fn scripts_count_and_publish_with_the_same_names() {
+        let line = include_str!("lua/include/line.lua");
+        assert!(line.contains(&format!("local SEGMENT = {SEGMENT}\n")));
+        let admit = include_str!("lua/admit.lua");
+        assert!(admit.contains(&format!("local BUYERS_PER_PAGE = {BUYERS_PER_PAGE}\n")));
+        assert!(admit.contains(&format!("local MAX_SEQ = {}\n", inrush_core::ticket::MAX_SEQ)));
+        let announce = include_str!("lua/include/announce.lua");
+        assert!(
+            announce.contains(&format!("'{WORK_CHANNEL}'"))
+                && announce.contains(&format!("'{ADMISSION_CHANNEL}'"))
+        );
+    }
+}

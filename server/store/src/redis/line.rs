@@ -1,0 +1,269 @@
+//! The buyers' side: into the line, where in the line, out of the line.
+
+use inrush_core::{
+    sale::SaleId,
+    store::{
+        Admission, AdmitReply, AdmitRequest, Cancellation, Durability, Gate, LookUp, MAX_ADMITTED_BUYERS,
+        Refusal, StoreError,
+    },
+    ticket::{MAX_SEQ, Seq, Standing},
+    time::Timestamp,
+};
+use redis::cmd;
+
+use super::{
+    RedisStore,
+    fingerprint::fingerprint,
+    guess::LineState,
+    keys::{BUYERS_PER_PAGE, Keys, segment_of},
+    reply::Reply,
+    script::{Call, ScriptName},
+    snapshot::read_durability,
+};
+
+impl RedisStore {
+    pub(super) async fn admit_batch(
+        &self,
+        sale: &SaleId,
+        requests: &[AdmitRequest],
+    ) -> Result<AdmitReply, StoreError> {
+        let waits = self.shared.guesses.is_replicated(sale);
+        let lay_out = |state| Ok(self.lay_out_admit(sale, requests, state)?.replicated(waits));
+        let (state, mut reply) = self.on_line(sale, lay_out).await?;
+        let mut admitted = read_admit(&mut reply, state, requests.len())?;
+        let wanted = admitted.durability;
+        if waits != (wanted == Durability::Replicated) {
+            self.shared.guesses.learn_replicated(sale, !waits);
+        }
+        admitted.durability = match wanted {
+            Durability::Memory => Durability::Memory,
+            Durability::Fsync => self.shared.durability.recent(&self.connection).await?,
+            Durability::Replicated if waits => replicated_or_not(&reply),
+            Durability::Replicated => self.await_replica(sale).await?,
+        };
+        Ok(admitted)
+    }
+
+    /// Finds out how well batches are kept that did not wait for a replica. An empty one behind them changes nothing, but
+    /// is written, and that can be waited for.
+    async fn await_replica(&self, sale: &SaleId) -> Result<Durability, StoreError> {
+        let lay_out = |state| Ok(self.lay_out_admit(sale, &[], state)?.replicated(true));
+        let (_, reply) = self.on_line(sale, lay_out).await?;
+        Ok(replicated_or_not(&reply))
+    }
+
+    fn lay_out_admit(
+        &self,
+        sale: &SaleId,
+        requests: &[AdmitRequest],
+        state: LineState,
+    ) -> Result<Call<'_>, StoreError> {
+        let keys = Keys(sale);
+        let (segment, page) = (state.admit_segment(), state.admit_page());
+        let hashes: Vec<u32> = requests.iter().map(|request| request.entry.buyer.hash32()).collect();
+        let mut call = self.call(ScriptName::Admit, 5 + requests.len())?;
+        call.add(keys.sale());
+        call.add(keys.queue(segment));
+        call.add(keys.queue(segment + 1));
+        call.add(keys.admitted(page));
+        call.add(keys.admitted(page + 1));
+        for &hash in &hashes {
+            call.add(keys.buyers_of(hash, state.buckets));
+        }
+        call.add(self.now());
+        call.add(sale.as_str());
+        call.add(segment);
+        call.add(page);
+        call.add(state.buckets);
+        let log: Vec<u8> = hashes.into_iter().flat_map(u32::to_be_bytes).collect();
+        call.add(log);
+        call.add(superseded(requests));
+        call.add(units(requests));
+        for AdmitRequest { entry, .. } in requests {
+            call.add(fingerprint(&entry.buyer).as_slice());
+        }
+        for AdmitRequest { entry, .. } in requests {
+            call.add(entry.encode());
+        }
+        Ok(call)
+    }
+
+    pub(super) async fn admitted_hashes(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+        let exists = cmd("EXISTS").arg(Keys(sale).sale()).take();
+        if self.query::<u64>(&exists).await? == 0 {
+            return Err(StoreError::SaleNotFound(sale.clone()));
+        }
+        let mut hashes = Vec::new();
+        let mut next = after.min(MAX_SEQ);
+        loop {
+            let offset = next % BUYERS_PER_PAGE;
+            let wanted = (BUYERS_PER_PAGE - offset).min((MAX_ADMITTED_BUYERS - hashes.len()) as u64);
+            let page = Keys(sale).admitted(next / BUYERS_PER_PAGE);
+            let bytes: Vec<u8> =
+                self.query(cmd("GETRANGE").arg(page).arg(4 * offset).arg(4 * (offset + wanted) - 1)).await?;
+            let (words, _) = bytes.as_chunks::<4>();
+            hashes.extend(words.iter().copied().map(u32::from_be_bytes));
+            next += wanted;
+            // A page that is not full yet is the last one.
+            if (words.len() as u64) < wanted || hashes.len() >= MAX_ADMITTED_BUYERS {
+                break;
+            }
+        }
+        Ok(hashes)
+    }
+
+    pub(super) async fn look_up_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+        let lay_out = |state| self.lay_out_look_up(sale, seqs, state);
+        let (_, mut reply) = self.on_line(sale, lay_out).await?;
+        Ok(LookUp {
+            epoch: reply.unsigned()?,
+            measured_pace: reply.unsigned()?,
+            standings: seqs.iter().map(|_| read_standing(&mut reply)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn lay_out_look_up(&self, sale: &SaleId, seqs: &[Seq], state: LineState) -> Result<Call<'_>, StoreError> {
+        let keys = Keys(sale);
+        let bitmaps = if state.cancelled > 0 { seqs } else { &[] };
+        let passed = || seqs.iter().filter(|&&seq| seq <= state.cursor);
+        let mut call = self.call(ScriptName::LookUp, 4 + bitmaps.len() + passed().count())?;
+        call.add(keys.sale());
+        call.add(keys.claimed());
+        call.add(keys.cancels());
+        call.add(keys.reasons());
+        for &seq in bitmaps {
+            call.add(keys.cancelled(segment_of(seq)));
+        }
+        for &seq in passed() {
+            call.add(keys.outcomes_of(seq));
+        }
+        call.add(u8::from(state.cancelled > 0));
+        call.add(state.cursor);
+        for seq in seqs {
+            call.add(seq);
+        }
+        Ok(call)
+    }
+
+    pub(super) async fn cancel_batch(
+        &self,
+        sale: &SaleId,
+        seqs: &[Seq],
+    ) -> Result<Vec<Cancellation>, StoreError> {
+        let keys = Keys(sale);
+        let mut call =
+            self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancels());
+        for &seq in seqs {
+            call.add(keys.cancelled(segment_of(seq)));
+            call.add(keys.queue(segment_of(seq)));
+        }
+        call.add(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.on_sale(sale, call).await?;
+        seqs.iter().map(|_| read_cancellation(&mut reply)).collect()
+    }
+}
+
+/// The tickets that requests supersede, as pairs of the request's place, counted from 1, and the number.
+fn superseded(requests: &[AdmitRequest]) -> String {
+    let pairs = (1_usize..)
+        .zip(requests)
+        .filter_map(|(place, request)| Some(format!("{place} {}", request.supersedes?)));
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// The units of each request, nothing when all ask for one.
+fn units(requests: &[AdmitRequest]) -> String {
+    if requests.iter().all(|request| request.entry.units == 1) {
+        return String::new();
+    }
+    let units = requests.iter().map(|request| request.entry.units.to_string());
+    units.collect::<Vec<_>>().join(" ")
+}
+
+const fn replicated_or_not(reply: &Reply) -> Durability {
+    if reply.is_replicated() { Durability::Replicated } else { Durability::Memory }
+}
+
+fn read_admit(reply: &mut Reply, state: LineState, requests: usize) -> Result<AdmitReply, StoreError> {
+    let epoch = reply.unsigned()?;
+    let measured_pace = reply.unsigned()?;
+    let durability = read_durability(reply)?;
+    let has_stock = reply.flag()?;
+    let gate = reply.signed()?;
+    let opens_at = Timestamp(reply.unsigned()?);
+    let limit = reply.unsigned()?;
+    let mut position = reply.unsigned()?;
+
+    let codes: Vec<i64> = if reply.is_at_end() {
+        vec![0; requests]
+    } else {
+        (0..requests).map(|_| reply.signed()).collect::<Result<_, _>>()?
+    };
+    let queued = codes.iter().filter(|&&code| code == 0).count() as u64;
+    let mut seq = state.last_seq.saturating_sub(queued);
+    let mut read_admission = |code: i64| match code {
+        0 => {
+            seq += 1;
+            position += 1;
+            Ok(Admission::Queued { seq, position: position - 1 })
+        }
+        -1 => Ok(Admission::Bypass),
+        code => match u64::try_from(code) {
+            Ok(seq) => Ok(Admission::Existing { seq }),
+            Err(_) => read_refusal(reply, code, opens_at, limit).map(Admission::Refused),
+        },
+    };
+    let admissions = codes.into_iter().map(&mut read_admission).collect::<Result<_, _>>()?;
+    let gate = match read_admission_gate(gate) {
+        Some(gate) => gate,
+        None => Gate::Refusing(read_refusal(reply, gate, opens_at, limit)?),
+    };
+    Ok(AdmitReply { epoch, last_seq: state.last_seq, measured_pace, durability, has_stock, gate, admissions })
+}
+
+const fn read_admission_gate(code: i64) -> Option<Gate> {
+    match code {
+        0 => Some(Gate::Open),
+        -1 => Some(Gate::Bypass),
+        _ => None,
+    }
+}
+
+fn read_refusal(reply: &Reply, code: i64, opens_at: Timestamp, limit: u64) -> Result<Refusal, StoreError> {
+    match code {
+        -2 => Ok(Refusal::Closed),
+        -3 => Ok(Refusal::NotOpen { opens_at }),
+        -4 => Ok(Refusal::Held),
+        -5 => Ok(Refusal::UnitLimit { limit }),
+        -6 => Ok(Refusal::SoldOut),
+        _ => Err(reply.unexpected(&format!("{code} is no refusal"))),
+    }
+}
+
+fn read_standing(reply: &mut Reply) -> Result<Option<Standing>, StoreError> {
+    Ok(Some(match reply.signed()? {
+        0 => return Ok(None),
+        1 => Standing::Waiting { position: reply.unsigned()?, attempted: reply.flag()? },
+        2 => Standing::Processing,
+        3 => Standing::Ordered { order_id: reply.text()? },
+        4 => Standing::Released { order_id: reply.text()? },
+        5 => Standing::Cancelled,
+        6 => Standing::Rejected { reason: reply.text()? },
+        7 => Standing::Expired,
+        8 => Standing::Dead { reason: reply.text()? },
+        code => return Err(reply.unexpected(&format!("{code} is no standing"))),
+    }))
+}
+
+fn read_cancellation(reply: &mut Reply) -> Result<Cancellation, StoreError> {
+    match reply.signed()? {
+        0 => Ok(Cancellation::Unknown),
+        1 => Ok(Cancellation::Cancelled),
+        2 => Ok(Cancellation::AlreadyCancelled),
+        3 => Ok(Cancellation::TooLate),
+        code => Err(reply.unexpected(&format!("{code} is no cancellation"))),
+    }
+}

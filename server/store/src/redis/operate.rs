@@ -1,0 +1,303 @@
+//! The operators' side: sales made, changed, listed, closed and deleted, and the tickets that are out of attempts.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use inrush_core::{
+    sale::{SaleId, SaleSettings, SaleSnapshot},
+    store::{Configured, DeadLetter, Deletion, Expected, MAX_BATCH, StoreError},
+    ticket::Seq,
+};
+use redis::cmd;
+
+use super::{
+    RedisStore,
+    keys::{self, Key, Keys, REGISTRY},
+    reply::{Code, Reply},
+    script::ScriptName,
+    snapshot::{add_settings, read_snapshot},
+    work::read_claimed,
+};
+
+/// Keys removed by one script run, so that it is over in a millisecond.
+const KEYS_PER_SWEEP: usize = 512;
+
+/// Sales read at a time when they are listed.
+const READ_AT_A_TIME: usize = 32;
+
+/// How often a creation waits for an earlier sale of the same name to be swept away.
+const MOST_SWEEPS: usize = 3;
+
+/// What is left of a deleted sale.
+struct Remains {
+    epoch: u64,
+    buckets: u64,
+    last_seq: Seq,
+}
+
+enum Decided {
+    Deletion(Deletion),
+    ToSweep(Remains),
+}
+
+impl RedisStore {
+    pub(super) async fn configure_sale(
+        &self,
+        sale: &SaleId,
+        settings: &SaleSettings,
+        expected: Expected,
+    ) -> Result<Configured, StoreError> {
+        if let Expected::Version(version) = expected {
+            let written = self.write_settings(sale, settings, Some(version)).await?;
+            return written
+                .ok_or_else(|| StoreError::Corrupt(format!("sale {sale} exists and is being deleted")));
+        }
+        for _ in 0..MOST_SWEEPS {
+            // A sale that exists is in the registry: entered before, and again after for the case that somebody found
+            // the entry without a sale and removed it meanwhile.
+            self.register(sale).await?;
+            if let Some(configured) = self.write_settings(sale, settings, None).await? {
+                self.register(sale).await?;
+                return Ok(configured);
+            }
+            self.delete_sale(sale).await?;
+        }
+        Err(StoreError::Unavailable(format!(
+            "sale {sale} is deleted again and again while it is being created"
+        )))
+    }
+
+    /// None while an earlier sale of this name is being deleted.
+    async fn write_settings(
+        &self,
+        sale: &SaleId,
+        settings: &SaleSettings,
+        version: Option<u64>,
+    ) -> Result<Option<Configured>, StoreError> {
+        let keys = Keys(sale);
+        let mut call = self
+            .call(ScriptName::Configure, 2)?
+            .with(keys.sale())
+            .with(keys.tombstone())
+            .with(self.now())
+            .with(sale.as_str())
+            .with(version.map_or_else(String::new, |version| version.to_string()))
+            .with(keys::buckets_for(settings.effective_cap()));
+        add_settings(&mut call, settings);
+        let mut reply = self.run(&call).await?;
+        match reply.code()? {
+            Code::Done => read_configured(&mut reply, sale),
+            Code::NoSale => Ok(Some(Configured::Conflict(None))),
+            Code::OtherKeys => Err(reply.unexpected("its keys never depend on the line")),
+        }
+    }
+
+    async fn register(&self, sale: &SaleId) -> Result<(), StoreError> {
+        self.query(cmd("ZADD").arg(REGISTRY).arg(0).arg(sale.as_str())).await
+    }
+
+    pub(super) async fn read_sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        let call = self.call(ScriptName::Snapshot, 1)?.with(Keys(sale).sale()).with(self.now());
+        let mut reply = self.on_sale(sale, call).await?;
+        read_snapshot(&mut reply, sale)
+    }
+
+    pub(super) async fn list_sales(
+        &self,
+        after: Option<&SaleId>,
+        limit: usize,
+    ) -> Result<Vec<SaleSnapshot>, StoreError> {
+        let mut found = Vec::new();
+        let mut last = after.cloned();
+        while found.len() < limit {
+            let ids = self.list_ids(last.as_ref(), limit - found.len()).await?;
+            let Some(last_id) = ids.last() else { break };
+            last = Some(last_id.clone());
+            let snapshots: Vec<_> = stream::iter(ids)
+                .map(|id| self.read_listed(id))
+                .buffered(READ_AT_A_TIME)
+                .try_collect()
+                .await?;
+            found.extend(snapshots.into_iter().flatten());
+        }
+        Ok(found)
+    }
+
+    /// None, and out of the registry, where there is no sale: its creation or deletion was cut short.
+    async fn read_listed(&self, id: SaleId) -> Result<Option<SaleSnapshot>, StoreError> {
+        match self.read_sale(&id).await {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(StoreError::SaleNotFound(_)) => self.strike_off(&id).await.map(|()| None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn list_ids(
+        &self,
+        after: Option<&SaleId>,
+        limit: usize,
+    ) -> Result<Vec<SaleId>, StoreError> {
+        let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let command = cmd("ZRANGE")
+            .arg(REGISTRY)
+            .arg(start)
+            .arg("+")
+            .arg("BYLEX")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit)
+            .take();
+        let ids: Vec<String> = self.query(&command).await?;
+        ids.into_iter()
+            .map(|id| {
+                id.parse().map_err(|_| StoreError::Corrupt(format!("{id:?} in {REGISTRY} is no sale's id")))
+            })
+            .collect()
+    }
+
+    pub(super) async fn close_sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        let call =
+            self.call(ScriptName::Close, 1)?.with(Keys(sale).sale()).with(self.now()).with(sale.as_str());
+        let mut reply = self.on_sale(sale, call).await?;
+        read_snapshot(&mut reply, sale)
+    }
+
+    pub(super) async fn delete_sale(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+        let keys = Keys(sale);
+        let call = self.call(ScriptName::Delete, 2)?.with(keys.sale()).with(keys.tombstone());
+        let mut reply = self.on_sale(sale, call).await?;
+        match read_decided(&mut reply)? {
+            Decided::Deletion(Deletion::Deleted) => {}
+            Decided::Deletion(deletion) => return Ok(deletion),
+            Decided::ToSweep(remains) => self.sweep(sale, &remains).await?,
+        }
+        self.strike_off(sale).await?;
+        Ok(Deletion::Deleted)
+    }
+
+    async fn sweep(&self, sale: &SaleId, remains: &Remains) -> Result<(), StoreError> {
+        let mut keys = Keys(sale).all(remains.buckets, remains.last_seq).peekable();
+        while keys.peek().is_some() {
+            let batch: Vec<Key<'_>> = keys.by_ref().take(KEYS_PER_SWEEP).collect();
+            let mut call = self.call(ScriptName::Sweep, 1 + batch.len())?.with(Keys(sale).tombstone());
+            for key in batch {
+                call.add(key);
+            }
+            call.add(remains.epoch);
+            call.add(u8::from(keys.peek().is_none()));
+            if !self.on_sale(sale, call).await?.flag()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an id out of the registry, and puts it back if a sale of that name has come into being meanwhile.
+    async fn strike_off(&self, sale: &SaleId) -> Result<(), StoreError> {
+        self.query::<()>(cmd("ZREM").arg(REGISTRY).arg(sale.as_str())).await?;
+        let exists: u64 = self.query(cmd("EXISTS").arg(Keys(sale).sale())).await?;
+        if exists > 0 { self.register(sale).await } else { Ok(()) }
+    }
+
+    pub(super) async fn list_dead(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let mut letters: Vec<DeadLetter> = Vec::new();
+        loop {
+            let last = letters.last().map_or(after, |letter| letter.claimed.seq);
+            let page = self.list_dead_page(sale, last, (limit - letters.len()).min(MAX_BATCH)).await?;
+            let is_last = page.len() < MAX_BATCH;
+            letters.extend(page);
+            if is_last || letters.len() >= limit {
+                return Ok(letters);
+            }
+        }
+    }
+
+    async fn list_dead_page(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let keys = Keys(sale);
+        let call = self
+            .call(ScriptName::DeadLetters, 4)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.dead())
+            .with(keys.reasons())
+            .with(after)
+            .with(limit);
+        let mut reply = self.on_sale(sale, call).await?;
+        let mut letters = Vec::new();
+        while !reply.is_at_end() {
+            letters.push(DeadLetter { claimed: read_claimed(&mut reply)?, reason: reply.text()? });
+        }
+        Ok(letters)
+    }
+
+    pub(super) async fn redrive_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        let keys = Keys(sale);
+        let mut call = self
+            .call(ScriptName::Redrive, 5)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.retries())
+            .with(keys.dead())
+            .with(keys.reasons())
+            .with(self.now())
+            .with(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.on_sale(sale, call).await?;
+        seqs.iter().map(|_| reply.flag()).collect()
+    }
+
+    pub(super) async fn discard_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        let keys = Keys(sale);
+        let mut call = self
+            .call(ScriptName::Discard, 4 + seqs.len())?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.dead())
+            .with(keys.reasons());
+        for &seq in seqs {
+            call.add(keys.outcomes_of(seq));
+        }
+        call.add(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.on_sale(sale, call).await?;
+        seqs.iter().map(|_| reply.flag()).collect()
+    }
+}
+
+fn read_configured(reply: &mut Reply, sale: &SaleId) -> Result<Option<Configured>, StoreError> {
+    Ok(Some(match reply.signed()? {
+        0 => Configured::Done(read_snapshot(reply, sale)?),
+        1 => Configured::Conflict(Some(read_snapshot(reply, sale)?)),
+        2 => Configured::CapBelowHeld { held: reply.unsigned()? },
+        3 => Configured::StockBelowCommitted { committed: reply.unsigned()? },
+        4 => Configured::Closed,
+        5 => return Ok(None),
+        code => return Err(reply.unexpected(&format!("{code} is no end of a configuration"))),
+    }))
+}
+
+fn read_decided(reply: &mut Reply) -> Result<Decided, StoreError> {
+    Ok(match reply.signed()? {
+        0 => Decided::Deletion(Deletion::Deleted),
+        1 => Decided::Deletion(Deletion::NotClosed),
+        2 => Decided::Deletion(Deletion::Busy { tickets: reply.unsigned()? }),
+        3 => Decided::ToSweep(Remains {
+            epoch: reply.unsigned()?,
+            buckets: reply.unsigned()?,
+            last_seq: reply.unsigned()?,
+        }),
+        code => return Err(reply.unexpected(&format!("{code} is no end of a deletion"))),
+    })
+}

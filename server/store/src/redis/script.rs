@@ -1,0 +1,392 @@
+//! The Lua scripts: their sources, how they are put together, and one call of one of them.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use inrush_core::store::StoreError;
+use redis::{Arg, Cmd, Script as Hashed, ToRedisArgs};
+
+use super::connection::Repeat;
+
+/// A line that starts with this pulls the named include in, unless the script has it already.
+const INCLUDE: &str = "--! include ";
+
+/// A script, by the name of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ScriptName {
+    Admit,
+    Cancel,
+    Claim,
+    Close,
+    Configure,
+    DeadLetters,
+    Delete,
+    Discard,
+    Extend,
+    LookUp,
+    Recover,
+    Redrive,
+    Release,
+    Settle,
+    Snapshot,
+    Sweep,
+}
+
+impl ScriptName {
+    const ALL: [Self; 16] = [
+        Self::Admit,
+        Self::Cancel,
+        Self::Claim,
+        Self::Close,
+        Self::Configure,
+        Self::DeadLetters,
+        Self::Delete,
+        Self::Discard,
+        Self::Extend,
+        Self::LookUp,
+        Self::Recover,
+        Self::Redrive,
+        Self::Release,
+        Self::Settle,
+        Self::Snapshot,
+        Self::Sweep,
+    ];
+
+    /// The file's name without its ending.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::Cancel => "cancel",
+            Self::Claim => "claim",
+            Self::Close => "close",
+            Self::Configure => "configure",
+            Self::DeadLetters => "dead_letters",
+            Self::Delete => "delete",
+            Self::Discard => "discard",
+            Self::Extend => "extend",
+            Self::LookUp => "look_up",
+            Self::Recover => "recover",
+            Self::Redrive => "redrive",
+            Self::Release => "release",
+            Self::Settle => "settle",
+            Self::Snapshot => "snapshot",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// Only a claim takes more when it is run again.
+    const fn repeat(self) -> Repeat {
+        match self {
+            Self::Claim => Repeat::Twice,
+            _ => Repeat::Harmless,
+        }
+    }
+}
+
+/// The text of every script and include, by the name of its file.
+#[derive(Clone)]
+pub struct ScriptSources(BTreeMap<&'static str, Cow<'static, str>>);
+
+macro_rules! bundled {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, Cow::Borrowed(include_str!(concat!("lua/", $name, ".lua"))))),*]
+    };
+}
+
+impl ScriptSources {
+    /// The scripts that belong to this version.
+    #[must_use]
+    pub fn bundled() -> Self {
+        Self(BTreeMap::from(bundled![
+            "admit",
+            "cancel",
+            "claim",
+            "close",
+            "configure",
+            "dead_letters",
+            "delete",
+            "discard",
+            "extend",
+            "look_up",
+            "recover",
+            "redrive",
+            "release",
+            "settle",
+            "snapshot",
+            "sweep",
+            "include/announce",
+            "include/attempt",
+            "include/block",
+            "include/cancels",
+            "include/clock",
+            "include/codes",
+            "include/dead",
+            "include/digits",
+            "include/entry",
+            "include/ledger",
+            "include/line",
+            "include/outcome",
+            "include/outlook",
+            "include/pace",
+            "include/record",
+            "include/reopened",
+            "include/returned",
+            "include/sale",
+            "include/snapshot",
+        ]))
+    }
+
+    /// The same scripts, but for one place of the script (or include) `name`: a test plants a mistake there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsuitable`] when there is no such script, or `from` is not exactly once in it.
+    pub fn with_replaced(mut self, name: &str, from: &str, to: &str) -> Result<Self, StoreError> {
+        let places = self.0.get(name).map_or(0, |source| source.matches(from).count());
+        if places != 1 {
+            return Err(StoreError::Unsuitable(format!(
+                "{places} places in script {name} read {from:?}, not one"
+            )));
+        }
+        for (_, source) in self.0.iter_mut().filter(|(file, _)| **file == name) {
+            *source = Cow::Owned(source.replacen(from, to, 1));
+        }
+        Ok(self)
+    }
+
+    /// The script with its includes in place.
+    fn assemble(&self, file: &'static str) -> Result<String, StoreError> {
+        let mut script = String::new();
+        self.append(file, &mut Vec::new(), &mut script)?;
+        Ok(script)
+    }
+
+    fn append(&self, file: &str, included: &mut Vec<String>, script: &mut String) -> Result<(), StoreError> {
+        let source = self
+            .0
+            .get(file)
+            .ok_or_else(|| StoreError::Unsuitable(format!("there is no script {file}.lua")))?;
+        for line in source.lines() {
+            let Some(name) = line.strip_prefix(INCLUDE) else {
+                script.push_str(line);
+                script.push('\n');
+                continue;
+            };
+            let include = format!("include/{}", name.trim());
+            if !included.contains(&include) {
+                included.push(include.clone());
+                self.append(&include, included, script)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All scripts, ready to be called.
+pub(super) struct Scripts(BTreeMap<ScriptName, Script>);
+
+/// One script, put together.
+pub(super) struct Script {
+    name: ScriptName,
+    source: String,
+    hash: String,
+}
+
+impl Scripts {
+    /// Puts the scripts together.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsuitable`] when one includes what does not exist.
+    pub(super) fn assemble(sources: &ScriptSources) -> Result<Self, StoreError> {
+        let scripts = ScriptName::ALL.into_iter().map(|name| {
+            let source = sources.assemble(name.file())?;
+            let hash = Hashed::new(&source).get_hash().to_owned();
+            Ok((name, Script { name, source, hash }))
+        });
+        scripts.collect::<Result<_, StoreError>>().map(Self)
+    }
+
+    /// A call of one script with so many keys; keys are named before arguments.
+    pub(super) fn call(&self, name: ScriptName, keys: usize) -> Result<Call<'_>, StoreError> {
+        let script = self
+            .0
+            .get(&name)
+            .ok_or_else(|| StoreError::Unsuitable(format!("there is no script {}", name.file())))?;
+        let mut command =
+            Cmd::with_capacity(2 * keys + SPARE_ARGUMENTS, (2 * keys + SPARE_ARGUMENTS) * SPARE_BYTES);
+        command.arg("EVALSHA").arg(&script.hash).arg(keys);
+        Ok(Call { script, command, replicated: false })
+    }
+}
+
+/// Arguments of a call beside those that come with each key, and bytes of a typical argument: a guess that saves
+/// most calls from growing their buffer.
+const SPARE_ARGUMENTS: usize = 16;
+const SPARE_BYTES: usize = 32;
+
+/// One call of one script.
+pub(super) struct Call<'a> {
+    script: &'a Script,
+    command: Cmd,
+    replicated: bool,
+}
+
+impl Call<'_> {
+    /// Adds a key or an argument.
+    pub(super) fn add(&mut self, word: impl ToRedisArgs) {
+        self.command.arg(word);
+    }
+
+    /// Adds a key or an argument.
+    pub(super) fn with(mut self, word: impl ToRedisArgs) -> Self {
+        self.add(word);
+        self
+    }
+
+    /// Whether the call waits for a replica.
+    pub(super) fn replicated(self, replicated: bool) -> Self {
+        Self { replicated, ..self }
+    }
+
+    /// Whether the call waits for a replica.
+    pub(super) const fn waits_for_replica(&self) -> bool {
+        self.replicated
+    }
+
+    /// Which script is called.
+    pub(super) const fn script(&self) -> ScriptName {
+        self.script.name
+    }
+
+    /// Whether the call may be made again when nobody knows whether it was carried out.
+    pub(super) const fn repeat(&self) -> Repeat {
+        self.script.name.repeat()
+    }
+
+    /// The call for a server that knows the script.
+    pub(super) const fn by_hash(&self) -> &Cmd {
+        &self.command
+    }
+
+    /// The same call for a server that does not know the script yet.
+    pub(super) fn by_source(&self) -> Cmd {
+        let mut command = Cmd::with_capacity(0, self.script.source.len());
+        command.arg("EVAL").arg(&self.script.source);
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                command.arg(bytes);
+            }
+        }
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(files: &[(&'static str, &'static str)]) -> ScriptSources {
+        ScriptSources(files.iter().map(|&(name, text)| (name, Cow::Borrowed(text))).collect())
+    }
+
+    #[test]
+    fn an_include_is_pulled_in_once_where_it_is_first_named() {
+        let sources = sources(&[
+            ("main", "#!lua\n--! include b\n--! include a\nreturn 1\n"),
+            ("include/a", "-- a\n"),
+            ("include/b", "--! include a\n-- b\n"),
+        ]);
+        assert_eq!(sources.assemble("main"), Ok("#!lua\n-- a\n-- b\nreturn 1\n".to_owned()));
+    }
+
+    #[test]
+    fn an_include_that_does_not_exist_is_named() {
+        let error = sources(&[("main", "--! include nowhere\n")]).assemble("main").unwrap_err();
+        assert!(error.to_string().contains("include/nowhere.lua"), "{error}");
+    }
+
+    #[test]
+    fn every_script_can_be_put_together_and_says_what_it_takes_and_gives() {
+        let sources = ScriptSources::bundled();
+        assert!(Scripts::assemble(&sources).is_ok());
+        for name in ScriptName::ALL {
+            let script = sources.0.get(name.file()).unwrap();
+            assert!(script.starts_with("#!lua"), "{}", name.file());
+            for part in ["\n-- KEYS  ", "\n-- ARGV  ", "\n-- Reply {"] {
+                assert!(script.contains(part), "{} has no {part:?}", name.file());
+            }
+        }
+    }
+
+    #[test]
+    fn every_include_is_used() {
+        let sources = ScriptSources::bundled();
+        let all: String = sources.0.values().map(AsRef::as_ref).collect();
+        for file in sources.0.keys().filter_map(|file| file.strip_prefix("include/")) {
+            assert!(all.contains(&format!("{INCLUDE}{file}\n")), "{file}");
+        }
+    }
+
+    #[test]
+    fn scripts_build_no_keys() {
+        for (file, source) in ScriptSources::bundled().0 {
+            assert!(!source.contains("inrush:{"), "{file}");
+        }
+    }
+
+    /// Scripts that read only the first numbers of a sale name them in the order in which they are stored.
+    #[test]
+    fn what_is_read_of_a_sale_is_what_is_stored() {
+        let between = |text: &'static str, from: &str, to: &str| -> Vec<&'static str> {
+            let list = text.split(from).nth(1).and_then(|rest| rest.split(to).next()).unwrap();
+            list.split(',')
+                .map(|name| name.trim().trim_matches('\''))
+                .filter(|name| !name.is_empty())
+                .collect()
+        };
+        let stored = between(include_str!("lua/include/sale.lua"), "local FIELDS = {", "}");
+        for (script, unpacked, last_seq) in [
+            (
+                include_str!("lua/admit.lua"),
+                "\nlocal stored = call('GETRANGE', KEYS[1], 0, BYTES_READ - 1)\n",
+                "last_before",
+            ),
+            (include_str!("lua/look_up.lua"), "redis.call('GETRANGE', KEYS[1], 0, 63)\n", "last"),
+        ] {
+            let names =
+                between(script.split(unpacked).nth(1).unwrap(), "return { NO_SALE }\nend\nlocal ", "=");
+            let named: Vec<&str> =
+                names.iter().map(|&name| if name == last_seq { "last_seq" } else { name }).collect();
+            assert_eq!(named, stored[..named.len()]);
+            assert!(script.contains(&format!("'<{}'", "d".repeat(named.len()))));
+        }
+        assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(56 / 8), "FIRST_CHANGED");
+        assert_eq!(stored.len(), stored.iter().collect::<std::collections::HashSet<_>>().len());
+    }
+
+    #[test]
+    fn a_test_can_plant_a_mistake_in_one_place() {
+        let replaced = |from| ScriptSources::bundled().with_replaced("admit", from, "elsewhere");
+        assert!(replaced("call('HSETNX'").unwrap().0.get("admit").unwrap().contains("elsewhere"));
+        assert!(replaced("nowhere to be found").is_err());
+        assert!(replaced("local").is_err());
+        assert!(ScriptSources::bundled().with_replaced("nothing", "a", "b").is_err());
+    }
+
+    #[test]
+    fn the_call_by_source_is_the_call_by_hash() {
+        let scripts = Scripts::assemble(&ScriptSources::bundled()).unwrap();
+        let call = scripts.call(ScriptName::Snapshot, 1).unwrap().with("key").with(7);
+        let words = |command: &Cmd| -> Vec<Vec<u8>> {
+            command
+                .args_iter()
+                .filter_map(|argument| match argument {
+                    Arg::Simple(bytes) => Some(bytes.to_vec()),
+                    _ => None,
+                })
+                .collect()
+        };
+        let (by_hash, by_source) = (words(call.by_hash()), words(&call.by_source()));
+        assert_eq!(by_hash[2..], by_source[2..]);
+        assert_eq!(by_hash[2..], [b"1".to_vec(), b"key".to_vec(), b"7".to_vec()]);
+        assert_eq!((&by_hash[0][..], &by_source[0][..]), (&b"EVALSHA"[..], &b"EVAL"[..]));
+    }
+}

@@ -1,0 +1,84 @@
+//! Which Redis to use and how to treat it.
+
+use std::{fmt, time::Duration};
+
+use inrush_core::time::Clock;
+
+use super::script::ScriptSources;
+
+/// How long a command may take. Every script is bounded to a few milliseconds; a rewrite of the append-only file or a
+/// slow disk under `appendfsync always` can hold all commands up for a second. Callers wait a few seconds at most.
+pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long connecting may take, name resolution and TLS included.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long an admission waits for a replica. One in the same place follows within a few milliseconds; while none does,
+/// every batch of a sale that wants it takes as long as this.
+pub const DEFAULT_REPLICATION_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Where Redis is, and how long to wait for it.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:///path/to/socket`. For Redis
+    /// Cluster `redis+cluster://[user:password@]host[:port],host[:port]…`, which names some of its nodes; for Redis
+    /// Sentinel `redis+sentinel://[user:password@]host[:port],host[:port]…/master-name[/database]`, which names the
+    /// sentinels (`rediss+cluster`, `rediss+sentinel` with TLS). Characters with a meaning in URLs are percent-encoded.
+    pub url: String,
+    /// How long a command may take before [`StoreError::Unavailable`](inrush_core::StoreError::Unavailable).
+    pub response_timeout: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long an admission waits for a replica, where the sale wants that; at most half of `response_timeout`.
+    pub replication_timeout: Duration,
+    /// PEM certificates of the authority that signed the server's certificate. `None`: the public authorities.
+    pub authority: Option<Vec<u8>>,
+    /// Where the store takes its time from; all processes of a cluster must use the same.
+    pub clock: Clock,
+    /// The scripts, so that tests can prove that a mistake in them is found.
+    #[doc(hidden)]
+    pub scripts: ScriptSources,
+}
+
+impl RedisSettings {
+    /// The settings for `url` where the operator decides nothing else.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            response_timeout: DEFAULT_RESPONSE_TIMEOUT,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
+            authority: None,
+            clock: Clock::Store,
+            scripts: ScriptSources::bundled(),
+        }
+    }
+
+    /// Never nothing, which Redis takes for endless, and short enough that there is an answer where no replica follows.
+    pub(super) fn patience_with_replicas(&self) -> Duration {
+        self.replication_timeout.min(self.response_timeout / 2).max(Duration::from_millis(1))
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("response_timeout", &self.response_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("replication_timeout", &self.replication_timeout)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_not_printed() {
+        let settings = RedisSettings::new("redis://:hunter2@cache:6379");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

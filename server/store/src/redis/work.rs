@@ -1,0 +1,231 @@
+//! Fulfilment's side: entries out of the line under a lease, and what comes of them.
+
+use std::time::Duration;
+
+use inrush_core::{
+    entry::{ClaimedEntry, Entry},
+    sale::SaleId,
+    store::{
+        Claim, ClaimRequest, Leased, MAX_BATCH, MAX_TEXT, Outcome, Outlook, Recovery, Release, Settled,
+        Settlement, StoreError,
+    },
+    ticket::Seq,
+    time::millis,
+};
+
+use super::{
+    RedisStore,
+    guess::LineState,
+    keys::{Keys, OUTCOMES_PER_BUCKET, outcomes_bucket_of, segment_of},
+    reply::Reply,
+    script::{Call, ScriptName},
+};
+
+/// Longest wait before a retry, in milliseconds: a thousand years, which keeps sums exact in the scripts.
+const LONGEST_WAIT: u64 = 32_000_000_000_000;
+
+impl RedisStore {
+    pub(super) async fn claim_entries(
+        &self,
+        sale: &SaleId,
+        request: ClaimRequest,
+    ) -> Result<Claim, StoreError> {
+        let lay_out = |state| self.lay_out_claim(sale, request, state);
+        let (_, mut reply) = self.on_line(sale, lay_out).await?;
+        let epoch = reply.unsigned()?;
+        let fence = reply.unsigned()?;
+        let lease = Duration::from_millis(reply.unsigned()?);
+        let retries: usize = reply.small()?;
+        let mut entries: Vec<ClaimedEntry> =
+            (0..retries).map(|_| read_claimed(&mut reply)).collect::<Result<_, _>>()?;
+        for _ in 0..reply.small::<usize>()? {
+            entries.push(read_first_claimed(&mut reply)?);
+        }
+        Ok(Claim { epoch, fence, lease, entries, outlook: read_outlook(&mut reply)? })
+    }
+
+    fn lay_out_claim(
+        &self,
+        sale: &SaleId,
+        request: ClaimRequest,
+        state: LineState,
+    ) -> Result<Call<'_>, StoreError> {
+        let keys = Keys(sale);
+        let segment = state.claim_segment();
+        Ok(self
+            .call(ScriptName::Claim, 9)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.leases())
+            .with(keys.retries())
+            .with(keys.queue(segment))
+            .with(keys.queue(segment + 1))
+            .with(keys.cancelled(segment))
+            .with(keys.cancelled(segment + 1))
+            .with(keys.claims())
+            .with(self.now())
+            .with(sale.as_str())
+            .with(request.max)
+            .with(segment))
+    }
+
+    pub(super) async fn extend_leases(
+        &self,
+        sale: &SaleId,
+        leases: &[Leased],
+    ) -> Result<Vec<bool>, StoreError> {
+        let keys = Keys(sale);
+        let mut call = self
+            .call(ScriptName::Extend, 4)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.leases())
+            .with(keys.claims())
+            .with(self.now());
+        for Leased { seq, fence } in leases {
+            call.add(seq);
+            call.add(fence);
+        }
+        let mut reply = self.on_sale(sale, call).await?;
+        leases.iter().map(|_| reply.flag()).collect()
+    }
+
+    pub(super) async fn settle_batch(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, StoreError> {
+        let keys = Keys(sale);
+        let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.leased.seq).collect();
+        seqs.dedup_by_key(|seq| outcomes_bucket_of(*seq));
+        let mut call = self
+            .call(ScriptName::Settle, 7 + seqs.len())?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.leases())
+            .with(keys.retries())
+            .with(keys.dead())
+            .with(keys.reasons())
+            .with(keys.claims());
+        for seq in seqs {
+            call.add(keys.outcomes_of(seq));
+        }
+        call.add(self.now());
+        call.add(sale.as_str());
+        call.add(OUTCOMES_PER_BUCKET);
+        for settlement in settlements {
+            add_settlement(&mut call, settlement);
+        }
+        let mut reply = self.on_sale(sale, call).await?;
+        settlements.iter().map(|_| read_settled(&mut reply)).collect()
+    }
+
+    pub(super) async fn recover_leases(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
+        let lay_out = |state| self.lay_out_recover(sale, state);
+        let (_, mut reply) = self.on_line(sale, lay_out).await?;
+        Ok(Recovery {
+            reclaimed: reply.unsigned()?,
+            dead: reply.unsigned()?,
+            outlook: read_outlook(&mut reply)?,
+        })
+    }
+
+    fn lay_out_recover(&self, sale: &SaleId, state: LineState) -> Result<Call<'_>, StoreError> {
+        let keys = Keys(sale);
+        let segment = state.claim_segment();
+        Ok(self
+            .call(ScriptName::Recover, 9)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.leases())
+            .with(keys.retries())
+            .with(keys.dead())
+            .with(keys.reasons())
+            .with(keys.queue(segment))
+            .with(keys.cancelled(segment))
+            .with(keys.claims())
+            .with(self.now())
+            .with(MAX_BATCH)
+            .with(segment))
+    }
+
+    pub(super) async fn release_batch(
+        &self,
+        sale: &SaleId,
+        seqs: &[Seq],
+    ) -> Result<Vec<Release>, StoreError> {
+        let keys = Keys(sale);
+        let mut call =
+            self.call(ScriptName::Release, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.claimed());
+        for &seq in seqs {
+            call.add(keys.cancelled(segment_of(seq)));
+            call.add(keys.outcomes_of(seq));
+        }
+        call.add(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.on_sale(sale, call).await?;
+        seqs.iter().map(|_| read_release(&mut reply)).collect()
+    }
+}
+
+/// Reads a claimed ticket: its number, its attempt, its entry.
+pub(super) fn read_claimed(reply: &mut Reply) -> Result<ClaimedEntry, StoreError> {
+    let seq = reply.unsigned()?;
+    let attempt = reply.small()?;
+    Ok(ClaimedEntry { seq, attempt, entry: read_entry(reply, seq)? })
+}
+
+/// Reads a ticket that was claimed for the first time: its number, its entry.
+fn read_first_claimed(reply: &mut Reply) -> Result<ClaimedEntry, StoreError> {
+    let seq = reply.unsigned()?;
+    Ok(ClaimedEntry { seq, attempt: 1, entry: read_entry(reply, seq)? })
+}
+
+fn read_entry(reply: &mut Reply, seq: Seq) -> Result<Entry, StoreError> {
+    let bytes = reply.bytes()?;
+    Entry::decode(&bytes).map_err(|error| reply.unexpected(&format!("ticket {seq}: {error}")))
+}
+
+fn add_settlement(call: &mut Call<'_>, Settlement { leased, outcome }: &Settlement) {
+    call.add(leased.seq);
+    call.add(leased.fence);
+    call.add(match outcome {
+        Outcome::Ordered { order_id } => format!("O{}", cut(order_id)),
+        Outcome::Rejected { reason } => format!("J{}", cut(reason)),
+        Outcome::Retry { after, reason } => format!("T{}:{}", millis(*after).min(LONGEST_WAIT), cut(reason)),
+    });
+}
+
+/// As much of the text as is kept, cut between characters.
+fn cut(text: &str) -> &str {
+    let longest = text.len().min(MAX_TEXT);
+    (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+}
+
+fn read_settled(reply: &mut Reply) -> Result<Settled, StoreError> {
+    match reply.signed()? {
+        0 => Ok(Settled::Stale),
+        number => reply.state(number).map(Settled::Done),
+    }
+}
+
+fn read_release(reply: &mut Reply) -> Result<Release, StoreError> {
+    match reply.signed()? {
+        0 => Ok(Release::Unknown),
+        -1 => Ok(Release::Released),
+        -2 => Ok(Release::AlreadyReleased),
+        number => reply.state(number).map(Release::NotOrdered),
+    }
+}
+
+fn read_outlook(reply: &mut Reply) -> Result<Outlook, StoreError> {
+    Ok(Outlook {
+        waiting: reply.unsigned()?,
+        in_flight: reply.unsigned()?,
+        dead: reply.unsigned()?,
+        next_claim_in: reply.optional()?.map(Duration::from_millis),
+        next_expiry_in: reply.optional()?.map(Duration::from_millis),
+    })
+}

@@ -1,0 +1,138 @@
+//! Servers that do not fit, and servers that keep what they are told.
+
+use std::fs;
+
+use inrush_core::{SaleSettings, Store, StoreError, store::Durability};
+use inrush_testkit::port::free_port;
+use inrush_store::redis::RedisSettings;
+
+use crate::{
+    redis_server::{RedisCluster, RedisServer},
+    support::{connect, connect_with, create, enqueue},
+};
+
+fn remedy(checked: Result<(), StoreError>) -> String {
+    match checked {
+        Err(StoreError::Unsuitable(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_tickets_does_not_fit() {
+    let server = RedisServer::start_with(&[("maxmemory-policy", "allkeys-lru")]).await;
+    let store = connect(&server.url()).await;
+    let text = remedy(store.check().await);
+    assert!(
+        text.contains("allkeys-lru") && text.contains("CONFIG SET maxmemory-policy noeviction"),
+        "{text}"
+    );
+    server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    assert_eq!(store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn every_master_of_a_cluster_has_to_fit() {
+    let cluster = RedisCluster::start().await;
+    let store = connect(&cluster.url()).await;
+    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(store.keeps(Durability::Fsync).await, Ok(false));
+    assert_eq!(store.keeps(Durability::Replicated).await, Ok(false));
+    cluster.nodes()[1].command::<()>(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]).await;
+    assert!(remedy(store.check().await).contains("volatile-ttl"));
+}
+
+#[tokio::test]
+async fn the_wrong_kind_of_url_is_named() {
+    let cluster = RedisCluster::start().await;
+    let node = &cluster.nodes()[0];
+    assert!(remedy(connect(&node.url()).await.check().await).contains("redis+cluster://"));
+    let server = RedisServer::start().await;
+    let url = server.url().replace("redis://", "redis+cluster://");
+    assert!(remedy(connect(&url).await.check().await).contains("write redis://"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_named_but_not_told() {
+    let server = RedisServer::start().await;
+    server
+        .command::<()>(&["ACL", "SETUSER", "inrush", "on", ">right", "~inrush:*", "&inrush:*", "+@all"])
+        .await;
+    let url = |password: &str| server.url().replace("redis://", &format!("redis://inrush:{password}@"));
+    let text = remedy(connect(&url("hunter2")).await.check().await);
+    assert!(text.contains("password") && !text.contains("hunter2"), "{text}");
+    let store = connect(&url("right")).await;
+    assert_eq!(store.check().await, Ok(()));
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert!(enqueue(&store, &sale, "a").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_for_the_configuration_is_promised_memory_only() {
+    let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
+    server
+        .command::<()>(&[
+            "ACL",
+            "SETUSER",
+            "inrush",
+            "on",
+            ">p",
+            "~inrush:*",
+            "&inrush:*",
+            "+@all",
+            "-config",
+        ])
+        .await;
+    let store = connect(&server.url().replace("redis://", "redis://inrush:p@")).await;
+    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(store.keeps(Durability::Fsync).await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_sale_that_wants_the_disk_is_told_whether_it_has_it() {
+    let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
+    let store = connect(&server.url()).await;
+    assert_eq!(store.keeps(Durability::Fsync).await, Ok(true));
+    let sale =
+        create(&store, &SaleSettings { durability: Durability::Fsync, ..SaleSettings::of_stock(9) }).await;
+    assert_eq!(enqueue(&store, &sale, "a").await.unwrap().durability, Durability::Fsync);
+
+    server.command::<()>(&["CONFIG", "SET", "appendfsync", "everysec"]).await;
+    let fresh = connect_with(RedisSettings::new(server.url())).await;
+    assert_eq!(fresh.keeps(Durability::Fsync).await, Ok(false));
+    assert_eq!(enqueue(&fresh, &sale, "b").await.unwrap().durability, Durability::Memory);
+}
+
+#[tokio::test]
+async fn a_sale_that_does_not_want_the_disk_is_promised_memory_only() {
+    let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
+    let store = connect(&server.url()).await;
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert_eq!(enqueue(&store, &sale, "a").await.unwrap().durability, Durability::Memory);
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_trusted_by_its_authority_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let port = free_port().to_string();
+    let _server = RedisServer::start_with(&[
+        ("tls-port", &port),
+        ("tls-cert-file", certificate.to_str().unwrap()),
+        ("tls-key-file", key.to_str().unwrap()),
+        ("tls-auth-clients", "no"),
+    ])
+    .await;
+    let settings = RedisSettings::new(format!("rediss://127.0.0.1:{port}"));
+    let stranger = connect_with(settings.clone()).await;
+    let error = stranger.check().await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+    let store =
+        connect_with(RedisSettings { authority: Some(made.cert.pem().into_bytes()), ..settings }).await;
+    assert_eq!(store.check().await, Ok(()));
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    assert!(enqueue(&store, &sale, "a").await.is_ok());
+}

@@ -1,0 +1,85 @@
+//! What the tests have in common: a store with short timeouts, a sale, buyers, and waiting for a condition.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use inrush_core::{
+    Entry, SaleId, SaleSettings, Store, StoreError,
+    store::{Admission, AdmitReply, AdmitRequest, Configured, Expected, StoreEvent},
+};
+use inrush_store::redis::{RedisSettings, RedisStore};
+use tokio::{sync::broadcast, time::timeout};
+
+/// How long anything may take on a machine that is busy with other tests.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an announcement may take before another one is made.
+const ANNOUNCEMENT: Duration = Duration::from_millis(200);
+
+const POLL: Duration = Duration::from_millis(20);
+
+pub(crate) async fn connect(url: &str) -> Arc<RedisStore> {
+    connect_with(RedisSettings::new(url)).await
+}
+
+pub(crate) async fn connect_with(settings: RedisSettings) -> Arc<RedisStore> {
+    RedisStore::connect(settings).await.expect("the URL can be read")
+}
+
+pub(crate) fn sale_id() -> SaleId {
+    "phone-x".parse().expect("an id")
+}
+
+pub(crate) async fn create(store: &RedisStore, settings: &SaleSettings) -> SaleId {
+    let sale = sale_id();
+    let configured = store.configure(&sale, settings, Expected::Absent).await;
+    assert!(matches!(configured, Ok(Configured::Done(_))), "{configured:?}");
+    sale
+}
+
+pub(crate) fn request(buyer: &str) -> AdmitRequest {
+    let entry =
+        Entry { buyer: buyer.parse().expect("a buyer"), units: 1, payload: Vec::new(), trace: Vec::new() };
+    AdmitRequest { entry, supersedes: None }
+}
+
+pub(crate) async fn enqueue(
+    store: &RedisStore,
+    sale: &SaleId,
+    buyer: &str,
+) -> Result<AdmitReply, StoreError> {
+    store.admit(sale, &[request(buyer)]).await
+}
+
+pub(crate) async fn admission_of(store: &RedisStore, sale: &SaleId, buyer: &str) -> Admission {
+    enqueue(store, sale, buyer).await.expect("an answer").admissions[0]
+}
+
+/// Repeats an operation until it succeeds.
+pub(crate) async fn eventually<T>(mut operation: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let started = Instant::now();
+    loop {
+        match operation().await {
+            Ok(value) => return value,
+            Err(error) => assert!(started.elapsed() < LIMIT, "{error}"),
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Announcements from a subscription that stands, so that the next answer of the server is not the subscription's. Before
+/// it stands announcements are lost: a new sale is announced until one is heard.
+pub(crate) async fn wait_until_listening(store: &RedisStore) -> broadcast::Receiver<StoreEvent> {
+    let mut events = store.events();
+    for number in 0.. {
+        let mark: SaleId = format!("mark-{number}").parse().expect("an id");
+        store.configure(&mark, &SaleSettings::of_stock(1), Expected::Absent).await.expect("an answer");
+        let announced = Ok(StoreEvent::Admission(mark));
+        if timeout(ANNOUNCEMENT, async { while events.recv().await != announced {} }).await.is_ok() {
+            break;
+        }
+    }
+    events
+}

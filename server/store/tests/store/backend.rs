@@ -1,0 +1,109 @@
+//! The stores that are held to the port, each with a clock that the test moves.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use inrush_core::{
+    sale::SaleId,
+    store::Store,
+    time::{Clock, ManualClock},
+};
+use inrush_store::{
+    conformance,
+    memory::MemoryStore,
+    redis::{RedisSettings, RedisStore, ScriptSources},
+};
+
+use crate::redis_server::{RedisCluster, RedisServer};
+
+/// The cluster's slots are shared evenly among its three servers.
+const SLOTS_OF_A_SERVER: u16 = 16_384_u16.div_ceil(3);
+
+/// How long a server may take to answer, on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a store keeps its data.
+pub(crate) enum Backend {
+    Memory,
+    Redis(RedisServer),
+    Cluster(RedisCluster),
+}
+
+/// Nothing follows these servers, so there is nothing to wait for.
+const NO_REPLICA: Duration = Duration::from_millis(1);
+
+/// A store on a Redis server, running these scripts.
+pub(crate) async fn connect(url: &str, clock: &ManualClock, scripts: ScriptSources) -> Arc<dyn Store> {
+    let clock = Clock::Manual(clock.clone());
+    let (response_timeout, connect_timeout) = (PATIENCE, PATIENCE);
+    let settings = RedisSettings {
+        clock,
+        scripts,
+        response_timeout,
+        connect_timeout,
+        replication_timeout: NO_REPLICA,
+        ..RedisSettings::new(url)
+    };
+    RedisStore::connect(settings).await.expect("a local server can be reached")
+}
+
+#[async_trait]
+impl conformance::Backend for Backend {
+    async fn empty_store(&self, clock: &ManualClock) -> Arc<dyn Store> {
+        for server in self.servers() {
+            server.command::<()>(&["FLUSHALL"]).await;
+        }
+        match self {
+            Self::Memory => MemoryStore::new(Clock::Manual(clock.clone())),
+            Self::Redis(server) => connect(&server.url(), clock, ScriptSources::bundled()).await,
+            Self::Cluster(cluster) => connect(&cluster.url(), clock, ScriptSources::bundled()).await,
+        }
+    }
+
+    async fn flush_caches(&self) {
+        for server in self.servers() {
+            server.command::<()>(&["SCRIPT", "FLUSH"]).await;
+        }
+    }
+
+    async fn keys_with(&self, part: &str) -> Vec<String> {
+        let mut keys = Vec::new();
+        for server in self.servers() {
+            keys.extend(server.command::<Vec<String>>(&["KEYS", &format!("*{part}*")]).await);
+        }
+        keys
+    }
+
+    async fn neighbour_of(&self, sale: &SaleId, name: &str) -> SaleId {
+        let home = self.server_of(sale).await;
+        for number in 0..100 {
+            let neighbour = format!("{name}-{number}").parse().expect("a sale's id");
+            if self.server_of(&neighbour).await == home {
+                return neighbour;
+            }
+        }
+        panic!("a hundred sales all live on other servers than {sale}");
+    }
+}
+
+impl Backend {
+    /// The index of the server that keeps `sale`.
+    async fn server_of(&self, sale: &SaleId) -> usize {
+        match self {
+            Self::Memory | Self::Redis(_) => 0,
+            Self::Cluster(cluster) => {
+                let tag = format!("{{{sale}}}");
+                let slot: u16 = cluster.nodes()[0].command(&["CLUSTER", "KEYSLOT", &tag]).await;
+                usize::from(slot / SLOTS_OF_A_SERVER)
+            }
+        }
+    }
+
+    fn servers(&self) -> &[RedisServer] {
+        match self {
+            Self::Memory => &[],
+            Self::Redis(server) => std::slice::from_ref(server),
+            Self::Cluster(cluster) => cluster.nodes(),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Scripts with one mistake each. Every mistake must show within a bounded number of operations, or the comparison is
+//! not worth much; the scripts without a mistake must pass the same procedure.
+
+use inrush_store::redis::ScriptSources;
+
+use super::{Pair, RedisServer, compare, runtime, scenario::Mix};
+
+/// A mistake shows within so many operations, and unbroken scripts pass as many.
+const MOST_OPERATIONS: u64 = 10_000;
+
+/// The scenarios are the same in every run, so that a mistake that shows once shows always.
+const SEED: u64 = 2026;
+
+/// A mistake: in this script (or include), one place reads otherwise.
+struct Mistake {
+    what: &'static str,
+    script: &'static str,
+    from: &'static str,
+    to: &'static str,
+    mix: Mix,
+}
+
+const fn mistake(what: &'static str, script: &'static str, from: &'static str, to: &'static str) -> Mistake {
+    Mistake { what, script, from, to, mix: Mix::Ordinary }
+}
+
+impl Mistake {
+    /// It shows only in lines that reach over a cut.
+    const fn at_a_cut(self) -> Self {
+        Self { mix: Mix::LongLines, ..self }
+    }
+}
+
+const MISTAKES: &[Mistake] = &[
+    mistake(
+        "one unit too many is admitted",
+        "admit",
+        "elseif wanted > free or last",
+        "elseif wanted > free + 1 or last",
+    ),
+    mistake(
+        "any earlier ticket is superseded",
+        "admit",
+        "if known and known ~= superseded[i] then",
+        "if known and not superseded[i] then",
+    ),
+    mistake(
+        "a batch is cut one entry too early at the end of a segment",
+        "admit",
+        "* SEGMENT - first + 1)",
+        "* SEGMENT - first)",
+    )
+    .at_a_cut(),
+    mistake(
+        "units are given back each time a ticket is cancelled",
+        "cancel",
+        "elseif cancelled[seq] or redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then",
+        "elseif cancelled[seq] then",
+    ),
+    mistake(
+        "a cancellation is forgotten",
+        "cancel",
+        "redis.call('SETBIT', bitmap, bit_of(seq), 1)",
+        "redis.call('GETBIT', bitmap, bit_of(seq))",
+    ),
+    mistake(
+        "a cancellation that frees the first unit is not announced",
+        "cancel",
+        "announce_if_reopened(sale, free_before, ARGV[1])",
+        "",
+    ),
+    mistake(
+        "cancelled tickets are taken off a position twice",
+        "look_up",
+        "bitmap, seq) - cancelled_passed)",
+        "bitmap, seq))",
+    ),
+    mistake(
+        "the latest retry is claimed first",
+        "claim",
+        "'-inf', now, 'BYSCORE', 'LIMIT'",
+        "now, '-inf', 'BYSCORE', 'REV', 'LIMIT'",
+    ),
+    mistake(
+        "no lease is written",
+        "claim",
+        "redis.call('ZADD', KEYS[3], deadline, member_of_block(block))",
+        "",
+    ),
+    mistake("no lease is written for a retry", "claim", "redis.call('ZADD', KEYS[3], unpack(leases))", ""),
+    mistake(
+        "each ticket of a block is counted as one unit",
+        "claim",
+        "single_units = line_units == line_tickets",
+        "single_units = true",
+    ),
+    mistake(
+        "a ticket of a block is settled twice",
+        "include/block",
+        "block.held[place] = NOT_HELD",
+        "block.held[place] = HELD",
+    ),
+    mistake(
+        "a block that has ended keeps its lease",
+        "include/block",
+        "redis.call('ZREM', leases, member_of_block(block))",
+        "",
+    ),
+    mistake(
+        "a ticket with a longer lease stays in its block",
+        "extend",
+        "take_out_of_block(block, place)",
+        "",
+    ),
+    mistake(
+        "a block is extended for the sake of some of its tickets",
+        "extend",
+        "if count == block.left then",
+        "if true then",
+    ),
+    mistake(
+        "the pace is ignored",
+        "claim",
+        "wanted = math.min(wanted, math.floor(bucket_level(sale, now) / TICKET))",
+        "wanted = tonumber(ARGV[3])",
+    ),
+    mistake(
+        "one claim takes more than the stock has",
+        "claim",
+        "uncommitted = uncommitted - units",
+        "uncommitted = uncommitted",
+    ),
+    mistake(
+        "what is in flight is not taken from the stock",
+        "include/ledger",
+        "return sale.retrying_units + sale.in_flight_units + sale",
+        "return sale.retrying_units + sale",
+    ),
+    mistake(
+        "the cursor is off by one at the end of a segment",
+        "claim",
+        "(segment + 1) * SEGMENT - sale.cursor)",
+        "(segment + 1) * SEGMENT - sale.cursor - 1)",
+    )
+    .at_a_cut(),
+    mistake(
+        "any fence extends the lease of a retry",
+        "extend",
+        "state == 'P' and fence == tonumber(wanted_fence)",
+        "state == 'P'",
+    ),
+    mistake(
+        "any fence settles a retry",
+        "settle",
+        "record_fence ~= tonumber(fence) or gone[word]",
+        "gone[word]",
+    ),
+    mistake("a retry is settled twice in one batch", "settle", "or gone[word] or not units", "or not units"),
+    mistake(
+        "a lease that ends now is not taken back",
+        "recover",
+        "'-inf', now, 'BYSCORE'",
+        "'-inf', '(' .. digits(now), 'BYSCORE'",
+    ),
+    mistake(
+        "one attempt too many is made",
+        "include/attempt",
+        "attempt >= sale.max_attempts",
+        "attempt > sale.max_attempts",
+    ),
+    mistake(
+        "an order is released twice in one batch",
+        "release",
+        "elseif released[word] then",
+        "elseif false then",
+    ),
+    mistake(
+        "a redriven ticket has one attempt less",
+        "redrive",
+        "record_head('W', sale.fence, 0)",
+        "record_head('W', sale.fence, 1)",
+    ),
+    mistake(
+        "a page of the dead begins with the last of the page before",
+        "dead_letters",
+        "'(' .. ARGV[1]",
+        "ARGV[1]",
+    ),
+    mistake(
+        "units of expired tickets still wait",
+        "close",
+        "sale.waiting_units = sale.retrying_units",
+        "sale.retrying_units = sale.retrying_units",
+    ),
+    mistake(
+        "a bucket overflows",
+        "include/pace",
+        "return math.min(sale.tokens + elapsed * sale.pace, sale.burst * TICKET)",
+        "return sale.tokens + elapsed * sale.pace",
+    ),
+];
+
+/// Every mistake with the scripts it is in. A place that a script does not have any more is told, not passed over.
+fn with_mistakes() -> Vec<(&'static Mistake, ScriptSources)> {
+    let made: Vec<_> = MISTAKES
+        .iter()
+        .map(|mistake| {
+            (mistake, ScriptSources::bundled().with_replaced(mistake.script, mistake.from, mistake.to))
+        })
+        .collect();
+    let impossible: Vec<_> =
+        made.iter().filter_map(|(mistake, scripts)| Some((mistake.what, scripts.as_ref().err()?))).collect();
+    assert!(impossible.is_empty(), "these mistakes cannot be made: {impossible:#?}");
+    made.into_iter().filter_map(|(mistake, scripts)| Some((mistake, scripts.ok()?))).collect()
+}
+
+#[test]
+fn every_mistake_in_a_script_shows() {
+    let runtime = runtime();
+    let server = runtime.block_on(RedisServer::start());
+    let mut hidden = Vec::new();
+    for (number, (Mistake { what, mix, .. }, scripts)) in with_mistakes().into_iter().enumerate() {
+        let pair = runtime.block_on(Pair::new(&server, scripts, &format!("mistake-{number}")));
+        match compare(&runtime, &pair, *mix, SEED, MOST_OPERATIONS, 0) {
+            Ok(()) => hidden.push(what),
+            Err(_) => println!("{:>6} operations until it shows that {what}", pair.operations()),
+        }
+    }
+    assert!(hidden.is_empty(), "these mistakes do not show within {MOST_OPERATIONS} operations: {hidden:#?}");
+}
+
+#[test]
+fn scripts_without_a_mistake_pass_the_same_procedure() {
+    let runtime = runtime();
+    let server = runtime.block_on(RedisServer::start());
+    for mix in [Mix::Ordinary, Mix::LongLines] {
+        let name = format!("{mix:?}").to_lowercase();
+        let pair = runtime.block_on(Pair::new(&server, ScriptSources::bundled(), &name));
+        if let Err(counterexample) = compare(&runtime, &pair, mix, SEED, MOST_OPERATIONS, 0) {
+            panic!("{}", counterexample.difference);
+        }
+    }
+}

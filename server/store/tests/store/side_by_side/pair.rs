@@ -1,0 +1,451 @@
+//! The memory store and Redis with one clock: carries every operation out on both and compares.
+
+use std::{cell::Cell, collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use inrush_core::{
+    entry::Entry,
+    sale::{SaleId, SaleSettings, SaleSnapshot},
+    store::{
+        Admission, AdmitRequest, ClaimRequest, Expected, Leased, MAX_BATCH, Outcome, Settled, Settlement,
+        Store, StoreError, StoreEvent,
+    },
+    ticket::Seq,
+    time::{Clock, ManualClock},
+};
+use inrush_store::{memory::MemoryStore, redis::ScriptSources};
+use tokio::{sync::broadcast, time::timeout};
+
+use super::scenario::{
+    Answer, Back, Change, Lease, LongLine, Operation, Scenario, Supersedes, Version, Wish,
+};
+use crate::{backend::connect, conformance::START, redis_server::RedisServer};
+
+/// An announcement that has not come after so long was not made.
+const ANNOUNCEMENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// A store that has just been opened may not listen yet: a mark that is not heard after so long is made again.
+const TUNING_STEP: Duration = Duration::from_millis(50);
+
+/// Two stores that must be the same.
+pub(super) struct Pair<'a> {
+    memory: Arc<dyn Store>,
+    redis: Arc<dyn Store>,
+    server: &'a RedisServer,
+    clock: ManualClock,
+    name: String,
+    scenarios: Cell<u64>,
+    operations: Cell<u64>,
+    marks: Cell<u64>,
+}
+
+/// What memory and Redis do not agree on, and where in the scenario.
+#[derive(Debug)]
+pub(super) struct Difference {
+    at: String,
+    what: String,
+    memory: String,
+    redis: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, what, memory, redis } = self;
+        write!(f, "the {what} differs after {at}\n  memory: {memory}\n  redis:  {redis}")
+    }
+}
+
+/// What a scenario has done so far, as far as later operations refer to it.
+struct Progress {
+    id: SaleId,
+    settings: SaleSettings,
+    last_seq: Seq,
+    tickets: HashMap<String, Seq>,
+    live: Vec<Leased>,
+    over: Vec<Leased>,
+    at: String,
+}
+
+impl<'a> Pair<'a> {
+    /// A pair whose Redis half runs these scripts; `name` keeps it apart from others on the same server.
+    pub(super) async fn new(server: &'a RedisServer, scripts: ScriptSources, name: &str) -> Self {
+        let clock = ManualClock::starting_at(START);
+        let memory: Arc<dyn Store> = MemoryStore::new(Clock::Manual(clock.clone()));
+        let redis = connect(&server.url(), &clock, scripts).await;
+        let pair = Self {
+            memory,
+            redis,
+            server,
+            clock,
+            name: name.to_owned(),
+            scenarios: Cell::new(0),
+            operations: Cell::new(0),
+            marks: Cell::new(0),
+        };
+        pair.tune_in().await;
+        pair
+    }
+
+    /// Waits until Redis's announcements are heard.
+    async fn tune_in(&self) {
+        let mut heard = self.redis.events();
+        loop {
+            let mark = self.announce_mark().await;
+            if timeout(TUNING_STEP, count_until(&mut heard, &mark, &mark)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Creates another sale in both stores: its announcement comes after all others.
+    async fn announce_mark(&self) -> SaleId {
+        self.marks.set(self.marks.get() + 1);
+        let mark: SaleId = format!("{}-mark-{}", self.name, self.marks.get()).parse().unwrap();
+        for store in [&self.memory, &self.redis] {
+            store.configure(&mark, &SaleSettings::of_stock(1), Expected::Absent).await.unwrap();
+        }
+        mark
+    }
+
+    /// How many operations were compared.
+    pub(super) fn operations(&self) -> u64 {
+        self.operations.get()
+    }
+
+    /// Runs a scenario on a sale of its own.
+    pub(super) async fn run(&self, scenario: &Scenario) -> Result<(), Difference> {
+        let announced = [self.memory.events(), self.redis.events()];
+        self.scenarios.set(self.scenarios.get() + 1);
+        let id: SaleId = format!("{}-{}", self.name, self.scenarios.get()).parse().unwrap();
+        let mut progress = Progress {
+            id: id.clone(),
+            settings: scenario.settings.clone(),
+            last_seq: 0,
+            tickets: HashMap::new(),
+            live: Vec::new(),
+            over: Vec::new(),
+            at: "its creation".to_owned(),
+        };
+        self.create(&progress).await?;
+        if let Some(long_line) = scenario.long_line {
+            self.make_long(&mut progress, long_line).await?;
+        }
+        for (number, operation) in scenario.operations.iter().enumerate() {
+            progress.at = format!("operation {number}, {operation:?}");
+            self.carry_out(&mut progress, operation).await?;
+            if operation.may_write() {
+                self.compare_snapshots(&mut progress).await?;
+            }
+        }
+        progress.at = "the last operation".to_owned();
+        self.look_at_everything(&progress).await?;
+        self.compare_announcements(&progress, announced).await
+    }
+
+    /// Asks both stores the same thing.
+    async fn both<T>(
+        &self,
+        progress: &Progress,
+        what: &str,
+        ask: impl AsyncFn(Arc<dyn Store>) -> Result<T, StoreError>,
+    ) -> Result<Result<T, StoreError>, Difference>
+    where
+        T: PartialEq + fmt::Debug,
+    {
+        self.operations.set(self.operations.get() + 1);
+        let memory = ask(Arc::clone(&self.memory)).await;
+        let redis = ask(Arc::clone(&self.redis)).await;
+        if memory == redis { Ok(memory) } else { Err(difference(progress, what, &memory, &redis)) }
+    }
+
+    async fn create(&self, progress: &Progress) -> Result<(), Difference> {
+        let (id, settings) = (&progress.id, &progress.settings);
+        let ask = async |store: Arc<dyn Store>| store.configure(id, settings, Expected::Absent).await;
+        self.both(progress, "reply", ask).await.map(drop)
+    }
+
+    /// Gives tickets out and lets all but the last few be ordered, whatever the pace.
+    async fn make_long(
+        &self,
+        progress: &mut Progress,
+        LongLine { tickets, left }: LongLine,
+    ) -> Result<(), Difference> {
+        let pace = progress.settings.pace.take();
+        self.write_settings(progress, Version::Present).await?;
+        let id = progress.id.clone();
+        let all: Vec<AdmitRequest> =
+            (1..=tickets).map(|number| request(&format!("early-{number}"), 1, None)).collect();
+        for batch in all.chunks(MAX_BATCH) {
+            self.both(progress, "reply", async |store| store.admit(&id, batch).await).await?.unwrap();
+        }
+        let mut to_claim = usize::try_from(tickets - left).unwrap();
+        while to_claim > 0 {
+            let max = to_claim.min(MAX_BATCH);
+            let claim = self
+                .both(progress, "reply", async |store| store.claim(&id, ClaimRequest { max }).await)
+                .await?;
+            let claim = claim.unwrap();
+            to_claim -= claim.entries.len();
+            let settlements: Vec<Settlement> = claim
+                .entries
+                .iter()
+                .map(|entry| Leased { seq: entry.seq, fence: claim.fence })
+                .map(|leased| Settlement { leased, outcome: outcome_of(leased, Answer::Ordered) })
+                .collect();
+            self.both(progress, "reply", async |store| store.settle(&id, &settlements).await).await?.unwrap();
+        }
+        progress.settings.pace = pace;
+        self.write_settings(progress, Version::Present).await?;
+        self.compare_snapshots(progress).await
+    }
+
+    async fn carry_out(&self, progress: &mut Progress, operation: &Operation) -> Result<(), Difference> {
+        let id = progress.id.clone();
+        match operation {
+            Operation::Advance { millis } => self.clock.advance(Duration::from_millis(*millis)),
+            Operation::Admit(wishes) => self.admit(progress, wishes).await?,
+            Operation::LookUp(tickets) => {
+                let seqs = progress.seqs(tickets);
+                drop(self.both(progress, "reply", async |store| store.look_up(&id, &seqs).await).await?);
+            }
+            Operation::Cancel(tickets) => {
+                let seqs = progress.seqs(tickets);
+                drop(self.both(progress, "reply", async |store| store.cancel(&id, &seqs).await).await?);
+            }
+            Operation::Claim { max } => {
+                let request = ClaimRequest { max: *max };
+                let claim =
+                    self.both(progress, "reply", async |store| store.claim(&id, request).await).await?;
+                for claim in claim.iter() {
+                    progress.live.extend(
+                        claim.entries.iter().map(|entry| Leased { seq: entry.seq, fence: claim.fence }),
+                    );
+                }
+            }
+            Operation::Extend(leases) => {
+                let leases: Vec<Leased> = leases.iter().map(|&lease| progress.leased(lease)).collect();
+                drop(self.both(progress, "reply", async |store| store.extend(&id, &leases).await).await?);
+            }
+            Operation::Settle(answers) => self.settle(progress, answers).await?,
+            Operation::Recover => {
+                drop(self.both(progress, "reply", async |store| store.recover(&id).await).await?);
+            }
+            Operation::Release(tickets) => {
+                let seqs = progress.seqs(tickets);
+                drop(self.both(progress, "reply", async |store| store.release(&id, &seqs).await).await?);
+            }
+            Operation::DeadLetters { after, limit } => {
+                let after = progress.seq(*after);
+                drop(
+                    self.both(progress, "reply", async |store| store.dead_letters(&id, after, *limit).await)
+                        .await?,
+                );
+            }
+            Operation::Redrive(tickets) => {
+                let seqs = progress.seqs(tickets);
+                drop(self.both(progress, "reply", async |store| store.redrive(&id, &seqs).await).await?);
+            }
+            Operation::Discard(tickets) => {
+                let seqs = progress.seqs(tickets);
+                drop(self.both(progress, "reply", async |store| store.discard(&id, &seqs).await).await?);
+            }
+            Operation::Change { change, version } => self.change(progress, change, *version).await?,
+            Operation::CreateAgain => self.create(progress).await?,
+            Operation::Close => {
+                drop(self.both(progress, "reply", async |store| store.close(&id).await).await?);
+            }
+            Operation::Delete => {
+                drop(self.both(progress, "reply", async |store| store.delete(&id).await).await?);
+            }
+            Operation::ForgetScripts => self.server.command::<()>(&["SCRIPT", "FLUSH"]).await,
+            Operation::LookAtEverything => self.look_at_everything(progress).await?,
+        }
+        Ok(())
+    }
+
+    async fn admit(&self, progress: &mut Progress, wishes: &[Wish]) -> Result<(), Difference> {
+        let requests: Vec<AdmitRequest> = wishes.iter().map(|wish| progress.request(wish)).collect();
+        let id = progress.id.clone();
+        let reply = self.both(progress, "reply", async |store| store.admit(&id, &requests).await).await?;
+        for reply in reply.iter() {
+            for (request, admission) in requests.iter().zip(&reply.admissions) {
+                if let Admission::Queued { seq, .. } | Admission::Existing { seq } = admission {
+                    progress.tickets.insert(request.entry.buyer.as_str().to_owned(), *seq);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, progress: &mut Progress, answers: &[(Lease, Answer)]) -> Result<(), Difference> {
+        let settlements: Vec<Settlement> = answers
+            .iter()
+            .map(|&(lease, answer)| {
+                let leased = progress.leased(lease);
+                Settlement { leased, outcome: outcome_of(leased, answer) }
+            })
+            .collect();
+        let id = progress.id.clone();
+        let reply = self.both(progress, "reply", async |store| store.settle(&id, &settlements).await).await?;
+        for (settlement, settled) in settlements.iter().zip(reply.iter().flatten()) {
+            if matches!(settled, Settled::Done(_)) {
+                progress.live.retain(|leased| *leased != settlement.leased);
+                progress.over.push(settlement.leased);
+            }
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        progress: &mut Progress,
+        change: &Change,
+        version: Version,
+    ) -> Result<(), Difference> {
+        change.apply(&mut progress.settings, self.clock.now().0);
+        self.write_settings(progress, version).await?;
+        if let Ok(sale) = self.memory.sale(&progress.id).await {
+            progress.settings = sale.settings;
+        }
+        Ok(())
+    }
+
+    async fn write_settings(&self, progress: &Progress, version: Version) -> Result<(), Difference> {
+        let version = match (version, self.memory.sale(&progress.id).await) {
+            (Version::Wrong(version), _) => version,
+            (Version::Present, Ok(sale)) => sale.version,
+            (Version::Present, Err(_)) => 1,
+        };
+        let (id, settings) = (&progress.id, &progress.settings);
+        let ask =
+            async |store: Arc<dyn Store>| store.configure(id, settings, Expected::Version(version)).await;
+        self.both(progress, "reply", ask).await.map(drop)
+    }
+
+    /// The ledger and all that is told of the sale; the ledger must balance as well.
+    async fn compare_snapshots(&self, progress: &mut Progress) -> Result<(), Difference> {
+        let id = &progress.id;
+        let memory = self.memory.sale(id).await;
+        let redis = self.redis.sale(id).await;
+        if memory != redis {
+            return Err(difference(progress, "snapshot", &memory, &redis));
+        }
+        progress.last_seq = 0;
+        if let Ok(SaleSnapshot { ledger, settings, last_seq, .. }) = &memory {
+            ledger.check(settings.stock, settings.effective_cap()).unwrap();
+            progress.last_seq = *last_seq;
+        }
+        Ok(())
+    }
+
+    /// Where every ticket is, who was admitted, who is dead, what a claim would find.
+    async fn look_at_everything(&self, progress: &Progress) -> Result<(), Difference> {
+        let id = &progress.id;
+        let from = progress.last_seq.saturating_sub(MAX_BATCH as u64 - 3);
+        let seqs: Vec<Seq> = (from..progress.last_seq + 3).collect();
+        let everything = async |store: Arc<dyn Store>| {
+            Ok((
+                store.look_up(id, &seqs).await?,
+                store.admitted_buyers(id, progress.last_seq / 3).await?,
+                store.dead_letters(id, 0, MAX_BATCH).await?,
+                store.claim(id, ClaimRequest { max: 0 }).await?,
+            ))
+        };
+        self.both(progress, "sale", everything).await.map(drop)
+    }
+
+    /// How often work and admission were announced over the whole scenario.
+    async fn compare_announcements(
+        &self,
+        progress: &Progress,
+        [mut memory, mut redis]: [broadcast::Receiver<StoreEvent>; 2],
+    ) -> Result<(), Difference> {
+        let mark = self.announce_mark().await;
+        let memory = count_until(&mut memory, &mark, &progress.id).await;
+        let redis = timeout(ANNOUNCEMENT_LIMIT, count_until(&mut redis, &mark, &progress.id)).await;
+        let redis = redis.expect("the mark is announced");
+        if memory == redis {
+            Ok(())
+        } else {
+            Err(difference(progress, "number of announcements", &memory, &redis))
+        }
+    }
+}
+
+impl Progress {
+    /// No ticket is 0, and a short line has no other that is so far back.
+    fn seq(&self, Back(back): Back) -> Seq {
+        (self.last_seq + 2).saturating_sub(back)
+    }
+
+    fn seqs(&self, tickets: &[Back]) -> Vec<Seq> {
+        tickets.iter().map(|&back| self.seq(back)).collect()
+    }
+
+    /// Where there is no such lease, one that never was.
+    fn leased(&self, lease: Lease) -> Leased {
+        let back = |leases: &[Leased], index: usize| {
+            let at = leases.len().checked_sub(1).map(|last| last - index % leases.len());
+            at.and_then(|at| leases.get(at).copied()).unwrap_or(Leased { seq: 1, fence: 1 })
+        };
+        match lease {
+            Lease::Live(index) => back(&self.live, index),
+            Lease::Over(index) => back(&self.over, index),
+            Lease::WrongFence(index, by) => {
+                let leased = back(&self.live, index);
+                Leased { fence: leased.fence.saturating_add_signed(i64::from(by)), ..leased }
+            }
+        }
+    }
+
+    fn request(&self, wish: &Wish) -> AdmitRequest {
+        let buyer = format!("buyer-{}", wish.buyer);
+        let supersedes = match wish.supersedes {
+            Supersedes::Nothing => None,
+            Supersedes::Latest => self.tickets.get(&buyer).copied(),
+            Supersedes::Other(back) => Some(self.seq(back)),
+        };
+        request(&buyer, wish.units, supersedes)
+    }
+}
+
+fn request(buyer: &str, units: u64, supersedes: Option<Seq>) -> AdmitRequest {
+    let payload = buyer.as_bytes().to_vec();
+    AdmitRequest {
+        entry: Entry { buyer: buyer.parse().unwrap(), units, payload, trace: vec![1, 2] },
+        supersedes,
+    }
+}
+
+fn outcome_of(leased: Leased, answer: Answer) -> Outcome {
+    let text = format!("{}/{}", leased.seq, leased.fence);
+    match answer {
+        Answer::Ordered => Outcome::Ordered { order_id: text },
+        Answer::Rejected => Outcome::Rejected { reason: text },
+        Answer::Retry { after_millis } => {
+            Outcome::Retry { after: Duration::from_millis(after_millis), reason: text }
+        }
+    }
+}
+
+fn difference<T: fmt::Debug>(progress: &Progress, what: &str, memory: &T, redis: &T) -> Difference {
+    Difference {
+        at: progress.at.clone(),
+        what: what.to_owned(),
+        memory: format!("{memory:?}"),
+        redis: format!("{redis:?}"),
+    }
+}
+
+/// Announcements of work and of admission for `id`, up to the one for `mark`.
+async fn count_until(events: &mut broadcast::Receiver<StoreEvent>, mark: &SaleId, id: &SaleId) -> (u32, u32) {
+    let (mut work, mut admission) = (0, 0);
+    loop {
+        match events.recv().await.unwrap() {
+            StoreEvent::Admission(announced) if announced == *mark => return (work, admission),
+            StoreEvent::Admission(announced) if announced == *id => admission += 1,
+            StoreEvent::Work(announced) if announced == *id => work += 1,
+            // Other pairs use the same server.
+            StoreEvent::Admission(_) | StoreEvent::Work(_) | StoreEvent::Missed => {}
+        }
+    }
+}
