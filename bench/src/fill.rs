@@ -13,7 +13,7 @@ use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
 use inrush_core::{
     Entry, Keyring, SaleId, SaleSettings, Store, TicketId,
-    store::{AdmitRequest, Configured, Expected, MAX_BATCH},
+    store::{AdmitRequest, ConfigureResult, MAX_BATCH, Precondition},
 };
 use inrush_proto::v1::PollStatusRequest;
 use inrush_store::redis::{RedisSettings, RedisStore};
@@ -75,7 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn fill(arguments: &Arguments) -> anyhow::Result<()> {
     let store = RedisStore::connect(RedisSettings::new(&arguments.store)).await?;
     let settings = SaleSettings::of_stock(arguments.stock.unwrap_or(arguments.tickets).max(1));
-    let Configured::Done(sale) = store.configure(&arguments.sale, &settings, Expected::Absent).await? else {
+    let ConfigureResult::Done(sale) =
+        store.configure(&arguments.sale, &settings, Precondition::Absent).await?
+    else {
         bail!("the sale {} exists", arguments.sale);
     };
     admit(&store, arguments).await?;

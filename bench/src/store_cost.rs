@@ -9,7 +9,7 @@ use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
 use inrush_core::{
     SaleId, SaleSettings, Seq, Store,
-    store::{ClaimRequest, Configured, Expected, Leased, MAX_BATCH, Outcome, Settlement},
+    store::{ClaimRequest, ConfigureResult, LeaseToken, MAX_BATCH, Outcome, Precondition, Settlement},
 };
 use inrush_store::redis::{RedisSettings, RedisStore};
 use redis::aio::MultiplexedConnection;
@@ -92,7 +92,8 @@ impl<'a> Bench<'a> {
         let stock = line + (batches_of_a_sale * arguments.batch) as u64;
         for sale in &sales {
             let settings = SaleSettings::of_stock(stock);
-            let Configured::Done(_) = store.configure(sale, &settings, Expected::Absent).await? else {
+            let ConfigureResult::Done(_) = store.configure(sale, &settings, Precondition::Absent).await?
+            else {
                 bail!("the sale {sale} exists");
             };
         }
@@ -156,7 +157,7 @@ impl<'a> Bench<'a> {
     ) -> anyhow::Result<()> {
         let claim = self.store.claim(&batch.sale, ClaimRequest { max: batch.anywhere.len() }).await?;
         let settlements = claim.entries.iter().map(|claimed| Settlement {
-            leased: Leased { seq: claimed.seq, fence: claim.fence },
+            leased: LeaseToken { seq: claimed.seq, fence: claim.fence },
             outcome: Outcome::Ordered { order_id: format!("order-{}", claimed.seq) },
         });
         claims.borrow_mut().push((batch.sale.clone(), settlements.collect()));

@@ -3,7 +3,7 @@
 use crate::{
     sale::SaleId,
     store::{Admission, AdmitReply, AdmitRequest, Store, StoreError},
-    ticket::{Seq, Standing},
+    ticket::{Seq, TicketStatus},
 };
 
 /// What became of a batch of wishes.
@@ -12,7 +12,7 @@ pub struct Admitted {
     /// The store's reply; its admissions are final.
     pub reply: AdmitReply,
     /// For each request that got an [`Admission::Existing`] ticket, where that ticket stands.
-    pub standings: Vec<Option<Standing>>,
+    pub statuses: Vec<Option<TicketStatus>>,
 }
 
 /// Admits a batch. A buyer whose earlier ticket is no longer live (cancelled, rejected, released …) does not get it again
@@ -38,18 +38,18 @@ pub async fn admit(
         })
         .collect();
     let second = admit_once(store, sale, &again).await?;
-    let outcomes = second.reply.admissions.iter().zip(second.standings);
-    for ((index, _), (admission, standing)) in over.into_iter().zip(outcomes) {
+    let outcomes = second.reply.admissions.iter().zip(second.statuses);
+    for ((index, _), (admission, status)) in over.into_iter().zip(outcomes) {
         if let Some(slot) = first.reply.admissions.get_mut(index) {
             *slot = *admission;
         }
-        if let Some(slot) = first.standings.get_mut(index) {
-            *slot = standing;
+        if let Some(slot) = first.statuses.get_mut(index) {
+            *slot = status;
         }
     }
     Ok(Admitted {
         reply: AdmitReply { admissions: first.reply.admissions, ..second.reply },
-        standings: first.standings,
+        statuses: first.statuses,
     })
 }
 
@@ -61,24 +61,24 @@ async fn admit_once(
     let reply = store.admit(sale, requests).await?;
     let seqs: Vec<Seq> = reply.admissions.iter().copied().filter_map(existing_seq).collect();
     let mut found =
-        if seqs.is_empty() { Vec::new() } else { store.look_up(sale, &seqs).await?.standings }.into_iter();
-    let standings = reply
+        if seqs.is_empty() { Vec::new() } else { store.look_up(sale, &seqs).await?.statuses }.into_iter();
+    let statuses = reply
         .admissions
         .iter()
         .map(|&admission| existing_seq(admission).and_then(|_| found.next().flatten()))
         .collect();
-    Ok(Admitted { reply, standings })
+    Ok(Admitted { reply, statuses })
 }
 
 /// Index and number of the existing tickets that do not stand in the way of a new one.
 fn tickets_that_are_over(admitted: &Admitted) -> Vec<(usize, Seq)> {
     let has_stock = admitted.reply.has_stock;
-    let pairs = admitted.reply.admissions.iter().copied().zip(&admitted.standings);
+    let pairs = admitted.reply.admissions.iter().copied().zip(&admitted.statuses);
     pairs
         .enumerate()
-        .filter_map(|(index, (admission, standing))| {
+        .filter_map(|(index, (admission, status))| {
             let seq = existing_seq(admission)?;
-            let over = !standing.as_ref()?.state().is_live(has_stock);
+            let over = !status.as_ref()?.state().is_live(has_stock);
             over.then_some((index, seq))
         })
         .collect()

@@ -18,5 +18,5 @@ pub use keyring::Keyring;
 pub use ledger::{Count, Ledger};
 pub use sale::{BuyerId, Pace, Route, SaleId, SaleSettings, SaleSnapshot, SaleState};
 pub use store::{Durability, Store, StoreError};
-pub use ticket::{Seq, Standing, TicketId, TicketState};
+pub use ticket::{Seq, TicketId, TicketState, TicketStatus};
 pub use time::Timestamp;

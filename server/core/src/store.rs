@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 use crate::{
     entry::{ClaimedEntry, Entry},
     sale::{SaleId, SaleSettings, SaleSnapshot},
-    ticket::{Seq, Standing, TicketState},
+    ticket::{Seq, TicketState, TicketStatus},
     time::Timestamp,
 };
 
@@ -151,18 +151,18 @@ pub enum Gate {
 
 /// Where tickets of one sale stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookUp {
+pub struct LookUpReply {
     /// The sale's epoch; tickets of another epoch are not these.
     pub epoch: u64,
     /// Thousandths of tickets claimed per second lately; 0 when unknown.
     pub measured_pace: u64,
     /// One for each seq asked for, in order; none for a number never given out.
-    pub standings: Vec<Option<Standing>>,
+    pub statuses: Vec<Option<TicketStatus>>,
 }
 
 /// What became of one cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancellation {
+pub enum CancelResult {
     /// The ticket is cancelled and its units are free.
     Cancelled,
     /// It was cancelled before.
@@ -192,12 +192,12 @@ pub struct Claim {
     /// The entries: retries that are due, earliest first, then the line in order.
     pub entries: Vec<ClaimedEntry>,
     /// What keeps the sale busy.
-    pub outlook: Outlook,
+    pub backlog: Backlog,
 }
 
 /// What a sale still has to do, and when a worker should look again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct Backlog {
     /// Tickets waiting in line, retries included.
     pub waiting: u64,
     /// Tickets under a lease.
@@ -213,7 +213,7 @@ pub struct Outlook {
 
 /// A claimed ticket, as the worker that claimed it names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leased {
+pub struct LeaseToken {
     /// The ticket's number.
     pub seq: Seq,
     /// The claim's fence.
@@ -224,7 +224,7 @@ pub struct Leased {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// Which ticket, and the proof.
-    pub leased: Leased,
+    pub leased: LeaseToken,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -256,7 +256,7 @@ pub const MAX_TEXT: usize = 256;
 
 /// What became of one settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum SettleResult {
     /// It took effect; the ticket is now in this state.
     Done(TicketState),
     /// The lease was lost: nothing happened.
@@ -271,12 +271,12 @@ pub struct Recovery {
     /// Leases that had ended after the last attempt: their tickets are dead.
     pub dead: u64,
     /// What the sale still has to do.
-    pub outlook: Outlook,
+    pub backlog: Backlog,
 }
 
 /// What became of one release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
+pub enum ReleaseResult {
     /// The units are free again.
     Released,
     /// They were released before.
@@ -298,7 +298,7 @@ pub struct DeadLetter {
 
 /// How a change of settings ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Configured {
+pub enum ConfigureResult {
     /// The sale is now like this.
     Done(SaleSnapshot),
     /// The sale was not in the expected version (or existed already, or did not exist): nothing changed, it is like this.
@@ -319,7 +319,7 @@ pub enum Configured {
 
 /// What must be true of a sale for its settings to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum Precondition {
     /// There is no such sale yet.
     Absent,
     /// It has this version.
@@ -328,7 +328,7 @@ pub enum Expected {
 
 /// How a deletion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
+pub enum DeleteResult {
     /// The sale is gone; also when there was none.
     Deleted,
     /// It is not closed yet.
@@ -358,27 +358,27 @@ pub enum StoreEvent {
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// What kind of store this is: `redis`, or `memory`.
-    fn system(&self) -> &'static str;
+    fn backend(&self) -> &'static str;
 
     /// A handle on the same data with connections of its own, for a part of the process that must not wait for others.
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError>;
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError>;
 
     /// Asks the store whether it is there and fit for use.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Whether this store, as it is set up now, keeps changes so well.
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError>;
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError>;
 
     /// Announcements from now on.
     fn events(&self) -> broadcast::Receiver<StoreEvent>;
 
-    /// Writes a sale's settings, all of them, if `expected` holds. The caller has validated them.
+    /// Writes a sale's settings, all of them, if `precondition` holds. The caller has validated them.
     async fn configure(
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError>;
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError>;
 
     /// One sale.
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError>;
@@ -393,7 +393,7 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError>;
 
     /// Deletes a closed sale in which nothing is in flight, to be retried or dead.
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError>;
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError>;
 
     /// Takes buyers in, at most [`MAX_BATCH`]. [`crate::admission::admit`] is what a front calls.
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError>;
@@ -403,25 +403,29 @@ pub trait Store: Send + Sync + 'static {
     async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError>;
 
     /// Tells where tickets stand, at most [`MAX_BATCH`].
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError>;
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError>;
 
     /// Cancels tickets that were never claimed, at most [`MAX_BATCH`].
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError>;
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError>;
 
     /// Takes entries under a lease, in order, within the pace and the stock.
     async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError>;
 
     /// Lets leases last a full lease from now; false where the lease was lost. At most [`MAX_BATCH`].
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError>;
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError>;
 
     /// Records outcomes, at most [`MAX_BATCH`].
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError>;
 
     /// Takes back leases that have ended, earliest first, at most [`MAX_BATCH`].
     async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError>;
 
     /// Gives the units of ordered tickets back, at most [`MAX_BATCH`].
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError>;
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError>;
 
     /// Up to `limit` dead tickets in line order, from the first after `after`.
     async fn dead_letters(

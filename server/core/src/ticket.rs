@@ -110,7 +110,7 @@ impl TicketState {
 
 /// What the store knows of one ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TicketStatus {
     /// In line.
     Waiting {
         /// Waiting tickets ahead plus one, cancelled ones not counted.
@@ -146,7 +146,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl TicketStatus {
     /// The state without its details.
     #[must_use]
     pub const fn state(&self) -> TicketState {

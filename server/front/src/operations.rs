@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use inrush_core::{
-    Durability, SaleId, Seq, Standing, Store, StoreError, TicketId, admission,
-    store::{Admission, AdmitReply, AdmitRequest, Cancellation, Release},
+    Durability, SaleId, Seq, Store, StoreError, TicketId, TicketStatus, admission,
+    store::{Admission, AdmitReply, AdmitRequest, CancelResult, ReleaseResult},
 };
 
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) enum Admitted {
 pub(crate) struct Place {
     pub(crate) epoch: u64,
     pub(crate) seq: Seq,
-    pub(crate) standing: Standing,
+    pub(crate) standing: TicketStatus,
     pub(crate) repeated: bool,
     pub(crate) measured_pace: u64,
     pub(crate) durability: Durability,
@@ -52,10 +52,10 @@ impl Operation for Admit {
 
     async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<Admitted>, StoreError> {
         let heard = self.gates.heard(sale);
-        let admission::Admitted { reply, standings } = admission::admit(&*self.store, sale, requests).await?;
+        let admission::Admitted { reply, statuses } = admission::admit(&*self.store, sale, requests).await?;
         self.gates.learn(sale, heard, requests, &reply);
         self.counts.admitted(sale, requests, &reply.admissions);
-        let outcomes = reply.admissions.iter().zip(standings);
+        let outcomes = reply.admissions.iter().zip(statuses);
         outcomes.map(|(&admission, standing)| admitted(sale, &reply, admission, standing)).collect()
     }
 }
@@ -65,10 +65,12 @@ fn admitted(
     sale: &SaleId,
     reply: &AdmitReply,
     admission: Admission,
-    standing: Option<Standing>,
+    standing: Option<TicketStatus>,
 ) -> Result<Admitted, StoreError> {
     let (seq, standing, repeated) = match admission {
-        Admission::Queued { seq, position } => (seq, Standing::Waiting { position, attempted: false }, false),
+        Admission::Queued { seq, position } => {
+            (seq, TicketStatus::Waiting { position, attempted: false }, false)
+        }
         Admission::Existing { seq } => {
             let lost =
                 || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is in line and stands nowhere"));
@@ -91,12 +93,12 @@ pub(crate) struct LookUp {
 pub(crate) struct Found {
     pub(crate) epoch: u64,
     pub(crate) measured_pace: u64,
-    pub(crate) standing: Option<Standing>,
+    pub(crate) standing: Option<TicketStatus>,
 }
 
 impl Found {
     /// The standing, if it is that of `ticket`: numbers of another epoch belong to other tickets.
-    pub(crate) fn of(self, ticket: &TicketId) -> Result<Standing, Failure> {
+    pub(crate) fn of(self, ticket: &TicketId) -> Result<TicketStatus, Failure> {
         let standing = self.standing.filter(|_| self.epoch == ticket.epoch);
         standing.ok_or_else(|| Failure::TicketUnknown(ticket.sale.clone()))
     }
@@ -144,13 +146,13 @@ pub(crate) struct Changed<T> {
 
 impl Operation for Cancel {
     type Request = Named;
-    type Reply = Changed<Cancellation>;
+    type Reply = Changed<CancelResult>;
 
     async fn run(&self, sale: &SaleId, tickets: &[Named]) -> Result<Vec<Self::Reply>, StoreError> {
         let ours = Ours::among(tickets, &*self.store, sale).await?;
         let outcomes =
             if ours.seqs.is_empty() { Vec::new() } else { self.store.cancel(sale, &ours.seqs).await? };
-        if outcomes.contains(&Cancellation::Cancelled) {
+        if outcomes.contains(&CancelResult::Cancelled) {
             self.gates.forget(sale);
         }
         ours.changed(outcomes, tickets, &*self.store, sale).await
@@ -159,13 +161,13 @@ impl Operation for Cancel {
 
 impl Operation for GiveBack {
     type Request = Named;
-    type Reply = Changed<Release>;
+    type Reply = Changed<ReleaseResult>;
 
     async fn run(&self, sale: &SaleId, tickets: &[Named]) -> Result<Vec<Self::Reply>, StoreError> {
         let ours = Ours::among(tickets, &*self.store, sale).await?;
         let outcomes =
             if ours.seqs.is_empty() { Vec::new() } else { self.store.release(sale, &ours.seqs).await? };
-        if outcomes.contains(&Release::Released) {
+        if outcomes.contains(&ReleaseResult::Released) {
             self.gates.forget(sale);
         }
         ours.changed(outcomes, tickets, &*self.store, sale).await
@@ -209,5 +211,5 @@ impl Ours {
 async fn look_up(store: &dyn Store, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Found>, StoreError> {
     let reply = store.look_up(sale, seqs).await?;
     let found = |standing| Found { epoch: reply.epoch, measured_pace: reply.measured_pace, standing };
-    Ok(reply.standings.into_iter().map(found).collect())
+    Ok(reply.statuses.into_iter().map(found).collect())
 }

@@ -7,7 +7,7 @@ use inrush_core::{
     BuyerId, Entry, Keyring, SaleId, TicketId, Timestamp,
     entry::MAX_PAYLOAD,
     sale::{InvalidValue, MAX_UNITS_PER_TICKET},
-    store::{AdmitRequest, Cancellation, Refusal},
+    store::{AdmitRequest, CancelResult, Refusal},
 };
 use inrush_proto::v1::{self, enqueue_response::Outcome};
 use inrush_runtime::telemetry::Traces;
@@ -157,9 +157,9 @@ impl QueueService {
             self.cancellations.call(&ticket.sale, (&ticket).into(), deadline, arrival.trace).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let cancelled = match outcome.ok_or_else(unknown)? {
-            Cancellation::Cancelled | Cancellation::AlreadyCancelled => true,
-            Cancellation::TooLate => false,
-            Cancellation::Unknown => return Err(unknown()),
+            CancelResult::Cancelled | CancelResult::AlreadyCancelled => true,
+            CancelResult::TooLate => false,
+            CancelResult::Unknown => return Err(unknown()),
         };
         let pace = found.measured_pace;
         let status = ticket_status(&ticket, found.of(&ticket)?, pace);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inrush_core::{
     Durability, SaleId, SaleSettings, SaleSnapshot, Seq, Store, TicketId,
-    store::{Configured, Deletion, Expected, MAX_BATCH},
+    store::{ConfigureResult, DeleteResult, MAX_BATCH, Precondition},
     ticket::MAX_SEQ,
 };
 use inrush_proto::v1;
@@ -111,9 +111,9 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
     ) -> Result<Response<v1::DeleteSaleResponse>, Status> {
         let id = sale_id(&request.get_ref().sale_id)?;
         match self.store.delete(&id).await.map_err(Failure::from)? {
-            Deletion::Deleted => {}
-            Deletion::NotClosed => return Err(Failure::SaleNotClosed.into()),
-            Deletion::Busy { tickets } => return Err(Failure::SaleBusy { tickets }.into()),
+            DeleteResult::Deleted => {}
+            DeleteResult::NotClosed => return Err(Failure::SaleNotClosed.into()),
+            DeleteResult::Busy { tickets } => return Err(Failure::SaleBusy { tickets }.into()),
         }
         self.gates.forget(&id);
         Ok(Response::new(v1::DeleteSaleResponse {}))
@@ -167,15 +167,17 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
 impl SaleAdminService {
     async fn create(&self, id: &SaleId, settings: &SaleSettings) -> Result<SaleSnapshot, Failure> {
         self.check_durability(settings.durability).await?;
-        let configured = self.store.configure(id, settings, Expected::Absent).await?;
+        let configured = self.store.configure(id, settings, Precondition::Absent).await?;
         self.gates.forget(id);
         match configured {
-            Configured::Done(sale) => Ok(sale),
-            Configured::Conflict(Some(sale)) if sale.settings == *settings => Ok(sale),
+            ConfigureResult::Done(sale) => Ok(sale),
+            ConfigureResult::Conflict(Some(sale)) if sale.settings == *settings => Ok(sale),
             // A sale that is closed for good is not what somebody who creates one wants, whatever its settings.
-            Configured::Conflict(_) | Configured::Closed => Err(Failure::SaleExists(id.clone())),
-            Configured::CapBelowHeld { held } => Err(Failure::CapBelowHeld { held }),
-            Configured::StockBelowCommitted { committed } => Err(Failure::StockBelowCommitted { committed }),
+            ConfigureResult::Conflict(_) | ConfigureResult::Closed => Err(Failure::SaleExists(id.clone())),
+            ConfigureResult::CapBelowHeld { held } => Err(Failure::CapBelowHeld { held }),
+            ConfigureResult::StockBelowCommitted { committed } => {
+                Err(Failure::StockBelowCommitted { committed })
+            }
         }
     }
 
@@ -216,17 +218,18 @@ impl SaleAdminService {
                 return Ok(convert::sale(&current));
             }
             self.check_change(&current.settings, &settings).await?;
-            let configured = self.store.configure(id, &settings, Expected::Version(current.version)).await?;
+            let configured =
+                self.store.configure(id, &settings, Precondition::Version(current.version)).await?;
             self.gates.forget(id);
             match configured {
-                Configured::Done(sale) => return Ok(convert::sale(&sale)),
-                Configured::Conflict(Some(newer)) => current = newer,
-                Configured::Conflict(None) => return Err(Failure::SaleNotFound(id.clone())),
-                Configured::CapBelowHeld { held } => return Err(Failure::CapBelowHeld { held }),
-                Configured::StockBelowCommitted { committed } => {
+                ConfigureResult::Done(sale) => return Ok(convert::sale(&sale)),
+                ConfigureResult::Conflict(Some(newer)) => current = newer,
+                ConfigureResult::Conflict(None) => return Err(Failure::SaleNotFound(id.clone())),
+                ConfigureResult::CapBelowHeld { held } => return Err(Failure::CapBelowHeld { held }),
+                ConfigureResult::StockBelowCommitted { committed } => {
                     return Err(Failure::StockBelowCommitted { committed });
                 }
-                Configured::Closed => return Err(Failure::SaleClosed),
+                ConfigureResult::Closed => return Err(Failure::SaleClosed),
             }
         }
         Err(Failure::VersionConflict { sale: id.clone(), current: current.version })
@@ -243,7 +246,7 @@ impl SaleAdminService {
     }
 
     async fn check_durability(&self, wanted: Durability) -> Result<(), Failure> {
-        if wanted != Durability::Memory && !self.store.keeps(wanted).await? {
+        if wanted != Durability::Memory && !self.store.supports_durability(wanted).await? {
             return Err(Failure::DurabilityUnavailable(wanted));
         }
         Ok(())

@@ -83,7 +83,7 @@ async fn accept(listener: &TcpListener, connections: &Connections, open: &TaskTr
 /// Connections of this core's own. None: the process ended before the store was there.
 async fn connect(store: &dyn Store, stop: &CancellationToken) -> Result<Option<Arc<dyn Store>>, FrontError> {
     loop {
-        match store.dedicated().await {
+        match store.with_own_connection().await {
             Ok(store) => return Ok(Some(store)),
             Err(StoreError::Unavailable(reason)) => tracing::debug!("waiting for the store: {reason}"),
             Err(error) => return Err(FrontError::Store(error)),

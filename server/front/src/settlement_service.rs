@@ -1,6 +1,6 @@
 //! What the order system calls after an order exists.
 
-use inrush_core::{TicketId, store::Release, ticket::InvalidTicketId};
+use inrush_core::{TicketId, store::ReleaseResult, ticket::InvalidTicketId};
 use inrush_proto::v1;
 use tonic::{Request, Response, Status};
 
@@ -30,10 +30,10 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
             self.releases.call(&ticket.sale, (&ticket).into(), deadline.instant(), trace).await?;
         let unknown = || Failure::TicketUnknown(ticket.sale.clone());
         let repeated = match outcome.ok_or_else(unknown)? {
-            Release::Released => false,
-            Release::AlreadyReleased => true,
-            Release::NotOrdered(state) => return Err(Failure::NotOrdered(state).into()),
-            Release::Unknown => return Err(unknown().into()),
+            ReleaseResult::Released => false,
+            ReleaseResult::AlreadyReleased => true,
+            ReleaseResult::NotOrdered(state) => return Err(Failure::NotOrdered(state).into()),
+            ReleaseResult::Unknown => return Err(unknown().into()),
         };
         let pace = found.measured_pace;
         let status = ticket_status(&ticket, found.of(&ticket)?, pace);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_core::{Standing, TicketId, poll_policy};
+use inrush_core::{TicketId, TicketStatus, poll_policy};
 use inrush_proto::v1;
 
 use crate::convert::{duration, ticket_state};
@@ -11,7 +11,11 @@ use crate::convert::{duration, ticket_state};
 const FAR_AWAY: u64 = u64::MAX >> 12;
 
 /// What a ticket's holder is told. `measured_pace` is in thousandths of tickets per second.
-pub(crate) fn ticket_status(ticket: &TicketId, standing: Standing, measured_pace: u64) -> v1::TicketStatus {
+pub(crate) fn ticket_status(
+    ticket: &TicketId,
+    standing: TicketStatus,
+    measured_pace: u64,
+) -> v1::TicketStatus {
     let state = standing.state();
     let mut status = v1::TicketStatus {
         ticket_id: ticket.to_string(),
@@ -20,29 +24,31 @@ pub(crate) fn ticket_status(ticket: &TicketId, standing: Standing, measured_pace
         ..v1::TicketStatus::default()
     };
     match standing {
-        Standing::Waiting { position, attempted: _ } => {
+        TicketStatus::Waiting { position, attempted: _ } => {
             status.position = position;
             status.eta = poll_policy::eta(position, measured_pace).map(duration);
         }
-        Standing::Ordered { order_id } | Standing::Released { order_id } => status.order_id = order_id,
-        Standing::Rejected { reason } | Standing::Dead { reason } => status.reason = reason,
-        Standing::Processing | Standing::Cancelled | Standing::Expired => {}
+        TicketStatus::Ordered { order_id } | TicketStatus::Released { order_id } => {
+            status.order_id = order_id
+        }
+        TicketStatus::Rejected { reason } | TicketStatus::Dead { reason } => status.reason = reason,
+        TicketStatus::Processing | TicketStatus::Cancelled | TicketStatus::Expired => {}
     }
     status
 }
 
 /// When to look again; never once the state is final.
-pub(crate) fn poll_after(standing: &Standing, measured_pace: u64) -> Option<Duration> {
+pub(crate) fn poll_after(standing: &TicketStatus, measured_pace: u64) -> Option<Duration> {
     let position = match standing {
-        Standing::Waiting { position, attempted: _ } => *position,
+        TicketStatus::Waiting { position, attempted: _ } => *position,
         // Its order is being created: it is as near as can be.
-        Standing::Processing => 1,
-        Standing::Dead { .. } => FAR_AWAY,
-        Standing::Ordered { .. }
-        | Standing::Released { .. }
-        | Standing::Cancelled
-        | Standing::Rejected { .. }
-        | Standing::Expired => return None,
+        TicketStatus::Processing => 1,
+        TicketStatus::Dead { .. } => FAR_AWAY,
+        TicketStatus::Ordered { .. }
+        | TicketStatus::Released { .. }
+        | TicketStatus::Cancelled
+        | TicketStatus::Rejected { .. }
+        | TicketStatus::Expired => return None,
     };
     Some(poll_policy::poll_after(position, measured_pace, rand::random()))
 }

@@ -6,7 +6,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, stream};
-use inrush_core::{Standing, TicketId};
+use inrush_core::{TicketId, TicketStatus};
 use inrush_proto::v1::WatchStatusResponse;
 use inrush_runtime::trace_context::TraceContext;
 use tokio::{
@@ -100,7 +100,7 @@ struct Watch {
     /// The span that its looks belong to, if it is traced.
     trace: Option<TraceContext>,
     /// What was sent last.
-    seen: Option<Standing>,
+    seen: Option<TicketStatus>,
     failures: u32,
     next_look: Instant,
     is_over: bool,
@@ -168,11 +168,12 @@ impl Watch {
     }
 
     /// A position never rises while a ticket waits, whichever replica of the store was asked.
-    fn never_further_back(&self, standing: Standing) -> Standing {
+    fn never_further_back(&self, standing: TicketStatus) -> TicketStatus {
         match (standing, &self.seen) {
-            (Standing::Waiting { position, attempted }, Some(Standing::Waiting { position: seen, .. })) => {
-                Standing::Waiting { position: position.min(*seen), attempted }
-            }
+            (
+                TicketStatus::Waiting { position, attempted },
+                Some(TicketStatus::Waiting { position: seen, .. }),
+            ) => TicketStatus::Waiting { position: position.min(*seen), attempted },
             (standing, _) => standing,
         }
     }

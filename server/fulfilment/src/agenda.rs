@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_core::{SaleId, store::Outlook};
+use inrush_core::{SaleId, store::Backlog};
 use tokio::time::Instant;
 
 /// The shortest pause before the same question is asked again, where the store says that it is worth asking but the
@@ -169,17 +169,17 @@ impl Agenda {
     }
 
     /// A claim brought this many entries.
-    pub(crate) fn claimed(&mut self, sale: &SaleId, entries: usize, outlook: &Outlook, now: Instant) {
+    pub(crate) fn claimed(&mut self, sale: &SaleId, entries: usize, backlog: &Backlog, now: Instant) {
         let due_look = self.sales.get_mut(sale).and_then(|active| {
             active.virtual_time = active.virtual_time.saturating_add(entries as u64);
             active.look_at
         });
-        self.replied(sale, outlook, due_look, entries > 0, now);
+        self.replied(sale, backlog, due_look, entries > 0, now);
     }
 
     /// A look found this.
-    pub(crate) fn looked(&mut self, sale: &SaleId, outlook: &Outlook, now: Instant) {
-        self.replied(sale, outlook, None, true, now);
+    pub(crate) fn looked(&mut self, sale: &SaleId, backlog: &Backlog, now: Instant) {
+        self.replied(sale, backlog, None, true, now);
     }
 
     /// A call failed and is worth repeating after a pause, which may depend on the number of failures in a row.
@@ -232,7 +232,7 @@ impl Agenda {
     fn replied(
         &mut self,
         sale: &SaleId,
-        outlook: &Outlook,
+        backlog: &Backlog,
         due_look: Option<Instant>,
         progressed: bool,
         now: Instant,
@@ -243,12 +243,12 @@ impl Agenda {
         }
         active.failures = 0;
         let news = active.news.take();
-        if outlook.waiting == 0 && outlook.in_flight == 0 && news.is_none() {
+        if backlog.waiting == 0 && backlog.in_flight == 0 && news.is_none() {
             return self.forget(sale);
         }
         let pause = if progressed { Duration::ZERO } else { SHORTEST_PAUSE };
-        active.claim_at = sooner(outlook.next_claim_in.map(|wait| now + wait.max(pause)), news);
-        active.look_at = sooner(next_look(outlook, self.recover_interval).map(|wait| now + wait), due_look);
+        active.claim_at = sooner(backlog.next_claim_in.map(|wait| now + wait.max(pause)), news);
+        active.look_at = sooner(next_look(backlog, self.recover_interval).map(|wait| now + wait), due_look);
         self.plan(sale, now);
     }
 
@@ -284,12 +284,12 @@ impl Agenda {
 
 /// How long a sale can go without a look. While something is in flight its next lease may end; while something can be
 /// claimed another replica may claim it and die. A sale that can do neither waits for an event, or for the sweep.
-fn next_look(outlook: &Outlook, recover_interval: Duration) -> Option<Duration> {
-    if outlook.in_flight > 0 {
-        let expiry = outlook.next_expiry_in.unwrap_or(recover_interval);
+fn next_look(backlog: &Backlog, recover_interval: Duration) -> Option<Duration> {
+    if backlog.in_flight > 0 {
+        let expiry = backlog.next_expiry_in.unwrap_or(recover_interval);
         Some(expiry.clamp(SHORTEST_PAUSE, recover_interval))
     } else {
-        outlook.next_claim_in.map(|_| recover_interval)
+        backlog.next_claim_in.map(|_| recover_interval)
     }
 }
 
@@ -310,8 +310,8 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn busy(waiting: u64) -> Outlook {
-        Outlook {
+    fn busy(waiting: u64) -> Backlog {
+        Backlog {
             waiting,
             in_flight: 1,
             dead: 0,
@@ -368,9 +368,9 @@ mod tests {
         let (mut agenda, now) = agenda(&["a"]);
         let id = agenda.start_claim().unwrap();
         agenda.work(&id, now, now);
-        agenda.claimed(&id, 0, &Outlook::default(), now);
+        agenda.claimed(&id, 0, &Backlog::default(), now);
         assert_eq!(agenda.start_claim(), Some(id.clone()), "news during a claim lead to another");
-        agenda.claimed(&id, 0, &Outlook::default(), now);
+        agenda.claimed(&id, 0, &Backlog::default(), now);
         assert_eq!((agenda.contenders(), agenda.sales.len(), agenda.next_alarm()), (0, 0, None));
     }
 
@@ -379,7 +379,7 @@ mod tests {
         let (mut agenda, now) = agenda(&["paced"]);
         let id = agenda.start_claim().unwrap();
         let wait = Duration::from_millis(300);
-        agenda.claimed(&id, 1, &Outlook { next_claim_in: Some(wait), ..busy(9) }, now);
+        agenda.claimed(&id, 1, &Backlog { next_claim_in: Some(wait), ..busy(9) }, now);
         assert!(!agenda.has_turns());
         assert_eq!(agenda.next_alarm(), Some(now + wait));
         agenda.ring(now + wait);
@@ -399,7 +399,7 @@ mod tests {
     fn leases_are_looked_at_when_the_first_ends_and_at_every_interval() {
         let (mut agenda, now) = agenda(&["a"]);
         let id = agenda.start_claim().unwrap();
-        let in_flight = |expiry| Outlook { in_flight: 1, next_expiry_in: Some(expiry), ..Outlook::default() };
+        let in_flight = |expiry| Backlog { in_flight: 1, next_expiry_in: Some(expiry), ..Backlog::default() };
         agenda.claimed(&id, 1, &in_flight(INTERVAL / 2), now);
         let later = now + INTERVAL / 2;
         assert_eq!(agenda.next_alarm(), Some(later));
@@ -413,13 +413,13 @@ mod tests {
     fn a_look_that_comes_due_during_claims_is_made_all_the_same() {
         let (mut agenda, now) = agenda(&["a"]);
         let id = agenda.start_claim().unwrap();
-        agenda.claimed(&id, 1, &Outlook { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, now);
+        agenda.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, now);
         let mut later = now;
         for _ in 0..5 {
             later += SHORTEST_PAUSE;
             assert_eq!(agenda.start_claim(), Some(id.clone()));
             agenda.ring(later);
-            agenda.claimed(&id, 1, &Outlook { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, later);
+            agenda.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, later);
         }
         assert_eq!(agenda.start_look(), Some(id));
     }
@@ -428,13 +428,13 @@ mod tests {
     fn the_sweep_looks_only_at_sales_that_have_no_time_of_their_own() {
         let (mut agenda, now) = agenda(&["blocked", "ready"]);
         let blocked = agenda.start_claim().unwrap();
-        let held_up = Outlook { waiting: 5, ..Outlook::default() };
+        let held_up = Backlog { waiting: 5, ..Backlog::default() };
         agenda.claimed(&blocked, 0, &held_up, now);
         let now = now + INTERVAL;
         agenda.ring(now);
         while let Some(known) = agenda.start_look() {
-            let outlook = if known == blocked { held_up } else { busy(5) };
-            agenda.looked(&known, &outlook, now);
+            let backlog = if known == blocked { held_up } else { busy(5) };
+            agenda.looked(&known, &backlog, now);
         }
         assert_eq!(agenda.next_alarm(), Some(now + INTERVAL), "only the ready one has a time of its own");
         for name in ["blocked", "ready", "unknown"] {
@@ -443,7 +443,7 @@ mod tests {
         assert_eq!(agenda.looks(), 2);
         assert_eq!(agenda.start_look(), Some(sale("blocked")));
         assert_eq!(agenda.start_look(), Some(sale("unknown")));
-        agenda.looked(&sale("unknown"), &Outlook::default(), now);
+        agenda.looked(&sale("unknown"), &Backlog::default(), now);
         assert!(!agenda.sales.contains_key(&sale("unknown")), "an idle sale leaves nothing behind");
     }
 

@@ -84,7 +84,7 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use inrush_core::store::Leased;
+    use inrush_core::store::LeaseToken;
     use tokio::time::Instant;
 
     use super::*;
@@ -96,7 +96,7 @@ mod tests {
     fn outcome_of(said: Option<order_result::Outcome>) -> Outcome {
         let unanswered = Unanswered {
             sale: "phone".parse().unwrap(),
-            leased: Leased { seq: 1, fence: 1 },
+            leased: LeaseToken { seq: 1, fence: 1 },
             attempt: 3,
             lane: LaneId(0),
             sent: None,

@@ -8,7 +8,7 @@ use std::{
 use inrush_core::{
     SaleId, Store, StoreError, TicketId,
     entry::ClaimedEntry,
-    store::{Claim, ClaimRequest, Leased, Outlook},
+    store::{Backlog, Claim, ClaimRequest, LeaseToken},
 };
 use inrush_proto::v1::OrderRequest;
 use inrush_runtime::{
@@ -53,7 +53,7 @@ pub(crate) struct Claimer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claimed {
     pub(crate) entries: usize,
-    pub(crate) outlook: Outlook,
+    pub(crate) backlog: Backlog,
 }
 
 impl Claimer {
@@ -62,7 +62,7 @@ impl Claimer {
         // Leases are reckoned from before the question, so that ours end before the store's.
         let asked_at = Instant::now();
         let claim = self.store.claim(sale, ClaimRequest { max: places.places() }).await?;
-        let claimed = Claimed { entries: claim.entries.len(), outlook: claim.outlook };
+        let claimed = Claimed { entries: claim.entries.len(), backlog: claim.backlog };
         if claimed.entries > 0 {
             self.statistics.add(Counter::Claimed, claimed.entries);
             self.metrics.claimed(sale, claimed.entries);
@@ -97,7 +97,7 @@ impl Claimer {
                 // The stream broke this moment, or the order system does not read.
                 Err(TrySendError::Closed(orders) | TrySendError::Full(orders)) => {
                     let leases = orders.into_iter().map(|order| {
-                        let leased = Leased { seq: order.seq, fence };
+                        let leased = LeaseToken { seq: order.seq, fence };
                         (order.ticket_id, leased)
                     });
                     self.window.withdraw(leases)
@@ -112,7 +112,7 @@ impl Claimer {
     fn split(
         &self,
         sale: &SaleId,
-        Claim { epoch, fence, lease, entries, outlook: _ }: Claim,
+        Claim { epoch, fence, lease, entries, backlog: _ }: Claim,
         lane: LaneId,
         asked_at: Instant,
     ) -> (Vec<OrderRequest>, Vec<(String, Unanswered)>) {
@@ -137,7 +137,7 @@ impl Claimer {
                     attempt,
                     trace_context: trace.into(),
                 };
-                let leased = Leased { seq, fence };
+                let leased = LeaseToken { seq, fence };
                 let sale = sale.clone();
                 let unanswered =
                     Unanswered { sale, leased, attempt, lane, sent: None, span, lease, renew_at, overdue_at };

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli, store::Outlook};
+use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli, store::Backlog};
 use inrush_runtime::telemetry::{Family, Metrics, Names, OTHERS, Points};
 use tokio::time::Instant;
 
@@ -153,8 +153,8 @@ impl Figures {
     }
 
     /// A sale was found like this.
-    pub(crate) fn found(&self, sale: &SaleId, outlook: &Outlook) {
-        if outlook.waiting + outlook.in_flight + outlook.dead > 0 {
+    pub(crate) fn found(&self, sale: &SaleId, backlog: &Backlog) {
+        if backlog.waiting + backlog.in_flight + backlog.dead > 0 {
             self.changed(sale);
         }
     }
@@ -289,7 +289,7 @@ const fn number(count: u64) -> f64 {
 mod tests {
     use inrush_core::{
         Entry, SaleSettings,
-        store::{AdmitRequest, ClaimRequest, Expected},
+        store::{AdmitRequest, ClaimRequest, Precondition},
         time::{Clock, ManualClock},
     };
     use inrush_store::memory::MemoryStore;
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     async fn create(store: &dyn Store, sale: &SaleId, settings: &SaleSettings) {
-        store.configure(sale, settings, Expected::Absent).await.unwrap();
+        store.configure(sale, settings, Precondition::Absent).await.unwrap();
     }
 
     async fn enqueue(store: &dyn Store, sale: &SaleId, units: &[u64]) {
@@ -324,7 +324,7 @@ mod tests {
         create(&*store, &phone, &SaleSettings { unit_limit: 9, ..SaleSettings::of_stock(10) }).await;
         enqueue(&*store, &phone, &[1, 2, 3]).await;
         let claim = store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
-        figures.found(&phone, &claim.outlook);
+        figures.found(&phone, &claim.backlog);
         figures.read(&*store, &phone).await;
         let text = metrics.text().unwrap();
         for (name, value) in [
@@ -351,7 +351,7 @@ mod tests {
             let idle = sale(&format!("sale-{number}"));
             create(&*store, &idle, &SaleSettings::of_stock(10)).await;
             figures.announced(&idle);
-            figures.found(&idle, &store.recover(&idle).await.unwrap().outlook);
+            figures.found(&idle, &store.recover(&idle).await.unwrap().backlog);
             figures.read(&*store, &idle).await;
         }
         let text = metrics.text().unwrap();
@@ -386,7 +386,7 @@ mod tests {
         store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
         clock.advance(settings.lease);
         assert_eq!(store.recover(&phone).await.unwrap().dead, 1);
-        figures.found(&phone, &store.recover(&phone).await.unwrap().outlook);
+        figures.found(&phone, &store.recover(&phone).await.unwrap().backlog);
         figures.read(&*store, &phone).await;
         assert!(has(&metrics.text().unwrap(), "inrush_dead_tickets{sale=\"phone\"} 1"));
     }

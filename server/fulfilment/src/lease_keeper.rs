@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use inrush_core::{
     SaleId, Store, StoreError,
-    store::{Leased, MAX_BATCH},
+    store::{LeaseToken, MAX_BATCH},
 };
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ impl LeaseKeeper {
     /// A call that fails is repeated when the leases come due again, soon.
     async fn extend(&mut self, sale: &SaleId, leases: &[DueLease]) {
         let asked_at = Instant::now();
-        let names: Vec<Leased> = leases.iter().map(|due| due.leased).collect();
+        let names: Vec<LeaseToken> = leases.iter().map(|due| due.leased).collect();
         match self.store.extend(sale, &names).await {
             Ok(kept) => self.note(leases, &kept, asked_at),
             Err(StoreError::SaleNotFound(_)) => self.note(leases, &vec![false; leases.len()], asked_at),

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use inrush_core::{SaleId, Store, StoreError, store::Outlook};
+use inrush_core::{SaleId, Store, StoreError, store::Backlog};
 
 use crate::{
     metrics::WorkerMetrics,
@@ -29,9 +29,9 @@ pub(crate) struct Recoverer {
 impl Recoverer {
     /// Takes a batch of ended leases back and tells what the sale still has to do. Along with that the sale is read for those
     /// who watch it, if there is anything to see.
-    pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Outlook, StoreError> {
+    pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Backlog, StoreError> {
         let recovery = self.store.recover(sale).await?;
-        self.metrics.figures.found(sale, &recovery.outlook);
+        self.metrics.figures.found(sale, &recovery.backlog);
         self.metrics.figures.read(&*self.store, sale).await;
         let taken_back = recovery.reclaimed + recovery.dead;
         if taken_back > 0 {
@@ -45,6 +45,6 @@ impl Recoverer {
                 "took back leases that ended without an answer"
             );
         }
-        Ok(recovery.outlook)
+        Ok(recovery.backlog)
     }
 }

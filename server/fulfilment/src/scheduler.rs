@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use inrush_core::{
     SaleId, StoreError,
-    store::{Outlook, StoreEvent},
+    store::{Backlog, StoreEvent},
 };
 use tokio::{
     sync::{
@@ -80,7 +80,7 @@ struct Reply {
 
 enum Found {
     Claimed(Claimed),
-    Looked(Outlook),
+    Looked(Backlog),
 }
 
 type Calls = FuturesUnordered<BoxFuture<'static, Reply>>;
@@ -167,10 +167,10 @@ impl Scheduler {
     fn apply(&mut self, Reply { sale, result }: Reply) {
         let now = Instant::now();
         match result {
-            Ok(Found::Claimed(Claimed { entries, outlook })) => {
-                self.agenda.claimed(&sale, entries, &outlook, now);
+            Ok(Found::Claimed(Claimed { entries, backlog })) => {
+                self.agenda.claimed(&sale, entries, &backlog, now);
             }
-            Ok(Found::Looked(outlook)) => self.agenda.looked(&sale, &outlook, now),
+            Ok(Found::Looked(backlog)) => self.agenda.looked(&sale, &backlog, now),
             Err(StoreError::SaleNotFound(_)) => {
                 self.recoverer.metrics.figures.forget(&sale);
                 self.agenda.forget(&sale);

@@ -2,7 +2,7 @@
 
 use inrush_core::{
     SaleId, Store, StoreError,
-    store::{Settled, Settlement},
+    store::{SettleResult, Settlement},
 };
 use inrush_runtime::{
     batch_trace::{BatchTrace, links},
@@ -26,7 +26,7 @@ pub(crate) async fn settle(
     trace: &BatchTrace,
     sale: &SaleId,
     settlements: &[Settlement],
-) -> Result<Vec<Settled>, StoreError> {
+) -> Result<Vec<SettleResult>, StoreError> {
     let above = trace.clone().context();
     let size = KeyValue::new(MESSAGING_BATCH_MESSAGE_COUNT, count(settlements.len()));
     let mut builder = queue_span(QueueOperation::Settle, sale.as_str(), [size]);

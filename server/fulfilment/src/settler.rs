@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use inrush_core::{
     SaleId, Store, StoreError, TicketState,
-    store::{Outcome, Settled, Settlement},
+    store::{Outcome, SettleResult, Settlement},
 };
 use inrush_runtime::{batch_trace::BatchTrace, telemetry::Traces, trace_context::TraceContext};
 use tokio::{
@@ -62,7 +62,7 @@ struct Reply {
     batch: Batch,
     /// Calls that failed in a row before this one.
     failures: u32,
-    result: Result<Vec<Settled>, StoreError>,
+    result: Result<Vec<SettleResult>, StoreError>,
 }
 
 impl Settler {
@@ -166,7 +166,7 @@ impl Settler {
     }
 
     /// Counts what was settled, and tells from when on that makes something claimable.
-    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[Settled]) -> Option<Instant> {
+    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[SettleResult]) -> Option<Instant> {
         let now = Instant::now();
         let (mut counts, mut stale) = (SettledCounts::default(), 0);
         let mut claimable_at: Option<Instant> = None;
@@ -174,19 +174,19 @@ impl Settler {
             |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
         for (settlement, settled) in settlements.iter().zip(settled) {
             match (settled, &settlement.outcome) {
-                (Settled::Stale, _) => stale += 1,
-                (Settled::Done(TicketState::Ordered), _) => counts.ordered += 1,
+                (SettleResult::Stale, _) => stale += 1,
+                (SettleResult::Done(TicketState::Ordered), _) => counts.ordered += 1,
                 // Its units are free for whoever is first in line.
-                (Settled::Done(TicketState::Rejected), _) => {
+                (SettleResult::Done(TicketState::Rejected), _) => {
                     counts.rejected += 1;
                     stir(now);
                 }
-                (Settled::Done(TicketState::Dead), _) => counts.dead += 1,
-                (Settled::Done(_), Outcome::Retry { after, .. }) => {
+                (SettleResult::Done(TicketState::Dead), _) => counts.dead += 1,
+                (SettleResult::Done(_), Outcome::Retry { after, .. }) => {
                     counts.retried += 1;
                     stir(now + *after);
                 }
-                (Settled::Done(_), Outcome::Ordered { .. } | Outcome::Rejected { .. }) => {}
+                (SettleResult::Done(_), Outcome::Ordered { .. } | Outcome::Rejected { .. }) => {}
             }
         }
         self.metrics.settled(sale, counts);

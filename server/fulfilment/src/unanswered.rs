@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_core::{SaleId, store::Leased};
+use inrush_core::{SaleId, store::LeaseToken};
 use tokio::time::Instant;
 
 use crate::{attempt::Attempt, concurrency::Sent, lane::LaneId};
@@ -14,7 +14,7 @@ use crate::{attempt::Attempt, concurrency::Sent, lane::LaneId};
 #[derive(Clone, Debug)]
 pub(crate) struct Unanswered {
     pub(crate) sale: SaleId,
-    pub(crate) leased: Leased,
+    pub(crate) leased: LeaseToken,
     pub(crate) attempt: u32,
     pub(crate) lane: LaneId,
     /// None until it is on its way.
@@ -34,7 +34,7 @@ pub(crate) struct Unanswered {
 pub(crate) struct DueLease {
     pub(crate) ticket_id: String,
     pub(crate) sale: SaleId,
-    pub(crate) leased: Leased,
+    pub(crate) leased: LeaseToken,
     pub(crate) lease: Duration,
 }
 
@@ -72,7 +72,7 @@ impl Table {
     }
 
     /// Removes the entry if it is still under this lease.
-    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: Leased) -> Option<Unanswered> {
+    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: LeaseToken) -> Option<Unanswered> {
         match self.entries.entry(ticket_id) {
             Entry::Occupied(entry) if entry.get().leased == leased => Some(entry.remove()),
             Entry::Occupied(_) | Entry::Vacant(_) => None,

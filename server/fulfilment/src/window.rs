@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use inrush_core::store::Leased;
+use inrush_core::store::LeaseToken;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
@@ -159,7 +159,7 @@ impl Window {
     }
 
     /// Takes those of the entries out that are still unanswered: they could not be sent. They stay unsettled.
-    pub(crate) fn withdraw(&self, unsent: impl Iterator<Item = (String, Leased)>) -> Vec<Unanswered> {
+    pub(crate) fn withdraw(&self, unsent: impl Iterator<Item = (String, LeaseToken)>) -> Vec<Unanswered> {
         let mut state = self.lock();
         let withdrawn: Vec<Unanswered> =
             unsent.filter_map(|(ticket_id, leased)| state.table.remove_leased(ticket_id, leased)).collect();
@@ -387,7 +387,7 @@ mod tests {
         let lease = Duration::from_secs(30);
         let at = Instant::now() + due;
         seqs.map(|seq| {
-            let leased = Leased { seq, fence };
+            let leased = LeaseToken { seq, fence };
             let sale = "phone".parse().unwrap();
             let entry = Unanswered {
                 sale,
@@ -480,7 +480,7 @@ mod tests {
         assert!(window.close(LANE).is_empty());
         assert_eq!(window.unsettled(), 4);
         assert_eq!(
-            window.withdraw([("phone/1/1".to_owned(), Leased { seq: 1, fence: 1 })].into_iter()).len(),
+            window.withdraw([("phone/1/1".to_owned(), LeaseToken { seq: 1, fence: 1 })].into_iter()).len(),
             0
         );
     }

@@ -264,7 +264,8 @@ impl Stores {
         let mut warnings = Seldom::default();
         loop {
             let connected = async {
-                let (claiming, settling) = (store.dedicated().await?, store.dedicated().await?);
+                let (claiming, settling) =
+                    (store.with_own_connection().await?, store.with_own_connection().await?);
                 Ok(Self { claiming, settling, keeping: Arc::clone(&store) })
             };
             match connected.await {

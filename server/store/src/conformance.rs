@@ -15,6 +15,7 @@ use self::world::World;
 pub use self::{sale::wish, world::START};
 
 mod admission;
+mod backlog;
 mod claims;
 mod closing;
 mod endings;
@@ -22,7 +23,6 @@ mod events;
 mod leases;
 mod limits;
 mod line;
-mod outlook;
 mod pace;
 mod races;
 mod sale;
@@ -92,7 +92,7 @@ fn all_cases() -> Vec<Case> {
         line::cases(),
         claims::cases(),
         pace::cases(),
-        outlook::cases(),
+        backlog::cases(),
         leases::cases(),
         endings::cases(),
         closing::cases(),

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
-        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Durability, Expected, Leased, LookUp, Outcome, Recovery, Release, Settled, Settlement, Store,
-        StoreError, StoreEvent,
+        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, Durability, LeaseToken, LookUpReply, Outcome, Precondition, Recovery, ReleaseResult,
+        SettleResult, Settlement, Store, StoreError, StoreEvent,
     },
     ticket::Seq,
 };
@@ -47,7 +47,7 @@ impl BrokenStore {
         let dropped = claim.entries.extract_if(.., |claimed| claimed.seq % DROPPED == 0);
         let settlements: Vec<Settlement> = dropped
             .map(|claimed| Settlement {
-                leased: Leased { seq: claimed.seq, fence },
+                leased: LeaseToken { seq: claimed.seq, fence },
                 outcome: Outcome::Ordered { order_id: "never-created".to_owned() },
             })
             .collect();
@@ -60,20 +60,20 @@ impl BrokenStore {
 
 #[async_trait]
 impl Store for BrokenStore {
-    fn system(&self) -> &'static str {
-        self.store.system()
+    fn backend(&self) -> &'static str {
+        self.store.backend()
     }
 
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(break_store(self.store.dedicated().await?, self.fault))
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(break_store(self.store.with_own_connection().await?, self.fault))
     }
 
     async fn configure(
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
         let mut settings = settings.clone();
         if matches!(self.fault, Fault::Overshoot | Fault::Oversell) {
             settings.cap = Some(settings.effective_cap() * 2);
@@ -81,7 +81,7 @@ impl Store for BrokenStore {
         if self.fault == Fault::Oversell {
             settings.stock = settings.stock.map(|stock| stock * 2);
         }
-        self.store.configure(sale, &settings, expected).await
+        self.store.configure(sale, &settings, precondition).await
     }
 
     async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
@@ -100,8 +100,8 @@ impl Store for BrokenStore {
         self.store.check().await
     }
 
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
-        self.store.keeps(durability).await
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
+        self.store.supports_durability(durability).await
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
@@ -124,7 +124,7 @@ impl Store for BrokenStore {
         self.store.close(sale).await
     }
 
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         self.store.delete(sale).await
     }
 
@@ -136,19 +136,23 @@ impl Store for BrokenStore {
         self.store.admitted_buyers(sale, after).await
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         self.store.look_up(sale, seqs).await
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
         self.store.cancel(sale, seqs).await
     }
 
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         self.store.extend(sale, leases).await
     }
 
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
         self.store.settle(sale, settlements).await
     }
 
@@ -156,7 +160,7 @@ impl Store for BrokenStore {
         self.store.recover(sale).await
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
         self.store.release(sale, seqs).await
     }
 

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
-        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Durability, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, Store,
-        StoreError, StoreEvent,
+        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, Durability, LeaseToken, LookUpReply, MAX_BATCH, Precondition, Recovery, ReleaseResult,
+        SettleResult, Settlement, Store, StoreError, StoreEvent,
     },
     ticket::Seq,
     time::{Clock, Timestamp},
@@ -98,10 +98,10 @@ impl Shared {
         }
     }
 
-    fn create(&self, id: &SaleId, settings: &SaleSettings) -> Configured {
+    fn create(&self, id: &SaleId, settings: &SaleSettings) -> ConfigureResult {
         let mut sales = self.write();
         if let Some(existing) = sales.get(id) {
-            return Configured::Conflict(Some(lock(existing).snapshot(self.now())));
+            return ConfigureResult::Conflict(Some(lock(existing).snapshot(self.now())));
         }
         let mut sale = Sale::create(id.clone(), settings.clone(), self.now());
         let snapshot = sale.snapshot(self.now());
@@ -109,15 +109,15 @@ impl Shared {
         sales.insert(id.clone(), Arc::new(Mutex::new(sale)));
         drop(sales);
         self.announce(id, news);
-        Configured::Done(snapshot)
+        ConfigureResult::Done(snapshot)
     }
 
-    fn delete(&self, id: &SaleId) -> Deletion {
+    fn delete(&self, id: &SaleId) -> DeleteResult {
         let mut sales = self.write();
         let obstacle = sales.get(id).and_then(|sale| lock(sale).obstacle_to_deletion());
         obstacle.unwrap_or_else(|| {
             sales.remove(id);
-            Deletion::Deleted
+            DeleteResult::Deleted
         })
     }
 
@@ -145,11 +145,11 @@ fn bounded(operations: usize) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for MemoryStore {
-    fn system(&self) -> &'static str {
+    fn backend(&self) -> &'static str {
         "memory"
     }
 
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(Self { shared: Arc::clone(&self.shared) }))
     }
 
@@ -157,7 +157,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
         Ok(durability == Durability::Memory)
     }
 
@@ -169,13 +169,13 @@ impl Store for MemoryStore {
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
-        match expected {
-            Expected::Absent => Ok(self.shared.create(sale, settings)),
-            Expected::Version(version) => {
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
+        match precondition {
+            Precondition::Absent => Ok(self.shared.create(sale, settings)),
+            Precondition::Version(version) => {
                 match self.on(sale, |sale, now| sale.configure(now, settings, version)) {
-                    Err(StoreError::SaleNotFound(_)) => Ok(Configured::Conflict(None)),
+                    Err(StoreError::SaleNotFound(_)) => Ok(ConfigureResult::Conflict(None)),
                     reply => reply,
                 }
             }
@@ -200,7 +200,7 @@ impl Store for MemoryStore {
         self.on(sale, |sale, now| sale.close(now))
     }
 
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         Ok(self.shared.delete(sale))
     }
 
@@ -213,12 +213,12 @@ impl Store for MemoryStore {
         self.on(sale, |sale, _| sale.admitted_buyers(after))
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         bounded(seqs.len())?;
         self.on(sale, |sale, _| sale.look_up(seqs))?
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
         bounded(seqs.len())?;
         self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.cancel(seq)).collect())
     }
@@ -228,12 +228,16 @@ impl Store for MemoryStore {
         self.on(sale, |sale, now| sale.claim(now, request.max))
     }
 
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         bounded(leases.len())?;
         self.on(sale, |sale, now| leases.iter().map(|&leased| sale.extend(now, leased)).collect())
     }
 
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
         bounded(settlements.len())?;
         self.on(sale, |sale, now| settlements.iter().map(|settlement| sale.settle(now, settlement)).collect())
     }
@@ -242,7 +246,7 @@ impl Store for MemoryStore {
         self.on(sale, Sale::recover)
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
         bounded(seqs.len())?;
         self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.release(seq)).collect())?
     }

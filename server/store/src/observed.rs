@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
-        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Durability, Expected, Leased, LookUp, Recovery, Release, Settled, Settlement, Store, StoreError,
-        StoreEvent,
+        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, Durability, LeaseToken, LookUpReply, Precondition, Recovery, ReleaseResult,
+        SettleResult, Settlement, Store, StoreError, StoreEvent,
     },
     ticket::Seq,
 };
@@ -102,8 +102,8 @@ impl Operation {
 /// An operation that is over.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
-    /// What kind of store it is, as [`Store::system`] says.
-    pub system: &'static str,
+    /// What kind of store it is, as [`Store::backend`] says.
+    pub backend: &'static str,
     /// Which.
     pub operation: Operation,
     /// How long it took.
@@ -118,7 +118,7 @@ pub struct Run<'a> {
 /// Learns of operations. It is told on the way of a call, and has to be quick.
 pub trait Observer: Send + Sync + 'static {
     /// The observer of a handle with connections of its own, which one thread uses.
-    fn dedicated(&self) -> Arc<dyn Observer>;
+    fn with_own_connection(&self) -> Arc<dyn Observer>;
 
     /// An operation is over. Told by whoever asked for it, where it asked.
     fn finished(&self, run: &Run<'_>);
@@ -164,28 +164,28 @@ impl ObservedStore {
         let result = run.await;
         let took = started.elapsed();
         let (size, failure) = (size(&result), result.as_ref().err());
-        self.observer.finished(&Run { system: self.store.system(), operation, took, size, failure });
+        self.observer.finished(&Run { backend: self.store.backend(), operation, took, size, failure });
         result
     }
 }
 
 #[async_trait]
 impl Store for ObservedStore {
-    fn system(&self) -> &'static str {
-        self.store.system()
+    fn backend(&self) -> &'static str {
+        self.store.backend()
     }
 
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
-        let store = self.store.dedicated().await?;
-        Ok(Arc::new(Self { store, observer: self.observer.dedicated() }))
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let store = self.store.with_own_connection().await?;
+        Ok(Arc::new(Self { store, observer: self.observer.with_own_connection() }))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         self.watch(Operation::Check, self.store.check()).await
     }
 
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
-        self.watch(Operation::Keeps, self.store.keeps(durability)).await
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
+        self.watch(Operation::Keeps, self.store.supports_durability(durability)).await
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
@@ -196,9 +196,9 @@ impl Store for ObservedStore {
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
-        self.watch(Operation::Configure, self.store.configure(sale, settings, expected)).await
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
+        self.watch(Operation::Configure, self.store.configure(sale, settings, precondition)).await
     }
 
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
@@ -217,7 +217,7 @@ impl Store for ObservedStore {
         self.watch(Operation::Close, self.store.close(sale)).await
     }
 
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         self.watch(Operation::Delete, self.store.delete(sale)).await
     }
 
@@ -229,11 +229,11 @@ impl Store for ObservedStore {
         self.watch(Operation::AdmittedBuyers, self.store.admitted_buyers(sale, after)).await
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         self.watch_batch(Operation::LookUp, seqs.len(), self.store.look_up(sale, seqs)).await
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
         self.watch_batch(Operation::Cancel, seqs.len(), self.store.cancel(sale, seqs)).await
     }
 
@@ -242,11 +242,15 @@ impl Store for ObservedStore {
         self.watch_sized(Operation::Claim, size, self.store.claim(sale, request)).await
     }
 
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         self.watch_batch(Operation::Extend, leases.len(), self.store.extend(sale, leases)).await
     }
 
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
         self.watch_batch(Operation::Settle, settlements.len(), self.store.settle(sale, settlements)).await
     }
 
@@ -254,7 +258,7 @@ impl Store for ObservedStore {
         self.watch(Operation::Recover, self.store.recover(sale)).await
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
         self.watch_batch(Operation::Release, seqs.len(), self.store.release(sale, seqs)).await
     }
 
@@ -295,7 +299,7 @@ mod tests {
     }
 
     impl Observer for Seen {
-        fn dedicated(&self) -> Arc<dyn Observer> {
+        fn with_own_connection(&self) -> Arc<dyn Observer> {
             self.say("dedicated".to_owned());
             Arc::new(self.clone())
         }
@@ -314,9 +318,9 @@ mod tests {
     async fn operations_are_told_with_their_size_and_their_failure() {
         let seen = Seen::default();
         let store = observe(MemoryStore::new(Clock::Store), Arc::new(seen.clone()));
-        let store = store.dedicated().await.unwrap();
+        let store = store.with_own_connection().await.unwrap();
         let sale: SaleId = "phone".parse().unwrap();
-        store.configure(&sale, &SaleSettings::of_stock(10), Expected::Absent).await.unwrap();
+        store.configure(&sale, &SaleSettings::of_stock(10), Precondition::Absent).await.unwrap();
         let wish = |buyer: &str| AdmitRequest {
             entry: Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() },
             supersedes: None,

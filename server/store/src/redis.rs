@@ -7,7 +7,7 @@
 //! A handle has one multiplexed connection, which heals itself, and no pool of connections. A pool hands a connection to
 //! one borrower at a time and pings it before each loan: a second round trip for every batch. A multiplexed connection
 //! carries the commands of all its users one behind the other without waiting, so more connections would bring nothing;
-//! who must not wait behind others' commands takes a handle of its own with [`Store::dedicated`].
+//! who must not wait behind others' commands takes a handle of its own with [`Store::with_own_connection`].
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
-        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Durability, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, Store,
-        StoreError, StoreEvent,
+        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, Durability, LeaseToken, LookUpReply, MAX_BATCH, Precondition, Recovery, ReleaseResult,
+        SettleResult, Settlement, Store, StoreError, StoreEvent,
     },
     ticket::Seq,
     time::Clock,
@@ -194,11 +194,11 @@ fn bounded(operations: usize) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for RedisStore {
-    fn system(&self) -> &'static str {
+    fn backend(&self) -> &'static str {
         "redis"
     }
 
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(Self::on(Arc::clone(&self.shared))))
     }
 
@@ -207,7 +207,7 @@ impl Store for RedisStore {
         fitness::check(&self.connection, in_cluster).await
     }
 
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
         match durability {
             Durability::Memory => Ok(true),
             Durability::Fsync => Ok(self.shared.durability.ask(&self.connection).await? == durability),
@@ -223,9 +223,9 @@ impl Store for RedisStore {
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
-        self.configure_sale(sale, settings, expected).await
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
+        self.configure_sale(sale, settings, precondition).await
     }
 
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
@@ -244,7 +244,7 @@ impl Store for RedisStore {
         self.close_sale(sale).await
     }
 
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         self.delete_sale(sale).await
     }
 
@@ -257,12 +257,12 @@ impl Store for RedisStore {
         self.admitted_hashes(sale, after).await
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         bounded(seqs.len())?;
         self.look_up_batch(sale, seqs).await
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
         bounded(seqs.len())?;
         self.cancel_batch(sale, seqs).await
     }
@@ -272,12 +272,16 @@ impl Store for RedisStore {
         self.claim_entries(sale, request).await
     }
 
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         bounded(leases.len())?;
         self.extend_leases(sale, leases).await
     }
 
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
         bounded(settlements.len())?;
         self.settle_batch(sale, settlements).await
     }
@@ -286,7 +290,7 @@ impl Store for RedisStore {
         self.recover_leases(sale).await
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
         bounded(seqs.len())?;
         self.release_batch(sale, seqs).await
     }

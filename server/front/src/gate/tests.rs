@@ -1,4 +1,4 @@
-use inrush_core::{Durability, Entry, SaleSettings, store::Expected, time::Clock};
+use inrush_core::{Durability, Entry, SaleSettings, store::Precondition, time::Clock};
 use inrush_store::memory::MemoryStore;
 
 use super::*;
@@ -16,7 +16,7 @@ impl Bench {
     async fn new() -> Self {
         let store: Arc<dyn Store> = MemoryStore::new(Clock::Store);
         let sale: SaleId = "phone-x".parse().unwrap();
-        store.configure(&sale, &SaleSettings::of_stock(1), Expected::Absent).await.unwrap();
+        store.configure(&sale, &SaleSettings::of_stock(1), Precondition::Absent).await.unwrap();
         store.admit(&sale, &[wish("ada", 1)]).await.unwrap();
         let gates = Gates::new(Arc::clone(&store), LIFETIME);
         Self { store, gates, sale }

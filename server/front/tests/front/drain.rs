@@ -86,7 +86,7 @@ async fn cores_share_a_port_and_leave_together() {
     let until = shutdown.clone();
     let served = tokio::spawn(async move { run(parts, listeners, &until).await });
     store
-        .configure(&id("phone-x"), &SaleSettings::of_stock(10), inrush_core::store::Expected::Absent)
+        .configure(&id("phone-x"), &SaleSettings::of_stock(10), inrush_core::store::Precondition::Absent)
         .await
         .unwrap();
     // Several connections, so that several cores have a part in it; each knows the others' tickets.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use inrush_core::{
     Keyring, SaleId, SaleSettings, Seq, Store, TicketId,
-    store::{Claim, ClaimRequest, Configured, Expected, Leased, Outcome, Settlement},
+    store::{Claim, ClaimRequest, ConfigureResult, LeaseToken, Outcome, Precondition, Settlement},
 };
 use inrush_front::{FrontError, FrontParts, FrontSettings, run_here};
 use inrush_proto::v1::{
@@ -83,8 +83,8 @@ impl Front {
 
     /// Creates a sale behind the front's back.
     pub(crate) async fn create(&self, sale: &str, settings: SaleSettings) {
-        let configured = self.store.configure(&id(sale), &settings, Expected::Absent).await.unwrap();
-        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+        let configured = self.store.configure(&id(sale), &settings, Precondition::Absent).await.unwrap();
+        assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
     /// Changes a sale behind the front's back.
@@ -92,9 +92,12 @@ impl Front {
         let snapshot = self.store.sale(&id(sale)).await.unwrap();
         let mut settings = snapshot.settings;
         change(&mut settings);
-        let configured =
-            self.store.configure(&id(sale), &settings, Expected::Version(snapshot.version)).await.unwrap();
-        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+        let configured = self
+            .store
+            .configure(&id(sale), &settings, Precondition::Version(snapshot.version))
+            .await
+            .unwrap();
+        assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
     pub(crate) async fn enqueue(&self, sale: &str, buyer: &str) -> enqueue_response::Outcome {
@@ -141,8 +144,10 @@ impl Front {
 
     /// Settles everything that was claimed in the same way.
     pub(crate) async fn settle(&self, sale: &str, claim: &Claim, outcome: Outcome) {
-        let settlement =
-            |seq: Seq| Settlement { leased: Leased { seq, fence: claim.fence }, outcome: outcome.clone() };
+        let settlement = |seq: Seq| Settlement {
+            leased: LeaseToken { seq, fence: claim.fence },
+            outcome: outcome.clone(),
+        };
         let settlements: Vec<_> = claim.entries.iter().map(|entry| settlement(entry.seq)).collect();
         self.store.settle(&id(sale), &settlements).await.unwrap();
     }

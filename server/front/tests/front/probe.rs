@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use inrush_core::{
     Durability, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
     store::{
-        AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter, Deletion,
-        Expected, Leased, LookUp, Recovery, Release, Settled, Settlement, StoreEvent,
+        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, LeaseToken, LookUpReply, Precondition, Recovery, ReleaseResult, SettleResult,
+        Settlement, StoreEvent,
     },
     time::Clock,
 };
@@ -109,11 +110,11 @@ impl Probe {
 
 #[async_trait]
 impl Store for Probe {
-    fn system(&self) -> &'static str {
-        self.store.system()
+    fn backend(&self) -> &'static str {
+        self.store.backend()
     }
 
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(self.clone()))
     }
 
@@ -122,7 +123,7 @@ impl Store for Probe {
         self.store.check().await
     }
 
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
         Ok(match durability {
             Durability::Memory => true,
             Durability::Fsync => self.state.writes_to_disk.load(Ordering::SeqCst),
@@ -141,10 +142,10 @@ impl Store for Probe {
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
         self.ask("configure", 1)?;
-        self.store.configure(sale, settings, expected).await
+        self.store.configure(sale, settings, precondition).await
     }
 
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
@@ -167,7 +168,7 @@ impl Store for Probe {
         self.store.close(sale).await
     }
 
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         self.ask("delete", 1)?;
         self.store.delete(sale).await
     }
@@ -183,12 +184,12 @@ impl Store for Probe {
         self.store.admitted_buyers(sale, after).await
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         self.ask("look_up", seqs.len())?;
         self.store.look_up(sale, seqs).await
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
         self.ask("cancel", seqs.len())?;
         self.store.cancel(sale, seqs).await
     }
@@ -197,11 +198,15 @@ impl Store for Probe {
         self.store.claim(sale, request).await
     }
 
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         self.store.extend(sale, leases).await
     }
 
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
         self.store.settle(sale, settlements).await
     }
 
@@ -209,7 +214,7 @@ impl Store for Probe {
         self.store.recover(sale).await
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
         self.ask("release", seqs.len())?;
         self.store.release(sale, seqs).await
     }

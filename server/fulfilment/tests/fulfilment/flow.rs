@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_core::{
     Pace, SaleSettings, Store as _, Timestamp,
-    store::Release,
+    store::ReleaseResult,
     time::{Clock, ManualClock},
 };
 use inrush_fulfilment::FulfilmentSettings;
@@ -174,7 +174,7 @@ async fn released_units_go_to_the_standby_line() {
         store.ordered("phone", 1).await;
         assert_eq!(orders.deliveries().last().unwrap().seq, seq);
         if seq < 3 {
-            assert_eq!(store.release(&id("phone"), &[seq]).await.unwrap(), [Release::Released]);
+            assert_eq!(store.release(&id("phone"), &[seq]).await.unwrap(), [ReleaseResult::Released]);
             eventually("the next one is delivered", || orders.delivered() as u64 > seq).await;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_core::{SaleSettings, Standing, Store as _};
+use inrush_core::{SaleSettings, Store as _, TicketStatus};
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_proto::v1::{CreateOrdersResponse, OrderRequest, OrderResult};
 
@@ -45,8 +45,8 @@ async fn rejections_are_final() {
     let worker = Worker::start(settings(&orders), &store);
     eventually("all are rejected", || worker.counts().rejected == 10).await;
     worker.stop().await;
-    let standing = store.look_up(&id("phone"), &[1]).await.unwrap().standings.remove(0);
-    assert_eq!(standing, Some(Standing::Rejected { reason: "fraud".into() }));
+    let standing = store.look_up(&id("phone"), &[1]).await.unwrap().statuses.remove(0);
+    assert_eq!(standing, Some(TicketStatus::Rejected { reason: "fraud".into() }));
     assert_eq!(orders.delivered(), 10);
 }
 

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use inrush_core::{
     Durability, Entry, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
     store::{
-        Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter,
-        Deletion, Expected, Leased, LookUp, MAX_BATCH, Recovery, Release, Settled, Settlement, StoreEvent,
+        Admission, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, LeaseToken, LookUpReply, MAX_BATCH, Precondition, Recovery, ReleaseResult,
+        SettleResult, Settlement, StoreEvent,
     },
     time::Clock,
 };
@@ -91,16 +92,16 @@ impl TestStore {
     }
 
     pub(crate) async fn create(&self, sale: &str, settings: &SaleSettings) {
-        let configured = self.configure(&id(sale), settings, Expected::Absent).await.unwrap();
-        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+        let configured = self.configure(&id(sale), settings, Precondition::Absent).await.unwrap();
+        assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
     pub(crate) async fn change(&self, sale: &str, change: impl FnOnce(&mut SaleSettings)) {
         let mut snapshot = self.snapshot(sale).await;
         change(&mut snapshot.settings);
-        let version = Expected::Version(snapshot.version);
+        let version = Precondition::Version(snapshot.version);
         let configured = self.configure(&id(sale), &snapshot.settings, version).await.unwrap();
-        assert!(matches!(configured, Configured::Done(_)), "{configured:?}");
+        assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
     /// Lets `buyers` new buyers ask for one unit each; all must get in.
@@ -171,11 +172,11 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 #[async_trait]
 impl Store for TestStore {
-    fn system(&self) -> &'static str {
-        self.memory.system()
+    fn backend(&self) -> &'static str {
+        self.memory.backend()
     }
 
-    async fn dedicated(&self) -> Result<Arc<dyn Store>, StoreError> {
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(self.clone()))
     }
 
@@ -183,8 +184,8 @@ impl Store for TestStore {
         self.memory.check().await
     }
 
-    async fn keeps(&self, durability: Durability) -> Result<bool, StoreError> {
-        self.memory.keeps(durability).await
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
+        self.memory.supports_durability(durability).await
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
@@ -195,9 +196,9 @@ impl Store for TestStore {
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
-        self.memory.configure(sale, settings, expected).await
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
+        self.memory.configure(sale, settings, precondition).await
     }
 
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
@@ -218,7 +219,7 @@ impl Store for TestStore {
         self.memory.close(sale).await
     }
 
-    async fn delete(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         self.memory.delete(sale).await
     }
 
@@ -230,11 +231,11 @@ impl Store for TestStore {
         self.memory.admitted_buyers(sale, after).await
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         self.memory.look_up(sale, seqs).await
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Cancellation>, StoreError> {
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
         self.memory.cancel(sale, seqs).await
     }
 
@@ -243,12 +244,16 @@ impl Store for TestStore {
         self.memory.claim(sale, request).await
     }
 
-    async fn extend(&self, sale: &SaleId, leases: &[Leased]) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         self.count(Operation::Extend)?;
         self.memory.extend(sale, leases).await
     }
 
-    async fn settle(&self, sale: &SaleId, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
         self.count(Operation::Settle)?;
         self.memory.settle(sale, settlements).await
     }
@@ -258,7 +263,7 @@ impl Store for TestStore {
         self.memory.recover(sale).await
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Release>, StoreError> {
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
         self.memory.release(sale, seqs).await
     }
 

@@ -69,7 +69,7 @@ impl StoreMetrics {
 }
 
 impl Observer for StoreMetrics {
-    fn dedicated(&self) -> Arc<dyn Observer> {
+    fn with_own_connection(&self) -> Arc<dyn Observer> {
         Arc::new(Self::of_thread(self.times.clone(), self.sizes.clone()))
     }
 
@@ -89,7 +89,7 @@ impl Observer for StoreMetrics {
 mod tests {
     use inrush_core::{
         SaleSettings,
-        store::{ClaimRequest, Expected},
+        store::{ClaimRequest, Precondition},
         time::Clock,
     };
     use inrush_store::memory::MemoryStore;
@@ -99,9 +99,9 @@ mod tests {
     #[tokio::test]
     async fn operations_are_told_by_name_and_failure() {
         let metrics = Metrics::default();
-        let store = measured(MemoryStore::new(Clock::Store), &metrics).dedicated().await.unwrap();
+        let store = measured(MemoryStore::new(Clock::Store), &metrics).with_own_connection().await.unwrap();
         let sale = "phone".parse().unwrap();
-        store.configure(&sale, &SaleSettings::of_stock(10), Expected::Absent).await.unwrap();
+        store.configure(&sale, &SaleSettings::of_stock(10), Precondition::Absent).await.unwrap();
         store.claim(&sale, ClaimRequest { max: 9 }).await.unwrap();
         store.sale(&"nobody".parse().unwrap()).await.unwrap_err();
         let text = metrics.text().unwrap();

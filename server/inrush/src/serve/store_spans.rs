@@ -18,13 +18,13 @@ pub(super) fn traced(store: Arc<dyn Store>, traces: Option<&Traces>) -> Arc<dyn 
 struct StoreSpans(Traces);
 
 impl Observer for StoreSpans {
-    fn dedicated(&self) -> Arc<dyn Observer> {
+    fn with_own_connection(&self) -> Arc<dyn Observer> {
         Arc::new(Self(self.0.clone()))
     }
 
     fn finished(&self, run: &Run<'_>) {
         let run = DatabaseRun {
-            system: run.system,
+            system: run.backend,
             operation: run.operation.name(),
             batch: run.size,
             took: run.took,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_core::{
     sale::SaleSettings,
-    store::{Configured, Leased, MAX_BATCH},
+    store::{ConfigureResult, LeaseToken, MAX_BATCH},
     ticket::{Seq, TicketState},
 };
 
@@ -106,7 +106,7 @@ async fn each_attempt_is_counted(world: World) {
             world.advance(30_000);
             sale.recover().await;
         } else {
-            sale.settle(Leased { seq: 1, fence: claim.fence }, retry(0, "busy")).await;
+            sale.settle(LeaseToken { seq: 1, fence: claim.fence }, retry(0, "busy")).await;
         }
     }
     assert_eq!(sale.dead_letters(0, 1).await[0].claimed.attempt, 4);
@@ -180,7 +180,7 @@ async fn units_given_back_let_the_standby_line_move(world: World) {
     sale.release(&[1]).await;
     assert_eq!(seqs(&sale.claim(5).await), [4]);
     assert_eq!(seqs(&sale.claim(5).await), NOTHING);
-    assert!(matches!(sale.change(|settings| settings.stock = Some(3)).await, Configured::Done(_)));
+    assert!(matches!(sale.change(|settings| settings.stock = Some(3)).await, ConfigureResult::Done(_)));
     assert_eq!(seqs(&sale.claim(5).await), [5]);
 }
 
@@ -226,7 +226,7 @@ async fn a_claim_walks_over_a_bounded_number_of_cancelled_tickets(world: World) 
     for step in 1..=2 {
         let claim = sale.claim(7).await;
         assert_eq!(seqs(&claim), NOTHING);
-        assert_eq!(claim.outlook.next_claim_in, Some(Duration::ZERO));
+        assert_eq!(claim.backlog.next_claim_in, Some(Duration::ZERO));
         assert_eq!(sale.snapshot().await.cursor, step * walk);
         assert_eq!(sale.position(2 * walk + 6).await, 1);
     }

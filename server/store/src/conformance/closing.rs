@@ -2,7 +2,7 @@
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
-    store::{Admission, Deletion, Expected, Refusal, Settled, StoreError},
+    store::{Admission, DeleteResult, Precondition, Refusal, SettleResult, StoreError},
     ticket::{Seq, TicketState},
 };
 
@@ -65,8 +65,8 @@ async fn what_is_in_flight_is_finished(world: World) {
     let [first, second] = [sale.claim_one().await, sale.claim_one().await];
     sale.close().await;
     assert_eq!(sale.extend(&[first]).await, [true]);
-    assert_eq!(sale.settle(first, ordered("o-1")).await, Settled::Done(TicketState::Ordered));
-    assert_eq!(sale.settle(second, retry(0, "busy")).await, Settled::Done(TicketState::Waiting));
+    assert_eq!(sale.settle(first, ordered("o-1")).await, SettleResult::Done(TicketState::Ordered));
+    assert_eq!(sale.settle(second, retry(0, "busy")).await, SettleResult::Done(TicketState::Waiting));
     assert_eq!(seqs(&sale.claim(5).await), [second.seq]);
     world.advance(30_000);
     assert_eq!(sale.recover().await.reclaimed, 1);
@@ -75,9 +75,9 @@ async fn what_is_in_flight_is_finished(world: World) {
 
 async fn an_open_sale_is_not_deleted(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
-    assert_eq!(sale.delete().await, Deletion::NotClosed);
+    assert_eq!(sale.delete().await, DeleteResult::NotClosed);
     sale.fill(1).await;
-    assert_eq!(sale.delete().await, Deletion::NotClosed);
+    assert_eq!(sale.delete().await, DeleteResult::NotClosed);
     assert_eq!(sale.snapshot().await.last_seq, 1);
 }
 
@@ -90,26 +90,26 @@ async fn a_busy_sale_is_not_deleted(world: World) {
     let claim = sale.claim(2).await;
     assert_eq!(seqs(&claim), [2, 3]);
     sale.close().await;
-    assert_eq!(sale.delete().await, Deletion::Busy { tickets: 3 });
+    assert_eq!(sale.delete().await, DeleteResult::Busy { tickets: 3 });
     world.advance(30_000);
     sale.recover().await;
-    assert_eq!(sale.delete().await, Deletion::Busy { tickets: 3 });
+    assert_eq!(sale.delete().await, DeleteResult::Busy { tickets: 3 });
     sale.work_one(ordered("o-3")).await;
-    assert_eq!(sale.delete().await, Deletion::Busy { tickets: 2 });
+    assert_eq!(sale.delete().await, DeleteResult::Busy { tickets: 2 });
     assert_eq!(sale.discard(&[1, 2]).await, [true, true]);
-    assert_eq!(sale.delete().await, Deletion::Deleted);
+    assert_eq!(sale.delete().await, DeleteResult::Deleted);
 }
 
 async fn a_deleted_sale_is_gone(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(2).await;
     sale.close().await;
-    assert_eq!(sale.delete().await, Deletion::Deleted);
+    assert_eq!(sale.delete().await, DeleteResult::Deleted);
     assert_eq!(world.store.sale(&sale.id).await, Err(StoreError::SaleNotFound(sale.id.clone())));
     assert_eq!(world.store.sale_ids(None, 10).await.unwrap(), []);
-    assert_eq!(sale.delete().await, Deletion::Deleted);
+    assert_eq!(sale.delete().await, DeleteResult::Deleted);
     let never: SaleId = world.id("never");
-    assert_eq!(world.store.delete(&never).await.unwrap(), Deletion::Deleted);
+    assert_eq!(world.store.delete(&never).await.unwrap(), DeleteResult::Deleted);
 }
 
 /// A sale that has had keys of every kind, and more than one of those that are cut into pieces.
@@ -131,7 +131,7 @@ async fn a_deleted_sale_leaves_nothing_behind(world: World) {
     }
     sale.work_one(ordered("o")).await;
     sale.close().await;
-    assert_eq!(sale.delete().await, Deletion::Deleted);
+    assert_eq!(sale.delete().await, DeleteResult::Deleted);
     assert_eq!(world.backend.keys_with(sale.id.as_str()).await, Vec::<String>::new());
 }
 
@@ -143,7 +143,7 @@ async fn a_deleted_sale_can_be_created_anew(world: World) {
     sale.close().await;
     sale.delete().await;
     world.advance(1);
-    world.store.configure(&sale.id, &SaleSettings::of_stock(2), Expected::Absent).await.unwrap();
+    world.store.configure(&sale.id, &SaleSettings::of_stock(2), Precondition::Absent).await.unwrap();
     let snapshot = sale.snapshot().await;
     assert_eq!((snapshot.epoch, snapshot.version, snapshot.last_seq), (START.0 + 1, 1, 0));
     assert_eq!(sale.look_up(&[1, 2]).await, [None, None]);

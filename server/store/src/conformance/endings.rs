@@ -2,8 +2,8 @@
 
 use inrush_core::{
     sale::SaleSettings,
-    store::{Admission, Leased, MAX_BATCH, Refusal, Release, Settled},
-    ticket::{MAX_SEQ, Seq, Standing, TicketState},
+    store::{Admission, LeaseToken, MAX_BATCH, Refusal, ReleaseResult, SettleResult},
+    ticket::{MAX_SEQ, Seq, TicketState, TicketStatus},
 };
 
 use super::{
@@ -32,9 +32,9 @@ async fn an_order_is_released_once(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
     sale.enqueue_units("ann", 3).await;
     sale.work_one(ordered("o-1")).await;
-    assert_eq!(sale.release(&[1, 1]).await, [Release::Released, Release::AlreadyReleased]);
-    assert_eq!(sale.release(&[1]).await, [Release::AlreadyReleased]);
-    assert_eq!(sale.standing(1).await, Standing::Released { order_id: "o-1".to_owned() });
+    assert_eq!(sale.release(&[1, 1]).await, [ReleaseResult::Released, ReleaseResult::AlreadyReleased]);
+    assert_eq!(sale.release(&[1]).await, [ReleaseResult::AlreadyReleased]);
+    assert_eq!(sale.status(1).await, TicketStatus::Released { order_id: "o-1".to_owned() });
     let ledger = sale.snapshot().await.ledger;
     assert_eq!((ledger.ordered.units, ledger.released.tickets, ledger.released.units), (0, 1, 3));
 }
@@ -50,15 +50,15 @@ async fn only_orders_are_released(world: World) {
     sale.cancel(&[5]).await;
     let before = sale.snapshot().await;
     use TicketState::{Cancelled, Dead, Expired, Processing, Rejected, Waiting};
-    let states = [Rejected, Dead, Waiting, Processing, Cancelled, Waiting].map(Release::NotOrdered);
+    let states = [Rejected, Dead, Waiting, Processing, Cancelled, Waiting].map(ReleaseResult::NotOrdered);
     assert_eq!(sale.release(&[1, 2, 3, 4, 5, 6]).await, states);
-    assert_eq!(sale.release(&[0, 7, MAX_SEQ + 1]).await, [Release::Unknown; 3]);
+    assert_eq!(sale.release(&[0, 7, MAX_SEQ + 1]).await, [ReleaseResult::Unknown; 3]);
     assert_eq!(sale.snapshot().await, before);
     sale.close().await;
-    let states = [Rejected, Dead, Waiting, Processing, Cancelled, Expired].map(Release::NotOrdered);
+    let states = [Rejected, Dead, Waiting, Processing, Cancelled, Expired].map(ReleaseResult::NotOrdered);
     assert_eq!(sale.release(&[1, 2, 3, 4, 5, 6]).await, states);
     sale.discard(&[2]).await;
-    assert_eq!(sale.release(&[2]).await, [Release::NotOrdered(Rejected)]);
+    assert_eq!(sale.release(&[2]).await, [ReleaseResult::NotOrdered(Rejected)]);
 }
 
 async fn a_release_frees_the_units(world: World) {
@@ -76,7 +76,7 @@ async fn orders_of_a_closed_sale_are_released(world: World) {
     sale.fill(1).await;
     sale.work_one(ordered("o-1")).await;
     sale.close().await;
-    assert_eq!(sale.release(&[1]).await, [Release::Released]);
+    assert_eq!(sale.release(&[1]).await, [ReleaseResult::Released]);
     assert_eq!(sale.ticket_state(1).await, TicketState::Released);
 }
 
@@ -126,7 +126,7 @@ async fn dead_letters_are_in_line_order(world: World) {
     }
     for index in [10, 1, 8, 0, 9, 2] {
         world.advance(1);
-        assert_eq!(sale.settle(leases[index], retry(0, "x")).await, Settled::Done(TicketState::Dead));
+        assert_eq!(sale.settle(leases[index], retry(0, "x")).await, SettleResult::Done(TicketState::Dead));
     }
     let letters = sale.dead_letters(0, 100).await;
     assert_eq!(letters.iter().map(|letter| letter.claimed.seq).collect::<Vec<_>>(), [1, 2, 3, 9, 10, 11]);
@@ -138,16 +138,16 @@ async fn a_redriven_ticket_has_all_attempts_before_it(world: World) {
     sale.work_one(retry(0, "one")).await;
     sale.work_one(retry(0, "two")).await;
     assert_eq!(sale.redrive(&[1]).await, [true]);
-    assert_eq!(sale.standing(1).await, Standing::Waiting { position: 1, attempted: true });
+    assert_eq!(sale.status(1).await, TicketStatus::Waiting { position: 1, attempted: true });
     assert_eq!(sale.dead_letters(0, 10).await, []);
     let ledger = sale.snapshot().await.ledger;
     assert_eq!((ledger.dead.tickets, ledger.waiting.tickets, ledger.retrying.tickets), (0, 1, 1));
     for attempt in 1..=2 {
         let claim = sale.claim(1).await;
         assert_eq!(claim.entries[0].attempt, attempt);
-        sale.settle(Leased { seq: 1, fence: claim.fence }, retry(0, "again")).await;
+        sale.settle(LeaseToken { seq: 1, fence: claim.fence }, retry(0, "again")).await;
     }
-    assert_eq!(sale.standing(1).await, Standing::Dead { reason: "again".to_owned() });
+    assert_eq!(sale.status(1).await, TicketStatus::Dead { reason: "again".to_owned() });
 }
 
 async fn only_the_dead_are_redriven_or_discarded(world: World) {
@@ -177,7 +177,7 @@ async fn a_discarded_ticket_is_rejected(world: World) {
     let sale = cemetery(&world, 2).await;
     assert_eq!(sale.discard(&[2]).await, [true]);
     let reason = "discarded by an operator".to_owned();
-    assert_eq!(sale.standing(2).await, Standing::Rejected { reason });
+    assert_eq!(sale.status(2).await, TicketStatus::Rejected { reason });
     assert_eq!(sale.ticket_state(1).await, TicketState::Dead);
     let ledger = sale.snapshot().await.ledger;
     assert_eq!((ledger.dead.tickets, ledger.rejected.tickets), (1, 1));
@@ -216,6 +216,6 @@ async fn full_batches_of_endings(world: World) {
     world.advance(30_000);
     assert_eq!(sale.recover().await.dead, count);
     assert_eq!(sale.discard(&all).await, [true; MAX_BATCH]);
-    let rejected = Release::NotOrdered(TicketState::Rejected);
+    let rejected = ReleaseResult::NotOrdered(TicketState::Rejected);
     assert_eq!(sale.release(&all).await, [rejected; MAX_BATCH]);
 }

@@ -2,7 +2,7 @@
 
 use inrush_core::{
     sale::SaleSettings,
-    store::{Leased, Settled},
+    store::{LeaseToken, SettleResult},
     ticket::Seq,
 };
 
@@ -71,7 +71,7 @@ async fn a_refused_change_announces_nothing(world: World) {
     sale.fill(2).await;
     let announced = world
         .announced(&sale, async {
-            use inrush_core::store::Expected::{Absent, Version};
+            use inrush_core::store::Precondition::{Absent, Version};
             let settings = SaleSettings::of_stock(10);
             sale.configure(&settings, Absent).await;
             sale.configure(&settings, Version(7)).await;
@@ -98,7 +98,7 @@ async fn a_change_announces_admission_and_what_waits(world: World) {
 async fn free_units_are_announced_when_there_were_none(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(8) }).await;
     sale.fill(8).await;
-    let mut leases: Vec<Leased> = Vec::new();
+    let mut leases: Vec<LeaseToken> = Vec::new();
     for _ in 0..6 {
         leases.push(sale.claim_one().await);
     }
@@ -111,9 +111,9 @@ async fn free_units_are_announced_when_there_were_none(world: World) {
     assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[7]).await) }).await, NOTHING);
     refill(&sale, "a").await;
     refill(&sale, "b").await;
-    let reject = async { assert_ne!(sale.settle(leases[2], rejected("no")).await, Settled::Stale) };
+    let reject = async { assert_ne!(sale.settle(leases[2], rejected("no")).await, SettleResult::Stale) };
     assert_eq!(world.announced(&sale, reject).await.admission, 1);
-    let reject = async { assert_ne!(sale.settle(leases[3], rejected("no")).await, Settled::Stale) };
+    let reject = async { assert_ne!(sale.settle(leases[3], rejected("no")).await, SettleResult::Stale) };
     assert_eq!(world.announced(&sale, reject).await.admission, 0);
     refill(&sale, "c").await;
     refill(&sale, "d").await;
@@ -121,9 +121,9 @@ async fn free_units_are_announced_when_there_were_none(world: World) {
     refill(&sale, "e").await;
     assert_eq!(world.announced(&sale, async { drop(sale.discard(&[2]).await) }).await.admission, 1);
     refill(&sale, "f").await;
-    let order = async { assert_ne!(sale.settle(leases[4], ordered("o-5")).await, Settled::Stale) };
+    let order = async { assert_ne!(sale.settle(leases[4], ordered("o-5")).await, SettleResult::Stale) };
     assert_eq!(world.announced(&sale, order).await, NOTHING);
-    let give_up = async { assert_ne!(sale.settle(leases[5], retry(0, "dead")).await, Settled::Stale) };
+    let give_up = async { assert_ne!(sale.settle(leases[5], retry(0, "dead")).await, SettleResult::Stale) };
     assert_eq!(world.announced(&sale, give_up).await, NOTHING);
 }
 
@@ -153,7 +153,7 @@ async fn a_rejection_announces_work_for_the_line(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
     sale.fill(3).await;
     let (first, second) = (sale.claim_one().await, sale.claim_one().await);
-    let reject = async |leased: Leased| {
+    let reject = async |leased: LeaseToken| {
         world
             .announced(&sale, async {
                 let _settled = sale.settle(leased, rejected("no")).await;
@@ -219,6 +219,6 @@ async fn looking_announces_nothing(world: World) {
 
 async fn a_dedicated_handle_hears_the_same(mut world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
-    world.store = world.store.dedicated().await.unwrap();
+    world.store = world.store.with_own_connection().await.unwrap();
     assert_eq!(world.announced(&sale, async { sale.fill(1).await }).await, WORK);
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use inrush_core::{
     sale::SaleSettings,
-    store::{Leased, MAX_BATCH, MAX_TEXT, Settled, Settlement},
-    ticket::{Seq, Standing, TicketState},
+    store::{LeaseToken, MAX_BATCH, MAX_TEXT, SettleResult, Settlement},
+    ticket::{Seq, TicketState, TicketStatus},
 };
 
 use super::{
@@ -36,10 +36,10 @@ cases! {
     a_full_batch_is_settled,
 }
 
-const DONE_ORDERED: Settled = Settled::Done(TicketState::Ordered);
-const DONE_REJECTED: Settled = Settled::Done(TicketState::Rejected);
-const DONE_WAITING: Settled = Settled::Done(TicketState::Waiting);
-const DONE_DEAD: Settled = Settled::Done(TicketState::Dead);
+const DONE_ORDERED: SettleResult = SettleResult::Done(TicketState::Ordered);
+const DONE_REJECTED: SettleResult = SettleResult::Done(TicketState::Rejected);
+const DONE_WAITING: SettleResult = SettleResult::Done(TicketState::Waiting);
+const DONE_DEAD: SettleResult = SettleResult::Done(TicketState::Dead);
 
 async fn phone(world: &World, max_attempts: u32) -> Sale {
     world.sale("phone", SaleSettings { max_attempts, ..SaleSettings::of_stock(10_000) }).await
@@ -66,11 +66,11 @@ async fn a_lease_that_was_lost_is_not_extended(world: World) {
     let leased = sale.claim_one().await;
     let settled = sale.claim_one().await;
     sale.settle(settled, ordered("o-2")).await;
-    let wrong_fence = Leased { fence: leased.fence + 1, ..leased };
-    let fence_of_none = Leased { fence: 0, ..leased };
-    let in_line = Leased { seq: 4, fence: leased.fence };
-    let unknown = Leased { seq: 99, fence: leased.fence };
-    let nobody = Leased { seq: 0, fence: leased.fence };
+    let wrong_fence = LeaseToken { fence: leased.fence + 1, ..leased };
+    let fence_of_none = LeaseToken { fence: 0, ..leased };
+    let in_line = LeaseToken { seq: 4, fence: leased.fence };
+    let unknown = LeaseToken { seq: 99, fence: leased.fence };
+    let nobody = LeaseToken { seq: 0, fence: leased.fence };
     let asked = [wrong_fence, leased, settled, in_line, unknown, nobody, fence_of_none, leased];
     let expected = [false, true, false, false, false, false, false, true];
     assert_eq!(sale.extend(&asked).await, expected);
@@ -104,15 +104,15 @@ async fn settling_gives_the_ticket_its_outcome(world: World) {
     let outcomes = [ordered("o-1"), rejected("no such address"), retry(10, "busy")];
     let settlements: Vec<Settlement> = (1..)
         .zip(outcomes)
-        .map(|(seq, outcome)| Settlement { leased: Leased { seq, fence: claim.fence }, outcome })
+        .map(|(seq, outcome)| Settlement { leased: LeaseToken { seq, fence: claim.fence }, outcome })
         .collect();
     assert_eq!(sale.settle_all(&settlements).await, [DONE_ORDERED, DONE_REJECTED, DONE_WAITING]);
     assert_eq!(
         sale.look_up(&[1, 2, 3]).await,
         [
-            Some(Standing::Ordered { order_id: "o-1".to_owned() }),
-            Some(Standing::Rejected { reason: "no such address".to_owned() }),
-            Some(Standing::Waiting { position: 1, attempted: true }),
+            Some(TicketStatus::Ordered { order_id: "o-1".to_owned() }),
+            Some(TicketStatus::Rejected { reason: "no such address".to_owned() }),
+            Some(TicketStatus::Waiting { position: 1, attempted: true }),
         ]
     );
     let ledger = sale.snapshot().await.ledger;
@@ -127,21 +127,21 @@ async fn settling_needs_the_proof(world: World) {
     let other = sale.claim_one().await;
     let before = sale.snapshot().await;
     for wrong in [
-        Leased { fence: leased.fence - 1, ..leased },
-        Leased { fence: other.fence, ..leased },
-        Leased { seq: other.seq, ..leased },
-        Leased { seq: 3, ..leased },
-        Leased { seq: 0, ..leased },
-        Leased { seq: 4, ..leased },
-        Leased { seq: u64::MAX, ..leased },
-        Leased { fence: u64::MAX, ..leased },
+        LeaseToken { fence: leased.fence - 1, ..leased },
+        LeaseToken { fence: other.fence, ..leased },
+        LeaseToken { seq: other.seq, ..leased },
+        LeaseToken { seq: 3, ..leased },
+        LeaseToken { seq: 0, ..leased },
+        LeaseToken { seq: 4, ..leased },
+        LeaseToken { seq: u64::MAX, ..leased },
+        LeaseToken { fence: u64::MAX, ..leased },
     ] {
         for outcome in [ordered("o-1"), rejected("no"), retry(0, "busy")] {
-            assert_eq!(sale.settle(wrong, outcome).await, Settled::Stale, "{wrong:?}");
+            assert_eq!(sale.settle(wrong, outcome).await, SettleResult::Stale, "{wrong:?}");
         }
     }
     assert_eq!(sale.snapshot().await, before);
-    assert_eq!(sale.look_up(&[1, 2]).await, [Some(Standing::Processing), Some(Standing::Processing)]);
+    assert_eq!(sale.look_up(&[1, 2]).await, [Some(TicketStatus::Processing), Some(TicketStatus::Processing)]);
 }
 
 async fn a_ticket_is_settled_once(world: World) {
@@ -149,11 +149,11 @@ async fn a_ticket_is_settled_once(world: World) {
     sale.fill(1).await;
     let leased = sale.claim_one().await;
     let twice = [ordered("o-1"), ordered("o-2")].map(|outcome| Settlement { leased, outcome });
-    assert_eq!(sale.settle_all(&twice).await, [DONE_ORDERED, Settled::Stale]);
-    assert_eq!(sale.settle(leased, rejected("no")).await, Settled::Stale);
-    assert_eq!(sale.standing(1).await, Standing::Ordered { order_id: "o-1".to_owned() });
+    assert_eq!(sale.settle_all(&twice).await, [DONE_ORDERED, SettleResult::Stale]);
+    assert_eq!(sale.settle(leased, rejected("no")).await, SettleResult::Stale);
+    assert_eq!(sale.status(1).await, TicketStatus::Ordered { order_id: "o-1".to_owned() });
     sale.release(&[1]).await;
-    assert_eq!(sale.settle(leased, ordered("o-3")).await, Settled::Stale);
+    assert_eq!(sale.settle(leased, ordered("o-3")).await, SettleResult::Stale);
 }
 
 async fn a_late_worker_is_harmless(world: World) {
@@ -162,12 +162,12 @@ async fn a_late_worker_is_harmless(world: World) {
     let late = sale.claim_one().await;
     world.advance(30_000);
     sale.recover().await;
-    assert_eq!(sale.settle(late, ordered("late")).await, Settled::Stale);
+    assert_eq!(sale.settle(late, ordered("late")).await, SettleResult::Stale);
     let present = sale.claim_one().await;
     assert!(present.fence > late.fence);
-    assert_eq!(sale.settle(late, ordered("late")).await, Settled::Stale);
+    assert_eq!(sale.settle(late, ordered("late")).await, SettleResult::Stale);
     assert_eq!(sale.settle(present, ordered("present")).await, DONE_ORDERED);
-    assert_eq!(sale.standing(1).await, Standing::Ordered { order_id: "present".to_owned() });
+    assert_eq!(sale.status(1).await, TicketStatus::Ordered { order_id: "present".to_owned() });
 }
 
 async fn an_ended_lease_can_settle_until_it_is_taken_back(world: World) {
@@ -194,7 +194,7 @@ async fn the_last_attempt_ends_dead(world: World) {
     sale.fill(1).await;
     assert_eq!(sale.settle(sale.claim_one().await, retry(0, "first")).await, DONE_WAITING);
     assert_eq!(sale.settle(sale.claim_one().await, retry(0, "second")).await, DONE_DEAD);
-    assert_eq!(sale.standing(1).await, Standing::Dead { reason: "second".to_owned() });
+    assert_eq!(sale.status(1).await, TicketStatus::Dead { reason: "second".to_owned() });
     assert_eq!(sale.claim(1).await.entries, []);
     let ledger = sale.snapshot().await.ledger;
     assert_eq!((ledger.dead.tickets, ledger.waiting.tickets, ledger.retrying.tickets), (1, 0, 0));
@@ -223,11 +223,11 @@ async fn long_texts_are_cut_between_characters(world: World) {
     ] {
         sale.fill(3).await;
         let seq = sale.work_one(ordered(&text)).await;
-        assert_eq!(sale.standing(seq).await, Standing::Ordered { order_id: kept.clone() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Ordered { order_id: kept.clone() });
         let seq = sale.work_one(rejected(&text)).await;
-        assert_eq!(sale.standing(seq).await, Standing::Rejected { reason: kept.clone() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Rejected { reason: kept.clone() });
         let seq = sale.work_one(retry(0, &text)).await;
-        assert_eq!(sale.standing(seq).await, Standing::Dead { reason: kept.clone() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Dead { reason: kept.clone() });
         assert_eq!(sale.dead_letters(seq - 1, 1).await[0].reason, kept);
     }
 }
@@ -237,13 +237,13 @@ async fn texts_are_kept_as_they_are(world: World) {
     for text in ["", " ", "O", "L1", "0", "12:34", "a\nb\0c", "\u{1F39F} Ω", "%s %%d", "nil", "-1", "{x}"] {
         sale.fill(3).await;
         let seq = sale.work_one(ordered(text)).await;
-        assert_eq!(sale.standing(seq).await, Standing::Ordered { order_id: text.to_owned() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Ordered { order_id: text.to_owned() });
         sale.release(&[seq]).await;
-        assert_eq!(sale.standing(seq).await, Standing::Released { order_id: text.to_owned() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Released { order_id: text.to_owned() });
         let seq = sale.work_one(rejected(text)).await;
-        assert_eq!(sale.standing(seq).await, Standing::Rejected { reason: text.to_owned() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Rejected { reason: text.to_owned() });
         let seq = sale.work_one(retry(0, text)).await;
-        assert_eq!(sale.standing(seq).await, Standing::Dead { reason: text.to_owned() });
+        assert_eq!(sale.status(seq).await, TicketStatus::Dead { reason: text.to_owned() });
     }
 }
 
@@ -260,7 +260,7 @@ async fn recovery_takes_back_what_has_ended(world: World) {
     assert_eq!((recovery.reclaimed, recovery.dead), (1, 0));
     assert_eq!(
         sale.look_up(&[1, 2]).await,
-        [Some(Standing::Waiting { position: 1, attempted: true }), Some(Standing::Processing)]
+        [Some(TicketStatus::Waiting { position: 1, attempted: true }), Some(TicketStatus::Processing)]
     );
     assert_eq!(seqs(&sale.claim(2).await), [1]);
 }
@@ -271,15 +271,14 @@ async fn recovery_takes_the_earliest_first(world: World) {
     let first = sale.claim(100).await;
     world.advance(1);
     sale.claim(256).await;
-    let kept: Vec<Leased> = (1..=100).map(|seq| Leased { seq, fence: first.fence }).collect();
+    let kept: Vec<LeaseToken> = (1..=100).map(|seq| LeaseToken { seq, fence: first.fence }).collect();
     world.advance(10);
     sale.extend(&kept).await;
     world.advance(60_000);
     // The extended leases end last, and only as many as fit are taken back at once.
     assert_eq!(sale.recover().await.reclaimed, 256);
-    let standings = sale.look_up(&[1, 100, 101, 356]).await;
-    let states: Vec<TicketState> =
-        standings.iter().map(|standing| standing.as_ref().unwrap().state()).collect();
+    let statuses = sale.look_up(&[1, 100, 101, 356]).await;
+    let states: Vec<TicketState> = statuses.iter().map(|status| status.as_ref().unwrap().state()).collect();
     use TicketState::{Processing, Waiting};
     assert_eq!(states, [Processing, Processing, Waiting, Waiting]);
     assert_eq!(seqs(&sale.claim(3).await), [101, 102, 103]);
@@ -292,8 +291,8 @@ async fn recovery_is_bounded(world: World) {
     sale.claim(44).await;
     world.advance(30_000);
     let recovery = sale.recover().await;
-    assert_eq!((recovery.reclaimed, recovery.outlook.in_flight), (MAX_BATCH as u64, 44));
-    assert_eq!(recovery.outlook.next_expiry_in, Some(Duration::ZERO));
+    assert_eq!((recovery.reclaimed, recovery.backlog.in_flight), (MAX_BATCH as u64, 44));
+    assert_eq!(recovery.backlog.next_expiry_in, Some(Duration::ZERO));
     // Leases of one end are taken back in the order of the numbers.
     assert_eq!(sale.ticket_state(256).await, TicketState::Waiting);
     assert_eq!(sale.ticket_state(257).await, TicketState::Processing);
@@ -311,7 +310,7 @@ async fn recovery_after_the_last_attempt_ends_dead(world: World) {
     let recovery = sale.recover().await;
     assert_eq!((recovery.reclaimed, recovery.dead), (1, 1));
     let reason = "the lease ended without an answer".to_owned();
-    assert_eq!(sale.standing(1).await, Standing::Dead { reason });
+    assert_eq!(sale.status(1).await, TicketStatus::Dead { reason });
     assert_eq!(sale.ticket_state(2).await, TicketState::Waiting);
 }
 
@@ -321,7 +320,7 @@ async fn the_lease_is_that_of_the_settings_at_the_claim(world: World) {
     let first = sale.claim_one().await;
     sale.change(|settings| settings.lease = Duration::from_millis(100)).await;
     let claim = sale.claim(1).await;
-    assert_eq!(claim.outlook.next_expiry_in, Some(Duration::from_millis(100)));
+    assert_eq!(claim.backlog.next_expiry_in, Some(Duration::from_millis(100)));
     world.advance(100);
     assert_eq!(sale.recover().await.reclaimed, 1);
     sale.extend(&[first]).await;
@@ -333,8 +332,8 @@ async fn a_full_batch_is_settled(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(MAX_BATCH as u64).await;
     let claim = sale.claim(MAX_BATCH).await;
-    let leases: Vec<Leased> =
-        claim.entries.iter().map(|entry| Leased { seq: entry.seq, fence: claim.fence }).collect();
+    let leases: Vec<LeaseToken> =
+        claim.entries.iter().map(|entry| LeaseToken { seq: entry.seq, fence: claim.fence }).collect();
     assert_eq!(sale.extend(&leases).await, [true; MAX_BATCH]);
     let settlements: Vec<Settlement> = leases
         .iter()
@@ -342,7 +341,7 @@ async fn a_full_batch_is_settled(world: World) {
         .collect();
     assert_eq!(sale.settle_all(&settlements).await, [DONE_ORDERED; MAX_BATCH]);
     let all: Vec<Seq> = (1..=MAX_BATCH as u64).collect();
-    for (seq, standing) in all.iter().zip(sale.look_up(&all).await) {
-        assert_eq!(standing, Some(Standing::Ordered { order_id: format!("o-{seq}") }));
+    for (seq, status) in all.iter().zip(sale.look_up(&all).await) {
+        assert_eq!(status, Some(TicketStatus::Ordered { order_id: format!("o-{seq}") }));
     }
 }

@@ -3,7 +3,7 @@
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
-    store::{ClaimRequest, Leased, MAX_BATCH, Settlement, Store, StoreError},
+    store::{ClaimRequest, LeaseToken, MAX_BATCH, Settlement, Store, StoreError},
     ticket::Seq,
 };
 
@@ -25,7 +25,7 @@ cases! {
 async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static str, Result<(), StoreError>)> {
     let seqs: Vec<Seq> = (1..).take(size).collect();
     let wishes: Vec<_> = seqs.iter().map(|seq| wish(&format!("buyer-{seq}"), 1)).collect();
-    let leases: Vec<Leased> = seqs.iter().map(|&seq| Leased { seq, fence: 1 }).collect();
+    let leases: Vec<LeaseToken> = seqs.iter().map(|&seq| LeaseToken { seq, fence: 1 }).collect();
     let settlements: Vec<Settlement> =
         leases.iter().map(|&leased| Settlement { leased, outcome: ordered("o") }).collect();
     vec![
@@ -134,7 +134,7 @@ async fn one_round(sale: &Sale, round: u64) {
     assert_eq!(seqs(&claim).len(), 5);
     assert_eq!(claim.fence, round + 1);
     for seq in seqs(&claim) {
-        sale.settle(Leased { seq, fence: claim.fence }, ordered(&format!("{}-{seq}", sale.id))).await;
+        sale.settle(LeaseToken { seq, fence: claim.fence }, ordered(&format!("{}-{seq}", sale.id))).await;
     }
 }
 

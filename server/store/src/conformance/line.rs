@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use inrush_core::{
     sale::SaleSettings,
-    store::{Admission, Cancellation, Refusal},
-    ticket::{MAX_SEQ, Seq, Standing, TicketState},
+    store::{Admission, CancelResult, Refusal},
+    ticket::{MAX_SEQ, Seq, TicketState, TicketStatus},
 };
 
 use super::{
@@ -35,7 +35,7 @@ async fn a_number_never_given_out_stands_nowhere(world: World) {
     sale.fill(2).await;
     for seq in [0, 3, 64, 4096, 4097, MAX_SEQ, MAX_SEQ + 1, u64::MAX] {
         assert_eq!(sale.look_up(&[seq]).await, [None], "{seq}");
-        assert_eq!(sale.cancel(&[seq]).await, [Cancellation::Unknown], "{seq}");
+        assert_eq!(sale.cancel(&[seq]).await, [CancelResult::Unknown], "{seq}");
     }
 }
 
@@ -44,13 +44,20 @@ async fn a_look_up_answers_in_the_order_asked(world: World) {
     sale.fill(4).await;
     sale.claim(1).await;
     sale.cancel(&[3]).await;
-    let waiting = |position| Some(Standing::Waiting { position, attempted: false });
+    let waiting = |position| Some(TicketStatus::Waiting { position, attempted: false });
     assert_eq!(
         sale.look_up(&[4, 9, 3, 1, 2, 4]).await,
-        [waiting(2), None, Some(Standing::Cancelled), Some(Standing::Processing), waiting(1), waiting(2)]
+        [
+            waiting(2),
+            None,
+            Some(TicketStatus::Cancelled),
+            Some(TicketStatus::Processing),
+            waiting(1),
+            waiting(2)
+        ]
     );
     let reply = world.store.look_up(&sale.id, &[]).await.unwrap();
-    assert_eq!((reply.epoch, reply.measured_pace, reply.standings), (START.0, 0, vec![]));
+    assert_eq!((reply.epoch, reply.measured_pace, reply.statuses), (START.0, 0, vec![]));
 }
 
 async fn every_standing_is_told(world: World) {
@@ -67,31 +74,31 @@ async fn every_standing_is_told(world: World) {
     sale.cancel(&[7]).await;
     let expected = |last| {
         [
-            Some(Standing::Ordered { order_id: "o-1".to_owned() }),
-            Some(Standing::Released { order_id: "o-2".to_owned() }),
-            Some(Standing::Rejected { reason: "no such address".to_owned() }),
-            Some(Standing::Dead { reason: "timeout".to_owned() }),
-            Some(Standing::Waiting { position: 1, attempted: true }),
-            Some(Standing::Processing),
-            Some(Standing::Cancelled),
+            Some(TicketStatus::Ordered { order_id: "o-1".to_owned() }),
+            Some(TicketStatus::Released { order_id: "o-2".to_owned() }),
+            Some(TicketStatus::Rejected { reason: "no such address".to_owned() }),
+            Some(TicketStatus::Dead { reason: "timeout".to_owned() }),
+            Some(TicketStatus::Waiting { position: 1, attempted: true }),
+            Some(TicketStatus::Processing),
+            Some(TicketStatus::Cancelled),
             Some(last),
         ]
     };
     let all: Vec<Seq> = (1..=8).collect();
-    assert_eq!(sale.look_up(&all).await, expected(Standing::Waiting { position: 1, attempted: false }));
+    assert_eq!(sale.look_up(&all).await, expected(TicketStatus::Waiting { position: 1, attempted: false }));
     sale.close().await;
-    assert_eq!(sale.look_up(&all).await, expected(Standing::Expired));
+    assert_eq!(sale.look_up(&all).await, expected(TicketStatus::Expired));
 }
 
 /// What the positions must be, counted one by one.
 async fn assert_positions(sale: &Sale, last: Seq, gone: &BTreeSet<Seq>) {
     let waiting: Vec<Seq> = (1..=last).filter(|seq| !gone.contains(seq)).collect();
     for (number, seqs) in waiting.chunks(200).enumerate() {
-        for (index, standing) in sale.look_up(seqs).await.into_iter().enumerate() {
+        for (index, status) in sale.look_up(seqs).await.into_iter().enumerate() {
             let position = (number * 200 + index + 1) as u64;
             assert_eq!(
-                standing,
-                Some(Standing::Waiting { position, attempted: false }),
+                status,
+                Some(TicketStatus::Waiting { position, attempted: false }),
                 "ticket {}",
                 seqs[index]
             );
@@ -129,8 +136,8 @@ async fn a_position_never_rises(world: World) {
             _ => world.advance(31_000),
         }
         let all: Vec<Seq> = (1..=30).collect();
-        for (seq, standing) in sale.look_up(&all).await.into_iter().enumerate() {
-            if let Some(Standing::Waiting { position, .. }) = standing {
+        for (seq, status) in sale.look_up(&all).await.into_iter().enumerate() {
+            if let Some(TicketStatus::Waiting { position, .. }) = status {
                 assert!(
                     (1..=before[seq]).contains(&position),
                     "ticket {seq}: {position} after {}",
@@ -143,7 +150,7 @@ async fn a_position_never_rises(world: World) {
 }
 
 async fn cancellations_tell_what_became_of_them(world: World) {
-    use Cancellation::{AlreadyCancelled, Cancelled, TooLate, Unknown};
+    use CancelResult::{AlreadyCancelled, Cancelled, TooLate, Unknown};
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(4).await;
     sale.claim(1).await;
@@ -158,7 +165,7 @@ async fn a_number_twice_in_one_batch_is_cancelled_once(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
     sale.enqueue_units("ann", 3).await;
     let replies = sale.cancel(&[1, 1]).await;
-    assert_eq!(replies, [Cancellation::Cancelled, Cancellation::AlreadyCancelled]);
+    assert_eq!(replies, [CancelResult::Cancelled, CancelResult::AlreadyCancelled]);
     let cancelled = sale.snapshot().await.ledger.cancelled;
     assert_eq!((cancelled.tickets, cancelled.units), (1, 3));
 }
@@ -180,7 +187,7 @@ async fn what_was_claimed_once_is_not_cancelled(world: World) {
     sale.change(|settings| settings.max_attempts = 2).await;
     sale.work_one(retry(0, "waits again")).await;
     let before = sale.snapshot().await.ledger;
-    assert_eq!(sale.cancel(&[1, 2, 3, 4]).await, [Cancellation::TooLate; 4]);
+    assert_eq!(sale.cancel(&[1, 2, 3, 4]).await, [CancelResult::TooLate; 4]);
     assert_eq!(sale.snapshot().await.ledger, before);
 }
 
@@ -191,7 +198,7 @@ async fn nothing_is_cancelled_in_a_closed_sale(world: World) {
     sale.close().await;
     assert_eq!(
         sale.cancel(&[1, 2, 4]).await,
-        [Cancellation::AlreadyCancelled, Cancellation::TooLate, Cancellation::Unknown]
+        [CancelResult::AlreadyCancelled, CancelResult::TooLate, CancelResult::Unknown]
     );
     assert_eq!(sale.ticket_state(2).await, TicketState::Expired);
 }
@@ -203,7 +210,7 @@ async fn a_cancelled_ticket_stays_cancelled(world: World) {
     sale.claim(3).await;
     assert_eq!(sale.snapshot().await.cursor, 3);
     assert_eq!(sale.ticket_state(2).await, TicketState::Cancelled);
-    assert_eq!(sale.cancel(&[2]).await, [Cancellation::AlreadyCancelled]);
+    assert_eq!(sale.cancel(&[2]).await, [CancelResult::AlreadyCancelled]);
     sale.close().await;
     assert_eq!(sale.ticket_state(2).await, TicketState::Cancelled);
 }

@@ -133,7 +133,7 @@ async fn the_slowest_and_the_fastest_pace(world: World) {
     assert_eq!(claimed(&slow).await, 1);
     world.advance(999_999);
     let claim = slow.claim(1).await;
-    assert_eq!((claim.entries.len(), claim.outlook.next_claim_in), (0, Some(Duration::from_millis(1))));
+    assert_eq!((claim.entries.len(), claim.backlog.next_claim_in), (0, Some(Duration::from_millis(1))));
     world.advance(1);
     assert_eq!(claimed(&slow).await, 1);
     slow.change(|settings| {

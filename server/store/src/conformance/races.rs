@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
-    store::{Admission, Cancellation, Claim, ClaimRequest, Leased, Settled, Settlement, Store},
+    store::{Admission, CancelResult, Claim, ClaimRequest, LeaseToken, SettleResult, Settlement, Store},
     ticket::Seq,
 };
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ where
 {
     let mut tasks = JoinSet::new();
     for number in 0..handles {
-        tasks.spawn(work(number, world.store.dedicated().await.unwrap(), id.clone()));
+        tasks.spawn(work(number, world.store.with_own_connection().await.unwrap(), id.clone()));
     }
     tasks.join_all().await
 }
@@ -47,7 +47,7 @@ async fn claim_until_empty(store: &dyn Store, id: &SaleId, max: usize) -> Vec<Cl
     let mut claims = Vec::new();
     loop {
         let claim = store.claim(id, ClaimRequest { max }).await.unwrap();
-        if claim.outlook.waiting == 0 && claim.entries.is_empty() {
+        if claim.backlog.waiting == 0 && claim.entries.is_empty() {
             return claims;
         }
         claims.push(claim);
@@ -66,8 +66,8 @@ async fn a_ticket_is_cancelled_or_claimed(world: World) {
         } else {
             for seq in 1..=TICKETS {
                 match store.cancel(&id, &[seq]).await.unwrap()[0] {
-                    Cancellation::Cancelled => won.push(seq),
-                    Cancellation::TooLate => {}
+                    CancelResult::Cancelled => won.push(seq),
+                    CancelResult::TooLate => {}
                     other => panic!("ticket {seq}: {other:?}"),
                 }
             }
@@ -109,8 +109,8 @@ async fn a_ticket_is_settled_by_one(world: World) {
         let mut done = 0;
         for seq in 1..=100 {
             let outcome = ordered(&format!("o-{number}"));
-            let settlement = Settlement { leased: Leased { seq, fence }, outcome };
-            done += usize::from(store.settle(&id, &[settlement]).await.unwrap()[0] != Settled::Stale);
+            let settlement = Settlement { leased: LeaseToken { seq, fence }, outcome };
+            done += usize::from(store.settle(&id, &[settlement]).await.unwrap()[0] != SettleResult::Stale);
         }
         done
     })

@@ -6,10 +6,11 @@ use inrush_core::{
     entry::Entry,
     sale::{SaleId, SaleSettings, SaleSnapshot, SaleState},
     store::{
-        Admission, AdmitReply, AdmitRequest, Cancellation, Claim, ClaimRequest, Configured, DeadLetter,
-        Deletion, Expected, Leased, MAX_BATCH, Outcome, Recovery, Release, Settled, Settlement, Store,
+        Admission, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, LeaseToken, MAX_BATCH, Outcome, Precondition, Recovery, ReleaseResult, SettleResult,
+        Settlement, Store,
     },
-    ticket::{Seq, Standing, TicketState},
+    ticket::{Seq, TicketState, TicketStatus},
 };
 
 pub(crate) struct Sale {
@@ -56,17 +57,21 @@ impl Sale {
         assert!(sale.cursor <= sale.last_seq);
     }
 
-    pub(crate) async fn configure(&self, settings: &SaleSettings, expected: Expected) -> Configured {
-        let reply = self.store.configure(&self.id, settings, expected).await.unwrap();
+    pub(crate) async fn configure(
+        &self,
+        settings: &SaleSettings,
+        precondition: Precondition,
+    ) -> ConfigureResult {
+        let reply = self.store.configure(&self.id, settings, precondition).await.unwrap();
         self.check().await;
         reply
     }
 
     /// Changes the settings the sale has now, whatever its version.
-    pub(crate) async fn change(&self, change: impl FnOnce(&mut SaleSettings)) -> Configured {
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut SaleSettings)) -> ConfigureResult {
         let SaleSnapshot { mut settings, version, .. } = self.snapshot().await;
         change(&mut settings);
-        self.configure(&settings, Expected::Version(version)).await
+        self.configure(&settings, Precondition::Version(version)).await
     }
 
     pub(crate) async fn admit(&self, requests: &[AdmitRequest]) -> AdmitReply {
@@ -109,29 +114,29 @@ impl Sale {
         }
     }
 
-    pub(crate) async fn look_up(&self, seqs: &[Seq]) -> Vec<Option<Standing>> {
+    pub(crate) async fn look_up(&self, seqs: &[Seq]) -> Vec<Option<TicketStatus>> {
         let reply = self.store.look_up(&self.id, seqs).await.unwrap();
-        assert_eq!(reply.standings.len(), seqs.len());
-        reply.standings
+        assert_eq!(reply.statuses.len(), seqs.len());
+        reply.statuses
     }
 
-    pub(crate) async fn standing(&self, seq: Seq) -> Standing {
+    pub(crate) async fn status(&self, seq: Seq) -> TicketStatus {
         self.look_up(&[seq]).await.remove(0).unwrap()
     }
 
     pub(crate) async fn ticket_state(&self, seq: Seq) -> TicketState {
-        self.standing(seq).await.state()
+        self.status(seq).await.state()
     }
 
     /// The position of a ticket that waits for its first claim.
     pub(crate) async fn position(&self, seq: Seq) -> u64 {
-        match self.standing(seq).await {
-            Standing::Waiting { position, attempted: false } => position,
+        match self.status(seq).await {
+            TicketStatus::Waiting { position, attempted: false } => position,
             other => panic!("ticket {seq} should be in line: {other:?}"),
         }
     }
 
-    pub(crate) async fn cancel(&self, seqs: &[Seq]) -> Vec<Cancellation> {
+    pub(crate) async fn cancel(&self, seqs: &[Seq]) -> Vec<CancelResult> {
         let mut replies = Vec::new();
         for batch in seqs.chunks(MAX_BATCH) {
             replies.extend(self.store.cancel(&self.id, batch).await.unwrap());
@@ -150,33 +155,33 @@ impl Sale {
     }
 
     /// Claims one ticket, which must be there, and gives the proof.
-    pub(crate) async fn claim_one(&self) -> Leased {
+    pub(crate) async fn claim_one(&self) -> LeaseToken {
         let claim = self.claim(1).await;
-        Leased { seq: seqs(&claim)[0], fence: claim.fence }
+        LeaseToken { seq: seqs(&claim)[0], fence: claim.fence }
     }
 
-    pub(crate) async fn extend(&self, leases: &[Leased]) -> Vec<bool> {
+    pub(crate) async fn extend(&self, leases: &[LeaseToken]) -> Vec<bool> {
         let reply = self.store.extend(&self.id, leases).await.unwrap();
         assert_eq!(reply.len(), leases.len());
         self.check().await;
         reply
     }
 
-    pub(crate) async fn settle_all(&self, settlements: &[Settlement]) -> Vec<Settled> {
+    pub(crate) async fn settle_all(&self, settlements: &[Settlement]) -> Vec<SettleResult> {
         let reply = self.store.settle(&self.id, settlements).await.unwrap();
         assert_eq!(reply.len(), settlements.len());
         self.check().await;
         reply
     }
 
-    pub(crate) async fn settle(&self, leased: Leased, outcome: Outcome) -> Settled {
+    pub(crate) async fn settle(&self, leased: LeaseToken, outcome: Outcome) -> SettleResult {
         self.settle_all(&[Settlement { leased, outcome }]).await.remove(0)
     }
 
     /// Claims one ticket and settles it.
     pub(crate) async fn work_one(&self, outcome: Outcome) -> Seq {
         let leased = self.claim_one().await;
-        assert!(matches!(self.settle(leased, outcome).await, Settled::Done(_)));
+        assert!(matches!(self.settle(leased, outcome).await, SettleResult::Done(_)));
         leased.seq
     }
 
@@ -186,7 +191,7 @@ impl Sale {
         recovery
     }
 
-    pub(crate) async fn release(&self, seqs: &[Seq]) -> Vec<Release> {
+    pub(crate) async fn release(&self, seqs: &[Seq]) -> Vec<ReleaseResult> {
         let reply = self.store.release(&self.id, seqs).await.unwrap();
         assert_eq!(reply.len(), seqs.len());
         self.check().await;
@@ -215,7 +220,7 @@ impl Sale {
         sale
     }
 
-    pub(crate) async fn delete(&self) -> Deletion {
+    pub(crate) async fn delete(&self) -> DeleteResult {
         self.store.delete(&self.id).await.unwrap()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use inrush_core::{
     sale::SaleSettings,
-    store::{Cancellation, Leased, Release, Settled, Settlement},
-    ticket::{Seq, Standing, TicketState},
+    store::{CancelResult, LeaseToken, ReleaseResult, SettleResult, Settlement},
+    ticket::{Seq, TicketState, TicketStatus},
 };
 
 use super::{
@@ -44,7 +44,7 @@ async fn work_off(sale: &Sale, seq: Seq) {
         left -= claim.entries.len() as u64;
         let settlements: Vec<Settlement> = seqs(&claim)
             .into_iter()
-            .map(|seq| Settlement { leased: Leased { seq, fence: claim.fence }, outcome: ordered("o") })
+            .map(|seq| Settlement { leased: LeaseToken { seq, fence: claim.fence }, outcome: ordered("o") })
             .collect();
         sale.settle_all(&settlements).await;
     }
@@ -87,7 +87,7 @@ async fn positions_are_exact_over_several_cuts(world: World) {
     let sale = long_sale(&world, last).await;
     let cancelled: BTreeSet<Seq> = (1..=last).filter(|seq| seq % 11 == 0 || seq % SEGMENT < 3).collect();
     let batches: Vec<Seq> = cancelled.iter().copied().collect();
-    assert_eq!(sale.cancel(&batches).await, vec![Cancellation::Cancelled; batches.len()]);
+    assert_eq!(sale.cancel(&batches).await, vec![CancelResult::Cancelled; batches.len()]);
     for cursor in [0, 100, SEGMENT - 1, SEGMENT + 5, 2 * SEGMENT + 1000] {
         while sale.snapshot().await.cursor < cursor {
             sale.claim(256).await;
@@ -105,14 +105,14 @@ async fn positions_are_exact_over_several_cuts(world: World) {
 async fn tickets_are_cancelled_on_both_sides_of_a_cut(world: World) {
     let sale = long_sale(&world, 2 * SEGMENT).await;
     let edge: Vec<Seq> = vec![1, SEGMENT - 1, SEGMENT, SEGMENT + 1, SEGMENT + 2, 2 * SEGMENT];
-    assert_eq!(sale.cancel(&edge).await, [Cancellation::Cancelled; 6]);
-    for (seq, standing) in
+    assert_eq!(sale.cancel(&edge).await, [CancelResult::Cancelled; 6]);
+    for (seq, status) in
         (SEGMENT - 3..).zip(sale.look_up(&(SEGMENT - 3..SEGMENT + 5).collect::<Vec<_>>()).await)
     {
-        let cancelled = standing == Some(Standing::Cancelled);
+        let cancelled = status == Some(TicketStatus::Cancelled);
         assert_eq!(cancelled, edge.contains(&seq), "{seq}");
     }
-    assert_eq!(sale.cancel(&[2 * SEGMENT, 2 * SEGMENT + 1]).await[0], Cancellation::AlreadyCancelled);
+    assert_eq!(sale.cancel(&[2 * SEGMENT, 2 * SEGMENT + 1]).await[0], CancelResult::AlreadyCancelled);
     let claim = sale.claim(1).await;
     assert_eq!(seqs(&claim), [2]);
 }
@@ -123,11 +123,12 @@ async fn outcomes_are_found_on_both_sides_of_a_cut(world: World) {
     // Outcomes are kept in buckets of 64.
     for seq in [1, 62, 63, 64, 65, 127, 128, SEGMENT - 1, SEGMENT, SEGMENT + 1, SEGMENT + 128] {
         assert_eq!(sale.ticket_state(seq).await, TicketState::Ordered, "{seq}");
-        assert_eq!(sale.release(&[seq]).await, [Release::Released], "{seq}");
+        assert_eq!(sale.release(&[seq]).await, [ReleaseResult::Released], "{seq}");
         assert_eq!(sale.ticket_state(seq).await, TicketState::Released, "{seq}");
     }
     let many: Vec<Seq> = (SEGMENT - 100..SEGMENT + 100).collect();
-    let released = sale.release(&many).await.iter().filter(|reply| **reply == Release::Released).count();
+    let released =
+        sale.release(&many).await.iter().filter(|reply| **reply == ReleaseResult::Released).count();
     assert_eq!(released, 197);
 }
 
@@ -135,7 +136,7 @@ async fn an_exactly_full_segment_is_claimed_to_its_end(world: World) {
     let sale = long_sale(&world, SEGMENT).await;
     work_off(&sale, SEGMENT).await;
     let claim = sale.claim(5).await;
-    assert_eq!((claim.entries.len(), claim.outlook.waiting, claim.outlook.next_claim_in), (0, 0, None));
+    assert_eq!((claim.entries.len(), claim.backlog.waiting, claim.backlog.next_claim_in), (0, 0, None));
     assert_eq!(sale.admit(&[]).await.last_seq, SEGMENT);
     assert_eq!(sale.recover().await.reclaimed, 0);
     sale.fill(1).await;
@@ -147,9 +148,9 @@ async fn the_head_of_a_standby_line_is_seen_over_a_cut(world: World) {
     let sale = world.sale("phone", settings).await;
     sale.fill(SEGMENT + 10).await;
     work_off(&sale, SEGMENT).await;
-    assert_eq!(sale.claim(5).await.outlook.next_claim_in, None);
+    assert_eq!(sale.claim(5).await.backlog.next_claim_in, None);
     sale.release(&[7]).await;
-    assert_eq!(sale.claim(0).await.outlook.next_claim_in, Some(std::time::Duration::ZERO));
+    assert_eq!(sale.claim(0).await.backlog.next_claim_in, Some(std::time::Duration::ZERO));
     assert_eq!(seqs(&sale.claim(5).await), [SEGMENT + 1]);
 }
 
@@ -170,8 +171,8 @@ async fn a_long_sale_is_worked_off_in_order(world: World) {
         }
     }
     assert_eq!(expected.next(), None);
-    let leased = Leased { seq: SEGMENT + 1, fence: 0 };
-    assert_eq!(sale.settle(leased, retry(0, "busy")).await, Settled::Stale);
+    let leased = LeaseToken { seq: SEGMENT + 1, fence: 0 };
+    assert_eq!(sale.settle(leased, retry(0, "busy")).await, SettleResult::Stale);
     let snapshot = sale.snapshot().await;
     assert_eq!((snapshot.cursor, snapshot.ledger.waiting.tickets), (last, 0));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use inrush_core::{
     ledger::Ledger,
     sale::{MAX_UNITS, MAX_UNITS_PER_TICKET, Pace, Route, SaleId, SaleSettings, SaleSnapshot, SaleState},
-    store::{Configured, Durability, Expected},
+    store::{ConfigureResult, Durability, Precondition},
     time::Timestamp,
 };
 
@@ -36,7 +36,7 @@ cases! {
 async fn a_new_sale_is_as_configured(world: World) {
     let settings = SaleSettings::of_stock(10);
     let id = world.id("phone");
-    let reply = world.store.configure(&id, &settings, Expected::Absent).await.unwrap();
+    let reply = world.store.configure(&id, &settings, Precondition::Absent).await.unwrap();
     let expected = SaleSnapshot {
         id: id.clone(),
         settings,
@@ -50,7 +50,7 @@ async fn a_new_sale_is_as_configured(world: World) {
         ledger: Ledger::default(),
         measured_pace: 0,
     };
-    assert_eq!(reply, Configured::Done(expected.clone()));
+    assert_eq!(reply, ConfigureResult::Done(expected.clone()));
     assert_eq!(world.store.sale(&id).await.unwrap(), expected);
 }
 
@@ -96,9 +96,9 @@ async fn a_change_replaces_all_settings(world: World) {
     let with_stock = many_settings().into_iter().filter(SaleSettings::has_stock);
     for (version, settings) in (1..).zip(with_stock) {
         world.advance(10);
-        let reply = sale.configure(&settings, Expected::Version(version)).await;
+        let reply = sale.configure(&settings, Precondition::Version(version)).await;
         let snapshot = sale.snapshot().await;
-        assert_eq!(reply, Configured::Done(snapshot.clone()));
+        assert_eq!(reply, ConfigureResult::Done(snapshot.clone()));
         assert_eq!((snapshot.settings, snapshot.version), (settings, version + 1));
         assert_eq!((snapshot.epoch, snapshot.created_at), (START.0, START));
     }
@@ -108,29 +108,33 @@ async fn a_sale_is_created_once(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
     let other = SaleSettings::of_stock(2);
     let before = sale.snapshot().await;
-    assert_eq!(sale.configure(&other, Expected::Absent).await, Configured::Conflict(Some(before)));
+    assert_eq!(sale.configure(&other, Precondition::Absent).await, ConfigureResult::Conflict(Some(before)));
     sale.close().await;
     let closed = sale.snapshot().await;
-    assert_eq!(sale.configure(&other, Expected::Absent).await, Configured::Conflict(Some(closed.clone())));
+    assert_eq!(
+        sale.configure(&other, Precondition::Absent).await,
+        ConfigureResult::Conflict(Some(closed.clone()))
+    );
     assert_eq!(sale.snapshot().await, closed);
 }
 
 async fn a_change_needs_the_present_version(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
     let other = SaleSettings::of_stock(2);
-    assert!(matches!(sale.configure(&other, Expected::Version(1)).await, Configured::Done(_)));
+    assert!(matches!(sale.configure(&other, Precondition::Version(1)).await, ConfigureResult::Done(_)));
     let before = sale.snapshot().await;
     for version in [0, 1, 3] {
-        let reply = sale.configure(&SaleSettings::of_stock(3), Expected::Version(version)).await;
-        assert_eq!(reply, Configured::Conflict(Some(before.clone())));
+        let reply = sale.configure(&SaleSettings::of_stock(3), Precondition::Version(version)).await;
+        assert_eq!(reply, ConfigureResult::Conflict(Some(before.clone())));
     }
     assert_eq!(sale.snapshot().await, before);
 }
 
 async fn a_sale_that_does_not_exist_cannot_be_changed(world: World) {
     let id = world.id("nowhere");
-    let reply = world.store.configure(&id, &SaleSettings::of_stock(1), Expected::Version(1)).await.unwrap();
-    assert_eq!(reply, Configured::Conflict(None));
+    let reply =
+        world.store.configure(&id, &SaleSettings::of_stock(1), Precondition::Version(1)).await.unwrap();
+    assert_eq!(reply, ConfigureResult::Conflict(None));
     assert_eq!(world.store.sale_ids(None, 10).await.unwrap(), []);
     assert_eq!(world.store.sales(None, 10).await.unwrap(), []);
 }
@@ -139,8 +143,8 @@ async fn a_closed_sale_cannot_be_changed(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
     let closed = sale.close().await;
     for version in [1, 2] {
-        let reply = sale.configure(&SaleSettings::of_stock(9), Expected::Version(version)).await;
-        assert_eq!(reply, Configured::Closed);
+        let reply = sale.configure(&SaleSettings::of_stock(9), Precondition::Version(version)).await;
+        assert_eq!(reply, ConfigureResult::Closed);
     }
     assert_eq!(sale.snapshot().await, closed);
 }
@@ -160,12 +164,12 @@ async fn the_cap_stays_above_what_is_held(world: World) {
     for (cap, held) in [(9, Some(10)), (10, None), (11, None)] {
         let reply = sale.change(|settings| settings.cap = Some(cap)).await;
         match held {
-            Some(held) => assert_eq!(reply, Configured::CapBelowHeld { held }),
-            None => assert!(matches!(reply, Configured::Done(_)), "{reply:?}"),
+            Some(held) => assert_eq!(reply, ConfigureResult::CapBelowHeld { held }),
+            None => assert!(matches!(reply, ConfigureResult::Done(_)), "{reply:?}"),
         }
     }
     let reply = sale.change(|settings| (settings.cap, settings.stock) = (None, Some(9))).await;
-    assert_eq!(reply, Configured::CapBelowHeld { held: 10 });
+    assert_eq!(reply, ConfigureResult::CapBelowHeld { held: 10 });
 }
 
 async fn the_cap_of_a_sale_without_stock_stays_above_first_waits(world: World) {
@@ -174,12 +178,15 @@ async fn the_cap_of_a_sale_without_stock_stays_above_first_waits(world: World) {
     sale.work_one(retry(60_000, "busy")).await;
     sale.work_one(ordered("o-2")).await;
     // One waits for its first claim, one to be retried.
-    assert!(matches!(sale.change(|settings| settings.cap = Some(1)).await, Configured::Done(_)));
+    assert!(matches!(sale.change(|settings| settings.cap = Some(1)).await, ConfigureResult::Done(_)));
     assert_eq!(sale.snapshot().await.free_units(), 0);
     sale.change(|settings| settings.cap = Some(5)).await;
     assert_eq!(sale.snapshot().await.free_units(), 3);
     sale.fill(3).await;
-    assert_eq!(sale.change(|settings| settings.cap = Some(3)).await, Configured::CapBelowHeld { held: 4 });
+    assert_eq!(
+        sale.change(|settings| settings.cap = Some(3)).await,
+        ConfigureResult::CapBelowHeld { held: 4 }
+    );
 }
 
 async fn the_stock_stays_above_what_is_committed(world: World) {
@@ -194,8 +201,8 @@ async fn the_stock_stays_above_what_is_committed(world: World) {
     for (stock, committed) in [(2, Some(3)), (3, None), (7, None)] {
         let reply = sale.change(|settings| settings.stock = Some(stock)).await;
         match committed {
-            Some(committed) => assert_eq!(reply, Configured::StockBelowCommitted { committed }),
-            None => assert!(matches!(reply, Configured::Done(_)), "{reply:?}"),
+            Some(committed) => assert_eq!(reply, ConfigureResult::StockBelowCommitted { committed }),
+            None => assert!(matches!(reply, ConfigureResult::Done(_)), "{reply:?}"),
         }
     }
 }
@@ -207,14 +214,20 @@ async fn the_checks_of_a_change_have_an_order(world: World) {
     let too_small = SaleSettings { cap: Some(2), ..SaleSettings::of_stock(2) };
     let small_stock = SaleSettings { cap: Some(5), ..SaleSettings::of_stock(2) };
     let before = sale.snapshot().await;
-    assert_eq!(sale.configure(&too_small, Expected::Version(7)).await, Configured::Conflict(Some(before)));
-    assert_eq!(sale.configure(&too_small, Expected::Version(1)).await, Configured::CapBelowHeld { held: 5 });
     assert_eq!(
-        sale.configure(&small_stock, Expected::Version(1)).await,
-        Configured::StockBelowCommitted { committed: 4 }
+        sale.configure(&too_small, Precondition::Version(7)).await,
+        ConfigureResult::Conflict(Some(before))
+    );
+    assert_eq!(
+        sale.configure(&too_small, Precondition::Version(1)).await,
+        ConfigureResult::CapBelowHeld { held: 5 }
+    );
+    assert_eq!(
+        sale.configure(&small_stock, Precondition::Version(1)).await,
+        ConfigureResult::StockBelowCommitted { committed: 4 }
     );
     sale.close().await;
-    assert_eq!(sale.configure(&too_small, Expected::Version(7)).await, Configured::Closed);
+    assert_eq!(sale.configure(&too_small, Precondition::Version(7)).await, ConfigureResult::Closed);
 }
 
 async fn a_snapshot_shows_the_moment_it_was_read(world: World) {
@@ -273,7 +286,7 @@ async fn sales_are_listed_in_the_order_of_their_ids(world: World) {
 
 async fn a_dedicated_handle_sees_the_same_sales(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(3)).await;
-    let other = world.store.dedicated().await.unwrap();
+    let other = world.store.with_own_connection().await.unwrap();
     other.admit(&sale.id, &[wish("ann", 1)]).await.unwrap();
     assert_eq!(other.sale(&sale.id).await.unwrap(), sale.snapshot().await);
     assert_eq!(sale.snapshot().await.last_seq, 1);
@@ -281,7 +294,7 @@ async fn a_dedicated_handle_sees_the_same_sales(world: World) {
 
 async fn the_store_is_there(world: World) {
     world.store.check().await.unwrap();
-    assert_eq!(world.store.keeps(Durability::Memory).await, Ok(true));
-    assert_eq!(world.store.keeps(Durability::Fsync).await, Ok(false));
-    assert_eq!(world.store.keeps(Durability::Replicated).await, Ok(false));
+    assert_eq!(world.store.supports_durability(Durability::Memory).await, Ok(true));
+    assert_eq!(world.store.supports_durability(Durability::Fsync).await, Ok(false));
+    assert_eq!(world.store.supports_durability(Durability::Replicated).await, Ok(false));
 }

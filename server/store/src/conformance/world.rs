@@ -10,7 +10,7 @@ use std::{
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
-    store::{Configured, Expected, Store, StoreEvent},
+    store::{ConfigureResult, Precondition, Store, StoreEvent},
     time::{ManualClock, Timestamp},
 };
 use tokio::{sync::broadcast, time::timeout};
@@ -49,8 +49,8 @@ impl World {
     /// A new sale.
     pub(crate) async fn sale(&self, name: &str, settings: SaleSettings) -> Sale {
         let id = self.id(name);
-        let reply = self.store.configure(&id, &settings, Expected::Absent).await.unwrap();
-        assert!(matches!(reply, Configured::Done(_)), "{reply:?}");
+        let reply = self.store.configure(&id, &settings, Precondition::Absent).await.unwrap();
+        assert!(matches!(reply, ConfigureResult::Done(_)), "{reply:?}");
         Sale { store: Arc::clone(&self.store), id }
     }
 
@@ -87,7 +87,7 @@ impl World {
         let name = format!("mark-{}-{}", self.number, self.marks.fetch_add(1, Ordering::Relaxed));
         let mark = self.backend.neighbour_of(&sale.id, &name).await;
         let settings = SaleSettings::of_stock(1);
-        self.store.configure(&mark, &settings, Expected::Absent).await.unwrap();
+        self.store.configure(&mark, &settings, Precondition::Absent).await.unwrap();
         mark
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use inrush_core::{entry::Entry, store::Leased, ticket::Seq, time::Timestamp};
+use inrush_core::{entry::Entry, store::LeaseToken, ticket::Seq, time::Timestamp};
 
 /// A ticket somebody works on, will work on again, or gave up.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl ClaimedTickets {
     }
 
     /// Takes a ticket out if `leased` proves its lease; the lease may have ended, as long as nobody took it back.
-    pub(super) fn take_leased(&mut self, leased: Leased) -> Option<ClaimedTicket> {
+    pub(super) fn take_leased(&mut self, leased: LeaseToken) -> Option<ClaimedTicket> {
         match self.get(leased.seq)?.stage {
             Stage::Leased { fence, .. } if fence == leased.fence => self.take(leased.seq),
             Stage::Leased { .. } | Stage::Retrying { .. } | Stage::Dead { .. } => None,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, mem};
 use inrush_core::{
     ledger::Ledger,
     sale::{BuyerId, SaleId, SaleSettings, SaleSnapshot},
-    store::Deletion,
+    store::DeleteResult,
     ticket::Seq,
     time::Timestamp,
 };
@@ -17,6 +17,7 @@ use super::{
 };
 
 mod admit;
+mod backlog;
 mod cancel;
 mod claim;
 mod close;
@@ -25,7 +26,6 @@ mod dead;
 mod extend;
 mod invariants;
 mod look_up;
-mod outlook;
 mod recover;
 mod release;
 mod settle;
@@ -119,13 +119,13 @@ impl Sale {
     }
 
     /// What stands in the way of deleting the sale.
-    pub(super) fn obstacle_to_deletion(&self) -> Option<Deletion> {
+    pub(super) fn obstacle_to_deletion(&self) -> Option<DeleteResult> {
         if !self.closed {
-            return Some(Deletion::NotClosed);
+            return Some(DeleteResult::NotClosed);
         }
         let Ledger { in_flight, retrying, dead, .. } = self.ledger;
         let tickets = in_flight.tickets + retrying.tickets + dead.tickets;
-        (tickets > 0).then_some(Deletion::Busy { tickets })
+        (tickets > 0).then_some(DeleteResult::Busy { tickets })
     }
 
     /// Ends every operation: checks the invariants in debug builds and tells what is to be announced. Whatever frees

@@ -3,10 +3,10 @@
 use inrush_core::{
     sale::SaleId,
     store::{
-        Admission, AdmitReply, AdmitRequest, Cancellation, Durability, Gate, LookUp, MAX_ADMITTED_BUYERS,
-        Refusal, StoreError,
+        Admission, AdmitReply, AdmitRequest, CancelResult, Durability, Gate, LookUpReply,
+        MAX_ADMITTED_BUYERS, Refusal, StoreError,
     },
-    ticket::{MAX_SEQ, Seq, Standing},
+    ticket::{MAX_SEQ, Seq, TicketStatus},
     time::Timestamp,
 };
 use redis::cmd;
@@ -112,13 +112,13 @@ impl RedisStore {
         Ok(hashes)
     }
 
-    pub(super) async fn look_up_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUp, StoreError> {
+    pub(super) async fn look_up_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
         let lay_out = |state| self.lay_out_look_up(sale, seqs, state);
         let (_, mut reply) = self.on_line(sale, lay_out).await?;
-        Ok(LookUp {
+        Ok(LookUpReply {
             epoch: reply.unsigned()?,
             measured_pace: reply.unsigned()?,
-            standings: seqs.iter().map(|_| read_standing(&mut reply)).collect::<Result<_, _>>()?,
+            statuses: seqs.iter().map(|_| read_standing(&mut reply)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -149,7 +149,7 @@ impl RedisStore {
         &self,
         sale: &SaleId,
         seqs: &[Seq],
-    ) -> Result<Vec<Cancellation>, StoreError> {
+    ) -> Result<Vec<CancelResult>, StoreError> {
         let keys = Keys(sale);
         let mut call =
             self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancels());
@@ -243,27 +243,27 @@ fn read_refusal(reply: &Reply, code: i64, opens_at: Timestamp, limit: u64) -> Re
     }
 }
 
-fn read_standing(reply: &mut Reply) -> Result<Option<Standing>, StoreError> {
+fn read_standing(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> {
     Ok(Some(match reply.signed()? {
         0 => return Ok(None),
-        1 => Standing::Waiting { position: reply.unsigned()?, attempted: reply.flag()? },
-        2 => Standing::Processing,
-        3 => Standing::Ordered { order_id: reply.text()? },
-        4 => Standing::Released { order_id: reply.text()? },
-        5 => Standing::Cancelled,
-        6 => Standing::Rejected { reason: reply.text()? },
-        7 => Standing::Expired,
-        8 => Standing::Dead { reason: reply.text()? },
-        code => return Err(reply.unexpected(&format!("{code} is no standing"))),
+        1 => TicketStatus::Waiting { position: reply.unsigned()?, attempted: reply.flag()? },
+        2 => TicketStatus::Processing,
+        3 => TicketStatus::Ordered { order_id: reply.text()? },
+        4 => TicketStatus::Released { order_id: reply.text()? },
+        5 => TicketStatus::Cancelled,
+        6 => TicketStatus::Rejected { reason: reply.text()? },
+        7 => TicketStatus::Expired,
+        8 => TicketStatus::Dead { reason: reply.text()? },
+        code => return Err(reply.unexpected(&format!("{code} is no status"))),
     }))
 }
 
-fn read_cancellation(reply: &mut Reply) -> Result<Cancellation, StoreError> {
+fn read_cancellation(reply: &mut Reply) -> Result<CancelResult, StoreError> {
     match reply.signed()? {
-        0 => Ok(Cancellation::Unknown),
-        1 => Ok(Cancellation::Cancelled),
-        2 => Ok(Cancellation::AlreadyCancelled),
-        3 => Ok(Cancellation::TooLate),
+        0 => Ok(CancelResult::Unknown),
+        1 => Ok(CancelResult::Cancelled),
+        2 => Ok(CancelResult::AlreadyCancelled),
+        3 => Ok(CancelResult::TooLate),
         code => Err(reply.unexpected(&format!("{code} is no cancellation"))),
     }
 }

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
-    store::{Configured, DeadLetter, Deletion, Expected, MAX_BATCH, StoreError},
+    store::{ConfigureResult, DeadLetter, DeleteResult, MAX_BATCH, Precondition, StoreError},
     ticket::Seq,
 };
 use redis::cmd;
@@ -34,7 +34,7 @@ struct Remains {
 }
 
 enum Decided {
-    Deletion(Deletion),
+    DeleteResult(DeleteResult),
     ToSweep(Remains),
 }
 
@@ -43,9 +43,9 @@ impl RedisStore {
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
-        expected: Expected,
-    ) -> Result<Configured, StoreError> {
-        if let Expected::Version(version) = expected {
+        precondition: Precondition,
+    ) -> Result<ConfigureResult, StoreError> {
+        if let Precondition::Version(version) = precondition {
             let written = self.write_settings(sale, settings, Some(version)).await?;
             return written
                 .ok_or_else(|| StoreError::Corrupt(format!("sale {sale} exists and is being deleted")));
@@ -71,7 +71,7 @@ impl RedisStore {
         sale: &SaleId,
         settings: &SaleSettings,
         version: Option<u64>,
-    ) -> Result<Option<Configured>, StoreError> {
+    ) -> Result<Option<ConfigureResult>, StoreError> {
         let keys = Keys(sale);
         let mut call = self
             .call(ScriptName::Configure, 2)?
@@ -85,7 +85,7 @@ impl RedisStore {
         let mut reply = self.run(&call).await?;
         match reply.code()? {
             Code::Done => read_configured(&mut reply, sale),
-            Code::NoSale => Ok(Some(Configured::Conflict(None))),
+            Code::NoSale => Ok(Some(ConfigureResult::Conflict(None))),
             Code::OtherKeys => Err(reply.unexpected("its keys never depend on the line")),
         }
     }
@@ -160,17 +160,17 @@ impl RedisStore {
         read_snapshot(&mut reply, sale)
     }
 
-    pub(super) async fn delete_sale(&self, sale: &SaleId) -> Result<Deletion, StoreError> {
+    pub(super) async fn delete_sale(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         let keys = Keys(sale);
         let call = self.call(ScriptName::Delete, 2)?.with(keys.sale()).with(keys.tombstone());
         let mut reply = self.on_sale(sale, call).await?;
         match read_decided(&mut reply)? {
-            Decided::Deletion(Deletion::Deleted) => {}
-            Decided::Deletion(deletion) => return Ok(deletion),
+            Decided::DeleteResult(DeleteResult::Deleted) => {}
+            Decided::DeleteResult(deletion) => return Ok(deletion),
             Decided::ToSweep(remains) => self.sweep(sale, &remains).await?,
         }
         self.strike_off(sale).await?;
-        Ok(Deletion::Deleted)
+        Ok(DeleteResult::Deleted)
     }
 
     async fn sweep(&self, sale: &SaleId, remains: &Remains) -> Result<(), StoreError> {
@@ -276,13 +276,13 @@ impl RedisStore {
     }
 }
 
-fn read_configured(reply: &mut Reply, sale: &SaleId) -> Result<Option<Configured>, StoreError> {
+fn read_configured(reply: &mut Reply, sale: &SaleId) -> Result<Option<ConfigureResult>, StoreError> {
     Ok(Some(match reply.signed()? {
-        0 => Configured::Done(read_snapshot(reply, sale)?),
-        1 => Configured::Conflict(Some(read_snapshot(reply, sale)?)),
-        2 => Configured::CapBelowHeld { held: reply.unsigned()? },
-        3 => Configured::StockBelowCommitted { committed: reply.unsigned()? },
-        4 => Configured::Closed,
+        0 => ConfigureResult::Done(read_snapshot(reply, sale)?),
+        1 => ConfigureResult::Conflict(Some(read_snapshot(reply, sale)?)),
+        2 => ConfigureResult::CapBelowHeld { held: reply.unsigned()? },
+        3 => ConfigureResult::StockBelowCommitted { committed: reply.unsigned()? },
+        4 => ConfigureResult::Closed,
         5 => return Ok(None),
         code => return Err(reply.unexpected(&format!("{code} is no end of a configuration"))),
     }))
@@ -290,9 +290,9 @@ fn read_configured(reply: &mut Reply, sale: &SaleId) -> Result<Option<Configured
 
 fn read_decided(reply: &mut Reply) -> Result<Decided, StoreError> {
     Ok(match reply.signed()? {
-        0 => Decided::Deletion(Deletion::Deleted),
-        1 => Decided::Deletion(Deletion::NotClosed),
-        2 => Decided::Deletion(Deletion::Busy { tickets: reply.unsigned()? }),
+        0 => Decided::DeleteResult(DeleteResult::Deleted),
+        1 => Decided::DeleteResult(DeleteResult::NotClosed),
+        2 => Decided::DeleteResult(DeleteResult::Busy { tickets: reply.unsigned()? }),
         3 => Decided::ToSweep(Remains {
             epoch: reply.unsigned()?,
             buckets: reply.unsigned()?,

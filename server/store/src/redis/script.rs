@@ -125,7 +125,7 @@ impl ScriptSources {
             "include/ledger",
             "include/line",
             "include/outcome",
-            "include/outlook",
+            "include/backlog",
             "include/pace",
             "include/record",
             "include/reopened",

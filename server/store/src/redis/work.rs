@@ -6,8 +6,8 @@ use inrush_core::{
     entry::{ClaimedEntry, Entry},
     sale::SaleId,
     store::{
-        Claim, ClaimRequest, Leased, MAX_BATCH, MAX_TEXT, Outcome, Outlook, Recovery, Release, Settled,
-        Settlement, StoreError,
+        Backlog, Claim, ClaimRequest, LeaseToken, MAX_BATCH, MAX_TEXT, Outcome, Recovery, ReleaseResult,
+        SettleResult, Settlement, StoreError,
     },
     ticket::Seq,
     time::millis,
@@ -41,7 +41,7 @@ impl RedisStore {
         for _ in 0..reply.small::<usize>()? {
             entries.push(read_first_claimed(&mut reply)?);
         }
-        Ok(Claim { epoch, fence, lease, entries, outlook: read_outlook(&mut reply)? })
+        Ok(Claim { epoch, fence, lease, entries, backlog: read_backlog(&mut reply)? })
     }
 
     fn lay_out_claim(
@@ -72,7 +72,7 @@ impl RedisStore {
     pub(super) async fn extend_leases(
         &self,
         sale: &SaleId,
-        leases: &[Leased],
+        leases: &[LeaseToken],
     ) -> Result<Vec<bool>, StoreError> {
         let keys = Keys(sale);
         let mut call = self
@@ -82,7 +82,7 @@ impl RedisStore {
             .with(keys.leases())
             .with(keys.claims())
             .with(self.now());
-        for Leased { seq, fence } in leases {
+        for LeaseToken { seq, fence } in leases {
             call.add(seq);
             call.add(fence);
         }
@@ -94,7 +94,7 @@ impl RedisStore {
         &self,
         sale: &SaleId,
         settlements: &[Settlement],
-    ) -> Result<Vec<Settled>, StoreError> {
+    ) -> Result<Vec<SettleResult>, StoreError> {
         let keys = Keys(sale);
         let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.leased.seq).collect();
         seqs.dedup_by_key(|seq| outcomes_bucket_of(*seq));
@@ -126,7 +126,7 @@ impl RedisStore {
         Ok(Recovery {
             reclaimed: reply.unsigned()?,
             dead: reply.unsigned()?,
-            outlook: read_outlook(&mut reply)?,
+            backlog: read_backlog(&mut reply)?,
         })
     }
 
@@ -153,7 +153,7 @@ impl RedisStore {
         &self,
         sale: &SaleId,
         seqs: &[Seq],
-    ) -> Result<Vec<Release>, StoreError> {
+    ) -> Result<Vec<ReleaseResult>, StoreError> {
         let keys = Keys(sale);
         let mut call =
             self.call(ScriptName::Release, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.claimed());
@@ -204,24 +204,24 @@ fn cut(text: &str) -> &str {
     (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-fn read_settled(reply: &mut Reply) -> Result<Settled, StoreError> {
+fn read_settled(reply: &mut Reply) -> Result<SettleResult, StoreError> {
     match reply.signed()? {
-        0 => Ok(Settled::Stale),
-        number => reply.state(number).map(Settled::Done),
+        0 => Ok(SettleResult::Stale),
+        number => reply.state(number).map(SettleResult::Done),
     }
 }
 
-fn read_release(reply: &mut Reply) -> Result<Release, StoreError> {
+fn read_release(reply: &mut Reply) -> Result<ReleaseResult, StoreError> {
     match reply.signed()? {
-        0 => Ok(Release::Unknown),
-        -1 => Ok(Release::Released),
-        -2 => Ok(Release::AlreadyReleased),
-        number => reply.state(number).map(Release::NotOrdered),
+        0 => Ok(ReleaseResult::Unknown),
+        -1 => Ok(ReleaseResult::Released),
+        -2 => Ok(ReleaseResult::AlreadyReleased),
+        number => reply.state(number).map(ReleaseResult::NotOrdered),
     }
 }
 
-fn read_outlook(reply: &mut Reply) -> Result<Outlook, StoreError> {
-    Ok(Outlook {
+fn read_backlog(reply: &mut Reply) -> Result<Backlog, StoreError> {
+    Ok(Backlog {
         waiting: reply.unsigned()?,
         in_flight: reply.unsigned()?,
         dead: reply.unsigned()?,

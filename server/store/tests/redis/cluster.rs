@@ -2,7 +2,7 @@
 
 use inrush_core::{
     SaleSettings, Store,
-    store::{Admission, ClaimRequest, Deletion},
+    store::{Admission, ClaimRequest, DeleteResult},
 };
 
 use crate::{
@@ -28,7 +28,7 @@ async fn nothing_of_a_deleted_sale_is_left_on_any_node() {
     let sale = create(&store, &SaleSettings::of_stock(9)).await;
     admission_of(&store, &sale, "a").await;
     store.close(&sale).await.unwrap();
-    assert_eq!(store.delete(&sale).await, Ok(Deletion::Deleted));
+    assert_eq!(store.delete(&sale).await, Ok(DeleteResult::Deleted));
     for node in cluster.nodes() {
         assert_eq!(node.command::<Vec<String>>(&["KEYS", "*"]).await, Vec::<String>::new());
     }

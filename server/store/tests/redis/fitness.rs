@@ -36,8 +36,8 @@ async fn every_master_of_a_cluster_has_to_fit() {
     let cluster = RedisCluster::start().await;
     let store = connect(&cluster.url()).await;
     assert_eq!(store.check().await, Ok(()));
-    assert_eq!(store.keeps(Durability::Fsync).await, Ok(false));
-    assert_eq!(store.keeps(Durability::Replicated).await, Ok(false));
+    assert_eq!(store.supports_durability(Durability::Fsync).await, Ok(false));
+    assert_eq!(store.supports_durability(Durability::Replicated).await, Ok(false));
     cluster.nodes()[1].command::<()>(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]).await;
     assert!(remedy(store.check().await).contains("volatile-ttl"));
 }
@@ -85,21 +85,21 @@ async fn a_user_who_may_not_ask_for_the_configuration_is_promised_memory_only() 
         .await;
     let store = connect(&server.url().replace("redis://", "redis://inrush:p@")).await;
     assert_eq!(store.check().await, Ok(()));
-    assert_eq!(store.keeps(Durability::Fsync).await, Ok(false));
+    assert_eq!(store.supports_durability(Durability::Fsync).await, Ok(false));
 }
 
 #[tokio::test]
 async fn a_sale_that_wants_the_disk_is_told_whether_it_has_it() {
     let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
     let store = connect(&server.url()).await;
-    assert_eq!(store.keeps(Durability::Fsync).await, Ok(true));
+    assert_eq!(store.supports_durability(Durability::Fsync).await, Ok(true));
     let sale =
         create(&store, &SaleSettings { durability: Durability::Fsync, ..SaleSettings::of_stock(9) }).await;
     assert_eq!(enqueue(&store, &sale, "a").await.unwrap().durability, Durability::Fsync);
 
     server.command::<()>(&["CONFIG", "SET", "appendfsync", "everysec"]).await;
     let fresh = connect_with(RedisSettings::new(server.url())).await;
-    assert_eq!(fresh.keeps(Durability::Fsync).await, Ok(false));
+    assert_eq!(fresh.supports_durability(Durability::Fsync).await, Ok(false));
     assert_eq!(enqueue(&fresh, &sale, "b").await.unwrap().durability, Durability::Memory);
 }
 

@@ -37,7 +37,7 @@ async fn a_process_can_start_before_its_redis() {
 async fn a_server_that_crashed_and_came_back_is_used_again() {
     let mut server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
     let store = connect(&server.url()).await;
-    let other = store.dedicated().await.unwrap();
+    let other = store.with_own_connection().await.unwrap();
     let sale = create(&store, &SaleSettings::of_stock(2)).await;
     assert_eq!(admission_of(&store, &sale, "a").await, Admission::Queued { seq: 1, position: 1 });
     server.kill();

@@ -7,7 +7,7 @@ use std::{
 
 use inrush_core::{
     Entry, SaleId, SaleSettings, Store, StoreError,
-    store::{Admission, AdmitReply, AdmitRequest, Configured, Expected, StoreEvent},
+    store::{Admission, AdmitReply, AdmitRequest, ConfigureResult, Precondition, StoreEvent},
 };
 use inrush_store::redis::{RedisSettings, RedisStore};
 use tokio::{sync::broadcast, time::timeout};
@@ -34,8 +34,8 @@ pub(crate) fn sale_id() -> SaleId {
 
 pub(crate) async fn create(store: &RedisStore, settings: &SaleSettings) -> SaleId {
     let sale = sale_id();
-    let configured = store.configure(&sale, settings, Expected::Absent).await;
-    assert!(matches!(configured, Ok(Configured::Done(_))), "{configured:?}");
+    let configured = store.configure(&sale, settings, Precondition::Absent).await;
+    assert!(matches!(configured, Ok(ConfigureResult::Done(_))), "{configured:?}");
     sale
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn wait_until_listening(store: &RedisStore) -> broadcast::Recei
     let mut events = store.events();
     for number in 0.. {
         let mark: SaleId = format!("mark-{number}").parse().expect("an id");
-        store.configure(&mark, &SaleSettings::of_stock(1), Expected::Absent).await.expect("an answer");
+        store.configure(&mark, &SaleSettings::of_stock(1), Precondition::Absent).await.expect("an answer");
         let announced = Ok(StoreEvent::Admission(mark));
         if timeout(ANNOUNCEMENT, async { while events.recv().await != announced {} }).await.is_ok() {
             break;

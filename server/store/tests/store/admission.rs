@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::{
-    Entry, SaleId, SaleSettings, Seq, Standing, Store, StoreError,
+    Entry, SaleId, SaleSettings, Seq, Store, StoreError, TicketStatus,
     admission::{Admitted, admit},
-    store::{Admission, AdmitRequest, ClaimRequest, Expected, Gate, Leased, Outcome, Refusal, Settlement},
+    store::{
+        Admission, AdmitRequest, ClaimRequest, Gate, LeaseToken, Outcome, Precondition, Refusal, Settlement,
+    },
     time::{Clock, ManualClock, Timestamp},
 };
 use inrush_store::memory::MemoryStore;
@@ -28,8 +30,8 @@ fn existing(seq: Seq) -> Admission {
     Admission::Existing { seq }
 }
 
-fn waiting(position: u64) -> Option<Standing> {
-    Some(Standing::Waiting { position, attempted: false })
+fn waiting(position: u64) -> Option<TicketStatus> {
+    Some(TicketStatus::Waiting { position, attempted: false })
 }
 
 fn ordered(order_id: &str) -> Outcome {
@@ -41,7 +43,7 @@ impl Front {
         let clock = Clock::Manual(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
         let store = MemoryStore::new(clock);
         let sale: SaleId = "phone".parse().unwrap();
-        store.configure(&sale, &settings, Expected::Absent).await.unwrap();
+        store.configure(&sale, &settings, Precondition::Absent).await.unwrap();
         Self { store, sale }
     }
 
@@ -49,14 +51,14 @@ impl Front {
         let requests: Vec<AdmitRequest> = buyers.iter().map(|buyer| wish(buyer)).collect();
         let admitted = admit(self.store.as_ref(), &self.sale, &requests).await.unwrap();
         assert_eq!(admitted.reply.admissions.len(), buyers.len());
-        assert_eq!(admitted.standings.len(), buyers.len());
+        assert_eq!(admitted.statuses.len(), buyers.len());
         admitted
     }
 
     /// Claims the next ticket and settles it.
     async fn work_one(&self, outcome: Outcome) -> Seq {
         let claim = self.store.claim(&self.sale, ClaimRequest { max: 1 }).await.unwrap();
-        let leased = Leased { seq: claim.entries[0].seq, fence: claim.fence };
+        let leased = LeaseToken { seq: claim.entries[0].seq, fence: claim.fence };
         self.store.settle(&self.sale, &[Settlement { leased, outcome }]).await.unwrap();
         leased.seq
     }
@@ -69,9 +71,9 @@ impl Front {
 #[tokio::test]
 async fn new_buyers_are_taken_in_without_a_look_up() {
     let front = Front::new(SaleSettings::of_stock(2)).await;
-    let Admitted { reply, standings } = front.admit(&["ann", "bob", "cleo"]).await;
+    let Admitted { reply, statuses } = front.admit(&["ann", "bob", "cleo"]).await;
     assert_eq!(reply.admissions, [queued(1, 1), queued(2, 2), Admission::Refused(Refusal::SoldOut)]);
-    assert_eq!(standings, [None, None, None]);
+    assert_eq!(statuses, [None, None, None]);
     assert_eq!((reply.last_seq, reply.gate), (2, Gate::Refusing(Refusal::SoldOut)));
 }
 
@@ -79,12 +81,12 @@ async fn new_buyers_are_taken_in_without_a_look_up() {
 async fn a_repeat_in_line_gets_the_same_ticket_and_hears_where_it_stands() {
     let front = Front::new(SaleSettings::of_stock(9)).await;
     front.admit(&["ann", "bob"]).await;
-    let Admitted { reply, standings } = front.admit(&["bob"]).await;
-    assert_eq!((reply.admissions, standings), (vec![existing(2)], vec![waiting(2)]));
+    let Admitted { reply, statuses } = front.admit(&["bob"]).await;
+    assert_eq!((reply.admissions, statuses), (vec![existing(2)], vec![waiting(2)]));
     front.work_one(Outcome::Retry { after: Duration::ZERO, reason: "busy".to_owned() }).await;
-    let Admitted { reply, standings } = front.admit(&["ann"]).await;
-    let again = Some(Standing::Waiting { position: 1, attempted: true });
-    assert_eq!((reply.admissions, standings), (vec![existing(1)], vec![again]));
+    let Admitted { reply, statuses } = front.admit(&["ann"]).await;
+    let again = Some(TicketStatus::Waiting { position: 1, attempted: true });
+    assert_eq!((reply.admissions, statuses), (vec![existing(1)], vec![again]));
 }
 
 #[tokio::test]
@@ -92,11 +94,11 @@ async fn who_cancelled_gets_a_new_ticket() {
     let front = Front::new(SaleSettings::of_stock(9)).await;
     front.admit(&["ann", "bob"]).await;
     front.cancel(1).await;
-    let Admitted { reply, standings } = front.admit(&["ann"]).await;
-    assert_eq!((reply.admissions, standings), (vec![queued(3, 2)], vec![None]));
+    let Admitted { reply, statuses } = front.admit(&["ann"]).await;
+    assert_eq!((reply.admissions, statuses), (vec![queued(3, 2)], vec![None]));
     assert_eq!(reply.last_seq, 3);
-    let Admitted { reply, standings } = front.admit(&["ann"]).await;
-    assert_eq!((reply.admissions, standings), (vec![existing(3)], vec![waiting(2)]));
+    let Admitted { reply, statuses } = front.admit(&["ann"]).await;
+    assert_eq!((reply.admissions, statuses), (vec![existing(3)], vec![waiting(2)]));
 }
 
 #[tokio::test]
@@ -115,15 +117,15 @@ async fn an_order_is_the_one_ticket_where_there_is_stock_and_none_where_there_is
     let phone = Front::new(SaleSettings::of_stock(9)).await;
     phone.admit(&["ann"]).await;
     phone.work_one(ordered("o-1")).await;
-    let Admitted { reply, standings } = phone.admit(&["ann"]).await;
-    let ordered_before = Some(Standing::Ordered { order_id: "o-1".to_owned() });
-    assert_eq!((reply.admissions, standings), (vec![existing(1)], vec![ordered_before]));
+    let Admitted { reply, statuses } = phone.admit(&["ann"]).await;
+    let ordered_before = Some(TicketStatus::Ordered { order_id: "o-1".to_owned() });
+    assert_eq!((reply.admissions, statuses), (vec![existing(1)], vec![ordered_before]));
 
     let lunch = Front::new(SaleSettings::without_stock(9)).await;
     lunch.admit(&["ann"]).await;
     lunch.work_one(ordered("o-1")).await;
-    let Admitted { reply, standings } = lunch.admit(&["ann"]).await;
-    assert_eq!((reply.admissions, standings), (vec![queued(2, 1)], vec![None]));
+    let Admitted { reply, statuses } = lunch.admit(&["ann"]).await;
+    assert_eq!((reply.admissions, statuses), (vec![queued(2, 1)], vec![None]));
 }
 
 #[tokio::test]
@@ -132,11 +134,11 @@ async fn a_mixed_batch_is_answered_in_its_order() {
     front.admit(&["ann", "bob", "cleo", "dan"]).await;
     front.cancel(2).await;
     front.cancel(4).await;
-    let Admitted { reply, standings } = front.admit(&["bob", "eve", "ann", "bob", "dan", "eve"]).await;
+    let Admitted { reply, statuses } = front.admit(&["bob", "eve", "ann", "bob", "dan", "eve"]).await;
     // New buyers come before those who come again.
     let expected = [queued(6, 4), queued(5, 3), existing(1), existing(6), queued(7, 5), existing(5)];
     assert_eq!(reply.admissions, expected);
-    assert_eq!(standings, [None, None, waiting(1), waiting(4), None, waiting(3)]);
+    assert_eq!(statuses, [None, None, waiting(1), waiting(4), None, waiting(3)]);
     assert_eq!((reply.last_seq, reply.gate), (7, Gate::Refusing(Refusal::SoldOut)));
 }
 
@@ -146,9 +148,9 @@ async fn who_comes_again_is_refused_like_everybody() {
     front.admit(&["ann"]).await;
     front.cancel(1).await;
     front.admit(&["bob"]).await;
-    let Admitted { reply, standings } = front.admit(&["ann", "bob"]).await;
+    let Admitted { reply, statuses } = front.admit(&["ann", "bob"]).await;
     assert_eq!(reply.admissions, [Admission::Refused(Refusal::SoldOut), existing(2)]);
-    assert_eq!(standings, [None, waiting(1)]);
+    assert_eq!(statuses, [None, waiting(1)]);
     front.store.close(&front.sale).await.unwrap();
     let Admitted { reply, .. } = front.admit(&["ann", "bob"]).await;
     assert_eq!(reply.admissions, [Admission::Refused(Refusal::Closed); 2]);

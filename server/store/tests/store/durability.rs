@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
-    store::{Durability, Expected, Store},
-    ticket::Standing,
+    store::{Durability, Precondition, Store},
+    ticket::TicketStatus,
     time::{Clock, ManualClock},
 };
 use inrush_store::redis::{RedisSettings, RedisStore, ScriptSources};
@@ -25,7 +25,7 @@ const EVERY_SECOND: [(&str, &str); 2] = [("appendonly", "yes"), ("appendfsync", 
 async fn sale_of(store: &dyn Store, name: &str, durability: Durability) -> SaleId {
     let id = name.parse().unwrap();
     let settings = SaleSettings { durability, ..SaleSettings::of_stock(10) };
-    store.configure(&id, &settings, Expected::Absent).await.unwrap();
+    store.configure(&id, &settings, Precondition::Absent).await.unwrap();
     id
 }
 
@@ -38,7 +38,7 @@ async fn a_reply_tells_the_level_that_was_reached() {
         let store = connect(&server.url(), &clock, ScriptSources::bundled()).await;
         for (name, wanted) in [("plain", Memory), ("precious", Fsync), ("followed", Replicated)] {
             let kept = wanted == Memory || wanted == best;
-            assert_eq!(store.keeps(wanted).await, Ok(kept), "{config:?} {name}");
+            assert_eq!(store.supports_durability(wanted).await, Ok(kept), "{config:?} {name}");
             let sale = sale_of(store.as_ref(), name, wanted).await;
             let reply = store.admit(&sale, &[wish("ann", 1)]).await.unwrap();
             assert_eq!(reply.durability, if kept { wanted } else { Memory }, "{config:?} {name}");
@@ -65,9 +65,9 @@ async fn what_is_replicated_survives_the_loss_of_its_server() {
     let replica = RedisServer::start_with(&[("replicaof", &format!("127.0.0.1 {}", master.port()))]).await;
     replica.wait_for_master().await;
     let store = waiting(&master, &clock, PATIENT).await;
-    assert_eq!(store.keeps(Durability::Replicated).await, Ok(true));
+    assert_eq!(store.supports_durability(Durability::Replicated).await, Ok(true));
     let sale = sale_of(store.as_ref(), "followed", Durability::Replicated).await;
-    let dedicated = store.dedicated().await.unwrap();
+    let dedicated = store.with_own_connection().await.unwrap();
     for (handle, buyer) in [(&store, "ann"), (&store, "bob"), (&dedicated, "bob"), (&dedicated, "cem")] {
         let reply = handle.admit(&sale, &[wish(buyer, 1)]).await.unwrap();
         assert_eq!((reply.durability, reply.admissions.len()), (Durability::Replicated, 1), "{buyer}");
@@ -115,6 +115,6 @@ async fn what_is_on_disk_survives_a_crash() {
     let store = connect(&server.url(), &clock, ScriptSources::bundled()).await;
     assert_eq!(store.sale(&sale).await.unwrap(), before);
     assert_eq!(before.last_seq, 10);
-    let standing = Standing::Waiting { position: 10, attempted: false };
-    assert_eq!(store.look_up(&sale, &[10]).await.unwrap().standings, [Some(standing)]);
+    let status = TicketStatus::Waiting { position: 10, attempted: false };
+    assert_eq!(store.look_up(&sale, &[10]).await.unwrap().statuses, [Some(status)]);
 }

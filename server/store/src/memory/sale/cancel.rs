@@ -1,25 +1,25 @@
 //! Giving a place in line up.
 
-use inrush_core::{store::Cancellation, ticket::Seq};
+use inrush_core::{store::CancelResult, ticket::Seq};
 
 use super::Sale;
 
 impl Sale {
-    pub(in super::super) fn cancel(&mut self, seq: Seq) -> Cancellation {
+    pub(in super::super) fn cancel(&mut self, seq: Seq) -> CancelResult {
         if seq == 0 || seq > self.line.last_seq() {
-            return Cancellation::Unknown;
+            return CancelResult::Unknown;
         }
         if self.line.is_cancelled(seq) {
-            return Cancellation::AlreadyCancelled;
+            return CancelResult::AlreadyCancelled;
         }
         if self.closed {
-            return Cancellation::TooLate;
+            return CancelResult::TooLate;
         }
         let Some(entry) = self.line.cancel(seq) else {
-            return Cancellation::TooLate;
+            return CancelResult::TooLate;
         };
         self.ledger.waiting.take(entry.units);
         self.ledger.cancelled.add(entry.units);
-        Cancellation::Cancelled
+        CancelResult::Cancelled
     }
 }

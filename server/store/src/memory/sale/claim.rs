@@ -33,7 +33,7 @@ impl Sale {
             fence: if entries.is_empty() { 0 } else { fence },
             lease: self.settings.lease,
             entries,
-            outlook: self.outlook(now),
+            backlog: self.backlog(now),
         }
     }
 

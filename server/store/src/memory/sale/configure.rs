@@ -1,6 +1,6 @@
 //! Changing a sale's settings.
 
-use inrush_core::{sale::SaleSettings, store::Configured, time::Timestamp};
+use inrush_core::{sale::SaleSettings, store::ConfigureResult, time::Timestamp};
 
 use super::{super::pace::TokenBucket, News, Sale};
 
@@ -10,20 +10,20 @@ impl Sale {
         now: Timestamp,
         settings: &SaleSettings,
         version: u64,
-    ) -> Configured {
+    ) -> ConfigureResult {
         if self.closed {
-            return Configured::Closed;
+            return ConfigureResult::Closed;
         }
         if self.version != version {
-            return Configured::Conflict(Some(self.snapshot(now)));
+            return ConfigureResult::Conflict(Some(self.snapshot(now)));
         }
         let held = self.ledger.occupied_units(settings.has_stock());
         if held > settings.effective_cap() {
-            return Configured::CapBelowHeld { held };
+            return ConfigureResult::CapBelowHeld { held };
         }
         let committed = self.ledger.committed_units();
         if settings.stock.is_some_and(|stock| committed > stock) {
-            return Configured::StockBelowCommitted { committed };
+            return ConfigureResult::StockBelowCommitted { committed };
         }
         if settings.pace != self.settings.pace {
             self.bucket = settings.pace.map(|pace| TokenBucket::full(pace, now));
@@ -31,6 +31,6 @@ impl Sale {
         self.settings = settings.clone();
         self.version += 1;
         self.news = News { admission: true, work: self.ledger.waiting.tickets > 0 };
-        Configured::Done(self.snapshot(now))
+        ConfigureResult::Done(self.snapshot(now))
     }
 }

@@ -1,12 +1,12 @@
 //! Letting a lease last longer.
 
-use inrush_core::{store::Leased, time::Timestamp};
+use inrush_core::{store::LeaseToken, time::Timestamp};
 
 use super::{super::claimed::Stage, Sale};
 
 impl Sale {
     /// A lease that has ended can be extended as long as nobody took it back.
-    pub(in super::super) fn extend(&mut self, now: Timestamp, leased: Leased) -> bool {
+    pub(in super::super) fn extend(&mut self, now: Timestamp, leased: LeaseToken) -> bool {
         let Some(mut ticket) = self.claimed.take_leased(leased) else {
             return false;
         };

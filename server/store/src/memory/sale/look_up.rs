@@ -1,61 +1,61 @@
 //! Telling where tickets stand.
 
 use inrush_core::{
-    store::{LookUp, StoreError},
-    ticket::{Seq, Standing},
+    store::{LookUpReply, StoreError},
+    ticket::{Seq, TicketStatus},
 };
 
 use super::{super::claimed::Stage, End, Sale};
 
 impl Sale {
-    pub(in super::super) fn look_up(&self, seqs: &[Seq]) -> Result<LookUp, StoreError> {
-        Ok(LookUp {
+    pub(in super::super) fn look_up(&self, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
+        Ok(LookUpReply {
             epoch: self.epoch,
             measured_pace: self.measured_pace.millitickets_per_second(),
-            standings: seqs.iter().map(|&seq| self.standing(seq)).collect::<Result<_, _>>()?,
+            statuses: seqs.iter().map(|&seq| self.status(seq)).collect::<Result<_, _>>()?,
         })
     }
 
     /// None for a number never given out.
-    pub(super) fn standing(&self, seq: Seq) -> Result<Option<Standing>, StoreError> {
+    pub(super) fn status(&self, seq: Seq) -> Result<Option<TicketStatus>, StoreError> {
         if seq == 0 || seq > self.line.last_seq() {
             return Ok(None);
         }
         if self.line.is_cancelled(seq) {
-            return Ok(Some(Standing::Cancelled));
+            return Ok(Some(TicketStatus::Cancelled));
         }
         if seq > self.line.cursor() {
-            return Ok(Some(self.standing_in_line(seq)));
+            return Ok(Some(self.status_in_queue(seq)));
         }
-        match self.standing_after_claim(seq) {
+        match self.status_after_claim(seq) {
             None => Err(StoreError::Corrupt(format!(
                 "ticket {seq} of sale {} was claimed and is nowhere",
                 self.id
             ))),
-            standing => Ok(standing),
+            status => Ok(status),
         }
     }
 
-    fn standing_in_line(&self, seq: Seq) -> Standing {
+    fn status_in_queue(&self, seq: Seq) -> TicketStatus {
         if self.closed {
-            Standing::Expired
+            TicketStatus::Expired
         } else {
-            Standing::Waiting { position: self.line.position(seq), attempted: false }
+            TicketStatus::Waiting { position: self.line.position(seq), attempted: false }
         }
     }
 
-    fn standing_after_claim(&self, seq: Seq) -> Option<Standing> {
+    fn status_after_claim(&self, seq: Seq) -> Option<TicketStatus> {
         if let Some(ticket) = self.claimed.get(seq) {
             return Some(match &ticket.stage {
-                Stage::Leased { .. } => Standing::Processing,
-                Stage::Retrying { .. } => Standing::Waiting { position: 1, attempted: true },
-                Stage::Dead { reason } => Standing::Dead { reason: reason.clone() },
+                Stage::Leased { .. } => TicketStatus::Processing,
+                Stage::Retrying { .. } => TicketStatus::Waiting { position: 1, attempted: true },
+                Stage::Dead { reason } => TicketStatus::Dead { reason: reason.clone() },
             });
         }
         Some(match &self.outcomes.get(&seq)?.end {
-            End::Ordered { order_id } => Standing::Ordered { order_id: order_id.clone() },
-            End::Released { order_id } => Standing::Released { order_id: order_id.clone() },
-            End::Rejected { reason } => Standing::Rejected { reason: reason.clone() },
+            End::Ordered { order_id } => TicketStatus::Ordered { order_id: order_id.clone() },
+            End::Released { order_id } => TicketStatus::Released { order_id: order_id.clone() },
+            End::Rejected { reason } => TicketStatus::Rejected { reason: reason.clone() },
         })
     }
 }

@@ -22,6 +22,6 @@ impl Sale {
                 _ => reclaimed += 1,
             }
         }
-        Recovery { reclaimed, dead, outlook: self.outlook(now) }
+        Recovery { reclaimed, dead, backlog: self.backlog(now) }
     }
 }

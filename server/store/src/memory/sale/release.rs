@@ -3,19 +3,19 @@
 use std::mem;
 
 use inrush_core::{
-    store::{Release, StoreError},
+    store::{ReleaseResult, StoreError},
     ticket::Seq,
 };
 
 use super::{End, Sale};
 
 impl Sale {
-    pub(in super::super) fn release(&mut self, seq: Seq) -> Result<Release, StoreError> {
-        let Some(standing) = self.standing(seq)? else {
-            return Ok(Release::Unknown);
+    pub(in super::super) fn release(&mut self, seq: Seq) -> Result<ReleaseResult, StoreError> {
+        let Some(status) = self.status(seq)? else {
+            return Ok(ReleaseResult::Unknown);
         };
         let Some(concluded) = self.outcomes.get_mut(&seq) else {
-            return Ok(Release::NotOrdered(standing.state()));
+            return Ok(ReleaseResult::NotOrdered(status.state()));
         };
         Ok(match &mut concluded.end {
             End::Ordered { order_id } => {
@@ -23,10 +23,10 @@ impl Sale {
                 self.ledger.ordered.take(concluded.units);
                 self.ledger.released.add(concluded.units);
                 self.news.work |= self.in_line() > 0;
-                Release::Released
+                ReleaseResult::Released
             }
-            End::Released { .. } => Release::AlreadyReleased,
-            End::Rejected { .. } => Release::NotOrdered(standing.state()),
+            End::Released { .. } => ReleaseResult::AlreadyReleased,
+            End::Rejected { .. } => ReleaseResult::NotOrdered(status.state()),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Recording what came of an attempt.
 
 use inrush_core::{
-    store::{MAX_TEXT, Outcome, Settled, Settlement},
+    store::{MAX_TEXT, Outcome, SettleResult, Settlement},
     ticket::{Seq, TicketState},
     time::Timestamp,
 };
@@ -16,14 +16,14 @@ impl Sale {
         &mut self,
         now: Timestamp,
         Settlement { leased, outcome }: &Settlement,
-    ) -> Settled {
+    ) -> SettleResult {
         let Some(ticket) = self.claimed.take_leased(*leased) else {
-            return Settled::Stale;
+            return SettleResult::Stale;
         };
         let seq = leased.seq;
         let units = ticket.entry.units;
         self.ledger.in_flight.take(units);
-        Settled::Done(match outcome {
+        SettleResult::Done(match outcome {
             Outcome::Ordered { order_id } => {
                 self.ledger.ordered.add(units);
                 let end = End::Ordered { order_id: cut(order_id).to_owned() };

@@ -7,13 +7,13 @@
 --       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, number of retries,
 --        for each: ticket, attempt, entry … then the number of first attempts, for each: ticket, entry … then the
---        outlook (include/outlook.lua)}
+--        backlog (include/backlog.lua)}
 --
 -- What comes from the line stays together in a block (include/block.lua); each retry has a record and a lease of its own.
 
 --! include codes
 --! include clock
---! include outlook
+--! include backlog
 --! include block
 --! include reopened
 
@@ -173,7 +173,7 @@ for place = 1, passed do
     end
 end
 local behind = segment_of(sale.cursor + 1) - segment
-put_outlook(reply, sale, now, {
+put_backlog(reply, sale, now, {
     leases = KEYS[3], retries = KEYS[4], queue = KEYS[5 + behind], bitmap = KEYS[7 + behind],
 })
 return reply

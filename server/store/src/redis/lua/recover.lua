@@ -6,11 +6,11 @@
 -- ARGV  1 now, empty for Redis's time · 2 most leases · 3 s
 -- Reply {NO_SALE}
 --       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
---       {DONE, buckets, last_seq, cursor, cancelled, leases reclaimed, tickets dead, the outlook (include/outlook.lua)}
+--       {DONE, buckets, last_seq, cursor, cancelled, leases reclaimed, tickets dead, the backlog (include/backlog.lua)}
 
 --! include codes
 --! include clock
---! include outlook
+--! include backlog
 --! include attempt
 --! include block
 
@@ -71,5 +71,5 @@ if #ended > 0 then
 end
 
 local reply = { DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, reclaimed, dead }
-put_outlook(reply, sale, now, { leases = KEYS[3], retries = KEYS[4], queue = KEYS[7], bitmap = KEYS[8] })
+put_backlog(reply, sale, now, { leases = KEYS[3], retries = KEYS[4], queue = KEYS[7], bitmap = KEYS[8] })
 return reply

@@ -6,8 +6,8 @@ use inrush_core::{
     entry::Entry,
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
-        Admission, AdmitRequest, ClaimRequest, Expected, Leased, MAX_BATCH, Outcome, Settled, Settlement,
-        Store, StoreError, StoreEvent,
+        Admission, AdmitRequest, ClaimRequest, LeaseToken, MAX_BATCH, Outcome, Precondition, SettleResult,
+        Settlement, Store, StoreError, StoreEvent,
     },
     ticket::Seq,
     time::{Clock, ManualClock},
@@ -60,8 +60,8 @@ struct Progress {
     settings: SaleSettings,
     last_seq: Seq,
     tickets: HashMap<String, Seq>,
-    live: Vec<Leased>,
-    over: Vec<Leased>,
+    live: Vec<LeaseToken>,
+    over: Vec<LeaseToken>,
     at: String,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Pair<'a> {
         self.marks.set(self.marks.get() + 1);
         let mark: SaleId = format!("{}-mark-{}", self.name, self.marks.get()).parse().unwrap();
         for store in [&self.memory, &self.redis] {
-            store.configure(&mark, &SaleSettings::of_stock(1), Expected::Absent).await.unwrap();
+            store.configure(&mark, &SaleSettings::of_stock(1), Precondition::Absent).await.unwrap();
         }
         mark
     }
@@ -159,7 +159,7 @@ impl<'a> Pair<'a> {
 
     async fn create(&self, progress: &Progress) -> Result<(), Difference> {
         let (id, settings) = (&progress.id, &progress.settings);
-        let ask = async |store: Arc<dyn Store>| store.configure(id, settings, Expected::Absent).await;
+        let ask = async |store: Arc<dyn Store>| store.configure(id, settings, Precondition::Absent).await;
         self.both(progress, "reply", ask).await.map(drop)
     }
 
@@ -188,7 +188,7 @@ impl<'a> Pair<'a> {
             let settlements: Vec<Settlement> = claim
                 .entries
                 .iter()
-                .map(|entry| Leased { seq: entry.seq, fence: claim.fence })
+                .map(|entry| LeaseToken { seq: entry.seq, fence: claim.fence })
                 .map(|leased| Settlement { leased, outcome: outcome_of(leased, Answer::Ordered) })
                 .collect();
             self.both(progress, "reply", async |store| store.settle(&id, &settlements).await).await?.unwrap();
@@ -217,12 +217,12 @@ impl<'a> Pair<'a> {
                     self.both(progress, "reply", async |store| store.claim(&id, request).await).await?;
                 for claim in claim.iter() {
                     progress.live.extend(
-                        claim.entries.iter().map(|entry| Leased { seq: entry.seq, fence: claim.fence }),
+                        claim.entries.iter().map(|entry| LeaseToken { seq: entry.seq, fence: claim.fence }),
                     );
                 }
             }
             Operation::Extend(leases) => {
-                let leases: Vec<Leased> = leases.iter().map(|&lease| progress.leased(lease)).collect();
+                let leases: Vec<LeaseToken> = leases.iter().map(|&lease| progress.leased(lease)).collect();
                 drop(self.both(progress, "reply", async |store| store.extend(&id, &leases).await).await?);
             }
             Operation::Settle(answers) => self.settle(progress, answers).await?,
@@ -287,7 +287,7 @@ impl<'a> Pair<'a> {
         let id = progress.id.clone();
         let reply = self.both(progress, "reply", async |store| store.settle(&id, &settlements).await).await?;
         for (settlement, settled) in settlements.iter().zip(reply.iter().flatten()) {
-            if matches!(settled, Settled::Done(_)) {
+            if matches!(settled, SettleResult::Done(_)) {
                 progress.live.retain(|leased| *leased != settlement.leased);
                 progress.over.push(settlement.leased);
             }
@@ -317,7 +317,7 @@ impl<'a> Pair<'a> {
         };
         let (id, settings) = (&progress.id, &progress.settings);
         let ask =
-            async |store: Arc<dyn Store>| store.configure(id, settings, Expected::Version(version)).await;
+            async |store: Arc<dyn Store>| store.configure(id, settings, Precondition::Version(version)).await;
         self.both(progress, "reply", ask).await.map(drop)
     }
 
@@ -382,17 +382,17 @@ impl Progress {
     }
 
     /// Where there is no such lease, one that never was.
-    fn leased(&self, lease: Lease) -> Leased {
-        let back = |leases: &[Leased], index: usize| {
+    fn leased(&self, lease: Lease) -> LeaseToken {
+        let back = |leases: &[LeaseToken], index: usize| {
             let at = leases.len().checked_sub(1).map(|last| last - index % leases.len());
-            at.and_then(|at| leases.get(at).copied()).unwrap_or(Leased { seq: 1, fence: 1 })
+            at.and_then(|at| leases.get(at).copied()).unwrap_or(LeaseToken { seq: 1, fence: 1 })
         };
         match lease {
             Lease::Live(index) => back(&self.live, index),
             Lease::Over(index) => back(&self.over, index),
             Lease::WrongFence(index, by) => {
                 let leased = back(&self.live, index);
-                Leased { fence: leased.fence.saturating_add_signed(i64::from(by)), ..leased }
+                LeaseToken { fence: leased.fence.saturating_add_signed(i64::from(by)), ..leased }
             }
         }
     }
@@ -416,7 +416,7 @@ fn request(buyer: &str, units: u64, supersedes: Option<Seq>) -> AdmitRequest {
     }
 }
 
-fn outcome_of(leased: Leased, answer: Answer) -> Outcome {
+fn outcome_of(leased: LeaseToken, answer: Answer) -> Outcome {
     let text = format!("{}/{}", leased.seq, leased.fence);
     match answer {
         Answer::Ordered => Outcome::Ordered { order_id: text },

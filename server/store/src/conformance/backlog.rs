@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_core::{
     sale::{Pace, SaleSettings},
-    store::Outlook,
+    store::Backlog,
 };
 
 use super::{
@@ -36,38 +36,38 @@ fn in_millis(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// The outlook, asked for without claiming anything; a recovery must see the same.
-async fn outlook(sale: &Sale) -> Outlook {
-    let outlook = sale.claim(0).await.outlook;
+/// The backlog, asked for without claiming anything; a recovery must see the same.
+async fn backlog(sale: &Sale) -> Backlog {
+    let backlog = sale.claim(0).await.backlog;
     let recovery = sale.recover().await;
-    assert_eq!((recovery.reclaimed, recovery.dead, recovery.outlook), (0, 0, outlook));
-    outlook
+    assert_eq!((recovery.reclaimed, recovery.dead, recovery.backlog), (0, 0, backlog));
+    backlog
 }
 
 async fn an_empty_sale_has_nothing_to_do(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
-    assert_eq!(outlook(&sale).await, Outlook::default());
+    assert_eq!(backlog(&sale).await, Backlog::default());
     sale.fill(1).await;
     sale.work_one(ordered("o-1")).await;
-    assert_eq!(outlook(&sale).await, Outlook::default());
+    assert_eq!(backlog(&sale).await, Backlog::default());
 }
 
 async fn a_line_can_be_claimed_at_once(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
-    let expected = Outlook { waiting: 3, next_claim_in: AT_ONCE, ..Outlook::default() };
-    assert_eq!(outlook(&sale).await, expected);
+    let expected = Backlog { waiting: 3, next_claim_in: AT_ONCE, ..Backlog::default() };
+    assert_eq!(backlog(&sale).await, expected);
     let claim = sale.claim(2).await;
-    let expected = Outlook {
+    let expected = Backlog {
         waiting: 1,
         in_flight: 2,
         next_claim_in: AT_ONCE,
         next_expiry_in: Some(claim.lease),
-        ..Outlook::default()
+        ..Backlog::default()
     };
-    assert_eq!(claim.outlook, expected);
+    assert_eq!(claim.backlog, expected);
     let claim = sale.claim(2).await;
-    assert_eq!((claim.outlook.waiting, claim.outlook.next_claim_in), (0, None));
+    assert_eq!((claim.backlog.waiting, claim.backlog.next_claim_in), (0, None));
 }
 
 async fn dead_tickets_are_told_of_until_they_are_redriven(world: World) {
@@ -75,9 +75,9 @@ async fn dead_tickets_are_told_of_until_they_are_redriven(world: World) {
     let sale = world.sale("phone", settings).await;
     sale.fill(1).await;
     sale.work_one(retry(0, "busy")).await;
-    assert_eq!(outlook(&sale).await, Outlook { dead: 1, ..Outlook::default() });
+    assert_eq!(backlog(&sale).await, Backlog { dead: 1, ..Backlog::default() });
     assert_eq!(sale.redrive(&[1]).await, [true]);
-    assert_eq!(outlook(&sale).await, Outlook { waiting: 1, next_claim_in: AT_ONCE, ..Outlook::default() });
+    assert_eq!(backlog(&sale).await, Backlog { waiting: 1, next_claim_in: AT_ONCE, ..Backlog::default() });
 }
 
 async fn a_retry_is_waited_for(world: World) {
@@ -85,13 +85,13 @@ async fn a_retry_is_waited_for(world: World) {
     sale.fill(2).await;
     sale.work_one(retry(700, "busy")).await;
     sale.work_one(retry(500, "busy")).await;
-    let expected = Outlook { waiting: 2, next_claim_in: in_millis(500), ..Outlook::default() };
-    assert_eq!(outlook(&sale).await, expected);
+    let expected = Backlog { waiting: 2, next_claim_in: in_millis(500), ..Backlog::default() };
+    assert_eq!(backlog(&sale).await, expected);
     for (advance, next) in [(499, 1), (1, 0), (100, 0)] {
         world.advance(advance);
-        assert_eq!(outlook(&sale).await.next_claim_in, in_millis(next));
+        assert_eq!(backlog(&sale).await.next_claim_in, in_millis(next));
     }
-    assert_eq!(sale.claim(5).await.outlook.next_claim_in, in_millis(100));
+    assert_eq!(sale.claim(5).await.backlog.next_claim_in, in_millis(100));
 }
 
 async fn paced(world: &World, millitickets_per_second: u64, burst: u64) -> Sale {
@@ -103,18 +103,18 @@ async fn paced(world: &World, millitickets_per_second: u64, burst: u64) -> Sale 
 
 async fn a_token_is_waited_for(world: World) {
     let sale = paced(&world, 3000, 2).await;
-    assert_eq!(outlook(&sale).await.next_claim_in, AT_ONCE);
-    assert_eq!(sale.claim(1).await.outlook.next_claim_in, AT_ONCE);
+    assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
+    assert_eq!(sale.claim(1).await.backlog.next_claim_in, AT_ONCE);
     // A third of a second, rounded up.
-    assert_eq!(sale.claim(5).await.outlook.next_claim_in, in_millis(334));
+    assert_eq!(sale.claim(5).await.backlog.next_claim_in, in_millis(334));
     for (advance, next) in [(333, 1), (1, 0), (400, 0)] {
         world.advance(advance);
-        assert_eq!(outlook(&sale).await.next_claim_in, in_millis(next), "{advance}");
+        assert_eq!(backlog(&sale).await.next_claim_in, in_millis(next), "{advance}");
     }
     sale.claim(5).await;
     sale.cancel(&[5]).await;
     // Nobody is left in line, so no token is waited for.
-    assert_eq!(outlook(&sale).await.next_claim_in, None);
+    assert_eq!(backlog(&sale).await.next_claim_in, None);
 }
 
 async fn a_retry_that_is_due_before_a_token_waits_for_the_token(world: World) {
@@ -124,18 +124,18 @@ async fn a_retry_that_is_due_before_a_token_waits_for_the_token(world: World) {
     sale.claim(3).await;
     sale.change(|settings| settings.pace = Some(Pace { millitickets_per_second: 1000, burst: 1 })).await;
     sale.fill(1).await;
-    assert_eq!(sale.claim(1).await.outlook.next_claim_in, in_millis(1000));
+    assert_eq!(sale.claim(1).await.backlog.next_claim_in, in_millis(1000));
     world.advance(400);
-    assert_eq!(outlook(&sale).await.next_claim_in, in_millis(600));
+    assert_eq!(backlog(&sale).await.next_claim_in, in_millis(600));
 }
 
 async fn a_retry_that_is_due_after_a_token_is_waited_for(world: World) {
     let sale = paced(&world, 1000, 5).await;
     sale.work_one(retry(60_000, "busy")).await;
     assert_eq!(sale.claim(5).await.entries.len(), 4);
-    assert_eq!(outlook(&sale).await.next_claim_in, in_millis(60_000));
+    assert_eq!(backlog(&sale).await.next_claim_in, in_millis(60_000));
     sale.fill(1).await;
-    assert_eq!(outlook(&sale).await.next_claim_in, in_millis(1000));
+    assert_eq!(backlog(&sale).await.next_claim_in, in_millis(1000));
 }
 
 async fn held_fulfilment_waits_for_an_event(world: World) {
@@ -144,39 +144,39 @@ async fn held_fulfilment_waits_for_an_event(world: World) {
     sale.work_one(retry(100, "busy")).await;
     sale.claim_one().await;
     sale.change(|settings| settings.fulfilment_held = true).await;
-    let outlook = outlook(&sale).await;
-    assert_eq!((outlook.waiting, outlook.next_claim_in), (2, None));
-    assert_eq!(outlook.next_expiry_in, in_millis(30_000));
+    let backlog = backlog(&sale).await;
+    assert_eq!((backlog.waiting, backlog.next_claim_in), (2, None));
+    assert_eq!(backlog.next_expiry_in, in_millis(30_000));
 }
 
 async fn a_line_without_units_waits_for_an_event(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(5), ..SaleSettings::of_stock(2) }).await;
     sale.fill(4).await;
-    assert_eq!(sale.claim(5).await.outlook.next_claim_in, None);
+    assert_eq!(sale.claim(5).await.backlog.next_claim_in, None);
     sale.cancel(&[3]).await;
     // A claim would pass the cancelled ticket, and no more.
-    assert_eq!(outlook(&sale).await.next_claim_in, AT_ONCE);
-    assert_eq!(sale.claim(5).await.outlook.next_claim_in, None);
+    assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
+    assert_eq!(sale.claim(5).await.backlog.next_claim_in, None);
     sale.change(|settings| settings.stock = Some(3)).await;
-    assert_eq!(outlook(&sale).await.next_claim_in, AT_ONCE);
+    assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
 }
 
 async fn a_line_without_units_does_not_hide_retries(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(5), ..SaleSettings::of_stock(1) }).await;
     sale.fill(2).await;
     sale.work_one(retry(250, "busy")).await;
-    assert_eq!(outlook(&sale).await.next_claim_in, in_millis(250));
+    assert_eq!(backlog(&sale).await.next_claim_in, in_millis(250));
     world.advance(250);
-    assert_eq!(outlook(&sale).await.next_claim_in, AT_ONCE);
+    assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
 }
 
 async fn cancelled_tickets_alone_are_nothing_to_do(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     sale.cancel(&[1, 2, 3]).await;
-    assert_eq!(outlook(&sale).await, Outlook::default());
+    assert_eq!(backlog(&sale).await, Backlog::default());
     sale.fill(1).await;
-    assert_eq!(outlook(&sale).await.next_claim_in, AT_ONCE);
+    assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
 }
 
 async fn a_closed_sale_has_only_retries_to_do(world: World) {
@@ -185,11 +185,11 @@ async fn a_closed_sale_has_only_retries_to_do(world: World) {
     sale.work_one(retry(80, "busy")).await;
     sale.work_one(rejected("no")).await;
     sale.close().await;
-    let expected = Outlook { waiting: 1, next_claim_in: in_millis(80), ..Outlook::default() };
-    assert_eq!(outlook(&sale).await, expected);
+    let expected = Backlog { waiting: 1, next_claim_in: in_millis(80), ..Backlog::default() };
+    assert_eq!(backlog(&sale).await, expected);
     world.advance(80);
     sale.work_one(ordered("o-1")).await;
-    assert_eq!(outlook(&sale).await, Outlook::default());
+    assert_eq!(backlog(&sale).await, Backlog::default());
 }
 
 async fn leases_end(world: World) {
@@ -198,11 +198,11 @@ async fn leases_end(world: World) {
     let first = sale.claim_one().await;
     world.advance(10_000);
     sale.claim_one().await;
-    assert_eq!(outlook(&sale).await.next_expiry_in, in_millis(20_000));
+    assert_eq!(backlog(&sale).await.next_expiry_in, in_millis(20_000));
     sale.extend(&[first]).await;
-    assert_eq!(outlook(&sale).await.next_expiry_in, in_millis(30_000));
+    assert_eq!(backlog(&sale).await.next_expiry_in, in_millis(30_000));
     world.advance(31_000);
-    assert_eq!(sale.claim(0).await.outlook.next_expiry_in, AT_ONCE);
+    assert_eq!(sale.claim(0).await.backlog.next_expiry_in, AT_ONCE);
 }
 
 async fn recovery_tells_the_same(world: World) {
@@ -211,6 +211,6 @@ async fn recovery_tells_the_same(world: World) {
     sale.claim(1).await;
     world.advance(30_000);
     let recovery = sale.recover().await;
-    let expected = Outlook { waiting: 2, next_claim_in: AT_ONCE, ..Outlook::default() };
-    assert_eq!((recovery.reclaimed, recovery.dead, recovery.outlook), (1, 0, expected));
+    let expected = Backlog { waiting: 2, next_claim_in: AT_ONCE, ..Backlog::default() };
+    assert_eq!((recovery.reclaimed, recovery.dead, recovery.backlog), (1, 0, expected));
 }

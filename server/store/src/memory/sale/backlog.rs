@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use inrush_core::{store::Outlook, time::Timestamp};
+use inrush_core::{store::Backlog, time::Timestamp};
 
 use super::Sale;
 
 impl Sale {
-    pub(super) fn outlook(&self, now: Timestamp) -> Outlook {
-        Outlook {
+    pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
+        Backlog {
             waiting: self.ledger.waiting.tickets,
             in_flight: self.ledger.in_flight.tickets,
             dead: self.ledger.dead.tickets,

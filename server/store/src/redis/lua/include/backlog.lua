@@ -24,7 +24,7 @@ end
 
 -- Adds to the reply: tickets waiting, in flight and dead, milliseconds until a claim can bring something, milliseconds
 -- until a lease ends; -1 where time alone brings nothing. `keys` names leases, retries, queue and bitmap.
-local function put_outlook(reply, sale, now, keys)
+local function put_backlog(reply, sale, now, keys)
     local next_claim, next_expiry = -1, -1
     if sale.fulfilment_held ~= 1 then
         if can_pass_next(sale, keys.queue, keys.bitmap) then
