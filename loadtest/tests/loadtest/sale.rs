@@ -15,7 +15,7 @@ use inrush_loadtest::sale::{
     scenario::{ArrivalsTable, Orders, Scenario, Times},
     summary,
 };
-use inrush_store::faulty::Fault;
+use inrush_store::fault_injection::Fault;
 use serde_json::Value;
 
 use self::{cut::Cut, liar::Liar, system::System};

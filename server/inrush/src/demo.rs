@@ -25,7 +25,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use inrush_client::{Client, ClientSettings, TicketState, proto};
 use inrush_orders::{DatabaseUrl, OrderBook, OrderSettings, OrderState};
-use inrush_store::faulty::{Fault, break_store};
+use inrush_store::fault_injection::{Fault, break_store};
 use tokio::{sync::mpsc, time::sleep};
 
 use self::{

@@ -22,8 +22,8 @@ mod endings;
 mod events;
 mod leases;
 mod limits;
-mod line;
 mod pace;
+mod queue;
 mod races;
 mod sale;
 mod segments;
@@ -89,7 +89,7 @@ fn all_cases() -> Vec<Case> {
     [
         settings::cases(),
         admission::cases(),
-        line::cases(),
+        queue::cases(),
         claims::cases(),
         pace::cases(),
         backlog::cases(),

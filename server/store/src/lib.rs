@@ -5,7 +5,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod faulty;
+pub mod fault_injection;
+pub mod instrumented;
 pub mod memory;
-pub mod observed;
 pub mod redis;

@@ -22,16 +22,16 @@ use inrush_core::{
 };
 use tokio::sync::broadcast;
 
-use self::sale::{News, Sale};
+use self::sale::{Announcements, Sale};
 
 mod cancelled;
 mod claimed;
-mod line;
 mod pace;
+mod queue;
 mod sale;
 
 /// Announcements kept for a listener that is behind. They only save time, so the older ones may be lost.
-const EVENTS_KEPT: usize = 4096;
+const EVENT_BUFFER: usize = 4096;
 
 type Sales = BTreeMap<SaleId, Arc<Mutex<Sale>>>;
 
@@ -52,7 +52,7 @@ impl MemoryStore {
     /// An empty store that takes its time from `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Arc<Self> {
-        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let (events, _) = broadcast::channel(EVENT_BUFFER);
         Arc::new(Self { shared: Arc::new(Shared { clock, sales: RwLock::default(), events }) })
     }
 
@@ -61,9 +61,9 @@ impl MemoryStore {
         let sale = self.shared.find(id)?;
         let mut sale = lock(&sale);
         let reply = operation(&mut sale, self.shared.now());
-        let news = sale.finish_operation();
+        let announcements = sale.finish_operation();
         drop(sale);
-        self.shared.announce(id, news);
+        self.shared.announce(id, announcements);
         Ok(reply)
     }
 }
@@ -89,11 +89,11 @@ impl Shared {
     }
 
     /// Nobody listening is no failure.
-    fn announce(&self, id: &SaleId, news: News) {
-        if news.admission {
+    fn announce(&self, id: &SaleId, announcements: Announcements) {
+        if announcements.admission {
             let _ = self.events.send(StoreEvent::Admission(id.clone()));
         }
-        if news.work {
+        if announcements.work {
             let _ = self.events.send(StoreEvent::Work(id.clone()));
         }
     }
@@ -105,16 +105,16 @@ impl Shared {
         }
         let mut sale = Sale::create(id.clone(), settings.clone(), self.now());
         let snapshot = sale.snapshot(self.now());
-        let news = sale.finish_operation();
+        let announcements = sale.finish_operation();
         sales.insert(id.clone(), Arc::new(Mutex::new(sale)));
         drop(sales);
-        self.announce(id, news);
+        self.announce(id, announcements);
         ConfigureResult::Done(snapshot)
     }
 
     fn delete(&self, id: &SaleId) -> DeleteResult {
         let mut sales = self.write();
-        let obstacle = sales.get(id).and_then(|sale| lock(sale).obstacle_to_deletion());
+        let obstacle = sales.get(id).and_then(|sale| lock(sale).deletion_blocker());
         obstacle.unwrap_or_else(|| {
             sales.remove(id);
             DeleteResult::Deleted

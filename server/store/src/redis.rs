@@ -1,8 +1,8 @@
 //! The store on Redis or Valkey: one server, a master found by Redis Sentinel, or a Redis Cluster.
 //!
 //! Every operation is one Lua script under `redis/lua/`, run with `EVALSHA` (and `EVAL` on a server that does not know it
-//! yet), so that nobody sees the middle of it. This file is the way in; the operations are in `redis/line.rs` (buyers),
-//! `redis/work.rs` (fulfilment) and `redis/operate.rs` (operators).
+//! yet), so that nobody sees the middle of it. This file is the way in; the operations are in `redis/queue_ops.rs` (buyers),
+//! `redis/worker_ops.rs` (fulfilment) and `redis/admin_ops.rs` (operators).
 //!
 //! A handle has one multiplexed connection, which heals itself, and no pool of connections. A pool hands a connection to
 //! one borrower at a time and pings it before each loan: a second round trip for every batch. A multiplexed connection
@@ -26,31 +26,31 @@ use redis::{Cmd, FromRedisValue, Value};
 use tokio::sync::broadcast;
 
 use self::{
-    connection::{Connection, Repeat},
+    command_error::{CommandError, CommandOutcome},
+    connection::{Connection, Idempotency},
     endpoint::Endpoint,
     events::Events,
-    failure::{Certainty, Failure},
-    fitness::DurabilityGauge,
-    guess::{Guesses, LineState},
+    key_hints::{KeyHints, QueueState},
     reply::{Code, Reply},
     script::{Call, ScriptName, Scripts},
+    server_check::DurabilityCache,
 };
 
+mod admin_ops;
+mod command_error;
 mod connection;
 mod endpoint;
 mod events;
-mod failure;
 mod fingerprint;
-mod fitness;
-mod guess;
+mod key_hints;
 mod keys;
-mod line;
-mod operate;
+mod queue_ops;
 mod reply;
 mod script;
+mod server_check;
 mod settings;
 mod snapshot;
-mod work;
+mod worker_ops;
 
 pub use self::{
     script::ScriptSources,
@@ -61,7 +61,7 @@ pub use self::{
 
 /// How often a call is made again because the line had moved on. A line moves past two segments, 8,192 tickets, between
 /// two calls only if this process was asleep.
-const MOST_CORRECTIONS: usize = 5;
+const MAX_HINT_CORRECTIONS: usize = 5;
 
 /// Keeps sales in Redis.
 pub struct RedisStore {
@@ -76,8 +76,8 @@ struct Shared {
     settings: RedisSettings,
     endpoint: Arc<Endpoint>,
     scripts: Scripts,
-    guesses: Guesses,
-    durability: DurabilityGauge,
+    hints: KeyHints,
+    durability: DurabilityCache,
     events: Events,
 }
 
@@ -96,8 +96,8 @@ impl RedisStore {
             settings,
             endpoint,
             scripts,
-            guesses: Guesses::default(),
-            durability: DurabilityGauge::default(),
+            hints: KeyHints::default(),
+            durability: DurabilityCache::default(),
             events,
         });
         Ok(Arc::new(Self::on(shared)))
@@ -125,7 +125,7 @@ impl RedisStore {
     /// Runs a script.
     async fn run(&self, call: &Call<'_>) -> Result<Reply, StoreError> {
         let answer = match self.send(call, call.by_hash()).await {
-            Err(Failure { certainty: Certainty::UnknownScript, .. }) => {
+            Err(CommandError { outcome: CommandOutcome::ScriptMissing, .. }) => {
                 self.send(call, &call.by_source()).await
             }
             answer => answer,
@@ -134,41 +134,41 @@ impl RedisStore {
         Ok(Reply::new(call.script(), value)?.with_replicated(replicated))
     }
 
-    async fn send(&self, call: &Call<'_>, command: &Cmd) -> Result<(Value, bool), Failure> {
+    async fn send(&self, call: &Call<'_>, command: &Cmd) -> Result<(Value, bool), CommandError> {
         if call.waits_for_replica() {
-            let patience = self.shared.settings.patience_with_replicas();
-            return self.waiting.run_replicated(command, call.repeat(), patience).await;
+            let timeout = self.shared.settings.wait_timeout();
+            return self.waiting.run_replicated(command, call.idempotency(), timeout).await;
         }
-        self.connection.run(command, call.repeat()).await.map(|value| (value, false))
+        self.connection.run(command, call.idempotency()).await.map(|value| (value, false))
     }
 
     /// Runs a script whose keys do not depend on where the line stands; the reply is read up to the answer.
-    async fn on_sale(&self, sale: &SaleId, call: Call<'_>) -> Result<Reply, StoreError> {
+    async fn run_on_sale(&self, sale: &SaleId, call: Call<'_>) -> Result<Reply, StoreError> {
         let mut reply = self.run(&call).await?;
         match reply.code()? {
             Code::Done => Ok(reply),
             Code::NoSale => Err(StoreError::SaleNotFound(sale.clone())),
-            Code::OtherKeys => Err(reply.unexpected("its keys never depend on the line")),
+            Code::WrongKeys => Err(reply.unexpected("its keys never depend on the line")),
         }
     }
 
-    /// Runs a script whose keys depend on where the line stands: guesses, and corrects the guess where it was wrong.
-    async fn on_line<'a>(
+    /// Runs a script whose keys depend on where the line stands: hints, and corrects the hint where it was wrong.
+    async fn run_with_hints<'a>(
         &'a self,
         sale: &SaleId,
-        lay_out: impl Fn(LineState) -> Result<Call<'a>, StoreError>,
-    ) -> Result<(LineState, Reply), StoreError> {
-        let mut guess = self.shared.guesses.of(sale);
-        for _ in 0..MOST_CORRECTIONS {
-            let mut reply = self.run(&lay_out(guess)?).await?;
+        build: impl Fn(QueueState) -> Result<Call<'a>, StoreError>,
+    ) -> Result<(QueueState, Reply), StoreError> {
+        let mut hint = self.shared.hints.get(sale);
+        for _ in 0..MAX_HINT_CORRECTIONS {
+            let mut reply = self.run(&build(hint)?).await?;
             let code = reply.code()?;
             if code == Code::NoSale {
                 return Err(StoreError::SaleNotFound(sale.clone()));
             }
-            guess = LineState::read(&mut reply)?;
-            self.shared.guesses.learn(sale, guess);
+            hint = QueueState::read(&mut reply)?;
+            self.shared.hints.update(sale, hint);
             if code == Code::Done {
-                return Ok((guess, reply));
+                return Ok((hint, reply));
             }
         }
         Err(StoreError::Unavailable(format!(
@@ -178,7 +178,8 @@ impl RedisStore {
 
     /// Runs a plain command that may be repeated.
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let value = self.connection.run(command, Repeat::Harmless).await.map_err(|failure| failure.error)?;
+        let value =
+            self.connection.run(command, Idempotency::Idempotent).await.map_err(|failure| failure.error)?;
         T::from_redis_value(value).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 }
@@ -204,14 +205,14 @@ impl Store for RedisStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         let in_cluster = matches!(self.shared.endpoint.as_ref(), Endpoint::Cluster { .. });
-        fitness::check(&self.connection, in_cluster).await
+        server_check::check(&self.connection, in_cluster).await
     }
 
     async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
         match durability {
             Durability::Memory => Ok(true),
             Durability::Fsync => Ok(self.shared.durability.ask(&self.connection).await? == durability),
-            Durability::Replicated => fitness::has_replicas(&self.connection).await,
+            Durability::Replicated => server_check::has_replicas(&self.connection).await,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use inrush_runtime::config::Flags;
-use inrush_store::faulty::Fault;
+use inrush_store::fault_injection::Fault;
 
 use crate::demo::DemoOptions;
 

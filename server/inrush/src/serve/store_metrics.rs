@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use inrush_core::{Store, StoreError};
 use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder, usual_times};
-use inrush_store::observed::{Observer, Operation, Run, observe};
+use inrush_store::instrumented::{Observer, Operation, Run, observe};
 
 const OPERATION: &str = "operation";
 const ERROR: &str = "error.type";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inrush_core::{Store, StoreError};
 use inrush_runtime::{spans::DatabaseRun, telemetry::Traces};
-use inrush_store::observed::{Observer, Run, observe};
+use inrush_store::instrumented::{Observer, Run, observe};
 use opentelemetry::Context;
 
 /// Has a span made of each operation that is part of a trace. What is part of one is seen by the context in which it is asked for.

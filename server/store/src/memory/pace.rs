@@ -9,7 +9,7 @@ const TICKET: u64 = 1_000_000;
 
 /// A bucket fills for at most this long without a claim: it keeps the product far below 2⁵³, where the numbers of a
 /// Redis script stop being exact.
-const LONGEST_FILL_MS: u64 = 3_600_000;
+const MAX_FILL_MS: u64 = 3_600_000;
 
 /// A token bucket that is filled when somebody looks at it.
 #[derive(Debug)]
@@ -44,16 +44,16 @@ impl TokenBucket {
     }
 
     fn level_at(&self, now: Timestamp) -> u64 {
-        let elapsed = now.0.saturating_sub(self.filled_at.0).min(LONGEST_FILL_MS);
+        let elapsed = now.0.saturating_sub(self.filled_at.0).min(MAX_FILL_MS);
         (self.level + elapsed * self.pace.millitickets_per_second).min(self.pace.burst * TICKET)
     }
 }
 
 /// Claims are counted in windows of at least this long …
-const SHORTEST_WINDOW_MS: u64 = 1000;
+const MIN_WINDOW_MS: u64 = 1000;
 
 /// … and a window this long says more about the pause in it than about the pace.
-const LONGEST_WINDOW_MS: u64 = 10_000;
+const MAX_WINDOW_MS: u64 = 10_000;
 
 /// The pace of the last full window.
 #[derive(Debug, Default)]
@@ -82,10 +82,10 @@ impl MeasuredPace {
             return;
         };
         let elapsed = now.0.saturating_sub(window.start.0);
-        self.window = Some(if elapsed > LONGEST_WINDOW_MS {
+        self.window = Some(if elapsed > MAX_WINDOW_MS {
             self.millitickets_per_second = 0;
             fresh
-        } else if elapsed >= SHORTEST_WINDOW_MS {
+        } else if elapsed >= MIN_WINDOW_MS {
             self.millitickets_per_second = window.claims * 1_000_000 / elapsed;
             fresh
         } else {

@@ -12,8 +12,8 @@ use inrush_core::{
 
 use super::{
     claimed::ClaimedTickets,
-    line::Line,
     pace::{MeasuredPace, TokenBucket},
+    queue::Queue,
 };
 
 mod admit;
@@ -40,7 +40,7 @@ pub(super) struct Sale {
     closed: bool,
     created_at: Timestamp,
     ledger: Ledger,
-    line: Line,
+    queue: Queue,
     /// Every buyer's latest ticket.
     buyers: HashMap<BuyerId, Seq>,
     /// The hash of every buyer ever taken in, in the order of the numbers.
@@ -50,7 +50,7 @@ pub(super) struct Sale {
     last_fence: u64,
     bucket: Option<TokenBucket>,
     measured_pace: MeasuredPace,
-    news: News,
+    announcements: Announcements,
     /// Free units before the operation that is going on.
     free_before: u64,
 }
@@ -71,7 +71,7 @@ enum End {
 
 /// What an operation announces.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct News {
+pub(super) struct Announcements {
     /// There is something to claim that was not there before.
     pub(super) work: bool,
     /// Admission may be different now.
@@ -88,7 +88,7 @@ impl Sale {
             closed: false,
             created_at: now,
             ledger: Ledger::default(),
-            line: Line::default(),
+            queue: Queue::default(),
             buyers: HashMap::new(),
             admitted: Vec::new(),
             claimed: ClaimedTickets::default(),
@@ -96,7 +96,7 @@ impl Sale {
             last_fence: 0,
             bucket: settings.pace.map(|pace| TokenBucket::full(pace, now)),
             measured_pace: MeasuredPace::default(),
-            news: News { work: false, admission: true },
+            announcements: Announcements { work: false, admission: true },
             free_before: settings.effective_cap(),
             settings,
         }
@@ -111,15 +111,15 @@ impl Sale {
             closed: self.closed,
             created_at: self.created_at,
             read_at: now,
-            last_seq: self.line.last_seq(),
-            cursor: self.line.cursor(),
+            last_seq: self.queue.last_seq(),
+            cursor: self.queue.cursor(),
             ledger: self.ledger,
             measured_pace: self.measured_pace.millitickets_per_second(),
         }
     }
 
     /// What stands in the way of deleting the sale.
-    pub(super) fn obstacle_to_deletion(&self) -> Option<DeleteResult> {
+    pub(super) fn deletion_blocker(&self) -> Option<DeleteResult> {
         if !self.closed {
             return Some(DeleteResult::NotClosed);
         }
@@ -130,13 +130,13 @@ impl Sale {
 
     /// Ends every operation: checks the invariants in debug builds and tells what is to be announced. Whatever frees
     /// the first units again is news for admission.
-    pub(super) fn finish_operation(&mut self) -> News {
+    pub(super) fn finish_operation(&mut self) -> Announcements {
         debug_assert_eq!(self.check_invariants(), Ok(()), "sale {}", self.id);
         let free = self.free_units();
         let reopened = self.free_before == 0 && free > 0;
         self.free_before = free;
-        let News { work, admission } = mem::take(&mut self.news);
-        News { work, admission: admission || reopened }
+        let Announcements { work, admission } = mem::take(&mut self.announcements);
+        Announcements { work, admission: admission || reopened }
     }
 
     /// Units that may still be admitted.
@@ -145,7 +145,7 @@ impl Sale {
     }
 
     /// Tickets in line that were never claimed and not cancelled; none once the sale is closed.
-    const fn in_line(&self) -> u64 {
+    const fn queued(&self) -> u64 {
         self.ledger.waiting.tickets - self.ledger.retrying.tickets
     }
 }

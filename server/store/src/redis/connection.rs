@@ -15,28 +15,28 @@ use redis::{
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
+    command_error::{CommandError, CommandOutcome},
     endpoint::Endpoint,
-    failure::{Certainty, Failure},
 };
 
 /// Pauses before a command is tried again. A failover takes longer than all of them: that is for the caller to wait for.
-const PAUSES: [Duration; 3] =
+const RETRY_BACKOFF: [Duration; 3] =
     [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(150)];
 
 /// For so long after a failed attempt nobody tries to connect: who has waited for the attempt of another is told its
 /// outcome instead of waiting for one more.
-const AFTER_FAILED_CONNECT: Duration = Duration::from_millis(5);
+const CONNECT_BACKOFF: Duration = Duration::from_millis(5);
 
 /// How many replicas have to follow before a change counts as replicated: it then survives the loss of any one server.
 const REPLICAS: u64 = 1;
 
-/// Whether a command may be sent again when nobody knows whether it was carried out.
+/// Whether a command may be sent again when it is unknown whether the server executed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// A second time changes nothing.
-    Harmless,
-    /// A second time would do it twice.
-    Twice,
+pub(super) enum Idempotency {
+    /// A second execution changes nothing.
+    Idempotent,
+    /// A second execution would apply it twice.
+    NotIdempotent,
 }
 
 /// A connection of one handle of the store.
@@ -45,7 +45,7 @@ pub(super) struct Connection {
     name: String,
     config: AsyncConnectionConfig,
     /// How long connecting may take from the first to the last step, in a cluster to all its nodes.
-    patience: Duration,
+    timeout: Duration,
     slot: Mutex<Slot>,
 }
 
@@ -55,7 +55,7 @@ struct Slot {
     live: Option<Live>,
     /// Tells whether the connection that failed is still the one in the slot.
     generation: u64,
-    failed: Option<(Instant, Failure)>,
+    failed: Option<(Instant, CommandError)>,
 }
 
 #[derive(Clone)]
@@ -74,46 +74,46 @@ impl Connection {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(connect_timeout))
             .set_response_timeout(Some(response_timeout));
-        let patience = connect_timeout + response_timeout;
-        Self { name: endpoint.to_string(), endpoint, config, patience, slot: Mutex::default() }
+        let timeout = connect_timeout + response_timeout;
+        Self { name: endpoint.to_string(), endpoint, config, timeout, slot: Mutex::default() }
     }
 
     /// Carries a command out, on the node that has its keys.
-    pub(super) async fn run(&self, command: &Cmd, repeat: Repeat) -> Result<Value, Failure> {
-        self.persist(command, repeat, None).await.map(|(value, _)| value)
+    pub(super) async fn run(&self, command: &Cmd, idempotency: Idempotency) -> Result<Value, CommandError> {
+        self.run_with_retries(command, idempotency, None).await.map(|(value, _)| value)
     }
 
-    /// Carries a command out and waits, for as long as `patience`, until a replica has followed. Also tells whether one
+    /// Carries a command out and waits, for as long as `timeout`, until a replica has followed. Also tells whether one
     /// has. Commands that come behind it on this connection wait as well.
     pub(super) async fn run_replicated(
         &self,
         command: &Cmd,
-        repeat: Repeat,
-        patience: Duration,
-    ) -> Result<(Value, bool), Failure> {
-        self.persist(command, repeat, Some(patience)).await
+        idempotency: Idempotency,
+        timeout: Duration,
+    ) -> Result<(Value, bool), CommandError> {
+        self.run_with_retries(command, idempotency, Some(timeout)).await
     }
 
-    async fn persist(
+    async fn run_with_retries(
         &self,
         command: &Cmd,
-        repeat: Repeat,
-        patience: Option<Duration>,
-    ) -> Result<(Value, bool), Failure> {
-        let mut pauses = PAUSES.iter();
+        idempotency: Idempotency,
+        timeout: Option<Duration>,
+    ) -> Result<(Value, bool), CommandError> {
+        let mut pauses = RETRY_BACKOFF.iter();
         loop {
-            let attempt = match patience {
+            let attempt = match timeout {
                 None => self.attempt(command).await.map(|value| (value, false)),
-                Some(patience) => Box::pin(self.attempt_replicated(command, patience)).await,
+                Some(timeout) => Box::pin(self.attempt_replicated(command, timeout)).await,
             };
             let failure = match attempt {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            let again = match failure.certainty {
-                Certainty::NotYet => true,
-                Certainty::Lost => repeat == Repeat::Harmless,
-                Certainty::UnknownScript | Certainty::Final => false,
+            let again = match failure.outcome {
+                CommandOutcome::NotExecuted => true,
+                CommandOutcome::MaybeExecuted => idempotency == Idempotency::Idempotent,
+                CommandOutcome::ScriptMissing | CommandOutcome::Final => false,
             };
             match pauses.next() {
                 Some(&pause) if again => tokio::time::sleep(pause).await,
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// Asks every master for its answer to a command without keys.
-    pub(super) async fn ask_masters(&self, command: &Cmd) -> Result<Vec<Value>, Failure> {
+    pub(super) async fn query_masters(&self, command: &Cmd) -> Result<Vec<Value>, CommandError> {
         let (live, generation) = self.live().await?;
         let answer = match live {
             Live::Single(mut connection) => {
@@ -140,7 +140,7 @@ impl Connection {
         }
     }
 
-    async fn attempt(&self, command: &Cmd) -> Result<Value, Failure> {
+    async fn attempt(&self, command: &Cmd) -> Result<Value, CommandError> {
         let (live, generation) = self.live().await?;
         let answer = match live {
             Live::Single(mut connection) => command.query_async(&mut connection).await,
@@ -153,9 +153,13 @@ impl Connection {
     }
 
     /// Both commands go over one connection at once: `WAIT` is about what its own connection has written.
-    async fn attempt_replicated(&self, command: &Cmd, patience: Duration) -> Result<(Value, bool), Failure> {
+    async fn attempt_replicated(
+        &self,
+        command: &Cmd,
+        timeout: Duration,
+    ) -> Result<(Value, bool), CommandError> {
         let mut both = redis::pipe();
-        both.add_command(command.clone()).cmd("WAIT").arg(REPLICAS).arg(patience.as_millis()).ignore_errors();
+        both.add_command(command.clone()).cmd("WAIT").arg(REPLICAS).arg(timeout.as_millis()).ignore_errors();
         let (live, generation) = self.live().await?;
         let answers: RedisResult<(RedisResult<Value>, RedisResult<u64>)> = match live {
             Live::Single(mut connection) => both.query_async(&mut connection).await,
@@ -169,10 +173,10 @@ impl Connection {
 
     /// Explains an error, and takes the connection out of use if it is the cause. The connection to a cluster stays when a
     /// node does not answer: it minds its nodes itself, and others do answer.
-    async fn explain(&self, error: &redis::RedisError, generation: u64) -> Failure {
-        let failure = Failure::of_command(error, &self.name);
+    async fn explain(&self, error: &redis::RedisError, generation: u64) -> CommandError {
+        let failure = CommandError::from_command(error, &self.name);
         let one_silent_node = error.is_timeout() && matches!(*self.endpoint, Endpoint::Cluster { .. });
-        if failure.connection_is_over && !one_silent_node {
+        if failure.connection_broken && !one_silent_node {
             let mut slot = self.slot.lock().await;
             if slot.generation == generation {
                 slot.live = None;
@@ -182,25 +186,27 @@ impl Connection {
     }
 
     /// The live connection, made if there is none. While one caller connects the others wait for it.
-    async fn live(&self) -> Result<(Live, u64), Failure> {
+    async fn live(&self) -> Result<(Live, u64), CommandError> {
         let mut slot = self.slot.lock().await;
         if let Some(live) = &slot.live {
             return Ok((live.clone(), slot.generation));
         }
         if let Some((at, failure)) = &slot.failed
-            && at.elapsed() < AFTER_FAILED_CONNECT
+            && at.elapsed() < CONNECT_BACKOFF
         {
             return Err(failure.clone());
         }
-        let failure = match timeout(self.patience, self.connect()).await {
+        let failure = match timeout(self.timeout, self.connect()).await {
             Ok(Ok(live)) => {
                 slot.generation += 1;
                 slot.failed = None;
                 slot.live = Some(live.clone());
                 return Ok((live, slot.generation));
             }
-            Ok(Err(error)) => Failure::of_connecting(&error, &self.name),
-            Err(_) => Failure::of_connecting(&io::Error::from(io::ErrorKind::TimedOut).into(), &self.name),
+            Ok(Err(error)) => CommandError::from_connect(&error, &self.name),
+            Err(_) => {
+                CommandError::from_connect(&io::Error::from(io::ErrorKind::TimedOut).into(), &self.name)
+            }
         };
         slot.failed = Some((Instant::now(), failure.clone()));
         Err(failure)

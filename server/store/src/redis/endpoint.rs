@@ -17,10 +17,10 @@ use super::settings::RedisSettings;
 const CLUSTER_RETRIES: u32 = 4;
 
 /// Longest pause of the cluster client between two of these, in milliseconds: together they stay below a second.
-const LONGEST_CLUSTER_PAUSE: u64 = 200;
+const MAX_CLUSTER_BACKOFF_MS: u64 = 200;
 
 /// Shortest such pause, in milliseconds.
-const SHORTEST_CLUSTER_PAUSE: u64 = 10;
+const MIN_CLUSTER_BACKOFF_MS: u64 = 10;
 
 /// Where sentinels listen when the URL does not say.
 const SENTINEL_PORT: u16 = 26_379;
@@ -84,8 +84,8 @@ impl Endpoint {
         let nodes = urls.iter().map(|url| client_of(url, settings)).collect::<Result<Vec<_>, _>>()?;
         let mut builder = ClusterClientBuilder::new(urls)
             .retries(CLUSTER_RETRIES)
-            .min_retry_wait(SHORTEST_CLUSTER_PAUSE)
-            .max_retry_wait(LONGEST_CLUSTER_PAUSE)
+            .min_retry_wait(MIN_CLUSTER_BACKOFF_MS)
+            .max_retry_wait(MAX_CLUSTER_BACKOFF_MS)
             .connection_timeout(settings.connect_timeout)
             .response_timeout(settings.response_timeout)
             .tcp_settings(tcp_settings(settings.response_timeout));
@@ -136,7 +136,7 @@ impl Endpoint {
 
     /// A client of one server that can tell what is published anywhere in the endpoint. In a cluster any node can: they
     /// take turns.
-    pub(super) async fn listening_post(&self, turn: usize) -> RedisResult<Client> {
+    pub(super) async fn subscriber_client(&self, turn: usize) -> RedisResult<Client> {
         match self {
             Self::Single(client) => Ok(client.as_ref().clone()),
             Self::Cluster { nodes, client: _ } => {

@@ -13,16 +13,16 @@ use super::{
 };
 
 /// Announcements kept for a listener that is behind. They only save time, so the older ones may be lost.
-const EVENTS_KEPT: usize = 4096;
+const EVENT_BUFFER: usize = 4096;
 
 /// A connection that has been silent for so long is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// First pause before connecting again; each further one is twice as long …
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const MIN_RECONNECT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// … up to this. Whoever depends on announcements also looks by itself from time to time.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+const MAX_RECONNECT_BACKOFF: Duration = Duration::from_secs(3);
 
 /// Announcements, as long as this lives.
 pub(super) struct Events {
@@ -31,10 +31,10 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Starts to listen. `patience` bounds connecting and every answer.
-    pub(super) fn listen(endpoint: Arc<Endpoint>, patience: Duration) -> Self {
-        let (sender, _) = broadcast::channel(EVENTS_KEPT);
-        let listener = tokio::spawn(listen_for_ever(endpoint, patience, sender.clone()));
+    /// Starts to listen. `reply_timeout` bounds connecting and every answer.
+    pub(super) fn listen(endpoint: Arc<Endpoint>, reply_timeout: Duration) -> Self {
+        let (sender, _) = broadcast::channel(EVENT_BUFFER);
+        let listener = tokio::spawn(run_listener(endpoint, reply_timeout, sender.clone()));
         Self { sender, listener }
     }
 
@@ -50,42 +50,42 @@ impl Drop for Events {
     }
 }
 
-async fn listen_for_ever(endpoint: Arc<Endpoint>, patience: Duration, sender: broadcast::Sender<StoreEvent>) {
-    let mut pause = SHORTEST_PAUSE;
+async fn run_listener(endpoint: Arc<Endpoint>, reply_timeout: Duration, sender: broadcast::Sender<StoreEvent>) {
+    let mut pause = MIN_RECONNECT_BACKOFF;
     for turn in (0..usize::MAX).cycle() {
-        match timeout(patience, subscribe(&endpoint, turn)).await {
+        match timeout(reply_timeout, subscribe(&endpoint, turn)).await {
             Ok(Ok(subscription)) => {
-                pause = SHORTEST_PAUSE;
+                pause = MIN_RECONNECT_BACKOFF;
                 let _ = sender.send(StoreEvent::Missed);
-                forward(subscription, patience, &sender).await;
+                forward(subscription, reply_timeout, &sender).await;
                 tracing::info!(redis = %endpoint, "announcements are interrupted");
             }
             Ok(Err(error)) => tracing::debug!(redis = %endpoint, %error, "cannot listen to announcements"),
             Err(_) => tracing::debug!(redis = %endpoint, "cannot listen to announcements: no answer in time"),
         }
         tokio::time::sleep(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+        pause = MAX_RECONNECT_BACKOFF.min(pause * 2);
     }
 }
 
 async fn subscribe(endpoint: &Endpoint, turn: usize) -> RedisResult<PubSub> {
-    let mut subscription = endpoint.listening_post(turn).await?.get_async_pubsub().await?;
+    let mut subscription = endpoint.subscriber_client(turn).await?.get_async_pubsub().await?;
     subscription.subscribe(&[WORK_CHANNEL, ADMISSION_CHANNEL]).await?;
     Ok(subscription)
 }
 
 /// Forwards until the connection breaks or does not answer any more. Nobody listening is no failure.
-async fn forward(subscription: PubSub, patience: Duration, sender: &broadcast::Sender<StoreEvent>) {
+async fn forward(subscription: PubSub, reply_timeout: Duration, sender: &broadcast::Sender<StoreEvent>) {
     let (mut sink, mut messages) = subscription.split();
     loop {
-        match timeout(SILENCE, messages.next()).await {
+        match timeout(IDLE_TIMEOUT, messages.next()).await {
             Ok(Some(message)) => {
                 if let Some(event) = event_of(&message) {
                     let _ = sender.send(event);
                 }
             }
             Ok(None) => return,
-            Err(_) => match timeout(patience, sink.ping::<redis::Value>()).await {
+            Err(_) => match timeout(reply_timeout, sink.ping::<redis::Value>()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) | Err(_) => return,
             },

@@ -7,7 +7,7 @@ use std::fmt;
 use inrush_core::{sale::SaleId, ticket::Seq};
 use redis::{RedisWrite, ToRedisArgs};
 
-/// Numbers in one segment of the line; `lua/include/line.lua` counts with the same.
+/// Numbers in one segment of the line; `lua/include/queue.lua` counts with the same.
 pub(super) const SEGMENT: u64 = 4096;
 
 /// Buyers in one page of the log of admitted buyers; `lua/admit.lua` counts with the same. With what Redis adds to a
@@ -21,8 +21,8 @@ pub(super) const OUTCOMES_PER_BUCKET: u64 = 64;
 /// every new buyer: at 64 an admission costs a third more once they are full. Fewer share what a key costs: 80 bytes.
 const BUYERS_PER_BUCKET: u64 = 24;
 
-const FEWEST_BUCKETS: u64 = 16;
-const MOST_BUCKETS: u64 = 1 << 20;
+const MIN_BUCKETS: u64 = 16;
+const MAX_BUCKETS: u64 = 1 << 20;
 
 /// All sales, a sorted set in the order of their ids.
 pub(super) const REGISTRY: &str = "inrush:sales";
@@ -50,7 +50,7 @@ pub(super) const fn outcomes_bucket_of(seq: Seq) -> u64 {
 
 /// How many hashes the buyers of a new sale are spread over. A sale keeps its number for life.
 pub(super) fn buckets_for(cap: u64) -> u64 {
-    cap.div_ceil(BUYERS_PER_BUCKET).clamp(FEWEST_BUCKETS, MOST_BUCKETS)
+    cap.div_ceil(BUYERS_PER_BUCKET).clamp(MIN_BUCKETS, MAX_BUCKETS)
 }
 
 /// The names of one sale's keys.
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn scripts_count_and_publish_with_the_same_names() {
-        let line = include_str!("lua/include/line.lua");
+        let line = include_str!("lua/include/queue.lua");
         assert!(line.contains(&format!("local SEGMENT = {SEGMENT}\n")));
         let admit = include_str!("lua/admit.lua");
         assert!(admit.contains(&format!("local BUYERS_PER_PAGE = {BUYERS_PER_PAGE}\n")));

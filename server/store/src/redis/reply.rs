@@ -15,7 +15,7 @@ pub(super) enum Code {
     /// There is no such sale.
     NoSale,
     /// Nothing was done, since the keys were made for another state of the line, which follows.
-    OtherKeys,
+    WrongKeys,
 }
 
 /// One reply, read from front to back.
@@ -49,7 +49,7 @@ impl Reply {
         match self.signed()? {
             0 => Ok(Code::Done),
             1 => Ok(Code::NoSale),
-            2 => Ok(Code::OtherKeys),
+            2 => Ok(Code::WrongKeys),
             code => Err(self.unexpected(&format!("{code} is no code"))),
         }
     }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_scripts() {
         let codes = include_str!("lua/include/codes.lua");
-        assert!(codes.contains("local DONE, NO_SALE, OTHER_KEYS = 0, 1, 2\n"));
+        assert!(codes.contains("local DONE, NO_SALE, WRONG_KEYS = 0, 1, 2\n"));
         let look_up = include_str!("lua/look_up.lua");
         assert!(look_up.contains(
             "local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8\n"

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use inrush_core::store::StoreError;
 use redis::{Arg, Cmd, Script as Hashed, ToRedisArgs};
 
-use super::connection::Repeat;
+use super::connection::Idempotency;
 
 /// A line that starts with this pulls the named include in, unless the script has it already.
 const INCLUDE: &str = "--! include ";
@@ -74,10 +74,10 @@ impl ScriptName {
     }
 
     /// Only a claim takes more when it is run again.
-    const fn repeat(self) -> Repeat {
+    const fn idempotency(self) -> Idempotency {
         match self {
-            Self::Claim => Repeat::Twice,
-            _ => Repeat::Harmless,
+            Self::Claim => Idempotency::NotIdempotent,
+            _ => Idempotency::Idempotent,
         }
     }
 }
@@ -116,20 +116,20 @@ impl ScriptSources {
             "include/announce",
             "include/attempt",
             "include/block",
-            "include/cancels",
+            "include/cancel_tree",
             "include/clock",
             "include/codes",
             "include/dead",
             "include/digits",
             "include/entry",
             "include/ledger",
-            "include/line",
+            "include/queue",
             "include/outcome",
             "include/backlog",
             "include/pace",
             "include/record",
             "include/reopened",
-            "include/returned",
+            "include/units_returned",
             "include/sale",
             "include/snapshot",
         ]))
@@ -217,7 +217,7 @@ impl Scripts {
     }
 }
 
-/// Arguments of a call beside those that come with each key, and bytes of a typical argument: a guess that saves
+/// Arguments of a call beside those that come with each key, and bytes of a typical argument: a hint that saves
 /// most calls from growing their buffer.
 const SPARE_ARGUMENTS: usize = 16;
 const SPARE_BYTES: usize = 32;
@@ -257,8 +257,8 @@ impl Call<'_> {
     }
 
     /// Whether the call may be made again when nobody knows whether it was carried out.
-    pub(super) const fn repeat(&self) -> Repeat {
-        self.script.name.repeat()
+    pub(super) const fn idempotency(&self) -> Idempotency {
+        self.script.name.idempotency()
     }
 
     /// The call for a server that knows the script.
@@ -356,7 +356,7 @@ mod tests {
             let named: Vec<&str> =
                 names.iter().map(|&name| if name == last_seq { "last_seq" } else { name }).collect();
             assert_eq!(named, stored[..named.len()]);
-            assert!(script.contains(&format!("'<{}'", "d".repeat(named.len()))));
+            assert!(script.contains(&format!("'<{}'", "d".idempotency(named.len()))));
         }
         assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(56 / 8), "FIRST_CHANGED");
         assert_eq!(stored.len(), stored.iter().collect::<std::collections::HashSet<_>>().len());

@@ -55,7 +55,7 @@ impl RedisSettings {
     }
 
     /// Never nothing, which Redis takes for endless, and short enough that there is an answer where no replica follows.
-    pub(super) fn patience_with_replicas(&self) -> Duration {
+    pub(super) fn wait_timeout(&self) -> Duration {
         self.replication_timeout.min(self.response_timeout / 2).max(Duration::from_millis(1))
     }
 }

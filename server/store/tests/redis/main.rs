@@ -4,8 +4,8 @@
 use inrush_testkit::redis_server;
 
 mod cluster;
-mod fitness;
 mod outages;
 mod proxy;
 mod sentinel;
+mod server_check;
 mod support;

@@ -11,12 +11,12 @@ use super::Sale;
 
 impl Sale {
     pub(in super::super) fn admit(&mut self, now: Timestamp, requests: &[AdmitRequest]) -> AdmitReply {
-        let nobody_in_line = self.in_line() == 0;
+        let nobody_in_line = self.queued() == 0;
         let admissions = requests.iter().map(|request| self.admit_one(now, request)).collect();
-        self.news.work |= nobody_in_line && self.in_line() > 0;
+        self.announcements.work |= nobody_in_line && self.queued() > 0;
         AdmitReply {
             epoch: self.epoch,
-            last_seq: self.line.last_seq(),
+            last_seq: self.queue.last_seq(),
             measured_pace: self.measured_pace.millitickets_per_second(),
             durability: Durability::Memory,
             has_stock: self.settings.has_stock(),
@@ -46,15 +46,15 @@ impl Sale {
         if entry.units > limit {
             return Admission::Refused(Refusal::UnitLimit { limit });
         }
-        if entry.units > self.free_units() || self.line.last_seq() >= MAX_SEQ {
+        if entry.units > self.free_units() || self.queue.last_seq() >= MAX_SEQ {
             return Admission::Refused(Refusal::SoldOut);
         }
-        let seq = self.line.push(entry.clone());
+        let seq = self.queue.push(entry.clone());
         self.buyers.insert(entry.buyer.clone(), seq);
         self.admitted.push(entry.buyer.hash32());
         self.ledger.admitted.add(entry.units);
         self.ledger.waiting.add(entry.units);
-        Admission::Queued { seq, position: self.line.position(seq) }
+        Admission::Queued { seq, position: self.queue.position(seq) }
     }
 
     /// What a buyer who is not in line and asks for one unit is told.

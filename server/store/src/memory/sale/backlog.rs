@@ -30,7 +30,7 @@ impl Sale {
     /// When a ticket is ready: at once where the line can move, else with the next retry. A line that the stock holds up,
     /// or where only cancelled tickets are left, is not ready, whatever time passes.
     fn next_ready_in(&self, now: Timestamp) -> Option<Duration> {
-        if self.in_line() > 0 && self.can_pass_next() {
+        if self.queued() > 0 && self.can_advance() {
             return Some(Duration::ZERO);
         }
         self.claimed.next_retry().map(|due| now.until(due))

@@ -6,16 +6,16 @@ use super::Sale;
 
 impl Sale {
     pub(in super::super) fn cancel(&mut self, seq: Seq) -> CancelResult {
-        if seq == 0 || seq > self.line.last_seq() {
+        if seq == 0 || seq > self.queue.last_seq() {
             return CancelResult::Unknown;
         }
-        if self.line.is_cancelled(seq) {
+        if self.queue.is_cancelled(seq) {
             return CancelResult::AlreadyCancelled;
         }
         if self.closed {
             return CancelResult::TooLate;
         }
-        let Some(entry) = self.line.cancel(seq) else {
+        let Some(entry) = self.queue.cancel(seq) else {
             return CancelResult::TooLate;
         };
         self.ledger.waiting.take(entry.units);

@@ -10,20 +10,20 @@ use inrush_core::{
 use super::{
     super::{
         claimed::{ClaimedTicket, Stage},
-        line::Next,
+        queue::Next,
     },
     Sale,
 };
 
 /// Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
-const MOST_PLACES_PASSED: usize = 4 * MAX_BATCH;
+const MAX_SEQS_PASSED: usize = 4 * MAX_BATCH;
 
 impl Sale {
     pub(in super::super) fn claim(&mut self, now: Timestamp, max: usize) -> Claim {
         let wanted = if self.settings.fulfilment_held { 0 } else { self.within_pace(now, max) };
         let fence = self.last_fence + 1;
         let mut entries = self.claim_due_retries(now, wanted, fence);
-        self.claim_from_line(now, wanted, fence, &mut entries);
+        self.claim_from_queue(now, wanted, fence, &mut entries);
         if !entries.is_empty() {
             self.last_fence = fence;
             self.count_claims(now, entries.len() as u64);
@@ -61,7 +61,7 @@ impl Sale {
     }
 
     /// Strictly in order: nobody overtakes the first ticket that the stock has no units for.
-    fn claim_from_line(
+    fn claim_from_queue(
         &mut self,
         now: Timestamp,
         wanted: usize,
@@ -69,8 +69,8 @@ impl Sale {
         entries: &mut Vec<ClaimedEntry>,
     ) {
         let mut passed = 0;
-        while entries.len() < wanted && passed < MOST_PLACES_PASSED && self.can_pass_next() {
-            if let Some((seq, entry)) = self.line.pass() {
+        while entries.len() < wanted && passed < MAX_SEQS_PASSED && self.can_advance() {
+            if let Some((seq, entry)) = self.queue.pass() {
                 let claimed = self.lease(now, fence, seq, 1, entry);
                 entries.push(claimed);
             }
@@ -79,11 +79,11 @@ impl Sale {
     }
 
     /// Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for.
-    pub(super) fn can_pass_next(&self) -> bool {
+    pub(super) fn can_advance(&self) -> bool {
         if self.closed {
             return false;
         }
-        match self.line.next() {
+        match self.queue.next() {
             Next::Nobody => false,
             Next::Cancelled => true,
             Next::Waiting(units) => units <= self.uncommitted_units(),

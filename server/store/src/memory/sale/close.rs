@@ -4,7 +4,7 @@ use std::mem;
 
 use inrush_core::{ledger::Count, sale::SaleSnapshot, time::Timestamp};
 
-use super::{News, Sale};
+use super::{Announcements, Sale};
 
 impl Sale {
     /// What was never claimed expires, all at once: the ledger knows how much that is. A repeat changes nothing.
@@ -17,7 +17,7 @@ impl Sale {
             self.ledger.expired =
                 Count { tickets: waiting.tickets - retrying.tickets, units: waiting.units - retrying.units };
         }
-        self.news = News { admission: true, work: self.ledger.retrying.tickets > 0 };
+        self.announcements = Announcements { admission: true, work: self.ledger.retrying.tickets > 0 };
         self.snapshot(now)
     }
 }

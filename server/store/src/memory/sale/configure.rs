@@ -2,7 +2,7 @@
 
 use inrush_core::{sale::SaleSettings, store::ConfigureResult, time::Timestamp};
 
-use super::{super::pace::TokenBucket, News, Sale};
+use super::{super::pace::TokenBucket, Announcements, Sale};
 
 impl Sale {
     pub(in super::super) fn configure(
@@ -30,7 +30,7 @@ impl Sale {
         }
         self.settings = settings.clone();
         self.version += 1;
-        self.news = News { admission: true, work: self.ledger.waiting.tickets > 0 };
+        self.announcements = Announcements { admission: true, work: self.ledger.waiting.tickets > 0 };
         ConfigureResult::Done(self.snapshot(now))
     }
 }

@@ -28,7 +28,7 @@ impl Sale {
         self.ledger.waiting.add(ticket.entry.units);
         self.ledger.retrying.add(ticket.entry.units);
         self.claimed.put(seq, ClaimedTicket { attempt: 0, stage: Stage::Retrying { due: now }, ..ticket });
-        self.news.work = true;
+        self.announcements.work = true;
         true
     }
 

@@ -5,7 +5,7 @@ use inrush_core::ledger::Ledger;
 use super::Sale;
 
 /// Looking at each claimed ticket costs time; debug builds do it for sales that have at most this many.
-const MOST_TICKETS_LOOKED_AT: u64 = 256;
+const MAX_TICKETS_CHECKED: u64 = 256;
 
 impl Sale {
     /// The ledger balances, and what it counts is really there: every ticket in flight under a lease (invariant I11),
@@ -23,9 +23,9 @@ impl Sale {
             ("retries", retries, retrying.tickets),
             ("dead letters", dead_letters, dead.tickets),
             ("outcomes", self.outcomes.len() as u64, concluded),
-            ("cancelled places", self.line.cancelled(), cancelled.tickets),
-            ("places in line", self.line.len(), self.in_line() + expired.tickets),
-            ("numbers given out", self.line.last_seq(), admitted.tickets),
+            ("cancelled places", self.queue.cancelled(), cancelled.tickets),
+            ("places in line", self.queue.len(), self.queued() + expired.tickets),
+            ("numbers given out", self.queue.last_seq(), admitted.tickets),
             ("hashes of buyers", self.admitted.len() as u64, admitted.tickets),
         ];
         for (what, there, counted) in pairs {
@@ -33,7 +33,7 @@ impl Sale {
                 return Err(format!("{there} {what} but the ledger counts {counted}"));
             }
         }
-        if leases + retries + dead_letters <= MOST_TICKETS_LOOKED_AT && !self.claimed.is_consistent() {
+        if leases + retries + dead_letters <= MAX_TICKETS_CHECKED && !self.claimed.is_consistent() {
             return Err("a claimed ticket is not where its stage says".to_owned());
         }
         Ok(())
@@ -73,7 +73,7 @@ mod tests {
             (|sale| sale.ledger.admitted.add(1), "balance"),
             (|sale| sale.settings.stock = Some(1), "cap"),
             (|sale| drop(sale.claimed.take(1)), "leases"),
-            (|sale| drop(sale.line.cancel(2)), "cancelled places"),
+            (|sale| drop(sale.queue.cancel(2)), "cancelled places"),
             (|sale| sale.admitted.clear(), "hashes"),
             (|sale| sale.ledger.retrying.add(1), "retries"),
         ];

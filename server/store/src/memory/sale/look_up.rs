@@ -18,13 +18,13 @@ impl Sale {
 
     /// None for a number never given out.
     pub(super) fn status(&self, seq: Seq) -> Result<Option<TicketStatus>, StoreError> {
-        if seq == 0 || seq > self.line.last_seq() {
+        if seq == 0 || seq > self.queue.last_seq() {
             return Ok(None);
         }
-        if self.line.is_cancelled(seq) {
+        if self.queue.is_cancelled(seq) {
             return Ok(Some(TicketStatus::Cancelled));
         }
-        if seq > self.line.cursor() {
+        if seq > self.queue.cursor() {
             return Ok(Some(self.status_in_queue(seq)));
         }
         match self.status_after_claim(seq) {
@@ -40,7 +40,7 @@ impl Sale {
         if self.closed {
             TicketStatus::Expired
         } else {
-            TicketStatus::Waiting { position: self.line.position(seq), attempted: false }
+            TicketStatus::Waiting { position: self.queue.position(seq), attempted: false }
         }
     }
 

@@ -22,7 +22,7 @@ impl Sale {
                 concluded.end = End::Released { order_id: mem::take(order_id) };
                 self.ledger.ordered.take(concluded.units);
                 self.ledger.released.add(concluded.units);
-                self.news.work |= self.in_line() > 0;
+                self.announcements.work |= self.queued() > 0;
                 ReleaseResult::Released
             }
             End::Released { .. } => ReleaseResult::AlreadyReleased,

@@ -41,7 +41,7 @@ impl Sale {
     /// The caller has taken the ticket from where it was counted.
     pub(super) fn reject(&mut self, seq: Seq, units: u64, reason: &str) {
         self.ledger.rejected.add(units);
-        self.news.work |= self.in_line() > 0;
+        self.announcements.work |= self.queued() > 0;
         self.outcomes.insert(seq, Concluded { units, end: End::Rejected { reason: reason.to_owned() } });
     }
 

@@ -8,7 +8,7 @@
 --       8 the units of each request, spaces between; empty when each asks for one ·
 --       9 … the buyer's fingerprint of each request · then the encoded entry of each request
 -- Reply {NO_SALE}
---       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done, name the keys that fit
+--       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done, name the keys that fit
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, durability, 1 with stock,
 --        gate, opens_at, unit limit, first new position, what became of each request …}
 --       For each request 0: queued with the next number and position; a number above 0: has this ticket already;
@@ -22,7 +22,7 @@
 
 --! include codes
 --! include clock
---! include line
+--! include queue
 --! include announce
 
 local BYPASS, CLOSED, NOT_OPEN, HELD, UNIT_LIMIT, SOLD_OUT = -1, -2, -3, -4, -5, -6
@@ -55,7 +55,7 @@ local first_segment, last_segment = segment_of(first), segment_of(last_before + 
 local first_page, last_page = page_of(first), page_of(last_before + requests)
 if buckets ~= tonumber(ARGV[5]) or first_segment < segment or last_segment > segment + 1
     or first_page < page or last_page > page + 1 then
-    return { OTHER_KEYS, buckets, last_before, cursor, cancelled_tickets }
+    return { WRONG_KEYS, buckets, last_before, cursor, cancelled_tickets }
 end
 
 local free = has_cap and cap or stock

@@ -9,8 +9,8 @@
 --! include codes
 --! include ledger
 --! include entry
---! include line
---! include cancels
+--! include queue
+--! include cancel_tree
 --! include reopened
 
 local UNKNOWN, CANCELLED, ALREADY_CANCELLED, TOO_LATE = 0, 1, 2, 3
@@ -43,7 +43,7 @@ for i = 1, #ARGV - 1 do
         if not units then
             return corrupt('ticket ' .. digits(seq) .. ' waits and has no entry')
         end
-        move(sale, 'waiting', 'cancelled', 1, units)
+        transfer(sale, 'waiting', 'cancelled', 1, units)
         cancelled[seq] = bitmap
         by_segment[segment_of(seq)] = (by_segment[segment_of(seq)] or 0) + 1
         result = CANCELLED

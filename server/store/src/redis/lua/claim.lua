@@ -4,7 +4,7 @@
 -- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5, 6 queue of segment s and s + 1 · 7, 8 their bitmaps · 9 claims
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 most entries · 4 s
 -- Reply {NO_SALE}
---       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
+--       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, number of retries,
 --        for each: ticket, attempt, entry … then the number of first attempts, for each: ticket, entry … then the
 --        backlog (include/backlog.lua)}
@@ -18,7 +18,7 @@
 --! include reopened
 
 -- Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
-local MOST_PLACES_PASSED = 1024
+local MAX_SEQS_PASSED = 1024
 
 local sale = load_sale(KEYS[1])
 if not sale.epoch then
@@ -26,7 +26,7 @@ if not sale.epoch then
 end
 local segment = tonumber(ARGV[4])
 if segment_of(sale.cursor + 1) ~= segment then
-    return { OTHER_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
+    return { WRONG_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
 end
 
 local now = now_millis(ARGV[1])
@@ -54,7 +54,7 @@ if wanted > 0 and sale.retrying_tickets > 0 then
                 return corrupt('ticket ' .. digits(seqs[i]) .. ' is due for a retry and has no record')
             end
             add_to(sale, 'retrying', -1, -units)
-            move(sale, 'waiting', 'in_flight', 1, units)
+            transfer(sale, 'waiting', 'in_flight', 1, units)
             local entry, three = string.sub(record, start), 3 * i
             retried[three - 2], retried[three - 1], retried[three] = seqs[i], attempt + 1, entry
             records[2 * i - 1], records[2 * i] = digits(seqs[i]), record_head('P', fence, attempt + 1) .. entry
@@ -65,7 +65,7 @@ if wanted > 0 and sale.retrying_tickets > 0 then
 end
 
 -- How many places hold the tickets that are wanted, and which of these places are cancelled.
-local places = math.min(sale.last_seq - sale.cursor, MOST_PLACES_PASSED)
+local places = math.min(sale.last_seq - sale.cursor, MAX_SEQS_PASSED)
 local cancelled = {}
 if wanted == 0 or sale.closed == 1 then
     places = 0
@@ -126,7 +126,7 @@ for place = passed + 1, places do
 end
 
 local first = sale.cursor + 1
-move(sale, 'waiting', 'in_flight', line_tickets, line_units)
+transfer(sale, 'waiting', 'in_flight', line_tickets, line_units)
 if passed > 0 then
     redis.call('LTRIM', KEYS[5], math.min(passed, first_queue), -1)
     if passed > first_queue then
@@ -139,7 +139,7 @@ if line_tickets > 0 then
         fence = digits(fence), first = first, left = line_tickets, single_units = line_units == line_tickets, held = held,
     }
     redis.call('HSET', KEYS[9], block.fence, encode_block(block), entries_field(block.fence), cmsgpack.pack(entries))
-    redis.call('ZADD', KEYS[3], deadline, member_of_block(block))
+    redis.call('ZADD', KEYS[3], deadline, block_member(block))
 end
 if #retries_over > 0 then
     redis.call('HSET', KEYS[2], unpack(records))

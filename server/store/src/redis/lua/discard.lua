@@ -9,7 +9,7 @@
 --! include codes
 --! include dead
 --! include outcome
---! include returned
+--! include units_returned
 
 local DISCARDED = 'discarded by an operator'
 
@@ -34,14 +34,14 @@ end
 if #dead > 0 then
     local over = {}
     for i, ticket in ipairs(dead) do
-        move(sale, 'dead', 'rejected', 1, ticket.units)
+        transfer(sale, 'dead', 'rejected', 1, ticket.units)
         redis.call('HSET', KEYS[4 + ticket.place], ticket.word, encode_outcome('J', ticket.units, DISCARDED))
         over[i] = ticket.word
         reply[1 + ticket.place] = 1
     end
     redis.call('HDEL', KEYS[2], unpack(over))
-    bury(dead, KEYS[3], KEYS[4])
+    remove_dead(dead, KEYS[3], KEYS[4])
     save_sale(KEYS[1], sale)
-    announce_returned(sale, free_before, ARGV[1])
+    announce_units_returned(sale, free_before, ARGV[1])
 end
 return reply

@@ -41,7 +41,7 @@ for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(words))) do
         local state, fence = decode_record(record)
         held = state == 'P' and fence == tonumber(wanted_fence)
         if held then
-            extend(member_of(seq))
+            extend(zset_member(seq))
         end
     else
         local block = block_of(KEYS[4], wanted_fence)
@@ -63,13 +63,13 @@ for block, places in pairs(in_blocks) do
         count = count + 1
     end
     if count == block.left then
-        extend(member_of_block(block))
+        extend(block_member(block))
     else
         for place in pairs(places) do
             local seq = block.first + place - 1
             records[#records + 1] = digits(seq)
             records[#records + 1] = record_head('P', tonumber(block.fence), 1) .. entry_in_block(KEYS[4], block, place)
-            extend(member_of(seq))
+            extend(zset_member(seq))
             take_out_of_block(block, place)
         end
     end

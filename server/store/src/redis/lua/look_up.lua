@@ -5,15 +5,15 @@
 --       ticket's segment · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
 -- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor the keys were made for · 3 … the tickets' numbers
 -- Reply {NO_SALE}
---       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}
+--       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, then for each ticket …}
 --       For each ticket: 0 no such ticket · 1, position, 1 if attempted: waiting · 2 processing · 3, order id: ordered ·
 --       4, order id: released · 5 cancelled · 6, reason: rejected · 7 expired · 8, reason: dead
 
 --! include codes
 --! include digits
---! include line
---! include cancels
+--! include queue
+--! include cancel_tree
 --! include outcome
 --! include record
 
@@ -47,7 +47,7 @@ for i = 1, tickets do
     end
 end
 if not fits then
-    return { OTHER_KEYS, buckets, last, cursor, cancelled_tickets }
+    return { WRONG_KEYS, buckets, last, cursor, cancelled_tickets }
 end
 
 -- Records and outcomes of all tickets that the cursor has passed, in as few commands as there are hashes.

@@ -5,7 +5,7 @@
 --       9 claims
 -- ARGV  1 now, empty for Redis's time · 2 most leases · 3 s
 -- Reply {NO_SALE}
---       {OTHER_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
+--       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
 --       {DONE, buckets, last_seq, cursor, cancelled, leases reclaimed, tickets dead, the backlog (include/backlog.lua)}
 
 --! include codes
@@ -21,7 +21,7 @@ if not sale.epoch then
     return { NO_SALE }
 end
 if segment_of(sale.cursor + 1) ~= tonumber(ARGV[3]) then
-    return { OTHER_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
+    return { WRONG_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
 end
 
 local now, most = now_millis(ARGV[1]), tonumber(ARGV[2])
@@ -37,7 +37,7 @@ local function give_up(seq, fence, attempt, entry, units)
 end
 
 for _, member in ipairs(ended) do
-    local fence = fence_of_member(member)
+    local fence = fence_from_member(member)
     if reclaimed + dead == most then
         break
     elseif fence then

@@ -32,17 +32,17 @@ if #dead > 0 then
     local now = now_millis(ARGV[1])
     local records, retries = {}, {}
     for _, ticket in ipairs(dead) do
-        move(sale, 'dead', 'waiting', 1, ticket.units)
+        transfer(sale, 'dead', 'waiting', 1, ticket.units)
         add_to(sale, 'retrying', 1, ticket.units)
         records[#records + 1] = ticket.word
         records[#records + 1] = record_head('W', sale.fence, 0) .. ticket.entry
         retries[#retries + 1] = digits(now)
-        retries[#retries + 1] = member_of(tonumber(ticket.word))
+        retries[#retries + 1] = zset_member(tonumber(ticket.word))
         reply[1 + ticket.place] = 1
     end
     redis.call('HSET', KEYS[2], unpack(records))
     redis.call('ZADD', KEYS[3], unpack(retries))
-    bury(dead, KEYS[4], KEYS[5])
+    remove_dead(dead, KEYS[4], KEYS[5])
     save_sale(KEYS[1], sale)
     announce_work(ARGV[2])
 end

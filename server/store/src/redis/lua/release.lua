@@ -11,7 +11,7 @@
 --! include ledger
 --! include outcome
 --! include record
---! include returned
+--! include units_returned
 
 local UNKNOWN, RELEASED, ALREADY_RELEASED = 0, -1, -2
 local CANCELLED, REJECTED, EXPIRED = 5, 6, 7
@@ -40,7 +40,7 @@ for i = 1, #ARGV - 1 do
         local outcome = redis.call('HGET', outcomes, word)
         local state, units, text = decode_outcome(outcome)
         if state == 'O' then
-            move(sale, 'ordered', 'released', 1, units)
+            transfer(sale, 'ordered', 'released', 1, units)
             released[word] = { outcomes, encode_outcome('L', units, text) }
             result = RELEASED
         elseif state == 'L' then
@@ -64,6 +64,6 @@ if next(released) then
         redis.call('HSET', outcome[1], word, outcome[2])
     end
     save_sale(KEYS[1], sale)
-    announce_returned(sale, free_before, ARGV[1])
+    announce_units_returned(sale, free_before, ARGV[1])
 end
 return reply

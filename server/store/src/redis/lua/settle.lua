@@ -13,7 +13,7 @@
 --! include outcome
 --! include attempt
 --! include block
---! include returned
+--! include units_returned
 
 local STALE, WAITING, ORDERED, REJECTED, DEAD = 0, 1, 3, 6, 8
 local FIXED_KEYS, FIXED_ARGS = 7, 3
@@ -59,7 +59,7 @@ local function held_ticket(word, seq, fence, record, wants_entry)
         return nil
     end
     gone[word] = true
-    changes.leases_over[#changes.leases_over + 1] = member_of(seq)
+    changes.leases_over[#changes.leases_over + 1] = zset_member(seq)
     return units, attempt, wants_entry and string.sub(record, start)
 end
 
@@ -110,11 +110,11 @@ if settled then
     write_all('HDEL', KEYS[2], over)
     write_blocks(KEYS[7], KEYS[3])
     write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
-    move(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
-    move(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
+    transfer(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
+    transfer(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
     save_sale(KEYS[1], sale)
     if rejected_tickets > 0 then
-        announce_returned(sale, free_before, ARGV[2])
+        announce_units_returned(sale, free_before, ARGV[2])
     end
 end
 return reply

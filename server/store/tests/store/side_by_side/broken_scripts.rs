@@ -81,12 +81,7 @@ const MISTAKES: &[Mistake] = &[
         "'-inf', now, 'BYSCORE', 'LIMIT'",
         "now, '-inf', 'BYSCORE', 'REV', 'LIMIT'",
     ),
-    mistake(
-        "no lease is written",
-        "claim",
-        "redis.call('ZADD', KEYS[3], deadline, member_of_block(block))",
-        "",
-    ),
+    mistake("no lease is written", "claim", "redis.call('ZADD', KEYS[3], deadline, block_member(block))", ""),
     mistake("no lease is written for a retry", "claim", "redis.call('ZADD', KEYS[3], unpack(leases))", ""),
     mistake(
         "each ticket of a block is counted as one unit",
@@ -103,7 +98,7 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "a block that has ended keeps its lease",
         "include/block",
-        "redis.call('ZREM', leases, member_of_block(block))",
+        "redis.call('ZREM', leases, block_member(block))",
         "",
     ),
     mistake(

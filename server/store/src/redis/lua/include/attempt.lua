@@ -13,7 +13,7 @@ end
 -- is in flight before; the caller ends its lease.
 local function try_again(sale, changes, seq, fence, attempt, entry, units, due, reason)
     local dead = attempt >= sale.max_attempts
-    local word, member = digits(seq), member_of(seq)
+    local word, member = digits(seq), zset_member(seq)
     local records = changes.records
     records[#records + 1] = word
     records[#records + 1] = record_head(dead and 'D' or 'W', fence, attempt) .. entry
@@ -47,7 +47,7 @@ local function write_changes(sale, changes, keys)
     write_all('ZADD', keys.retries, changes.retries)
     write_all('ZADD', keys.dead, changes.dead)
     write_all('HSET', keys.reasons, changes.reasons)
-    move(sale, 'in_flight', 'waiting', changes.waiting_tickets, changes.waiting_units)
+    transfer(sale, 'in_flight', 'waiting', changes.waiting_tickets, changes.waiting_units)
     add_to(sale, 'retrying', changes.waiting_tickets, changes.waiting_units)
-    move(sale, 'in_flight', 'dead', changes.dead_tickets, changes.dead_units)
+    transfer(sale, 'in_flight', 'dead', changes.dead_tickets, changes.dead_units)
 end

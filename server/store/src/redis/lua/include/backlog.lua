@@ -1,12 +1,12 @@
 --! include ledger
 --! include entry
---! include line
+--! include queue
 --! include pace
 
 -- Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for. The keys are
 -- those of the segment behind the cursor.
-local function can_pass_next(sale, queue, bitmap)
-    if sale.closed == 1 or line_length(sale) == 0 then
+local function can_advance(sale, queue, bitmap)
+    if sale.closed == 1 or queue_length(sale) == 0 then
         return false
     end
     if not sale.stock then
@@ -27,7 +27,7 @@ end
 local function put_backlog(reply, sale, now, keys)
     local next_claim, next_expiry = -1, -1
     if sale.fulfilment_held ~= 1 then
-        if can_pass_next(sale, keys.queue, keys.bitmap) then
+        if can_advance(sale, keys.queue, keys.bitmap) then
             next_claim = 0
         else
             local retry = redis.call('ZRANGE', keys.retries, 0, 0, 'WITHSCORES')

@@ -16,12 +16,12 @@ local function entries_field(fence)
 end
 
 -- The block's member among the leases: of leases that end together, those of lower numbers come first.
-local function member_of_block(block)
-    return member_of(block.first) .. '-' .. block.fence
+local function block_member(block)
+    return zset_member(block.first) .. '-' .. block.fence
 end
 
 -- The fence of the block that a member stands for, nil for a single ticket.
-local function fence_of_member(member)
+local function fence_from_member(member)
     return string.match(member, '-(%d+)$')
 end
 
@@ -81,7 +81,7 @@ local function write_blocks(claims, leases)
                 redis.call('HSET', claims, fence, encode_block(block))
             else
                 redis.call('HDEL', claims, fence, entries_field(fence))
-                redis.call('ZREM', leases, member_of_block(block))
+                redis.call('ZREM', leases, block_member(block))
             end
         end
     end

@@ -1,5 +1,5 @@
 -- What every reply begins with. The Rust side names the same codes in reply.rs.
-local DONE, NO_SALE, OTHER_KEYS = 0, 1, 2
+local DONE, NO_SALE, WRONG_KEYS = 0, 1, 2
 
 -- An error, not a reply: the store holds what Inrush did not write. Nothing has been written when it is returned.
 local function corrupt(text)

@@ -21,10 +21,10 @@ local function dead_among(words, claimed)
 end
 
 -- Takes them out of the dead.
-local function bury(dead, dead_key, reasons_key)
+local function remove_dead(dead, dead_key, reasons_key)
     local members, words = {}, {}
     for i, ticket in ipairs(dead) do
-        members[i] = member_of(tonumber(ticket.word))
+        members[i] = zset_member(tonumber(ticket.word))
         words[i] = ticket.word
     end
     redis.call('ZREM', dead_key, unpack(members))

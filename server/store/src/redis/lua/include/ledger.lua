@@ -9,7 +9,7 @@ local function add_to(sale, part, tickets, units)
 end
 
 -- Moves tickets from one part to another.
-local function move(sale, from, to, tickets, units)
+local function transfer(sale, from, to, tickets, units)
     add_to(sale, from, -tickets, -units)
     add_to(sale, to, tickets, units)
 end

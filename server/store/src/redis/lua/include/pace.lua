@@ -1,12 +1,12 @@
 -- The token bucket of the sale. Its level is in millionths of tickets: milliseconds times thousandths of tickets
 -- per second. An hour's filling at the fastest pace stays below 2^53, where numbers stop being exact.
 local TICKET = 1000000
-local LONGEST_FILL = 3600000
-local SHORTEST_WINDOW, LONGEST_WINDOW = 1000, 10000
+local MAX_FILL = 3600000
+local MIN_WINDOW, MAX_WINDOW = 1000, 10000
 
 -- The level now. The sale has a pace.
 local function bucket_level(sale, now)
-    local elapsed = math.min(math.max(now - sale.tokens_at, 0), LONGEST_FILL)
+    local elapsed = math.min(math.max(now - sale.tokens_at, 0), MAX_FILL)
     return math.min(sale.tokens + elapsed * sale.pace, sale.burst * TICKET)
 end
 
@@ -18,11 +18,11 @@ local function count_claims(sale, now, claims)
         sale.tokens_at = now
     end
     local elapsed = sale.window_start and math.max(now - sale.window_start, 0)
-    if elapsed and elapsed < SHORTEST_WINDOW then
+    if elapsed and elapsed < MIN_WINDOW then
         sale.window_claims = sale.window_claims + claims
         return
     end
-    if elapsed and elapsed > LONGEST_WINDOW then
+    if elapsed and elapsed > MAX_WINDOW then
         sale.measured_pace = 0
     elseif elapsed then
         sale.measured_pace = math.floor(sale.window_claims * TICKET / elapsed)

@@ -16,6 +16,6 @@ local function decode_record(record)
 end
 
 -- A number as a member of a sorted set: as wide as the largest, so that ties are ordered by number.
-local function member_of(seq)
+local function zset_member(seq)
     return string.format('%010d', seq)
 end

@@ -11,7 +11,7 @@ local function bit_of(seq)
 end
 
 -- Tickets behind the cursor, cancelled ones not counted.
-local function line_length(sale)
+local function queue_length(sale)
     return sale.last_seq - sale.cursor - (sale.cancelled_tickets - sale.cancelled_passed)
 end
 

@@ -14,7 +14,7 @@ use redis::cmd;
 use super::{
     RedisStore,
     fingerprint::fingerprint,
-    guess::LineState,
+    key_hints::QueueState,
     keys::{BUYERS_PER_PAGE, Keys, segment_of},
     reply::Reply,
     script::{Call, ScriptName},
@@ -27,13 +27,13 @@ impl RedisStore {
         sale: &SaleId,
         requests: &[AdmitRequest],
     ) -> Result<AdmitReply, StoreError> {
-        let waits = self.shared.guesses.is_replicated(sale);
-        let lay_out = |state| Ok(self.lay_out_admit(sale, requests, state)?.replicated(waits));
-        let (state, mut reply) = self.on_line(sale, lay_out).await?;
+        let waits = self.shared.hints.is_replicated(sale);
+        let build = |state| Ok(self.build_admit(sale, requests, state)?.replicated(waits));
+        let (state, mut reply) = self.run_with_hints(sale, build).await?;
         let mut admitted = read_admit(&mut reply, state, requests.len())?;
         let wanted = admitted.durability;
         if waits != (wanted == Durability::Replicated) {
-            self.shared.guesses.learn_replicated(sale, !waits);
+            self.shared.hints.set_replicated(sale, !waits);
         }
         admitted.durability = match wanted {
             Durability::Memory => Durability::Memory,
@@ -47,16 +47,16 @@ impl RedisStore {
     /// Finds out how well batches are kept that did not wait for a replica. An empty one behind them changes nothing, but
     /// is written, and that can be waited for.
     async fn await_replica(&self, sale: &SaleId) -> Result<Durability, StoreError> {
-        let lay_out = |state| Ok(self.lay_out_admit(sale, &[], state)?.replicated(true));
-        let (_, reply) = self.on_line(sale, lay_out).await?;
+        let build = |state| Ok(self.build_admit(sale, &[], state)?.replicated(true));
+        let (_, reply) = self.run_with_hints(sale, build).await?;
         Ok(replicated_or_not(&reply))
     }
 
-    fn lay_out_admit(
+    fn build_admit(
         &self,
         sale: &SaleId,
         requests: &[AdmitRequest],
-        state: LineState,
+        state: QueueState,
     ) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
         let (segment, page) = (state.admit_segment(), state.admit_page());
@@ -113,16 +113,16 @@ impl RedisStore {
     }
 
     pub(super) async fn look_up_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        let lay_out = |state| self.lay_out_look_up(sale, seqs, state);
-        let (_, mut reply) = self.on_line(sale, lay_out).await?;
+        let build = |state| self.build_look_up(sale, seqs, state);
+        let (_, mut reply) = self.run_with_hints(sale, build).await?;
         Ok(LookUpReply {
             epoch: reply.unsigned()?,
             measured_pace: reply.unsigned()?,
-            statuses: seqs.iter().map(|_| read_standing(&mut reply)).collect::<Result<_, _>>()?,
+            statuses: seqs.iter().map(|_| read_status(&mut reply)).collect::<Result<_, _>>()?,
         })
     }
 
-    fn lay_out_look_up(&self, sale: &SaleId, seqs: &[Seq], state: LineState) -> Result<Call<'_>, StoreError> {
+    fn build_look_up(&self, sale: &SaleId, seqs: &[Seq], state: QueueState) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
         let bitmaps = if state.cancelled > 0 { seqs } else { &[] };
         let passed = || seqs.iter().filter(|&&seq| seq <= state.cursor);
@@ -161,8 +161,8 @@ impl RedisStore {
         for seq in seqs {
             call.add(seq);
         }
-        let mut reply = self.on_sale(sale, call).await?;
-        seqs.iter().map(|_| read_cancellation(&mut reply)).collect()
+        let mut reply = self.run_on_sale(sale, call).await?;
+        seqs.iter().map(|_| read_cancel_result(&mut reply)).collect()
     }
 }
 
@@ -187,7 +187,7 @@ const fn replicated_or_not(reply: &Reply) -> Durability {
     if reply.is_replicated() { Durability::Replicated } else { Durability::Memory }
 }
 
-fn read_admit(reply: &mut Reply, state: LineState, requests: usize) -> Result<AdmitReply, StoreError> {
+fn read_admit(reply: &mut Reply, state: QueueState, requests: usize) -> Result<AdmitReply, StoreError> {
     let epoch = reply.unsigned()?;
     let measured_pace = reply.unsigned()?;
     let durability = read_durability(reply)?;
@@ -243,7 +243,7 @@ fn read_refusal(reply: &Reply, code: i64, opens_at: Timestamp, limit: u64) -> Re
     }
 }
 
-fn read_standing(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> {
+fn read_status(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> {
     Ok(Some(match reply.signed()? {
         0 => return Ok(None),
         1 => TicketStatus::Waiting { position: reply.unsigned()?, attempted: reply.flag()? },
@@ -258,7 +258,7 @@ fn read_standing(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> 
     }))
 }
 
-fn read_cancellation(reply: &mut Reply) -> Result<CancelResult, StoreError> {
+fn read_cancel_result(reply: &mut Reply) -> Result<CancelResult, StoreError> {
     match reply.signed()? {
         0 => Ok(CancelResult::Unknown),
         1 => Ok(CancelResult::Cancelled),

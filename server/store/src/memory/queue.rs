@@ -8,7 +8,7 @@ use super::cancelled::CancelledSeqs;
 
 /// The places after the cursor. A cancelled ticket keeps its place, empty, until the cursor passes it.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct Queue {
     places: VecDeque<Option<Entry>>,
     cursor: Seq,
     cancelled: CancelledSeqs,
@@ -25,7 +25,7 @@ pub(super) enum Next {
     Waiting(u64),
 }
 
-impl Line {
+impl Queue {
     /// Puts an entry at the end and gives it the next number.
     pub(super) fn push(&mut self, entry: Entry) -> Seq {
         self.places.push_back(Some(entry));
@@ -92,36 +92,36 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn line_of(length: u64) -> Line {
-        let mut line = Line::default();
+    fn queue_of(length: u64) -> Queue {
+        let mut queue = Queue::default();
         for seq in 1..=length {
             let buyer = format!("buyer-{seq}").parse().unwrap();
-            assert_eq!(line.push(Entry { buyer, units: seq, payload: Vec::new(), trace: Vec::new() }), seq);
+            assert_eq!(queue.push(Entry { buyer, units: seq, payload: Vec::new(), trace: Vec::new() }), seq);
         }
         line
     }
 
     #[test]
     fn cancelled_places_count_for_nobody() {
-        let mut line = line_of(5);
-        assert!(line.cancel(1).is_some() && line.cancel(3).is_some());
-        assert_eq!([2, 4, 5].map(|seq| line.position(seq)), [1, 2, 3]);
-        assert_eq!((line.len(), line.cancelled()), (3, 2));
-        assert!(matches!(line.next(), Next::Cancelled));
-        assert!(line.pass().is_none());
-        assert!(matches!(line.next(), Next::Waiting(2)));
-        assert_eq!(line.pass().map(|(seq, _)| seq), Some(2));
-        assert_eq!([4, 5].map(|seq| line.position(seq)), [1, 2]);
+        let mut queue = queue_of(5);
+        assert!(queue.cancel(1).is_some() && queue.cancel(3).is_some());
+        assert_eq!([2, 4, 5].map(|seq| queue.position(seq)), [1, 2, 3]);
+        assert_eq!((queue.len(), queue.cancelled()), (3, 2));
+        assert!(matches!(queue.next(), Next::Cancelled));
+        assert!(queue.pass().is_none());
+        assert!(matches!(queue.next(), Next::Waiting(2)));
+        assert_eq!(queue.pass().map(|(seq, _)| seq), Some(2));
+        assert_eq!([4, 5].map(|seq| queue.position(seq)), [1, 2]);
     }
 
     #[test]
     fn a_place_is_emptied_once_and_only_behind_the_cursor() {
-        let mut line = line_of(2);
-        assert!(line.cancel(0).is_none() && line.cancel(3).is_none());
-        assert!(line.pass().is_some());
-        assert!(line.cancel(1).is_none());
-        assert!(line.cancel(2).is_some());
-        assert!(line.cancel(2).is_none());
-        assert_eq!((line.cursor(), line.last_seq(), line.len()), (1, 2, 0));
+        let mut queue = queue_of(2);
+        assert!(queue.cancel(0).is_none() && queue.cancel(3).is_none());
+        assert!(queue.pass().is_some());
+        assert!(queue.cancel(1).is_none());
+        assert!(queue.cancel(2).is_some());
+        assert!(queue.cancel(2).is_none());
+        assert_eq!((queue.cursor(), queue.last_seq(), queue.len()), (1, 2, 0));
     }
 }

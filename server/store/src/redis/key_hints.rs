@@ -1,6 +1,6 @@
 //! Where each line stood when it was last heard of: which keys to name depends on where it stands now.
 //!
-//! A script that is called with the keys of another state does nothing and tells the state it found, so a wrong guess
+//! A script that is called with the keys of another state does nothing and tells the state it found, so a wrong hint
 //! costs one more round trip and nothing else.
 
 use std::{
@@ -13,11 +13,11 @@ use inrush_core::{sale::SaleId, store::StoreError, ticket::Seq};
 use super::{keys, reply::Reply};
 
 /// Most sales remembered. Beyond it everything is forgotten and learnt anew.
-const MOST_GUESSES: usize = 20_000;
+const MAX_HINTS: usize = 20_000;
 
 /// Where a line stands, as far as the names of keys depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LineState {
+pub(super) struct QueueState {
     /// Over how many hashes the sale's buyers are spread.
     pub(super) buckets: u64,
     /// The last number given out.
@@ -28,8 +28,8 @@ pub(super) struct LineState {
     pub(super) cancelled: u64,
 }
 
-impl LineState {
-    /// A new line, the guess for a sale never heard of.
+impl QueueState {
+    /// A new line, the hint for a sale never heard of.
     const NEW: Self = Self { buckets: 0, last_seq: 0, cursor: 0, cancelled: 0 };
 
     /// Reads the state that replies of scripts on a line begin with, after their code.
@@ -60,30 +60,30 @@ impl LineState {
 
 /// What was last heard of each sale.
 #[derive(Default)]
-pub(super) struct Guesses {
-    lines: Mutex<HashMap<SaleId, LineState>>,
+pub(super) struct KeyHints {
+    lines: Mutex<HashMap<SaleId, QueueState>>,
     /// Sales whose admissions wait for a replica.
     replicated: Mutex<HashSet<SaleId>>,
 }
 
-impl Guesses {
-    /// The best guess for a sale.
-    pub(super) fn of(&self, sale: &SaleId) -> LineState {
+impl KeyHints {
+    /// The best hint for a sale.
+    pub(super) fn get(&self, sale: &SaleId) -> QueueState {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.get(sale).copied().unwrap_or(LineState::NEW)
+        lines.get(sale).copied().unwrap_or(QueueState::NEW)
     }
 
     /// Remembers what was heard.
-    pub(super) fn learn(&self, sale: &SaleId, state: LineState) {
-        let mut guesses = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = guesses.get_mut(sale) {
+    pub(super) fn update(&self, sale: &SaleId, state: QueueState) {
+        let mut hints = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = hints.get_mut(sale) {
             *known = state;
             return;
         }
-        if guesses.len() >= MOST_GUESSES {
-            guesses.clear();
+        if hints.len() >= MAX_HINTS {
+            hints.clear();
         }
-        guesses.insert(sale.clone(), state);
+        hints.insert(sale.clone(), state);
     }
 
     /// Whether a sale was last heard to want its admissions replicated.
@@ -92,9 +92,9 @@ impl Guesses {
     }
 
     /// Remembers whether it does.
-    pub(super) fn learn_replicated(&self, sale: &SaleId, replicated: bool) {
+    pub(super) fn set_replicated(&self, sale: &SaleId, replicated: bool) {
         let mut sales = self.replicated.lock().unwrap_or_else(PoisonError::into_inner);
-        if sales.len() >= MOST_GUESSES {
+        if sales.len() >= MAX_HINTS {
             sales.clear();
         }
         if replicated {
@@ -111,30 +111,30 @@ mod tests {
 
     #[test]
     fn the_last_state_heard_of_is_the_guess() {
-        let (guesses, sale) = (Guesses::default(), "s".parse().unwrap());
-        assert_eq!(guesses.of(&sale), LineState::NEW);
-        let state = LineState { buckets: 16, last_seq: 5000, cursor: 4095, cancelled: 1 };
-        guesses.learn(&sale, state);
-        assert_eq!(guesses.of(&sale), state);
+        let (hints, sale) = (KeyHints::default(), "s".parse().unwrap());
+        assert_eq!(hints.get(&sale), QueueState::NEW);
+        let state = QueueState { buckets: 16, last_seq: 5000, cursor: 4095, cancelled: 1 };
+        hints.update(&sale, state);
+        assert_eq!(hints.get(&sale), state);
         assert_eq!((state.claim_segment(), state.admit_segment(), state.admit_page()), (0, 1, 0));
     }
 
     #[test]
     fn the_number_of_guesses_is_bounded() {
-        let guesses = Guesses::default();
-        for number in 0..=MOST_GUESSES {
-            guesses.learn(&format!("s{number}").parse().unwrap(), LineState::NEW);
+        let hints = KeyHints::default();
+        for number in 0..=MAX_HINTS {
+            hints.update(&format!("s{number}").parse().unwrap(), QueueState::NEW);
         }
-        assert_eq!(guesses.lines.lock().unwrap().len(), 1);
+        assert_eq!(hints.lines.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn what_a_sale_wants_is_remembered_until_it_wants_something_else() {
-        let (guesses, sale) = (Guesses::default(), "s".parse().unwrap());
-        assert!(!guesses.is_replicated(&sale));
-        guesses.learn_replicated(&sale, true);
-        assert!(guesses.is_replicated(&sale));
-        guesses.learn_replicated(&sale, false);
-        assert!(!guesses.is_replicated(&sale));
+        let (hints, sale) = (KeyHints::default(), "s".parse().unwrap());
+        assert!(!hints.is_replicated(&sale));
+        hints.set_replicated(&sale, true);
+        assert!(hints.is_replicated(&sale));
+        hints.set_replicated(&sale, false);
+        assert!(!hints.is_replicated(&sale));
     }
 }

@@ -1,4 +1,4 @@
-//! What a failed command means: whether it may have been carried out, whether to try again, what to tell the caller.
+//! What a failed command means: whether the server may have executed it, whether to retry, and the error for the caller.
 
 use inrush_core::store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
@@ -8,70 +8,70 @@ const CORRUPT: &str = "CORRUPT";
 
 /// A command that failed.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(super) struct CommandError {
     /// What is known about it.
-    pub(super) certainty: Certainty,
+    pub(super) outcome: CommandOutcome,
     /// Whether the connection is of no more use.
-    pub(super) connection_is_over: bool,
+    pub(super) connection_broken: bool,
     /// What the caller is told.
     pub(super) error: StoreError,
 }
 
 /// What is known about a command that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Certainty {
-    /// The server does not know the script: it was not run.
-    UnknownScript,
-    /// It was not carried out, and will be when things have calmed down.
-    NotYet,
-    /// The connection broke: it may have been carried out.
-    Lost,
-    /// It failed, or nobody answers in time; another try would not help now.
+pub(super) enum CommandOutcome {
+    /// The server does not have the script (NOSCRIPT): not executed.
+    ScriptMissing,
+    /// Not executed; a retry is likely to succeed soon.
+    NotExecuted,
+    /// The connection broke: the command may have been executed.
+    MaybeExecuted,
+    /// It failed, or timed out; an immediate retry would not help.
     Final,
 }
 
-impl Failure {
+impl CommandError {
     /// Explains the error of a command sent to `server`.
-    pub(super) fn of_command(error: &RedisError, server: &str) -> Self {
+    pub(super) fn from_command(error: &RedisError, server: &str) -> Self {
         match error.kind() {
             ErrorKind::Server(kind) => Self::answered(kind, error, server),
             ErrorKind::Extension => Self::answered_with_code(error.code().unwrap_or_default(), error, server),
             ErrorKind::AuthenticationFailed => Self::denied(error),
             ErrorKind::Io if error.is_timeout() => Self {
-                certainty: Certainty::Final,
-                connection_is_over: true,
+                outcome: CommandOutcome::Final,
+                connection_broken: true,
                 error: unavailable(server, &"no answer in time"),
             },
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self {
-                certainty: Certainty::Final,
-                connection_is_over: true,
+                outcome: CommandOutcome::Final,
+                connection_broken: true,
                 error: StoreError::Corrupt(format!("{server} does not speak the Redis protocol: {error}")),
             },
             ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => Self {
-                certainty: Certainty::Final,
-                connection_is_over: false,
+                outcome: CommandOutcome::Final,
+                connection_broken: false,
                 error: StoreError::Unsuitable(error.to_string()),
             },
             ErrorKind::ClusterConnectionNotFound
             | ErrorKind::MasterNameNotFoundBySentinel
             | ErrorKind::NoValidReplicasFoundBySentinel => Self::not_yet(error, server, true),
             _ => Self {
-                certainty: Certainty::Lost,
-                connection_is_over: true,
+                outcome: CommandOutcome::MaybeExecuted,
+                connection_broken: true,
                 error: unavailable(server, error),
             },
         }
     }
 
     /// Explains why there is no connection to `server`: no command was sent.
-    pub(super) fn of_connecting(error: &RedisError, server: &str) -> Self {
-        match Self::of_command(error, server) {
+    pub(super) fn from_connect(error: &RedisError, server: &str) -> Self {
+        match Self::from_command(error, server) {
             Self { error: error @ StoreError::Unsuitable(_), .. } => {
-                Self { certainty: Certainty::Final, connection_is_over: false, error }
+                Self { outcome: CommandOutcome::Final, connection_broken: false, error }
             }
-            Self { certainty: Certainty::Final, .. } => Self {
-                certainty: Certainty::Final,
-                connection_is_over: false,
+            Self { outcome: CommandOutcome::Final, .. } => Self {
+                outcome: CommandOutcome::Final,
+                connection_broken: false,
                 error: unavailable(server, error),
             },
             _ => Self::not_yet(error, server, false),
@@ -81,8 +81,8 @@ impl Failure {
     fn answered(kind: ServerErrorKind, error: &RedisError, server: &str) -> Self {
         match kind {
             ServerErrorKind::NoScript => Self {
-                certainty: Certainty::UnknownScript,
-                connection_is_over: false,
+                outcome: CommandOutcome::ScriptMissing,
+                connection_broken: false,
                 error: unavailable(server, error),
             },
             // A server that became a replica stays connected: only a new connection finds the new master.
@@ -115,17 +115,17 @@ impl Failure {
             CORRUPT => StoreError::Corrupt(detail.to_owned()),
             _ => StoreError::Corrupt(format!("{server} answers with {error}")),
         };
-        Self { certainty: Certainty::Final, connection_is_over: false, error }
+        Self { outcome: CommandOutcome::Final, connection_broken: false, error }
     }
 
-    fn not_yet(error: &RedisError, server: &str, connection_is_over: bool) -> Self {
-        Self { certainty: Certainty::NotYet, connection_is_over, error: unavailable(server, error) }
+    fn not_yet(error: &RedisError, server: &str, connection_broken: bool) -> Self {
+        Self { outcome: CommandOutcome::NotExecuted, connection_broken, error: unavailable(server, error) }
     }
 
     fn denied(error: &RedisError) -> Self {
         Self {
-            certainty: Certainty::Final,
-            connection_is_over: false,
+            outcome: CommandOutcome::Final,
+            connection_broken: false,
             error: StoreError::Unsuitable(format!(
                 "Redis denies access ({}): check user and password in the Redis URL and the rights of that user, for \
                  example ACL SETUSER inrush on >password ~inrush:* &inrush:* +@all",
@@ -143,9 +143,9 @@ fn unavailable(server: &str, why: &dyn std::fmt::Display) -> StoreError {
 mod tests {
     use super::*;
 
-    fn failure(reply: &str) -> Failure {
+    fn failure(reply: &str) -> CommandError {
         let value = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
-        Failure::of_command(&value.extract_error().unwrap_err(), "cache:6379")
+        CommandError::from_command(&value.extract_error().unwrap_err(), "cache:6379")
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             "MOVED 1 other:6379",
         ] {
             let failure = failure(reply);
-            assert_eq!(failure.certainty, Certainty::NotYet, "{reply}");
+            assert_eq!(failure.outcome, CommandOutcome::NotExecuted, "{reply}");
             assert!(matches!(failure.error, StoreError::Unavailable(_)), "{reply}");
         }
     }
@@ -174,16 +174,16 @@ mod tests {
         assert!(text("ERR This instance has cluster support disabled").contains("redis://"));
         assert_eq!(failure("CORRUPT a gap").error, StoreError::Corrupt("a gap".to_owned()));
         assert!(matches!(failure("WRONGTYPE Operation against a key").error, StoreError::Corrupt(_)));
-        assert_eq!(failure("NOSCRIPT No matching script.").certainty, Certainty::UnknownScript);
+        assert_eq!(failure("NOSCRIPT No matching script.").outcome, CommandOutcome::ScriptMissing);
     }
 
     #[test]
     fn a_broken_connection_leaves_open_what_happened() {
         let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
-        assert_eq!(Failure::of_command(&broken, "cache").certainty, Certainty::Lost);
-        assert_eq!(Failure::of_connecting(&broken, "cache").certainty, Certainty::NotYet);
+        assert_eq!(CommandError::from_command(&broken, "cache").outcome, CommandOutcome::MaybeExecuted);
+        assert_eq!(CommandError::from_connect(&broken, "cache").outcome, CommandOutcome::NotExecuted);
         let silent = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let failure = Failure::of_command(&silent, "cache");
-        assert_eq!((failure.certainty, failure.connection_is_over), (Certainty::Final, true));
+        let failure = CommandError::from_command(&silent, "cache");
+        assert_eq!((failure.outcome, failure.connection_broken), (CommandOutcome::Final, true));
     }
 }

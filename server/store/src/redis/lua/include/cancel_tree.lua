@@ -1,4 +1,4 @@
---! include line
+--! include queue
 
 -- Cancelled numbers are counted by segment, in a Fenwick tree: node n (from 1) counts the cancelled numbers of the
 -- segments n - lowest_bit(n) … n - 1, so that a count and a change touch at most one node for each bit of n.

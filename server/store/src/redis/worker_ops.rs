@@ -15,14 +15,14 @@ use inrush_core::{
 
 use super::{
     RedisStore,
-    guess::LineState,
+    key_hints::QueueState,
     keys::{Keys, OUTCOMES_PER_BUCKET, outcomes_bucket_of, segment_of},
     reply::Reply,
     script::{Call, ScriptName},
 };
 
 /// Longest wait before a retry, in milliseconds: a thousand years, which keeps sums exact in the scripts.
-const LONGEST_WAIT: u64 = 32_000_000_000_000;
+const MAX_RETRY_DELAY_MS: u64 = 32_000_000_000_000;
 
 impl RedisStore {
     pub(super) async fn claim_entries(
@@ -30,8 +30,8 @@ impl RedisStore {
         sale: &SaleId,
         request: ClaimRequest,
     ) -> Result<Claim, StoreError> {
-        let lay_out = |state| self.lay_out_claim(sale, request, state);
-        let (_, mut reply) = self.on_line(sale, lay_out).await?;
+        let build = |state| self.build_claim(sale, request, state);
+        let (_, mut reply) = self.run_with_hints(sale, build).await?;
         let epoch = reply.unsigned()?;
         let fence = reply.unsigned()?;
         let lease = Duration::from_millis(reply.unsigned()?);
@@ -44,11 +44,11 @@ impl RedisStore {
         Ok(Claim { epoch, fence, lease, entries, backlog: read_backlog(&mut reply)? })
     }
 
-    fn lay_out_claim(
+    fn build_claim(
         &self,
         sale: &SaleId,
         request: ClaimRequest,
-        state: LineState,
+        state: QueueState,
     ) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
         let segment = state.claim_segment();
@@ -86,7 +86,7 @@ impl RedisStore {
             call.add(seq);
             call.add(fence);
         }
-        let mut reply = self.on_sale(sale, call).await?;
+        let mut reply = self.run_on_sale(sale, call).await?;
         leases.iter().map(|_| reply.flag()).collect()
     }
 
@@ -116,13 +116,13 @@ impl RedisStore {
         for settlement in settlements {
             add_settlement(&mut call, settlement);
         }
-        let mut reply = self.on_sale(sale, call).await?;
-        settlements.iter().map(|_| read_settled(&mut reply)).collect()
+        let mut reply = self.run_on_sale(sale, call).await?;
+        settlements.iter().map(|_| read_settle_result(&mut reply)).collect()
     }
 
     pub(super) async fn recover_leases(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
-        let lay_out = |state| self.lay_out_recover(sale, state);
-        let (_, mut reply) = self.on_line(sale, lay_out).await?;
+        let build = |state| self.build_recover(sale, state);
+        let (_, mut reply) = self.run_with_hints(sale, build).await?;
         Ok(Recovery {
             reclaimed: reply.unsigned()?,
             dead: reply.unsigned()?,
@@ -130,7 +130,7 @@ impl RedisStore {
         })
     }
 
-    fn lay_out_recover(&self, sale: &SaleId, state: LineState) -> Result<Call<'_>, StoreError> {
+    fn build_recover(&self, sale: &SaleId, state: QueueState) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
         let segment = state.claim_segment();
         Ok(self
@@ -165,8 +165,8 @@ impl RedisStore {
         for seq in seqs {
             call.add(seq);
         }
-        let mut reply = self.on_sale(sale, call).await?;
-        seqs.iter().map(|_| read_release(&mut reply)).collect()
+        let mut reply = self.run_on_sale(sale, call).await?;
+        seqs.iter().map(|_| read_release_result(&mut reply)).collect()
     }
 }
 
@@ -194,7 +194,9 @@ fn add_settlement(call: &mut Call<'_>, Settlement { leased, outcome }: &Settleme
     call.add(match outcome {
         Outcome::Ordered { order_id } => format!("O{}", cut(order_id)),
         Outcome::Rejected { reason } => format!("J{}", cut(reason)),
-        Outcome::Retry { after, reason } => format!("T{}:{}", millis(*after).min(LONGEST_WAIT), cut(reason)),
+        Outcome::Retry { after, reason } => {
+            format!("T{}:{}", millis(*after).min(MAX_RETRY_DELAY_MS), cut(reason))
+        }
     });
 }
 
@@ -204,14 +206,14 @@ fn cut(text: &str) -> &str {
     (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-fn read_settled(reply: &mut Reply) -> Result<SettleResult, StoreError> {
+fn read_settle_result(reply: &mut Reply) -> Result<SettleResult, StoreError> {
     match reply.signed()? {
         0 => Ok(SettleResult::Stale),
         number => reply.state(number).map(SettleResult::Done),
     }
 }
 
-fn read_release(reply: &mut Reply) -> Result<ReleaseResult, StoreError> {
+fn read_release_result(reply: &mut Reply) -> Result<ReleaseResult, StoreError> {
     match reply.signed()? {
         0 => Ok(ReleaseResult::Unknown),
         -1 => Ok(ReleaseResult::Released),

@@ -15,17 +15,17 @@ use redis::{FromRedisValue, Value, cmd};
 use super::connection::Connection;
 
 /// The oldest major version with all that the scripts use: flags, `ZRANGE … BYSCORE`, `BITCOUNT … BIT`.
-const OLDEST_MAJOR: u32 = 7;
+const MIN_MAJOR_VERSION: u32 = 7;
 
 /// For so long an answer about durability is believed: an operator may change it while the server runs.
-const DURABILITY_AGE: Duration = Duration::from_secs(5);
+const DURABILITY_TTL: Duration = Duration::from_secs(5);
 
 /// Asks every master whether it is there and fit for use.
 ///
 /// # Errors
 /// [`StoreError::Unsuitable`] says what to change.
 pub(super) async fn check(connection: &Connection, in_cluster: bool) -> Result<(), StoreError> {
-    let answers = connection.ask_masters(&cmd("INFO")).await.map_err(|failure| failure.error)?;
+    let answers = connection.query_masters(&cmd("INFO")).await.map_err(|failure| failure.error)?;
     answers.into_iter().try_for_each(|answer| check_server(&text_of(answer)?, in_cluster))
 }
 
@@ -35,7 +35,7 @@ fn check_server(info: &str, in_cluster: bool) -> Result<(), StoreError> {
     let field = |name: &str| fields.get(name).copied().unwrap_or("unknown");
     let version = field("redis_version");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_none_or(|major| major < OLDEST_MAJOR) {
+    if major.is_none_or(|major| major < MIN_MAJOR_VERSION) {
         return Err(unsuitable(&format!("it is version {version}: use Redis 7.0 or later, or Valkey")));
     }
     let policy = field("maxmemory_policy");
@@ -70,7 +70,7 @@ fn text_of(value: Value) -> Result<String, StoreError> {
 /// Asks every master whether a replica follows it.
 pub(super) async fn has_replicas(connection: &Connection) -> Result<bool, StoreError> {
     let question = cmd("INFO").arg("replication").take();
-    let answers = connection.ask_masters(&question).await.map_err(|failure| failure.error)?;
+    let answers = connection.query_masters(&question).await.map_err(|failure| failure.error)?;
     let infos: Vec<String> = answers.into_iter().map(text_of).collect::<Result<_, _>>()?;
     Ok(infos.iter().all(|info| has_replica(info)))
 }
@@ -82,17 +82,17 @@ fn has_replica(info: &str) -> bool {
 
 /// How well the servers keep what they are told, asked now and then.
 #[derive(Default)]
-pub(super) struct DurabilityGauge {
+pub(super) struct DurabilityCache {
     last: Mutex<Option<(Instant, Durability)>>,
     forbidden_was_logged: AtomicBool,
 }
 
-impl DurabilityGauge {
+impl DurabilityCache {
     /// What was last heard, if that is not long ago; else asks.
     pub(super) async fn recent(&self, connection: &Connection) -> Result<Durability, StoreError> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match last {
-            Some((at, durability)) if at.elapsed() < DURABILITY_AGE => Ok(durability),
+            Some((at, durability)) if at.elapsed() < DURABILITY_TTL => Ok(durability),
             _ => self.ask(connection).await,
         }
     }
@@ -100,7 +100,7 @@ impl DurabilityGauge {
     /// Asks every master. Managed servers that forbid the question are taken for the worst.
     pub(super) async fn ask(&self, connection: &Connection) -> Result<Durability, StoreError> {
         let question = cmd("CONFIG").arg("GET").arg("appendonly").arg("appendfsync").take();
-        let durability = match connection.ask_masters(&question).await {
+        let durability = match connection.query_masters(&question).await {
             Ok(answers) if answers.iter().all(syncs_always) => Durability::Fsync,
             Ok(_) => Durability::Memory,
             Err(failure) if matches!(failure.error, StoreError::Unavailable(_)) => return Err(failure.error),

@@ -14,28 +14,28 @@ use super::{
     reply::{Code, Reply},
     script::ScriptName,
     snapshot::{add_settings, read_snapshot},
-    work::read_claimed,
+    worker_ops::read_claimed,
 };
 
 /// Keys removed by one script run, so that it is over in a millisecond.
 const KEYS_PER_SWEEP: usize = 512;
 
 /// Sales read at a time when they are listed.
-const READ_AT_A_TIME: usize = 32;
+const LIST_CONCURRENCY: usize = 32;
 
 /// How often a creation waits for an earlier sale of the same name to be swept away.
-const MOST_SWEEPS: usize = 3;
+const MAX_SWEEPS: usize = 3;
 
 /// What is left of a deleted sale.
-struct Remains {
+struct SweepPlan {
     epoch: u64,
     buckets: u64,
     last_seq: Seq,
 }
 
-enum Decided {
+enum DeleteDecision {
     DeleteResult(DeleteResult),
-    ToSweep(Remains),
+    ToSweep(SweepPlan),
 }
 
 impl RedisStore {
@@ -50,7 +50,7 @@ impl RedisStore {
             return written
                 .ok_or_else(|| StoreError::Corrupt(format!("sale {sale} exists and is being deleted")));
         }
-        for _ in 0..MOST_SWEEPS {
+        for _ in 0..MAX_SWEEPS {
             // A sale that exists is in the registry: entered before, and again after for the case that somebody found
             // the entry without a sale and removed it meanwhile.
             self.register(sale).await?;
@@ -84,9 +84,9 @@ impl RedisStore {
         add_settings(&mut call, settings);
         let mut reply = self.run(&call).await?;
         match reply.code()? {
-            Code::Done => read_configured(&mut reply, sale),
+            Code::Done => read_configure_result(&mut reply, sale),
             Code::NoSale => Ok(Some(ConfigureResult::Conflict(None))),
-            Code::OtherKeys => Err(reply.unexpected("its keys never depend on the line")),
+            Code::WrongKeys => Err(reply.unexpected("its keys never depend on the line")),
         }
     }
 
@@ -96,7 +96,7 @@ impl RedisStore {
 
     pub(super) async fn read_sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
         let call = self.call(ScriptName::Snapshot, 1)?.with(Keys(sale).sale()).with(self.now());
-        let mut reply = self.on_sale(sale, call).await?;
+        let mut reply = self.run_on_sale(sale, call).await?;
         read_snapshot(&mut reply, sale)
     }
 
@@ -113,7 +113,7 @@ impl RedisStore {
             last = Some(last_id.clone());
             let snapshots: Vec<_> = stream::iter(ids)
                 .map(|id| self.read_listed(id))
-                .buffered(READ_AT_A_TIME)
+                .buffered(LIST_CONCURRENCY)
                 .try_collect()
                 .await?;
             found.extend(snapshots.into_iter().flatten());
@@ -125,7 +125,7 @@ impl RedisStore {
     async fn read_listed(&self, id: SaleId) -> Result<Option<SaleSnapshot>, StoreError> {
         match self.read_sale(&id).await {
             Ok(snapshot) => Ok(Some(snapshot)),
-            Err(StoreError::SaleNotFound(_)) => self.strike_off(&id).await.map(|()| None),
+            Err(StoreError::SaleNotFound(_)) => self.unregister(&id).await.map(|()| None),
             Err(error) => Err(error),
         }
     }
@@ -156,34 +156,34 @@ impl RedisStore {
     pub(super) async fn close_sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
         let call =
             self.call(ScriptName::Close, 1)?.with(Keys(sale).sale()).with(self.now()).with(sale.as_str());
-        let mut reply = self.on_sale(sale, call).await?;
+        let mut reply = self.run_on_sale(sale, call).await?;
         read_snapshot(&mut reply, sale)
     }
 
     pub(super) async fn delete_sale(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         let keys = Keys(sale);
         let call = self.call(ScriptName::Delete, 2)?.with(keys.sale()).with(keys.tombstone());
-        let mut reply = self.on_sale(sale, call).await?;
-        match read_decided(&mut reply)? {
-            Decided::DeleteResult(DeleteResult::Deleted) => {}
-            Decided::DeleteResult(deletion) => return Ok(deletion),
-            Decided::ToSweep(remains) => self.sweep(sale, &remains).await?,
+        let mut reply = self.run_on_sale(sale, call).await?;
+        match read_delete_decision(&mut reply)? {
+            DeleteDecision::DeleteResult(DeleteResult::Deleted) => {}
+            DeleteDecision::DeleteResult(deletion) => return Ok(deletion),
+            DeleteDecision::ToSweep(plan) => self.sweep(sale, &plan).await?,
         }
-        self.strike_off(sale).await?;
+        self.unregister(sale).await?;
         Ok(DeleteResult::Deleted)
     }
 
-    async fn sweep(&self, sale: &SaleId, remains: &Remains) -> Result<(), StoreError> {
-        let mut keys = Keys(sale).all(remains.buckets, remains.last_seq).peekable();
+    async fn sweep(&self, sale: &SaleId, plan: &SweepPlan) -> Result<(), StoreError> {
+        let mut keys = Keys(sale).all(plan.buckets, plan.last_seq).peekable();
         while keys.peek().is_some() {
             let batch: Vec<Key<'_>> = keys.by_ref().take(KEYS_PER_SWEEP).collect();
             let mut call = self.call(ScriptName::Sweep, 1 + batch.len())?.with(Keys(sale).tombstone());
             for key in batch {
                 call.add(key);
             }
-            call.add(remains.epoch);
+            call.add(plan.epoch);
             call.add(u8::from(keys.peek().is_none()));
-            if !self.on_sale(sale, call).await?.flag()? {
+            if !self.run_on_sale(sale, call).await?.flag()? {
                 break;
             }
         }
@@ -191,7 +191,7 @@ impl RedisStore {
     }
 
     /// Takes an id out of the registry, and puts it back if a sale of that name has come into being meanwhile.
-    async fn strike_off(&self, sale: &SaleId) -> Result<(), StoreError> {
+    async fn unregister(&self, sale: &SaleId) -> Result<(), StoreError> {
         self.query::<()>(cmd("ZREM").arg(REGISTRY).arg(sale.as_str())).await?;
         let exists: u64 = self.query(cmd("EXISTS").arg(Keys(sale).sale())).await?;
         if exists > 0 { self.register(sale).await } else { Ok(()) }
@@ -230,7 +230,7 @@ impl RedisStore {
             .with(keys.reasons())
             .with(after)
             .with(limit);
-        let mut reply = self.on_sale(sale, call).await?;
+        let mut reply = self.run_on_sale(sale, call).await?;
         let mut letters = Vec::new();
         while !reply.is_at_end() {
             letters.push(DeadLetter { claimed: read_claimed(&mut reply)?, reason: reply.text()? });
@@ -252,7 +252,7 @@ impl RedisStore {
         for seq in seqs {
             call.add(seq);
         }
-        let mut reply = self.on_sale(sale, call).await?;
+        let mut reply = self.run_on_sale(sale, call).await?;
         seqs.iter().map(|_| reply.flag()).collect()
     }
 
@@ -271,12 +271,12 @@ impl RedisStore {
         for seq in seqs {
             call.add(seq);
         }
-        let mut reply = self.on_sale(sale, call).await?;
+        let mut reply = self.run_on_sale(sale, call).await?;
         seqs.iter().map(|_| reply.flag()).collect()
     }
 }
 
-fn read_configured(reply: &mut Reply, sale: &SaleId) -> Result<Option<ConfigureResult>, StoreError> {
+fn read_configure_result(reply: &mut Reply, sale: &SaleId) -> Result<Option<ConfigureResult>, StoreError> {
     Ok(Some(match reply.signed()? {
         0 => ConfigureResult::Done(read_snapshot(reply, sale)?),
         1 => ConfigureResult::Conflict(Some(read_snapshot(reply, sale)?)),
@@ -288,12 +288,12 @@ fn read_configured(reply: &mut Reply, sale: &SaleId) -> Result<Option<ConfigureR
     }))
 }
 
-fn read_decided(reply: &mut Reply) -> Result<Decided, StoreError> {
+fn read_delete_decision(reply: &mut Reply) -> Result<DeleteDecision, StoreError> {
     Ok(match reply.signed()? {
-        0 => Decided::DeleteResult(DeleteResult::Deleted),
-        1 => Decided::DeleteResult(DeleteResult::NotClosed),
-        2 => Decided::DeleteResult(DeleteResult::Busy { tickets: reply.unsigned()? }),
-        3 => Decided::ToSweep(Remains {
+        0 => DeleteDecision::DeleteResult(DeleteResult::Deleted),
+        1 => DeleteDecision::DeleteResult(DeleteResult::NotClosed),
+        2 => DeleteDecision::DeleteResult(DeleteResult::Busy { tickets: reply.unsigned()? }),
+        3 => DeleteDecision::ToSweep(SweepPlan {
             epoch: reply.unsigned()?,
             buckets: reply.unsigned()?,
             last_seq: reply.unsigned()?,
