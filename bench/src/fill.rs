@@ -11,8 +11,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
+use inrush_core::store::prelude::*;
 use inrush_core::{
-    Entry, Keyring, SaleId, SaleSettings, Store, TicketId,
+    Entry, Keyring, SaleId, SaleSettings, TicketId,
     store::{AdmitRequest, ConfigureResult, MAX_BATCH, Precondition},
 };
 use inrush_proto::v1::PollStatusRequest;

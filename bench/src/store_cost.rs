@@ -7,8 +7,9 @@ use std::{cell::RefCell, sync::Arc};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
+use inrush_core::store::prelude::*;
 use inrush_core::{
-    SaleId, SaleSettings, Seq, Store,
+    SaleId, SaleSettings, Seq,
     store::{ClaimRequest, ConfigureResult, LeaseToken, MAX_BATCH, Outcome, Precondition, Settlement},
 };
 use inrush_store::redis::{RedisSettings, RedisStore};

@@ -2,7 +2,7 @@
 
 use crate::{
     sale::SaleId,
-    store::{Admission, AdmitReply, AdmitRequest, Store, StoreError},
+    store::{Admission, AdmitReply, AdmitRequest, QueueStore, StoreError},
     ticket::{Seq, TicketStatus},
 };
 
@@ -21,7 +21,7 @@ pub struct Admitted {
 /// # Errors
 /// Those of the store. The batch may be repeated.
 pub async fn admit(
-    store: &dyn Store,
+    store: &dyn QueueStore,
     sale: &SaleId,
     requests: &[AdmitRequest],
 ) -> Result<Admitted, StoreError> {
@@ -54,7 +54,7 @@ pub async fn admit(
 }
 
 async fn admit_once(
-    store: &dyn Store,
+    store: &dyn QueueStore,
     sale: &SaleId,
     requests: &[AdmitRequest],
 ) -> Result<Admitted, StoreError> {

@@ -17,6 +17,6 @@ pub use entry::Entry;
 pub use keyring::Keyring;
 pub use ledger::{Count, Ledger};
 pub use sale::{BuyerId, Pace, Route, SaleId, SaleSettings, SaleSnapshot, SaleState};
-pub use store::{Durability, Store, StoreError};
+pub use store::{AdminStore, Durability, QueueStore, Store, StoreError, StoreHandle, WorkStore};
 pub use ticket::{Seq, TicketId, TicketState, TicketStatus};
 pub use time::Timestamp;

@@ -83,7 +83,7 @@ impl Claimer {
         builder.start_time = ended.checked_sub(took);
         builder.links = Some(links(&above));
         let receiving = above.with_span(traces.tracer().build_with_context(builder, &above));
-        let (system, batch) = (self.store.system(), Some(entries.len()));
+        let (system, batch) = (self.store.backend(), Some(entries.len()));
         DatabaseRun { system, operation: "claim", batch, took, error: None }.trace(traces, &receiving);
         receiving.span().end_with_timestamp(ended);
     }

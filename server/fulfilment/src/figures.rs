@@ -287,6 +287,7 @@ const fn number(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use inrush_core::store::prelude::*;
     use inrush_core::{
         Entry, SaleSettings,
         store::{AdmitRequest, ClaimRequest, Precondition},

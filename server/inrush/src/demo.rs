@@ -25,7 +25,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use inrush_client::{Client, ClientSettings, TicketState, proto};
 use inrush_orders::{DatabaseUrl, OrderBook, OrderSettings, OrderState};
-use inrush_store::fault_injection::{Fault, break_store};
+use inrush_store::fault_injection::{Fault, inject_fault};
 use tokio::{sync::mpsc, time::sleep};
 
 use self::{
@@ -97,7 +97,7 @@ pub(crate) async fn run(options: DemoOptions, store: &StoreSettings) -> anyhow::
     let mut opened = open_store(store).await?;
     opened.check().await.context("the demo needs a store that answers")?;
     if let Some(fault) = options.fault {
-        opened = break_store(opened, fault);
+        opened = inject_fault(opened, fault);
     }
     let sale = fresh_sale_id();
     let folder = tempfile::tempdir().context("the order database needs a temporary folder")?;

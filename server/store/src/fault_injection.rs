@@ -1,50 +1,46 @@
-//! Stores that are broken on purpose, to show that those who check a run can fail it.
+//! Stores with a planted fault, to prove that the checks of a run can fail.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use inrush_core::{
-    sale::{SaleId, SaleSettings, SaleSnapshot},
+    sale::{SaleId, SaleSettings},
     store::{
-        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
-        DeleteResult, Durability, LeaseToken, LookUpReply, Outcome, Precondition, Recovery, ReleaseResult,
-        SettleResult, Settlement, Store, StoreError, StoreEvent,
+        Claim, ClaimRequest, ConfigureResult, LeaseToken, Outcome, Precondition, Settlement, Store,
+        StoreError, decorator::StoreDecorator,
     },
-    ticket::Seq,
 };
-use tokio::sync::broadcast;
 
-/// How a store is broken.
+/// What is wrong with a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Admits twice as much as the cap allows.
     Overshoot,
-    /// Admits and hands out twice as much as there is. An order system with a stock of its own prevents the worst.
+    /// Admits and claims twice as much as the stock. An order system with a stock of its own prevents the worst.
     Oversell,
-    /// Calls some tickets ordered without ever handing them out.
+    /// Settles some tickets as ordered that were never sent to the order system.
     Drop,
-    /// Hands neighbours in line out in the wrong order.
+    /// Claims neighbouring tickets in the wrong order.
     Swap,
 }
 
 /// One ticket in this many is dropped.
-const DROPPED: u64 = 50;
+const DROP_INTERVAL: u64 = 50;
 
-/// Breaks a store.
-pub fn break_store(store: Arc<dyn Store>, fault: Fault) -> Arc<dyn Store> {
-    Arc::new(BrokenStore { store, fault })
+/// The same store with this fault.
+pub fn inject_fault(store: Arc<dyn Store>, fault: Fault) -> Arc<dyn Store> {
+    Arc::new(FaultyStore { store, fault })
 }
 
-struct BrokenStore {
+struct FaultyStore {
     store: Arc<dyn Store>,
     fault: Fault,
 }
 
-impl BrokenStore {
-    /// Takes some entries out of the claim and settles them behind everybody's back.
-    async fn drop_some(&self, sale: &SaleId, mut claim: Claim) -> Result<Claim, StoreError> {
+impl FaultyStore {
+    /// Removes some entries from the claim and settles them as ordered.
+    async fn drop_entries(&self, sale: &SaleId, mut claim: Claim) -> Result<Claim, StoreError> {
         let fence = claim.fence;
-        let dropped = claim.entries.extract_if(.., |claimed| claimed.seq % DROPPED == 0);
+        let dropped = claim.entries.extract_if(.., |claimed| claimed.seq % DROP_INTERVAL == 0);
         let settlements: Vec<Settlement> = dropped
             .map(|claimed| Settlement {
                 leased: LeaseToken { seq: claimed.seq, fence },
@@ -58,14 +54,13 @@ impl BrokenStore {
     }
 }
 
-#[async_trait]
-impl Store for BrokenStore {
-    fn backend(&self) -> &'static str {
-        self.store.backend()
+impl StoreDecorator for FaultyStore {
+    fn inner(&self) -> &dyn Store {
+        &*self.store
     }
 
-    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(break_store(self.store.with_own_connection().await?, self.fault))
+    fn around_own_connection(&self, store: Arc<dyn Store>) -> Self {
+        Self { store, fault: self.fault }
     }
 
     async fn configure(
@@ -88,96 +83,11 @@ impl Store for BrokenStore {
         let mut claim = self.store.claim(sale, request).await?;
         match self.fault {
             Fault::Overshoot | Fault::Oversell => Ok(claim),
-            Fault::Drop => self.drop_some(sale, claim).await,
+            Fault::Drop => self.drop_entries(sale, claim).await,
             Fault::Swap => {
                 claim.entries.reverse();
                 Ok(claim)
             }
         }
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.store.check().await
-    }
-
-    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
-        self.store.supports_durability(durability).await
-    }
-
-    fn events(&self) -> broadcast::Receiver<StoreEvent> {
-        self.store.events()
-    }
-
-    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        self.store.sale(sale).await
-    }
-
-    async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
-        self.store.sales(after, limit).await
-    }
-
-    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
-        self.store.sale_ids(after, limit).await
-    }
-
-    async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        self.store.close(sale).await
-    }
-
-    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
-        self.store.delete(sale).await
-    }
-
-    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
-        self.store.admit(sale, requests).await
-    }
-
-    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
-        self.store.admitted_buyers(sale, after).await
-    }
-
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        self.store.look_up(sale, seqs).await
-    }
-
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
-        self.store.cancel(sale, seqs).await
-    }
-
-    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
-        self.store.extend(sale, leases).await
-    }
-
-    async fn settle(
-        &self,
-        sale: &SaleId,
-        settlements: &[Settlement],
-    ) -> Result<Vec<SettleResult>, StoreError> {
-        self.store.settle(sale, settlements).await
-    }
-
-    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
-        self.store.recover(sale).await
-    }
-
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
-        self.store.release(sale, seqs).await
-    }
-
-    async fn dead_letters(
-        &self,
-        sale: &SaleId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        self.store.dead_letters(sale, after, limit).await
-    }
-
-    async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        self.store.redrive(sale, seqs).await
-    }
-
-    async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        self.store.discard(sale, seqs).await
     }
 }

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
-        AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
-        DeleteResult, Durability, LeaseToken, LookUpReply, MAX_BATCH, Precondition, Recovery, ReleaseResult,
-        SettleResult, Settlement, Store, StoreError, StoreEvent,
+        AdminStore, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
+        DeleteResult, Durability, LeaseToken, LookUpReply, Precondition, QueueStore, Recovery, ReleaseResult,
+        SettleResult, Settlement, Store, StoreError, StoreEvent, StoreHandle, WorkStore, check_batch_size,
     },
     ticket::Seq,
     time::{Clock, Timestamp},
@@ -134,35 +134,86 @@ fn lock(sale: &Mutex<Sale>) -> MutexGuard<'_, Sale> {
     sale.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn bounded(operations: usize) -> Result<(), StoreError> {
-    if operations <= MAX_BATCH {
-        return Ok(());
-    }
-    Err(StoreError::Unsuitable(format!(
-        "{operations} operations were asked for in one call, the most is {MAX_BATCH}: split them"
-    )))
-}
-
 #[async_trait]
-impl Store for MemoryStore {
+impl StoreHandle for MemoryStore {
     fn backend(&self) -> &'static str {
         "memory"
-    }
-
-    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(Self { shared: Arc::clone(&self.shared) }))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
-        Ok(durability == Durability::Memory)
-    }
-
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
         self.shared.events.subscribe()
+    }
+
+    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        self.on(sale, |sale, now| sale.snapshot(now))
+    }
+}
+
+#[async_trait]
+impl QueueStore for MemoryStore {
+    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
+        check_batch_size(requests.len())?;
+        self.on(sale, |sale, now| sale.admit(now, requests))
+    }
+
+    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+        self.on(sale, |sale, _| sale.admitted_buyers(after))
+    }
+
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
+        check_batch_size(seqs.len())?;
+        self.on(sale, |sale, _| sale.look_up(seqs))?
+    }
+
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
+        check_batch_size(seqs.len())?;
+        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.cancel(seq)).collect())
+    }
+
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
+        check_batch_size(seqs.len())?;
+        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.release(seq)).collect())?
+    }
+}
+
+#[async_trait]
+impl WorkStore for MemoryStore {
+    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
+        Ok(Shared::after(&self.shared.read(), after).take(limit).map(|(id, _)| id.clone()).collect())
+    }
+
+    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
+        check_batch_size(request.max)?;
+        self.on(sale, |sale, now| sale.claim(now, request.max))
+    }
+
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
+        check_batch_size(leases.len())?;
+        self.on(sale, |sale, now| leases.iter().map(|&leased| sale.extend(now, leased)).collect())
+    }
+
+    async fn settle(
+        &self,
+        sale: &SaleId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<SettleResult>, StoreError> {
+        check_batch_size(settlements.len())?;
+        self.on(sale, |sale, now| settlements.iter().map(|settlement| sale.settle(now, settlement)).collect())
+    }
+
+    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
+        self.on(sale, Sale::recover)
+    }
+}
+
+#[async_trait]
+impl AdminStore for MemoryStore {
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
+        Ok(durability == Durability::Memory)
     }
 
     async fn configure(
@@ -182,18 +233,10 @@ impl Store for MemoryStore {
         }
     }
 
-    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        self.on(sale, |sale, now| sale.snapshot(now))
-    }
-
     async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
         let now = self.shared.now();
         let sales = self.shared.read();
         Ok(Shared::after(&sales, after).take(limit).map(|(_, sale)| lock(sale).snapshot(now)).collect())
-    }
-
-    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
-        Ok(Shared::after(&self.shared.read(), after).take(limit).map(|(id, _)| id.clone()).collect())
     }
 
     async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
@@ -202,53 +245,6 @@ impl Store for MemoryStore {
 
     async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         Ok(self.shared.delete(sale))
-    }
-
-    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
-        bounded(requests.len())?;
-        self.on(sale, |sale, now| sale.admit(now, requests))
-    }
-
-    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
-        self.on(sale, |sale, _| sale.admitted_buyers(after))
-    }
-
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        bounded(seqs.len())?;
-        self.on(sale, |sale, _| sale.look_up(seqs))?
-    }
-
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
-        bounded(seqs.len())?;
-        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.cancel(seq)).collect())
-    }
-
-    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
-        bounded(request.max)?;
-        self.on(sale, |sale, now| sale.claim(now, request.max))
-    }
-
-    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
-        bounded(leases.len())?;
-        self.on(sale, |sale, now| leases.iter().map(|&leased| sale.extend(now, leased)).collect())
-    }
-
-    async fn settle(
-        &self,
-        sale: &SaleId,
-        settlements: &[Settlement],
-    ) -> Result<Vec<SettleResult>, StoreError> {
-        bounded(settlements.len())?;
-        self.on(sale, |sale, now| settlements.iter().map(|settlement| sale.settle(now, settlement)).collect())
-    }
-
-    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
-        self.on(sale, Sale::recover)
-    }
-
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
-        bounded(seqs.len())?;
-        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.release(seq)).collect())?
     }
 
     async fn dead_letters(
@@ -261,12 +257,19 @@ impl Store for MemoryStore {
     }
 
     async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        bounded(seqs.len())?;
+        check_batch_size(seqs.len())?;
         self.on(sale, |sale, now| seqs.iter().map(|&seq| sale.redrive(now, seq)).collect())
     }
 
     async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        bounded(seqs.len())?;
+        check_batch_size(seqs.len())?;
         self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.discard(seq)).collect())
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(Self { shared: Arc::clone(&self.shared) }))
     }
 }

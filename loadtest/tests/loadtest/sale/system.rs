@@ -2,19 +2,18 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use inrush_core::{
-    Keyring, Store,
-    store::faulty::{Fault, break_store},
-    time::Clock,
-};
+use inrush_core::{Keyring, Store, time::Clock};
 use inrush_front::{FrontParts, FrontSettings};
 use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{
     CreateSaleRequest, GetSaleRequest, Ledger, Sale, sale_admin_service_client::SaleAdminServiceClient,
 };
 use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_store::{
+    fault_injection::{Fault, inject_fault},
+    memory::MemoryStore,
+};
 use inrush_testkit::port::free_port;
-use inrush_store::memory::MemoryStore;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
@@ -32,7 +31,7 @@ impl System {
         let runtime = Runtime::new().expect("a runtime");
         let mut store: Arc<dyn Store> = MemoryStore::new(Clock::Store);
         if let Some(fault) = fault {
-            store = break_store(store, fault);
+            store = inject_fault(store, fault);
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener of our own");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use inrush_core::{SaleSettings, Store as _, store::Outcome};
+use inrush_core::store::prelude::*;
+use inrush_core::{SaleSettings, store::Outcome};
 use inrush_proto::v1::{self, Route, Sale, SalePart, SaleState};
 use prost_types::FieldMask;
 use tonic::{Code, Status};

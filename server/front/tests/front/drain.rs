@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use inrush_core::store::prelude::*;
 use inrush_core::{Keyring, SaleSettings, Store};
 use inrush_front::{FrontParts, FrontSettings, run};
 use inrush_proto::v1::{self, queue_service_client::QueueServiceClient};

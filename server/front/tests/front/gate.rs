@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use inrush_core::{Route, SaleSettings, Store as _, Timestamp};
+use inrush_core::store::prelude::*;
+use inrush_core::{Route, SaleSettings, Timestamp};
 use inrush_front::FrontSettings;
 use inrush_proto::v1::{RefusalReason, enqueue_response::Outcome};
 

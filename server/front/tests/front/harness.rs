@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
     Keyring, SaleId, SaleSettings, Seq, Store, TicketId,
     store::{Claim, ClaimRequest, ConfigureResult, LeaseToken, Outcome, Precondition, Settlement},

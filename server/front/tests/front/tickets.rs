@@ -1,6 +1,7 @@
 //! Tickets presented to PollStatus, BatchPollStatus and Cancel.
 
-use inrush_core::{Keyring, SaleSettings, Store as _, store::Outcome};
+use inrush_core::store::prelude::*;
+use inrush_core::{Keyring, SaleSettings, store::Outcome};
 use inrush_proto::v1::{self, TicketState, batch_poll_status_result::Result as Of};
 use tonic::Code;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
-    Pace, SaleSettings, Store as _, Timestamp,
+    Pace, SaleSettings, Timestamp,
     store::ReleaseResult,
     time::{Clock, ManualClock},
 };

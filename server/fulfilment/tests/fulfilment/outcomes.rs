@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use inrush_core::{SaleSettings, Store as _, TicketStatus};
+use inrush_core::store::prelude::*;
+use inrush_core::{SaleSettings, TicketStatus};
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_proto::v1::{CreateOrdersResponse, OrderRequest, OrderResult};
 

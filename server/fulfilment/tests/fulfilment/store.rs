@@ -6,29 +6,17 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
+pub(crate) use inrush_core::store::decorator::Operation;
 use inrush_core::{
-    Durability, Entry, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError,
+    AdminStore, Entry, QueueStore, SaleId, SaleSettings, SaleSnapshot, Store, StoreError, StoreHandle,
     store::{
-        Admission, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
-        DeleteResult, LeaseToken, LookUpReply, MAX_BATCH, Precondition, Recovery, ReleaseResult,
-        SettleResult, Settlement, StoreEvent,
+        Admission, AdmitRequest, ConfigureResult, MAX_BATCH, Precondition, StoreEvent,
+        decorator::{Call, StoreDecorator},
     },
     time::Clock,
 };
 use inrush_store::memory::MemoryStore;
 use tokio::sync::broadcast;
-
-/// A part of the store that is counted and can be away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    SaleIds,
-    Claim,
-    Extend,
-    Settle,
-    Recover,
-    Sale,
-}
 
 /// The memory store seen by one worker.
 #[derive(Clone)]
@@ -78,7 +66,7 @@ impl TestStore {
         self.calls.lock().unwrap().get(&operation).copied().unwrap_or_default()
     }
 
-    /// Calls of all counted operations.
+    /// Calls of all operations.
     pub(crate) fn all_calls(&self) -> usize {
         self.calls.lock().unwrap().values().sum()
     }
@@ -92,7 +80,7 @@ impl TestStore {
     }
 
     pub(crate) async fn create(&self, sale: &str, settings: &SaleSettings) {
-        let configured = self.configure(&id(sale), settings, Precondition::Absent).await.unwrap();
+        let configured = self.memory.configure(&id(sale), settings, Precondition::Absent).await.unwrap();
         assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
@@ -100,7 +88,7 @@ impl TestStore {
         let mut snapshot = self.snapshot(sale).await;
         change(&mut snapshot.settings);
         let version = Precondition::Version(snapshot.version);
-        let configured = self.configure(&id(sale), &snapshot.settings, version).await.unwrap();
+        let configured = self.memory.configure(&id(sale), &snapshot.settings, version).await.unwrap();
         assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
@@ -125,7 +113,7 @@ impl TestStore {
             })
             .collect();
         for batch in requests.chunks(MAX_BATCH) {
-            let reply = self.admit(&id(sale), batch).await.unwrap();
+            let reply = self.memory.admit(&id(sale), batch).await.unwrap();
             assert!(reply.admissions.iter().all(|one| matches!(one, Admission::Queued { .. })), "{reply:?}");
         }
     }
@@ -170,117 +158,25 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     panic!("never happened: {what}");
 }
 
-#[async_trait]
-impl Store for TestStore {
-    fn backend(&self) -> &'static str {
-        self.memory.backend()
+impl StoreDecorator for TestStore {
+    fn inner(&self) -> &dyn Store {
+        &*self.memory
     }
 
-    async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(self.clone()))
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.memory.check().await
-    }
-
-    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
-        self.memory.supports_durability(durability).await
+    fn around_own_connection(&self, _inner: Arc<dyn Store>) -> Self {
+        self.clone()
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
         self.announcements.as_ref().map_or_else(|| self.memory.events(), broadcast::Sender::subscribe)
     }
 
-    async fn configure(
+    async fn around<T: Send>(
         &self,
-        sale: &SaleId,
-        settings: &SaleSettings,
-        precondition: Precondition,
-    ) -> Result<ConfigureResult, StoreError> {
-        self.memory.configure(sale, settings, precondition).await
-    }
-
-    async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        self.count(Operation::Sale)?;
-        self.memory.sale(sale).await
-    }
-
-    async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
-        self.memory.sales(after, limit).await
-    }
-
-    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
-        self.count(Operation::SaleIds)?;
-        self.memory.sale_ids(after, limit).await
-    }
-
-    async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        self.memory.close(sale).await
-    }
-
-    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
-        self.memory.delete(sale).await
-    }
-
-    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
-        self.memory.admit(sale, requests).await
-    }
-
-    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
-        self.memory.admitted_buyers(sale, after).await
-    }
-
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        self.memory.look_up(sale, seqs).await
-    }
-
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
-        self.memory.cancel(sale, seqs).await
-    }
-
-    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
-        self.count(Operation::Claim)?;
-        self.memory.claim(sale, request).await
-    }
-
-    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
-        self.count(Operation::Extend)?;
-        self.memory.extend(sale, leases).await
-    }
-
-    async fn settle(
-        &self,
-        sale: &SaleId,
-        settlements: &[Settlement],
-    ) -> Result<Vec<SettleResult>, StoreError> {
-        self.count(Operation::Settle)?;
-        self.memory.settle(sale, settlements).await
-    }
-
-    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
-        self.count(Operation::Recover)?;
-        self.memory.recover(sale).await
-    }
-
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
-        self.memory.release(sale, seqs).await
-    }
-
-    async fn dead_letters(
-        &self,
-        sale: &SaleId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        self.memory.dead_letters(sale, after, limit).await
-    }
-
-    async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        self.memory.redrive(sale, seqs).await
-    }
-
-    async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        self.memory.discard(sale, seqs).await
+        call: Call<T>,
+        run: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.count(call.operation)?;
+        run.await
     }
 }

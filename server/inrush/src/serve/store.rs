@@ -2,6 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use inrush_core::store::prelude::*;
 use inrush_core::{Store, StoreError, time::Clock};
 use inrush_runtime::config::{Loaded, Origin};
 use inrush_store::{

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inrush_core::{Store, StoreError};
+use inrush_core::{Store, StoreError, store::decorator::Operation};
 use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder, usual_times};
-use inrush_store::instrumented::{Observer, Operation, Run, observe};
+use inrush_store::instrumented::{CompletedOperation, Observer, instrument};
 
 const OPERATION: &str = "operation";
 const ERROR: &str = "error.type";
@@ -39,7 +39,7 @@ const ENDINGS: usize = 1 + StoreError::KINDS.len();
 
 /// Has the store watched, and its metrics registered.
 pub(super) fn measured(store: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Store> {
-    let times = Operation::ALL.into_iter().flat_map(|operation| {
+    let times = Operation::ALL.iter().flat_map(|operation| {
         let fine = vec![(OPERATION, operation.name().to_owned())];
         let failed = StoreError::KINDS.into_iter().map({
             let fine = fine.clone();
@@ -47,10 +47,10 @@ pub(super) fn measured(store: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Stor
         });
         [fine].into_iter().chain(failed).collect::<Vec<_>>()
     });
-    let sizes = Operation::ALL.into_iter().map(|operation| vec![(OPERATION, operation.name().to_owned())]);
+    let sizes = Operation::ALL.iter().map(|operation| vec![(OPERATION, operation.name().to_owned())]);
     let (times, sizes) =
         (metrics.histogram(&DURATION, times.collect()), metrics.histogram(&SIZE, sizes.collect()));
-    observe(store, Arc::new(StoreMetrics::of_thread(times, sizes)))
+    instrument(store, Arc::new(StoreMetrics::of_thread(times, sizes)))
 }
 
 /// One thread's way to record what its store does.
@@ -69,16 +69,15 @@ impl StoreMetrics {
 }
 
 impl Observer for StoreMetrics {
-    fn with_own_connection(&self) -> Arc<dyn Observer> {
+    fn for_own_connection(&self) -> Arc<dyn Observer> {
         Arc::new(Self::of_thread(self.times.clone(), self.sizes.clone()))
     }
 
-    fn finished(&self, run: &Run<'_>) {
-        let Run { operation, took, size, failure, .. } = *run;
-        let failure =
-            failure.and_then(|error| StoreError::KINDS.iter().position(|kind| *kind == error.kind()));
-        let ending = failure.map_or(0, |kind| 1 + kind);
-        self.time_recorder.time(operation as usize * ENDINGS + ending, took);
+    fn on_complete(&self, completed: &CompletedOperation<'_>) {
+        let CompletedOperation { operation, duration, size, error, .. } = *completed;
+        let kind = error.and_then(|error| StoreError::KINDS.iter().position(|kind| *kind == error.kind()));
+        let ending = kind.map_or(0, |kind| 1 + kind);
+        self.time_recorder.time(operation as usize * ENDINGS + ending, duration);
         if let Some(size) = size {
             self.size_recorder.size(operation as usize, size);
         }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use inrush_core::{Store, StoreError};
 use inrush_runtime::{spans::DatabaseRun, telemetry::Traces};
-use inrush_store::instrumented::{Observer, Run, observe};
+use inrush_store::instrumented::{CompletedOperation, Observer, instrument};
 use opentelemetry::Context;
 
 /// Has a span made of each operation that is part of a trace. What is part of one is seen by the context in which it is asked for.
 pub(super) fn traced(store: Arc<dyn Store>, traces: Option<&Traces>) -> Arc<dyn Store> {
     match traces {
-        Some(traces) => observe(store, Arc::new(StoreSpans(traces.clone()))),
+        Some(traces) => instrument(store, Arc::new(StoreSpans(traces.clone()))),
         None => store,
     }
 }
@@ -18,17 +18,17 @@ pub(super) fn traced(store: Arc<dyn Store>, traces: Option<&Traces>) -> Arc<dyn 
 struct StoreSpans(Traces);
 
 impl Observer for StoreSpans {
-    fn with_own_connection(&self) -> Arc<dyn Observer> {
+    fn for_own_connection(&self) -> Arc<dyn Observer> {
         Arc::new(Self(self.0.clone()))
     }
 
-    fn finished(&self, run: &Run<'_>) {
+    fn on_complete(&self, completed: &CompletedOperation<'_>) {
         let run = DatabaseRun {
-            system: run.backend,
-            operation: run.operation.name(),
-            batch: run.size,
-            took: run.took,
-            error: run.failure.map(StoreError::kind),
+            system: completed.backend,
+            operation: completed.operation.name(),
+            batch: completed.size,
+            took: completed.duration,
+            error: completed.error.map(StoreError::kind),
         };
         Context::map_current(|context| run.trace(&self.0, context));
     }

@@ -8,7 +8,7 @@ use inrush_core::{
 };
 
 use super::{
-    cases,
+    case::cases,
     sale::{Sale, ordered, rejected, retry},
     world::World,
 };

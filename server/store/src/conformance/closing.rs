@@ -7,7 +7,7 @@ use inrush_core::{
 };
 
 use super::{
-    cases,
+    case::cases,
     sale::{ordered, retry, seqs, wish},
     world::{START, World},
 };

@@ -7,7 +7,7 @@ use inrush_core::{
 };
 
 use super::{
-    cases,
+    case::cases,
     sale::{Sale, ordered, rejected, retry, seqs, wish},
     world::World,
 };

@@ -9,7 +9,7 @@ use inrush_core::{
 };
 
 use super::{
-    cases,
+    case::cases,
     sale::{Sale, ordered, rejected, retry, wish},
     world::{START, World},
 };

@@ -10,7 +10,7 @@ use inrush_core::{
 use tokio::task::JoinSet;
 
 use super::{
-    cases,
+    case::cases,
     sale::{ordered, seqs, wish},
     world::World,
 };

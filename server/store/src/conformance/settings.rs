@@ -10,7 +10,7 @@ use inrush_core::{
 };
 
 use super::{
-    cases,
+    case::cases,
     sale::{ordered, rejected, retry, wish},
     world::{START, World},
 };

@@ -15,7 +15,7 @@ use inrush_core::{
 };
 use tokio::{sync::broadcast, time::timeout};
 
-use super::{Backend, sale::Sale};
+use super::{backend::Backend, sale::Sale};
 
 /// When every case begins.
 pub const START: Timestamp = Timestamp(1_700_000_000_000);

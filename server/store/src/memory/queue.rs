@@ -98,7 +98,7 @@ mod tests {
             let buyer = format!("buyer-{seq}").parse().unwrap();
             assert_eq!(queue.push(Entry { buyer, units: seq, payload: Vec::new(), trace: Vec::new() }), seq);
         }
-        line
+        queue
     }
 
     #[test]

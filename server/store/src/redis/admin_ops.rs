@@ -1,19 +1,24 @@
 //! The operators' side: sales made, changed, listed, closed and deleted, and the tickets that are out of attempts.
 
+use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
-    store::{ConfigureResult, DeadLetter, DeleteResult, MAX_BATCH, Precondition, StoreError},
+    store::{
+        AdminStore, ConfigureResult, DeadLetter, DeleteResult, Durability, MAX_BATCH, Precondition,
+        StoreError, StoreHandle, WorkStore, check_batch_size,
+    },
     ticket::Seq,
 };
 use redis::cmd;
 
 use super::{
-    RedisStore,
     keys::{self, Key, Keys, REGISTRY},
     reply::{Code, Reply},
     script::ScriptName,
+    server_check,
     snapshot::{add_settings, read_snapshot},
+    store::RedisStore,
     worker_ops::read_claimed,
 };
 
@@ -38,8 +43,17 @@ enum DeleteDecision {
     ToSweep(SweepPlan),
 }
 
-impl RedisStore {
-    pub(super) async fn configure_sale(
+#[async_trait]
+impl AdminStore for RedisStore {
+    async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
+        match durability {
+            Durability::Memory => Ok(true),
+            Durability::Fsync => Ok(self.shared.durability.ask(&self.connection).await? == durability),
+            Durability::Replicated => server_check::has_replicas(&self.connection).await,
+        }
+    }
+
+    async fn configure(
         &self,
         sale: &SaleId,
         settings: &SaleSettings,
@@ -58,13 +72,109 @@ impl RedisStore {
                 self.register(sale).await?;
                 return Ok(configured);
             }
-            self.delete_sale(sale).await?;
+            self.delete(sale).await?;
         }
         Err(StoreError::Unavailable(format!(
             "sale {sale} is deleted again and again while it is being created"
         )))
     }
 
+    async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
+        let mut found = Vec::new();
+        let mut last = after.cloned();
+        while found.len() < limit {
+            let ids = self.sale_ids(last.as_ref(), limit - found.len()).await?;
+            let Some(last_id) = ids.last() else { break };
+            last = Some(last_id.clone());
+            let snapshots: Vec<_> = stream::iter(ids)
+                .map(|id| self.read_listed(id))
+                .buffered(LIST_CONCURRENCY)
+                .try_collect()
+                .await?;
+            found.extend(snapshots.into_iter().flatten());
+        }
+        Ok(found)
+    }
+
+    async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
+        let call =
+            self.call(ScriptName::Close, 1)?.with(Keys(sale).sale()).with(self.now()).with(sale.as_str());
+        let mut reply = self.run_on_sale(sale, call).await?;
+        read_snapshot(&mut reply, sale)
+    }
+
+    async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
+        let keys = Keys(sale);
+        let call = self.call(ScriptName::Delete, 2)?.with(keys.sale()).with(keys.tombstone());
+        let mut reply = self.run_on_sale(sale, call).await?;
+        match read_delete_decision(&mut reply)? {
+            DeleteDecision::DeleteResult(DeleteResult::Deleted) => {}
+            DeleteDecision::DeleteResult(deletion) => return Ok(deletion),
+            DeleteDecision::ToSweep(plan) => self.sweep(sale, &plan).await?,
+        }
+        self.unregister(sale).await?;
+        Ok(DeleteResult::Deleted)
+    }
+
+    async fn dead_letters(
+        &self,
+        sale: &SaleId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let mut letters: Vec<DeadLetter> = Vec::new();
+        loop {
+            let last = letters.last().map_or(after, |letter| letter.claimed.seq);
+            let page = self.list_dead_page(sale, last, (limit - letters.len()).min(MAX_BATCH)).await?;
+            let is_last = page.len() < MAX_BATCH;
+            letters.extend(page);
+            if is_last || letters.len() >= limit {
+                return Ok(letters);
+            }
+        }
+    }
+
+    async fn redrive(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        check_batch_size(seqs.len())?;
+        let keys = Keys(sale);
+        let mut call = self
+            .call(ScriptName::Redrive, 5)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.retries())
+            .with(keys.dead())
+            .with(keys.reasons())
+            .with(self.now())
+            .with(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.run_on_sale(sale, call).await?;
+        seqs.iter().map(|_| reply.flag()).collect()
+    }
+
+    async fn discard(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
+        check_batch_size(seqs.len())?;
+        let keys = Keys(sale);
+        let mut call = self
+            .call(ScriptName::Discard, 4 + seqs.len())?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.dead())
+            .with(keys.reasons());
+        for &seq in seqs {
+            call.add(keys.outcomes_of(seq));
+        }
+        call.add(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.run_on_sale(sale, call).await?;
+        seqs.iter().map(|_| reply.flag()).collect()
+    }
+}
+
+impl RedisStore {
     /// None while an earlier sale of this name is being deleted.
     async fn write_settings(
         &self,
@@ -94,83 +204,13 @@ impl RedisStore {
         self.query(cmd("ZADD").arg(REGISTRY).arg(0).arg(sale.as_str())).await
     }
 
-    pub(super) async fn read_sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        let call = self.call(ScriptName::Snapshot, 1)?.with(Keys(sale).sale()).with(self.now());
-        let mut reply = self.run_on_sale(sale, call).await?;
-        read_snapshot(&mut reply, sale)
-    }
-
-    pub(super) async fn list_sales(
-        &self,
-        after: Option<&SaleId>,
-        limit: usize,
-    ) -> Result<Vec<SaleSnapshot>, StoreError> {
-        let mut found = Vec::new();
-        let mut last = after.cloned();
-        while found.len() < limit {
-            let ids = self.list_ids(last.as_ref(), limit - found.len()).await?;
-            let Some(last_id) = ids.last() else { break };
-            last = Some(last_id.clone());
-            let snapshots: Vec<_> = stream::iter(ids)
-                .map(|id| self.read_listed(id))
-                .buffered(LIST_CONCURRENCY)
-                .try_collect()
-                .await?;
-            found.extend(snapshots.into_iter().flatten());
-        }
-        Ok(found)
-    }
-
     /// None, and out of the registry, where there is no sale: its creation or deletion was cut short.
     async fn read_listed(&self, id: SaleId) -> Result<Option<SaleSnapshot>, StoreError> {
-        match self.read_sale(&id).await {
+        match self.sale(&id).await {
             Ok(snapshot) => Ok(Some(snapshot)),
             Err(StoreError::SaleNotFound(_)) => self.unregister(&id).await.map(|()| None),
             Err(error) => Err(error),
         }
-    }
-
-    pub(super) async fn list_ids(
-        &self,
-        after: Option<&SaleId>,
-        limit: usize,
-    ) -> Result<Vec<SaleId>, StoreError> {
-        let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let command = cmd("ZRANGE")
-            .arg(REGISTRY)
-            .arg(start)
-            .arg("+")
-            .arg("BYLEX")
-            .arg("LIMIT")
-            .arg(0)
-            .arg(limit)
-            .take();
-        let ids: Vec<String> = self.query(&command).await?;
-        ids.into_iter()
-            .map(|id| {
-                id.parse().map_err(|_| StoreError::Corrupt(format!("{id:?} in {REGISTRY} is no sale's id")))
-            })
-            .collect()
-    }
-
-    pub(super) async fn close_sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        let call =
-            self.call(ScriptName::Close, 1)?.with(Keys(sale).sale()).with(self.now()).with(sale.as_str());
-        let mut reply = self.run_on_sale(sale, call).await?;
-        read_snapshot(&mut reply, sale)
-    }
-
-    pub(super) async fn delete_sale(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
-        let keys = Keys(sale);
-        let call = self.call(ScriptName::Delete, 2)?.with(keys.sale()).with(keys.tombstone());
-        let mut reply = self.run_on_sale(sale, call).await?;
-        match read_delete_decision(&mut reply)? {
-            DeleteDecision::DeleteResult(DeleteResult::Deleted) => {}
-            DeleteDecision::DeleteResult(deletion) => return Ok(deletion),
-            DeleteDecision::ToSweep(plan) => self.sweep(sale, &plan).await?,
-        }
-        self.unregister(sale).await?;
-        Ok(DeleteResult::Deleted)
     }
 
     async fn sweep(&self, sale: &SaleId, plan: &SweepPlan) -> Result<(), StoreError> {
@@ -197,24 +237,6 @@ impl RedisStore {
         if exists > 0 { self.register(sale).await } else { Ok(()) }
     }
 
-    pub(super) async fn list_dead(
-        &self,
-        sale: &SaleId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        let mut letters: Vec<DeadLetter> = Vec::new();
-        loop {
-            let last = letters.last().map_or(after, |letter| letter.claimed.seq);
-            let page = self.list_dead_page(sale, last, (limit - letters.len()).min(MAX_BATCH)).await?;
-            let is_last = page.len() < MAX_BATCH;
-            letters.extend(page);
-            if is_last || letters.len() >= limit {
-                return Ok(letters);
-            }
-        }
-    }
-
     async fn list_dead_page(
         &self,
         sale: &SaleId,
@@ -236,43 +258,6 @@ impl RedisStore {
             letters.push(DeadLetter { claimed: read_claimed(&mut reply)?, reason: reply.text()? });
         }
         Ok(letters)
-    }
-
-    pub(super) async fn redrive_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        let keys = Keys(sale);
-        let mut call = self
-            .call(ScriptName::Redrive, 5)?
-            .with(keys.sale())
-            .with(keys.claimed())
-            .with(keys.retries())
-            .with(keys.dead())
-            .with(keys.reasons())
-            .with(self.now())
-            .with(sale.as_str());
-        for seq in seqs {
-            call.add(seq);
-        }
-        let mut reply = self.run_on_sale(sale, call).await?;
-        seqs.iter().map(|_| reply.flag()).collect()
-    }
-
-    pub(super) async fn discard_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<bool>, StoreError> {
-        let keys = Keys(sale);
-        let mut call = self
-            .call(ScriptName::Discard, 4 + seqs.len())?
-            .with(keys.sale())
-            .with(keys.claimed())
-            .with(keys.dead())
-            .with(keys.reasons());
-        for &seq in seqs {
-            call.add(keys.outcomes_of(seq));
-        }
-        call.add(sale.as_str());
-        for seq in seqs {
-            call.add(seq);
-        }
-        let mut reply = self.run_on_sale(sale, call).await?;
-        seqs.iter().map(|_| reply.flag()).collect()
     }
 }
 

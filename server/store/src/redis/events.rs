@@ -50,7 +50,11 @@ impl Drop for Events {
     }
 }
 
-async fn run_listener(endpoint: Arc<Endpoint>, reply_timeout: Duration, sender: broadcast::Sender<StoreEvent>) {
+async fn run_listener(
+    endpoint: Arc<Endpoint>,
+    reply_timeout: Duration,
+    sender: broadcast::Sender<StoreEvent>,
+) {
     let mut pause = MIN_RECONNECT_BACKOFF;
     for turn in (0..usize::MAX).cycle() {
         match timeout(reply_timeout, subscribe(&endpoint, turn)).await {

@@ -1,10 +1,11 @@
 //! The buyers' side: into the line, where in the line, out of the line.
 
+use async_trait::async_trait;
 use inrush_core::{
     sale::SaleId,
     store::{
         Admission, AdmitReply, AdmitRequest, CancelResult, Durability, Gate, LookUpReply,
-        MAX_ADMITTED_BUYERS, Refusal, StoreError,
+        MAX_ADMITTED_BUYERS, QueueStore, Refusal, ReleaseResult, StoreError, check_batch_size,
     },
     ticket::{MAX_SEQ, Seq, TicketStatus},
     time::Timestamp,
@@ -12,21 +13,19 @@ use inrush_core::{
 use redis::cmd;
 
 use super::{
-    RedisStore,
     fingerprint::fingerprint,
     key_hints::QueueState,
     keys::{BUYERS_PER_PAGE, Keys, segment_of},
     reply::Reply,
     script::{Call, ScriptName},
     snapshot::read_durability,
+    store::RedisStore,
 };
 
-impl RedisStore {
-    pub(super) async fn admit_batch(
-        &self,
-        sale: &SaleId,
-        requests: &[AdmitRequest],
-    ) -> Result<AdmitReply, StoreError> {
+#[async_trait]
+impl QueueStore for RedisStore {
+    async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
+        check_batch_size(requests.len())?;
         let waits = self.shared.hints.is_replicated(sale);
         let build = |state| Ok(self.build_admit(sale, requests, state)?.replicated(waits));
         let (state, mut reply) = self.run_with_hints(sale, build).await?;
@@ -44,6 +43,77 @@ impl RedisStore {
         Ok(admitted)
     }
 
+    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+        let exists = cmd("EXISTS").arg(Keys(sale).sale()).take();
+        if self.query::<u64>(&exists).await? == 0 {
+            return Err(StoreError::SaleNotFound(sale.clone()));
+        }
+        let mut hashes = Vec::new();
+        let mut next = after.min(MAX_SEQ);
+        loop {
+            let offset = next % BUYERS_PER_PAGE;
+            let wanted = (BUYERS_PER_PAGE - offset).min((MAX_ADMITTED_BUYERS - hashes.len()) as u64);
+            let page = Keys(sale).admitted(next / BUYERS_PER_PAGE);
+            let bytes: Vec<u8> =
+                self.query(cmd("GETRANGE").arg(page).arg(4 * offset).arg(4 * (offset + wanted) - 1)).await?;
+            let (words, _) = bytes.as_chunks::<4>();
+            hashes.extend(words.iter().copied().map(u32::from_be_bytes));
+            next += wanted;
+            // A page that is not full yet is the last one.
+            if (words.len() as u64) < wanted || hashes.len() >= MAX_ADMITTED_BUYERS {
+                break;
+            }
+        }
+        Ok(hashes)
+    }
+
+    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
+        check_batch_size(seqs.len())?;
+        let build = |state| self.build_look_up(sale, seqs, state);
+        let (_, mut reply) = self.run_with_hints(sale, build).await?;
+        Ok(LookUpReply {
+            epoch: reply.unsigned()?,
+            measured_pace: reply.unsigned()?,
+            statuses: seqs.iter().map(|_| read_status(&mut reply)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
+        check_batch_size(seqs.len())?;
+        let keys = Keys(sale);
+        let mut call =
+            self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancels());
+        for &seq in seqs {
+            call.add(keys.cancelled(segment_of(seq)));
+            call.add(keys.queue(segment_of(seq)));
+        }
+        call.add(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.run_on_sale(sale, call).await?;
+        seqs.iter().map(|_| read_cancel_result(&mut reply)).collect()
+    }
+
+    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
+        check_batch_size(seqs.len())?;
+        let keys = Keys(sale);
+        let mut call =
+            self.call(ScriptName::Release, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.claimed());
+        for &seq in seqs {
+            call.add(keys.cancelled(segment_of(seq)));
+            call.add(keys.outcomes_of(seq));
+        }
+        call.add(sale.as_str());
+        for seq in seqs {
+            call.add(seq);
+        }
+        let mut reply = self.run_on_sale(sale, call).await?;
+        seqs.iter().map(|_| read_release_result(&mut reply)).collect()
+    }
+}
+
+impl RedisStore {
     /// Finds out how well batches are kept that did not wait for a replica. An empty one behind them changes nothing, but
     /// is written, and that can be waited for.
     async fn await_replica(&self, sale: &SaleId) -> Result<Durability, StoreError> {
@@ -88,40 +158,6 @@ impl RedisStore {
         Ok(call)
     }
 
-    pub(super) async fn admitted_hashes(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
-        let exists = cmd("EXISTS").arg(Keys(sale).sale()).take();
-        if self.query::<u64>(&exists).await? == 0 {
-            return Err(StoreError::SaleNotFound(sale.clone()));
-        }
-        let mut hashes = Vec::new();
-        let mut next = after.min(MAX_SEQ);
-        loop {
-            let offset = next % BUYERS_PER_PAGE;
-            let wanted = (BUYERS_PER_PAGE - offset).min((MAX_ADMITTED_BUYERS - hashes.len()) as u64);
-            let page = Keys(sale).admitted(next / BUYERS_PER_PAGE);
-            let bytes: Vec<u8> =
-                self.query(cmd("GETRANGE").arg(page).arg(4 * offset).arg(4 * (offset + wanted) - 1)).await?;
-            let (words, _) = bytes.as_chunks::<4>();
-            hashes.extend(words.iter().copied().map(u32::from_be_bytes));
-            next += wanted;
-            // A page that is not full yet is the last one.
-            if (words.len() as u64) < wanted || hashes.len() >= MAX_ADMITTED_BUYERS {
-                break;
-            }
-        }
-        Ok(hashes)
-    }
-
-    pub(super) async fn look_up_batch(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        let build = |state| self.build_look_up(sale, seqs, state);
-        let (_, mut reply) = self.run_with_hints(sale, build).await?;
-        Ok(LookUpReply {
-            epoch: reply.unsigned()?,
-            measured_pace: reply.unsigned()?,
-            statuses: seqs.iter().map(|_| read_status(&mut reply)).collect::<Result<_, _>>()?,
-        })
-    }
-
     fn build_look_up(&self, sale: &SaleId, seqs: &[Seq], state: QueueState) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
         let bitmaps = if state.cancelled > 0 { seqs } else { &[] };
@@ -143,26 +179,6 @@ impl RedisStore {
             call.add(seq);
         }
         Ok(call)
-    }
-
-    pub(super) async fn cancel_batch(
-        &self,
-        sale: &SaleId,
-        seqs: &[Seq],
-    ) -> Result<Vec<CancelResult>, StoreError> {
-        let keys = Keys(sale);
-        let mut call =
-            self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancels());
-        for &seq in seqs {
-            call.add(keys.cancelled(segment_of(seq)));
-            call.add(keys.queue(segment_of(seq)));
-        }
-        call.add(sale.as_str());
-        for seq in seqs {
-            call.add(seq);
-        }
-        let mut reply = self.run_on_sale(sale, call).await?;
-        seqs.iter().map(|_| read_cancel_result(&mut reply)).collect()
     }
 }
 
@@ -265,5 +281,14 @@ fn read_cancel_result(reply: &mut Reply) -> Result<CancelResult, StoreError> {
         2 => Ok(CancelResult::AlreadyCancelled),
         3 => Ok(CancelResult::TooLate),
         code => Err(reply.unexpected(&format!("{code} is no cancellation"))),
+    }
+}
+
+fn read_release_result(reply: &mut Reply) -> Result<ReleaseResult, StoreError> {
+    match reply.signed()? {
+        0 => Ok(ReleaseResult::Unknown),
+        -1 => Ok(ReleaseResult::Released),
+        -2 => Ok(ReleaseResult::AlreadyReleased),
+        number => reply.state(number).map(ReleaseResult::NotOrdered),
     }
 }

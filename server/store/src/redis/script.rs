@@ -356,7 +356,7 @@ mod tests {
             let named: Vec<&str> =
                 names.iter().map(|&name| if name == last_seq { "last_seq" } else { name }).collect();
             assert_eq!(named, stored[..named.len()]);
-            assert!(script.contains(&format!("'<{}'", "d".idempotency(named.len()))));
+            assert!(script.contains(&format!("'<{}'", "d".repeat(named.len()))));
         }
         assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(56 / 8), "FIRST_CHANGED");
         assert_eq!(stored.len(), stored.iter().collect::<std::collections::HashSet<_>>().len());

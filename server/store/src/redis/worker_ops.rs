@@ -2,34 +2,53 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use inrush_core::{
     entry::{ClaimedEntry, Entry},
     sale::SaleId,
     store::{
-        Backlog, Claim, ClaimRequest, LeaseToken, MAX_BATCH, MAX_TEXT, Outcome, Recovery, ReleaseResult,
-        SettleResult, Settlement, StoreError,
+        Backlog, Claim, ClaimRequest, LeaseToken, MAX_BATCH, MAX_TEXT, Outcome, Recovery, SettleResult,
+        Settlement, StoreError, WorkStore, check_batch_size,
     },
     ticket::Seq,
     time::millis,
 };
+use redis::cmd;
 
 use super::{
-    RedisStore,
     key_hints::QueueState,
-    keys::{Keys, OUTCOMES_PER_BUCKET, outcomes_bucket_of, segment_of},
+    keys::{Keys, OUTCOMES_PER_BUCKET, REGISTRY, outcomes_bucket_of},
     reply::Reply,
     script::{Call, ScriptName},
+    store::RedisStore,
 };
 
 /// Longest wait before a retry, in milliseconds: a thousand years, which keeps sums exact in the scripts.
 const MAX_RETRY_DELAY_MS: u64 = 32_000_000_000_000;
 
-impl RedisStore {
-    pub(super) async fn claim_entries(
-        &self,
-        sale: &SaleId,
-        request: ClaimRequest,
-    ) -> Result<Claim, StoreError> {
+#[async_trait]
+impl WorkStore for RedisStore {
+    async fn sale_ids(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleId>, StoreError> {
+        let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let command = cmd("ZRANGE")
+            .arg(REGISTRY)
+            .arg(start)
+            .arg("+")
+            .arg("BYLEX")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit)
+            .take();
+        let ids: Vec<String> = self.query(&command).await?;
+        ids.into_iter()
+            .map(|id| {
+                id.parse().map_err(|_| StoreError::Corrupt(format!("{id:?} in {REGISTRY} is no sale's id")))
+            })
+            .collect()
+    }
+
+    async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
+        check_batch_size(request.max)?;
         let build = |state| self.build_claim(sale, request, state);
         let (_, mut reply) = self.run_with_hints(sale, build).await?;
         let epoch = reply.unsigned()?;
@@ -44,36 +63,8 @@ impl RedisStore {
         Ok(Claim { epoch, fence, lease, entries, backlog: read_backlog(&mut reply)? })
     }
 
-    fn build_claim(
-        &self,
-        sale: &SaleId,
-        request: ClaimRequest,
-        state: QueueState,
-    ) -> Result<Call<'_>, StoreError> {
-        let keys = Keys(sale);
-        let segment = state.claim_segment();
-        Ok(self
-            .call(ScriptName::Claim, 9)?
-            .with(keys.sale())
-            .with(keys.claimed())
-            .with(keys.leases())
-            .with(keys.retries())
-            .with(keys.queue(segment))
-            .with(keys.queue(segment + 1))
-            .with(keys.cancelled(segment))
-            .with(keys.cancelled(segment + 1))
-            .with(keys.claims())
-            .with(self.now())
-            .with(sale.as_str())
-            .with(request.max)
-            .with(segment))
-    }
-
-    pub(super) async fn extend_leases(
-        &self,
-        sale: &SaleId,
-        leases: &[LeaseToken],
-    ) -> Result<Vec<bool>, StoreError> {
+    async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
+        check_batch_size(leases.len())?;
         let keys = Keys(sale);
         let mut call = self
             .call(ScriptName::Extend, 4)?
@@ -90,11 +81,12 @@ impl RedisStore {
         leases.iter().map(|_| reply.flag()).collect()
     }
 
-    pub(super) async fn settle_batch(
+    async fn settle(
         &self,
         sale: &SaleId,
         settlements: &[Settlement],
     ) -> Result<Vec<SettleResult>, StoreError> {
+        check_batch_size(settlements.len())?;
         let keys = Keys(sale);
         let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.leased.seq).collect();
         seqs.dedup_by_key(|seq| outcomes_bucket_of(*seq));
@@ -120,7 +112,7 @@ impl RedisStore {
         settlements.iter().map(|_| read_settle_result(&mut reply)).collect()
     }
 
-    pub(super) async fn recover_leases(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
+    async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
         let build = |state| self.build_recover(sale, state);
         let (_, mut reply) = self.run_with_hints(sale, build).await?;
         Ok(Recovery {
@@ -128,6 +120,33 @@ impl RedisStore {
             dead: reply.unsigned()?,
             backlog: read_backlog(&mut reply)?,
         })
+    }
+}
+
+impl RedisStore {
+    fn build_claim(
+        &self,
+        sale: &SaleId,
+        request: ClaimRequest,
+        state: QueueState,
+    ) -> Result<Call<'_>, StoreError> {
+        let keys = Keys(sale);
+        let segment = state.claim_segment();
+        Ok(self
+            .call(ScriptName::Claim, 9)?
+            .with(keys.sale())
+            .with(keys.claimed())
+            .with(keys.leases())
+            .with(keys.retries())
+            .with(keys.queue(segment))
+            .with(keys.queue(segment + 1))
+            .with(keys.cancelled(segment))
+            .with(keys.cancelled(segment + 1))
+            .with(keys.claims())
+            .with(self.now())
+            .with(sale.as_str())
+            .with(request.max)
+            .with(segment))
     }
 
     fn build_recover(&self, sale: &SaleId, state: QueueState) -> Result<Call<'_>, StoreError> {
@@ -147,26 +166,6 @@ impl RedisStore {
             .with(self.now())
             .with(MAX_BATCH)
             .with(segment))
-    }
-
-    pub(super) async fn release_batch(
-        &self,
-        sale: &SaleId,
-        seqs: &[Seq],
-    ) -> Result<Vec<ReleaseResult>, StoreError> {
-        let keys = Keys(sale);
-        let mut call =
-            self.call(ScriptName::Release, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.claimed());
-        for &seq in seqs {
-            call.add(keys.cancelled(segment_of(seq)));
-            call.add(keys.outcomes_of(seq));
-        }
-        call.add(sale.as_str());
-        for seq in seqs {
-            call.add(seq);
-        }
-        let mut reply = self.run_on_sale(sale, call).await?;
-        seqs.iter().map(|_| read_release_result(&mut reply)).collect()
     }
 }
 
@@ -210,15 +209,6 @@ fn read_settle_result(reply: &mut Reply) -> Result<SettleResult, StoreError> {
     match reply.signed()? {
         0 => Ok(SettleResult::Stale),
         number => reply.state(number).map(SettleResult::Done),
-    }
-}
-
-fn read_release_result(reply: &mut Reply) -> Result<ReleaseResult, StoreError> {
-    match reply.signed()? {
-        0 => Ok(ReleaseResult::Unknown),
-        -1 => Ok(ReleaseResult::Released),
-        -2 => Ok(ReleaseResult::AlreadyReleased),
-        number => reply.state(number).map(ReleaseResult::NotOrdered),
     }
 }
 

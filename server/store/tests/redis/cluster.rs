@@ -1,7 +1,8 @@
 //! Clusters that change their shape under a sale.
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
-    SaleSettings, Store,
+    SaleSettings,
     store::{Admission, ClaimRequest, DeleteResult},
 };
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
     SaleSettings, Store, StoreError,
     store::{Admission, ClaimRequest, StoreEvent},

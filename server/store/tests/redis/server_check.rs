@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use inrush_core::{SaleSettings, Store, StoreError, store::Durability};
-use inrush_testkit::port::free_port;
+use inrush_core::store::prelude::*;
+use inrush_core::{SaleSettings, StoreError, store::Durability};
 use inrush_store::redis::RedisSettings;
+use inrush_testkit::port::free_port;
 
 use crate::{
     redis_server::{RedisCluster, RedisServer},

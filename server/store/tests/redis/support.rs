@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
-    Entry, SaleId, SaleSettings, Store, StoreError,
+    Entry, SaleId, SaleSettings, StoreError,
     store::{Admission, AdmitReply, AdmitRequest, ConfigureResult, Precondition, StoreEvent},
 };
 use inrush_store::redis::{RedisSettings, RedisStore};

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
-    Entry, SaleId, SaleSettings, Seq, Store, StoreError, TicketStatus,
+    Entry, SaleId, SaleSettings, Seq, StoreError, TicketStatus,
     admission::{Admitted, admit},
     store::{
         Admission, AdmitRequest, ClaimRequest, Gate, LeaseToken, Outcome, Precondition, Refusal, Settlement,

@@ -8,13 +8,12 @@ use inrush_core::{
     ticket::TicketStatus,
     time::{Clock, ManualClock},
 };
-use inrush_store::redis::{RedisSettings, RedisStore, ScriptSources};
-
-use crate::{
-    backend::connect,
+use inrush_store::{
     conformance::{START, wish},
-    redis_server::RedisServer,
+    redis::{RedisSettings, RedisStore, ScriptSources},
 };
+
+use crate::{backend::connect, redis_server::RedisServer};
 
 /// The settings of a server that writes every change to its disk before it answers.
 const EVERY_CHANGE: [(&str, &str); 2] = [("appendonly", "yes"), ("appendfsync", "always")];

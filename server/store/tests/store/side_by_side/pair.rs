@@ -12,13 +12,13 @@ use inrush_core::{
     ticket::Seq,
     time::{Clock, ManualClock},
 };
-use inrush_store::{memory::MemoryStore, redis::ScriptSources};
+use inrush_store::{conformance::START, memory::MemoryStore, redis::ScriptSources};
 use tokio::{sync::broadcast, time::timeout};
 
 use super::scenario::{
     Answer, Back, Change, Lease, LongLine, Operation, Scenario, Supersedes, Version, Wish,
 };
-use crate::{backend::connect, conformance::START, redis_server::RedisServer};
+use crate::{backend::connect, redis_server::RedisServer};
 
 /// An announcement that has not come after so long was not made.
 const ANNOUNCEMENT_LIMIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,38 @@
+//! A case of the suite, and how a file lists its cases.
+
+use futures_util::future::BoxFuture;
+
+use super::world::World;
+
+/// One thing that is true of every store.
+pub(super) struct Case {
+    name: &'static str,
+    run: fn(World) -> BoxFuture<'static, ()>,
+}
+
+impl Case {
+    pub(super) const fn new(name: &'static str, run: fn(World) -> BoxFuture<'static, ()>) -> Self {
+        Self { name, run }
+    }
+
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn run(&self, world: World) -> BoxFuture<'static, ()> {
+        (self.run)(world)
+    }
+}
+
+/// Lists the cases of a file.
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        pub(super) fn cases() -> Vec<super::case::Case> {
+            vec![$(super::case::Case::new(
+                concat!(module_path!(), "::", stringify!($name)),
+                |world| Box::pin($name(world)),
+            )),+]
+        }
+    };
+}
+pub(super) use cases;
