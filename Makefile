@@ -70,6 +70,10 @@ lint-proto: test-tools
 lint-lua: test-tools
 	tools/check-lua
 
+.PHONY: generate
+generate: ## Generate the code of the protocols from their .proto files
+	$(CARGO) run --package inrush-codegen
+
 .PHONY: format
 format: ## Format all code
 	$(CARGO) fmt --all

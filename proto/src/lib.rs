@@ -1,5 +1,6 @@
 //! The `inrush.v1` protocol. The documentation of every message and call is in the `.proto` files beside
-//! this crate; of what is here, only the codec and the names of status codes are written by hand.
+//! this crate. The code in `generated/` is made from them by `make generate`; only the codec and the names of status
+//! codes are written by hand.
 
 mod code;
 mod codec;
@@ -19,8 +20,8 @@ pub use self::code::code_name;
 )]
 /// Messages, clients and servers of package `inrush.v1`.
 pub mod v1 {
-    tonic::include_proto!("inrush.v1");
+    include!("generated/inrush.v1.rs");
 }
 
 /// The compiled descriptors of every file, for server reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/inrush_descriptor.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");

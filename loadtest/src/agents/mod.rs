@@ -23,5 +23,5 @@ pub use token::Token;
     reason = "generated code"
 )]
 pub(crate) mod v1 {
-    tonic::include_proto!("inrush.loadtest.v1");
+    include!("generated/inrush.loadtest.v1.rs");
 }
