@@ -6,6 +6,7 @@
 mod create;
 mod database;
 mod error;
+mod migrations;
 mod plan;
 mod read;
 mod release;

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::{
     error::BookError,
+    migrations,
     statements::{POSTGRES, SQLITE, Statements},
 };
 use crate::database_url::{DatabaseKind, DatabaseUrl};
@@ -51,9 +52,6 @@ const POSTGRES_SESSION: &str = "
     SET lock_timeout = '5s';
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '20s';";
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// What is done in one transaction. It may be run several times, and only the last run counts.
 pub(super) trait Work: Sync {
@@ -179,8 +177,8 @@ impl Database {
 
     fn migrations(&self) -> &'static Migrator {
         match self.kind {
-            DatabaseKind::Memory | DatabaseKind::SqliteFile => &SQLITE_MIGRATIONS,
-            DatabaseKind::Postgres => &POSTGRES_MIGRATIONS,
+            DatabaseKind::Memory | DatabaseKind::SqliteFile => &migrations::SQLITE,
+            DatabaseKind::Postgres => &migrations::POSTGRES,
         }
     }
 }
