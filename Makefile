@@ -44,6 +44,10 @@ helm-test: ## Prove the chart, the image, the alerts and the dashboard
 image: ## Make the root folder of the container image in target/image
 	tools/image-root
 
+.PHONY: release-dry-run
+release-dry-run: ## Make everything that a release publishes, in target/release-files
+	tools/release-files
+
 .PHONY: bench
 bench: ## Measure everything beside its peers, its tables into docs/benchmarks
 	tools/bench $(if $(ONLY),--only $(ONLY))
@@ -53,7 +57,15 @@ bench-quick: ## Compare the costs of hot paths with the committed ones
 	tools/bench --check
 
 .PHONY: lint
-lint: lint-rust lint-proto lint-lua ## Check format, lints, documentation, protocol and scripts
+lint: lint-spelling lint-dependencies lint-rust lint-proto lint-lua ## Check spelling, dependencies, format, lints, documentation, protocol and scripts
+
+.PHONY: lint-spelling
+lint-spelling: test-tools
+	$(TEST_TOOLS)/typos
+
+.PHONY: lint-dependencies
+lint-dependencies: test-tools
+	tools/check-dependencies
 
 .PHONY: lint-rust
 lint-rust:
