@@ -1,5 +1,5 @@
-//! The baseline of everything: stock tonic with a unary call that does nothing (`grpc.health.v1.Health/Check`, which
-//! answers two bytes), and reflection. Every setting is tonic's own, and so is the allocator the system's.
+//! The baseline of all benchmarks: stock tonic with an empty unary call (`grpc.health.v1.Health/Check`, a response of two
+//! bytes) and reflection, with tonic's default settings and the system's allocator.
 
 use std::{net::SocketAddr, num::NonZeroUsize, pin::Pin};
 
@@ -20,9 +20,9 @@ use tonic_health::pb::{
     health_server::{Health, HealthServer},
 };
 
-use crate::announce;
+use crate::startup;
 
-/// Which runtime serves.
+/// The runtime of the server.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Runtime {
     /// One runtime on all cores, as `#[tokio::main]` makes it.
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn multi(address: SocketAddr) -> anyhow::Result<()> {
     let incoming = TcpIncoming::bind(address)?.with_nodelay(Some(true));
-    announce::listening(incoming.local_addr()?)?;
+    startup::print_address(incoming.local_addr()?)?;
     router()?.serve_with_incoming(incoming).await?;
     Ok(())
 }
@@ -63,7 +63,7 @@ async fn per_core(address: SocketAddr) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let listeners = listen::bind_many(&address.to_string(), "--listen", cores)?;
     for listener in listeners.iter().take(1) {
-        announce::listening(listener.local_addr()?)?;
+        startup::print_address(listener.local_addr()?)?;
     }
     PerCore::start("echo", listeners, &Shutdown::new(), |core| async move {
         let listener = tokio::net::TcpListener::from_std(core.input)?;
@@ -80,13 +80,13 @@ fn router() -> anyhow::Result<Router> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .build_v1()?;
-    Ok(Server::builder().add_service(HealthServer::new(Nothing)).add_service(reflection))
+    Ok(Server::builder().add_service(HealthServer::new(AlwaysServing)).add_service(reflection))
 }
 
-struct Nothing;
+struct AlwaysServing;
 
 #[tonic::async_trait]
-impl Health for Nothing {
+impl Health for AlwaysServing {
     async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
     }

@@ -1,5 +1,5 @@
-//! Creates a sale and fills its line through the store, hundreds of times faster than by calls; and writes requests for
-//! PollStatus about those who then wait.
+//! Creates a sale with waiting tickets directly in the store, hundreds of times faster than with calls, and writes
+//! PollStatusRequests for these tickets.
 
 use std::{
     fs::File,
@@ -21,9 +21,8 @@ use inrush_store::redis::{RedisSettings, RedisStore};
 use prost::Message as _;
 use tokio::runtime::Builder;
 
-/// Apart from all other numbers below 2⁶⁴ by this many, and still every one once: buyers who follow each other in line
-/// do not have names that do.
-pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Odd, so that its multiples modulo 2⁶⁴ are distinct: consecutive buyers get ids that are far apart.
+pub(crate) const ID_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -33,10 +32,10 @@ pub(crate) struct Arguments {
     /// The sale; it must not exist.
     #[arg(long)]
     sale: SaleId,
-    /// How many buyers wait in the end, of 16 bytes each.
+    /// The number of waiting buyers, with ids of 16 bytes.
     #[arg(long)]
     tickets: u64,
-    /// Stock of the sale. Without it as many units as tickets.
+    /// Stock of the sale; by default the number of tickets.
     #[arg(long)]
     stock: Option<u64>,
     /// Bytes of payload of each buyer.
@@ -45,7 +44,7 @@ pub(crate) struct Arguments {
     /// Tickets in one batch, at most 256.
     #[arg(long, default_value_t = MAX_BATCH)]
     batch: usize,
-    /// Batches on their way to Redis at once. More fill faster; with one, what a batch costs Redis can be measured.
+    /// Batches in flight to Redis. More fill faster; with one, the cost of a batch can be measured.
     #[arg(long, default_value_t = 8)]
     batches_in_flight: usize,
     #[command(flatten)]
@@ -54,10 +53,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 struct Polls {
-    /// Write PollStatusRequests to this file, each with its length in front.
+    /// Write length-prefixed PollStatusRequests to this file.
     #[arg(long, requires = "keys")]
     polls: Option<PathBuf>,
-    /// How many, spread evenly over the line and in no order.
+    /// How many, spread evenly over the queue and in random order.
     #[arg(long, default_value_t = 100_000)]
     poll_count: u64,
     /// File with the keys that sign the tickets.
@@ -65,10 +64,10 @@ struct Polls {
     keys: Option<PathBuf>,
 }
 
-/// Fills the line.
+/// Fills the queue.
 ///
 /// # Errors
-/// If the sale exists, takes fewer, or the store is away.
+/// If the sale exists or admits fewer, or the store is unavailable.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(fill(arguments))
 }
@@ -104,7 +103,7 @@ async fn admit(store: &Arc<RedisStore>, arguments: &Arguments) -> anyhow::Result
 }
 
 pub(crate) fn request(buyer: u64, payload: usize) -> anyhow::Result<AdmitRequest> {
-    let buyer = format!("{:016x}", buyer.wrapping_mul(SPREAD)).parse()?;
+    let buyer = format!("{:016x}", buyer.wrapping_mul(ID_MULTIPLIER)).parse()?;
     let entry = Entry { buyer, units: 1, payload: vec![b'x'; payload], trace: Vec::new() };
     Ok(AdmitRequest { entry, supersedes: None })
 }
@@ -122,7 +121,7 @@ impl Tickets<'_> {
         let keyring = Keyring::parse(&text)?;
         let mut file = BufWriter::new(File::create(polls)?);
         for number in 0..count {
-            let seq = 1 + number.wrapping_mul(SPREAD) % self.waiting.max(1);
+            let seq = 1 + number.wrapping_mul(ID_MULTIPLIER) % self.waiting.max(1);
             let id = TicketId { sale: self.sale.clone(), epoch: self.epoch, seq };
             let request = PollStatusRequest { ticket: keyring.sign(&id) };
             file.write_all(&request.encode_length_delimited_to_vec())?;

@@ -1,5 +1,5 @@
-//! The least that batches can cost Redis: script runs with a key and an entry for each ticket, as they are admitted with,
-//! of a script that does nothing. What Inrush costs Redis is compared with it, since it changes with the machine as well.
+//! The lower bound of what batches cost Redis: runs of a script that does nothing, with a key and an entry for each ticket
+//! as in an admission. The cost of Inrush is compared with it, because both change with the machine.
 
 use futures_util::{TryStreamExt as _, stream};
 use redis::Script;
@@ -12,7 +12,7 @@ pub(crate) struct Arguments {
     /// redis://HOST:PORT
     #[arg(long)]
     store: String,
-    /// How many tickets are named in all.
+    /// The total number of tickets.
     #[arg(long)]
     tickets: u64,
     /// Tickets in one batch.
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 /// Runs the batches.
 ///
 /// # Errors
-/// If Redis is away.
+/// If Redis is unavailable.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(read_only(arguments))
 }

@@ -1,5 +1,5 @@
-//! How fast a line goes claim → stream → settle with an order system that does nothing: fulfilment and the order system
-//! in this process, with a real socket between them, over a Redis whose line was filled before.
+//! Measures claim → stream → settle with an order system that does nothing: fulfilment and the order system in this
+//! process, with a real socket between them, on a Redis whose queue was filled before.
 
 use std::{pin::Pin, time::Duration};
 
@@ -22,18 +22,17 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// How often it is looked whether all is ordered.
-const LOOK: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Nothing takes this long: something is wrong.
-const GIVE_UP: Duration = Duration::from_secs(120);
+/// Longer than any run takes.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// redis://HOST:PORT
     #[arg(long)]
     store: String,
-    /// How many tickets wait in it.
+    /// The number of waiting tickets.
     #[arg(long)]
     tickets: u64,
     /// Streams to the order system.
@@ -41,10 +40,10 @@ pub(crate) struct Arguments {
     streams: usize,
 }
 
-/// Orders the line and prints how long it took.
+/// Fulfils the queue and prints how long it took.
 ///
 /// # Errors
-/// If the store is away, or not all is ordered in two minutes.
+/// If the store is unavailable, or on a timeout.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Builder::new_multi_thread().enable_all().build()?.block_on(fulfil(arguments))
 }
@@ -57,7 +56,7 @@ async fn fulfil(arguments: &Arguments) -> anyhow::Result<()> {
         streams: arguments.streams,
         ..FulfilmentSettings::default()
     };
-    let orders = Server::builder().add_service(OrderCreationServiceServer::new(DoesNothing));
+    let orders = Server::builder().add_service(OrderCreationServiceServer::new(NoopOrderSystem));
     tokio::spawn(orders.serve_with_incoming(incoming));
 
     let (shutdown, statistics) = (Shutdown::new(), Statistics::default());
@@ -66,10 +65,10 @@ async fn fulfil(arguments: &Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let worker = tokio::spawn(inrush_fulfilment::run(parts, shutdown.clone()));
     while statistics.counts().ordered < arguments.tickets {
-        if worker.is_finished() || started.elapsed() > GIVE_UP {
+        if worker.is_finished() || started.elapsed() > TIMEOUT {
             bail!("only {} of {} tickets were ordered", statistics.counts().ordered, arguments.tickets);
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
     let seconds = started.elapsed().as_secs_f64();
     shutdown.start("all tickets are ordered");
@@ -78,10 +77,10 @@ async fn fulfil(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct DoesNothing;
+struct NoopOrderSystem;
 
 #[tonic::async_trait]
-impl OrderCreationService for DoesNothing {
+impl OrderCreationService for NoopOrderSystem {
     type CreateOrdersStream = Pin<Box<dyn Stream<Item = Result<CreateOrdersResponse, Status>> + Send>>;
 
     async fn create_orders(

@@ -1,9 +1,8 @@
-//! What the benchmarks run Inrush beside, and the drivers they need: one binary, which `bench/suite` starts.
+//! Baseline servers and drivers of the benchmarks: one binary, which `bench/suite` starts.
 //!
-//! A server prints one line, `{"listen":"HOST:PORT"}`, once it takes connections, and runs until it is killed. A driver
-//! prints its figures as one line of JSON and ends.
+//! A server prints one line, `{"listen":"HOST:PORT"}`, once it accepts connections, and runs until it is killed. A driver
+//! prints its results as one line of JSON and exits.
 
-mod announce;
 mod echo;
 mod fill;
 mod floor;
@@ -16,6 +15,7 @@ mod poll_model;
 mod pollers;
 mod pool;
 mod sink;
+mod startup;
 mod store_cost;
 mod tickets;
 mod watchers;
@@ -36,25 +36,25 @@ enum Command {
     Echo(echo::Arguments),
     /// Server: a front that runs one Redis script for each Enqueue.
     OneScript(one_script::Arguments),
-    /// Driver: creates a sale and fills its line.
+    /// Driver: creates a sale with waiting tickets.
     Fill(fill::Arguments),
     /// Driver: runs a script that only reads its arguments.
     Floor(floor::Arguments),
-    /// Driver: has an order system that does nothing order a whole line.
+    /// Driver: fulfils a whole queue with an order system that does nothing.
     Fulfil(fulfil::Arguments),
-    /// Driver: has an order system of a known capacity order a line, and tells how busy it was.
+    /// Driver: fulfils a queue with an order system of a known capacity, and measures how busy it is.
     OrderStream(order_stream::Arguments),
-    /// Driver: buyers who wait in a line and ask when they were told to.
+    /// Driver: waiting buyers who poll after `poll_after`.
     Pollers(pollers::Arguments),
-    /// How often a line of buyers asks, reckoned.
+    /// Simulates how often the buyers of a queue poll.
     PollModel(poll_model::Arguments),
     /// Driver: many watchers of one front.
     Watchers(watchers::Arguments),
     /// Driver: publishes to a capped JetStream stream and waits for the acknowledgements.
     Nats(nats::Arguments),
-    /// Driver: sends batches to a script by one connection for all, or by connections from a pool.
+    /// Driver: sends batches to a script over one shared connection or over connections from a pool.
     Pool(pool::Arguments),
-    /// Server: an OpenTelemetry collector that counts what it gets and forgets it.
+    /// Server: an OpenTelemetry collector that counts what it receives and discards it.
     Sink(sink::Arguments),
     /// Driver: measures what each operation of the store costs Redis.
     StoreCost(store_cost::Arguments),

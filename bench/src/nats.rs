@@ -1,6 +1,5 @@
-//! NATS JetStream used as a capped line: a stream that refuses what is beyond its limit, one message for each subject,
-//! so that a buyer who is in it is refused a second place. Publishes without waiting, so many at a time, until all are
-//! acknowledged.
+//! NATS JetStream as a capped queue: a stream with a limit and one message per subject, so that a buyer cannot be queued
+//! twice. Publishes with many publishes in flight until all are acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +11,9 @@ use async_nats::jetstream::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Builder;
 
-/// How long one acknowledgement may take.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+const ACK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Of the stream, and the first part of its subjects.
+/// The name of the stream, and the first part of its subjects.
 const STREAM: &str = "line";
 
 #[derive(Debug, clap::Args)]
@@ -23,10 +21,10 @@ pub(crate) struct Arguments {
     /// nats://HOST:PORT
     #[arg(long)]
     server: String,
-    /// How many messages are published, to as many subjects.
+    /// The number of messages, each to a subject of its own.
     #[arg(long)]
     messages: u64,
-    /// How many wait for their acknowledgement at once.
+    /// Unacknowledged messages in flight.
     #[arg(long, default_value_t = 200)]
     in_flight: usize,
 }
@@ -34,7 +32,7 @@ pub(crate) struct Arguments {
 /// Publishes and prints how long it took.
 ///
 /// # Errors
-/// If the server is away or refuses a message.
+/// If the server is unavailable or refuses a message.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(publish(arguments))
 }
@@ -42,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn publish(arguments: &Arguments) -> anyhow::Result<()> {
     let client = async_nats::connect(&arguments.server).await.context("cannot connect to NATS")?;
     let mut context = jetstream::new(client);
-    context.set_timeout(ACKNOWLEDGED_WITHIN);
+    context.set_timeout(ACK_TIMEOUT);
     let line = Config {
         name: STREAM.to_owned(),
         subjects: vec![format!("{STREAM}.>")],

@@ -22,7 +22,7 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::announce;
+use crate::startup;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -52,7 +52,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let incoming = TcpIncoming::bind(arguments.listen)?.with_nodelay(Some(true));
-    announce::listening(incoming.local_addr()?)?;
+    startup::print_address(incoming.local_addr()?)?;
     Server::builder()
         .add_service(QueueServiceServer::new(front))
         .add_service(reflection)
@@ -70,24 +70,24 @@ struct Front {
 #[tonic::async_trait]
 impl QueueService for Front {
     async fn enqueue(&self, request: Request<EnqueueRequest>) -> Result<Response<EnqueueResponse>, Status> {
-        let wish = request.into_inner();
-        if wish.sale_id.is_empty() || wish.buyer_id.is_empty() || wish.units != 1 {
+        let request = request.into_inner();
+        if request.sale_id.is_empty() || request.buyer_id.is_empty() || request.units != 1 {
             return Err(Status::invalid_argument("sale_id and buyer_id are needed, and units must be 1"));
         }
         let (number, repeated): (u64, u8) = self
             .script
-            .key(format!("{{{}}}:buyers", wish.sale_id))
-            .key(format!("{{{}}}:line", wish.sale_id))
-            .arg(&wish.buyer_id)
-            .arg(wish.units)
-            .arg(&wish.payload[..])
+            .key(format!("{{{}}}:buyers", request.sale_id))
+            .key(format!("{{{}}}:line", request.sale_id))
+            .arg(&request.buyer_id)
+            .arg(request.units)
+            .arg(&request.payload[..])
             .arg(self.cap)
             .invoke_async(&mut self.connection.clone())
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?;
         let outcome = match number {
             0 => Outcome::Refused(Refused { reason: RefusalReason::SoldOut.into(), ..Refused::default() }),
-            number => Outcome::Queued(queued(&wish.sale_id, number, repeated == 1)),
+            number => Outcome::Queued(queued(&request.sale_id, number, repeated == 1)),
         };
         Ok(Response::new(EnqueueResponse { outcome: Some(outcome) }))
     }

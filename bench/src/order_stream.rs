@@ -1,5 +1,5 @@
-//! How busy fulfilment keeps an order system of a known capacity: both in this process with a real socket between them,
-//! over a Redis whose line was filled before and does not end meanwhile.
+//! Measures how busy fulfilment keeps an order system of a known capacity: both in this process with a real socket
+//! between them, on a Redis whose queue was filled before and is long enough.
 
 use std::time::Duration;
 
@@ -21,23 +21,23 @@ pub(crate) struct Arguments {
     /// redis://HOST:PORT
     #[arg(long)]
     store: String,
-    /// For how many seconds to look.
+    /// Seconds to measure.
     #[arg(long)]
     seconds: u32,
     #[command(flatten)]
     capacity: Capacity,
-    /// Most entries that may be unanswered; else fulfilment's own ceiling.
+    /// Maximum of entries in flight; by default that of fulfilment.
     #[arg(long)]
     ceiling: Option<usize>,
-    /// How many may be unanswered at least; else fulfilment's own floor.
+    /// Minimum of the in-flight limit; by default that of fulfilment.
     #[arg(long)]
     floor: Option<usize>,
 }
 
-/// Prints for each second how many tickets were ordered in it, and how many entries might be unanswered at its end.
+/// Prints for each second how many tickets were ordered, and the in-flight limit at its end.
 ///
 /// # Errors
-/// If the store is away, or fulfilment fails.
+/// If the store is unavailable, or fulfilment fails.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Builder::new_multi_thread().enable_all().build()?.block_on(watch(arguments))
 }
@@ -50,7 +50,7 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
         orders: vec![format!("http://{}", incoming.local_addr()?)],
         concurrency: arguments.ceiling.unwrap_or(default.concurrency),
         concurrency_floor: arguments.floor.unwrap_or(default.concurrency_floor),
-        // What is unanswered at the end is not waited for.
+        // Entries in flight are not waited for at the end.
         drain_grace: Duration::ZERO,
         ..default
     };
@@ -67,14 +67,14 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     for _ in 0..arguments.seconds {
         seconds.tick().await;
         if worker.is_finished() {
-            bail!("fulfilment has ended by itself");
+            bail!("fulfilment exited early");
         }
         let counts = statistics.counts();
         rates.push(counts.ordered - before);
         limits.push(counts.concurrency);
         before = counts.ordered;
     }
-    shutdown.start("it was long enough");
+    shutdown.start("the measurement is complete");
     worker.await??;
     println!("{}", serde_json::json!({ "rates": rates, "limits": limits }));
     Ok(())

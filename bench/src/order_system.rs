@@ -1,7 +1,8 @@
-//! An order system of a known capacity: it works on so many entries at once, each for so long; the others wait their turn.
+//! An order system of a known capacity: it works on a fixed number of entries concurrently, each for a fixed time; further
+//! entries are queued.
 //!
-//! When work ends is reckoned, not slept: an entry that waits begins the moment that one before it ends, even if the thread
-//! that answers wakes up a little late. So the capacity is exactly the entries at once over the time for each.
+//! Completion times are computed, not slept: a queued entry starts when an earlier one completes, even if the thread wakes
+//! up late. So the capacity is exactly the concurrency divided by the time per entry.
 
 use std::{
     cmp::Reverse,
@@ -20,26 +21,26 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
-/// More messages than are ever on their way in one direction.
+/// More messages than are ever in flight in one direction.
 const MESSAGES: usize = 65_536;
 
-/// How long the thread sleeps when there is nothing to do.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long the thread sleeps when it is idle.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Capacity {
-    /// Entries that the order system works on at once.
+    /// Entries that the order system works on concurrently.
     #[arg(long)]
     at_once: usize,
-    /// How long it takes for each, in microseconds.
+    /// Time per entry, in microseconds.
     #[arg(long)]
     micros: u64,
-    /// How it bears more than that: with twice as many entries each takes two to this power times as long.
+    /// Slowdown under overload: with twice as many entries, each takes two to this power times as long.
     #[arg(long, default_value_t = 0.0)]
     degrades: f64,
 }
 
-/// The order system. Each stream is answered by a thread of its own, which has the whole capacity.
+/// The order system. Each stream has a thread with the whole capacity.
 pub(crate) struct OrderSystem {
     pub(crate) capacity: Capacity,
 }
@@ -71,16 +72,16 @@ async fn read(mut requests: Streaming<CreateOrdersRequest>, arrive: SyncSender<V
 
 struct Work {
     capacity: Capacity,
-    /// When each of those that work becomes free.
+    /// When each worker becomes free.
     free: BinaryHeap<Reverse<Instant>>,
-    /// When each entry inside is answered.
-    inside: BinaryHeap<Reverse<(Instant, String)>>,
+    /// When each entry in flight completes.
+    in_flight: BinaryHeap<Reverse<(Instant, String)>>,
 }
 
 impl Work {
     fn new(capacity: Capacity) -> Self {
         let free = vec![Reverse(Instant::now()); capacity.at_once.max(1)].into();
-        Self { capacity, free, inside: BinaryHeap::new() }
+        Self { capacity, free, in_flight: BinaryHeap::new() }
     }
 
     fn run(
@@ -89,16 +90,16 @@ impl Work {
         answers: &mpsc::Sender<Result<CreateOrdersResponse, Status>>,
     ) {
         loop {
-            let until = self
-                .inside
+            let timeout = self
+                .in_flight
                 .peek()
-                .map_or(IDLE, |Reverse((at, _))| at.saturating_duration_since(Instant::now()));
-            match arrivals.recv_timeout(until) {
-                Ok(orders) => orders.into_iter().for_each(|order| self.begin(order)),
+                .map_or(IDLE_TIMEOUT, |Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+            match arrivals.recv_timeout(timeout) {
+                Ok(orders) => orders.into_iter().for_each(|order| self.start(order)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let results = self.ended();
+            let results = self.completed();
             let response = CreateOrdersResponse { results, credit: 0 };
             if !response.results.is_empty() && answers.try_send(Ok(response)).is_err() {
                 return;
@@ -106,22 +107,22 @@ impl Work {
         }
     }
 
-    fn begin(&mut self, order: OrderRequest) {
+    fn start(&mut self, order: OrderRequest) {
         let Some(Reverse(free)) = self.free.pop() else { return };
         #[expect(clippy::cast_precision_loss, reason = "numbers of entries are small")]
-        let load = (self.inside.len() + 1) as f64 / self.capacity.at_once.max(1) as f64;
-        let takes =
+        let load = (self.in_flight.len() + 1) as f64 / self.capacity.at_once.max(1) as f64;
+        let duration =
             Duration::from_micros(self.capacity.micros).mul_f64(load.max(1.0).powf(self.capacity.degrades));
-        let ends = free.max(Instant::now()) + takes;
-        self.free.push(Reverse(ends));
-        self.inside.push(Reverse((ends, order.ticket_id)));
+        let end = free.max(Instant::now()) + duration;
+        self.free.push(Reverse(end));
+        self.in_flight.push(Reverse((end, order.ticket_id)));
     }
 
-    fn ended(&mut self) -> Vec<OrderResult> {
+    fn completed(&mut self) -> Vec<OrderResult> {
         let now = Instant::now();
         let mut results = Vec::new();
-        while self.inside.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let Some(Reverse((_, ticket_id))) = self.inside.pop() else { break };
+        while self.in_flight.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, ticket_id))) = self.in_flight.pop() else { break };
             let outcome = Some(Outcome::Created(OrderCreated { order_id: "o".to_owned() }));
             results.push(OrderResult { ticket_id, outcome });
         }

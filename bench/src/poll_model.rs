@@ -1,4 +1,4 @@
-//! How often a line of buyers asks, reckoned: each asks when the policy tells, and none is served or answered for real.
+//! Simulates how often the buyers of a queue poll: each polls when the policy says, without a server.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use clap::Args;
 use inrush_core::poll_policy::{most_polls_per_second, poll_after};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-/// The store tells the pace once it has measured for so long; before, the policy assumes one.
-const UNMEASURED: f64 = 1.0;
+/// The store has measured the pace after this many seconds; the policy assumes a pace before.
+const ASSUMED_PACE_SECONDS: f64 = 1.0;
 
-/// Far more than the wait of a day-long sale.
-const MOST_SECONDS: usize = 200_000;
+/// Far longer than a sale of a whole day.
+const MAX_SECONDS: usize = 200_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// How many buyers there are.
+    /// The number of buyers.
     #[arg(long)]
     buyers: u64,
     /// Tickets claimed per second.
     #[arg(long)]
     pace: u64,
-    /// Over how many seconds they come, at an even rate.
+    /// Seconds over which they arrive, at an even rate.
     #[arg(long)]
     arrive: f64,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 /// Prints the polls in each second, the polls of each buyer on average, and the bound on polls per second.
 ///
 /// # Errors
-/// If nobody reads what it prints.
+/// If a number is out of range.
 #[expect(clippy::cast_precision_loss, reason = "numbers of buyers are far below 2^52")]
 pub(crate) fn run(&Arguments { buyers, pace, arrive }: &Arguments) -> anyhow::Result<()> {
     let mut random = StdRng::seed_from_u64(1);
@@ -38,10 +38,10 @@ pub(crate) fn run(&Arguments { buyers, pace, arrive }: &Arguments) -> anyhow::Re
         let claimed_at = (buyer as f64 / pace as f64).max(now);
         while now < claimed_at {
             let claimed = Duration::from_secs_f64(now * pace as f64).as_secs();
-            let measured = if now < UNMEASURED { 0 } else { pace * 1_000 };
+            let measured = if now < ASSUMED_PACE_SECONDS { 0 } else { pace * 1_000 };
             let position = buyer.saturating_sub(claimed).max(1);
             now += poll_after(position, measured, random.random()).as_secs_f64();
-            let second = usize::try_from(Duration::from_secs_f64(now).as_secs())?.min(MOST_SECONDS);
+            let second = usize::try_from(Duration::from_secs_f64(now).as_secs())?.min(MAX_SECONDS);
             if polls.len() <= second {
                 polls.resize(second + 1, 0);
             }

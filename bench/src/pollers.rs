@@ -1,4 +1,4 @@
-//! Buyers who wait in a line and ask when they were told to, until they are no longer waiting.
+//! Waiting buyers who poll after `poll_after` until they no longer wait.
 
 use std::{
     path::PathBuf,
@@ -21,13 +21,13 @@ pub(crate) struct Arguments {
     /// HOST:PORT of the front.
     #[arg(long)]
     front: String,
-    /// File of PollStatusRequests, each with its length in front, one for each buyer, in no order.
+    /// File of length-prefixed PollStatusRequests, one for each buyer, in random order.
     #[arg(long)]
     tickets: PathBuf,
-    /// How many buyers.
+    /// The number of buyers.
     #[arg(long)]
     buyers: usize,
-    /// Over how many seconds they come, at an even rate.
+    /// Seconds over which they arrive, at an even rate.
     #[arg(long)]
     arrive: f64,
     #[arg(long, default_value_t = 16)]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 
 type Polls = Arc<Mutex<Vec<u64>>>;
 
-/// Prints how many polls there were in each second.
+/// Prints the number of polls in each second.
 ///
 /// # Errors
 /// If a call fails.
@@ -47,14 +47,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn poll(arguments: &Arguments) -> anyhow::Result<()> {
     let clients = tickets::connect(&arguments.front, arguments.connections).await?;
     let tickets = tickets::read(&arguments.tickets, arguments.buyers)?;
-    let apart =
+    let interval =
         Duration::from_secs_f64(arguments.arrive).div_f64(f64::from(u32::try_from(tickets.len())?.max(1)));
     let started = Instant::now();
     let polls = Polls::default();
     let mut buyers = JoinSet::new();
     for (number, (ticket, client)) in (0..).zip(tickets.into_iter().zip(clients.iter().cycle())) {
-        let comes = started + apart * number;
-        buyers.spawn(buyer(client.clone(), ticket, comes, started, Arc::clone(&polls)));
+        let arrival = started + interval * number;
+        buyers.spawn(buyer(client.clone(), ticket, arrival, started, Arc::clone(&polls)));
     }
     while let Some(buyer) = buyers.join_next().await {
         buyer??;
@@ -64,15 +64,15 @@ async fn poll(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first question stands for the Enqueue that told the buyer when to ask, and is not counted.
+/// The first poll takes the place of the Enqueue whose response has `poll_after`, and is not counted.
 async fn buyer(
     mut client: QueueServiceClient<Channel>,
     ticket: String,
-    comes: Instant,
+    arrival: Instant,
     started: Instant,
     polls: Polls,
 ) -> anyhow::Result<()> {
-    sleep_until(comes).await;
+    sleep_until(arrival).await;
     loop {
         let response = client.poll_status(PollStatusRequest { ticket: ticket.clone() }).await?.into_inner();
         let status = response.status.unwrap_or_default();

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 const SCRIPT: &str = "return #ARGV";
 
 /// How long a worker may wait for a connection from the pool.
-const LENT_WITHIN: Duration = Duration::from_secs(5);
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -64,7 +64,7 @@ async fn send_all(arguments: &Arguments) -> anyhow::Result<()> {
     let pool = Config::from_url(&arguments.store)
         .builder()?
         .max_size(arguments.workers)
-        .wait_timeout(Some(LENT_WITHIN))
+        .wait_timeout(Some(CHECKOUT_TIMEOUT))
         .runtime(Runtime::Tokio1)
         .build()?;
     let batch = batch(&hash, arguments.batch);

@@ -1,5 +1,5 @@
-//! A collector that counts what it gets and forgets it. It shares the processor with what is measured, where others have one of
-//! their own, so it reads no further than it must to count.
+//! A collector that counts what it receives and discards it. It shares the machine with what is measured, which a real
+//! collector does not, so it decodes no more than it needs to count.
 
 use std::{
     convert::Infallible,
@@ -26,10 +26,9 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 
-use crate::announce;
+use crate::startup;
 
-/// How often it tells what has come.
-const TELL: Duration = Duration::from_millis(500);
+const PRINT_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -37,7 +36,7 @@ pub(crate) struct Arguments {
     listen: SocketAddr,
 }
 
-/// Serves until it is killed, and prints a line of totals whenever something has come.
+/// Serves until it is killed, and prints a line of totals when they have changed.
 ///
 /// # Errors
 /// If it cannot listen.
@@ -47,9 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn serve(address: SocketAddr) -> anyhow::Result<()> {
     let incoming = TcpIncoming::bind(address)?.with_nodelay(Some(true));
-    announce::listening(incoming.local_addr()?)?;
+    startup::print_address(incoming.local_addr()?)?;
     let sink = Sink::default();
-    tokio::spawn(tell(sink.clone()));
+    tokio::spawn(print_totals(sink.clone()));
     Server::builder()
         .add_service(Signal::<SPANS>(sink.clone()))
         .add_service(Signal::<METRICS>(sink.clone()))
@@ -59,21 +58,21 @@ async fn serve(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn tell(sink: Sink) {
-    let mut told = [0; 3];
-    let mut times = interval(TELL);
+async fn print_totals(sink: Sink) {
+    let mut printed = [0; 3];
+    let mut ticks = interval(PRINT_INTERVAL);
     loop {
-        times.tick().await;
+        ticks.tick().await;
         let totals = sink.totals();
-        if totals != told {
+        if totals != printed {
             let [spans, metrics, logs] = totals;
             println!("{}", json!({ "spans": spans, "metrics": metrics, "logs": logs }));
-            told = totals;
+            printed = totals;
         }
     }
 }
 
-/// What has come: spans, metrics of one export each, log lines.
+/// Totals of received spans, metrics and log lines.
 #[derive(Clone, Default)]
 struct Sink(Arc<[AtomicU64; 3]>);
 
@@ -109,31 +108,31 @@ impl NamedService for Signal<LOGS> {
     const NAME: &'static str = "opentelemetry.proto.collector.logs.v1.LogsService";
 }
 
-/// An export of any of the three, which have their items in the same place. What the items are is not looked at.
+/// An export of any of the three, which have their items in the same place. Items are not decoded.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Export {
     #[prost(message, repeated, tag = "1")]
-    processes: Vec<OfProcess>,
+    processes: Vec<ResourceItems>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct OfProcess {
+struct ResourceItems {
     #[prost(message, repeated, tag = "2")]
-    scopes: Vec<OfScope>,
+    scopes: Vec<ScopeItems>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct OfScope {
+struct ScopeItems {
     #[prost(bytes = "bytes", repeated, tag = "2")]
     items: Vec<Bytes>,
 }
 
-/// The answer, the same to all: everything was taken in.
+/// The empty response of all three.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Taken {}
+struct ExportResponse {}
 
 impl<const INDEX: usize> Signal<INDEX> {
-    fn take(&self, export: &Export) {
+    fn count(&self, export: &Export) {
         let scopes = export.processes.iter().flat_map(|process| &process.scopes);
         self.0.add(INDEX, scopes.map(|scope| scope.items.len()).sum());
     }
@@ -152,8 +151,8 @@ impl<const INDEX: usize> Service<http::Request<Body>> for Signal<INDEX> {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let signal = self.clone();
         let export = service_fn(move |request: Request<Export>| {
-            signal.take(request.get_ref());
-            ready(Ok::<_, Status>(Response::new(Taken {})))
+            signal.count(request.get_ref());
+            ready(Ok::<_, Status>(Response::new(ExportResponse {})))
         });
         async move { Ok(Grpc::new(ProstCodec::default()).unary(export, request).await) }.boxed()
     }

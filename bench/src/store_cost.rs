@@ -17,7 +17,7 @@ use redis::aio::MultiplexedConnection;
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 
-use crate::fill::{SPREAD, request};
+use crate::fill::{ID_MULTIPLIER, request};
 
 /// Batches on their way at once where nothing is measured.
 const BATCHES_IN_FLIGHT: usize = 8;
@@ -53,8 +53,8 @@ pub(crate) struct Arguments {
 /// If a sale exists, or the store is away.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let figures = Bench::start(arguments).await?.measure().await?;
-        println!("{}", Value::Object(figures));
+        let metrics = Bench::start(arguments).await?.measure().await?;
+        println!("{}", Value::Object(metrics));
         Ok(())
     })
 }
@@ -106,8 +106,8 @@ impl<'a> Bench<'a> {
         self.fill().await?;
         let waiting = self.line * self.sales.len() as u64;
         let filled = self.info("memory", "used_memory:").await?;
-        let mut figures = Map::new();
-        let mut tell = |name: &str, value: f64| figures.insert(name.to_owned(), Value::from(value));
+        let mut metrics = Map::new();
+        let mut tell = |name: &str, value: f64| metrics.insert(name.to_owned(), Value::from(value));
         tell("bytes", (filled - empty) / as_number(waiting));
         tell("admit", self.cost(async |batch| self.admit(&batch.sale, &batch.newcomers).await).await?);
         tell("admit_again", self.cost(async |batch| self.admit(&batch.sale, &batch.newcomers).await).await?);
@@ -124,7 +124,7 @@ impl<'a> Bench<'a> {
         tell("settle", self.cost(settle).await?);
         tell("cancel", self.cancel_some().await?);
         tell("look_up_cancelled", self.cost(async |batch| self.look_up(batch).await).await?);
-        Ok(figures)
+        Ok(metrics)
     }
 
     async fn fill(&self) -> anyhow::Result<()> {
@@ -208,7 +208,7 @@ fn batches(arguments: &Arguments, sales: &[SaleId], line: u64) -> Vec<Batch> {
     let starts = (0..arguments.tickets.div_ceil(size)).map(|number| number * size);
     let batch = |(start, sale): (u64, &SaleId)| Batch {
         sale: sale.clone(),
-        anywhere: (start..start + size).map(|number| 1 + number.wrapping_mul(SPREAD) % line).collect(),
+        anywhere: (start..start + size).map(|number| 1 + number.wrapping_mul(ID_MULTIPLIER) % line).collect(),
         newcomers: (line + start..line + start + size).collect(),
     };
     starts.zip(sales.iter().cycle()).map(batch).collect()

@@ -1,4 +1,4 @@
-//! The tickets that [`crate::fill`] wrote, and connections to ask about them on.
+//! The tickets that [`crate::fill`] wrote, and connections to poll them.
 
 use std::path::Path;
 
@@ -7,18 +7,18 @@ use inrush_proto::v1::{PollStatusRequest, queue_service_client::QueueServiceClie
 use prost::Message as _;
 use tonic::transport::{Channel, Endpoint};
 
-/// Reads so many tickets from a file of PollStatusRequests, each with its length in front.
-pub(crate) fn read(path: &Path, most: usize) -> anyhow::Result<Vec<String>> {
+/// Reads up to `max` tickets from a file of length-prefixed PollStatusRequests.
+pub(crate) fn read(path: &Path, max: usize) -> anyhow::Result<Vec<String>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut rest = bytes.as_slice();
-    let mut tickets = Vec::with_capacity(most);
-    while !rest.is_empty() && tickets.len() < most {
+    let mut tickets = Vec::with_capacity(max);
+    while !rest.is_empty() && tickets.len() < max {
         tickets.push(PollStatusRequest::decode_length_delimited(&mut rest)?.ticket);
     }
     Ok(tickets)
 }
 
-/// So many connections to a front.
+/// Opens connections to a front.
 pub(crate) async fn connect(
     address: &str,
     connections: usize,

@@ -58,7 +58,8 @@ impl Protocol {
         if let Some(name) = self.descriptors {
             fs::write(output.join(name), descriptors.encode_to_vec())?;
         }
-        let mut generator = tonic_prost_build::configure().out_dir(output).bytes(format!(".{}", self.package));
+        let mut generator =
+            tonic_prost_build::configure().out_dir(output).bytes(format!(".{}", self.package));
         if let Some(codec) = self.codec {
             generator = generator.codec_path(codec);
         }

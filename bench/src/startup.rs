@@ -1,15 +1,15 @@
-//! The line by which a server tells that it takes connections.
+//! The first line on standard output of a server.
 
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
 };
 
-/// Prints it.
+/// Prints the address of a server that accepts connections now.
 ///
 /// # Errors
-/// If nobody reads it any more.
-pub(crate) fn listening(address: SocketAddr) -> io::Result<()> {
+/// If standard output is closed.
+pub(crate) fn print_address(address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", serde_json::json!({ "listen": address.to_string() }))?;
     out.flush()
