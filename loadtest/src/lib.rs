@@ -2,24 +2,21 @@
 //!
 //! In reading order: [`cli`] turns flags into the plan of a [`call`], [`target`] finds the method, [`message`] makes the
 //! requests, [`schedule`] says when they are due, [`engine`] sends them over [`transport`] and [`measure`]s them,
-//! [`report`] and [`live`] show the result. [`sale`] and [`compare`] play whole flash sales on one [`rig`]; [`agents`] lets several
+//! [`report`] and [`live`] show the result. [`agents`] lets several
 //! machines do it together; [`diff`] and [`threshold`] judge.
 
 pub mod agents;
 pub mod call;
 pub mod cli;
-pub mod compare;
 pub mod diff;
 pub mod engine;
 pub mod go_time;
 pub mod live;
 pub mod message;
-pub mod nearest;
-pub mod rig;
-pub mod sale;
 pub mod schedule;
 pub mod target;
 pub mod threshold;
 
 pub use inrush_report::{self as report, measure};
+pub use inrush_simulation::nearest;
 pub use inrush_transport::{self as transport, problem};

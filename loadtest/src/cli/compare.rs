@@ -2,15 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use inrush_simulation::{
+    compare::{Options, Settings, comparison_chart, page, run as play, text},
+    inrush_process as inrush,
+};
+
 use super::{
     FailIf, Verdict, interruptible,
     sale::{save, save_page},
 };
-use crate::{
-    compare::{Options, Settings, page, picture, run as play, text},
-    problem::Problem,
-    rig::inrush,
-};
+use crate::problem::Problem;
 
 const EXAMPLES: &str = "\
 The order system is a model, served over real gRPC. Some workers take orders from one queue, first come first served, and are
@@ -129,7 +130,7 @@ struct OutputFlags {
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Write the picture to this file.
+    /// Write the comparison_chart to this file.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
 
@@ -162,7 +163,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
         save_page(path, |to| page(&comparison, to))?;
     }
     if let Some(path) = &output.svg {
-        save("--svg", path, &picture(&comparison).file())?;
+        save("--svg", path, &comparison_chart(&comparison).file())?;
     }
     let kept = output.fail_if.judge(&comparison.through.results, true);
     let (_, through) = comparison.shares();

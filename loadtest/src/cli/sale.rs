@@ -7,21 +7,24 @@ use std::{
     time::Duration,
 };
 
+use inrush_simulation::{
+    inrush_process as inrush,
+    sale::{
+        SaleOptions, SaleRun, page,
+        remaining::Measures,
+        run as play,
+        scenario::{CurveName, Scenario},
+        shared::Moment,
+        summary,
+    },
+};
+
 use super::{FailIf, Verdict, interruptible};
 use crate::{
     live::{self, Mode, Scene, View},
     measure::Timeline,
     problem::Problem,
     report::figure,
-    rig::inrush,
-    sale::{
-        SaleOptions, SaleRun,
-        left::Measures,
-        page, run as play,
-        scenario::{CurveName, Scenario},
-        shared::Moment,
-        summary,
-    },
 };
 
 const EXAMPLES: &str = "\

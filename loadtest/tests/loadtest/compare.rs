@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use inrush_loadtest::compare::Settings;
+use inrush_simulation::compare::Settings;
 use serde_json::Value;
 
 #[test]

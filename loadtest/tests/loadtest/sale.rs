@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_loadtest::sale::{
+use inrush_simulation::sale::{
     SaleOptions, SaleRun, run,
     scenario::{ArrivalsTable, Orders, Scenario, Times},
     summary,
@@ -133,7 +133,7 @@ fn a_store_that_oversells_is_found() {
     let played = play(options(&system.front(), &system));
     assert!(found(&played).contains(&"oversold"), "{}", summary::text(&played));
     let unseen = SaleOptions { orders_listen: None, ..options(&system.front(), &system) };
-    let orders = inrush_loadtest::rig::order_system::OrderSystem::start(
+    let orders = inrush_simulation::order_system::OrderSystem::start(
         &system.orders(),
         scenario().order_system(),
         std::time::Instant::now(),

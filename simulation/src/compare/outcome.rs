@@ -1,0 +1,36 @@
+//! How a rush ended, buyer by buyer.
+
+use std::time::Duration;
+
+use inrush_report::measure::Results;
+
+/// How it ended for a buyer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With an order that the buyer knows of.
+    Served,
+    /// With the word that nothing is left.
+    SoldOut,
+    /// Without an answer: it tried often enough.
+    GaveUp,
+}
+
+/// A buyer's outcome. Times are since the opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BuyerOutcome {
+    /// When it arrived.
+    pub(super) arrived: Duration,
+    /// When it left.
+    pub(super) ended: Duration,
+    /// How it ended.
+    pub(super) end: End,
+}
+
+/// What a rush left behind.
+#[derive(Debug)]
+pub(super) struct RushResult {
+    /// How it ended for each buyer.
+    pub(super) outcomes: Vec<BuyerOutcome>,
+    /// All calls.
+    pub(super) calls: Results,
+}

@@ -1,0 +1,195 @@
+//! An Inrush of our own: `inrush up` as a child, on free ports, gone with the run.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader, Read},
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use inrush_transport::problem::Problem;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long it may take to start.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take to drain, before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Between two looks at a process that is ending.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How much of its log is kept, for the case that it does not start.
+const KEPT_LOG: u64 = 64 * 1024;
+
+const REMEDY: &str = "build it with `cargo build --release -p inrush`, or give it with --inrush PATH, or a running front \
+    as host:port";
+
+/// The name of the program.
+const PROGRAM: &str = "inrush";
+
+/// A running `inrush up`. It is stopped when it is dropped.
+#[derive(Debug)]
+pub struct Inrush {
+    child: Child,
+    front: String,
+    program: PathBuf,
+}
+
+impl Inrush {
+    /// Starts one that works with the order system at `orders`. `program` is the binary; without one, it is the
+    /// `inrush` beside this program, or the one that the shell would find.
+    ///
+    /// # Errors
+    /// When there is none, or it does not start.
+    pub fn start(program: Option<&Path>, orders: SocketAddr) -> Result<Self, Problem> {
+        let program = find(program)?;
+        let mut command = Command::new(&program);
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("INRUSH_")) {
+            command.env_remove(name);
+        }
+        let orders = format!("http://{orders}");
+        command.args(["up", "--json", "--listen", "127.0.0.1:0", "--admin-listen", "off"]);
+        command.args(["--log-level", "error", "--log-format", "text", "--orders", &orders]);
+        // Ctrl-C is ours: the run ends with a report, and then stops it.
+        command.process_group(0);
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = spawned.map_err(|error| {
+            Problem::new(
+                format!("{} cannot be started: {error}", program.display()),
+                "give the inrush binary with --inrush PATH, or a running front as host:port",
+            )
+        })?;
+        running().push(child.id());
+        let mut inrush = Self { child, front: String::new(), program };
+        inrush.front = inrush.announced()?;
+        Ok(inrush)
+    }
+
+    /// Where buyers connect: `http://host:port`.
+    pub fn front(&self) -> &str {
+        &self.front
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Waits for the line that says where it listens.
+    fn announced(&mut self) -> Result<String, Problem> {
+        let log = self.child.stderr.take().map(follow_log);
+        let lines = self.child.stdout.take().map(first_line);
+        let line = lines.and_then(|lines| lines.recv_timeout(START_LIMIT).ok()).unwrap_or_default();
+        let announcement: Option<Value> = serde_json::from_str(&line).ok();
+        let front = announcement.and_then(|addresses| Some(addresses.get("front")?.as_str()?.to_owned()));
+        front.ok_or_else(|| {
+            // It says why before it ends.
+            let said = log.and_then(|log| log.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
+            let said = if said.is_empty() { line } else { said };
+            Problem::new(
+                format!("{} did not start: {}", self.program.display(), said.trim()),
+                "it must know `inrush up --orders`: give one of this version with --inrush PATH",
+            )
+        })
+    }
+}
+
+impl Drop for Inrush {
+    fn drop(&mut self) {
+        let id = self.child.id();
+        let deadline = Instant::now() + if terminate(id) { STOP_LIMIT } else { Duration::ZERO };
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            pause();
+        }
+        // It may have ended in the meantime.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        running().retain(|running| *running != id);
+    }
+}
+
+/// Tells every Inrush of this process to end, for the case that the run was left in the middle.
+pub fn stop_all() {
+    for id in running().drain(..) {
+        terminate(id);
+    }
+}
+
+/// The processes that have been started and not been waited for.
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// False: it cannot be told.
+fn terminate(id: u32) -> bool {
+    let process = i32::try_from(id).ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok())
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread: the run is over")]
+fn pause() {
+    thread::sleep(LOOK_EVERY);
+}
+
+/// The `inrush` binary: the one given, the one beside this program, or the one that the shell would find.
+///
+/// # Errors
+/// When there is none.
+pub fn find(given: Option<&Path>) -> Result<PathBuf, Problem> {
+    if let Some(given) = given {
+        let missing =
+            || Problem::new(format!("--inrush {}: there is no such program", given.display()), REMEDY);
+        return if given.is_file() { Ok(given.to_owned()) } else { Err(missing()) };
+    }
+    let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&on_path).map(|folder| folder.join(PROGRAM));
+    beside
+        .into_iter()
+        .chain(on_path)
+        .find(|path| path.is_file())
+        .ok_or_else(|| Problem::new("there is no `inrush` beside this program or in PATH", REMEDY))
+}
+
+/// The first line of what it prints. The rest is read, so that it never waits for a reader.
+fn first_line(stdout: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(1);
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        if let Some(line) = lines.next() {
+            // Nobody waits any more if it took too long.
+            let _ = sender.send(line);
+        }
+        lines.for_each(drop);
+    });
+    receiver
+}
+
+/// Warnings and errors go where ours go; the beginning of them is sent when it has ended.
+fn follow_log(stderr: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(1);
+    thread::spawn(move || {
+        let mut said = String::new();
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            eprintln!("inrush: {line}");
+            if (said.len() as u64) < KEPT_LOG {
+                said.push_str(&line);
+                said.push('\n');
+            }
+        }
+        // Only somebody whose Inrush did not start waits for this.
+        let _ = sender.try_send(said);
+    });
+    receiver
+}

@@ -1,0 +1,102 @@
+//! The streams into an order system.
+
+use std::{pin::Pin, sync::Arc};
+
+use inrush_proto::v1::{
+    CreateOrdersRequest, CreateOrdersResponse, OrderRequest,
+    order_creation_service_server::OrderCreationService,
+};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::log::{Delivery, OrderLog};
+use crate::buyer::{Buyer, buyer_of, ticket_parts};
+
+/// Answers that may wait to be taken in by a caller, beyond its credit: the greeting, and one for luck.
+const SPARE_ANSWERS: usize = 2;
+
+/// Answers to one stream.
+pub(super) type AnswerSender = mpsc::Sender<Result<CreateOrdersResponse, Status>>;
+
+/// What an entry asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) ticket_id: String,
+    pub(super) epoch: u64,
+    pub(super) seq: u64,
+    pub(super) buyer: Option<Buyer>,
+    pub(super) units: u64,
+}
+
+/// Takes entries in, writes them down and hands them on.
+pub(super) struct Intake {
+    pub(super) jobs: mpsc::Sender<(Wanted, AnswerSender)>,
+    pub(super) log: Arc<OrderLog>,
+    pub(super) credit: u32,
+    pub(super) opening: Instant,
+}
+
+#[tonic::async_trait]
+impl OrderCreationService for Intake {
+    type CreateOrdersStream = Pin<Box<dyn Stream<Item = Result<CreateOrdersResponse, Status>> + Send>>;
+
+    async fn create_orders(
+        &self,
+        request: Request<Streaming<CreateOrdersRequest>>,
+    ) -> Result<Response<Self::CreateOrdersStream>, Status> {
+        let room = usize::try_from(self.credit).unwrap_or(usize::MAX).saturating_add(SPARE_ANSWERS);
+        let (answers, outgoing) = mpsc::channel(room.min(tokio::sync::Semaphore::MAX_PERMITS));
+        let greeting = CreateOrdersResponse { results: Vec::new(), credit: self.credit };
+        // The channel is empty, and has room.
+        let _ = answers.try_send(Ok(greeting));
+        let reader = Reader {
+            jobs: self.jobs.clone(),
+            log: Arc::clone(&self.log),
+            opening: self.opening,
+            stream: self.log.open_stream(),
+            answers,
+        };
+        tokio::spawn(reader.read(request.into_inner()));
+        Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+}
+
+/// Reads one stream. The answers' end is the end of the last job that holds their sender.
+struct Reader {
+    jobs: mpsc::Sender<(Wanted, AnswerSender)>,
+    log: Arc<OrderLog>,
+    opening: Instant,
+    stream: u64,
+    answers: AnswerSender,
+}
+
+impl Reader {
+    async fn read(self, mut entries: Streaming<CreateOrdersRequest>) {
+        // A stream that breaks is one that ends: what came in is worked on.
+        while let Ok(Some(request)) = entries.message().await {
+            for order in request.orders {
+                let wanted = self.note(order);
+                if self.jobs.send((wanted, self.answers.clone())).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn note(&self, order: OrderRequest) -> Wanted {
+        let OrderRequest { ticket_id, seq, buyer_id, units, attempt, .. } = order;
+        let epoch = ticket_parts(&ticket_id).map_or(0, |(_, epoch, _)| epoch);
+        let buyer = buyer_of(&buyer_id);
+        self.log.delivered(Delivery {
+            at: self.opening.elapsed(),
+            stream: self.stream,
+            epoch,
+            seq,
+            buyer,
+            units,
+            attempt,
+        });
+        Wanted { ticket_id, epoch, seq, buyer, units }
+    }
+}

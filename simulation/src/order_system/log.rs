@@ -1,0 +1,133 @@
+//! What an order system saw and did, in order: the best evidence of a run.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::buyer::Buyer;
+
+/// An entry as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// When, since the opening.
+    pub at: Duration,
+    /// On which stream, in the order in which they were opened.
+    pub stream: u64,
+    /// The sale's epoch when the ticket was given out.
+    pub epoch: u64,
+    /// The ticket's number.
+    pub seq: u64,
+    /// For whom; none if it is nobody of ours.
+    pub buyer: Option<Buyer>,
+    /// How many units.
+    pub units: u64,
+    /// Which attempt fulfilment says it is, from 1.
+    pub attempt: u32,
+}
+
+/// An order that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRecord {
+    /// When, since the opening.
+    pub at: Duration,
+    /// Its number: the id is [`order_id`] of it.
+    pub number: u64,
+    /// The sale's epoch when the ticket was given out.
+    pub epoch: u64,
+    /// The ticket's number.
+    pub seq: u64,
+    /// For whom; none if it is nobody of ours.
+    pub buyer: Option<Buyer>,
+    /// How many units.
+    pub units: u64,
+    /// Whoever asked had gone when it was made.
+    pub caller_gone: bool,
+}
+
+/// The id of an order.
+pub fn order_id(number: u64) -> String {
+    format!("order-{number}")
+}
+
+/// Everything that was written down.
+#[derive(Debug, Clone, Default)]
+pub struct OrderRecords {
+    /// Entries in the order of their arrival.
+    pub deliveries: Vec<Delivery>,
+    /// Orders in the order of their creation.
+    pub orders: Vec<OrderRecord>,
+    /// Jobs that were refused because too many waited.
+    pub refused: u64,
+    /// Jobs that were done for callers who had gone, orders and look-ups.
+    pub done_for_nobody: u64,
+}
+
+impl OrderRecords {
+    /// The same, with times that begin `shift` later.
+    #[must_use]
+    pub fn since(mut self, shift: Duration) -> Self {
+        self.deliveries.iter_mut().for_each(|delivery| delivery.at = delivery.at.saturating_sub(shift));
+        self.orders.iter_mut().for_each(|order| order.at = order.at.saturating_sub(shift));
+        self
+    }
+}
+
+/// What is written, and which tickets were delivered at least once.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) written: OrderRecords,
+    seen: HashSet<(u64, u64)>,
+}
+
+/// The log of a running order system.
+#[derive(Debug, Default)]
+pub struct OrderLog {
+    book: Mutex<Book>,
+    distinct: AtomicU64,
+    streams: AtomicU64,
+}
+
+impl OrderLog {
+    /// How many tickets were delivered at least once. Looked at often, so it waits for nobody.
+    pub fn distinct_deliveries(&self) -> u64 {
+        self.distinct.load(Ordering::Acquire)
+    }
+
+    /// How many streams have been opened.
+    pub fn streams(&self) -> u64 {
+        self.streams.load(Ordering::Acquire)
+    }
+
+    /// How many orders there are.
+    pub fn orders(&self) -> usize {
+        self.lock().written.orders.len()
+    }
+
+    /// All that is written so far.
+    pub fn read(&self) -> OrderRecords {
+        self.lock().written.clone()
+    }
+
+    /// A stream was opened. Returns its number.
+    pub(super) fn open_stream(&self) -> u64 {
+        self.streams.fetch_add(1, Ordering::AcqRel)
+    }
+
+    pub(super) fn delivered(&self, delivery: Delivery) {
+        let mut book = self.lock();
+        if book.seen.insert((delivery.epoch, delivery.seq)) {
+            self.distinct.fetch_add(1, Ordering::AcqRel);
+        }
+        book.written.deliveries.push(delivery);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Book> {
+        // What a panicking thread has written is still true.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

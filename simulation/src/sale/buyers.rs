@@ -1,0 +1,311 @@
+//! The buyers of one thread: what is known of each, and which step is due next.
+//!
+//! There is no task for a buyer that waits: what is to be done is in one heap, and a buyer is a few dozen bytes.
+
+use std::{
+    cell::RefCell,
+    cmp::Reverse,
+    collections::BinaryHeap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use inrush_report::measure::{Call, Code, Latencies, Recorder, RecorderSettings, Results};
+use inrush_transport::{Answer, Endpoint};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    behaviour::Behaviour,
+    observed::Observed,
+    remaining::{Measures, Remaining},
+    scenario::Scenario,
+    shared::{INTERVAL, Phase, Shared},
+    ticket::Ticket,
+};
+use crate::{arrivals::Arrivals, buyer::Buyer, rpc::Calls};
+
+/// What the buyers of a thread are given.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// What the sale is like.
+    pub(super) scenario: Arc<Scenario>,
+    /// When buyers arrive.
+    pub(super) arrivals: Arrivals,
+    /// The front.
+    pub(super) endpoint: Endpoint,
+    /// Connections of this thread.
+    pub(super) connections: usize,
+    /// The sale's id.
+    pub(super) sale: Arc<str>,
+    /// Whether nobody was in the sale before this run.
+    pub(super) fresh: bool,
+    /// Whether the sale is closed at the end: then every ticket comes to an end.
+    pub(super) closes: bool,
+    /// Which thread this is, from 0.
+    pub(super) thread: u32,
+    /// Of how many. A thread plays every so-manieth buyer.
+    pub(super) threads: u32,
+    /// What all threads share.
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What a buyer does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// Asks for units.
+    Ask,
+    /// Asks for them a second time at once.
+    Repeat,
+    /// Asks for them instead of for where the ticket stands.
+    Refresh,
+    /// Asks for where the ticket stands.
+    Poll,
+    /// Wants to be told of changes.
+    Watch,
+    /// Gives the ticket up.
+    Cancel,
+    /// The order was not paid: gives its units back.
+    Release,
+}
+
+/// Which latencies a call counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meter {
+    Enqueue,
+    Poll,
+    Other,
+}
+
+impl Step {
+    /// None for a watch, which lasts as long as the line.
+    pub(super) fn meter(self) -> Option<Meter> {
+        match self {
+            Self::Ask | Self::Repeat | Self::Refresh => Some(Meter::Enqueue),
+            Self::Poll => Some(Meter::Poll),
+            Self::Cancel | Self::Release => Some(Meter::Other),
+            Self::Watch => None,
+        }
+    }
+}
+
+/// A step and when it is to be taken, since the opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Due {
+    pub(super) at: Duration,
+    pub(super) buyer: Buyer,
+    pub(super) step: Step,
+}
+
+/// A buyer who has arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visitor {
+    /// The ticket it holds, by its place in the list of all.
+    pub(super) ticket: Option<u32>,
+    /// When the present wish was first sent.
+    pub(super) asked: Option<Duration>,
+    /// Failures in a row.
+    pub(super) failures: u8,
+    /// The first wish was answered.
+    pub(super) answered: bool,
+    /// The second wish was sent.
+    pub(super) repeated: bool,
+    /// The cancellation was sent.
+    pub(super) cancelled: bool,
+    /// Nothing more is to be done.
+    pub(super) done: bool,
+}
+
+impl Visitor {
+    const NEW: Self = Self {
+        ticket: None,
+        asked: None,
+        failures: 0,
+        answered: false,
+        repeated: false,
+        cancelled: false,
+        done: false,
+    };
+}
+
+/// The buyers of one thread.
+pub(super) struct Buyers {
+    pub(super) part: Part,
+    pub(super) calls: Rc<Calls>,
+    pub(super) opening: Instant,
+    pub(super) state: RefCell<State>,
+    pub(super) woken: Notify,
+}
+
+pub(super) struct State {
+    visitors: Vec<Visitor>,
+    pub(super) tickets: Vec<Ticket>,
+    pub(super) observed: Observed,
+    pub(super) journeys: Latencies,
+    pub(super) tracks: Vec<(u64, f64, u64)>,
+    due: BinaryHeap<Reverse<Due>>,
+    pub(super) in_flight: usize,
+    meters: [Metered; 3],
+}
+
+/// A recorder, and what it has handed over.
+struct Metered {
+    recorder: Recorder,
+    intervals: Vec<inrush_report::measure::Interval>,
+}
+
+impl Buyers {
+    pub(super) fn new(part: Part, calls: Rc<Calls>, opening: Instant) -> Rc<Self> {
+        let settings = RecorderSettings {
+            started: SystemTime::now(),
+            open_loop: true,
+            warm_up: Duration::ZERO,
+            skip_first: 0,
+            interval: INTERVAL,
+            details: 0,
+        };
+        let meter = || Metered { recorder: Recorder::new(settings), intervals: Vec::new() };
+        let state = State {
+            visitors: Vec::new(),
+            tickets: Vec::new(),
+            observed: Observed::default(),
+            journeys: Latencies::new(),
+            tracks: Vec::new(),
+            due: BinaryHeap::new(),
+            in_flight: 0,
+            meters: [meter(), meter(), meter()],
+        };
+        Rc::new(Self { part, calls, opening, state: RefCell::new(state), woken: Notify::new() })
+    }
+
+    /// Since the opening.
+    pub(super) fn now(&self) -> Duration {
+        self.opening.elapsed()
+    }
+
+    pub(super) fn behaviour(&self, buyer: Buyer) -> Behaviour {
+        Behaviour::of(buyer, self.part.scenario.seed, &self.part.scenario.shares)
+    }
+
+    /// Changes what is known of a buyer of this thread.
+    pub(super) fn with_visitor<T>(&self, buyer: Buyer, change: impl FnOnce(&mut Visitor) -> T) -> Option<T> {
+        let place = usize::try_from(buyer / self.part.threads).ok()?;
+        self.state.borrow_mut().visitors.get_mut(place).map(change)
+    }
+
+    /// What is known of a buyer of this thread.
+    pub(super) fn visitor(&self, buyer: Buyer) -> Visitor {
+        self.with_visitor(buyer, |visitor| *visitor).unwrap_or(Visitor::NEW)
+    }
+
+    /// Says what a buyer does next, and when.
+    pub(super) fn plan(&self, buyer: Buyer, step: Step, at: Duration) {
+        if self.part.shared.phase() == Phase::Rush {
+            self.state.borrow_mut().due.push(Reverse(Due { at, buyer, step }));
+            self.woken.notify_one();
+        }
+    }
+
+    /// The next step that is due: of a buyer who arrives, or of one who is there.
+    pub(super) fn take_due(&self, now: Duration) -> Option<Due> {
+        let arrival = self.next_arrival();
+        let mut state = self.state.borrow_mut();
+        let planned = state.due.peek().map(|Reverse(due)| due.at);
+        match arrival {
+            Some((at, buyer)) if planned.is_none_or(|planned| at <= planned) => {
+                if at > now {
+                    return None;
+                }
+                state.visitors.push(Visitor::NEW);
+                self.part.shared.counters.arrived.count();
+                Some(Due { at, buyer, step: Step::Ask })
+            }
+            _ if planned.is_some_and(|planned| planned <= now) => state.due.pop().map(|Reverse(due)| due),
+            _ => None,
+        }
+    }
+
+    fn next_arrival(&self) -> Option<(Duration, Buyer)> {
+        let arrived = Buyer::try_from(self.state.borrow().visitors.len()).ok()?;
+        let buyer = arrived.checked_mul(self.part.threads)?.checked_add(self.part.thread)?;
+        (buyer < self.part.scenario.buyers).then(|| (self.part.arrivals.of(buyer), buyer))
+    }
+
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let planned = self.state.borrow().due.peek().map(|Reverse(due)| due.at);
+        [planned, self.next_arrival().map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// Calls in flight, without watches.
+    pub(super) fn in_calls(&self) -> usize {
+        self.state.borrow().in_flight
+    }
+
+    /// A watch is no call that has to end.
+    pub(super) fn exempt(&self) {
+        self.state.borrow_mut().in_flight -= 1;
+    }
+
+    /// The reverse of [`Self::exempt`].
+    pub(super) fn count_again(&self) {
+        self.state.borrow_mut().in_flight += 1;
+    }
+
+    /// A call is being sent.
+    pub(super) fn meter_sent(&self, meter: Meter) {
+        let now = self.now();
+        self.state.borrow_mut().meters[meter as usize].recorder.sent(now);
+    }
+
+    /// A call has ended.
+    pub(super) fn meter_ended(&self, meter: Meter, planned: Duration, sent: Duration, answer: &Answer) {
+        let Answer { code, error, bytes_sent, bytes_received, .. } = answer;
+        let (ended, (bytes_sent, bytes_received)) = (self.now(), (*bytes_sent, *bytes_received));
+        let call = Call { number: 0, planned, sent, ended, code: *code, error, bytes_sent, bytes_received };
+        self.state.borrow_mut().meters[meter as usize].recorder.ended(&call);
+        if *code != Code::Ok {
+            self.part.shared.counters.failures.count();
+        }
+    }
+
+    pub(super) fn turn_meters(&self, now: Duration) {
+        for metered in &mut self.state.borrow_mut().meters {
+            if let Some(interval) = metered.recorder.turn(now) {
+                self.part.shared.calls().add(&interval);
+                metered.intervals.push(interval);
+            }
+        }
+    }
+
+    /// What is left when all have gone.
+    pub(super) fn leave(&self) -> Remaining {
+        let took = self.now();
+        let mut state = self.state.borrow_mut();
+        let Part { thread, threads, .. } = self.part;
+        let unresolved = state.visitors.iter().zip(0_u32..).filter(|(visitor, _)| visitor.asked.is_some());
+        let unresolved = unresolved.map(|(_, place)| place * threads + thread).collect();
+        let [enqueues, polls, others] = state.meters.each_mut().map(|metered| metered.finish(took));
+        Remaining {
+            tickets: std::mem::take(&mut state.tickets),
+            unresolved,
+            observed: std::mem::take(&mut state.observed),
+            measures: Measures {
+                enqueues,
+                polls,
+                others,
+                journeys: state.journeys.clone(),
+                tracks: std::mem::take(&mut state.tracks),
+            },
+        }
+    }
+}
+
+impl Metered {
+    fn finish(&mut self, took: Duration) -> Results {
+        let (mut results, last) = self.recorder.finish(took);
+        for interval in self.intervals.drain(..).chain([last]) {
+            results.timeline.add(&interval);
+        }
+        results
+    }
+}

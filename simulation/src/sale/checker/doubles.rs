@@ -1,0 +1,91 @@
+//! Do tickets or orders exist twice, or for nobody?
+
+use std::collections::{HashMap, HashSet};
+
+use inrush_proto::v1::TicketState;
+
+use super::findings::Findings;
+use crate::{buyer::Buyer, order_system::OrderRecords, sale::evidence::Evidence};
+
+pub(super) fn duplicated(evidence: &Evidence) -> Findings {
+    let mut found = Findings::default();
+    let owners = owners(evidence);
+    for (&(_, seq), buyers) in owners.iter().filter(|(_, buyers)| buyers.len() > 1) {
+        found.add(|| format!("ticket {seq} was given to {} buyers", buyers.len()));
+    }
+    second_tickets(evidence, &mut found);
+    if let Some(orders) = &evidence.orders {
+        second_orders(evidence, orders, &mut found);
+        unasked(evidence, orders, &owners, &mut found);
+    }
+    found
+}
+
+/// A second ticket for a buyer whose first was not over.
+fn second_tickets(evidence: &Evidence, found: &mut Findings) {
+    let mut live: HashMap<Buyer, HashSet<(u64, u64)>> = HashMap::new();
+    for ticket in &evidence.tickets {
+        let over = match ticket.state {
+            TicketState::Cancelled | TicketState::Rejected | TicketState::Released => true,
+            // Where there is no stock, who has ordered may come again.
+            TicketState::Ordered => evidence.stock.is_none(),
+            TicketState::Unspecified
+            | TicketState::Waiting
+            | TicketState::Processing
+            | TicketState::Expired
+            | TicketState::Dead => false,
+        };
+        if !over {
+            live.entry(ticket.buyer).or_default().insert((ticket.epoch, ticket.seq));
+        }
+    }
+    for (buyer, tickets) in live.into_iter().filter(|(_, tickets)| tickets.len() > 1) {
+        let more = tickets.len() as u64 - 1;
+        found.add_some(more, || format!("buyer {buyer} has {} tickets at once", tickets.len()));
+    }
+}
+
+/// A second order of one buyer that nobody gave back.
+fn second_orders(evidence: &Evidence, orders: &OrderRecords, found: &mut Findings) {
+    if evidence.stock.is_none() {
+        return;
+    }
+    let released: HashSet<(u64, u64)> = evidence
+        .tickets
+        .iter()
+        .filter(|ticket| ticket.release_sent.is_some())
+        .map(|ticket| (ticket.epoch, ticket.seq))
+        .collect();
+    let mut seen = HashSet::new();
+    for order in orders.orders.iter().filter(|order| !released.contains(&(order.epoch, order.seq))) {
+        if let Some(buyer) = order.buyer.filter(|buyer| !seen.insert(*buyer)) {
+            found.add(|| format!("buyer {buyer} has two orders, the second for ticket {}", order.seq));
+        }
+    }
+}
+
+/// An order for a ticket that its buyer was never given, and could not have been given without knowing it.
+fn unasked(
+    evidence: &Evidence,
+    orders: &OrderRecords,
+    owners: &HashMap<(u64, u64), HashSet<Buyer>>,
+    found: &mut Findings,
+) {
+    for order in &orders.orders {
+        let asked = order.buyer.is_some_and(|buyer| {
+            evidence.unresolved.contains(&buyer)
+                || owners.get(&(order.epoch, order.seq)).is_some_and(|buyers| buyers.contains(&buyer))
+        });
+        if !asked && evidence.fresh {
+            found.add(|| format!("order {} for ticket {}, which nobody was given", order.number, order.seq));
+        }
+    }
+}
+
+fn owners(evidence: &Evidence) -> HashMap<(u64, u64), HashSet<Buyer>> {
+    let mut owners: HashMap<(u64, u64), HashSet<Buyer>> = HashMap::new();
+    for ticket in &evidence.tickets {
+        owners.entry((ticket.epoch, ticket.seq)).or_default().insert(ticket.buyer);
+    }
+    owners
+}

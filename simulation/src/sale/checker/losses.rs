@@ -1,0 +1,87 @@
+//! Did acknowledged tickets come to nothing?
+
+use std::collections::HashMap;
+
+use inrush_proto::v1::TicketState;
+
+use super::findings::Findings;
+use crate::{
+    order_system::{OrderRecord, OrderRecords, order_id},
+    sale::{
+        evidence::Evidence,
+        ticket::{Ticket, order_hash},
+    },
+};
+
+pub(super) fn lost(evidence: &Evidence) -> Findings {
+    let mut found = Findings::default();
+    let orders = evidence.orders.as_ref().map(by_ticket);
+    let last_served = last_served(evidence);
+    for ticket in &evidence.tickets {
+        let seen = orders.as_ref().filter(|_| !ticket.inherited);
+        let order = seen.map(|orders| orders.get(&(ticket.epoch, ticket.seq)).copied());
+        if let Some(why) = loss(evidence, ticket, order, last_served) {
+            found.add(|| format!("{ticket}: {why}"));
+        }
+    }
+    found
+}
+
+/// Why a ticket is lost; none if it is not. `order` is none where the order system is not ours.
+fn loss(
+    evidence: &Evidence,
+    ticket: &Ticket,
+    order: Option<Option<&OrderRecord>>,
+    last_served: (u64, u64),
+) -> Option<&'static str> {
+    let made = |order: &OrderRecord| ticket.order == Some(order_hash(&order_id(order.number)));
+    match (ticket.state, order) {
+        (TicketState::Ordered | TicketState::Released, Some(None)) => {
+            Some("told of an order that was never made")
+        }
+        (TicketState::Ordered | TicketState::Released, Some(Some(order))) if !made(order) => {
+            Some("told of another order than the one that was made")
+        }
+        (TicketState::Released, Some(Some(_))) if ticket.release_sent.is_none() => {
+            Some("released, though nobody asked for it")
+        }
+        (TicketState::Ordered | TicketState::Released, _) => None,
+        (TicketState::Cancelled | TicketState::Rejected | TicketState::Expired, Some(Some(_))) => {
+            Some("has an order that its buyer does not know of")
+        }
+        (TicketState::Cancelled, _) if !ticket.cancel_sent => Some("cancelled, though nobody asked for it"),
+        (TicketState::Cancelled, _) => None,
+        // Our own order system has a place for everybody.
+        (TicketState::Rejected, Some(None)) => Some("rejected, though the order system was never against it"),
+        (TicketState::Rejected, None) => None,
+        // The line is served in order: who expired must have been behind everyone who was served.
+        (TicketState::Expired, _) if (ticket.epoch, ticket.seq) < last_served => Some("passed over"),
+        (TicketState::Expired, _) => None,
+        (TicketState::Waiting, _) if !evidence.closed => None,
+        (TicketState::Waiting | TicketState::Unspecified, _) => {
+            Some("still WAITING when everything was over")
+        }
+        (TicketState::Processing, _) => Some("still PROCESSING when everything was over"),
+        (TicketState::Dead, _) => Some("out of attempts"),
+    }
+}
+
+fn by_ticket(orders: &OrderRecords) -> HashMap<(u64, u64), &OrderRecord> {
+    orders.orders.iter().map(|order| ((order.epoch, order.seq), order)).collect()
+}
+
+/// The last ticket that was served, as far as it is known.
+fn last_served(evidence: &Evidence) -> (u64, u64) {
+    let served = evidence
+        .tickets
+        .iter()
+        .filter(|ticket| matches!(ticket.state, TicketState::Ordered | TicketState::Released));
+    let told = served.map(|ticket| (ticket.epoch, ticket.seq)).max();
+    let seen = evidence
+        .orders
+        .iter()
+        .flat_map(|orders| &orders.deliveries)
+        .map(|delivery| (delivery.epoch, delivery.seq))
+        .max();
+    told.max(seen).unwrap_or_default()
+}

@@ -1,0 +1,64 @@
+//! Were more units sold, or let into the line, than there are?
+
+use std::{collections::HashMap, time::Duration};
+
+use inrush_proto::v1::TicketState;
+
+use super::findings::Findings;
+use crate::{order_system::OrderRecords, sale::evidence::Evidence};
+
+pub(super) fn oversold(evidence: &Evidence) -> Findings {
+    let mut found = Findings::default();
+    if let Some(stock) = evidence.stock {
+        let sold = match &evidence.orders {
+            Some(orders) => most_sold(evidence, orders),
+            None => units_in(evidence, TicketState::Ordered),
+        };
+        found.add_some(sold.saturating_sub(stock), || format!("{sold} units sold of {stock}"));
+    }
+    if evidence.fresh && evidence.stock.is_some() {
+        let held = units_held(evidence);
+        let cap = evidence.cap;
+        found.add_some(held.saturating_sub(cap), || format!("{held} units in line, of at most {cap}"));
+    }
+    found
+}
+
+/// The most units that were sold at once. A release counts from the moment when it was asked for: it may have happened
+/// at once.
+fn most_sold(evidence: &Evidence, orders: &OrderRecords) -> u64 {
+    let releases: HashMap<(u64, u64), Duration> = evidence
+        .tickets
+        .iter()
+        .filter_map(|ticket| Some(((ticket.epoch, ticket.seq), ticket.release_sent?)))
+        .collect();
+    let mut changes: Vec<(Duration, i64)> = Vec::new();
+    for order in &orders.orders {
+        let units = i64::try_from(order.units).unwrap_or(i64::MAX);
+        changes.push((order.at, units));
+        if let Some(&at) = releases.get(&(order.epoch, order.seq)) {
+            changes.push((at.max(order.at), -units));
+        }
+    }
+    // At the same moment what comes back comes first.
+    changes.sort_unstable();
+    let mut sold = 0_i64;
+    let most = changes.into_iter().map(|(_, units)| {
+        sold = sold.saturating_add(units);
+        sold
+    });
+    most.max().and_then(|most| u64::try_from(most).ok()).unwrap_or_default()
+}
+
+/// When the sale was closed nothing was in motion: every ticket whose units had not been given back was held then.
+fn units_held(evidence: &Evidence) -> u64 {
+    use TicketState::{Cancelled, Rejected, Released};
+    let given_back =
+        units_in(evidence, Cancelled) + units_in(evidence, Rejected) + units_in(evidence, Released);
+    (evidence.tickets.len() as u64 * evidence.units_per_ticket).saturating_sub(given_back)
+}
+
+fn units_in(evidence: &Evidence, state: TicketState) -> u64 {
+    let tickets = evidence.tickets.iter().filter(|ticket| ticket.state == state).count();
+    tickets as u64 * evidence.units_per_ticket
+}

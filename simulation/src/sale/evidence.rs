@@ -1,0 +1,37 @@
+//! What a sale leaves behind: what buyers were told, and what the order system saw, where it is ours.
+//!
+//! Nothing here comes from the store's own counters but the ledger, which is checked and never believed.
+
+use std::collections::HashSet;
+
+use inrush_proto::v1::Ledger;
+
+use super::{observed::Observed, ticket::Ticket};
+use crate::{buyer::Buyer, order_system::OrderRecords};
+
+/// Everything that is checked.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// Units on sale; none: a sale without stock.
+    pub stock: Option<u64>,
+    /// Units that may be in line at once.
+    pub cap: u64,
+    /// Units that each ticket asks for.
+    pub units_per_ticket: u64,
+    /// The sale was made for this run: nobody else was in it.
+    pub fresh: bool,
+    /// The sale was closed at the end: every ticket must be over.
+    pub closed: bool,
+    /// Every ticket that a buyer learned of, as it stands at the end.
+    pub tickets: Vec<Ticket>,
+    /// Buyers who may have a ticket that they do not know of.
+    pub unresolved: HashSet<Buyer>,
+    /// Buyers who never had an answer, though they asked to the end.
+    pub unanswered: u64,
+    /// Contradictions that buyers noticed.
+    pub observed: Observed,
+    /// What the order system saw and did, where it is ours.
+    pub orders: Option<OrderRecords>,
+    /// The sale's ledger at the end.
+    pub ledger: Ledger,
+}

@@ -1,0 +1,61 @@
+//! What buyers leave behind when a sale is over.
+
+use inrush_report::measure::{Latencies, Results};
+
+use super::{observed::Observed, ticket::Ticket};
+use crate::buyer::Buyer;
+
+/// What the buyers of a thread, or of all threads, leave behind.
+#[derive(Debug)]
+pub struct Remaining {
+    /// Every ticket that a buyer learned of.
+    pub tickets: Vec<Ticket>,
+    /// Buyers who may have a ticket that they do not know of.
+    pub unresolved: Vec<Buyer>,
+    /// Contradictions.
+    pub observed: Observed,
+    /// What was measured.
+    pub measures: Measures,
+}
+
+/// What was measured of buyers.
+#[derive(Debug)]
+pub struct Measures {
+    /// Latencies of Enqueue.
+    pub enqueues: Results,
+    /// Latencies of PollStatus.
+    pub polls: Results,
+    /// Latencies of other calls.
+    pub others: Results,
+    /// From a buyer's arrival to the answer that was its last.
+    pub journeys: Latencies,
+    /// Positions of some tickets over time: number, seconds since the opening, position.
+    pub tracks: Vec<(u64, f64, u64)>,
+}
+
+impl Remaining {
+    /// Takes in what another thread's buyers left.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.tickets.extend(other.tickets);
+        self.unresolved.extend(other.unresolved);
+        self.observed.merge(other.observed);
+        self.measures.merge(other.measures);
+        self
+    }
+}
+
+impl Measures {
+    fn merge(&mut self, other: Self) {
+        self.enqueues.merge(other.enqueues);
+        self.polls.merge(other.polls);
+        self.others.merge(other.others);
+        self.journeys.merge(&other.journeys);
+        self.tracks.extend(other.tracks);
+    }
+
+    /// Calls that were sent later than planned, by the load tool's own fault.
+    pub fn late(&self) -> u64 {
+        self.enqueues.late + self.polls.late + self.others.late
+    }
+}

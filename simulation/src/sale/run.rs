@@ -1,0 +1,303 @@
+//! Plays a sale from its creation to the verdict.
+
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use inrush_proto::v1::{Ledger, Sale};
+use inrush_transport::{Endpoint, problem::Problem};
+use tokio::{task::LocalSet, time::sleep};
+
+use super::{
+    buyer_thread,
+    buyers::Part,
+    checker::{Check, check},
+    evidence::Evidence,
+    quiescence::Watcher,
+    remaining::{Measures, Remaining},
+    scenario::Scenario,
+    shared::{Moment, Phase, Shared},
+};
+use crate::{
+    arrivals::Arrivals,
+    host,
+    inrush_process::Inrush,
+    order_system::OrderSystem,
+    sale_client::{self, SaleClient},
+    threads::Threads,
+};
+
+/// How often the ledger is read.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long the last tickets get to learn of the close.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
+
+/// Where our own order system listens, if nobody cares.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// What to play, and where.
+#[derive(Debug, Clone, Default)]
+pub struct SaleOptions {
+    /// What the sale is like.
+    pub scenario: Scenario,
+    /// A front; none: an Inrush is started for the run.
+    pub host: Option<String>,
+    /// The authorities to trust, in a file; naming it means TLS.
+    pub authority: Option<PathBuf>,
+    /// A sale that exists; none: one is made for the run.
+    pub sale: Option<String>,
+    /// Close the sale at the end, also one that existed before.
+    pub close: bool,
+    /// Where our own order system listens; none: the order system is somebody else's, unless the Inrush is ours.
+    pub orders_listen: Option<String>,
+    /// The `inrush` binary.
+    pub inrush: Option<PathBuf>,
+    /// Connections to the front.
+    pub connections: usize,
+    /// Threads; none: one for each core.
+    pub threads: Option<u32>,
+}
+
+/// A sale that was played.
+#[derive(Debug)]
+pub struct SaleRun {
+    /// What it was like.
+    pub scenario: Scenario,
+    /// The front.
+    pub server: String,
+    /// The sale's id.
+    pub sale: String,
+    /// When it opened.
+    pub opened: SystemTime,
+    /// From the opening to the verdict.
+    pub took: Duration,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// How it went, moment by moment.
+    pub moments: Vec<Moment>,
+    /// What all threads share: the counts.
+    pub shared: Arc<Shared>,
+    /// What was measured of buyers.
+    pub measures: Measures,
+    /// The sale's ledger at the end.
+    pub ledger: Ledger,
+    /// The sale stood still and was judged as it was.
+    pub stuck: bool,
+}
+
+impl SaleRun {
+    /// Whether the promise was kept.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(|check| check.faults == 0)
+    }
+}
+
+/// What is up for the time of a run.
+struct Stage {
+    // Dropped in this order: what is in front first.
+    _inrush: Option<Inrush>,
+    orders: Option<OrderSystem>,
+    endpoint: Endpoint,
+    server: String,
+    /// Times in the order system's log are since then.
+    since: Instant,
+}
+
+/// Plays a sale. `watch` sees how it goes, about ten times a second. Once `interrupted` is true the
+/// sale is closed and judged as it is.
+///
+/// # Errors
+/// When something is missing, or the servers do not do what they must for a sale to be played at all.
+pub fn run(
+    options: SaleOptions,
+    interrupted: &AtomicBool,
+    watch: &mut dyn FnMut(&Moment, &Shared),
+) -> Result<SaleRun, Problem> {
+    let (scenario, arrivals) = options.scenario.clone().plan()?;
+    let stage = Stage::set(&options, &scenario)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Problem::new(format!("a runtime cannot be set up: {error}"), "close other programs, and try again")
+    })?;
+    let play = Play { options, scenario, arrivals, stage: &stage, interrupted, watch };
+    let played = LocalSet::new().block_on(&runtime, play.play());
+    // Our own connections end first: a front waits for those it serves before it leaves.
+    drop(runtime);
+    drop(stage);
+    played
+}
+
+impl Stage {
+    fn set(options: &SaleOptions, scenario: &Scenario) -> Result<Self, Problem> {
+        let since = Instant::now();
+        let listen = match (&options.orders_listen, &options.host) {
+            (Some(listen), _) => Some(listen.as_str()),
+            (None, None) => Some(ANY_PORT),
+            (None, Some(_)) => None,
+        };
+        let settings = scenario.order_system();
+        let orders = listen.map(|listen| OrderSystem::start(listen, settings, since)).transpose()?;
+        let (inrush, server) = match (&options.host, &orders) {
+            (None, Some(orders)) => {
+                let inrush = Inrush::start(options.inrush.as_deref(), orders.address())?;
+                let front = inrush.front().to_owned();
+                (Some(inrush), front)
+            }
+            (host, _) => (None, host.clone().unwrap_or_default()),
+        };
+        let endpoint = host::endpoint(&server, options.authority.as_ref())?;
+        Ok(Self { _inrush: inrush, orders, endpoint, server, since })
+    }
+}
+
+/// A sale about to be played.
+struct Play<'a> {
+    options: SaleOptions,
+    scenario: Scenario,
+    arrivals: Arrivals,
+    stage: &'a Stage,
+    interrupted: &'a AtomicBool,
+    watch: &'a mut dyn FnMut(&Moment, &Shared),
+}
+
+impl Play<'_> {
+    async fn play(mut self) -> Result<SaleRun, Problem> {
+        let fresh = self.options.sale.is_none();
+        let id = self.options.sale.clone().unwrap_or_else(sale_client::fresh_id);
+        let client = SaleClient::open(&self.stage.endpoint, id.clone()).await?;
+        let sale = self.open(&client, fresh).await?;
+        let credit = u64::from(self.scenario.order_system().credit);
+        let log = self.stage.orders.as_ref().map(|orders| Arc::clone(orders.log()));
+        let shared = Arc::new(Shared::new(log, credit));
+        let works =
+            self.parts(&id, fresh, &shared).into_iter().map(|part| |start| buyer_thread::play(part, start));
+        let threads = Threads::gather("buyers", works.collect())?;
+        let opened = SystemTime::now();
+        let opening = threads.let_in();
+        let scenario = self.scenario.clone();
+        let mut watcher = Watcher::new(&scenario, &sale);
+        let stuck = self.watch_until_rest(&client, &shared, &mut watcher, opening).await?;
+        let closed = fresh || self.options.close;
+        if closed {
+            client.close().await?;
+        }
+        let remaining = last_answers(threads, &shared).await?;
+        let ledger = client.ledger().await?;
+        let (evidence, measures) = self.evidence(&sale, fresh, closed, remaining, ledger, &shared, opening);
+        let run = SaleRun {
+            server: self.stage.server.clone(),
+            sale: id,
+            opened,
+            took: opening.elapsed(),
+            checks: check(&evidence),
+            moments: watcher.into_moments(),
+            scenario: self.scenario,
+            shared,
+            measures,
+            ledger,
+            stuck,
+        };
+        if run.passed() && fresh {
+            client.delete().await?;
+        }
+        Ok(run)
+    }
+
+    async fn open(&self, client: &SaleClient, fresh: bool) -> Result<Sale, Problem> {
+        if !fresh {
+            return client.sale().await;
+        }
+        let Scenario { units, units_per_ticket, .. } = self.scenario;
+        client.create(units, self.scenario.effective_cap(), units_per_ticket).await
+    }
+
+    /// One part for each thread.
+    fn parts(&self, sale: &str, fresh: bool, shared: &Arc<Shared>) -> Vec<Part> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = self.options.threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(1));
+        let threads = threads.clamp(1, self.scenario.buyers.max(1));
+        let per_thread = self.options.connections.div_ceil(usize::try_from(threads).unwrap_or(1)).max(1);
+        let part = Part {
+            scenario: Arc::new(self.scenario.clone()),
+            arrivals: self.arrivals.clone(),
+            endpoint: self.stage.endpoint.clone(),
+            connections: per_thread,
+            sale: sale.into(),
+            fresh,
+            closes: fresh || self.options.close,
+            thread: 0,
+            threads,
+            shared: Arc::clone(shared),
+        };
+        (0..threads).map(|thread| Part { thread, ..part.clone() }).collect()
+    }
+
+    /// Reads the ledger until everybody has an answer and nothing moves any more, or cannot. True: it is stuck.
+    async fn watch_until_rest(
+        &mut self,
+        client: &SaleClient,
+        shared: &Shared,
+        watcher: &mut Watcher<'_>,
+        opening: Instant,
+    ) -> Result<bool, Problem> {
+        loop {
+            sleep(LOOK_EVERY).await;
+            let ledger = client.ledger().await?;
+            let moment = watcher.see(opening.elapsed(), &ledger, shared);
+            (self.watch)(&moment, shared);
+            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            if interrupted || watcher.is_stuck() || watcher.is_at_rest(shared) {
+                return Ok(watcher.is_stuck());
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "it puts together what comes from everywhere")]
+    fn evidence(
+        &self,
+        sale: &Sale,
+        fresh: bool,
+        closed: bool,
+        remaining: Remaining,
+        ledger: Ledger,
+        shared: &Shared,
+        opening: Instant,
+    ) -> (Evidence, Measures) {
+        let shift = opening.saturating_duration_since(self.stage.since);
+        let orders = self.stage.orders.as_ref().map(|orders| orders.log().read().since(shift));
+        let evidence = Evidence {
+            // What was asked for, and not what the store made of it.
+            stock: if fresh { Some(self.scenario.units) } else { sale.stock },
+            cap: if fresh { self.scenario.effective_cap() } else { sale.cap.unwrap_or(u64::MAX) },
+            units_per_ticket: self.scenario.units_per_ticket,
+            fresh,
+            closed,
+            tickets: remaining.tickets,
+            unresolved: remaining.unresolved.into_iter().collect(),
+            unanswered: shared.counters.arrived.get().saturating_sub(shared.counters.answered.get()),
+            observed: remaining.observed,
+            orders,
+            ledger,
+        };
+        (evidence, remaining.measures)
+    }
+}
+
+/// Starts the final check, and waits until it has ended or its time is over.
+async fn last_answers(threads: Threads<Remaining>, shared: &Shared) -> Result<Remaining, Problem> {
+    shared.enter(Phase::FinalCheck);
+    let deadline = Instant::now() + LAST_ANSWERS;
+    while Instant::now() < deadline && !threads.are_over() {
+        sleep(LOOK_EVERY).await;
+    }
+    shared.enter(Phase::Over);
+    let all = threads.join()?.into_iter().reduce(Remaining::with);
+    all.ok_or_else(|| Problem::new("there were no buyers", "give --buyers"))
+}

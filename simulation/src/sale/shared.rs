@@ -1,0 +1,169 @@
+//! What the threads of a sale share.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use inrush_report::measure::Timeline;
+use serde::Serialize;
+
+use crate::order_system::OrderLog;
+
+/// Width of the intervals in which latencies over time are shown, at first.
+pub const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How far a sale is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Buyers arrive, wait and are served.
+    Rush,
+    /// Everything is decided: every ticket is asked for a last time.
+    FinalCheck,
+    /// Whatever is not known by now stays unknown.
+    Over,
+}
+
+/// Counts of a running sale; all of them only rise.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Buyers who arrived.
+    pub arrived: Counter,
+    /// Buyers whose first wish was answered.
+    pub answered: Counter,
+    /// Tickets given out.
+    pub queued: Counter,
+    /// Buyers who were refused.
+    pub refused: Counter,
+    /// Buyers who were sent to the normal purchase flow.
+    pub bypassed: Counter,
+    /// Tickets that were cancelled.
+    pub cancelled: Counter,
+    /// Second wishes of buyers in line, answered with the ticket they had.
+    pub repeated: Counter,
+    /// Answers to where a ticket stands.
+    pub polls: Counter,
+    /// Changes that watchers were told of.
+    pub changes: Counter,
+    /// Buyers who ran out of patience.
+    pub left: Counter,
+    /// Tickets whose buyers learned of their order.
+    pub learned: Counter,
+    /// Orders that are to be released: not paid, and not released yet.
+    pub unpaid: Counter,
+    /// Orders that were released.
+    pub released: Counter,
+    /// Calls that failed and were made again.
+    pub failures: Counter,
+}
+
+/// A number that only rises.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A sale at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Moment {
+    /// Seconds since the opening.
+    pub at_s: f64,
+    /// Buyers who have arrived.
+    pub arrived: u64,
+    /// Buyers whose first wish was answered.
+    pub answered: u64,
+    /// Buyers who were refused.
+    pub refused: u64,
+    /// Tickets waiting in line.
+    pub waiting: u64,
+    /// Tickets whose order is being made.
+    pub in_flight: u64,
+    /// Units with an order.
+    pub ordered: u64,
+}
+
+/// What the threads of a sale share.
+#[derive(Debug)]
+pub struct Shared {
+    phase: AtomicU8,
+    /// What happens.
+    pub counters: Counters,
+    /// What became of the calls so far. Threads add to it a few times a second.
+    calls: Mutex<Timeline>,
+    /// Cancellations that were sent, and may have happened.
+    pub cancels_sent: AtomicU64,
+    /// The order system's log, where it is ours.
+    pub log: Option<Arc<OrderLog>>,
+    /// Entries that our order system lets be unanswered on a stream.
+    pub credit: u64,
+}
+
+impl Shared {
+    /// A sale about to open.
+    pub fn new(log: Option<Arc<OrderLog>>, credit: u64) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Rush as u8),
+            counters: Counters::default(),
+            calls: Mutex::new(Timeline::new(INTERVAL)),
+            cancels_sent: AtomicU64::new(0),
+            log,
+            credit,
+        }
+    }
+
+    /// What became of the calls so far.
+    pub fn calls(&self) -> MutexGuard<'_, Timeline> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> Phase {
+        let phase = self.phase.load(Ordering::Acquire);
+        [Phase::Rush, Phase::FinalCheck]
+            .into_iter()
+            .find(|known| *known as u8 == phase)
+            .unwrap_or(Phase::Over)
+    }
+
+    /// Says how far it is.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// Tickets that our order system has seen; none where it is not ours.
+    pub fn delivered(&self) -> Option<u64> {
+        self.log.as_ref().map(|log| log.distinct_deliveries())
+    }
+
+    /// Tickets that may have been taken out of the line without having reached our order system yet.
+    pub fn on_the_way(&self) -> u64 {
+        let streams = self.log.as_ref().map_or(1, |log| log.streams().max(1));
+        self.credit.saturating_mul(streams)
+    }
+
+    /// The counts at one moment, with those of the sale's ledger.
+    pub fn moment(&self, at: Duration, ledger: &inrush_proto::v1::Ledger) -> Moment {
+        Moment {
+            at_s: at.as_secs_f64(),
+            arrived: self.counters.arrived.get(),
+            answered: self.counters.answered.get(),
+            refused: self.counters.refused.get(),
+            waiting: ledger.waiting.unwrap_or_default().tickets,
+            in_flight: ledger.in_flight.unwrap_or_default().tickets,
+            ordered: ledger.ordered.unwrap_or_default().units,
+        }
+    }
+}

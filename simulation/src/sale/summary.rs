@@ -1,0 +1,191 @@
+//! What a sale came to: the table at the end, and JSON.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use inrush_report::{
+    Format, Report, figure,
+    measure::{Latencies, Quantile as _, Results},
+    write,
+};
+use serde_json::{Map, Value, json};
+
+use super::{checker::Check, run::SaleRun, shared::Counters};
+
+/// Quantiles that are written down.
+const QUANTILES: [f64; 6] = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
+
+/// The table at the end.
+pub fn text(run: &SaleRun) -> String {
+    let mut lines = vec![String::new()];
+    lines.extend(rows(run).into_iter().map(|(name, value, remark)| row(name, &value, &remark)));
+    lines.push(String::new());
+    for check in &run.checks {
+        let mark = if check.faults == 0 { "✓" } else { "✗ must be 0" };
+        lines.push(row(check.name, &figure::count(check.faults), &format!("{mark}  ({})", check.rests_on)));
+        lines.extend(check.examples.iter().map(|example| format!("{:27}  {example}", "")));
+    }
+    lines.push(String::new());
+    if run.stuck {
+        let stuck = humantime::format_duration(run.scenario.times.stuck_after);
+        lines.push(format!("Nothing moved for {stuck}: the sale was judged as it was."));
+    }
+    lines.push(verdict(run).to_owned());
+    lines.join("\n")
+}
+
+/// `PASS` or `FAIL`.
+pub fn verdict(run: &SaleRun) -> &'static str {
+    if run.passed() { "PASS" } else { "FAIL" }
+}
+
+fn row(name: &str, value: &str, remark: &str) -> String {
+    format!("  {name:<24} {value:>12}  {remark}").trim_end().to_owned()
+}
+
+/// Names, values and remarks of what happened.
+pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
+    let counters = &run.shared.counters;
+    let count = figure::count;
+    let scenario = &run.scenario;
+    let ordered = run.ledger.ordered.unwrap_or_default().units;
+    vec![
+        (
+            "buyers",
+            count(counters.arrived.get()),
+            format!(
+                "for {} units, at most {} in line",
+                count(scenario.units),
+                count(scenario.effective_cap())
+            ),
+        ),
+        ("tickets", count(counters.queued.get()), repeats(counters)),
+        ("refused", count(counters.refused.get()), String::new()),
+        ("cancelled", count(counters.cancelled.get()), String::new()),
+        ("released", count(counters.released.get()), "never paid, units given back".to_owned()),
+        ("ordered", count(ordered), format!("units, in {}", figure::span(run.took))),
+        ("enqueues", per_second(&run.measures.enqueues), latencies(&run.measures.enqueues.latencies(true))),
+        ("polls", per_second(&run.measures.polls), latencies(&run.measures.polls.latencies(true))),
+        ("journeys", count(run.measures.journeys.count()), latencies(&run.measures.journeys)),
+        (
+            "late",
+            count(run.measures.late()),
+            format!("calls sent more than 5 ms late, at most {}", latest(run)),
+        ),
+        ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
+    ]
+}
+
+fn repeats(counters: &Counters) -> String {
+    format!("{} wishes repeated, {} left", figure::count(counters.repeated.get()), counters.left.get())
+}
+
+fn per_second(results: &Results) -> String {
+    format!("{}/s", figure::amount(results.rate()))
+}
+
+fn latencies(latencies: &Latencies) -> String {
+    let at = |quantile| figure::latency(latencies.from_planned.at(quantile));
+    if latencies.count() == 0 {
+        return "none".to_owned();
+    }
+    format!("p50 {}, p99 {}, max {} from planned", at(0.5), at(0.99), at(1.0))
+}
+
+fn latest(run: &SaleRun) -> String {
+    figure::latency(
+        run.measures.enqueues.latest.max(run.measures.polls.latest).max(run.measures.others.latest),
+    )
+}
+
+/// Everything, for programs.
+pub fn json(run: &SaleRun) -> Value {
+    let opened = humantime::format_rfc3339_millis(run.opened).to_string();
+    let counters = &run.shared.counters;
+    json!({
+        "kind": "sale",
+        "verdict": verdict(run),
+        "date": opened,
+        "server": run.server,
+        "sale": run.sale,
+        "tookSeconds": run.took.as_secs_f64(),
+        "stuck": run.stuck,
+        "scenario": run.scenario,
+        "checks": run.checks.iter().map(check).collect::<Vec<_>>(),
+        "counts": {
+            "arrived": counters.arrived.get(),
+            "answered": counters.answered.get(),
+            "tickets": counters.queued.get(),
+            "refused": counters.refused.get(),
+            "bypassed": counters.bypassed.get(),
+            "repeated": counters.repeated.get(),
+            "cancelled": counters.cancelled.get(),
+            "released": counters.released.get(),
+            "left": counters.left.get(),
+            "orderedUnits": run.ledger.ordered.unwrap_or_default().units,
+            "polls": counters.polls.get(),
+            "changes": counters.changes.get(),
+            "failedCalls": counters.failures.get(),
+            "late": run.measures.late(),
+        },
+        "calls": {
+            "enqueue": calls(run, "Enqueue", &run.measures.enqueues),
+            "pollStatus": calls(run, "PollStatus", &run.measures.polls),
+        },
+        "journey": distribution(&run.measures.journeys),
+        "timeline": run.moments,
+        "positions": run.measures.tracks,
+    })
+}
+
+fn check(check: &Check) -> Value {
+    json!({
+        "name": check.name,
+        "faults": check.faults,
+        "restsOn": check.rests_on,
+        "examples": check.examples,
+    })
+}
+
+/// Calls of one method, as the report of a run.
+pub(super) fn report(run: &SaleRun, method: &str, results: &Results) -> Report {
+    let options = match serde_json::to_value(&run.scenario) {
+        Ok(Value::Object(options)) => options,
+        _ => Map::new(),
+    };
+    Report {
+        name: Some(format!("Flash sale {}: {}", run.sale, verdict(run))),
+        host: run.server.clone(),
+        call: format!("inrush.v1.QueueService/{method}"),
+        options,
+        tags: BTreeMap::new(),
+        count_errors: true,
+        results: results.clone(),
+    }
+}
+
+/// The same as ghz's JSON, so that what reads one reads the other.
+fn calls(run: &SaleRun, method: &str, results: &Results) -> Value {
+    let mut text = Vec::new();
+    // Memory takes everything in.
+    let _ = write(&report(run, method, results), Format::Json, &mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Latencies from the planned time, in nanoseconds.
+fn distribution(latencies: &Latencies) -> Value {
+    let histogram = &latencies.from_planned;
+    let quantiles: Vec<Value> = QUANTILES
+        .into_iter()
+        .map(|quantile| json!({"percentage": quantile * 100.0, "latency": nanoseconds(histogram.at(quantile))}))
+        .collect();
+    json!({
+        "count": latencies.count(),
+        "average": histogram.mean(),
+        "slowest": nanoseconds(histogram.at(1.0)),
+        "latencyDistribution": quantiles,
+    })
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,258 @@
+//! A ticket as its buyer knows it, and what each new answer about it must agree with.
+
+use std::time::Duration;
+
+use inrush_proto::v1::{TicketState, TicketStatus};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::observed::{Kind, Observed};
+use crate::buyer::{Buyer, ticket_parts};
+
+/// What a buyer knows of one of its tickets.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// Whose it is.
+    pub buyer: Buyer,
+    /// The sale's epoch when it was given out.
+    pub epoch: u64,
+    /// Its number.
+    pub seq: u64,
+    /// When the buyer asked for it first, since the opening.
+    pub asked: Duration,
+    /// When the buyer first learned of it.
+    pub told: Duration,
+    /// Where it stands, by the latest answer.
+    pub state: TicketState,
+    /// Its position while it waits, by the latest answer.
+    pub position: Option<u64>,
+    /// A hash of the order's id, once it was told.
+    pub order: Option<u64>,
+    /// The buyer may have had it before the run: when it was asked for, and what the order system saw of it, is unknown.
+    pub inherited: bool,
+    /// A cancellation was sent: it may be cancelled.
+    pub cancel_sent: bool,
+    /// When its release was sent, since the opening: from then on its units may be sold again.
+    pub release_sent: Option<Duration>,
+    /// The buyer was refused while it held this: the next answer must say that it is over.
+    pub refused: bool,
+    /// What is shown to later calls.
+    pub signed: Box<str>,
+}
+
+/// What was true for certain while an answer was made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surely {
+    /// So many tickets had left the line before the call was sent.
+    pub gone_before: u64,
+    /// No more tickets than this had left the line, or been cancelled, when the answer came; none: unknown.
+    pub gone_after: Option<u64>,
+}
+
+/// A hash of an order's id: ids are kept for a million tickets.
+pub fn order_hash(order_id: &str) -> u64 {
+    xxh3_64(order_id.as_bytes())
+}
+
+/// Whether nothing more happens to a ticket, unless its order goes unpaid.
+pub fn is_final(state: TicketState) -> bool {
+    match state {
+        TicketState::Ordered
+        | TicketState::Released
+        | TicketState::Cancelled
+        | TicketState::Rejected
+        | TicketState::Expired => true,
+        TicketState::Unspecified | TicketState::Waiting | TicketState::Processing | TicketState::Dead => {
+            false
+        }
+    }
+}
+
+/// Whether an answer may say `next` after another said `state`, however much was missed in between.
+fn may_become(state: TicketState, next: TicketState) -> bool {
+    use TicketState::{
+        Cancelled, Dead, Expired, Ordered, Processing, Rejected, Released, Unspecified, Waiting,
+    };
+    match state {
+        Unspecified | Waiting => next != Unspecified,
+        Processing => matches!(next, Processing | Waiting | Ordered | Released | Rejected | Dead),
+        // An operator may redrive what is dead.
+        Dead => matches!(next, Dead | Waiting | Processing | Ordered | Released | Rejected),
+        Ordered => matches!(next, Ordered | Released),
+        Released | Cancelled | Rejected | Expired => next == state,
+    }
+}
+
+impl Ticket {
+    /// A ticket that a buyer has just learned of. None: the status names no ticket.
+    pub fn new(buyer: Buyer, asked: Duration, told: Duration, signed: String, name: &str) -> Option<Self> {
+        let (_, epoch, seq) = ticket_parts(name)?;
+        Some(Self {
+            buyer,
+            epoch,
+            seq,
+            asked,
+            told,
+            state: TicketState::Unspecified,
+            position: None,
+            order: None,
+            inherited: false,
+            cancel_sent: false,
+            release_sent: None,
+            refused: false,
+            signed: signed.into(),
+        })
+    }
+
+    /// Takes an answer in, and notes what it contradicts.
+    pub fn learn(&mut self, status: &TicketStatus, surely: Surely, observed: &mut Observed) {
+        let next = status.state();
+        let names_another = ticket_parts(&status.ticket_id)
+            .is_none_or(|(_, epoch, seq)| (epoch, seq) != (self.epoch, self.seq));
+        if names_another {
+            observed.note(Kind::Stale, || format!("{self}: the answer is about {:?}", status.ticket_id));
+            return;
+        }
+        if !may_become(self.state, next) {
+            observed.note(Kind::Stale, || format!("{self}: {} after {}", name(next), name(self.state)));
+        }
+        if self.refused
+            && !matches!(next, TicketState::Cancelled | TicketState::Rejected)
+            && !matches!(next, TicketState::Released | TicketState::Expired)
+        {
+            observed.note(Kind::Stale, || format!("{self}: refused, and still {}", name(next)));
+        }
+        self.refused = false;
+        self.learn_order(status, observed);
+        self.learn_position(status, surely, observed);
+        self.state = next;
+    }
+
+    fn learn_order(&mut self, status: &TicketStatus, observed: &mut Observed) {
+        if status.order_id.is_empty() {
+            return;
+        }
+        let order = order_hash(&status.order_id);
+        if self.order.is_some_and(|known| known != order) {
+            observed.note(Kind::Stale, || format!("{self}: another order than before, {}", status.order_id));
+        }
+        self.order = Some(order);
+    }
+
+    fn learn_position(&mut self, status: &TicketStatus, surely: Surely, observed: &mut Observed) {
+        let position = status.position;
+        if status.state() != TicketState::Waiting {
+            if position != 0 {
+                observed.note(Kind::Stale, || {
+                    format!("{self}: position {position} when {}", name(status.state()))
+                });
+            }
+            return;
+        }
+        if let Some(before) = self.position.filter(|before| position > *before) {
+            observed.note(Kind::Rose, || format!("{self}: position {position} after {before}"));
+        }
+        // A ticket that is tried again is next, whatever its number.
+        let most = self.seq.saturating_sub(surely.gone_before).max(1);
+        let least = surely.gone_after.map_or(1, |gone| self.seq.saturating_sub(gone).max(1));
+        if !(least..=most).contains(&position) {
+            observed.note(Kind::Wrong, || {
+                format!("{self}: position {position}, which must be {least} to {most}")
+            });
+        }
+        self.position = Some(position);
+    }
+}
+
+impl std::fmt::Display for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ticket {} of buyer {}", self.seq, self.buyer)
+    }
+}
+
+/// A state as the documentation calls it.
+pub fn name(state: TicketState) -> &'static str {
+    state.as_str_name().trim_start_matches("TICKET_STATE_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket() -> Ticket {
+        Ticket::new(3, Duration::ZERO, Duration::ZERO, "signed".to_owned(), "x/1/10").unwrap()
+    }
+
+    fn status(state: TicketState, position: u64) -> TicketStatus {
+        TicketStatus { ticket_id: "x/1/10".to_owned(), state: state.into(), position, ..Default::default() }
+    }
+
+    /// What is noted when one answer follows the other.
+    fn noted(answers: &[TicketStatus], surely: Surely) -> Vec<(Kind, u64)> {
+        let (mut ticket, mut observed) = (ticket(), Observed::default());
+        answers.iter().for_each(|answer| ticket.learn(answer, surely, &mut observed));
+        Kind::ALL
+            .into_iter()
+            .map(|kind| (kind, observed.count(kind)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    #[test]
+    fn a_usual_life_contradicts_nothing() {
+        use TicketState::{Ordered, Processing, Released, Waiting};
+        let mut ordered = status(Ordered, 0);
+        ordered.order_id = "order-1".to_owned();
+        let released = TicketStatus { state: Released.into(), ..ordered.clone() };
+        let life = [
+            status(Waiting, 9),
+            status(Waiting, 4),
+            status(Processing, 0),
+            status(Waiting, 1),
+            ordered.clone(),
+            ordered,
+            released,
+        ];
+        assert_eq!(noted(&life, Surely::default()), []);
+    }
+
+    #[test]
+    fn what_was_final_stays() {
+        use TicketState::{Cancelled, Ordered, Waiting};
+        assert_eq!(noted(&[status(Cancelled, 0), status(Waiting, 3)], Surely::default()), [(Kind::Stale, 1)]);
+        assert_eq!(noted(&[status(Ordered, 0), status(Cancelled, 0)], Surely::default()), [(Kind::Stale, 1)]);
+        assert_eq!(noted(&[status(Ordered, 4)], Surely::default()), [(Kind::Stale, 1)]);
+        let order = |id: &str| TicketStatus { order_id: id.to_owned(), ..status(Ordered, 0) };
+        assert_eq!(noted(&[order("a"), order("b")], Surely::default()), [(Kind::Stale, 1)]);
+        let other = TicketStatus { ticket_id: "x/1/11".to_owned(), ..status(Waiting, 3) };
+        assert_eq!(noted(&[other], Surely::default()), [(Kind::Stale, 1)]);
+    }
+
+    #[test]
+    fn positions_fall_and_lie_within_what_is_possible() {
+        use TicketState::Waiting;
+        let rising = [status(Waiting, 3), status(Waiting, 4)];
+        assert_eq!(noted(&rising, Surely::default()), [(Kind::Rose, 1)]);
+        assert_eq!(noted(&[status(Waiting, 11)], Surely::default()), [(Kind::Wrong, 1)]);
+        assert_eq!(noted(&[status(Waiting, 0)], Surely::default()), [(Kind::Wrong, 1)]);
+        let surely = Surely { gone_before: 3, gone_after: Some(5) };
+        assert_eq!(noted(&[status(Waiting, 7), status(Waiting, 5)], surely), []);
+        assert_eq!(noted(&[status(Waiting, 8)], surely), [(Kind::Wrong, 1)]);
+        assert_eq!(noted(&[status(Waiting, 4)], surely), [(Kind::Wrong, 1)]);
+    }
+
+    #[test]
+    fn a_refusal_means_that_the_ticket_is_over() {
+        let after_refusal = |state| {
+            let (mut ticket, mut observed) = (ticket(), Observed::default());
+            ticket.refused = true;
+            ticket.learn(
+                &status(state, u64::from(state == TicketState::Waiting)),
+                Surely::default(),
+                &mut observed,
+            );
+            observed.count(Kind::Stale)
+        };
+        assert_eq!(after_refusal(TicketState::Rejected), 0);
+        assert_eq!(after_refusal(TicketState::Waiting), 1);
+    }
+}

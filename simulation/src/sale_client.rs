@@ -1,0 +1,138 @@
+//! The operators' side of a sale: opens it, reads its ledger, closes it.
+
+use std::{
+    rc::Rc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use inrush_proto::v1::{
+    CloseSaleRequest, CloseSaleResponse, CreateSaleRequest, CreateSaleResponse, DeleteSaleRequest,
+    DeleteSaleResponse, GetSaleRequest, GetSaleResponse, Ledger, Sale,
+};
+use inrush_report::measure::Code;
+use inrush_transport::{Answer, Endpoint, problem::Problem};
+use prost::Message;
+use tokio::task::LocalSet;
+
+use crate::rpc::{Calls, Method, decoded};
+
+/// How long a call of ours may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a call is made before it is given up.
+const ATTEMPTS: u32 = 5;
+
+/// Between two attempts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
+
+/// Operates one sale.
+pub(crate) struct SaleClient {
+    calls: Rc<Calls>,
+    sale: String,
+}
+
+impl SaleClient {
+    /// Connects to a front. Must be called within a `LocalSet`.
+    pub(crate) async fn open(endpoint: &Endpoint, sale: String) -> Result<Self, Problem> {
+        Ok(Self { calls: Calls::open(endpoint, 1, TIMEOUT).await?, sale })
+    }
+
+    /// Does something with the client of a sale, and waits for it. Blocks the thread.
+    pub(crate) fn with<T, F: Future<Output = Result<T, Problem>>>(
+        endpoint: &Endpoint,
+        sale: &str,
+        work: impl FnOnce(Self) -> F,
+    ) -> Result<T, Problem> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+                Problem::new(
+                    format!("a runtime cannot be set up: {error}"),
+                    "close other programs, and try again",
+                )
+            })?;
+        LocalSet::new().block_on(&runtime, async { work(Self::open(endpoint, sale.to_owned()).await?).await })
+    }
+
+    /// Creates the sale.
+    pub(crate) async fn create(&self, stock: u64, cap: u64, unit_limit: u64) -> Result<Sale, Problem> {
+        let sale = Sale {
+            sale_id: self.sale.clone(),
+            stock: Some(stock),
+            cap: Some(cap),
+            unit_limit,
+            ..Sale::default()
+        };
+        let request = CreateSaleRequest { sale: Some(sale) };
+        let response = self.call::<CreateSaleResponse>(Method::CreateSale, &request, "created").await?;
+        response.sale.ok_or_else(|| self.nothing())
+    }
+
+    /// Reads the sale.
+    pub(crate) async fn sale(&self) -> Result<Sale, Problem> {
+        let request = GetSaleRequest { sale_id: self.sale.clone() };
+        let response = self.call::<GetSaleResponse>(Method::GetSale, &request, "read").await?;
+        response.sale.ok_or_else(|| self.nothing())
+    }
+
+    /// Reads the sale's ledger.
+    pub(crate) async fn ledger(&self) -> Result<Ledger, Problem> {
+        self.sale().await?.ledger.ok_or_else(|| self.nothing())
+    }
+
+    /// Closes the sale: what waits expires.
+    pub(crate) async fn close(&self) -> Result<(), Problem> {
+        let request = CloseSaleRequest { sale_id: self.sale.clone() };
+        self.call::<CloseSaleResponse>(Method::CloseSale, &request, "closed").await.map(drop)
+    }
+
+    /// Deletes the sale.
+    pub(crate) async fn delete(&self) -> Result<(), Problem> {
+        let request = DeleteSaleRequest { sale_id: self.sale.clone() };
+        self.call::<DeleteSaleResponse>(Method::DeleteSale, &request, "deleted").await.map(drop)
+    }
+
+    /// All calls of an operator are safe to repeat. What may pass is tried again.
+    async fn call<M: Message + Default>(
+        &self,
+        method: Method,
+        request: &impl Message,
+        what: &str,
+    ) -> Result<M, Problem> {
+        let mut attempt = 1;
+        loop {
+            match decoded::<M>(self.calls.call(method, request, 0).await) {
+                Ok(message) => return Ok(message),
+                Err(answer) if attempt < ATTEMPTS && may_pass(&answer) => attempt += 1,
+                Err(answer) => return Err(self.refused(what, &answer)),
+            }
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        }
+    }
+
+    fn refused(&self, what: &str, answer: &Answer) -> Problem {
+        let remedy = match answer.code {
+            Code::NotFound => "create it first, or leave --sale out: then one is made for the run",
+            Code::Unimplemented => "give a front of Inrush as host:port: this server is none",
+            _ => "see that Inrush and its store are well",
+        };
+        let Answer { code, error, .. } = answer;
+        Problem::new(format!("the sale {:?} cannot be {what}: {}: {error}", self.sale, code.name()), remedy)
+    }
+
+    fn nothing(&self) -> Problem {
+        Problem::new(
+            format!("the sale {:?} came without its content", self.sale),
+            "give a front of Inrush as host:port: this server is none",
+        )
+    }
+}
+
+fn may_pass(answer: &Answer) -> bool {
+    matches!(answer.code, Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted)
+}
+
+/// An id that no other run has.
+pub(crate) fn fresh_id() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("loadtest-{}-{:08x}", now.as_secs(), rand::random::<u32>())
+}
