@@ -12,11 +12,11 @@ use tonic::{Code, Status};
 use tracing::Instrument as _;
 
 use crate::{
-    metrics::{CoreMetrics, Shed},
+    call_error::CallError,
+    metrics::{CoreMetrics, ShedReason},
     services::{Call, Services},
     settings::FrontSettings,
     spans::Spans,
-    status::Failure,
 };
 
 mod answer;
@@ -41,14 +41,14 @@ use self::{
 
 /// What a service knows of a call beside its message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct CallMeta {
     /// When the answer is worth nothing any more.
     pub(crate) deadline: Deadline,
     /// The span that what is done for it belongs to, if it is traced.
     pub(crate) trace: Option<TraceContext>,
 }
 
-impl Arrival {
+impl CallMeta {
     /// That of a call that a service of tonic's has been given.
     pub(crate) fn of<T>(request: &tonic::Request<T>) -> Self {
         let none = || Self { deadline: Deadline::at(Instant::now()), trace: None };
@@ -102,9 +102,9 @@ impl Calls {
     }
 
     /// Says why there is no answer. Gives the code of what was said.
-    fn refuse(&self, failure: Failure, respond: SendResponse<Bytes>) -> Code {
+    fn refuse(&self, failure: CallError, respond: SendResponse<Bytes>) -> Code {
         let code = failure.code();
-        let head = if failure == Failure::Overloaded {
+        let head = if failure == CallError::Overloaded {
             self.refusals.next()
         } else {
             Status::from(failure).into_http()
@@ -114,18 +114,22 @@ impl Calls {
     }
 
     /// What every call passes on its way in, in this order.
-    fn receive(&self, request: &Request<RecvStream>, course: &Course) -> Result<(Arrival, Place), Failure> {
+    fn receive(
+        &self,
+        request: &Request<RecvStream>,
+        course: &Course,
+    ) -> Result<(CallMeta, Place), CallError> {
         // Whoever asks with no time left is told so at once.
         let deadline = Deadline::given(request.headers(), self.default_deadline);
         if deadline.has_passed() {
-            return Err(Failure::DeadlineExceeded);
+            return Err(CallError::DeadlineExceeded);
         }
         // Beyond what the core can bear, a cheap and complete answer is better than a late one.
         let place = Places::take(&self.places, request.uri().path()).ok_or_else(|| {
-            self.watcher.counts.shed(Shed::InFlight);
-            Failure::Overloaded
+            self.watcher.counts.shed(ShedReason::InFlight);
+            CallError::Overloaded
         })?;
-        Ok((Arrival { deadline, trace: course.trace() }, place))
+        Ok((CallMeta { deadline, trace: course.trace() }, place))
     }
 }
 
@@ -134,7 +138,7 @@ async fn attend(
     calls: Arc<Calls>,
     (course, place): (Course, Place),
     call: Call,
-    arrival: Arrival,
+    arrival: CallMeta,
     mut respond: SendResponse<Bytes>,
 ) {
     let is_watch = call.is_watch();
@@ -146,7 +150,7 @@ async fn attend(
     let hung_up = poll_fn(|context| respond.poll_reset(context));
     let answer = tokio::select! {
         biased;
-        answer = answer => answer.unwrap_or(Err(Failure::DeadlineExceeded)),
+        answer = answer => answer.unwrap_or(Err(CallError::DeadlineExceeded)),
         _reason = hung_up => return,
     };
     // From here on a watch takes one of the places for watches, and is idle nearly always.

@@ -46,7 +46,7 @@ pub const FAMILIES: [Family; 10] = [
 
 /// Why a call was refused though nothing was wrong with it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Shed {
+pub(crate) enum ShedReason {
     InFlight,
     Wait,
     Watches,
@@ -54,7 +54,7 @@ pub(crate) enum Shed {
 
 /// What there is at a moment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Present {
+pub(crate) enum GaugeKind {
     Calls,
     Watches,
     Connections,
@@ -63,16 +63,16 @@ pub(crate) enum Present {
 /// What one core counts. Cells belong to it alone; others only read them.
 #[derive(Debug, Default)]
 pub(crate) struct CoreCounts {
-    shed: [AtomicU64; Shed::LABELS.len()],
+    shed: [AtomicU64; ShedReason::LABELS.len()],
     cancelled: AtomicU64,
-    present: [AtomicU64; Present::COUNT],
+    gauges: [AtomicU64; GaugeKind::COUNT],
 }
 
 /// Counted for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct GaugeGuard {
     counts: Arc<CoreCounts>,
-    as_one_of: Present,
+    kind: GaugeKind,
 }
 
 /// The metrics of a node. Clones share them.
@@ -94,17 +94,17 @@ pub(crate) struct CoreMetrics {
     pub(crate) sales: Arc<SaleCounts>,
 }
 
-impl Shed {
+impl ShedReason {
     const LABELS: [&'static str; 3] = ["in_flight", "wait", "watches"];
 }
 
-impl Present {
+impl GaugeKind {
     const COUNT: usize = Self::Connections as usize + 1;
 }
 
 impl CoreCounts {
     /// A call was refused.
-    pub(crate) fn shed(&self, reason: Shed) {
+    pub(crate) fn shed(&self, reason: ShedReason) {
         if let Some(count) = self.shed.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -116,17 +116,17 @@ impl CoreCounts {
     }
 
     /// One more, until what comes back is dropped.
-    pub(crate) fn count(self: &Arc<Self>, as_one_of: Present) -> Counted {
-        if let Some(count) = self.present.get(as_one_of as usize) {
+    pub(crate) fn count(self: &Arc<Self>, kind: GaugeKind) -> GaugeGuard {
+        if let Some(count) = self.gauges.get(kind as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        Counted { counts: Arc::clone(self), as_one_of }
+        GaugeGuard { counts: Arc::clone(self), kind }
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
-        if let Some(count) = self.counts.present.get(self.as_one_of as usize) {
+        if let Some(count) = self.counts.gauges.get(self.kind as usize) {
             count.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -138,7 +138,7 @@ impl NodeMetrics {
         let cores = Cores::default();
         let shed = cores.clone();
         metrics.counter(&SHED, move |points| {
-            for (index, reason) in Shed::LABELS.into_iter().enumerate() {
+            for (index, reason) in ShedReason::LABELS.into_iter().enumerate() {
                 points.add(shed.sum(|counts| counts.shed.get(index)), &[("reason", reason)]);
             }
         });
@@ -146,11 +146,13 @@ impl NodeMetrics {
         metrics.counter(&CANCELLED, move |points| {
             points.add(cancelled.sum(|counts| Some(&counts.cancelled)), &[]);
         });
-        for (family, present) in
-            [(&IN_FLIGHT, Present::Calls), (&WATCHES, Present::Watches), (&CONNECTIONS, Present::Connections)]
-        {
+        for (family, gauge) in [
+            (&IN_FLIGHT, GaugeKind::Calls),
+            (&WATCHES, GaugeKind::Watches),
+            (&CONNECTIONS, GaugeKind::Connections),
+        ] {
             let cores = cores.clone();
-            metrics.gauge(family, move |points| cores.tell(present, points));
+            metrics.gauge(family, move |points| cores.report(gauge, points));
         }
         Self { cores, calls: Calls::register(metrics), sales: Sales::register(metrics) }
     }
@@ -170,7 +172,7 @@ impl NodeMetrics {
 
     /// Calls refused, for whatever reason.
     pub(crate) fn shed(&self) -> u64 {
-        (0..Shed::LABELS.len()).map(|index| self.cores.sum(|counts| counts.shed.get(index))).sum()
+        (0..ShedReason::LABELS.len()).map(|index| self.cores.sum(|counts| counts.shed.get(index))).sum()
     }
 }
 
@@ -182,7 +184,7 @@ impl Cores {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2⁵²")]
-    fn tell(&self, present: Present, points: &Points<'_, f64>) {
-        points.add(self.sum(|counts| counts.present.get(present as usize)) as f64, &[]);
+    fn report(&self, gauge: GaugeKind, points: &Points<'_, f64>) {
+        points.add(self.sum(|counts| counts.gauges.get(gauge as usize)) as f64, &[]);
     }
 }

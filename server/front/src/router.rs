@@ -6,7 +6,7 @@ use http::{Request, Response};
 use tonic::{Status, body::Body, codegen::BoxFuture, server::NamedService};
 use tower::Service;
 
-use crate::status::Failure;
+use crate::call_error::CallError;
 
 type Handler = Box<dyn Fn(Request<Body>) -> BoxFuture<Response<Body>, Infallible> + Send + Sync>;
 
@@ -48,7 +48,7 @@ impl Router {
             Some(route) => match (route.handler)(request).await {
                 Ok(response) => response,
             },
-            None => Status::from(Failure::UnknownCall).into_http(),
+            None => Status::from(CallError::UnknownCall).into_http(),
         }
     }
 }

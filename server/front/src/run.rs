@@ -12,10 +12,10 @@ use inrush_runtime::{
 };
 
 use crate::{
-    gate::Gates,
-    health::{self, Health},
     metrics::NodeMetrics,
-    serve::{Node, serve},
+    queue::gate::Gates,
+    server::{Node, serve},
+    service::health::{self, Health},
     settings::{FrontSettings, InvalidSetting},
 };
 
@@ -116,7 +116,7 @@ async fn attend<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<O
         }
     };
     let aside = async {
-        tokio::join!(node.health.follow(&*node.store, readiness), node.gates.keep_current(), certificate);
+        tokio::join!(node.health.follow(&*node.store, readiness), node.gates.maintain(), certificate);
     };
     let outcome = tokio::select! {
         outcome = served => outcome,

@@ -16,20 +16,20 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
 use crate::{
-    batcher::{Batcher, Bounds},
-    call::{Answer, Arrival, Incoming, encode, read_message},
-    explain::explain,
-    method::Method,
+    call::{Answer, CallMeta, Incoming, encode, read_message},
+    call_error::CallError,
     metrics::CoreMetrics,
-    operations::{Admit, Cancel, GiveBack, LookUp},
-    queue_service::QueueService,
+    normalize_status::normalize_status,
+    queue::batcher::{BatchLimits, Batcher},
+    queue::operations::{AdmitOp, CancelOp, LookUpOp, ReleaseOp},
     router::{Router, route},
+    rpc::method::Method,
     run::FrontError,
-    sale_admin_service::SaleAdminService,
-    serve::Node,
-    settlement_service::SettlementService,
-    status::Failure,
-    watch::Watches,
+    server::Node,
+    service::queue_service::QueueService,
+    service::sale_admin_service::SaleAdminService,
+    service::settlement_service::SettlementService,
+    service::watch::Watches,
 };
 
 /// The call that is answered for as long as a ticket waits.
@@ -99,7 +99,7 @@ impl Services {
     }
 
     /// What kind of call it is.
-    pub(crate) fn sort(method: Method, request: Request<RecvStream>, arrival: Arrival) -> Call {
+    pub(crate) fn sort(method: Method, request: Request<RecvStream>, arrival: CallMeta) -> Call {
         if let Some(call) = Direct::of(method, &request) {
             return Call::Direct(call, request.into_body());
         }
@@ -112,14 +112,14 @@ impl Services {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(crate) async fn serve(&self, call: Call, arrival: Arrival) -> Result<Answer, Failure> {
+    pub(crate) async fn serve(&self, call: Call, arrival: CallMeta) -> Result<Answer, CallError> {
         match call {
             Call::Direct(call, stream) => {
                 self.serve_directly(call, stream, arrival).await.map(Answer::Message)
             }
             Call::Other(request) => {
                 let response = Box::pin(self.router.call(*request)).await;
-                Ok(Answer::Other(Box::new(explain(response))))
+                Ok(Answer::Other(Box::new(normalize_status(response))))
             }
         }
     }
@@ -128,13 +128,15 @@ impl Services {
         &self,
         call: Direct,
         stream: RecvStream,
-        arrival: Arrival,
-    ) -> Result<bytes::Bytes, Failure> {
+        arrival: CallMeta,
+    ) -> Result<bytes::Bytes, CallError> {
         let (queue, limit) = (&self.queue, self.max_request_size);
         Ok(match call {
-            Direct::Enqueue => encode(&queue.take_in(read_message(stream, limit).await?, arrival).await?),
-            Direct::PollStatus => encode(&queue.tell(&read_message(stream, limit).await?, arrival).await?),
-            Direct::Cancel => encode(&queue.let_go(&read_message(stream, limit).await?, arrival).await?),
+            Direct::Enqueue => encode(&queue.enqueue(read_message(stream, limit).await?, arrival).await?),
+            Direct::PollStatus => {
+                encode(&queue.poll_status(&read_message(stream, limit).await?, arrival).await?)
+            }
+            Direct::Cancel => encode(&queue.cancel(&read_message(stream, limit).await?, arrival).await?),
         })
     }
 }
@@ -147,16 +149,16 @@ fn queue_service(
 ) -> QueueService {
     let Node { settings, keyring, gates, .. } = node.clone();
     let CoreMetrics { counts, sales, calls: _ } = metrics;
-    let bounds = Bounds { batch: settings.batch_limit, wait: settings.max_wait };
-    let admit = Admit { store: Arc::clone(store), gates: Arc::clone(&gates), counts: Arc::clone(sales) };
+    let limits = BatchLimits { max_batch: settings.batch_limit, max_wait: settings.max_wait };
+    let admit = AdmitOp { store: Arc::clone(store), gates: Arc::clone(&gates), counts: Arc::clone(sales) };
     QueueService {
         keyring,
         gates: Arc::clone(&gates),
         counts: Arc::clone(sales),
         traces: node.traces.clone(),
-        admissions: Batcher::new(admit, bounds, Arc::clone(counts)),
-        look_ups: Batcher::new(LookUp { store: Arc::clone(store) }, bounds, Arc::clone(counts)),
-        cancellations: Batcher::new(Cancel { store: Arc::clone(store), gates }, bounds, Arc::clone(counts)),
+        admissions: Batcher::new(admit, limits, Arc::clone(counts)),
+        look_ups: Batcher::new(LookUpOp { store: Arc::clone(store) }, limits, Arc::clone(counts)),
+        cancellations: Batcher::new(CancelOp { store: Arc::clone(store), gates }, limits, Arc::clone(counts)),
         watches: Watches::new(settings.watch, settings.default_deadline, leaving, Arc::clone(counts)),
     }
 }
@@ -168,10 +170,10 @@ fn router(
     metrics: &CoreMetrics,
 ) -> Result<Router, FrontError> {
     let Node { settings, gates, .. } = node.clone();
-    let bounds = Bounds { batch: settings.batch_limit, wait: settings.max_wait };
-    let give_back = GiveBack { store: Arc::clone(&store), gates: Arc::clone(&gates) };
+    let limits = BatchLimits { max_batch: settings.batch_limit, max_wait: settings.max_wait };
+    let give_back = ReleaseOp { store: Arc::clone(&store), gates: Arc::clone(&gates) };
     let settlement =
-        SettlementService { releases: Batcher::new(give_back, bounds, Arc::clone(&metrics.counts)) };
+        SettlementService { releases: Batcher::new(give_back, limits, Arc::clone(&metrics.counts)) };
     let admin = SaleAdminService { store, gates };
     let (request, response) = (settings.max_request_size, settings.max_response_size);
     let queue = QueueServiceServer::from_arc(queue);

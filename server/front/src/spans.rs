@@ -21,14 +21,14 @@ use opentelemetry_semantic_conventions::attribute::{
 };
 use tonic::Code;
 
-use crate::{code, method::Method};
+use crate::rpc::{code, method::Method};
 
-mod kept;
-mod share;
+mod forced;
+mod ratio_sampler;
 
 use self::{
-    kept::{Allowances, Why},
-    share::Share,
+    forced::{ForcedSpanLimits, Reason},
+    ratio_sampler::RatioSampler,
 };
 
 /// Attributes that a call's span may have, so that the list of them is allocated once.
@@ -38,20 +38,20 @@ const ATTRIBUTES: usize = 5;
 pub(crate) struct Spans {
     /// None: nobody wants to see them.
     traces: Option<Traces>,
-    share: Share,
-    kept: Allowances,
+    sampler: RatioSampler,
+    forced: ForcedSpanLimits,
 }
 
 /// Where a call stands among traces.
 #[derive(Debug, Default)]
-pub(crate) struct Origin {
+pub(crate) struct CallTrace {
     /// What the call's work is done in, if the call is traced.
     context: Option<Context>,
     /// What the caller said.
     caller: Option<TraceContext>,
 }
 
-impl Origin {
+impl CallTrace {
     /// What the call's work is done in, if the call is traced.
     pub(crate) const fn context(&self) -> Option<&Context> {
         self.context.as_ref()
@@ -66,28 +66,28 @@ impl Origin {
 impl Spans {
     /// Spans as the operator wants them, or none.
     pub(crate) fn new(traces: Option<Traces>) -> Self {
-        let share = Share::of(traces.as_ref().map_or(0.0, Traces::sampling), rand::random());
-        Self { traces, share, kept: Allowances::default() }
+        let sampler = RatioSampler::new(traces.as_ref().map_or(0.0, Traces::sampling), rand::random());
+        Self { traces, sampler, forced: ForcedSpanLimits::default() }
     }
 
     /// Decides about a call that begins, and begins its span.
-    pub(crate) fn begin(&self, method: Method, headers: &HeaderMap) -> Origin {
+    pub(crate) fn begin(&self, method: Method, headers: &HeaderMap) -> CallTrace {
         let caller = TraceContext::of_caller(headers);
         let Some(traces) = &self.traces else {
             let context = caller.filter(TraceContext::is_sampled).map(|caller| caller.context());
-            return Origin { context, caller };
+            return CallTrace { context, caller };
         };
-        if !caller.map_or_else(|| self.share.takes_next(), |caller| caller.is_sampled()) {
-            return Origin { context: None, caller };
+        if !caller.map_or_else(|| self.sampler.sample(), |caller| caller.is_sampled()) {
+            return CallTrace { context: None, caller };
         }
         let above = above(caller);
         let span = traces.tracer().build_with_context(builder(method), &above);
-        Origin { context: Some(above.with_span(span)), caller }
+        CallTrace { context: Some(above.with_span(span)), caller }
     }
 
     /// A call has ended.
-    pub(crate) fn end(&self, origin: &Origin, method: Method, code: Code, took: Duration) {
-        match (&self.traces, &origin.context) {
+    pub(crate) fn end(&self, call_trace: &CallTrace, method: Method, code: Code, took: Duration) {
+        match (&self.traces, &call_trace.context) {
             (None, _) => {}
             (Some(_), Some(context)) => {
                 let span = context.span();
@@ -95,28 +95,28 @@ impl Spans {
                 span.set_status(status(code));
                 span.end();
             }
-            (Some(traces), None) => self.keep(traces, origin, method, code, took),
+            (Some(traces), None) => self.force(traces, call_trace, method, code, took),
         }
     }
 
     /// Makes the span of a call that turned out to be worth one.
-    fn keep(&self, traces: &Traces, origin: &Origin, method: Method, code: Code, took: Duration) {
-        let why = if code::is_error(code) {
-            Why::Error
-        } else if took > traces.slow() && !method.lasts() {
-            Why::Slow
+    fn force(&self, traces: &Traces, call_trace: &CallTrace, method: Method, code: Code, took: Duration) {
+        let reason = if code::is_error(code) {
+            Reason::Error
+        } else if took > traces.slow() && !method.is_streaming() {
+            Reason::Slow
         } else {
             return;
         };
-        if !self.kept.allow(why) {
+        if !self.forced.allow(reason) {
             return;
         }
         let ended = SystemTime::now();
         let mut builder = builder(method);
         builder.start_time = ended.checked_sub(took);
-        let kept = KeyValue::new(KEPT, why.name());
+        let kept = KeyValue::new(KEPT, reason.name());
         builder.attributes.get_or_insert_default().extend(outcome(code).chain([kept]));
-        let mut span = traces.tracer().build_with_context(builder, &above(origin.caller));
+        let mut span = traces.tracer().build_with_context(builder, &above(call_trace.caller));
         span.set_status(status(code));
         span.end_with_timestamp(ended);
     }

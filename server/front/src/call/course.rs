@@ -9,9 +9,9 @@ use opentelemetry::Context;
 use tonic::Code;
 
 use crate::{
-    method::Method,
-    metrics::{CallDurations, CoreCounts, Counted, Present},
-    spans::{Origin, Spans},
+    metrics::{CallDurations, CoreCounts, GaugeGuard, GaugeKind},
+    rpc::method::Method,
+    spans::{CallTrace, Spans},
 };
 
 /// Sees the calls of a core begin and end.
@@ -25,7 +25,7 @@ pub(super) struct Watcher {
 pub(super) struct Course {
     method: Method,
     at: Instant,
-    origin: Origin,
+    origin: CallTrace,
 }
 
 /// A call on its way to an answer. Dropped before, its caller has hung up, or what worked on it has panicked.
@@ -33,7 +33,7 @@ pub(super) struct Underway<'a> {
     watcher: &'a Watcher,
     course: Course,
     is_over: bool,
-    counted: Option<Counted>,
+    in_flight_guard: Option<GaugeGuard>,
 }
 
 impl Watcher {
@@ -45,7 +45,12 @@ impl Watcher {
 
     /// The call is being answered from here on.
     pub(super) fn attend(&self, course: Course) -> Underway<'_> {
-        Underway { watcher: self, course, is_over: false, counted: Some(self.counts.count(Present::Calls)) }
+        Underway {
+            watcher: self,
+            course,
+            is_over: false,
+            in_flight_guard: Some(self.counts.count(GaugeKind::Calls)),
+        }
     }
 
     /// The call is over.
@@ -75,7 +80,7 @@ impl Course {
 impl Underway<'_> {
     /// It is not among the calls in flight any more, though it goes on.
     pub(super) fn rest(&mut self) {
-        self.counted = None;
+        self.in_flight_guard = None;
     }
 
     /// It was answered.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::Response;
 use tonic::Status;
 
-use crate::status::Failure;
+use crate::call_error::CallError;
 
 /// Each asks the caller to come back after another time. Enough to spread callers a little more than their coming was, and so
 /// few that a connection's HPACK table of 4 KiB keeps them all: one that was sent before takes a few bytes.
@@ -21,7 +21,7 @@ pub(super) struct Refusals {
 impl Refusals {
     /// Those of an overloaded node.
     pub(super) fn overloaded() -> Self {
-        let head = || Status::from(Failure::Overloaded).into_http::<()>();
+        let head = || Status::from(CallError::Overloaded).into_http::<()>();
         Self { heads: std::array::from_fn(|_| head()), next: AtomicUsize::new(0) }
     }
 

@@ -4,7 +4,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use h2::RecvStream;
 use prost::Message;
 
-use crate::status::Failure;
+use crate::call_error::CallError;
 
 /// What stands before a message: whether it is compressed, and its length in four bytes.
 const PREFIX: usize = 5;
@@ -19,7 +19,7 @@ const ROOM: usize = 256;
 pub(crate) async fn read_message<M: Message + Default>(
     mut stream: RecvStream,
     limit: usize,
-) -> Result<M, Failure> {
+) -> Result<M, CallError> {
     let mut received = Bytes::new();
     while let Some(data) = next_data(&mut stream).await? {
         received = if received.is_empty() { data } else { joined(&received, data, &mut stream)? };
@@ -32,12 +32,12 @@ pub(crate) async fn read_message<M: Message + Default>(
     decode(received)
 }
 
-async fn next_data(stream: &mut RecvStream) -> Result<Option<Bytes>, Failure> {
+async fn next_data(stream: &mut RecvStream) -> Result<Option<Bytes>, CallError> {
     stream.data().await.transpose().map_err(|error| interrupted(&error))
 }
 
 /// Pieces of a message, in one. The caller may send as much again; what came in one piece is given back by h2 at the end.
-fn joined(received: &Bytes, data: Bytes, stream: &mut RecvStream) -> Result<Bytes, Failure> {
+fn joined(received: &Bytes, data: Bytes, stream: &mut RecvStream) -> Result<Bytes, CallError> {
     stream.flow_control().release_capacity(data.len()).map_err(|error| interrupted(&error))?;
     let mut both = BytesMut::with_capacity(received.len() + data.len());
     both.put_slice(received);
@@ -46,12 +46,12 @@ fn joined(received: &Bytes, data: Bytes, stream: &mut RecvStream) -> Result<Byte
 }
 
 /// Before all of it is there: what is too long is not waited for.
-fn check_length(received: &Bytes, limit: usize) -> Result<(), Failure> {
+fn check_length(received: &Bytes, limit: usize) -> Result<(), CallError> {
     let Some((prefix, rest)) = received.split_first_chunk::<PREFIX>() else { return Ok(()) };
     let length = length(*prefix);
     if length > limit {
         let said = format!("the message has {length} bytes, and the limit is {limit}");
-        return Err(Failure::MessageTooLarge(said));
+        return Err(CallError::MessageTooLarge(said));
     }
     if rest.len() > length {
         return Err(malformed("there is more than one message"));
@@ -59,7 +59,7 @@ fn check_length(received: &Bytes, limit: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn decode<M: Message + Default>(mut received: Bytes) -> Result<M, Failure> {
+fn decode<M: Message + Default>(mut received: Bytes) -> Result<M, CallError> {
     let Some(&prefix) = received.first_chunk::<PREFIX>() else {
         return Err(malformed("there is no message"));
     };
@@ -77,12 +77,12 @@ const fn length([_, a, b, c, d]: [u8; PREFIX]) -> usize {
     u32::from_be_bytes([a, b, c, d]) as usize
 }
 
-fn malformed(said: &str) -> Failure {
-    Failure::MalformedRequest(said.to_owned())
+fn malformed(said: &str) -> CallError {
+    CallError::MalformedRequest(said.to_owned())
 }
 
-fn interrupted(error: &h2::Error) -> Failure {
-    Failure::MalformedRequest(format!("it was not received whole: {error}"))
+fn interrupted(error: &h2::Error) -> CallError {
+    CallError::MalformedRequest(format!("it was not received whole: {error}"))
 }
 
 /// A message as it travels.

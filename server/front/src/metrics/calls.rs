@@ -6,7 +6,7 @@ use inrush_proto::code_name;
 use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder};
 use tonic::Code;
 
-use crate::{code, method::Method};
+use crate::rpc::{code, method::Method};
 
 /// The buckets that the conventions ask for.
 const BUCKETS: &[Duration] = &[

@@ -6,7 +6,7 @@ use inrush_core::{
 };
 use inrush_runtime::telemetry::{Family, Metrics, Points, Tally, Teller};
 
-use crate::gate::Verdict;
+use crate::queue::gate::GateDecision;
 
 const SALE: &str = "sale";
 const REASON: &str = "reason";
@@ -39,7 +39,7 @@ mod column {
     pub(super) const UNITS: usize = 1;
     pub(super) const GATE_HITS: usize = 2;
     pub(super) const FIRST_REFUSAL: usize = 3;
-    pub(super) const COUNT: usize = FIRST_REFUSAL + super::Verdict::REASONS.len();
+    pub(super) const COUNT: usize = FIRST_REFUSAL + super::GateDecision::REASONS.len();
 }
 
 /// The sales of a node. Clones share them.
@@ -59,10 +59,10 @@ impl Sales {
             (&GATE_HITS, column::GATE_HITS),
         ] {
             let tally = tally.clone();
-            metrics.counter(family, move |points| tell(&tally, column, points));
+            metrics.counter(family, move |points| report(&tally, column, points));
         }
         let refusals = tally.clone();
-        metrics.counter(&REFUSED, move |points| tell_refusals(&refusals, points));
+        metrics.counter(&REFUSED, move |points| report_refusals(&refusals, points));
         Self(tally)
     }
 
@@ -71,15 +71,15 @@ impl Sales {
     }
 }
 
-fn tell(tally: &Tally, column: usize, points: &Points<'_, u64>) {
+fn report(tally: &Tally, column: usize, points: &Points<'_, u64>) {
     for (sale, counts) in tally.counts() {
         points.add(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
     }
 }
 
-fn tell_refusals(tally: &Tally, points: &Points<'_, u64>) {
+fn report_refusals(tally: &Tally, points: &Points<'_, u64>) {
     for (sale, counts) in tally.counts() {
-        let refusals = Verdict::REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
+        let refusals = GateDecision::REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
         // What never happened is left out: most sales are refused for one reason.
         for (reason, count) in refusals.filter(|(_, count)| **count > 0) {
             points.add(*count, &[(SALE, &sale), (REASON, reason)]);
@@ -103,8 +103,8 @@ impl SaleCounts {
                     add(column::UNITS, request.entry.units);
                 }
                 Admission::Existing { .. } => {}
-                Admission::Refused(refusal) => add(column_of(Verdict::Refused(*refusal)), 1),
-                Admission::Bypass => add(column_of(Verdict::Bypass), 1),
+                Admission::Refused(refusal) => add(column_of(GateDecision::Refused(*refusal)), 1),
+                Admission::Bypass => add(column_of(GateDecision::Bypass), 1),
             }
         }
         let counts: Vec<(usize, u64)> =
@@ -113,13 +113,13 @@ impl SaleCounts {
     }
 
     /// The node has refused a buyer from memory.
-    pub(crate) fn refused_by_gate(&self, sale: &SaleId, verdict: Verdict) {
-        self.0.add(sale.as_str(), &[(column::GATE_HITS, 1), (column_of(verdict), 1)]);
+    pub(crate) fn refused_by_gate(&self, sale: &SaleId, decision: GateDecision) {
+        self.0.add(sale.as_str(), &[(column::GATE_HITS, 1), (column_of(decision), 1)]);
     }
 }
 
-const fn column_of(verdict: Verdict) -> usize {
-    column::FIRST_REFUSAL + verdict.index()
+const fn column_of(decision: GateDecision) -> usize {
+    column::FIRST_REFUSAL + decision.index()
 }
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn wish(units: u64) -> AdmitRequest {
+    fn enqueue_request(units: u64) -> AdmitRequest {
         let buyer = "ada".parse().unwrap();
         let entry = Entry { buyer, units, payload: Vec::new(), trace: Vec::new() };
         AdmitRequest { entry, supersedes: None }
@@ -149,9 +149,9 @@ mod tests {
         let mut admissions = vec![Admission::Queued { seq: 1, position: 1 }, Admission::Existing { seq: 1 }];
         admissions.extend(refusals.map(Admission::Refused));
         admissions.push(Admission::Bypass);
-        let wishes: Vec<AdmitRequest> = admissions.iter().map(|_| wish(3)).collect();
+        let wishes: Vec<AdmitRequest> = admissions.iter().map(|_| enqueue_request(3)).collect();
         counts.admitted(&sale, &wishes, &admissions);
-        counts.refused_by_gate(&sale, Verdict::Refused(Refusal::SoldOut));
+        counts.refused_by_gate(&sale, GateDecision::Refused(Refusal::SoldOut));
         let text = metrics.text().unwrap();
         for line in [
             "inrush_admitted_tickets_total{sale=\"phone\"} 1",
@@ -160,7 +160,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
         }
-        for reason in Verdict::REASONS {
+        for reason in GateDecision::REASONS {
             let count = if reason == "sold_out" { 2 } else { 1 };
             let series = [
                 format!("inrush_refused_total{{reason=\"{reason}\",sale=\"phone\"}} {count}"),

@@ -25,10 +25,10 @@ impl Bench {
     }
 
     /// A call from its beginning to its end.
-    fn call(&self, caller: Option<&str>, method: Method, code: Code, took: Duration) -> Origin {
-        let origin = self.spans.begin(method, &headers(caller));
-        self.spans.end(&origin, method, code, took);
-        origin
+    fn call(&self, caller: Option<&str>, method: Method, code: Code, took: Duration) -> CallTrace {
+        let call_trace = self.spans.begin(method, &headers(caller));
+        self.spans.end(&call_trace, method, code, took);
+        call_trace
     }
 
     fn sent(&self) -> Vec<SpanData> {
@@ -54,14 +54,14 @@ const LONG: Duration = Duration::from_millis(1001);
 fn a_call_that_its_caller_traces_has_a_span_below_the_callers() {
     let bench = Bench::new(0.0);
     let caller = format!("{CALLER}-01");
-    let origin = bench.call(Some(&caller), Method::ENQUEUE, Code::Ok, QUICK);
+    let call_trace = bench.call(Some(&caller), Method::ENQUEUE, Code::Ok, QUICK);
     let sent = bench.sent();
     let [span] = &sent[..] else { panic!("{sent:?}") };
     assert_eq!(span.name, "inrush.v1.QueueService/Enqueue");
     assert_eq!(span.span_kind, SpanKind::Server);
     assert_eq!(span.span_context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");
-    assert_eq!(origin.trace(), Some((&span.span_context).into()), "what is done for it belongs below it");
+    assert_eq!(call_trace.trace(), Some((&span.span_context).into()), "what is done for it belongs below it");
     assert_eq!(attribute(span, "rpc.system.name").as_deref(), Some("grpc"));
     assert_eq!(attribute(span, "rpc.method").as_deref(), Some("inrush.v1.QueueService/Enqueue"));
     assert_eq!(attribute(span, "rpc.response.status_code").as_deref(), Some("OK"));
@@ -120,12 +120,12 @@ fn what_failed_or_was_slow_is_kept_with_its_real_start() {
     assert!(bench.sent().is_empty(), "a watch takes as long as it takes");
     let before = SystemTime::now();
     let caller = format!("{CALLER}-00");
-    for (code, took, why) in [(Code::Unavailable, QUICK, "error"), (Code::Cancelled, LONG, "slow")] {
-        let origin = bench.call(Some(&caller), Method::ENQUEUE, code, took);
-        assert!(origin.trace().is_none(), "nothing is below it");
+    for (code, took, reason) in [(Code::Unavailable, QUICK, "error"), (Code::Cancelled, LONG, "slow")] {
+        let call_trace = bench.call(Some(&caller), Method::ENQUEUE, code, took);
+        assert!(call_trace.trace().is_none(), "nothing is below it");
         let sent = bench.sent();
         let [span] = &sent[..] else { panic!("{sent:?}") };
-        assert_eq!(attribute(span, KEPT).as_deref(), Some(why));
+        assert_eq!(attribute(span, KEPT).as_deref(), Some(reason));
         assert_eq!(span.end_time.duration_since(span.start_time).unwrap(), took);
         assert!(span.end_time >= before);
         assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");

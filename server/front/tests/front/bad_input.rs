@@ -9,12 +9,12 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-use crate::harness::{Front, reason, violations, wish};
+use crate::harness::{Front, enqueue_request, reason, violations};
 
 #[tokio::test]
 async fn each_broken_field_of_an_enqueue_is_named_with_its_rule() {
     let front = Front::start().await;
-    let good = || wish("phone-x", "ada", 1);
+    let good = || enqueue_request("phone-x", "ada", 1);
     let sale = |sale_id: &str| v1::EnqueueRequest { sale_id: sale_id.to_owned(), ..good() };
     let buyer = |buyer_id: &str| v1::EnqueueRequest { buyer_id: buyer_id.to_owned(), ..good() };
     let units = |units| v1::EnqueueRequest { units, ..good() };
@@ -61,7 +61,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
 #[tokio::test]
 async fn an_unknown_sale_is_not_found() {
     let front = Front::start().await;
-    let status = front.queue().enqueue(wish("nothing", "ada", 1)).await.unwrap_err();
+    let status = front.queue().enqueue(enqueue_request("nothing", "ada", 1)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "SALE_NOT_FOUND"));
     assert_eq!(status.message(), "there is no sale nothing");
 }

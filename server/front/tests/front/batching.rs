@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use inrush_core::SaleSettings;
 use inrush_proto::v1::{TicketState, enqueue_response::Outcome};
 
-use crate::harness::{Front, eventually, reason, wish};
+use crate::harness::{Front, enqueue_request, eventually, reason};
 
 #[tokio::test]
 async fn a_thousand_buyers_at_once_are_a_handful_of_runs() {
@@ -14,7 +14,9 @@ async fn a_thousand_buyers_at_once_are_a_handful_of_runs() {
     let calls: Vec<_> = (0..1000)
         .map(|buyer| {
             let mut client = front.queue();
-            tokio::spawn(async move { client.enqueue(wish("phone-x", &format!("buyer {buyer}"), 1)).await })
+            tokio::spawn(async move {
+                client.enqueue(enqueue_request("phone-x", &format!("buyer {buyer}"), 1)).await
+            })
         })
         .collect();
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
@@ -47,7 +49,7 @@ async fn a_store_that_fails_answers_everybody_who_waits() {
         front.store.set_panics(panics);
         let calls = (0..20).map(|buyer| {
             let mut client = front.queue();
-            async move { client.enqueue(wish("phone-x", &buyer.to_string(), 1)).await }
+            async move { client.enqueue(enqueue_request("phone-x", &buyer.to_string(), 1)).await }
         });
         for answer in join_all(calls).await {
             assert_eq!(reason(&answer.unwrap_err()), expected);

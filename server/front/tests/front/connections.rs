@@ -13,7 +13,7 @@ use tokio::{
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use crate::{
-    harness::{Front, PATIENCE, enqueue_head, eventually, message, settings, wish},
+    harness::{Front, PATIENCE, enqueue_head, enqueue_request, eventually, message, settings},
     probe::Probe,
 };
 
@@ -37,8 +37,8 @@ async fn with_a_certificate_only_encrypted_calls_are_answered() {
         .domain_name("localhost");
     let channel = Channel::from_shared(format!("https://{}", front.address)).unwrap();
     let channel = channel.tls_config(trust).unwrap().connect().await.unwrap();
-    QueueServiceClient::new(channel).enqueue(wish("phone-x", "ada", 1)).await.unwrap();
-    front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
+    QueueServiceClient::new(channel).enqueue(enqueue_request("phone-x", "ada", 1)).await.unwrap();
+    front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
     assert_eq!(front.store.batches("admit"), [1], "bob was not heard");
 }
 
@@ -98,7 +98,7 @@ async fn an_old_connection_is_asked_to_connect_anew_and_finishes_what_it_began()
         h2::client::handshake(TcpStream::connect(front.address).await.unwrap()).await.unwrap();
     let connection = tokio::spawn(connection);
     let (answer, mut body) = sender.send_request(enqueue_head(front.address), false).unwrap();
-    body.send_data(message(&wish("phone-x", "ada", 1)).into(), true).unwrap();
+    body.send_data(message(&enqueue_request("phone-x", "ada", 1)).into(), true).unwrap();
     eventually("no new call is taken", async || {
         let is_told_to_go = sender.clone().ready().await.is_err();
         assert!(!connection.is_finished(), "cut off in the midst of a call");

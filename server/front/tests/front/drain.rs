@@ -14,7 +14,7 @@ use tonic_health::pb::{
 use tonic_types::StatusExt as _;
 
 use crate::{
-    harness::{Front, PATIENCE, connect, eventually, id, reason, settings, wish},
+    harness::{Front, PATIENCE, connect, enqueue_request, eventually, id, reason, settings},
     probe::Probe,
 };
 
@@ -42,7 +42,7 @@ async fn a_leaving_node_answers_for_its_grace_time_and_finishes_what_it_began() 
     let held = front.store.hold_admissions().await;
     let before = front.store.runs("admit");
     let mut client = front.queue();
-    let last = tokio::spawn(async move { client.enqueue(wish("phone-x", "carl", 1)).await });
+    let last = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "carl", 1)).await });
     eventually("its run has begun", async || front.store.runs("admit") > before).await;
     let status = watch.message().await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "DRAINING"));
@@ -62,7 +62,7 @@ async fn what_does_not_end_is_cut_off_in_bounded_time() {
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let _held = front.store.hold_admissions().await;
     let mut client = front.queue();
-    let _stuck = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    let _stuck = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("its run has begun", async || front.store.runs("admit") == 1).await;
     front.shutdown.start("test");
     tokio::time::timeout(PATIENCE, front.served).await.expect("it never leaves").unwrap().unwrap();
@@ -94,7 +94,8 @@ async fn cores_share_a_port_and_leave_together() {
     let mut tickets = Vec::new();
     for buyer in 0..10 {
         let mut client = QueueServiceClient::new(connect(address).await);
-        let answer = client.enqueue(wish("phone-x", &buyer.to_string(), 1)).await.unwrap().into_inner();
+        let answer =
+            client.enqueue(enqueue_request("phone-x", &buyer.to_string(), 1)).await.unwrap().into_inner();
         let Some(v1::enqueue_response::Outcome::Queued(queued)) = answer.outcome else {
             panic!("{answer:?}")
         };

@@ -10,7 +10,7 @@ use inrush_core::{
 use inrush_proto::v1::{self, RefusalReason, TicketState, enqueue_response};
 
 use crate::{
-    harness::{Front, settings, wish},
+    harness::{Front, enqueue_request, settings},
     probe::Probe,
 };
 
@@ -106,7 +106,7 @@ async fn payload_units_and_trace_reach_the_line() {
     front.create("phone-x", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(10) }).await;
     let mut request = tonic::Request::new(v1::EnqueueRequest {
         payload: bytes::Bytes::from(vec![7; 4096]),
-        ..wish("phone-x", "Ω buyer", 5)
+        ..enqueue_request("phone-x", "Ω buyer", 5)
     });
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     request.metadata_mut().insert("traceparent", traceparent.parse().unwrap());

@@ -8,7 +8,7 @@ use inrush_front::FrontSettings;
 use inrush_proto::v1::{RefusalReason, enqueue_response::Outcome};
 
 use crate::{
-    harness::{Front, eventually, id, settings, wish},
+    harness::{Front, enqueue_request, eventually, id, settings},
     probe::Probe,
 };
 
@@ -205,9 +205,9 @@ async fn whoever_waited_for_the_news_is_not_asked_about_again() {
         let calls: Vec<_> = (0..500)
             .map(|buyer| {
                 let mut client = front.queue();
-                tokio::spawn(
-                    async move { client.enqueue(wish("phone-x", &format!("late {buyer}"), 1)).await },
-                )
+                tokio::spawn(async move {
+                    client.enqueue(enqueue_request("phone-x", &format!("late {buyer}"), 1)).await
+                })
             })
             .collect();
         eventually("somebody asks", async || front.store.batches("admit").len() > before).await;

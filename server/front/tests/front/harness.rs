@@ -111,7 +111,7 @@ impl Front {
         buyer: &str,
         units: u64,
     ) -> enqueue_response::Outcome {
-        self.queue().enqueue(wish(sale, buyer, units)).await.unwrap().into_inner().outcome.unwrap()
+        self.queue().enqueue(enqueue_request(sale, buyer, units)).await.unwrap().into_inner().outcome.unwrap()
     }
 
     /// Enqueues a buyer who must get in.
@@ -190,7 +190,7 @@ pub(crate) fn id(sale: &str) -> SaleId {
     sale.parse().unwrap()
 }
 
-pub(crate) fn wish(sale: &str, buyer: &str, units: u64) -> v1::EnqueueRequest {
+pub(crate) fn enqueue_request(sale: &str, buyer: &str, units: u64) -> v1::EnqueueRequest {
     v1::EnqueueRequest {
         sale_id: sale.to_owned(),
         buyer_id: buyer.to_owned(),

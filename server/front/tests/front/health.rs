@@ -9,7 +9,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    harness::{Front, eventually, reason, settings, wish},
+    harness::{Front, enqueue_request, eventually, reason, settings},
     probe::Probe,
 };
 
@@ -30,7 +30,7 @@ async fn a_node_serves_when_its_store_answers_and_only_then() {
         assert_eq!(health(&front, service).await, ServingStatus::NotServing, "{service}");
     }
     assert!(front.readiness.report().missing["store"].ends_with("connection refused"));
-    let status = front.queue().enqueue(wish("phone-x", "ada", 1)).await.unwrap_err();
+    let status = front.queue().enqueue(enqueue_request("phone-x", "ada", 1)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STORE_UNAVAILABLE"));
     assert!(!status.message().contains("refused"), "the address of a store is not for callers");
 

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
-    harness::{Front, enqueue_head, eventually, message, reason, settings, wish},
+    harness::{Front, enqueue_head, enqueue_request, eventually, message, reason, settings},
     probe::Probe,
 };
 
@@ -31,7 +31,7 @@ async fn enqueue_within(front: &Front, timeout: &str, request: v1::EnqueueReques
 #[tokio::test]
 async fn a_deadline_that_has_passed_costs_the_store_nothing() {
     let front = Front::start().await;
-    let code = enqueue_within(&front, "0n", wish("phone-x", "ada", 1)).await;
+    let code = enqueue_within(&front, "0n", enqueue_request("phone-x", "ada", 1)).await;
     assert_eq!(code, Some(Code::DeadlineExceeded));
     assert_eq!(front.store.all_runs(), 0);
 }
@@ -42,13 +42,14 @@ async fn a_call_waits_no_longer_than_its_deadline_and_takes_no_part_afterwards()
     let front = Front::with(Probe::new(), settings).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
-    let (ada, rest) = tokio::join!(enqueue_within(&front, "1H", wish("phone-x", "ada", 1)), async {
-        eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
-        let bob = enqueue_within(&front, "20m", wish("phone-x", "bob", 1)).await;
-        let carl = front.queue().enqueue(wish("phone-x", "carl", 1)).await.unwrap_err();
-        drop(held);
-        (bob, carl)
-    });
+    let (ada, rest) =
+        tokio::join!(enqueue_within(&front, "1H", enqueue_request("phone-x", "ada", 1)), async {
+            eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
+            let bob = enqueue_within(&front, "20m", enqueue_request("phone-x", "bob", 1)).await;
+            let carl = front.queue().enqueue(enqueue_request("phone-x", "carl", 1)).await.unwrap_err();
+            drop(held);
+            (bob, carl)
+        });
     let (bob, carl) = rest;
     assert_eq!(ada, None, "in line: the status comes in the trailers");
     assert_eq!(bob, Some(Code::DeadlineExceeded), "by its own deadline");
@@ -66,9 +67,9 @@ async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
     let mut client = front.queue();
-    let first = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    let first = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
-    let status = front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
+    let status = front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(500));
     assert_eq!(front.count("inrush_shed_total"), 1);
@@ -86,10 +87,10 @@ async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_onc
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
     let mut client = front.queue();
-    let first = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    let first = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
     let mut client = front.queue();
-    let second = tokio::spawn(async move { client.enqueue(wish("phone-x", "bob", 1)).await });
+    let second = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "bob", 1)).await });
     // A connection keeps its order: once a later call is answered, bob waits for a turn.
     front.poll("forged").await.unwrap_err();
     tokio::time::sleep(2 * max_wait).await;
@@ -108,12 +109,12 @@ async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
     let mut client = front.queue();
-    let stays = tokio::spawn(async move { client.enqueue(wish("phone-x", "ada", 1)).await });
+    let stays = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
     // A call that is taken back before it reached the node cannot be counted there: then there is another one.
     eventually("a hang-up is counted", async || {
         let mut client = front.queue();
-        let impatient = client.enqueue(wish("phone-x", "bob", 1));
+        let impatient = client.enqueue(enqueue_request("phone-x", "bob", 1));
         assert!(tokio::time::timeout(Duration::from_millis(10), impatient).await.is_err());
         front.count("inrush_cancelled_calls_total") > 0
     })

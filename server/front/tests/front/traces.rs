@@ -12,7 +12,7 @@ use opentelemetry_sdk::{
 use tonic::{Code, Request};
 
 use crate::{
-    harness::{Front, eventually, settings, wish},
+    harness::{Front, enqueue_request, eventually, settings},
     probe::Probe,
 };
 
@@ -65,7 +65,7 @@ const ENQUEUE: &str = "inrush.v1.QueueService/Enqueue";
 async fn a_traced_wish_carries_its_span_into_the_line() {
     let (front, sent, _provider) = Sent::front(0.0).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
-    front.queue().enqueue(traced(wish("phone-x", "ada", 1))).await.unwrap();
+    front.queue().enqueue(traced(enqueue_request("phone-x", "ada", 1))).await.unwrap();
     let (call, send) = (sent.span(ENQUEUE).await, sent.span("send").await);
     assert_eq!(call.parent_span_id.to_string(), "00f067aa0ba902b7");
     assert_eq!(send.parent_span_id, call.span_context.span_id());
@@ -85,7 +85,7 @@ async fn an_untraced_wish_leaves_nothing() {
     front.queued("phone-x", "ada").await;
     assert!(front.claim("phone-x", 1).await.entries[0].entry.trace.is_empty());
     // A connection keeps its order: once a traced call is seen, what came before would be.
-    front.queue().enqueue(traced(wish("phone-x", "bob", 1))).await.unwrap();
+    front.queue().enqueue(traced(enqueue_request("phone-x", "bob", 1))).await.unwrap();
     sent.span(ENQUEUE).await;
     assert_eq!(sent.names(), ["send", ENQUEUE]);
 }
@@ -117,7 +117,8 @@ async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
     let mut client = front.queue();
-    let call = tokio::spawn(async move { client.enqueue(traced(wish("phone-x", "ada", 1))).await });
+    let call =
+        tokio::spawn(async move { client.enqueue(traced(enqueue_request("phone-x", "ada", 1))).await });
     eventually("the call is at the store", async || front.store.runs("admit") == 1).await;
     call.abort();
     let cancelled = sent.span(ENQUEUE).await;
@@ -126,7 +127,7 @@ async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
     drop(held);
     sent.0.reset();
     front.store.set_away(true);
-    front.queue().enqueue(wish("phone-x", "bob", 1)).await.unwrap_err();
+    front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
     let kept = sent.span(ENQUEUE).await;
     assert_eq!(attribute(&kept, "error.type").as_deref(), Some("UNAVAILABLE"));
     assert_eq!(attribute(&kept, "inrush.kept").as_deref(), Some("error"));

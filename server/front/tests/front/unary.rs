@@ -6,7 +6,7 @@ use inrush_core::SaleSettings;
 use tokio::{net::TcpStream, task::JoinHandle};
 use tonic::{Code, Status};
 
-use crate::harness::{Front, enqueue_head, message, reason, wish};
+use crate::harness::{Front, enqueue_head, enqueue_request, message, reason};
 
 /// An Enqueue of which only the head was sent.
 struct Begun {
@@ -55,7 +55,7 @@ impl Begun {
 async fn a_message_may_come_in_pieces_and_its_end_later() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
-    let bytes = message(&wish("phone-x", "ada", 1));
+    let bytes = message(&enqueue_request("phone-x", "ada", 1));
     for size in [1, 3, 5, 7, bytes.len()] {
         let mut call = Begun::new(&front, None).await;
         for piece in bytes.chunks(size) {
@@ -74,7 +74,7 @@ async fn a_message_may_come_in_pieces_and_its_end_later() {
 #[tokio::test]
 async fn what_is_not_one_whole_message_is_the_callers_mistake() {
     let front = Front::start().await;
-    let whole = message(&wish("phone-x", "ada", 1));
+    let whole = message(&enqueue_request("phone-x", "ada", 1));
     let mut compressed = whole.clone();
     compressed[0] = 1;
     let cases = [
@@ -110,7 +110,7 @@ async fn what_is_too_long_is_not_waited_for() {
 async fn a_compression_that_is_not_spoken_here_is_refused() {
     let front = Front::start().await;
     let mut call = Begun::new(&front, Some("gzip")).await;
-    call.send(&message(&wish("phone-x", "ada", 1)), true);
+    call.send(&message(&enqueue_request("phone-x", "ada", 1)), true);
     let (status, _) = call.status().await;
     assert_eq!(status.code(), Code::Unimplemented);
     assert!(status.message().contains("gzip"), "{}", status.message());

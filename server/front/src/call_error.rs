@@ -42,7 +42,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call got no answer. Business outcomes are not among these: they are answers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum CallError {
     /// Fields break their rules.
     #[error("{}", list(.0))]
     InvalidFields(Vec<InvalidValue>),
@@ -136,7 +136,7 @@ pub enum Failure {
     Internal,
 }
 
-impl Failure {
+impl CallError {
     /// A field that breaks its rule.
     pub(crate) fn field(field: &'static str, rule: impl Into<String>) -> Self {
         InvalidValue::new(field, rule).into()
@@ -188,11 +188,11 @@ impl Failure {
 }
 
 /// The one way from what went wrong to what a caller is told.
-impl From<Failure> for Status {
-    fn from(failure: Failure) -> Self {
+impl From<CallError> for Status {
+    fn from(failure: CallError) -> Self {
         let (code, reason) = failure.kind();
         let mut details = ErrorDetails::with_error_info(reason, DOMAIN, []);
-        if let Failure::InvalidFields(violations) = &failure {
+        if let CallError::InvalidFields(violations) = &failure {
             for violation in violations {
                 details.add_bad_request_violation(violation.field, violation.rule.as_str());
             }
@@ -205,7 +205,7 @@ impl From<Failure> for Status {
 }
 
 /// What a store says of itself is for the operator's log; a caller learns only what to do.
-impl From<StoreError> for Failure {
+impl From<StoreError> for CallError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::SaleNotFound(sale) => Self::SaleNotFound(sale.clone()),
@@ -225,7 +225,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<InvalidValue> for Failure {
+impl From<InvalidValue> for CallError {
     fn from(invalid: InvalidValue) -> Self {
         Self::InvalidFields(vec![invalid])
     }
@@ -267,19 +267,19 @@ mod tests {
 
     #[test]
     fn overload_says_when_to_come_back_and_refusals_do_not() {
-        for failure in [Failure::Overloaded, Failure::Draining, Failure::StoreUnavailable] {
+        for failure in [CallError::Overloaded, CallError::Draining, CallError::StoreUnavailable] {
             let status = Status::from(failure);
             let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
             assert!(delay >= RETRY_AFTER / 2 && delay <= RETRY_AFTER * 3 / 2, "{delay:?}");
         }
-        assert!(Status::from(Failure::SaleClosed).get_details_retry_info().is_none());
+        assert!(Status::from(CallError::SaleClosed).get_details_retry_info().is_none());
     }
 
     #[test]
     fn every_broken_field_is_named_with_its_rule() {
         let fields =
             vec![InvalidValue::new("units", "must be 1 to 9"), InvalidValue::new("payload", "too long")];
-        let status = Status::from(Failure::InvalidFields(fields));
+        let status = Status::from(CallError::InvalidFields(fields));
         assert_eq!(status.message(), "units: must be 1 to 9; payload: too long");
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations.len(), 2);
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_a_store_says_of_itself_stays_in_the_log() {
-        let status = Status::from(Failure::from(StoreError::Unavailable("redis://10.0.0.1".to_owned())));
+        let status = Status::from(CallError::from(StoreError::Unavailable("redis://10.0.0.1".to_owned())));
         assert!(!status.message().contains("10.0.0.1"), "{}", status.message());
         assert_eq!(status.get_details_error_info().unwrap().reason, "STORE_UNAVAILABLE");
         assert_eq!(status.get_details_error_info().unwrap().domain, DOMAIN);

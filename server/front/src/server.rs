@@ -11,9 +11,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    call::Calls, connection::Connections, gate::Gates, health::Health, metrics::NodeMetrics, run::FrontError,
+    call::Calls, metrics::NodeMetrics, queue::gate::Gates, run::FrontError, service::health::Health,
     services::Services, settings::FrontSettings, spans::Spans,
 };
+
+mod connection;
+
+use self::connection::Connections;
 
 /// How long a core waits before it asks an absent store again, and before it accepts again when it could not.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::{
-    batcher::Batcher,
-    metrics::{CoreCounts, Counted, Present, Shed},
-    operations::LookUp,
+    call_error::CallError,
+    metrics::{CoreCounts, GaugeGuard, GaugeKind, ShedReason},
+    queue::batcher::Batcher,
+    queue::operations::LookUpOp,
+    service::ticket_status::{poll_after, ticket_status},
     settings::WatchSettings,
-    status::Failure,
-    ticket_status::{poll_after, ticket_status},
 };
 
 /// Looks in a row that may find the store away before a watch gives up; a failover is over sooner.
@@ -60,13 +60,13 @@ impl Watches {
     pub(crate) fn watch(
         &self,
         ticket: TicketId,
-        look_ups: Batcher<LookUp>,
+        look_ups: Batcher<LookUpOp>,
         deadline: Option<Instant>,
         trace: Option<TraceContext>,
-    ) -> Result<WatchStream, Failure> {
+    ) -> Result<WatchStream, CallError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            self.counts.shed(Shed::Watches);
-            Failure::Overloaded
+            self.counts.shed(ShedReason::Watches);
+            CallError::Overloaded
         })?;
         let watch = Watch {
             ticket,
@@ -81,7 +81,7 @@ impl Watches {
             next_look: Instant::now(),
             is_over: false,
             _place: place,
-            _counted: self.counts.count(Present::Watches),
+            _counted: self.counts.count(GaugeKind::Watches),
         };
         Ok(Box::pin(stream::unfold(watch, |mut watch| async move {
             let item = watch.next().await?;
@@ -92,7 +92,7 @@ impl Watches {
 
 struct Watch {
     ticket: TicketId,
-    look_ups: Batcher<LookUp>,
+    look_ups: Batcher<LookUpOp>,
     settings: WatchSettings,
     look_deadline: Duration,
     leaving: CancellationToken,
@@ -105,12 +105,12 @@ struct Watch {
     next_look: Instant,
     is_over: bool,
     _place: OwnedSemaphorePermit,
-    _counted: Counted,
+    _counted: GaugeGuard,
 }
 
 impl Watch {
     /// The next change, or the error that ends the watch. None: it is over.
-    async fn next(&mut self) -> Option<Result<WatchStatusResponse, Failure>> {
+    async fn next(&mut self) -> Option<Result<WatchStatusResponse, CallError>> {
         while !self.is_over {
             let looked = match self.wait().await {
                 Ok(()) => self.look().await,
@@ -129,17 +129,17 @@ impl Watch {
     }
 
     /// Waits for the next look. Fails when the watch has to end before.
-    async fn wait(&self) -> Result<(), Failure> {
+    async fn wait(&self) -> Result<(), CallError> {
         tokio::select! {
             biased;
-            () = self.leaving.cancelled() => Err(Failure::Draining),
-            () = passed(self.deadline) => Err(Failure::DeadlineExceeded),
+            () = self.leaving.cancelled() => Err(CallError::Draining),
+            () = passed(self.deadline) => Err(CallError::DeadlineExceeded),
             () = tokio::time::sleep_until(self.next_look) => Ok(()),
         }
     }
 
     /// Looks once. None: nothing has changed, or the store is away for a moment.
-    async fn look(&mut self) -> Result<Option<WatchStatusResponse>, Failure> {
+    async fn look(&mut self) -> Result<Option<WatchStatusResponse>, CallError> {
         let deadline = Instant::now() + self.look_deadline;
         let found = match self.look_ups.call(&self.ticket.sale, self.ticket.seq, deadline, self.trace).await {
             Ok(found) => found,

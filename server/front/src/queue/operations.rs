@@ -8,29 +8,29 @@ use inrush_core::{
 };
 
 use crate::{
-    batcher::Operation,
-    gate::{Gates, Verdict},
+    call_error::CallError,
     metrics::SaleCounts,
-    status::Failure,
+    queue::batcher::Operation,
+    queue::gate::{GateDecision, Gates},
 };
 
 /// Takes buyers in, and teaches the gate what a node may answer by itself.
-pub(crate) struct Admit {
+pub(crate) struct AdmitOp {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) counts: Arc<SaleCounts>,
 }
 
-/// What became of one wish.
-pub(crate) enum Admitted {
+/// What became of one Enqueue request.
+pub(crate) enum AdmitOutcome {
     /// The buyer has a ticket, new or from before.
-    InLine(Place),
+    Queued(QueuedTicket),
     /// The buyer has none.
-    NotIn(Verdict),
+    NotQueued(GateDecision),
 }
 
 /// A ticket that was just given out, or that its buyer had already.
-pub(crate) struct Place {
+pub(crate) struct QueuedTicket {
     pub(crate) epoch: u64,
     pub(crate) seq: Seq,
     pub(crate) standing: TicketStatus,
@@ -39,21 +39,21 @@ pub(crate) struct Place {
     pub(crate) durability: Durability,
 }
 
-impl Operation for Admit {
+impl Operation for AdmitOp {
     type Request = AdmitRequest;
-    type Reply = Admitted;
+    type Reply = AdmitOutcome;
 
     /// While a buyer waited, the run before may have found that nobody can be taken in.
-    fn known(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<Admitted> {
-        let verdict = self.gates.verdict(sale, &entry.buyer, entry.units)?;
-        self.counts.refused_by_gate(sale, verdict);
-        Some(Admitted::NotIn(verdict))
+    fn cached_reply(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<AdmitOutcome> {
+        let decision = self.gates.decision(sale, &entry.buyer, entry.units)?;
+        self.counts.refused_by_gate(sale, decision);
+        Some(AdmitOutcome::NotQueued(decision))
     }
 
-    async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<Admitted>, StoreError> {
-        let heard = self.gates.heard(sale);
+    async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<AdmitOutcome>, StoreError> {
+        let pending = self.gates.begin_update(sale);
         let admission::Admitted { reply, statuses } = admission::admit(&*self.store, sale, requests).await?;
-        self.gates.learn(sale, heard, requests, &reply);
+        self.gates.update(sale, pending, requests, &reply);
         self.counts.admitted(sale, requests, &reply.admissions);
         let outcomes = reply.admissions.iter().zip(statuses);
         outcomes.map(|(&admission, standing)| admitted(sale, &reply, admission, standing)).collect()
@@ -66,7 +66,7 @@ fn admitted(
     reply: &AdmitReply,
     admission: Admission,
     standing: Option<TicketStatus>,
-) -> Result<Admitted, StoreError> {
+) -> Result<AdmitOutcome, StoreError> {
     let (seq, standing, repeated) = match admission {
         Admission::Queued { seq, position } => {
             (seq, TicketStatus::Waiting { position, attempted: false }, false)
@@ -76,112 +76,115 @@ fn admitted(
                 || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is in line and stands nowhere"));
             (seq, standing.ok_or_else(lost)?, true)
         }
-        Admission::Refused(refusal) => return Ok(Admitted::NotIn(Verdict::Refused(refusal))),
-        Admission::Bypass => return Ok(Admitted::NotIn(Verdict::Bypass)),
+        Admission::Refused(refusal) => return Ok(AdmitOutcome::NotQueued(GateDecision::Refused(refusal))),
+        Admission::Bypass => return Ok(AdmitOutcome::NotQueued(GateDecision::Bypass)),
     };
     let AdmitReply { epoch, measured_pace, durability, .. } = *reply;
-    Ok(Admitted::InLine(Place { epoch, seq, standing, repeated, measured_pace, durability }))
+    Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, standing, repeated, measured_pace, durability }))
 }
 
 /// Tells where tickets stand.
-pub(crate) struct LookUp {
+pub(crate) struct LookUpOp {
     pub(crate) store: Arc<dyn Store>,
 }
 
 /// Where one ticket stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct TicketLookup {
     pub(crate) epoch: u64,
     pub(crate) measured_pace: u64,
     pub(crate) standing: Option<TicketStatus>,
 }
 
-impl Found {
+impl TicketLookup {
     /// The standing, if it is that of `ticket`: numbers of another epoch belong to other tickets.
-    pub(crate) fn of(self, ticket: &TicketId) -> Result<TicketStatus, Failure> {
+    pub(crate) fn of(self, ticket: &TicketId) -> Result<TicketStatus, CallError> {
         let standing = self.standing.filter(|_| self.epoch == ticket.epoch);
-        standing.ok_or_else(|| Failure::TicketUnknown(ticket.sale.clone()))
+        standing.ok_or_else(|| CallError::TicketUnknown(ticket.sale.clone()))
     }
 }
 
-impl Operation for LookUp {
+impl Operation for LookUpOp {
     type Request = Seq;
-    type Reply = Found;
+    type Reply = TicketLookup;
 
-    async fn run(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Found>, StoreError> {
+    async fn run(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<TicketLookup>, StoreError> {
         look_up(&*self.store, sale, seqs).await
     }
 }
 
 /// Gives waiting tickets up.
-pub(crate) struct Cancel {
+pub(crate) struct CancelOp {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
 }
 
 /// Gives orders' units back.
-pub(crate) struct GiveBack {
+pub(crate) struct ReleaseOp {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
 }
 
 /// A ticket as its holder names it.
 #[derive(Clone, Copy)]
-pub(crate) struct Named {
+pub(crate) struct TicketRef {
     pub(crate) epoch: u64,
     pub(crate) seq: Seq,
 }
 
-impl From<&TicketId> for Named {
+impl From<&TicketId> for TicketRef {
     fn from(ticket: &TicketId) -> Self {
         Self { epoch: ticket.epoch, seq: ticket.seq }
     }
 }
 
 /// What became of one ticket, and where it stands since. No outcome: the ticket is of another epoch.
-pub(crate) struct Changed<T> {
+pub(crate) struct MutationResult<T> {
     pub(crate) outcome: Option<T>,
-    pub(crate) found: Found,
+    pub(crate) found: TicketLookup,
 }
 
-impl Operation for Cancel {
-    type Request = Named;
-    type Reply = Changed<CancelResult>;
+impl Operation for CancelOp {
+    type Request = TicketRef;
+    type Reply = MutationResult<CancelResult>;
 
-    async fn run(&self, sale: &SaleId, tickets: &[Named]) -> Result<Vec<Self::Reply>, StoreError> {
-        let ours = Ours::among(tickets, &*self.store, sale).await?;
+    async fn run(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<Self::Reply>, StoreError> {
+        let current = CurrentEpoch::among(tickets, &*self.store, sale).await?;
         let outcomes =
-            if ours.seqs.is_empty() { Vec::new() } else { self.store.cancel(sale, &ours.seqs).await? };
+            if current.seqs.is_empty() { Vec::new() } else { self.store.cancel(sale, &current.seqs).await? };
         if outcomes.contains(&CancelResult::Cancelled) {
-            self.gates.forget(sale);
+            self.gates.invalidate(sale);
         }
-        ours.changed(outcomes, tickets, &*self.store, sale).await
+        current.changed(outcomes, tickets, &*self.store, sale).await
     }
 }
 
-impl Operation for GiveBack {
-    type Request = Named;
-    type Reply = Changed<ReleaseResult>;
+impl Operation for ReleaseOp {
+    type Request = TicketRef;
+    type Reply = MutationResult<ReleaseResult>;
 
-    async fn run(&self, sale: &SaleId, tickets: &[Named]) -> Result<Vec<Self::Reply>, StoreError> {
-        let ours = Ours::among(tickets, &*self.store, sale).await?;
-        let outcomes =
-            if ours.seqs.is_empty() { Vec::new() } else { self.store.release(sale, &ours.seqs).await? };
+    async fn run(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<Self::Reply>, StoreError> {
+        let current = CurrentEpoch::among(tickets, &*self.store, sale).await?;
+        let outcomes = if current.seqs.is_empty() {
+            Vec::new()
+        } else {
+            self.store.release(sale, &current.seqs).await?
+        };
         if outcomes.contains(&ReleaseResult::Released) {
-            self.gates.forget(sale);
+            self.gates.invalidate(sale);
         }
-        ours.changed(outcomes, tickets, &*self.store, sale).await
+        current.changed(outcomes, tickets, &*self.store, sale).await
     }
 }
 
 /// Those of a batch that belong to the sale's present epoch: the same number of another epoch was another ticket.
-struct Ours {
+struct CurrentEpoch {
     epoch: u64,
     seqs: Vec<Seq>,
 }
 
-impl Ours {
-    async fn among(tickets: &[Named], store: &dyn Store, sale: &SaleId) -> Result<Self, StoreError> {
+impl CurrentEpoch {
+    async fn among(tickets: &[TicketRef], store: &dyn Store, sale: &SaleId) -> Result<Self, StoreError> {
         // The epoch is all that is wanted, and any number brings it.
         let epoch = store.look_up(sale, &[1]).await?.epoch;
         let seqs = tickets.iter().filter(|ticket| ticket.epoch == epoch).map(|ticket| ticket.seq).collect();
@@ -192,24 +195,25 @@ impl Ours {
     async fn changed<T>(
         self,
         outcomes: Vec<T>,
-        tickets: &[Named],
+        tickets: &[TicketRef],
         store: &dyn Store,
         sale: &SaleId,
-    ) -> Result<Vec<Changed<T>>, StoreError> {
+    ) -> Result<Vec<MutationResult<T>>, StoreError> {
         let seqs: Vec<Seq> = tickets.iter().map(|ticket| ticket.seq).collect();
         let found = look_up(store, sale, &seqs).await?;
         let mut outcomes = outcomes.into_iter();
-        let mut outcome_of = |ticket: &Named| if ticket.epoch == self.epoch { outcomes.next() } else { None };
+        let mut outcome_of =
+            |ticket: &TicketRef| if ticket.epoch == self.epoch { outcomes.next() } else { None };
         Ok(tickets
             .iter()
             .zip(found)
-            .map(|(ticket, found)| Changed { outcome: outcome_of(ticket), found })
+            .map(|(ticket, found)| MutationResult { outcome: outcome_of(ticket), found })
             .collect())
     }
 }
 
-async fn look_up(store: &dyn Store, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<Found>, StoreError> {
+async fn look_up(store: &dyn Store, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<TicketLookup>, StoreError> {
     let reply = store.look_up(sale, seqs).await?;
-    let found = |standing| Found { epoch: reply.epoch, measured_pace: reply.measured_pace, standing };
+    let found = |standing| TicketLookup { epoch: reply.epoch, measured_pace: reply.measured_pace, standing };
     Ok(reply.statuses.into_iter().map(found).collect())
 }

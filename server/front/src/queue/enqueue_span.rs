@@ -1,5 +1,4 @@
-//! The span of a buyer's wish on its way into the line. It is what travels in the entry: whoever processes the entry, however
-//! much later, is linked to it.
+//! The `send` span of an Enqueue. Its context travels in the queue entry, so the span that processes the entry is linked to it.
 
 use inrush_core::{SaleId, TicketId};
 use inrush_runtime::{
@@ -14,54 +13,56 @@ use opentelemetry::{
 use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_MESSAGE_ID};
 
 use crate::{
-    operations::{Admitted, Place},
-    status::Failure,
+    call_error::CallError,
+    queue::operations::{AdmitOutcome, QueuedTicket},
 };
 
-/// What became of the wish: `in_line`, or the reason why not.
+/// The outcome of the Enqueue: `in_line`, or the reason of the refusal.
 const OUTCOME: &str = "inrush.outcome";
 
-/// A wish on its way. Dropped before it is over, its caller has hung up.
-pub(crate) enum Sending {
-    /// Nobody traces it.
+/// The span of one Enqueue. If it is dropped before [`Self::end`], the client disconnected.
+pub(crate) enum EnqueueSpan {
+    /// Not traced.
     Untraced,
-    /// Its caller does, but this node makes no spans.
-    Passed(TraceContext),
-    /// In a span of its own.
+    /// Traced by the caller; this node exports no spans and passes the context on.
+    PassThrough(TraceContext),
+    /// Traced, in a span of its own.
     Traced(Context),
 }
 
-impl Sending {
-    /// Begins the span of a wish for `sale` below that of its call, if that is traced.
+impl EnqueueSpan {
+    /// Starts a span for an Enqueue into `sale` as a child of the call's span, if the call is traced.
     pub(crate) fn begin(traces: Option<&Traces>, call: Option<TraceContext>, sale: &SaleId) -> Self {
         let Some(call) = call else { return Self::Untraced };
-        let Some(traces) = traces else { return Self::Passed(call) };
+        let Some(traces) = traces else { return Self::PassThrough(call) };
         let above = call.context();
         let builder = queue_span(QueueOperation::Send, sale.as_str(), []);
         let span = traces.tracer().build_with_context(builder, &above);
         Self::Traced(above.with_span(span))
     }
 
-    /// What travels in the entry, if the wish is traced.
+    /// The trace context for the entry, if the Enqueue is traced.
     pub(crate) fn trace(&self) -> Option<TraceContext> {
         match self {
             Self::Untraced => None,
-            Self::Passed(call) => Some(*call),
+            Self::PassThrough(call) => Some(*call),
             Self::Traced(context) => Some(context.span().span_context().into()),
         }
     }
 
-    /// The wish has its answer.
-    pub(crate) fn end(&self, sale: &SaleId, answer: &Result<Admitted, Failure>) {
+    /// Ends the span with the outcome of the Enqueue.
+    pub(crate) fn end(&self, sale: &SaleId, answer: &Result<AdmitOutcome, CallError>) {
         let Self::Traced(context) = self else { return };
         let span = context.span();
         match answer {
-            Ok(Admitted::InLine(Place { epoch, seq, .. })) => {
+            Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, .. })) => {
                 let ticket = TicketId { sale: sale.clone(), epoch: *epoch, seq: *seq };
                 span.set_attribute(KeyValue::new(MESSAGING_MESSAGE_ID, ticket.to_string()));
                 span.set_attribute(KeyValue::new(OUTCOME, "in_line"));
             }
-            Ok(Admitted::NotIn(verdict)) => span.set_attribute(KeyValue::new(OUTCOME, verdict.reason())),
+            Ok(AdmitOutcome::NotQueued(decision)) => {
+                span.set_attribute(KeyValue::new(OUTCOME, decision.reason()))
+            }
             Err(failure) => {
                 span.set_attribute(KeyValue::new(ERROR_TYPE, failure.reason()));
                 span.set_status(Status::error(failure.reason()));

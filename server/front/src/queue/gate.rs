@@ -6,7 +6,7 @@
 //! may be among them is asked about at the store. Until those hashes are complete, so is everybody.
 //!
 //! What is said here is never older than the lifetime. It is dropped earlier when the store announces a change, or
-//! when this node itself makes one. A view from before an announcement is never taken over after it.
+//! when this node itself makes one. A cached from before an announcement is never taken over after it.
 //!
 //! All cores of a node share one `Gates`: reading takes no lock, and the hashes are kept once.
 
@@ -27,9 +27,9 @@ use inrush_core::{
 };
 use tokio::sync::broadcast;
 
-mod buyers;
+mod buyer_hashes;
 
-use self::buyers::Buyers;
+use self::buyer_hashes::BuyerHashes;
 
 /// Sales are spread over this many maps, so that a new gate copies only a small one.
 const SHARDS: usize = 64;
@@ -37,26 +37,26 @@ const SHARDS: usize = 64;
 /// Most gates in one shard; sales beyond are always asked about at the store.
 const MAX_GATES_PER_SHARD: usize = 256;
 
-/// Most buyers remembered by a node, over all sales: 128 MiB. Sales beyond are always asked about at the store.
-const MAX_REMEMBERED: usize = 32 * 1024 * 1024;
+/// Most buyers hash_count by a node, over all sales: 128 MiB. Sales beyond are always asked about at the store.
+const MAX_HASHES: usize = 32 * 1024 * 1024;
 
 /// A gate that nobody has renewed for this long gives its memory back.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a buyer is told who is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum GateDecision {
     /// Not in line.
     Refused(Refusal),
     /// Use the normal purchase flow.
     Bypass,
 }
 
-impl Verdict {
+impl GateDecision {
     /// All reasons not to be taken in, by their names in telemetry.
     pub(crate) const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
 
-    /// The place of its reason among [`Verdict::REASONS`].
+    /// The place of its reason among [`GateDecision::REASONS`].
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::Refused(Refusal::SoldOut) => 0,
@@ -79,43 +79,43 @@ pub(crate) struct Gates {
     store: Arc<dyn Store>,
     lifetime: Duration,
     shards: [Shard; SHARDS],
-    /// Hashes in memory, counted by themselves.
-    remembered: Arc<AtomicUsize>,
+    /// Hashes in admitted, counted by themselves.
+    hash_count: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct Shard {
     gates: ArcSwap<HashMap<SaleId, Arc<SaleGate>>>,
     /// Held while `gates` is replaced.
-    replacing: Mutex<()>,
+    replace_lock: Mutex<()>,
     /// Counts what was announced of the shard's sales.
     announcements: AtomicU64,
 }
 
 /// What a node knew when it asked the store.
 #[derive(Clone, Copy)]
-pub(crate) struct Heard {
+pub(crate) struct PendingUpdate {
     announcements: u64,
     at: Instant,
 }
 
 struct SaleGate {
-    view: ArcSwapOption<View>,
-    memory: Mutex<Memory>,
+    cached: ArcSwapOption<CachedState>,
+    admitted: Mutex<AdmittedSet>,
 }
 
 /// What holds for every buyer who is not among `buyers`.
-struct View {
-    verdict: Verdict,
-    /// The most units for which the store gave this verdict; who wants more may be told of the unit limit instead.
+struct CachedState {
+    decision: GateDecision,
+    /// The most units for which the store gave this decision; who wants more may be told of the unit limit instead.
     units: u64,
     valid_until: Instant,
-    buyers: Arc<Buyers>,
+    buyers: Arc<BuyerHashes>,
 }
 
-struct Memory {
+struct AdmittedSet {
     epoch: u64,
-    buyers: Arc<Buyers>,
+    buyers: Arc<BuyerHashes>,
     fetching: bool,
     renewed: Instant,
 }
@@ -124,97 +124,100 @@ impl Gates {
     /// Gates whose answers live for `lifetime`. Hashes of buyers are fetched through `store`.
     pub(crate) fn new(store: Arc<dyn Store>, lifetime: Duration) -> Arc<Self> {
         let shards = std::array::from_fn(|_| Shard::default());
-        Arc::new(Self { store, lifetime, shards, remembered: Arc::default() })
+        Arc::new(Self { store, lifetime, shards, hash_count: Arc::default() })
     }
 
     /// What the store would say to this buyer, if that is certain. None: ask the store.
-    pub(crate) fn verdict(&self, sale: &SaleId, buyer: &BuyerId, units: u64) -> Option<Verdict> {
+    pub(crate) fn decision(&self, sale: &SaleId, buyer: &BuyerId, units: u64) -> Option<GateDecision> {
         let gates = self.shard(sale).gates.load();
-        let view = gates.get(sale)?.view.load();
-        let view = view.as_deref()?;
-        if units > view.units || Instant::now() >= view.valid_until || has_opened(view.verdict) {
+        let cached = gates.get(sale)?.cached.load();
+        let cached = cached.as_deref()?;
+        if units > cached.units || Instant::now() >= cached.valid_until || has_opened(cached.decision) {
             return None;
         }
-        (!view.buyers.contains(buyer.hash32())).then_some(view.verdict)
+        (!cached.buyers.contains(buyer.hash32())).then_some(cached.decision)
     }
 
-    /// To be taken before a batch is sent, and given to [`Self::learn`] with its reply.
-    pub(crate) fn heard(&self, sale: &SaleId) -> Heard {
-        Heard { announcements: self.shard(sale).announcements.load(Ordering::SeqCst), at: Instant::now() }
+    /// To be taken before a batch is sent, and given to [`Self::update`] with its reply.
+    pub(crate) fn begin_update(&self, sale: &SaleId) -> PendingUpdate {
+        PendingUpdate {
+            announcements: self.shard(sale).announcements.load(Ordering::SeqCst),
+            at: Instant::now(),
+        }
     }
 
     /// Learns from the reply to a batch.
-    pub(crate) fn learn(
+    pub(crate) fn update(
         self: &Arc<Self>,
         sale: &SaleId,
-        heard: Heard,
+        pending: PendingUpdate,
         requests: &[AdmitRequest],
         reply: &AdmitReply,
     ) {
-        let verdict = match reply.gate {
-            Gate::Open => return self.close_view(sale),
-            Gate::Bypass => Verdict::Bypass,
-            Gate::Refusing(refusal) => Verdict::Refused(refusal),
+        let decision = match reply.gate {
+            Gate::Open => return self.clear_cached(sale),
+            Gate::Bypass => GateDecision::Bypass,
+            Gate::Refusing(refusal) => GateDecision::Refused(refusal),
         };
         let Some(gate) = self.gate(sale, reply.epoch) else { return };
-        let mut memory = gate.memory();
-        memory.renewed = Instant::now();
-        if memory.epoch != reply.epoch {
-            (memory.epoch, memory.buyers) = (reply.epoch, Arc::default());
+        let mut admitted = gate.admitted();
+        admitted.renewed = Instant::now();
+        if admitted.epoch != reply.epoch {
+            (admitted.epoch, admitted.buyers) = (reply.epoch, Arc::default());
         }
-        if memory.buyers.last_seq() < reply.last_seq {
-            gate.view.store(None);
-            self.fetch_buyers(sale, &gate, &mut memory, reply.last_seq);
-        } else if self.shard(sale).announcements.load(Ordering::SeqCst) == heard.announcements {
-            let units = units_judged(verdict, requests, reply).max(gate.units_known(verdict));
-            let valid_until = heard.at + self.lifetime;
-            let buyers = Arc::clone(&memory.buyers);
-            gate.view.store(Some(Arc::new(View { verdict, units, valid_until, buyers })));
+        if admitted.buyers.last_seq() < reply.last_seq {
+            gate.cached.store(None);
+            self.fetch_hashes(sale, &gate, &mut admitted, reply.last_seq);
+        } else if self.shard(sale).announcements.load(Ordering::SeqCst) == pending.announcements {
+            let units = decided_units(decision, requests, reply).max(gate.cached_units(decision));
+            let valid_until = pending.at + self.lifetime;
+            let buyers = Arc::clone(&admitted.buyers);
+            gate.cached.store(Some(Arc::new(CachedState { decision, units, valid_until, buyers })));
         }
     }
 
     /// Something about the sale's admission has changed, or may have.
-    pub(crate) fn forget(&self, sale: &SaleId) {
+    pub(crate) fn invalidate(&self, sale: &SaleId) {
         self.shard(sale).announcements.fetch_add(1, Ordering::SeqCst);
-        self.close_view(sale);
+        self.clear_cached(sale);
     }
 
     /// Listens to the store's announcements and frees what is idle. Runs until it is dropped.
-    pub(crate) async fn keep_current(&self) {
-        tokio::join!(self.listen(), self.sweep());
+    pub(crate) async fn maintain(&self) {
+        tokio::join!(self.follow_events(), self.evict_periodically());
     }
 
-    async fn listen(&self) {
+    async fn follow_events(&self) {
         let mut events = self.store.events();
         loop {
             match events.recv().await {
-                Ok(StoreEvent::Admission(sale)) => self.forget(&sale),
+                Ok(StoreEvent::Admission(sale)) => self.invalidate(&sale),
                 Ok(StoreEvent::Work(_)) => {}
-                Ok(StoreEvent::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => self.forget_all(),
+                Ok(StoreEvent::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => self.invalidate_all(),
                 // Nothing will be announced any more: the lifetime alone keeps the answers fresh.
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
     }
 
-    async fn sweep(&self) {
-        let mut sweeps = tokio::time::interval(IDLE);
+    async fn evict_periodically(&self) {
+        let mut sweeps = tokio::time::interval(IDLE_TIMEOUT);
         loop {
             sweeps.tick().await;
-            self.free_idle();
+            self.evict_idle();
         }
     }
 
-    fn forget_all(&self) {
+    fn invalidate_all(&self) {
         for shard in &self.shards {
             shard.announcements.fetch_add(1, Ordering::SeqCst);
-            shard.gates.load().values().for_each(|gate| gate.close_view());
+            shard.gates.load().values().for_each(|gate| gate.clear_cached());
         }
     }
 
-    fn close_view(&self, sale: &SaleId) {
+    fn clear_cached(&self, sale: &SaleId) {
         if let Some(gate) = self.shard(sale).gates.load().get(sale) {
-            gate.close_view();
+            gate.clear_cached();
         }
     }
 
@@ -224,7 +227,7 @@ impl Gates {
         if let Some(gate) = shard.gates.load().get(sale) {
             return Some(Arc::clone(gate));
         }
-        let _replacing = lock(&shard.replacing);
+        let _replacing = lock(&shard.replace_lock);
         let mut gates = HashMap::clone(&shard.gates.load());
         if gates.len() >= MAX_GATES_PER_SHARD {
             return None;
@@ -235,11 +238,17 @@ impl Gates {
     }
 
     /// Starts fetching the hashes up to `target`, unless that is going on. The next reply finds them.
-    fn fetch_buyers(self: &Arc<Self>, sale: &SaleId, gate: &Arc<SaleGate>, memory: &mut Memory, target: Seq) {
-        if memory.fetching {
+    fn fetch_hashes(
+        self: &Arc<Self>,
+        sale: &SaleId,
+        gate: &Arc<SaleGate>,
+        admitted: &mut AdmittedSet,
+        target: Seq,
+    ) {
+        if admitted.fetching {
             return;
         }
-        memory.fetching = true;
+        admitted.fetching = true;
         let (gates, sale) = (Arc::clone(self), sale.clone());
         // Ends also when its runtime does: then the flag must not stay.
         let fetching = Fetching(Arc::clone(gate));
@@ -249,8 +258,8 @@ impl Gates {
     async fn fetch_up_to(&self, target: Seq, sale: &SaleId, gate: &SaleGate) {
         loop {
             let (epoch, known) = {
-                let memory = gate.memory();
-                (memory.epoch, Arc::clone(&memory.buyers))
+                let admitted = gate.admitted();
+                (admitted.epoch, Arc::clone(&admitted.buyers))
             };
             if known.last_seq() >= target {
                 return;
@@ -260,23 +269,23 @@ impl Gates {
                 Ok(_) => return,
                 Err(error) => return tracing::debug!(%sale, "the sold-out gate stays open: {error}"),
             };
-            if self.remembered.load(Ordering::SeqCst) + hashes.len() > MAX_REMEMBERED {
+            if self.hash_count.load(Ordering::SeqCst) + hashes.len() > MAX_HASHES {
                 return tracing::debug!(%sale, "the sold-out gate stays open: too many buyers to remember");
             }
-            let more = Arc::new(known.with(hashes, &self.remembered));
-            let mut memory = gate.memory();
-            if memory.epoch != epoch {
+            let more = Arc::new(known.with(hashes, &self.hash_count));
+            let mut admitted = gate.admitted();
+            if admitted.epoch != epoch {
                 return;
             }
-            memory.buyers = more;
+            admitted.buyers = more;
         }
     }
 
-    fn free_idle(&self) {
+    fn evict_idle(&self) {
         for shard in &self.shards {
-            let _replacing = lock(&shard.replacing);
+            let _replacing = lock(&shard.replace_lock);
             let mut gates = HashMap::clone(&shard.gates.load());
-            gates.retain(|_, gate| gate.memory().renewed.elapsed() < IDLE);
+            gates.retain(|_, gate| gate.admitted().renewed.elapsed() < IDLE_TIMEOUT);
             shard.gates.store(Arc::new(gates));
         }
     }
@@ -291,26 +300,28 @@ impl Gates {
 
 impl SaleGate {
     fn new(epoch: u64) -> Self {
-        let memory = Memory { epoch, buyers: Arc::default(), fetching: false, renewed: Instant::now() };
-        Self { view: ArcSwapOption::empty(), memory: Mutex::new(memory) }
+        let admitted =
+            AdmittedSet { epoch, buyers: Arc::default(), fetching: false, renewed: Instant::now() };
+        Self { cached: ArcSwapOption::empty(), admitted: Mutex::new(admitted) }
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        lock(&self.memory)
+    fn admitted(&self) -> MutexGuard<'_, AdmittedSet> {
+        lock(&self.admitted)
     }
 
     /// Under the lock, so that a reply that is being learnt from right now is not believed after all.
-    fn close_view(&self) {
-        let _memory = self.memory();
-        self.view.store(None);
+    fn clear_cached(&self) {
+        let _admitted = self.admitted();
+        self.cached.store(None);
     }
 
-    /// The most units for which the present view gives this verdict already.
-    fn units_known(&self, verdict: Verdict) -> u64 {
-        let view = self.view.load();
-        let present =
-            view.as_deref().filter(|view| view.verdict == verdict && Instant::now() < view.valid_until);
-        present.map_or(1, |view| view.units)
+    /// The most units for which the cached state gives this decision already.
+    fn cached_units(&self, decision: GateDecision) -> u64 {
+        let cached = self.cached.load();
+        let present = cached
+            .as_deref()
+            .filter(|cached| cached.decision == decision && Instant::now() < cached.valid_until);
+        present.map_or(1, |cached| cached.units)
     }
 }
 
@@ -319,20 +330,20 @@ struct Fetching(Arc<SaleGate>);
 
 impl Drop for Fetching {
     fn drop(&mut self) {
-        self.0.memory().fetching = false;
+        self.0.admitted().fetching = false;
     }
 }
 
 /// By the node's own clock. Where that is behind the store's, buyers come in up to a lifetime later; where it is ahead, the
 /// store is asked.
-fn has_opened(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Refused(Refusal::NotOpen { opens_at }) if Timestamp::now() >= opens_at)
+fn has_opened(decision: GateDecision) -> bool {
+    matches!(decision, GateDecision::Refused(Refusal::NotOpen { opens_at }) if Timestamp::now() >= opens_at)
 }
 
-/// The most units for which a new buyer gets `verdict`. Being sold out comes after the unit limit, which a node does not
+/// The most units for which a new buyer gets `decision`. Being sold out comes after the unit limit, which a node does not
 /// know: but whoever was told that the sale is sold out did not ask for too many.
-fn units_judged(verdict: Verdict, requests: &[AdmitRequest], reply: &AdmitReply) -> u64 {
-    if verdict != Verdict::Refused(Refusal::SoldOut) {
+fn decided_units(decision: GateDecision, requests: &[AdmitRequest], reply: &AdmitReply) -> u64 {
+    if decision != GateDecision::Refused(Refusal::SoldOut) {
         return u64::MAX;
     }
     let sold_out = Admission::Refused(Refusal::SoldOut);

@@ -8,7 +8,7 @@ pub(crate) struct Method(usize);
 struct Served {
     path: &'static str,
     /// Its calls last for as long as their callers like.
-    lasts: bool,
+    is_streaming: bool,
 }
 
 /// The busiest first. There are so few that a list is the quickest map.
@@ -37,11 +37,11 @@ const SERVED: [Served; 21] = [
 ];
 
 const fn call(path: &'static str) -> Served {
-    Served { path, lasts: false }
+    Served { path, is_streaming: false }
 }
 
 const fn stream(path: &'static str) -> Served {
-    Served { path, lasts: true }
+    Served { path, is_streaming: true }
 }
 
 impl Method {
@@ -61,8 +61,8 @@ impl Method {
     }
 
     /// Whether its calls last for as long as their callers like.
-    pub(crate) fn lasts(self) -> bool {
-        self.served().is_some_and(|served| served.lasts)
+    pub(crate) fn is_streaming(self) -> bool {
+        self.served().is_some_and(|served| served.is_streaming)
     }
 
     /// All of them.
@@ -99,8 +99,8 @@ mod tests {
             .zip(methods)
             .flat_map(|(service, methods)| {
                 methods.iter().map(move |method| {
-                    let lasts = method.client_streaming() || method.server_streaming();
-                    (format!("{service}/{}", method.name()), lasts)
+                    let is_streaming = method.client_streaming() || method.server_streaming();
+                    (format!("{service}/{}", method.name()), is_streaming)
                 })
             })
             .collect()
@@ -117,9 +117,9 @@ mod tests {
         let methods: Vec<_> = published.into_iter().flat_map(described).collect();
         let served = methods.iter().filter(|(path, _)| !path.contains("OrderCreationService"));
         assert_eq!(served.clone().count(), SERVED.len());
-        for (path, lasts) in served {
+        for (path, is_streaming) in served {
             let method = Method::of(path);
-            assert_eq!((method.name(), method.lasts()), (&path[1..], *lasts), "{path}");
+            assert_eq!((method.name(), method.is_streaming()), (&path[1..], *is_streaming), "{path}");
             assert_eq!(Method::all().nth(method.index()), Some(method));
         }
         assert_eq!(Method::of("/inrush.v1.QueueService/Enqueue"), Method::ENQUEUE);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_not_served_has_one_name() {
         for path in ["/", "", "/inrush.v1.QueueService/enqueue", "/admin.php"] {
-            assert_eq!((Method::of(path).name(), Method::of(path).lasts()), ("_OTHER", false));
+            assert_eq!((Method::of(path).name(), Method::of(path).is_streaming()), ("_OTHER", false));
         }
     }
 }

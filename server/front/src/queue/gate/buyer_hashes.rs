@@ -12,12 +12,12 @@ use inrush_core::Seq;
 
 /// Four bytes for everybody ever taken into a sale. Two buyers can share a hash: one of them is then asked about in vain.
 #[derive(Default)]
-pub(super) struct Buyers {
+pub(super) struct BuyerHashes {
     runs: Vec<Arc<Run>>,
     last_seq: Seq,
 }
 
-impl Buyers {
+impl BuyerHashes {
     /// Buyers up to this number are in the set.
     pub(super) const fn last_seq(&self) -> Seq {
         self.last_seq
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn every_buyer_is_found_and_the_runs_stay_few() {
         let count = Arc::default();
-        let mut buyers = Buyers::default();
+        let mut buyers = BuyerHashes::default();
         // A multiplication by an odd number reaches every u32 once: well mixed, no repeats.
         let hash = |seq: u32| seq.wrapping_mul(2_654_435_769);
         for start in (0..100_000_u32).step_by(100) {
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn an_older_set_is_not_disturbed_and_memory_is_given_back() {
         let count = Arc::default();
-        let older = Buyers::default().with(vec![3, 1, 2], &count);
+        let older = BuyerHashes::default().with(vec![3, 1, 2], &count);
         let newer = older.with(vec![9, 1], &count);
         assert!(newer.contains(9) && newer.contains(3) && !older.contains(9));
         assert_eq!((older.last_seq(), newer.last_seq()), (3, 5));

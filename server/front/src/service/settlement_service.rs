@@ -5,16 +5,16 @@ use inrush_proto::v1;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    batcher::Batcher,
-    call::Arrival,
-    operations::{Changed, GiveBack},
-    status::Failure,
-    ticket_status::ticket_status,
+    call::CallMeta,
+    call_error::CallError,
+    queue::batcher::Batcher,
+    queue::operations::{MutationResult, ReleaseOp},
+    service::ticket_status::ticket_status,
 };
 
 /// The service on one core.
 pub(crate) struct SettlementService {
-    pub(crate) releases: Batcher<GiveBack>,
+    pub(crate) releases: Batcher<ReleaseOp>,
 }
 
 #[tonic::async_trait]
@@ -23,16 +23,16 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
         &self,
         request: Request<v1::ReleaseOrderRequest>,
     ) -> Result<Response<v1::ReleaseOrderResponse>, Status> {
-        let invalid = |rule: InvalidTicketId| Failure::field("ticket_id", rule.to_string());
+        let invalid = |rule: InvalidTicketId| CallError::field("ticket_id", rule.to_string());
         let ticket: TicketId = request.get_ref().ticket_id.parse().map_err(invalid)?;
-        let Arrival { deadline, trace } = Arrival::of(&request);
-        let Changed { outcome, found } =
+        let CallMeta { deadline, trace } = CallMeta::of(&request);
+        let MutationResult { outcome, found } =
             self.releases.call(&ticket.sale, (&ticket).into(), deadline.instant(), trace).await?;
-        let unknown = || Failure::TicketUnknown(ticket.sale.clone());
+        let unknown = || CallError::TicketUnknown(ticket.sale.clone());
         let repeated = match outcome.ok_or_else(unknown)? {
             ReleaseResult::Released => false,
             ReleaseResult::AlreadyReleased => true,
-            ReleaseResult::NotOrdered(state) => return Err(Failure::NotOrdered(state).into()),
+            ReleaseResult::NotOrdered(state) => return Err(CallError::NotOrdered(state).into()),
             ReleaseResult::Unknown => return Err(unknown().into()),
         };
         let pace = found.measured_pace;

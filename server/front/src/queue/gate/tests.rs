@@ -17,17 +17,17 @@ impl Bench {
         let store: Arc<dyn Store> = MemoryStore::new(Clock::Store);
         let sale: SaleId = "phone-x".parse().unwrap();
         store.configure(&sale, &SaleSettings::of_stock(1), Precondition::Absent).await.unwrap();
-        store.admit(&sale, &[wish("ada", 1)]).await.unwrap();
+        store.admit(&sale, &[enqueue_request("ada", 1)]).await.unwrap();
         let gates = Gates::new(Arc::clone(&store), LIFETIME);
         Self { store, gates, sale }
     }
 
     /// Asks the store for `buyer`, and lets the gate learn.
     async fn ask(&self, buyer: &str) {
-        let heard = self.gates.heard(&self.sale);
-        let requests = [wish(buyer, 1)];
+        let pending = self.gates.begin_update(&self.sale);
+        let requests = [enqueue_request(buyer, 1)];
         let reply = self.store.admit(&self.sale, &requests).await.unwrap();
-        self.gates.learn(&self.sale, heard, &requests, &reply);
+        self.gates.update(&self.sale, pending, &requests, &reply);
     }
 
     /// Asks until the gate has fetched everybody and shut.
@@ -42,12 +42,12 @@ impl Bench {
         panic!("the gate never shuts");
     }
 
-    fn answer(&self, buyer: &str) -> Option<Verdict> {
-        self.gates.verdict(&self.sale, &buyer.parse().unwrap(), 1)
+    fn answer(&self, buyer: &str) -> Option<GateDecision> {
+        self.gates.decision(&self.sale, &buyer.parse().unwrap(), 1)
     }
 }
 
-fn wish(buyer: &str, units: u64) -> AdmitRequest {
+fn enqueue_request(buyer: &str, units: u64) -> AdmitRequest {
     let entry = Entry { buyer: buyer.parse().unwrap(), units, payload: Vec::new(), trace: Vec::new() };
     AdmitRequest { entry, supersedes: None }
 }
@@ -57,7 +57,7 @@ fn reply(gate: Gate, epoch: u64, last_seq: Seq, admissions: Vec<Admission>) -> A
     AdmitReply { epoch, last_seq, measured_pace: 0, durability, has_stock: true, gate, admissions }
 }
 
-const SOLD_OUT: Verdict = Verdict::Refused(Refusal::SoldOut);
+const SOLD_OUT: GateDecision = GateDecision::Refused(Refusal::SoldOut);
 const TOLD_SOLD_OUT: Admission = Admission::Refused(Refusal::SoldOut);
 
 #[tokio::test]
@@ -75,16 +75,16 @@ async fn nobody_is_answered_before_everybody_in_line_is_known() {
 async fn an_announcement_drops_the_answer_and_what_was_asked_before_it() {
     let bench = Bench::new().await;
     bench.shut().await;
-    let heard = bench.gates.heard(&bench.sale);
-    let requests = [wish("bob", 1)];
+    let pending = bench.gates.begin_update(&bench.sale);
+    let requests = [enqueue_request("bob", 1)];
     let reply = bench.store.admit(&bench.sale, &requests).await.unwrap();
-    bench.gates.forget(&bench.sale);
+    bench.gates.invalidate(&bench.sale);
     assert_eq!(bench.answer("bob"), None);
-    bench.gates.learn(&bench.sale, heard, &requests, &reply);
+    bench.gates.update(&bench.sale, pending, &requests, &reply);
     assert_eq!(bench.answer("bob"), None, "the reply is older than the announcement");
     bench.ask("bob").await;
     assert_eq!(bench.answer("bob"), Some(SOLD_OUT));
-    bench.gates.forget_all();
+    bench.gates.invalidate_all();
     assert_eq!(bench.answer("bob"), None);
 }
 
@@ -92,10 +92,13 @@ async fn an_announcement_drops_the_answer_and_what_was_asked_before_it() {
 async fn an_answer_lives_as_long_as_it_may_counted_from_the_question() {
     let bench = Bench::new().await;
     bench.shut().await;
-    let requests = [wish("bob", 1)];
+    let requests = [enqueue_request("bob", 1)];
     let reply = bench.store.admit(&bench.sale, &requests).await.unwrap();
-    let heard = Heard { at: Instant::now().checked_sub(LIFETIME).unwrap(), ..bench.gates.heard(&bench.sale) };
-    bench.gates.learn(&bench.sale, heard, &requests, &reply);
+    let pending = PendingUpdate {
+        at: Instant::now().checked_sub(LIFETIME).unwrap(),
+        ..bench.gates.begin_update(&bench.sale)
+    };
+    bench.gates.update(&bench.sale, pending, &requests, &reply);
     assert_eq!(bench.answer("bob"), None);
 }
 
@@ -104,7 +107,12 @@ async fn an_open_sale_opens_the_gate() {
     let bench = Bench::new().await;
     bench.shut().await;
     let open = reply(Gate::Open, 1, 1, vec![TOLD_SOLD_OUT]);
-    bench.gates.learn(&bench.sale, bench.gates.heard(&bench.sale), &[wish("bob", 5)], &open);
+    bench.gates.update(
+        &bench.sale,
+        bench.gates.begin_update(&bench.sale),
+        &[enqueue_request("bob", 5)],
+        &open,
+    );
     assert_eq!(bench.answer("bob"), None);
 }
 
@@ -113,14 +121,14 @@ async fn more_units_are_answered_only_once_the_store_has_answered_for_them() {
     let bench = Bench::new().await;
     bench.shut().await;
     let epoch = bench.store.sale(&bench.sale).await.unwrap().epoch;
-    let answer = |units| bench.gates.verdict(&bench.sale, &"bob".parse().unwrap(), units);
+    let answer = |units| bench.gates.decision(&bench.sale, &"bob".parse().unwrap(), units);
     assert_eq!((answer(1), answer(2)), (Some(SOLD_OUT), None));
     let limit = Admission::Refused(Refusal::UnitLimit { limit: 3 });
     let sold_out = reply(Gate::Refusing(Refusal::SoldOut), epoch, 1, vec![TOLD_SOLD_OUT, limit]);
-    bench.gates.learn(
+    bench.gates.update(
         &bench.sale,
-        bench.gates.heard(&bench.sale),
-        &[wish("bob", 3), wish("carl", 4)],
+        bench.gates.begin_update(&bench.sale),
+        &[enqueue_request("bob", 3), enqueue_request("carl", 4)],
         &sold_out,
     );
     assert_eq!((answer(3), answer(4)), (Some(SOLD_OUT), None));
@@ -135,7 +143,7 @@ async fn an_opening_time_ends_the_answer() {
     let epoch = bench.store.sale(&bench.sale).await.unwrap().epoch;
     let learn = |opens_at| {
         let closed = reply(Gate::Refusing(Refusal::NotOpen { opens_at }), epoch, 1, Vec::new());
-        bench.gates.learn(&bench.sale, bench.gates.heard(&bench.sale), &[], &closed);
+        bench.gates.update(&bench.sale, bench.gates.begin_update(&bench.sale), &[], &closed);
     };
     learn(Timestamp::now().after(LIFETIME));
     assert!(bench.answer("bob").is_some());
@@ -152,17 +160,17 @@ async fn gates_are_bounded_in_number_and_idle_ones_give_their_memory_back() {
     let mut answered = 0;
     for number in 0..2 * most {
         let sale: SaleId = format!("sale-{number}").parse().unwrap();
-        gates.learn(&sale, gates.heard(&sale), &[], &empty);
-        answered += usize::from(gates.verdict(&sale, &"bob".parse().unwrap(), 1).is_some());
+        gates.update(&sale, gates.begin_update(&sale), &[], &empty);
+        answered += usize::from(gates.decision(&sale, &"bob".parse().unwrap(), 1).is_some());
     }
     let kept = || gates.shards.iter().map(|shard| shard.gates.load().len()).sum::<usize>();
     assert!(answered == kept() && kept() <= most && kept() > most / 2, "{} of {most}", kept());
     for shard in &gates.shards {
         for gate in shard.gates.load().values() {
-            gate.memory().renewed = Instant::now().checked_sub(IDLE).unwrap();
+            gate.admitted().renewed = Instant::now().checked_sub(IDLE_TIMEOUT).unwrap();
         }
     }
-    gates.free_idle();
+    gates.evict_idle();
     assert_eq!(kept(), 0);
 }
 
@@ -170,14 +178,14 @@ async fn gates_are_bounded_in_number_and_idle_ones_give_their_memory_back() {
 async fn hashes_are_counted_while_they_are_kept() {
     let bench = Bench::new().await;
     bench.shut().await;
-    assert_eq!(bench.gates.remembered.load(Ordering::SeqCst), 1);
+    assert_eq!(bench.gates.hash_count.load(Ordering::SeqCst), 1);
     for shard in &bench.gates.shards {
         shard
             .gates
             .load()
             .values()
-            .for_each(|gate| gate.memory().renewed = Instant::now().checked_sub(IDLE).unwrap());
+            .for_each(|gate| gate.admitted().renewed = Instant::now().checked_sub(IDLE_TIMEOUT).unwrap());
     }
-    bench.gates.free_idle();
-    assert_eq!(bench.gates.remembered.load(Ordering::SeqCst), 0);
+    bench.gates.evict_idle();
+    assert_eq!(bench.gates.hash_count.load(Ordering::SeqCst), 0);
 }

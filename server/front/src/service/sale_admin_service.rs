@@ -10,7 +10,11 @@ use inrush_core::{
 use inrush_proto::v1;
 use tonic::{Request, Response, Status};
 
-use crate::{convert, gate::Gates, status::Failure, update_mask};
+use crate::{
+    call_error::CallError,
+    queue::gate::Gates,
+    service::{convert, update_mask},
+};
 
 /// Items on a page when the caller does not say.
 const DEFAULT_PAGE: u32 = 50;
@@ -35,7 +39,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
     ) -> Result<Response<v1::CreateSaleResponse>, Status> {
         let given = present(request.into_inner().sale)?;
         let id = sale_id(&given.sale_id)?;
-        let settings = convert::settings(&given).map_err(Failure::from)?;
+        let settings = convert::settings(&given).map_err(CallError::from)?;
         let sale = self.create(&id, &settings).await?;
         Ok(Response::new(v1::CreateSaleResponse { sale: Some(convert::sale(&sale)) }))
     }
@@ -45,7 +49,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         request: Request<v1::GetSaleRequest>,
     ) -> Result<Response<v1::GetSaleResponse>, Status> {
         let id = sale_id(&request.get_ref().sale_id)?;
-        let sale = self.store.sale(&id).await.map_err(Failure::from)?;
+        let sale = self.store.sale(&id).await.map_err(CallError::from)?;
         Ok(Response::new(v1::GetSaleResponse { sale: Some(convert::sale(&sale)) }))
     }
 
@@ -56,7 +60,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
         let after = page_token::<SaleId>(&request.page_token)?;
-        let mut sales = self.store.sales(after.as_ref(), size + 1).await.map_err(Failure::from)?;
+        let mut sales = self.store.sales(after.as_ref(), size + 1).await.map_err(CallError::from)?;
         let next_page_token = cut(&mut sales, size, |sale| sale.id.to_string());
         let sales = sales.iter().map(convert::sale).collect();
         Ok(Response::new(v1::ListSalesResponse { sales, next_page_token }))
@@ -100,8 +104,8 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         request: Request<v1::CloseSaleRequest>,
     ) -> Result<Response<v1::CloseSaleResponse>, Status> {
         let id = sale_id(&request.get_ref().sale_id)?;
-        let sale = self.store.close(&id).await.map_err(Failure::from)?;
-        self.gates.forget(&id);
+        let sale = self.store.close(&id).await.map_err(CallError::from)?;
+        self.gates.invalidate(&id);
         Ok(Response::new(v1::CloseSaleResponse { sale: Some(convert::sale(&sale)) }))
     }
 
@@ -110,12 +114,12 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         request: Request<v1::DeleteSaleRequest>,
     ) -> Result<Response<v1::DeleteSaleResponse>, Status> {
         let id = sale_id(&request.get_ref().sale_id)?;
-        match self.store.delete(&id).await.map_err(Failure::from)? {
+        match self.store.delete(&id).await.map_err(CallError::from)? {
             DeleteResult::Deleted => {}
-            DeleteResult::NotClosed => return Err(Failure::SaleNotClosed.into()),
-            DeleteResult::Busy { tickets } => return Err(Failure::SaleBusy { tickets }.into()),
+            DeleteResult::NotClosed => return Err(CallError::SaleNotClosed.into()),
+            DeleteResult::Busy { tickets } => return Err(CallError::SaleBusy { tickets }.into()),
         }
-        self.gates.forget(&id);
+        self.gates.invalidate(&id);
         Ok(Response::new(v1::DeleteSaleResponse {}))
     }
 
@@ -127,8 +131,8 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let id = sale_id(&request.sale_id)?;
         let size = page_size(request.page_size)?;
         let after = page_token::<Seq>(&request.page_token)?.unwrap_or_default();
-        let epoch = self.store.sale(&id).await.map_err(Failure::from)?.epoch;
-        let mut letters = self.store.dead_letters(&id, after, size + 1).await.map_err(Failure::from)?;
+        let epoch = self.store.sale(&id).await.map_err(CallError::from)?.epoch;
+        let mut letters = self.store.dead_letters(&id, after, size + 1).await.map_err(CallError::from)?;
         let next_page_token = cut(&mut letters, size, |letter| letter.claimed.seq.to_string());
         let dead_letters = letters.into_iter().map(|letter| {
             let ticket = TicketId { sale: id.clone(), epoch, seq: letter.claimed.seq };
@@ -147,7 +151,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let v1::RedriveDeadLettersRequest { sale_id: id, seqs } = request.into_inner();
         let id = sale_id(&id)?;
         check_seqs(&seqs)?;
-        let redriven = self.store.redrive(&id, &seqs).await.map_err(Failure::from)?;
+        let redriven = self.store.redrive(&id, &seqs).await.map_err(CallError::from)?;
         Ok(Response::new(v1::RedriveDeadLettersResponse { seqs: chosen(seqs, &redriven) }))
     }
 
@@ -158,36 +162,36 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let v1::DiscardDeadLettersRequest { sale_id: id, seqs } = request.into_inner();
         let id = sale_id(&id)?;
         check_seqs(&seqs)?;
-        let discarded = self.store.discard(&id, &seqs).await.map_err(Failure::from)?;
-        self.gates.forget(&id);
+        let discarded = self.store.discard(&id, &seqs).await.map_err(CallError::from)?;
+        self.gates.invalidate(&id);
         Ok(Response::new(v1::DiscardDeadLettersResponse { seqs: chosen(seqs, &discarded) }))
     }
 }
 
 impl SaleAdminService {
-    async fn create(&self, id: &SaleId, settings: &SaleSettings) -> Result<SaleSnapshot, Failure> {
+    async fn create(&self, id: &SaleId, settings: &SaleSettings) -> Result<SaleSnapshot, CallError> {
         self.check_durability(settings.durability).await?;
         let configured = self.store.configure(id, settings, Precondition::Absent).await?;
-        self.gates.forget(id);
+        self.gates.invalidate(id);
         match configured {
             ConfigureResult::Done(sale) => Ok(sale),
             ConfigureResult::Conflict(Some(sale)) if sale.settings == *settings => Ok(sale),
             // A sale that is closed for good is not what somebody who creates one wants, whatever its settings.
-            ConfigureResult::Conflict(_) | ConfigureResult::Closed => Err(Failure::SaleExists(id.clone())),
-            ConfigureResult::CapBelowHeld { held } => Err(Failure::CapBelowHeld { held }),
+            ConfigureResult::Conflict(_) | ConfigureResult::Closed => Err(CallError::SaleExists(id.clone())),
+            ConfigureResult::CapBelowHeld { held } => Err(CallError::CapBelowHeld { held }),
             ConfigureResult::StockBelowCommitted { committed } => {
-                Err(Failure::StockBelowCommitted { committed })
+                Err(CallError::StockBelowCommitted { committed })
             }
         }
     }
 
-    async fn set_held(&self, id: &str, part: i32, held: bool) -> Result<v1::Sale, Failure> {
+    async fn set_held(&self, id: &str, part: i32, held: bool) -> Result<v1::Sale, CallError> {
         let id = sale_id(id)?;
         let set: fn(&mut v1::Sale, bool) = match v1::SalePart::try_from(part) {
             Ok(v1::SalePart::Admission) => |sale, held| sale.admission_held = held,
             Ok(v1::SalePart::Fulfilment) => |sale, held| sale.fulfilment_held = held,
             Ok(v1::SalePart::Unspecified) | Err(_) => {
-                return Err(Failure::field("part", "must be SALE_PART_ADMISSION or SALE_PART_FULFILMENT"));
+                return Err(CallError::field("part", "must be SALE_PART_ADMISSION or SALE_PART_FULFILMENT"));
             }
         };
         let change = |sale: &mut v1::Sale| {
@@ -203,11 +207,11 @@ impl SaleAdminService {
         &self,
         id: &SaleId,
         seen: Option<u64>,
-        change: impl Fn(&mut v1::Sale) -> Result<(), Failure> + Send + Sync,
-    ) -> Result<v1::Sale, Failure> {
+        change: impl Fn(&mut v1::Sale) -> Result<(), CallError> + Send + Sync,
+    ) -> Result<v1::Sale, CallError> {
         let mut current = self.store.sale(id).await?;
         for _ in 0..MAX_REPEATS {
-            let conflict = |current| Failure::VersionConflict { sale: id.clone(), current };
+            let conflict = |current| CallError::VersionConflict { sale: id.clone(), current };
             if seen.is_some_and(|seen| seen != current.version) {
                 return Err(conflict(current.version));
             }
@@ -220,24 +224,24 @@ impl SaleAdminService {
             self.check_change(&current.settings, &settings).await?;
             let configured =
                 self.store.configure(id, &settings, Precondition::Version(current.version)).await?;
-            self.gates.forget(id);
+            self.gates.invalidate(id);
             match configured {
                 ConfigureResult::Done(sale) => return Ok(convert::sale(&sale)),
                 ConfigureResult::Conflict(Some(newer)) => current = newer,
-                ConfigureResult::Conflict(None) => return Err(Failure::SaleNotFound(id.clone())),
-                ConfigureResult::CapBelowHeld { held } => return Err(Failure::CapBelowHeld { held }),
+                ConfigureResult::Conflict(None) => return Err(CallError::SaleNotFound(id.clone())),
+                ConfigureResult::CapBelowHeld { held } => return Err(CallError::CapBelowHeld { held }),
                 ConfigureResult::StockBelowCommitted { committed } => {
-                    return Err(Failure::StockBelowCommitted { committed });
+                    return Err(CallError::StockBelowCommitted { committed });
                 }
-                ConfigureResult::Closed => return Err(Failure::SaleClosed),
+                ConfigureResult::Closed => return Err(CallError::SaleClosed),
             }
         }
-        Err(Failure::VersionConflict { sale: id.clone(), current: current.version })
+        Err(CallError::VersionConflict { sale: id.clone(), current: current.version })
     }
 
-    async fn check_change(&self, from: &SaleSettings, to: &SaleSettings) -> Result<(), Failure> {
+    async fn check_change(&self, from: &SaleSettings, to: &SaleSettings) -> Result<(), CallError> {
         if from.has_stock() != to.has_stock() {
-            return Err(Failure::StockFixed);
+            return Err(CallError::StockFixed);
         }
         if from.durability == to.durability {
             return Ok(());
@@ -245,42 +249,42 @@ impl SaleAdminService {
         self.check_durability(to.durability).await
     }
 
-    async fn check_durability(&self, wanted: Durability) -> Result<(), Failure> {
+    async fn check_durability(&self, wanted: Durability) -> Result<(), CallError> {
         if wanted != Durability::Memory && !self.store.supports_durability(wanted).await? {
-            return Err(Failure::DurabilityUnavailable(wanted));
+            return Err(CallError::DurabilityUnavailable(wanted));
         }
         Ok(())
     }
 }
 
-fn present(sale: Option<v1::Sale>) -> Result<v1::Sale, Failure> {
-    sale.ok_or_else(|| Failure::field("sale", "is needed"))
+fn present(sale: Option<v1::Sale>) -> Result<v1::Sale, CallError> {
+    sale.ok_or_else(|| CallError::field("sale", "is needed"))
 }
 
-fn sale_id(text: &str) -> Result<SaleId, Failure> {
+fn sale_id(text: &str) -> Result<SaleId, CallError> {
     Ok(text.parse()?)
 }
 
-fn check_seqs(seqs: &[Seq]) -> Result<(), Failure> {
+fn check_seqs(seqs: &[Seq]) -> Result<(), CallError> {
     let is_valid =
         (1..=MAX_BATCH).contains(&seqs.len()) && seqs.iter().all(|seq| (1..=MAX_SEQ).contains(seq));
     is_valid
         .then_some(())
-        .ok_or_else(|| Failure::field("seqs", "must be 1 to 256 numbers of tickets, each at least 1"))
+        .ok_or_else(|| CallError::field("seqs", "must be 1 to 256 numbers of tickets, each at least 1"))
 }
 
-fn page_size(given: u32) -> Result<usize, Failure> {
+fn page_size(given: u32) -> Result<usize, CallError> {
     let size = if given == 0 { DEFAULT_PAGE } else { given };
-    let invalid = || Failure::field("page_size", "must be 1 to 500, or left out for 50");
+    let invalid = || CallError::field("page_size", "must be 1 to 500, or left out for 50");
     (size <= MAX_PAGE).then_some(size).and_then(|size| usize::try_from(size).ok()).ok_or_else(invalid)
 }
 
 /// A page token is the last item of the page before.
-fn page_token<T: std::str::FromStr>(token: &str) -> Result<Option<T>, Failure> {
+fn page_token<T: std::str::FromStr>(token: &str) -> Result<Option<T>, CallError> {
     if token.is_empty() {
         return Ok(None);
     }
-    let invalid = |_| Failure::field("page_token", "must be next_page_token of the page before, or empty");
+    let invalid = |_| CallError::field("page_token", "must be next_page_token of the page before, or empty");
     token.parse().map(Some).map_err(invalid)
 }
 

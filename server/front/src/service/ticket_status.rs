@@ -5,7 +5,7 @@ use std::time::Duration;
 use inrush_core::{TicketId, TicketStatus, poll_policy};
 use inrush_proto::v1;
 
-use crate::convert::{duration, ticket_state};
+use crate::service::convert::{duration, ticket_state};
 
 /// A dead ticket waits for a person: it is polled as seldom as possible.
 const FAR_AWAY: u64 = u64::MAX >> 12;

@@ -7,20 +7,20 @@ use std::{
 };
 
 /// Most that are made in a second on a core, for each reason: enough to see what is wrong.
-const MOST_PER_SECOND: u32 = 10;
+const MAX_PER_SECOND: u32 = 10;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Why a call's span is made after all.
+/// Reason a call's span is made after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum Reason {
     /// It failed, by the server's fault.
     Error,
     /// It took long.
     Slow,
 }
 
-impl Why {
+impl Reason {
     /// Its name in spans.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -32,30 +32,30 @@ impl Why {
 
 /// What may still be made on a core: failures do not use up what is there for slow calls, nor the other way round.
 #[derive(Debug, Default)]
-pub(super) struct Allowances {
-    errors: Allowance,
-    slow: Allowance,
+pub(super) struct ForcedSpanLimits {
+    errors: RateLimiter,
+    slow: RateLimiter,
 }
 
 /// What may still be made in the present second.
 #[derive(Debug, Default)]
-struct Allowance {
+struct RateLimiter {
     /// When the second began, and what was made since.
     second: Mutex<Option<(Instant, u32)>>,
 }
 
-impl Allowances {
+impl ForcedSpanLimits {
     /// Whether one may be made now.
-    pub(super) fn allow(&self, why: Why) -> bool {
-        let allowance = match why {
-            Why::Error => &self.errors,
-            Why::Slow => &self.slow,
+    pub(super) fn allow(&self, reason: Reason) -> bool {
+        let limiter = match reason {
+            Reason::Error => &self.errors,
+            Reason::Slow => &self.slow,
         };
-        allowance.allow_at(Instant::now())
+        limiter.allow_at(Instant::now())
     }
 }
 
-impl Allowance {
+impl RateLimiter {
     fn allow_at(&self, now: Instant) -> bool {
         // Nothing here can leave the second half written, so the lock's poison says nothing.
         let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ impl Allowance {
             Some((began, made)) if now.saturating_duration_since(began) < SECOND => (began, made),
             _ => (now, 0),
         };
-        let allowed = made < MOST_PER_SECOND;
+        let allowed = made < MAX_PER_SECOND;
         *second = Some((began, made + u32::from(allowed)));
         allowed
     }
@@ -75,20 +75,19 @@ mod tests {
 
     #[test]
     fn a_second_has_room_for_so_many_and_the_next_for_as_many_again() {
-        let allowance = Allowance::default();
+        let limiter = RateLimiter::default();
         let start = Instant::now();
         for second in 0..3 {
-            let allowed = (0..1000).filter(|millis| {
-                allowance.allow_at(start + SECOND * second + Duration::from_millis(*millis))
-            });
-            assert_eq!(u32::try_from(allowed.count()), Ok(MOST_PER_SECOND));
+            let allowed = (0..1000)
+                .filter(|millis| limiter.allow_at(start + SECOND * second + Duration::from_millis(*millis)));
+            assert_eq!(u32::try_from(allowed.count()), Ok(MAX_PER_SECOND));
         }
     }
 
     #[test]
     fn failures_and_slowness_have_room_of_their_own() {
-        let allowances = Allowances::default();
-        while allowances.allow(Why::Error) {}
-        assert!(allowances.allow(Why::Slow));
+        let limits = ForcedSpanLimits::default();
+        while limits.allow(Reason::Error) {}
+        assert!(limits.allow(Reason::Slow));
     }
 }

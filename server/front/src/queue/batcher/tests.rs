@@ -16,7 +16,7 @@ impl Operation for Tenfold {
     type Request = u64;
     type Reply = u64;
 
-    fn known(&self, _sale: &SaleId, request: &u64) -> Option<u64> {
+    fn cached_reply(&self, _sale: &SaleId, request: &u64) -> Option<u64> {
         let runs = self.batches.lock().unwrap();
         (*request == 7 && runs.iter().flatten().any(|run| *run == 7)).then_some(70)
     }
@@ -45,7 +45,7 @@ impl Bench {
         Self {
             batcher: Batcher::new(
                 operation,
-                Bounds { batch: batch_limit, wait: Duration::from_secs(3600) },
+                BatchLimits { max_batch: batch_limit, max_wait: Duration::from_secs(3600) },
                 Arc::default(),
             ),
             go,
@@ -53,11 +53,11 @@ impl Bench {
         }
     }
 
-    fn call(&self, request: u64) -> tokio::task::JoinHandle<Result<u64, Failure>> {
+    fn call(&self, request: u64) -> tokio::task::JoinHandle<Result<u64, CallError>> {
         self.call_until(request, Instant::now() + Duration::from_secs(60))
     }
 
-    fn call_until(&self, request: u64, deadline: Instant) -> tokio::task::JoinHandle<Result<u64, Failure>> {
+    fn call_until(&self, request: u64, deadline: Instant) -> tokio::task::JoinHandle<Result<u64, CallError>> {
         let batcher = self.batcher.clone();
         tokio::spawn(async move { batcher.call(&sale(), request, deadline, None).await })
     }
@@ -99,7 +99,7 @@ async fn a_quiet_sale_leaves_nothing_behind() {
     bench.go.add_permits(1);
     bench.call(1).await.unwrap().unwrap();
     bench.settle().await;
-    assert!(bench.batcher.shared.lanes().is_empty());
+    assert!(bench.batcher.shared.queues().is_empty());
     assert_eq!(Arc::strong_count(&bench.batcher.shared), 1, "no task is left");
 }
 
@@ -115,7 +115,7 @@ async fn who_has_left_or_is_out_of_time_takes_no_part() {
     left.abort();
     bench.go.add_permits(2);
     assert_eq!(first.await.unwrap(), Ok(10));
-    assert_eq!(late.await.unwrap(), Err(Failure::DeadlineExceeded));
+    assert_eq!(late.await.unwrap(), Err(CallError::DeadlineExceeded));
     assert_eq!(stays.await.unwrap(), Ok(40));
     assert_eq!(bench.batches(), [vec![1], vec![4]]);
 }
@@ -133,7 +133,7 @@ async fn what_a_run_made_known_is_not_asked_again() {
 
 #[tokio::test]
 async fn a_failed_run_answers_everybody_in_it_and_nobody_else() {
-    for (poison, failure) in [(0, Failure::Internal), (1000, Failure::SaleNotFound(sale()))] {
+    for (poison, failure) in [(0, CallError::Internal), (1000, CallError::SaleNotFound(sale()))] {
         let bench = Bench::new(2);
         let first = bench.call(1);
         bench.settle().await;
@@ -162,7 +162,7 @@ async fn a_lane_that_is_full_refuses() {
         assert!(futures_util::poll!(&mut call).is_pending());
         waiting.push(call);
     }
-    assert_eq!(bench.batcher.call(&sale, 3, deadline, None).await, Err(Failure::Overloaded));
+    assert_eq!(bench.batcher.call(&sale, 3, deadline, None).await, Err(CallError::Overloaded));
 }
 
 #[tokio::test]

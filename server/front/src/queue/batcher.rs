@@ -21,8 +21,8 @@ use opentelemetry::context::FutureExt as _;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    metrics::{CoreCounts, Shed},
-    status::Failure,
+    call_error::CallError,
+    metrics::{CoreCounts, ShedReason},
 };
 
 /// Most calls that wait in one lane. A lane this long is some hundred runs behind: who came now would not be served in time.
@@ -30,12 +30,12 @@ const MAX_WAITING: usize = 32_768;
 
 /// What a batcher may do.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct BatchLimits {
     /// Most calls in one run.
-    pub(crate) batch: usize,
+    pub(crate) max_batch: usize,
     /// The longest that a call waits for its run to begin. Whoever comes to an overloaded node is better told so than served
     /// ever later: those who are served then never wait longer than this, however many come.
-    pub(crate) wait: Duration,
+    pub(crate) max_wait: Duration,
 }
 
 /// What a batcher runs.
@@ -46,7 +46,7 @@ pub(crate) trait Operation: Send + Sync + 'static {
     type Reply: Send + 'static;
 
     /// A reply that needs no run any more, asked for just before one.
-    fn known(&self, _sale: &SaleId, _request: &Self::Request) -> Option<Self::Reply> {
+    fn cached_reply(&self, _sale: &SaleId, _request: &Self::Request) -> Option<Self::Reply> {
         None
     }
 
@@ -65,25 +65,25 @@ pub(crate) struct Batcher<O: Operation> {
 
 struct Shared<O: Operation> {
     operation: O,
-    bounds: Bounds,
+    limits: BatchLimits,
     counts: Arc<CoreCounts>,
-    lanes: Mutex<HashMap<SaleId, VecDeque<Call<O>>>>,
+    queues: Mutex<HashMap<SaleId, VecDeque<Call<O>>>>,
 }
 
 /// A caller who waits. A caller who has left has closed the other end of `answer`.
 struct Call<O: Operation> {
     request: O::Request,
-    since: Instant,
+    enqueued_at: Instant,
     deadline: Instant,
     trace: Option<TraceContext>,
-    answer: oneshot::Sender<Result<O::Reply, Failure>>,
+    answer: oneshot::Sender<Result<O::Reply, CallError>>,
 }
 
 impl<O: Operation> Batcher<O> {
     /// A batcher without work. Whom it does not serve in time is counted.
-    pub(crate) fn new(operation: O, bounds: Bounds, counts: Arc<CoreCounts>) -> Self {
-        let lanes = Mutex::default();
-        Self { shared: Arc::new(Shared { operation, bounds, counts, lanes }) }
+    pub(crate) fn new(operation: O, limits: BatchLimits, counts: Arc<CoreCounts>) -> Self {
+        let queues = Mutex::default();
+        Self { shared: Arc::new(Shared { operation, limits, counts, queues }) }
     }
 
     /// Has `request` run together with others of its sale. A call that is dropped before its run began takes no part in
@@ -98,22 +98,22 @@ impl<O: Operation> Batcher<O> {
         request: O::Request,
         deadline: Instant,
         trace: Option<TraceContext>,
-    ) -> Result<O::Reply, Failure> {
+    ) -> Result<O::Reply, CallError> {
         let (answer, answered) = oneshot::channel();
-        self.accept(sale, Call { request, since: Instant::now(), deadline, trace, answer })?;
-        answered.await.unwrap_or(Err(Failure::Internal))
+        self.accept(sale, Call { request, enqueued_at: Instant::now(), deadline, trace, answer })?;
+        answered.await.unwrap_or(Err(CallError::Internal))
     }
 
-    fn accept(&self, sale: &SaleId, call: Call<O>) -> Result<(), Failure> {
-        let mut lanes = self.shared.lanes();
-        if let Some(waiting) = lanes.get_mut(sale) {
+    fn accept(&self, sale: &SaleId, call: Call<O>) -> Result<(), CallError> {
+        let mut queues = self.shared.queues();
+        if let Some(waiting) = queues.get_mut(sale) {
             if waiting.len() >= MAX_WAITING {
-                return Err(self.shared.too_late());
+                return Err(self.shared.overloaded());
             }
             waiting.push_back(call);
         } else {
-            lanes.insert(sale.clone(), VecDeque::from([call]));
-            tokio::spawn(serve_lane(Arc::clone(&self.shared), sale.clone()));
+            queues.insert(sale.clone(), VecDeque::from([call]));
+            tokio::spawn(run_queue(Arc::clone(&self.shared), sale.clone()));
         }
         Ok(())
     }
@@ -126,13 +126,13 @@ impl<O: Operation> Clone for Batcher<O> {
 }
 
 /// Runs one batch after the other until nobody waits.
-async fn serve_lane<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
+async fn run_queue<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
     while let Some(batch) = shared.next_batch(&sale) {
         let trace = BatchTrace::of(batch.iter().filter_map(|call| call.trace));
         let (requests, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|call| (call.request, call.answer)).unzip();
         // What goes wrong is told in the log as part of the trace.
-        let run = shared.operation.run(&sale, &requests).map(|outcome| outcome.map_err(Failure::from));
+        let run = shared.operation.run(&sale, &requests).map(|outcome| outcome.map_err(CallError::from));
         let run = AssertUnwindSafe(run).catch_unwind();
         let outcome = match trace {
             None => run.await,
@@ -146,7 +146,7 @@ async fn serve_lane<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
             }
             Ok(Err(failure)) => failure,
             // The panic itself has been logged by the process's panic hook.
-            Err(_panic) => Failure::Internal,
+            Err(_panic) => CallError::Internal,
         };
         answers.into_iter().for_each(|answer| drop(answer.send(Err(failure.clone()))));
     }
@@ -156,37 +156,37 @@ impl<O: Operation> Shared<O> {
     /// The next calls that are still worth running, in the order of their arrival. None: nobody waits, and the lane is gone.
     fn next_batch(&self, sale: &SaleId) -> Option<Vec<Call<O>>> {
         let now = Instant::now();
-        let mut lanes = self.lanes();
-        let waiting = lanes.get_mut(sale)?;
-        let mut batch = Vec::with_capacity(waiting.len().min(self.bounds.batch));
-        while batch.len() < self.bounds.batch {
+        let mut queues = self.queues();
+        let waiting = queues.get_mut(sale)?;
+        let mut batch = Vec::with_capacity(waiting.len().min(self.limits.max_batch));
+        while batch.len() < self.limits.max_batch {
             let Some(call) = waiting.pop_front() else { break };
             if call.deadline <= now {
-                drop(call.answer.send(Err(Failure::DeadlineExceeded)));
-            } else if now > call.since + self.bounds.wait {
-                drop(call.answer.send(Err(self.too_late())));
-            } else if let Some(reply) = self.operation.known(sale, &call.request) {
+                drop(call.answer.send(Err(CallError::DeadlineExceeded)));
+            } else if now > call.enqueued_at + self.limits.max_wait {
+                drop(call.answer.send(Err(self.overloaded())));
+            } else if let Some(reply) = self.operation.cached_reply(sale, &call.request) {
                 drop(call.answer.send(Ok(reply)));
             } else if !call.answer.is_closed() {
                 batch.push(call);
             }
         }
         if batch.is_empty() {
-            lanes.remove(sale);
+            queues.remove(sale);
             return None;
         }
         Some(batch)
     }
 
     /// What a call fails with whose turn does not come in time.
-    fn too_late(&self) -> Failure {
-        self.counts.shed(Shed::Wait);
-        Failure::Overloaded
+    fn overloaded(&self) -> CallError {
+        self.counts.shed(ShedReason::Wait);
+        CallError::Overloaded
     }
 
-    /// A panic while the lock was held leaves the lanes whole, so the lock's poison says nothing.
-    fn lanes(&self) -> MutexGuard<'_, HashMap<SaleId, VecDeque<Call<O>>>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic while the lock was held leaves the queues whole, so the lock's poison says nothing.
+    fn queues(&self) -> MutexGuard<'_, HashMap<SaleId, VecDeque<Call<O>>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use inrush_proto::v1::Sale;
 use prost_types::FieldMask;
 
-use crate::status::Failure;
+use crate::call_error::CallError;
 
 /// How one field is taken over from one sale to another.
 type Change = fn(&Sale, &mut Sale);
@@ -31,7 +31,7 @@ const OUTPUT_ONLY: [&str; 6] = ["state", "epoch", "version", "ledger", "measured
 ///
 /// # Errors
 /// If the mask is missing or names anything that cannot be changed; nothing has been taken over then.
-pub(crate) fn apply(mask: Option<&FieldMask>, given: &Sale, sale: &mut Sale) -> Result<(), Failure> {
+pub(crate) fn apply(mask: Option<&FieldMask>, given: &Sale, sale: &mut Sale) -> Result<(), CallError> {
     let paths = mask.map_or(&[][..], |mask| &mask.paths);
     if paths.is_empty() {
         return Err(refuse("must name at least one field to change"));
@@ -41,7 +41,7 @@ pub(crate) fn apply(mask: Option<&FieldMask>, given: &Sale, sale: &mut Sale) -> 
     Ok(())
 }
 
-fn change_of(path: &str) -> Result<Change, Failure> {
+fn change_of(path: &str) -> Result<Change, CallError> {
     if let Some((_, change)) = SETTINGS.iter().find(|(name, _)| *name == path) {
         return Ok(*change);
     }
@@ -53,9 +53,9 @@ fn change_of(path: &str) -> Result<Change, Failure> {
     Err(refuse(&format!("names {shown:?}, which is none of the fields that can be changed")))
 }
 
-fn refuse(what: &str) -> Failure {
+fn refuse(what: &str) -> CallError {
     let valid: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
-    Failure::field("update_mask", format!("{what}; those are {}", valid.join(", ")))
+    CallError::field("update_mask", format!("{what}; those are {}", valid.join(", ")))
 }
 
 #[cfg(test)]

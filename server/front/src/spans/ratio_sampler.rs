@@ -10,25 +10,25 @@ const ALL: f64 = 18_446_744_073_709_551_616.0;
 
 /// Takes a given share of what passes, without asking for chance each time.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct RatioSampler {
     /// What lies below is taken: 0 to 2⁶⁴.
     below: u128,
     next: AtomicU64,
 }
 
-impl Share {
+impl RatioSampler {
     /// A share from 0 to 1. `seed` tells cores from each other.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a share is 0 to 1, and what is out of range becomes the nearest that is in it"
     )]
-    pub(super) fn of(share: f64, seed: u64) -> Self {
+    pub(super) fn new(share: f64, seed: u64) -> Self {
         Self { below: (share * ALL) as u128, next: AtomicU64::new(seed) }
     }
 
     /// Whether the next one is taken.
-    pub(super) fn takes_next(&self) -> bool {
+    pub(super) fn sample(&self) -> bool {
         u128::from(self.next.fetch_add(STEP, Ordering::Relaxed)) < self.below
     }
 }
@@ -40,8 +40,8 @@ mod tests {
     const CALLS: u32 = 100_000;
 
     fn taken(share: f64, seed: u64, every: usize) -> u32 {
-        let share = Share::of(share, seed);
-        let calls = (0..CALLS * u32::try_from(every).unwrap()).map(|_| share.takes_next());
+        let sampler = RatioSampler::new(share, seed);
+        let calls = (0..CALLS * u32::try_from(every).unwrap()).map(|_| sampler.sample());
         calls.step_by(every).map(u32::from).sum()
     }
 

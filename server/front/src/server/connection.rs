@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     call::Calls,
-    metrics::{CoreCounts, Present},
+    metrics::{CoreCounts, GaugeKind},
     settings::Http2Settings,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Serves one, until its client or this node leaves and its calls have ended. What fails here is the client's to notice.
     pub(crate) async fn serve(self, stream: TcpStream) {
-        let _counted = self.counts.count(Present::Connections);
+        let _counted = self.counts.count(GaugeKind::Connections);
         let served = match &self.tls {
             None => self.speak(stream).await,
             Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {

@@ -14,16 +14,16 @@ use inrush_runtime::telemetry::Traces;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    batcher::Batcher,
-    call::Arrival,
-    convert,
-    gate::{Gates, Verdict},
+    call::CallMeta,
+    call_error::CallError,
     metrics::SaleCounts,
-    operations::{Admit, Admitted, Cancel, Changed, LookUp, Place},
-    sending::Sending,
-    status::Failure,
-    ticket_status::ticket_status,
-    watch::{WatchStream, Watches},
+    queue::batcher::Batcher,
+    queue::enqueue_span::EnqueueSpan,
+    queue::gate::{GateDecision, Gates},
+    queue::operations::{AdmitOp, AdmitOutcome, CancelOp, LookUpOp, MutationResult, QueuedTicket},
+    service::convert,
+    service::ticket_status::ticket_status,
+    service::watch::{WatchStream, Watches},
 };
 
 /// Most tickets in one BatchPollStatus.
@@ -42,9 +42,9 @@ pub(crate) struct QueueService {
     pub(crate) counts: Arc<SaleCounts>,
     /// None: nobody wants to see spans.
     pub(crate) traces: Option<Traces>,
-    pub(crate) admissions: Batcher<Admit>,
-    pub(crate) look_ups: Batcher<LookUp>,
-    pub(crate) cancellations: Batcher<Cancel>,
+    pub(crate) admissions: Batcher<AdmitOp>,
+    pub(crate) look_ups: Batcher<LookUpOp>,
+    pub(crate) cancellations: Batcher<CancelOp>,
     pub(crate) watches: Watches,
 }
 
@@ -54,25 +54,25 @@ impl v1::queue_service_server::QueueService for QueueService {
         &self,
         request: Request<v1::EnqueueRequest>,
     ) -> Result<Response<v1::EnqueueResponse>, Status> {
-        let arrival = Arrival::of(&request);
-        Ok(Response::new(self.take_in(request.into_inner(), arrival).await?))
+        let arrival = CallMeta::of(&request);
+        Ok(Response::new(self.enqueue(request.into_inner(), arrival).await?))
     }
 
     async fn poll_status(
         &self,
         request: Request<v1::PollStatusRequest>,
     ) -> Result<Response<v1::PollStatusResponse>, Status> {
-        Ok(Response::new(self.tell(request.get_ref(), Arrival::of(&request)).await?))
+        Ok(Response::new(self.poll_status(request.get_ref(), CallMeta::of(&request)).await?))
     }
 
     async fn batch_poll_status(
         &self,
         request: Request<v1::BatchPollStatusRequest>,
     ) -> Result<Response<v1::BatchPollStatusResponse>, Status> {
-        let arrival = Arrival::of(&request);
+        let arrival = CallMeta::of(&request);
         let tickets = &request.get_ref().tickets;
         if tickets.is_empty() || tickets.len() > MAX_TICKETS {
-            return Err(Failure::field("tickets", "must be 1 to 256 tickets").into());
+            return Err(CallError::field("tickets", "must be 1 to 256 tickets").into());
         }
         let statuses = join_all(tickets.iter().map(|ticket| self.status(ticket, arrival))).await;
         let results = statuses.into_iter().map(batch_result).collect();
@@ -86,7 +86,7 @@ impl v1::queue_service_server::QueueService for QueueService {
         request: Request<v1::WatchStatusRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let ticket = self.verify(&request.get_ref().ticket)?;
-        let Arrival { deadline, trace } = Arrival::of(&request);
+        let CallMeta { deadline, trace } = CallMeta::of(&request);
         Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline.of_stream(), trace)?))
     }
 
@@ -94,7 +94,7 @@ impl v1::queue_service_server::QueueService for QueueService {
         &self,
         request: Request<v1::CancelRequest>,
     ) -> Result<Response<v1::CancelResponse>, Status> {
-        Ok(Response::new(self.let_go(request.get_ref(), Arrival::of(&request)).await?))
+        Ok(Response::new(self.cancel(request.get_ref(), CallMeta::of(&request)).await?))
     }
 }
 
@@ -103,27 +103,27 @@ impl QueueService {
     ///
     /// # Errors
     /// Whatever keeps the buyer from an answer.
-    pub(crate) async fn take_in(
+    pub(crate) async fn enqueue(
         &self,
         request: v1::EnqueueRequest,
-        arrival: Arrival,
-    ) -> Result<v1::EnqueueResponse, Failure> {
-        let (sale, mut entry) = read_wish(request)?;
-        let outcome = match self.gates.verdict(&sale, &entry.buyer, entry.units) {
-            Some(verdict) => {
-                self.counts.refused_by_gate(&sale, verdict);
-                not_in(verdict)
+        arrival: CallMeta,
+    ) -> Result<v1::EnqueueResponse, CallError> {
+        let (sale, mut entry) = parse_enqueue(request)?;
+        let outcome = match self.gates.decision(&sale, &entry.buyer, entry.units) {
+            Some(decision) => {
+                self.counts.refused_by_gate(&sale, decision);
+                refusal_response(decision)
             }
             None => {
-                let sending = Sending::begin(self.traces.as_ref(), arrival.trace, &sale);
+                let sending = EnqueueSpan::begin(self.traces.as_ref(), arrival.trace, &sale);
                 let trace = sending.trace();
                 entry.trace = trace.map_or_else(Vec::new, |trace| trace.to_bytes().to_vec());
-                let wish = AdmitRequest { entry, supersedes: None };
-                let answer = self.admissions.call(&sale, wish, arrival.deadline.instant(), trace).await;
+                let admit = AdmitRequest { entry, supersedes: None };
+                let answer = self.admissions.call(&sale, admit, arrival.deadline.instant(), trace).await;
                 sending.end(&sale, &answer);
                 match answer? {
-                    Admitted::InLine(place) => self.queued(sale, place),
-                    Admitted::NotIn(verdict) => not_in(verdict),
+                    AdmitOutcome::Queued(place) => self.queued(sale, place),
+                    AdmitOutcome::NotQueued(decision) => refusal_response(decision),
                 }
             }
         };
@@ -134,28 +134,28 @@ impl QueueService {
     ///
     /// # Errors
     /// Whatever keeps the ticket's holder from an answer.
-    pub(crate) async fn tell(
+    pub(crate) async fn poll_status(
         &self,
         request: &v1::PollStatusRequest,
-        arrival: Arrival,
-    ) -> Result<v1::PollStatusResponse, Failure> {
+        arrival: CallMeta,
+    ) -> Result<v1::PollStatusResponse, CallError> {
         Ok(v1::PollStatusResponse { status: Some(self.status(&request.ticket, arrival).await?) })
     }
 
-    /// Cancel.
+    /// CancelOp.
     ///
     /// # Errors
     /// Whatever keeps the ticket's holder from an answer.
-    pub(crate) async fn let_go(
+    pub(crate) async fn cancel(
         &self,
         request: &v1::CancelRequest,
-        arrival: Arrival,
-    ) -> Result<v1::CancelResponse, Failure> {
+        arrival: CallMeta,
+    ) -> Result<v1::CancelResponse, CallError> {
         let ticket = self.verify(&request.ticket)?;
         let deadline = arrival.deadline.instant();
-        let Changed { outcome, found } =
+        let MutationResult { outcome, found } =
             self.cancellations.call(&ticket.sale, (&ticket).into(), deadline, arrival.trace).await?;
-        let unknown = || Failure::TicketUnknown(ticket.sale.clone());
+        let unknown = || CallError::TicketUnknown(ticket.sale.clone());
         let cancelled = match outcome.ok_or_else(unknown)? {
             CancelResult::Cancelled | CancelResult::AlreadyCancelled => true,
             CancelResult::TooLate => false,
@@ -166,7 +166,7 @@ impl QueueService {
         Ok(v1::CancelResponse { cancelled, status: Some(status) })
     }
 
-    async fn status(&self, ticket: &str, arrival: Arrival) -> Result<v1::TicketStatus, Failure> {
+    async fn status(&self, ticket: &str, arrival: CallMeta) -> Result<v1::TicketStatus, CallError> {
         let ticket = self.verify(ticket)?;
         let deadline = arrival.deadline.instant();
         let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline, arrival.trace).await?;
@@ -175,11 +175,11 @@ impl QueueService {
     }
 
     /// Before anything else happens to a call that presents a ticket: a forged one costs the store nothing.
-    fn verify(&self, ticket: &str) -> Result<TicketId, Failure> {
+    fn verify(&self, ticket: &str) -> Result<TicketId, CallError> {
         Ok(self.keyring.verify(ticket)?)
     }
 
-    fn queued(&self, sale: SaleId, place: Place) -> Outcome {
+    fn queued(&self, sale: SaleId, place: QueuedTicket) -> Outcome {
         let ticket = TicketId { sale, epoch: place.epoch, seq: place.seq };
         Outcome::Queued(v1::Queued {
             ticket: self.keyring.sign(&ticket),
@@ -190,8 +190,8 @@ impl QueueService {
     }
 }
 
-/// Reads a wish, and tells of everything that is wrong with it at once.
-fn read_wish(request: v1::EnqueueRequest) -> Result<(SaleId, Entry), Failure> {
+/// Validates an Enqueue request. The error lists every invalid field.
+fn parse_enqueue(request: v1::EnqueueRequest) -> Result<(SaleId, Entry), CallError> {
     let sale = request.sale_id.parse::<SaleId>();
     let buyer = request.buyer_id.parse::<BuyerId>();
     let units_fit = (1..=MAX_UNITS_PER_TICKET).contains(&request.units);
@@ -205,18 +205,18 @@ fn read_wish(request: v1::EnqueueRequest) -> Result<(SaleId, Entry), Failure> {
             let units = || InvalidValue::new("units", "must be 1 to 1,000,000");
             let payload = || InvalidValue::new("payload", "must be at most 4096 bytes");
             let broken = [sale.err(), buyer.err(), (!units_fit).then(units), (!payload_fits).then(payload)];
-            Err(Failure::InvalidFields(broken.into_iter().flatten().collect()))
+            Err(CallError::InvalidFields(broken.into_iter().flatten().collect()))
         }
     }
 }
 
-/// The answer to a buyer who is not in line.
-fn not_in(verdict: Verdict) -> Outcome {
+/// The response to a buyer who gets no ticket.
+fn refusal_response(decision: GateDecision) -> Outcome {
     let refused = |reason: v1::RefusalReason| v1::Refused { reason: reason.into(), ..v1::Refused::default() };
     let later = |delay| Some(convert::duration(delay));
-    let refusal = match verdict {
-        Verdict::Bypass => return Outcome::Bypass(v1::Bypass {}),
-        Verdict::Refused(refusal) => refusal,
+    let refusal = match decision {
+        GateDecision::Bypass => return Outcome::Bypass(v1::Bypass {}),
+        GateDecision::Refused(refusal) => refusal,
     };
     Outcome::Refused(match refusal {
         Refusal::SoldOut => {
@@ -235,7 +235,7 @@ fn not_in(verdict: Verdict) -> Outcome {
     })
 }
 
-fn batch_result(status: Result<v1::TicketStatus, Failure>) -> v1::BatchPollStatusResult {
+fn batch_result(status: Result<v1::TicketStatus, CallError>) -> v1::BatchPollStatusResult {
     use v1::batch_poll_status_result::Result as Of;
     let result = match status {
         Ok(status) => Of::Status(status),
