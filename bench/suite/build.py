@@ -12,6 +12,7 @@ EXECUTABLES = {
     "inrush": ["-p", "inrush", "--bin", "inrush"],
     "inrush-loadtest": ["-p", "inrush-loadtest", "--bin", "inrush-loadtest"],
     "inrush-bench": ["-p", "inrush-bench", "--bin", "inrush-bench"],
+    "per_core": ["-p", "inrush-front", "--example", "per_core"],
     "one_runtime": ["-p", "inrush-front", "--example", "one_runtime"],
 }
 

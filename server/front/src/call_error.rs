@@ -8,6 +8,8 @@
 //! | `MALFORMED_REQUEST` | `INVALID_ARGUMENT` | sends a message of the type that the call takes |
 //! | `INVALID_TICKET` | `INVALID_ARGUMENT` | presents a ticket exactly as Enqueue returned it |
 //! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` | sends less at once (not RESOURCE_EXHAUSTED: waiting does not help) |
+//! | `UNSUPPORTED_CONTENT_TYPE` | `INVALID_ARGUMENT`, HTTP 415 | calls with a gRPC client |
+//! | `METHOD_NOT_ALLOWED` | `INVALID_ARGUMENT`, HTTP 405 | calls with a gRPC client |
 //! | `UNKNOWN_CALL` | `UNIMPLEMENTED` | looks at the calls that reflection lists |
 //! | `SALE_NOT_FOUND` | `NOT_FOUND` | checks the sale's id |
 //! | `TICKET_UNKNOWN` | `NOT_FOUND` | enqueues again: the line that the ticket belonged to is gone |
@@ -30,12 +32,16 @@
 
 use std::time::Duration;
 
+use http::{HeaderValue, Response, StatusCode, header::ALLOW};
 use inrush_core::{Durability, SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// The `domain` of every `ErrorInfo`.
 pub const DOMAIN: &str = "inrush";
+
+/// The method of gRPC.
+const POST: HeaderValue = HeaderValue::from_static("POST");
 
 /// Callers are asked to come back after this time, give or take half of it, so that they do not come back in step.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -54,6 +60,12 @@ pub enum CallError {
     /// The message is longer than the node reads.
     #[error("{0}: send less in one call")]
     MessageTooLarge(String),
+    /// The request is not gRPC's.
+    #[error("the content type is not application/grpc: call this server with a gRPC client")]
+    UnsupportedContentType,
+    /// The HTTP method is not gRPC's.
+    #[error("the HTTP method is not POST: call this server with a gRPC client")]
+    MethodNotAllowed,
     /// There is no such call.
     #[error("there is no such call here: server reflection lists those there are")]
     UnknownCall,
@@ -142,6 +154,26 @@ impl CallError {
         InvalidValue::new(field, rule).into()
     }
 
+    /// A call of one message that brings another.
+    pub(crate) fn second_message() -> Self {
+        Self::MalformedRequest("there is more than one message".to_owned())
+    }
+
+    /// The response of a call that fails with it: everything is in the head.
+    pub(crate) fn into_response(self) -> Response<()> {
+        let (status, allow) = match self {
+            Self::UnsupportedContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Some(POST)),
+            _ => (StatusCode::OK, None),
+        };
+        let mut response = Status::from(self).into_http();
+        *response.status_mut() = status;
+        if let Some(methods) = allow {
+            response.headers_mut().insert(ALLOW, methods);
+        }
+        response
+    }
+
     /// The stable reason.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -164,6 +196,8 @@ impl CallError {
             Self::MalformedRequest(_) => (Code::InvalidArgument, "MALFORMED_REQUEST"),
             Self::InvalidTicket(_) => (Code::InvalidArgument, "INVALID_TICKET"),
             Self::MessageTooLarge(_) => (Code::OutOfRange, "MESSAGE_TOO_LARGE"),
+            Self::UnsupportedContentType => (Code::InvalidArgument, "UNSUPPORTED_CONTENT_TYPE"),
+            Self::MethodNotAllowed => (Code::InvalidArgument, "METHOD_NOT_ALLOWED"),
             Self::UnknownCall => (Code::Unimplemented, "UNKNOWN_CALL"),
             Self::SaleNotFound(_) => (Code::NotFound, "SALE_NOT_FOUND"),
             Self::TicketUnknown(_) => (Code::NotFound, "TICKET_UNKNOWN"),

@@ -6,21 +6,24 @@
 //! [`call_error`], with the status a caller gets for it.
 
 mod call;
+mod error;
+mod gate_decision;
+mod layer;
 mod metrics;
-mod normalize_status;
+mod node;
 mod queue;
-mod router;
 mod rpc;
 mod run;
 mod server;
 mod service;
-mod services;
 mod settings;
 mod spans;
+mod stack;
 
 pub mod call_error;
 
+pub use error::FrontError;
 pub use metrics::FAMILIES;
-pub use run::{FrontError, FrontParts, run, run_here};
+pub use run::{FrontParts, run, run_here};
 pub use service::health::SERVICES;
 pub use settings::{DrainSettings, FrontSettings, Http2Settings, InvalidSetting, WatchSettings};

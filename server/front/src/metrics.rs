@@ -90,7 +90,7 @@ struct Cores(Arc<Mutex<Vec<Arc<CoreCounts>>>>);
 /// The metrics of one core.
 pub(crate) struct CoreMetrics {
     pub(crate) counts: Arc<CoreCounts>,
-    pub(crate) calls: CallDurations,
+    pub(crate) durations: Arc<CallDurations>,
     pub(crate) sales: Arc<SaleCounts>,
 }
 
@@ -161,8 +161,8 @@ impl NodeMetrics {
     pub(crate) fn core(&self) -> CoreMetrics {
         let counts = Arc::new(CoreCounts::default());
         self.cores.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
-        let calls = self.calls.durations();
-        CoreMetrics { counts, calls, sales: Arc::new(self.sales.counts()) }
+        let durations = Arc::new(self.calls.durations());
+        CoreMetrics { counts, durations, sales: Arc::new(self.sales.counts()) }
     }
 
     /// Calls whose callers hung up.

@@ -1,4 +1,7 @@
-//! gRPC itself: methods and status codes.
+//! gRPC itself: the thin codec of hot calls, responses, and the way of a call to its service.
 
-pub(crate) mod code;
-pub(crate) mod method;
+mod normalize_status;
+pub(crate) mod response;
+pub(crate) mod router;
+mod single_message;
+mod unary;

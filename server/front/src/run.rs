@@ -4,19 +4,20 @@ use std::{net::TcpListener, sync::Arc};
 
 use inrush_core::{Keyring, Store, StoreError};
 use inrush_runtime::{
-    per_core::{PerCore, PerCoreError},
+    per_core::PerCore,
     readiness::{Readiness, ReadinessCheck},
     shutdown::Shutdown,
     telemetry::{Metrics, Traces},
-    tls::TlsError,
 };
 
 use crate::{
+    error::FrontError,
     metrics::NodeMetrics,
+    node::Node,
     queue::gate::Gates,
-    server::{Node, serve},
+    server::serve,
     service::health::{self, Health},
-    settings::{FrontSettings, InvalidSetting},
+    settings::FrontSettings,
 };
 
 /// The thing that a front node adds to the process's readiness.
@@ -38,29 +39,6 @@ pub struct FrontParts {
     pub traces: Option<Traces>,
 }
 
-/// Why a front node did not run, or did not run to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum FrontError {
-    /// A setting is out of range.
-    #[error(transparent)]
-    Settings(#[from] InvalidSetting),
-    /// A certificate or key cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The store cannot be used; the text says what to change.
-    #[error(transparent)]
-    Store(StoreError),
-    /// The listener given is none.
-    #[error("cannot use the listener")]
-    Listener(#[source] std::io::Error),
-    /// The published descriptors do not fit together: a defect.
-    #[error("cannot offer server reflection")]
-    Reflection(#[source] tonic_reflection::server::Error),
-    /// A core failed.
-    #[error(transparent)]
-    Core(#[from] PerCoreError),
-}
-
 /// Serves on one thread for each listener until `shutdown` starts, and drains. [`FrontSettings::bind`] makes the listeners.
 ///
 /// # Errors
@@ -74,7 +52,7 @@ pub async fn run(
     let core = node.clone();
     let cores =
         PerCore::start("front", listeners, shutdown, move |each| serve(core.clone(), each.input, each.stop))?;
-    Ok(attend(node, &readiness, cores.join()).await?)
+    Ok(with_background(node, &readiness, cores.join()).await?)
 }
 
 /// Serves on the runtime at hand until `shutdown` starts, and drains. The listener tells the address.
@@ -88,7 +66,7 @@ pub async fn run_here(
 ) -> Result<(), FrontError> {
     let (node, readiness) = prepare(parts).await?;
     let served = serve(node.clone(), listener, shutdown.token());
-    attend(node, &readiness, served).await
+    with_background(node, &readiness, served).await
 }
 
 /// Checks everything that can be wrong before the first call comes. A store that does not answer yet is not wrong.
@@ -109,7 +87,7 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
 }
 
 /// Does what the cores share, for as long as they serve.
-async fn attend<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<Output = T>) -> T {
+async fn with_background<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<Output = T>) -> T {
     let certificate = async {
         if let Some(tls) = &node.tls {
             tls.follow().await;

@@ -2,38 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inrush_core::{Keyring, Store, StoreError};
-use inrush_runtime::{telemetry::Traces, tls::ServerTls};
+use http::Response;
+use http_body::Body;
+use inrush_core::{Store, StoreError};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    call::Calls, metrics::NodeMetrics, queue::gate::Gates, run::FrontError, service::health::Health,
-    services::Services, settings::FrontSettings, spans::Spans,
-};
+use crate::{error::FrontError, node::Node, spans::Spans, stack::stack};
 
 mod connection;
+mod services;
 
-use self::connection::Connections;
+use self::connection::{Connections, Stack};
 
 /// How long a core waits before it asks an absent store again, and before it accepts again when it could not.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// What the cores of a node share.
-#[derive(Clone)]
-pub(crate) struct Node {
-    pub(crate) settings: FrontSettings,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) keyring: Keyring,
-    pub(crate) tls: Option<ServerTls>,
-    pub(crate) gates: Arc<Gates>,
-    pub(crate) health: Health,
-    pub(crate) metrics: NodeMetrics,
-    pub(crate) traces: Option<Traces>,
-}
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is cancelled, and drains: NOT_SERVING at once, answering for the grace time, then GOAWAY to
 /// every connection and a bounded time for calls and streams to end.
@@ -43,33 +29,38 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> Result<(), FrontError> {
     let Some(store) = connect(&*node.store, &stop).await? else { return Ok(()) };
-    let leaving = CancellationToken::new();
+    let draining = CancellationToken::new();
     let metrics = node.metrics.core();
-    let services = Services::new(&node, store, &metrics, leaving.clone())?;
+    let router = services::router(&node, store, &metrics, draining.clone())?;
+    let spans = Spans::new(node.traces.clone());
     let connections = Connections {
         limits: Arc::new(node.settings.http2.clone()),
         tls: node.tls.clone(),
         counts: Arc::clone(&metrics.counts),
-        calls: Arc::new(Calls::new(services, &node.settings, metrics, Spans::new(node.traces.clone()))),
-        leaving: leaving.clone(),
+        stack: stack(&node.settings, &metrics, spans, router),
+        draining: draining.clone(),
     };
     let listener = TcpListener::from_std(listener).map_err(FrontError::Listener)?;
     let open = TaskTracker::new();
     tokio::select! {
-        () = drain(&node, &stop, &leaving) => {}
+        () = drain(&node, &stop, &draining) => {}
         () = accept(&listener, &connections, &open) => {}
     }
-    // From here on nobody listens: who connects now is told so at once.
+    // The listener is closed: new connections are refused.
     drop(listener);
     open.close();
     if timeout(node.settings.drain.finish, open.wait()).await.is_err() {
-        tracing::warn!("some calls or streams did not end in time and are cut off");
+        tracing::warn!("drain timed out; open calls and streams are cut off");
     }
     Ok(())
 }
 
 /// Serves every connection in a task of its own. Runs until it is dropped.
-async fn accept(listener: &TcpListener, connections: &Connections, open: &TaskTracker) {
+async fn accept<S, R>(listener: &TcpListener, connections: &Connections<S>, open: &TaskTracker)
+where
+    S: Stack<Response = Response<R>>,
+    R: Body<Data = bytes::Bytes, Error = tonic::Status> + Send + 'static,
+{
     loop {
         match listener.accept().await {
             Ok((stream, _address)) => {
@@ -77,14 +68,14 @@ async fn accept(listener: &TcpListener, connections: &Connections, open: &TaskTr
             }
             // Out of file descriptors, most likely: trying again at once would only burn the core.
             Err(error) => {
-                tracing::debug!("cannot accept a connection: {error}");
-                sleep(PAUSE).await;
+                tracing::debug!(%error, "cannot accept a connection");
+                sleep(RETRY_INTERVAL).await;
             }
         }
     }
 }
 
-/// Connections of this core's own. None: the process ended before the store was there.
+/// Connections of this core's own. `None`: the process ended before the store answered.
 async fn connect(store: &dyn Store, stop: &CancellationToken) -> Result<Option<Arc<dyn Store>>, FrontError> {
     loop {
         match store.with_own_connection().await {
@@ -93,17 +84,17 @@ async fn connect(store: &dyn Store, stop: &CancellationToken) -> Result<Option<A
             Err(error) => return Err(FrontError::Store(error)),
         }
         tokio::select! {
-            () = sleep(PAUSE) => {}
+            () = sleep(RETRY_INTERVAL) => {}
             () = stop.cancelled() => return Ok(None),
         }
     }
 }
 
-/// Ends when connections are to be told to go.
-async fn drain(node: &Node, stop: &CancellationToken, leaving: &CancellationToken) {
+/// Ends when connections are to get their GOAWAY.
+async fn drain(node: &Node, stop: &CancellationToken, draining: &CancellationToken) {
     stop.cancelled().await;
     node.health.drain().await;
     sleep(node.settings.drain.grace).await;
     node.health.end_watches().await;
-    leaving.cancel();
+    draining.cancel();
 }

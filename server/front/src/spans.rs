@@ -21,7 +21,7 @@ use opentelemetry_semantic_conventions::attribute::{
 };
 use tonic::Code;
 
-use crate::rpc::{code, method::Method};
+use crate::call::{Method, code};
 
 mod forced;
 mod ratio_sampler;

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 /// Looked for in every call, as are those in `services.rs` and in the runtime's `trace_context.rs`: a name that is text would be
 /// checked each time.
-static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Longest time that a caller's own deadline is taken for; a longer one is as good as none, and sums stay in range.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// When a call's time is up; every call has one.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,10 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// The caller's own deadline, or `default` from now.
-    pub(super) fn given(headers: &HeaderMap, default: Duration) -> Self {
+    /// The caller's own deadline, or else `default` after the call was received.
+    pub(crate) fn of(headers: &HeaderMap, received_at: Instant, default: Duration) -> Self {
         let given = time_left(headers);
-        Self { at: Instant::now() + given.unwrap_or(default).min(LONGEST), given }
+        Self { at: received_at + given.unwrap_or(default).min(MAX_TIMEOUT), given }
     }
 
     /// A deadline that no caller gave.
@@ -32,7 +32,7 @@ impl Deadline {
     }
 
     /// Whether the caller gave no time at all.
-    pub(super) fn has_passed(self) -> bool {
+    pub(crate) fn has_passed(self) -> bool {
         self.given.is_some_and(|given| given.is_zero())
     }
 
@@ -49,7 +49,7 @@ impl Deadline {
 
 /// The time in `grpc-timeout`: up to eight digits and a unit. What cannot be read counts as not given.
 fn time_left(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(&TIMEOUT)?.to_str().ok()?;
+    let text = headers.get(&GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;

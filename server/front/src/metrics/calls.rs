@@ -6,7 +6,7 @@ use inrush_proto::code_name;
 use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder};
 use tonic::Code;
 
-use crate::rpc::{code, method::Method};
+use crate::call::{Method, code};
 
 /// The buckets that the conventions ask for.
 const BUCKETS: &[Duration] = &[

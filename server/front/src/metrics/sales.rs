@@ -6,7 +6,7 @@ use inrush_core::{
 };
 use inrush_runtime::telemetry::{Family, Metrics, Points, Tally, Teller};
 
-use crate::queue::gate::GateDecision;
+use crate::gate_decision::GateDecision;
 
 const SALE: &str = "sale";
 const REASON: &str = "reason";

@@ -8,10 +8,8 @@ use inrush_core::{
 };
 
 use crate::{
-    call_error::CallError,
-    metrics::SaleCounts,
-    queue::batcher::Operation,
-    queue::gate::{GateDecision, Gates},
+    call_error::CallError, gate_decision::GateDecision, metrics::SaleCounts, queue::batcher::Operation,
+    queue::gate::Gates,
 };
 
 /// Takes buyers in, and teaches the gate what a node may answer by itself.

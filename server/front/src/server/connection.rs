@@ -1,118 +1,159 @@
 //! One connection, from its handshake to its last call.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use h2::{
-    Ping, PingPong,
-    server::{Builder, Connection},
-};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http2::Builder};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use inrush_runtime::tls::ServerTls;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{io::InspectReader, sync::CancellationToken};
+use tonic::Status;
+use tower::Service;
 
 use crate::{
-    call::Calls,
+    call::Call,
     metrics::{CoreCounts, GaugeKind},
     settings::Http2Settings,
 };
 
-/// How long a client may take from connecting to its first word; an honest one needs a few round trips.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take for a TLS handshake, and then for the preface of HTTP/2; an honest one needs a few round trips.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of the preface, with which a client of HTTP/2 begins.
+const PREFACE: usize = 24;
 
 /// Bytes that a client may send before they are read: on a connection, and for one call.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const CALL_WINDOW: u32 = 1024 * 1024;
 
-/// What connections of a core have in common.
-#[derive(Clone)]
-pub(crate) struct Connections {
-    pub(crate) limits: Arc<Http2Settings>,
-    pub(crate) tls: Option<ServerTls>,
-    pub(crate) calls: Arc<Calls>,
-    pub(crate) counts: Arc<CoreCounts>,
-    /// Cancelled when clients are to be told to go.
-    pub(crate) leaving: CancellationToken,
+/// The layers and services that answer calls.
+pub(super) trait Stack:
+    Service<Call<Incoming>, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+{
 }
 
-impl Connections {
+impl<S> Stack for S where
+    S: Service<Call<Incoming>, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+{
+}
+
+/// What the connections of a core have in common.
+#[derive(Clone)]
+pub(super) struct Connections<S> {
+    pub(super) limits: Arc<Http2Settings>,
+    pub(super) tls: Option<ServerTls>,
+    pub(super) stack: S,
+    pub(super) counts: Arc<CoreCounts>,
+    /// Cancelled when clients are to connect elsewhere.
+    pub(super) draining: CancellationToken,
+}
+
+impl<S, R> Connections<S>
+where
+    S: Stack<Response = Response<R>>,
+    R: Body<Data = Bytes, Error = Status> + Send + 'static,
+{
     /// Serves one, until its client or this node leaves and its calls have ended. What fails here is the client's to notice.
-    pub(crate) async fn serve(self, stream: TcpStream) {
-        let _counted = self.counts.count(GaugeKind::Connections);
-        let served = match &self.tls {
-            None => self.speak(stream).await,
-            Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
-                Ok(Ok(stream)) => Box::pin(self.speak(stream)).await,
-                Ok(Err(error)) => return tracing::debug!("a TLS handshake failed: {error}"),
-                Err(_elapsed) => return tracing::debug!("a TLS handshake took too long"),
+    pub(super) async fn serve(self, stream: TcpStream) {
+        let _guard = self.counts.count(GaugeKind::Connections);
+        let served = match self.tls.clone() {
+            None => self.serve_http2(stream).await,
+            Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                Ok(Ok(stream)) => Box::pin(self.serve_http2(stream)).await,
+                Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
+                Err(_elapsed) => return tracing::debug!("TLS handshake timed out"),
             },
         };
         if let Err(error) = served {
-            tracing::debug!("a connection failed: {error}");
+            tracing::debug!(%error, "connection failed");
         }
     }
 
-    async fn speak<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Result<(), h2::Error> {
-        let Ok(shaken) = timeout(HANDSHAKE, builder(&self.limits).handshake(stream)).await else {
-            tracing::debug!("a client connected and said nothing");
-            return Ok(());
-        };
-        let mut connection: Connection<S, Bytes> = shaken?;
-        let silence = silence(connection.ping_pong(), &self.limits);
-        let time_to_go = self.time_to_go();
-        tokio::pin!(silence, time_to_go);
-        let mut told_to_go = false;
+    async fn serve_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin) -> hyper::Result<()> {
+        let received = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&received);
+        let stream = InspectReader::new(stream, move |data: &[u8]| {
+            counter.fetch_add(data.len(), Ordering::Relaxed);
+        });
+        let calls = HyperService(RefCell::new(self.stack));
+        let mut connection = pin!(builder(&self.limits).serve_connection(TokioIo::new(stream), calls));
+        let mut goaway = pin!(goaway(&self.draining, self.limits.max_connection_age));
+        let mut handshake_timeout = pin!(sleep(HANDSHAKE_TIMEOUT));
+        let (mut is_leaving, mut is_checked) = (false, false);
         loop {
             tokio::select! {
                 biased;
-                accepted = connection.accept() => {
-                    let Some(call) = accepted else { return Ok(()) };
-                    let (request, respond) = call?;
-                    Calls::begin(&self.calls, request, respond);
+                served = &mut connection => return served,
+                () = &mut goaway, if !is_leaving => {
+                    is_leaving = true;
+                    connection.as_mut().graceful_shutdown();
                 }
-                () = &mut time_to_go, if !told_to_go => {
-                    told_to_go = true;
-                    connection.graceful_shutdown();
+                () = &mut handshake_timeout, if !is_checked => {
+                    is_checked = true;
+                    if received.load(Ordering::Relaxed) < PREFACE {
+                        tracing::debug!("HTTP/2 handshake timed out");
+                        return Ok(());
+                    }
                 }
-                () = &mut silence => return Ok(()),
             }
         }
     }
+}
 
-    /// Ends when the client is to connect anew, here or elsewhere.
-    async fn time_to_go(&self) {
-        tokio::select! {
-            () = self.leaving.cancelled() => {}
-            () = sleep(self.limits.max_connection_age) => {}
-        }
+/// Hands the requests of a connection to the stack. Its layers are always ready, so a call needs neither `poll_ready` nor a
+/// clone of the stack.
+struct HyperService<S>(RefCell<S>);
+
+impl<S, R> hyper::service::Service<Request<Incoming>> for HyperService<S>
+where
+    S: Stack<Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = Infallible;
+    type Future = S::Future;
+
+    fn call(&self, request: Request<Incoming>) -> S::Future {
+        self.0.borrow_mut().call(Call::new(request))
     }
 }
 
-/// Ends when the client does not answer any more.
-async fn silence(pings: Option<PingPong>, limits: &Http2Settings) {
-    let Some(mut pings) = pings else { return std::future::pending().await };
-    loop {
-        sleep(limits.keepalive_interval).await;
-        match timeout(limits.keepalive_timeout, pings.ping(Ping::opaque())).await {
-            Ok(Ok(_pong)) => {}
-            Ok(Err(_)) | Err(_) => return,
-        }
+/// Ends when the client is to connect anew, here or elsewhere.
+async fn goaway(draining: &CancellationToken, max_connection_age: Duration) {
+    tokio::select! {
+        () = draining.cancelled() => {}
+        () = sleep(max_connection_age) => {}
     }
 }
 
-fn builder(limits: &Http2Settings) -> Builder {
-    let mut builder = Builder::new();
+fn builder(limits: &Http2Settings) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
     builder
+        .timer(TokioTimer::new())
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .initial_window_size(CALL_WINDOW)
+        .initial_stream_window_size(CALL_WINDOW)
         .max_concurrent_streams(limits.max_concurrent_streams)
         .max_header_list_size(limits.max_header_list_size)
+        .keep_alive_interval(limits.keepalive_interval)
+        .keep_alive_timeout(limits.keepalive_timeout)
         // Against rapid resets: a client that opens calls only to cancel them is cut off.
         .max_pending_accept_reset_streams(limits.max_pending_resets)
-        .max_local_error_reset_streams(Some(limits.max_error_resets));
+        .max_local_error_reset_streams(limits.max_error_resets)
+        .auto_date_header(false);
     builder
 }

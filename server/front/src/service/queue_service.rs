@@ -16,10 +16,11 @@ use tonic::{Request, Response, Status};
 use crate::{
     call::CallMeta,
     call_error::CallError,
+    gate_decision::GateDecision,
     metrics::SaleCounts,
     queue::batcher::Batcher,
     queue::enqueue_span::EnqueueSpan,
-    queue::gate::{GateDecision, Gates},
+    queue::gate::Gates,
     queue::operations::{AdmitOp, AdmitOutcome, CancelOp, LookUpOp, MutationResult, QueuedTicket},
     service::convert,
     service::ticket_status::ticket_status,
@@ -54,27 +55,27 @@ impl v1::queue_service_server::QueueService for QueueService {
         &self,
         request: Request<v1::EnqueueRequest>,
     ) -> Result<Response<v1::EnqueueResponse>, Status> {
-        let arrival = CallMeta::of(&request);
-        Ok(Response::new(self.enqueue(request.into_inner(), arrival).await?))
+        let meta = CallMeta::of(&request);
+        Ok(Response::new(self.enqueue(request.into_inner(), &meta).await?))
     }
 
     async fn poll_status(
         &self,
         request: Request<v1::PollStatusRequest>,
     ) -> Result<Response<v1::PollStatusResponse>, Status> {
-        Ok(Response::new(self.poll_status(request.get_ref(), CallMeta::of(&request)).await?))
+        Ok(Response::new(self.poll_status(request.get_ref(), &CallMeta::of(&request)).await?))
     }
 
     async fn batch_poll_status(
         &self,
         request: Request<v1::BatchPollStatusRequest>,
     ) -> Result<Response<v1::BatchPollStatusResponse>, Status> {
-        let arrival = CallMeta::of(&request);
+        let meta = CallMeta::of(&request);
         let tickets = &request.get_ref().tickets;
         if tickets.is_empty() || tickets.len() > MAX_TICKETS {
             return Err(CallError::field("tickets", "must be 1 to 256 tickets").into());
         }
-        let statuses = join_all(tickets.iter().map(|ticket| self.status(ticket, arrival))).await;
+        let statuses = join_all(tickets.iter().map(|ticket| self.status(ticket, &meta))).await;
         let results = statuses.into_iter().map(batch_result).collect();
         Ok(Response::new(v1::BatchPollStatusResponse { results }))
     }
@@ -86,7 +87,7 @@ impl v1::queue_service_server::QueueService for QueueService {
         request: Request<v1::WatchStatusRequest>,
     ) -> Result<Response<WatchStream>, Status> {
         let ticket = self.verify(&request.get_ref().ticket)?;
-        let CallMeta { deadline, trace } = CallMeta::of(&request);
+        let CallMeta { deadline, trace, .. } = CallMeta::of(&request);
         Ok(Response::new(self.watches.watch(ticket, self.look_ups.clone(), deadline.of_stream(), trace)?))
     }
 
@@ -94,7 +95,7 @@ impl v1::queue_service_server::QueueService for QueueService {
         &self,
         request: Request<v1::CancelRequest>,
     ) -> Result<Response<v1::CancelResponse>, Status> {
-        Ok(Response::new(self.cancel(request.get_ref(), CallMeta::of(&request)).await?))
+        Ok(Response::new(self.cancel(request.get_ref(), &CallMeta::of(&request)).await?))
     }
 }
 
@@ -106,7 +107,7 @@ impl QueueService {
     pub(crate) async fn enqueue(
         &self,
         request: v1::EnqueueRequest,
-        arrival: CallMeta,
+        meta: &CallMeta,
     ) -> Result<v1::EnqueueResponse, CallError> {
         let (sale, mut entry) = parse_enqueue(request)?;
         let outcome = match self.gates.decision(&sale, &entry.buyer, entry.units) {
@@ -115,11 +116,11 @@ impl QueueService {
                 refusal_response(decision)
             }
             None => {
-                let sending = EnqueueSpan::begin(self.traces.as_ref(), arrival.trace, &sale);
+                let sending = EnqueueSpan::begin(self.traces.as_ref(), meta.trace, &sale);
                 let trace = sending.trace();
                 entry.trace = trace.map_or_else(Vec::new, |trace| trace.to_bytes().to_vec());
                 let admit = AdmitRequest { entry, supersedes: None };
-                let answer = self.admissions.call(&sale, admit, arrival.deadline.instant(), trace).await;
+                let answer = self.admissions.call(&sale, admit, meta.deadline.instant(), trace).await;
                 sending.end(&sale, &answer);
                 match answer? {
                     AdmitOutcome::Queued(place) => self.queued(sale, place),
@@ -137,9 +138,9 @@ impl QueueService {
     pub(crate) async fn poll_status(
         &self,
         request: &v1::PollStatusRequest,
-        arrival: CallMeta,
+        meta: &CallMeta,
     ) -> Result<v1::PollStatusResponse, CallError> {
-        Ok(v1::PollStatusResponse { status: Some(self.status(&request.ticket, arrival).await?) })
+        Ok(v1::PollStatusResponse { status: Some(self.status(&request.ticket, meta).await?) })
     }
 
     /// CancelOp.
@@ -149,12 +150,12 @@ impl QueueService {
     pub(crate) async fn cancel(
         &self,
         request: &v1::CancelRequest,
-        arrival: CallMeta,
+        meta: &CallMeta,
     ) -> Result<v1::CancelResponse, CallError> {
         let ticket = self.verify(&request.ticket)?;
-        let deadline = arrival.deadline.instant();
+        let deadline = meta.deadline.instant();
         let MutationResult { outcome, found } =
-            self.cancellations.call(&ticket.sale, (&ticket).into(), deadline, arrival.trace).await?;
+            self.cancellations.call(&ticket.sale, (&ticket).into(), deadline, meta.trace).await?;
         let unknown = || CallError::TicketUnknown(ticket.sale.clone());
         let cancelled = match outcome.ok_or_else(unknown)? {
             CancelResult::Cancelled | CancelResult::AlreadyCancelled => true,
@@ -166,10 +167,10 @@ impl QueueService {
         Ok(v1::CancelResponse { cancelled, status: Some(status) })
     }
 
-    async fn status(&self, ticket: &str, arrival: CallMeta) -> Result<v1::TicketStatus, CallError> {
+    async fn status(&self, ticket: &str, meta: &CallMeta) -> Result<v1::TicketStatus, CallError> {
         let ticket = self.verify(ticket)?;
-        let deadline = arrival.deadline.instant();
-        let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline, arrival.trace).await?;
+        let deadline = meta.deadline.instant();
+        let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline, meta.trace).await?;
         let pace = found.measured_pace;
         Ok(ticket_status(&ticket, found.of(&ticket)?, pace))
     }

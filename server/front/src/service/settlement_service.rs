@@ -25,7 +25,7 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
     ) -> Result<Response<v1::ReleaseOrderResponse>, Status> {
         let invalid = |rule: InvalidTicketId| CallError::field("ticket_id", rule.to_string());
         let ticket: TicketId = request.get_ref().ticket_id.parse().map_err(invalid)?;
-        let CallMeta { deadline, trace } = CallMeta::of(&request);
+        let CallMeta { deadline, trace, .. } = CallMeta::of(&request);
         let MutationResult { outcome, found } =
             self.releases.call(&ticket.sale, (&ticket).into(), deadline.instant(), trace).await?;
         let unknown = || CallError::TicketUnknown(ticket.sale.clone());

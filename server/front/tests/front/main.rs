@@ -13,6 +13,7 @@ mod harness;
 mod health;
 mod limits;
 mod probe;
+mod protocol;
 mod settlement;
 mod tickets;
 mod traces;

@@ -7,6 +7,8 @@ pub(crate) struct Method(usize);
 /// A method that is served.
 struct Served {
     path: &'static str,
+    /// Its caller sends any number of messages.
+    is_client_streaming: bool,
     /// Its calls last for as long as their callers like.
     is_streaming: bool,
 }
@@ -17,7 +19,7 @@ const SERVED: [Served; 21] = [
     call("/inrush.v1.QueueService/PollStatus"),
     call("/inrush.v1.QueueService/Cancel"),
     call("/inrush.v1.QueueService/BatchPollStatus"),
-    stream("/inrush.v1.QueueService/WatchStatus"),
+    server_stream("/inrush.v1.QueueService/WatchStatus"),
     call("/inrush.v1.SettlementService/ReleaseOrder"),
     call("/inrush.v1.SaleAdminService/CreateSale"),
     call("/inrush.v1.SaleAdminService/GetSale"),
@@ -31,17 +33,21 @@ const SERVED: [Served; 21] = [
     call("/inrush.v1.SaleAdminService/RedriveDeadLetters"),
     call("/inrush.v1.SaleAdminService/DiscardDeadLetters"),
     call("/grpc.health.v1.Health/Check"),
-    stream("/grpc.health.v1.Health/Watch"),
+    server_stream("/grpc.health.v1.Health/Watch"),
     stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),
     stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
 ];
 
 const fn call(path: &'static str) -> Served {
-    Served { path, is_streaming: false }
+    Served { path, is_client_streaming: false, is_streaming: false }
+}
+
+const fn server_stream(path: &'static str) -> Served {
+    Served { path, is_client_streaming: false, is_streaming: true }
 }
 
 const fn stream(path: &'static str) -> Served {
-    Served { path, is_streaming: true }
+    Served { path, is_client_streaming: true, is_streaming: true }
 }
 
 impl Method {
@@ -63,6 +69,16 @@ impl Method {
     /// Whether its calls last for as long as their callers like.
     pub(crate) fn is_streaming(self) -> bool {
         self.served().is_some_and(|served| served.is_streaming)
+    }
+
+    /// Whether its caller sends any number of messages.
+    pub(crate) fn is_client_streaming(self) -> bool {
+        self.served().is_some_and(|served| served.is_client_streaming)
+    }
+
+    /// Whether it belongs to the health service.
+    pub(crate) fn is_health(self) -> bool {
+        self.served().is_some_and(|served| served.path.starts_with("/grpc.health.v1.Health/"))
     }
 
     /// All of them.

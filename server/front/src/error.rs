@@ -1,0 +1,29 @@
+//! Why a front node ends.
+
+use inrush_core::StoreError;
+use inrush_runtime::{per_core::PerCoreError, tls::TlsError};
+
+use crate::settings::InvalidSetting;
+
+/// Why a front node did not run, or did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    /// A setting is out of range.
+    #[error(transparent)]
+    Settings(#[from] InvalidSetting),
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The store cannot be used; the text says what to change.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The listener given is none.
+    #[error("cannot use the listener")]
+    Listener(#[source] std::io::Error),
+    /// The published descriptors do not fit together: a defect.
+    #[error("cannot offer server reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// A core failed.
+    #[error(transparent)]
+    Core(#[from] PerCoreError),
+}

@@ -1,0 +1,34 @@
+//! Why a buyer gets no ticket.
+
+use inrush_core::store::Refusal;
+
+/// What a buyer is told who is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GateDecision {
+    /// Not in line.
+    Refused(Refusal),
+    /// Use the normal purchase flow.
+    Bypass,
+}
+
+impl GateDecision {
+    /// All reasons not to be taken in, by their names in telemetry.
+    pub(crate) const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
+
+    /// The place of its reason among [`GateDecision::REASONS`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Refused(Refusal::SoldOut) => 0,
+            Self::Refused(Refusal::NotOpen { .. }) => 1,
+            Self::Refused(Refusal::Closed) => 2,
+            Self::Refused(Refusal::Held) => 3,
+            Self::Refused(Refusal::UnitLimit { .. }) => 4,
+            Self::Bypass => 5,
+        }
+    }
+
+    /// Its reason.
+    pub(crate) fn reason(self) -> &'static str {
+        Self::REASONS.get(self.index()).copied().unwrap_or_default()
+    }
+}
