@@ -2,7 +2,7 @@
 
 use std::str;
 
-use crate::{sale::BuyerId, ticket::Seq};
+use crate::{sale::BuyerId, ticket::Seq, varint};
 
 /// Most bytes a buyer may send along to the order system.
 pub const MAX_PAYLOAD: usize = 4096;
@@ -44,12 +44,7 @@ impl Entry {
         let trace = self.trace.get(..MAX_TRACE).unwrap_or(&self.trace);
         let mut bytes = Vec::with_capacity(5 + buyer.len() + trace.len() + self.payload.len());
         bytes.push(MORE_THAN_A_BUYER);
-        let mut units = self.units;
-        while units >= 0x80 {
-            bytes.push((units & 0x7f) as u8 | 0x80);
-            units >>= 7;
-        }
-        bytes.push((units & 0x7f) as u8);
+        varint::push(&mut bytes, self.units);
         push_short(&mut bytes, buyer);
         push_short(&mut bytes, trace);
         bytes.extend_from_slice(&self.payload);
@@ -64,7 +59,7 @@ impl Entry {
         let Some((&MORE_THAN_A_BUYER, rest)) = bytes.split_first() else {
             return Ok(Self { buyer: read_buyer(bytes)?, units: 1, payload: Vec::new(), trace: Vec::new() });
         };
-        let (units, rest) = split_varint(rest).ok_or(InvalidEntry)?;
+        let (units, rest) = varint::split(rest).ok_or(InvalidEntry)?;
         let (buyer, rest) = split_short(rest).ok_or(InvalidEntry)?;
         let (trace, payload) = split_short(rest).ok_or(InvalidEntry)?;
         Ok(Self { buyer: read_buyer(buyer)?, units, payload: payload.to_vec(), trace: trace.to_vec() })
@@ -96,17 +91,6 @@ fn push_short(bytes: &mut Vec<u8>, part: &[u8]) {
 fn split_short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&length, rest) = bytes.split_first()?;
     rest.split_at_checked(usize::from(length))
-}
-
-fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0_u64;
-    for (index, &byte) in bytes.iter().enumerate().take(9) {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte < 0x80 {
-            return Some((value, bytes.get(index + 1..)?));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use crate::{sale::SaleId, ticket::TicketId};
+use crate::{sale::SaleId, ticket::TicketId, varint};
 
 /// Most characters a signed ticket can have; longer text is refused unread.
 pub const MAX_TICKET: usize = 256;
@@ -117,8 +117,8 @@ impl Keyring {
         let Some((id, key)) = self.keys.first() else { return String::new() };
         let mut bytes = Vec::with_capacity(2 + 20 + ticket.sale.as_str().len() + MAC_LENGTH);
         bytes.extend_from_slice(&[FORMAT, *id]);
-        push_varint(&mut bytes, ticket.epoch);
-        push_varint(&mut bytes, ticket.seq);
+        varint::push(&mut bytes, ticket.epoch);
+        varint::push(&mut bytes, ticket.seq);
         bytes.extend_from_slice(ticket.sale.as_str().as_bytes());
         let mac = mac(key, &bytes);
         bytes.extend_from_slice(&mac);
@@ -168,29 +168,10 @@ fn mac(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; MAC_LENGTH] {
 }
 
 fn read(bytes: &[u8]) -> Option<TicketId> {
-    let (epoch, rest) = split_varint(bytes)?;
-    let (seq, sale) = split_varint(rest)?;
+    let (epoch, rest) = varint::split(bytes)?;
+    let (seq, sale) = varint::split(rest)?;
     let sale: SaleId = std::str::from_utf8(sale).ok()?.parse().ok()?;
     Some(TicketId { sale, epoch, seq })
-}
-
-fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push((value & 0x7f) as u8);
-}
-
-fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0_u64;
-    for (index, &byte) in bytes.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte < 0x80 {
-            return Some((value, bytes.get(index + 1..)?));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod sale;
 pub mod store;
 pub mod ticket;
 pub mod time;
+mod varint;
 
 pub use entry::Entry;
 pub use keyring::Keyring;
