@@ -45,10 +45,10 @@ would have been found if the baseline beside it had cost what it cost when the b
 # What the baselines cost when the budgets were set, in microseconds.
 EMPTY_CALL_THEN = 9.7
 H2LOAD_THEN = 2.8
-# Batches on their way to Redis at once: one for each core of fronts. In a rush Redis has always one to go on with; alone,
-# each batch also pays for putting Redis to sleep and waking it up, which is told beside.
+# Batches in flight to Redis: one for each core of fronts. In a rush Redis always has a next one; a single batch also pays
+# for Redis going to sleep and waking up, which the table shows as well.
 BATCHES_AT_ONCE = 8
-# A front that is busy refusing looks at the sale every 100 ms, which is no command for a refusal.
+# A front that refuses reads the sale every 100 ms, which is not a command per refusal.
 NO_COMMAND = 0.001
 
 
@@ -159,7 +159,7 @@ def _store(harness, form):
         floor, alone = (results[name]["redis_us"].median for name in (f"floor {batch}", f"admit {batch} alone"))
         beside = f"{number(alone)} µs for one batch at a time; {number(floor)} µs for a script that only reads its arguments"
         found = results[f"admit {batch}"]["redis_us"]
-        what = f"Redis per Enqueue, {BATCHES_AT_ONCE} batches of {batch} at once, µs"
+        what = f"Redis per Enqueue, {BATCHES_AT_ONCE} batches of {batch} in flight, µs"
         rows.append(Row(what, found, bound, False, f"{beside}; {_empty(pace)}", pace))
     rows.append(Row("bytes per waiting ticket", results["admit 256"]["bytes"], 48, False, f"{form.tickets:,} waiting"))
     return results, rows

@@ -11,7 +11,7 @@ TITLE = "Durability"
 EXECUTABLES = ("inrush", "inrush-loadtest")
 FORMS = {"full": {"rounds": 5, "calls": 200_000}, "quick": {"rounds": 1, "calls": 30_000}}
 
-# How Redis keeps what it is told, and which level the sale asks for.
+# The durability of the sale, and the options of Redis.
 LEVELS = {
     "memory": ("memory", ()),
     "everysec": ("memory", ("--appendonly", "yes", "--appendfsync", "everysec")),

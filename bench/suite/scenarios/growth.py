@@ -29,7 +29,7 @@ NAMES = {
     "bytes": "bytes for each waiting ticket",
 }
 
-# What grows: what it is called, and how the driver is told of it.
+# What grows: its name, and the options of the driver.
 GROWTHS = {
     "waiting": ("waiting tickets", lambda count: ["--waiting", count, "--tickets", 5_120]),
     "sales": ("sales", lambda count: ["--sales", count, "--waiting", 320_000, "--tickets", 160_000, "--batch", 16]),
@@ -48,8 +48,8 @@ REMARKS = """
   for itself. But buyers are strewn over small hashes: an admission reaches its own by five accesses to memory, which ten million buyers have
   driven out of the processor's cache. Profiles (`perf record` on Redis while 1,024,000 were admitted behind 100,000, a million and ten million) say so: of
   3.1, 3.8 and 4.5 µs for each, 0.9, 1.4 and 1.9 are spent in the seven functions that find the key, compare its name and open the small hash
-  (`dictFind`, `memcmp`, `lpFirst` …), and nothing else grew as much. A position among cancelled tickets needs a bitmap of its part of the line, 512 bytes, and one number
-  for each bit of its number: likewise out of cache in a long line. A look-up where nobody cancelled reads the sale only, and stays as it is.
+  (`dictFind`, `memcmp`, `lpFirst` …), and nothing else grew as much. A position among cancelled tickets needs a bitmap of its part of the queue, 512 bytes, and one number
+  for each bit of its number: likewise out of cache in a long queue. A look-up without cancellations reads the sale only, and costs the same.
 - **Sales.** A batch for another sale than the last one finds nothing of its sale in the cache, and what a script costs for itself is shared by
   no more than its batch: where 32 wait in each of 10,000 sales and a tenth cancels, batches of cancellations have three tickets. A sale of few buyers has at least 16 small hashes, so a ticket takes more of them.
 - **Payloads** travel with entries: each byte is received, kept, and sent to the claimer, and copied at each step. The bytes for each ticket

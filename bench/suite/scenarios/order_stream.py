@@ -9,7 +9,7 @@ from ..tables import Table, number, span
 TITLE = "The order system is kept busy, whatever its latency"
 EXECUTABLES = ("inrush-bench",)
 CAPACITY = 10_000
-# Latency in milliseconds, and for how many seconds a run looks: finding 10,000 places takes some round trips.
+# Latency in milliseconds, and seconds of a run: the limit needs some round trips to grow to 10,000.
 FORMS = {
     "full": {"rounds": 2, "latencies": {0.1: 7, 1: 7, 10: 7, 100: 10, 1_000: 22}, "knee_seconds": 14},
     "quick": {"rounds": 1, "latencies": {1: 6, 100: 8}, "knee_seconds": 10},
@@ -18,7 +18,7 @@ FORMS = {
 FIXED = 1_024
 # What comes last is what has been found; the way there is in the plot.
 SETTLED = 5
-# An order system that is slower for each entry the more it has: 50 at once in 20 ms, 2.5 times as long with 100 of them.
+# An order system that is slower for each entry the more it has: 50 concurrently in 20 ms, 2.5 times as long with 100 of them.
 DEGRADES = {"at_once": 50, "micros": 20_000, "degrades": 1.3}
 
 
@@ -55,11 +55,11 @@ def run(harness, form):
     results = interleaved(form.rounds, measurements, harness.log)
     return Report(
         text=(
-            f"An order system with a capacity of {CAPACITY:,} entries per second: it works on as many at once as that"
-            " takes at each latency, first come, first served. The line before it does not end. `share` is the part of"
+            f"An order system with a capacity of {CAPACITY:,} entries per second: it works on as many concurrently as that"
+            " takes at each latency, first come, first served. Its queue does not end. `share` is the part of"
             f" the capacity that was used in the last {SETTLED} seconds of a run, `found` with the limit on unanswered"
             f" entries that fulfilment finds by itself, with its default settings, `fixed` with {FIXED:,} always, as it was"
-            " before. `degrades`: one that works on 50 at once in 20 ms each, and on more of them more slowly, as a"
+            " before. `degrades`: one that works on 50 concurrently in 20 ms each, and on more of them more slowly, as a"
             f" thread pool or a database that thrashes does. Medians of {form.rounds} interleaved rounds."
         ),
         tables=[_table(results)],

@@ -17,17 +17,17 @@ FORMS = {
 # the same machine.
 SMALL = {"INRUSH_FRONT_BATCH_LIMIT": "1"}
 MAX_WAIT_MS = 500
-PHASES = {"half of it before": 0.5, "three times": 3.0, "half of it at once after": 0.5}
+PHASES = {"half of it before": 0.5, "three times": 3.0, "half of it right after": 0.5}
 
 TEXT = """
 A front is given three times what it can bear at the most, which is what a closed loop of {in_flight} callers reaches in the same
-round; for {seconds} s each, before and at once after, half of that. The front has one script run for each buyer, so that it is Redis and the
+round; for {seconds} s each, before and right after, half of that. The front has one script run for each buyer, so that it is Redis and the
 way there that limit it, and not the cores, which it shares with the load. Calls come at fixed times over {connections} connections, and latency is
 counted from then, for accepted and refused calls apart. Medians of {rounds} rounds, and from where to where they went.
 """
 REMARKS = """
 - A call that has waited for its turn at the store for {wait} ms (`front.max_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
-  their message is read: with UNAVAILABLE and a RetryInfo. So whoever is served has never waited longer, however many come.
+  their message is read: with UNAVAILABLE and a RetryInfo. So no served call has waited longer, whatever the load.
 - *Cores* are those that each process kept busy. Load, front and Redis share {cores}, so what is made and sent of three times the rate, and what refusals
   cost, is results from those who are served: accepted calls are fewer than at the highest rate.
 - Where the cores are the limit, a refusal takes processor time as well: HTTP/2 alone is more than half of what an Enqueue costs the front. What comes beyond that

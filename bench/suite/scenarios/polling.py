@@ -32,16 +32,16 @@ def run(harness, form):
     large = {(n, p): _model(harness, n, p, arrive) for n, p in form.modelled}
     rows = [_row("model", buyers, pace, model), _row("measured", buyers, pace, real | {"most": model["most"]})]
     rows += [_row("model", n, p, found) for (n, p), found in large.items()]
-    columns = ("", "buyers", "tickets/s", "polls of each", "polls/s at most", "said bound, polls/s")
+    columns = ("", "buyers", "tickets/s", "polls of each", "polls/s at most", "stated bound, polls/s")
     span = range(EDGE, min(len(model["polls"]), len(real["polls"])) - EDGE)
     differ = Spread(tuple(real["polls"][s] / max(model["polls"][s], 1) for s in span))
     return Report(
         text=(
-            "The server tells every waiting buyer when to ask again (`server/core/src/poll_policy.rs`): after half of the"
+            "Every response to a waiting buyer says when to poll again (`server/core/src/poll_policy.rs`): after half of the"
             " expected wait, at least 0.2 s and at most 30 s, spread by half of it. The model has buyers do so, with the"
             " server's own function and without a server. The measured run is as many real buyers with their tickets,"
-            f" who ask a front over 16 connections when they were told, while an order system takes {pace} tickets per"
-            f" second; all come within {arrive} s, and nobody asks more than they are told."
+            f" who poll a front over 16 connections as instructed, while an order system takes {pace} tickets per"
+            f" second; all come within {arrive} s, and no buyer polls more than instructed."
         ),
         tables=[Table(columns, rows)],
         plots=[_plot(f"{buyers:,} buyers", "measured", {"model": model, "measured": real})]
@@ -54,8 +54,8 @@ def run(harness, form):
         },
         remarks=(
             f"Second by second the measured polls are {differ.median:.2f} times the model's (median). The bound is"
-            " buyers / 30 + 10.1 × tickets per second: who is far asks every 30 s, and everybody asks about ten times in"
-            " the last minute. A million who come at once ask at most 1.75 times as often, for some seconds. A poll of"
+            " buyers / 30 + 10.1 × tickets per second: a buyer far behind polls every 30 s, and every buyer polls about ten times in"
+            " the last minute. A million who arrive in the same instant poll at most 1.75 times as often, for some seconds. A poll of"
             f" the measured run cost the front {real['front_us_per_poll']:.0f} µs: few come at a time, and batches are small."
         ),
     )

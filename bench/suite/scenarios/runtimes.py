@@ -69,6 +69,6 @@ def _refuse(harness, front, redis, calls):
     redis.flush()
     harness.create_sale(front, SOLD_OUT, 1)
     buyers = harness.enqueues(SOLD_OUT, calls)
-    # The first of them gets the only unit, and the others tell each core that there is no more.
+    # The first of them gets the only unit, and the others fill the sold-out gate of each core.
     harness.call(front, load.ENQUEUE, calls // 10, messages=buyers)
     return harness.call(front, load.ENQUEUE, calls, messages=buyers, watch={"front": front, "redis": redis}).metrics()

@@ -19,7 +19,7 @@ FORMS = {
 SALES = 24
 # Largest batch of a front.
 BATCH = 256
-# What the model is asked on paper.
+# Cores of fronts that the model is evaluated for.
 PAPER = (1, 2, 4, 8, 16, 32, 100)
 
 
@@ -39,7 +39,7 @@ def run(harness, form):
     return Report(
         text=(
             "Enqueue of new buyers into a sale. Nodes: front processes with one core each, which share the load, on one Redis."
-            " In flight: one such node with so many calls at once, which makes batches of different sizes. Masters: a Redis"
+            " In flight: one such node with that many calls in flight, which makes batches of different sizes. Masters: a Redis"
             f" Cluster of so many masters and {SALES} sales, one front. Everything shares two cores, so rates do not rise"
             " with nodes here: what has to stay flat is the processor time for each call."
         ),
@@ -104,7 +104,7 @@ def _remarks(model, paper):
     return (
         f"The model: a batch of b calls costs Redis {model['batch_us']:.1f} µs and {model['call_us']:.2f} µs for each call"
         f" (least squares over the measured batches), and a core of a front takes {1e6 / model['front_us']:,.0f} calls/s."
-        " A front's core has one batch of a sale under way at a time, and what comes meanwhile is the next: batches grow until"
+        " A core of a front has one batch of a sale in flight, and calls that arrive meanwhile form the next: batches grow until"
         " Redis keeps up, or until they are full."
         f" One hot sale is served by one Redis core, which takes at most {full:,.0f} calls/s in full batches"
         + (f"; it is the first to saturate, with less than {cores} cores of fronts. " if cores else ". ")
@@ -253,7 +253,7 @@ def _fit(batches):
 
 
 def _on_paper(model, cores):
-    """Each core has one batch under way; Redis runs them in turn. Batches grow until they bring what comes, or are full."""
+    """Each core has one batch in flight; Redis runs them in turn. Batches grow until they carry the load, or are full."""
     wanted = cores * 1e6 / model["front_us"]
     most = 1e6 / (model["call_us"] + model["batch_us"] / BATCH)
     if wanted >= most:

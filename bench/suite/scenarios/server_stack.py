@@ -86,7 +86,7 @@ def _refuse(harness, redis, front, options, calls):
     redis.flush()
     harness.create_sale(front, SOLD_OUT, 1)
     buyers = harness.enqueues(SOLD_OUT, calls)
-    # The first of them gets the only unit, and the others tell each core that there is no more.
+    # The first of them gets the only unit, and the others fill the sold-out gate of each core.
     harness.call(front, load.ENQUEUE, calls // 10, messages=buyers)
     return _call(harness, redis, front, options, calls, buyers)
 

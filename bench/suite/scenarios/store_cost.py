@@ -16,9 +16,9 @@ FORMS = {
 OPERATIONS = {
     "floor": "a script that only reads the arguments of as many admissions",
     "admit": "admit",
-    "admit_again": "admit, in line already",
+    "admit_again": "admit, queued already",
     "look_up": "look up",
-    "look_up_cancelled": "look up, every tenth in line cancelled",
+    "look_up_cancelled": "look up, every tenth queued cancelled",
     "cancel": "cancel",
     "claim": "claim",
     "settle": "settle, all ordered",

@@ -20,7 +20,7 @@ FORMS = {
 }
 ON, OFF = "everything on", "everything off"
 BUDGET = 0.95
-# Much more often than anybody does.
+# Much more often than usual.
 SCRAPES_EVERY = 1.0
 
 TEXT = """

@@ -1,4 +1,4 @@
-"""What watchers cost a front node: memory of each, and processor time per second while the line moves."""
+"""What watchers cost a front node: memory of each, and processor time per second while the queue moves."""
 
 import json
 import time
@@ -42,7 +42,7 @@ def run(harness, form):
     columns = (
         "watchers",
         "front, KiB each",
-        "front while the line stands, % of a core",
+        "front while the queue rests, % of a core",
         "front while it moves, %",
         "Redis while it moves, %",
         "messages/s",
@@ -51,15 +51,15 @@ def run(harness, form):
     )
     names = [f"{watchers:,}" for watchers in found]
     costs = [
-        Series("front, line moves", names, [each["moving_front"] * 100 for each in found.values()]),
-        Series("Redis, line moves", names, [each["moving_redis"] * 100 for each in found.values()]),
-        Series("front, line stands", names, [each["idle_front"] * 100 for each in found.values()]),
+        Series("front, queue moves", names, [each["moving_front"] * 100 for each in found.values()]),
+        Series("Redis, queue moves", names, [each["moving_redis"] * 100 for each in found.values()]),
+        Series("front, queue rests", names, [each["idle_front"] * 100 for each in found.values()]),
     ]
     memory = [Series("memory", names, [each["bytes_each"] / 1024 for each in found.values()])]
     return Report(
         text=(
-            f"WatchStatus streams of one front node over {CONNECTIONS} connections, one for each ticket, spread over a line"
-            f" of {LINE} times as many tickets. First the line stands; then {PACE:,} tickets per second are claimed, and the"
+            f"WatchStatus streams of one front node over {CONNECTIONS} connections, one for each ticket, spread over a queue"
+            f" of {LINE} times as many tickets. First the queue rests; then {PACE:,} tickets per second are claimed, and the"
             " positions of all others move. Memory is what the front's process has resident with all streams open, less"
             " what it had before, divided by the streams: connections, HTTP/2 streams and watches."
         ),
@@ -70,8 +70,8 @@ def run(harness, form):
         ],
         data={str(watchers): each for watchers, each in found.items()},
         remarks=(
-            "A watch looks again when its ticket would be polled again (after half of the expected wait, within the"
-            " front's bounds for watches), with everybody else's looks in one batch for each sale and core, and sends"
+            "A watch reads again when its ticket would be polled again (after half of the expected wait, within the"
+            " front's bounds for watches), in one batch with all other watches of a sale and core, and sends"
             " what changed. So the cost follows the polls of [polling](polling.md), without the requests."
         ),
     )
@@ -96,7 +96,7 @@ def _watch(harness, watchers, seconds):
         mover = [scope.executable("inrush-bench"), "order-stream", "--store", redis.url, "--seconds", 2 * seconds + 30]
         mover += ["--at-once", PACE * MICROS // 1_000_000, "--micros", MICROS, "--ceiling", 64]
         scope.server("order-stream", mover)
-        # Until everybody has heard of the measured pace.
+        # Until the measured pace is known everywhere.
         time.sleep(5)
         sent = _messages(driver)
         moving = _cost(seconds, front=front, redis=redis)
