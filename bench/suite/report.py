@@ -3,19 +3,24 @@
 import json
 import os
 import platform
+import re
+import textwrap
 from dataclasses import asdict, dataclass, field
 
 from . import drawing
 from .errors import BenchError
 
+# The width of prose.
+MAX_COLUMNS = 120
+
 INDEX = """# Results of the benchmarks
 
-Written by `make bench`; [bench/README.md](../../bench/README.md) says how it is measured. The tables are kept here; the rounds of
-each figure and further pictures of a run are in `target/bench`.
+`make bench` writes these pages; [bench/README.md](../../bench/README.md) describes the method. The tables are committed
+here. The rounds of each value and further plots of a run are in `target/bench`.
 
 {results}
 
-[baseline.json](baseline.json) has the ratios that `make bench-quick` compares with.
+[baseline.json](baseline.json) contains the ratios that `make bench-quick` compares with.
 """
 
 
@@ -68,6 +73,20 @@ class Report:
     remarks: str = ""
 
 
+def wrapped(text):
+    """Paragraphs and lists of Markdown, with lines of at most MAX_COLUMNS."""
+    return "\n\n".join(
+        "\n".join(_wrapped_item(item) for item in re.split(r"\n(?=- )", paragraph))
+        for paragraph in re.split(r"\n\s*\n", text.strip())
+    )
+
+
+def _wrapped_item(item):
+    indent = "  " if item.startswith("- ") else ""
+    options = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+    return "\n".join(textwrap.wrap(" ".join(item.split()), MAX_COLUMNS, **options))
+
+
 def machine():
     """The machine that was measured on."""
     model = platform.machine()
@@ -91,12 +110,12 @@ def write(folder, details, name, title, form, report, log):
         drawing.draw({path: asdict(plot) for path, plot in pictures.items()})
     except BenchError as error:
         log(f"no plots: {error}")
-    parts = [f"# {title}", report.text.strip()]
+    parts = [f"# {title}", wrapped(report.text)]
     parts.append(f"Measured by `make bench ONLY={name}` ({form} form) on {machine()}.")
     parts += [table.markdown() for table in report.tables]
     parts += [f"![{plot.title}]({path.name})" for path, plot in pictures.items() if plot.on_page and path.exists()]
     if report.remarks:
-        parts.append(report.remarks.strip())
+        parts.append(wrapped(report.remarks))
     (folder / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     data = {"title": title, "form": form, "machine": machine(), **report.data}
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Every budget of the design, with the figure that this run found."""
+"""The budgets of the design and the measured values."""
 
 import json
 from dataclasses import dataclass
@@ -35,11 +35,12 @@ FORMS = {
 }
 
 TEXT = """
-What the design promises, and what this run found: medians of interleaved rounds, and from where to where they went. Rates
-and processor time of calls are of {calls:,} calls a round, {in_flight} in flight on {connections} connections, by
-`inrush-loadtest`; the front runs with its defaults: signed tickets, exact positions, telemetry. Ratios compare what was
-measured in the same round. A shared machine is not always equally fast: for budgets in time, *at the pace of then* is what
-would have been found if the baseline beside it had cost what it cost when the budget was set.
+The budgets of the design and the measured values: medians of interleaved rounds, with the range of the rounds in
+brackets. Rates and processor time of calls are of {calls:,} calls a round, {in_flight} in flight on {connections}
+connections, sent by `inrush-loadtest`. The front runs with its defaults: signed tickets, exact positions, telemetry.
+Ratios compare values of the same round. A shared machine is not always equally fast. For budgets in time, *at the
+pace of then* is the measured value scaled to a machine on which the baseline costs what it cost when the budget was
+set.
 """
 
 # What the baselines cost when the budgets were set, in microseconds.

@@ -15,15 +15,15 @@ FORMS = {
 CALLERS = 1000
 
 TEXT = """
-Enqueue, by {callers} callers in a closed loop, over more and more connections without a payload, and over {usual} connections
-with larger and larger payloads. Times are processor time for each call; medians of {rounds} interleaved rounds, and from where to
-where they went.
+Enqueue by {callers} callers in a closed loop, over an increasing number of connections without a payload, and over
+{usual} connections with increasing payloads. Times are processor time per call; medians of {rounds} interleaved
+rounds, with the range of the rounds in brackets.
 """
 REMARKS = """
-- One connection is served by one core, and the other one is left to the load and Redis.
-- The more connections the same callers share, the fewer calls come in with one read and go out with one write: what grows is
-  the system calls, on both sides, and it ends where each connection has one call at a time.
-- A payload is copied once on its way through the front, and kept by Redis until the ticket is claimed.
+- One connection is served by one core; the load and Redis use the other one.
+- The more connections the same callers use, the fewer calls share a read or a write. The cost of system calls
+  therefore grows on both sides, until each connection has one call in flight.
+- The front copies a payload once, and Redis keeps it until the ticket is claimed.
 """
 
 

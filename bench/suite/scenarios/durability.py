@@ -1,4 +1,4 @@
-"""What better kept tickets cost: Enqueue with a synced file, and with a replica that is waited for."""
+"""The cost of durability: Enqueue with a synced file, and with a replica that confirms."""
 
 from .. import load
 from ..measure import interleaved, ratio
@@ -30,10 +30,11 @@ NAMES = {
 }
 
 TEXT = """
-{calls:,} Enqueues a round, {in_flight} in flight, through a front with default settings into one Redis; medians of {rounds} interleaved rounds, and
-from where to where they went. The level is that of the sale: with `fsync` an answer says that the ticket is on disk, and Redis writes and syncs
-before it answers, once for all scripts of one turn of its loop. With `replicated` it says that the replica has the ticket too: each batch is followed
-by one `WAIT` on its own connection. The replica shares this machine with everything else.
+{calls:,} Enqueues a round, {in_flight} in flight, through a front with default settings into one Redis; medians of
+{rounds} interleaved rounds, with the range of the rounds in brackets. The level is that of the sale. With `fsync` a
+reply confirms that the ticket is on disk: Redis writes and syncs before it replies, once for all scripts of one turn
+of its event loop. With `replicated` a reply confirms that the replica has the ticket: one `WAIT` follows each batch
+on its own connection. The replica shares this machine with everything else.
 """
 
 

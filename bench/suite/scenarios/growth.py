@@ -7,7 +7,7 @@ from ..report import Plot, Report, Series
 from ..workloads import as_data
 from ..tables import Table, number
 
-TITLE = "Cost as the work grows"
+TITLE = "Cost by queue length, sales and payload"
 EXECUTABLES = ("inrush-bench",)
 FORMS = {
     "full": {
@@ -37,23 +37,28 @@ GROWTHS = {
 }
 
 TEXT = """
-Microseconds of Redis for each ticket, and bytes for each that waits: the lowest of {rounds} interleaved rounds, since what else happens on a
-machine can only add, and in brackets the highest. Buyers have ids of 16 bytes. Lines and payloads grow in one sale, with batches of 256; sales grow under 320,000 waiting buyers, and
-each batch, of 16, is for another sale than the one before.
+Microseconds of Redis per ticket, and bytes per waiting ticket: the lowest of {rounds} interleaved rounds, because
+other work on the machine can only add, and in brackets the highest. Buyer ids have 16 bytes. Queues and payloads grow
+in one sale, with batches of 256. Sales are measured with 320,000 waiting buyers in total; each batch, of 16, is for
+another sale than the one before.
 """
 
 # What makes a line bend, where one does.
 REMARKS = """
-- **Waiting tickets.** No script does more in a longer line, and what waits takes less memory for each the more share what the store takes
-  for itself. But buyers are strewn over small hashes: an admission reaches its own by five accesses to memory, which ten million buyers have
-  driven out of the processor's cache. Profiles (`perf record` on Redis while 1,024,000 were admitted behind 100,000, a million and ten million) say so: of
-  3.1, 3.8 and 4.5 µs for each, 0.9, 1.4 and 1.9 are spent in the seven functions that find the key, compare its name and open the small hash
-  (`dictFind`, `memcmp`, `lpFirst` …), and nothing else grew as much. A position among cancelled tickets needs a bitmap of its part of the queue, 512 bytes, and one number
-  for each bit of its number: likewise out of cache in a long queue. A look-up without cancellations reads the sale only, and costs the same.
-- **Sales.** A batch for another sale than the last one finds nothing of its sale in the cache, and what a script costs for itself is shared by
-  no more than its batch: where 32 wait in each of 10,000 sales and a tenth cancels, batches of cancellations have three tickets. A sale of few buyers has at least 16 small hashes, so a ticket takes more of them.
-- **Payloads** travel with entries: each byte is received, kept, and sent to the claimer, and copied at each step. The bytes for each ticket
-  are those of the payload and what a ticket without one takes.
+- **Waiting tickets.** No script executes more commands in a longer queue, and the memory per ticket falls as more
+  tickets share the fixed part. But buyers are spread over small hashes. An admission reaches its hash by five
+  dependent memory accesses, which miss the processor's cache with ten million buyers. Profiles (`perf record` on
+  Redis while 1,024,000 buyers were admitted behind 100,000, a million and ten million) confirm this: of 3.1, 3.8 and
+  4.5 µs per admission, 0.9, 1.4 and 1.9 are spent in the seven functions that find the key, compare its name and open
+  the small hash (`dictFind`, `memcmp`, `lpFirst` …), and no other part grew as much. A position among cancelled
+  tickets needs a bitmap of its part of the queue, 512 bytes, and one number for each bit of its seq, which also miss
+  the cache in a long queue. A look-up without cancelled tickets reads only the sale, and its cost does not grow.
+- **Sales.** A batch for another sale than the last one finds nothing of its sale in the cache, and only its own
+  tickets share the fixed cost of the script: where 32 tickets wait in each of 10,000 sales and a tenth cancels,
+  batches of cancellations have three tickets. A sale with few buyers has at least 16 small hashes, so that a ticket
+  takes more of them.
+- **Payloads** are part of entries: each byte is received, kept, sent to the claimer, and copied at each step. The
+  bytes per ticket are those of the payload plus those of a ticket without one.
 """
 
 

@@ -1,4 +1,4 @@
-"""How long Enqueue takes at a tenth, half and nine tenths of the highest rate, from the moment when each call was due."""
+"""The latency of Enqueue at a tenth, half and nine tenths of the highest rate, from the planned time of each call."""
 
 from .. import load, workloads
 from ..measure import interleaved
@@ -16,14 +16,16 @@ QUANTILES = ("p50", "p99", "p99.9")
 PROCESSES = ("front", "redis", "load")
 
 TEXT = """
-A front on one core; load and Redis have the other. The highest rate is what a closed loop of {in_flight} callers reaches in the same round. Then calls come at fixed times, for
-{seconds} s after a second that is not counted, whether or not earlier ones were answered; latency is counted from the moment
-when a call was due. {connections} connections; medians of {rounds} interleaved rounds, and from where to where they went.
+A front on one core; load and Redis have the other. The highest rate is what a closed loop of {in_flight} callers
+reaches in the same round. Then calls are sent at planned times for {seconds} s, after a second that is not counted,
+whether or not earlier ones were answered. Latency counts from the planned time. {connections} connections; medians of
+{rounds} interleaved rounds, with the range of the rounds in brackets.
 """
 REMARKS = """
-What the load tool itself is late is counted as well. *Late* are calls that it sent more than 5 ms after they were due.
-*Refused* are those that found the node overloaded; latency is that of the others. *Cores* are those that each process kept busy: where they add up
-to all there are, a core that the front needs is with the load tool, which spends more on a call at a planned time than on one in a closed loop.
+Latency includes delays of the load tool itself. *Late* calls were sent more than 5 ms after their planned time.
+*Refused* calls were shed by an overloaded node; latency is that of the others. *Cores* is the number of cores that
+each process kept busy. If they add up to all cores, the load tool uses a core that the front needs: it spends more on
+a call at a planned time than on one in a closed loop.
 """
 
 

@@ -42,8 +42,8 @@ def run(harness, form):
         text=(
             f"Unary calls without content (`{load.EMPTY}`) to stock tonic on its multi-threaded runtime;"
             f" {HOW['in_flight']} calls in flight on {HOW['connections']} connections (k6: one for each of its"
-            f" {HOW['in_flight']} users); medians of {form.rounds} interleaved rounds, and from where to where they"
-            " went."
+            f" {HOW['in_flight']} users); medians of {form.rounds} interleaved rounds, with the range of the"
+            " rounds in brackets."
         ),
         tables=_tables(results, memory),
         data={"tools": data, "memory": memory},

@@ -6,7 +6,7 @@ from ..measure import interleaved
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
 
-TITLE = "The order system is kept busy, whatever its latency"
+TITLE = "Utilisation of the order system at any latency"
 EXECUTABLES = ("inrush-bench",)
 CAPACITY = 10_000
 # Latency in milliseconds, and seconds of a run: the limit needs some round trips to grow to 10,000.

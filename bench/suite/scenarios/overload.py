@@ -1,4 +1,4 @@
-"""What becomes of calls when three times as many come as can be answered, and what after that."""
+"""Accepted and shed calls at three times the highest rate, and the recovery after it."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What taking one buyer in costs: Inrush beside its baselines and peers."""
+"""The cost of admitting one buyer: Inrush beside its baselines and peers."""
 
 from .. import load, workloads
 from ..measure import interleaved, ratio
@@ -6,7 +6,7 @@ from ..errors import BenchError
 from ..report import Plot, Report, Series
 from ..tables import Table, number, span
 
-TITLE = "Taking a buyer in: Inrush beside its baselines and peers"
+TITLE = "The cost of an Enqueue: Inrush beside its baselines and peers"
 EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
 FORMS = {
     "full": {"rounds": 5, "calls": 300_000, "jobs": 100_000},
@@ -16,19 +16,19 @@ BASELINE = "stock tonic: empty call, multi-thread"
 INRUSH = "Inrush: Enqueue"
 
 TEXT = """
-Each row takes in {calls:,} buyers (BullMQ: {jobs:,}), {in_flight} at a time on {connections} connections; medians of
-{rounds} interleaved rounds, and from where to where they went. Times are processor time for each buyer on the server's
-side, and add up: the server, and the Redis behind it where there is one. Calls of gRPC are made by `inrush-loadtest`; NATS
-and BullMQ have drivers of their own, in one process with one thread, whose time is not counted.
+Each row admits {calls:,} buyers (BullMQ: {jobs:,}), {in_flight} at a time on {connections} connections; medians of
+{rounds} interleaved rounds, with the range of the rounds in brackets. Times are processor time per buyer on the
+server's side: the server plus the Redis behind it, if there is one. `inrush-loadtest` sends the gRPC calls. NATS and
+BullMQ have drivers of their own, each in one process with one thread, whose time is not counted.
 """
 REMARKS = """
-- Inrush runs as it comes: signed tickets, exact positions, a cap, one ticket for each buyer, telemetry.
-- The *front with one script per call* is what a competent team writes in a week: stock tonic, a multiplexed
-  connection, a script that looks a buyer up, checks the cap, counts and appends to a stream. Its tickets are plain numbers,
-  and it has no positions.
-- *JetStream* keeps its stream in memory, refuses what is beyond its cap and a subject's second message. There is no front:
-  buyers would have to be clients of NATS. Bytes are the growth of the server's resident memory.
-- *BullMQ* adds jobs one by one with the buyer as the job's id. There is no front and no cap.
+- Inrush runs with its defaults: signed tickets, exact positions, a cap, one ticket per buyer, telemetry.
+- The *front with one script per call* is what a team writes in a week: stock tonic, a multiplexed connection, a
+  script that looks a buyer up, checks the cap, counts and appends to a stream. Its tickets are plain numbers, and it
+  has no positions.
+- *JetStream* keeps its stream in memory, and refuses messages beyond its cap and a second message of a subject. It
+  has no front: buyers would have to be clients of NATS. Bytes are the growth of the server's resident memory.
+- *BullMQ* adds jobs one by one with the buyer as the job's id. It has no front and no cap.
 """
 
 

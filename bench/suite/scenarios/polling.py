@@ -1,4 +1,4 @@
-"""How often waiting buyers ask: a model of the server's policy, a run of real buyers beside it, and the model at a million."""
+"""The polls of waiting buyers: a model of the server's policy, a run of real buyers beside it, and the model at a million."""
 
 import json
 import threading
@@ -37,11 +37,12 @@ def run(harness, form):
     differ = Spread(tuple(real["polls"][s] / max(model["polls"][s], 1) for s in span))
     return Report(
         text=(
-            "Every response to a waiting buyer says when to poll again (`server/core/src/poll_policy.rs`): after half of the"
-            " expected wait, at least 0.2 s and at most 30 s, spread by half of it. The model has buyers do so, with the"
-            " server's own function and without a server. The measured run is as many real buyers with their tickets,"
-            f" who poll a front over 16 connections as instructed, while an order system takes {pace} tickets per"
-            f" second; all come within {arrive} s, and no buyer polls more than instructed."
+            "Every response to a waiting buyer says when to poll again (`server/core/src/poll_policy.rs`):"
+            " after half of the expected wait, at least 0.2 s and at most 30 s, with jitter of half of it. The"
+            " model simulates these polls with the server's own function and without a server. The measured"
+            " run has as many real buyers with tickets, who poll a front over 16 connections as instructed,"
+            f" while an order system takes {pace} tickets per second. All arrive within {arrive} s, and none"
+            " polls earlier than instructed."
         ),
         tables=[Table(columns, rows)],
         plots=[_plot(f"{buyers:,} buyers", "measured", {"model": model, "measured": real})]
@@ -53,10 +54,11 @@ def run(harness, form):
             "million": {f"{n} at {p}": found for (n, p), found in large.items()},
         },
         remarks=(
-            f"Second by second the measured polls are {differ.median:.2f} times the model's (median). The bound is"
-            " buyers / 30 + 10.1 × tickets per second: a buyer far behind polls every 30 s, and every buyer polls about ten times in"
-            " the last minute. A million who arrive in the same instant poll at most 1.75 times as often, for some seconds. A poll of"
-            f" the measured run cost the front {real['front_us_per_poll']:.0f} µs: few come at a time, and batches are small."
+            f"Second by second, the measured polls are {differ.median:.2f} times the model's (median). The"
+            " bound is buyers / 30 + 10.1 × tickets per second: a buyer far behind polls every 30 s, and every"
+            " buyer polls about ten times in the last minute. A million buyers who arrive at the same instant"
+            " poll at most 1.75 times as often, for some seconds. A poll of the measured run cost the front"
+            f" {real['front_us_per_poll']:.0f} µs: few polls arrive at a time, and batches are small."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""How a batch gets its connection to Redis: one for all, one from a pool, or one that is kept."""
+"""The connection of a batch to Redis: one for all, one from a pool, or one that each worker keeps."""
 
 import json
 
@@ -8,7 +8,7 @@ from ..measure import interleaved, ratio
 from ..report import Report
 from ..tables import Table, number, span
 
-TITLE = "A connection for a batch"
+TITLE = "Connections to Redis: multiplexed or pooled"
 EXECUTABLES = ("inrush-bench",)
 FORMS = {
     "full": {"rounds": 3, "batches": {1: 100_000, 16: 80_000, 256: 12_000}},
@@ -50,9 +50,10 @@ def run(harness, form):
         data[size] = {way: {key: spread.as_data() for key, spread in each.items()} for way, each in results.items()}
     return Report(
         text=(
-            f"{WORKERS} workers on one thread, each with one batch on its way at a time, to a script that does nothing: what is"
-            " measured is the way there. A pool lends a connection to one borrower, and pings it before: a second round trip"
-            " for every batch. A front has one multiplexed connection on each core, whose batchers share it."
+            f"{WORKERS} workers on one thread, each with one batch in flight, call a script that does nothing:"
+            " the benchmark measures the connection. A pool lends a connection to one borrower and pings it"
+            " first, which is a second round trip for every batch. A front has one multiplexed connection on"
+            " each core, which its batchers share."
         ),
         tables=tables,
         data=data,

@@ -6,7 +6,7 @@ from ..report import Plot, Report, Series
 from ..harness import Server
 from ..tables import Table, number, span
 
-TITLE = "A runtime on each core, or one for all"
+TITLE = "A runtime per core, or one runtime for all cores"
 EXECUTABLES = ("inrush", "inrush-loadtest", "one_runtime")
 FORMS = {
     "full": {"rounds": 5, "calls": 300_000},
@@ -16,9 +16,10 @@ PER_CORE, ONE = "a runtime on each core", "one runtime for all"
 SOLD_OUT = "sold-out"
 
 TEXT = """
-The same front twice: as it comes, with a single-threaded runtime, a listener (`SO_REUSEPORT`), store connections and batchers on each
-core; and on one runtime with a thread for each core, with one of each (`server/front/examples/one_runtime.rs`). {in_flight} callers on
-{connections} connections; times are processor time for each call; medians of {rounds} interleaved rounds, and from where to where they went.
+The same front twice: with a single-threaded runtime, a listener (`SO_REUSEPORT`), store connections and batchers on
+each core, as by default; and on one runtime with a thread per core, with one of each
+(`server/front/examples/one_runtime.rs`). {in_flight} callers on {connections} connections. Times are processor time
+per call; medians of {rounds} interleaved rounds, with the range of the rounds in brackets.
 """
 
 

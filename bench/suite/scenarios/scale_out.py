@@ -38,10 +38,11 @@ def run(harness, form):
     results = {**nodes, **batches, **masters}
     return Report(
         text=(
-            "Enqueue of new buyers into a sale. Nodes: front processes with one core each, which share the load, on one Redis."
-            " In flight: one such node with that many calls in flight, which makes batches of different sizes. Masters: a Redis"
-            f" Cluster of so many masters and {SALES} sales, one front. Everything shares two cores, so rates do not rise"
-            " with nodes here: what has to stay flat is the processor time for each call."
+            "Enqueue of new buyers into a sale. Nodes: front processes with one core each, which share the"
+            " load, on one Redis. In flight: one such node with this many calls in flight, which makes batches"
+            f" of different sizes. Masters: a Redis Cluster with this many masters and {SALES} sales, one"
+            " front. All processes share two cores, so that rates do not rise with nodes here; the processor"
+            " time per call must not rise either."
         ),
         tables=[
             Table(
@@ -102,18 +103,20 @@ def _remarks(model, paper):
     full = paper[-1]["sustained"]
     cores = next((p["cores"] for p in paper if p["wanted"] > p["sustained"]), None)
     return (
+        (
         f"The model: a batch of b calls costs Redis {model['batch_us']:.1f} µs and {model['call_us']:.2f} µs for each call"
         f" (least squares over the measured batches), and a core of a front takes {1e6 / model['front_us']:,.0f} calls/s."
-        " A core of a front has one batch of a sale in flight, and calls that arrive meanwhile form the next: batches grow until"
-        " Redis keeps up, or until they are full."
+        " A core of a front has one batch of a sale in flight, and calls that arrive meanwhile form the next: batches grow"
+        " until Redis keeps up, or until they are full."
         f" One hot sale is served by one Redis core, which takes at most {full:,.0f} calls/s in full batches"
         + (f"; it is the first to saturate, with less than {cores} cores of fronts. " if cores else ". ")
-        + "Beyond that batches stay full, calls wait in their front, and what has waited too long or comes when a core has its"
-        " hands full is refused with UNAVAILABLE and RetryInfo ([overload](overload.md)). Refusals of a sold-out sale"
-        " never get to Redis. Other sales do not suffer if they are on other masters of the cluster.\n\n"
-        "With more masters each reads and answers fewer scripts at a time, so that its system calls are shared by fewer: that is"
-        " why all masters together spend more on a call than one does. Batches are small there because calls are spread over"
+        + "Beyond that, batches stay full and calls wait in their front. Calls that have waited too long, or that exceed"
+        " the in-flight limit of a core, are shed with UNAVAILABLE and RetryInfo ([overload](overload.md)). Refusals of a"
+        " sold-out sale never reach Redis. Sales on other masters of the cluster are not affected.\n\n"
+        "With more masters, each reads and answers fewer scripts at a time, so that fewer calls share its system calls: all"
+        " masters together spend more on a call than one does. Batches are small there because calls are spread over"
         f" {SALES} sales, and each core of the front makes batches of its own for each sale."
+    )
     )
 
 

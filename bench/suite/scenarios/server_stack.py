@@ -26,8 +26,8 @@ PADDING = ("--metadata", '{"grpc-padding":" identity"}')
 
 TEXT = """
 The same front on different servers, with a runtime, a listener, store connections and batchers on each core
-(`server/front/examples/per_core.rs`). {in_flight} callers on {connections} connections; times are processor time for each call; medians
-of {rounds} interleaved rounds, and from where to where they went.
+(`server/front/examples/per_core.rs`). {in_flight} callers on {connections} connections. Times are processor time per
+call; medians of {rounds} interleaved rounds, with the range of the rounds in brackets.
 """
 
 

@@ -7,7 +7,7 @@ from ..report import Plot, Report, Series
 from ..workloads import as_data
 from ..tables import Table, number, span
 
-TITLE = "What each script costs Redis"
+TITLE = "The cost of each script in Redis"
 EXECUTABLES = ("inrush-bench",)
 FORMS = {
     "full": {"rounds": 5, "waiting": 100_000, "tickets": {1: 5_000, 16: 40_000, 256: 50_000}},
@@ -25,9 +25,10 @@ OPERATIONS = {
 }
 
 TEXT = """
-Microseconds of Redis for each ticket: the whole process, its network included, while {waiting:,} buyers with ids of 16 bytes wait in
-one sale. Medians of {rounds} interleaved rounds, and from where to where they went. Batches follow one another, so Redis sleeps and is
-woken up for each, and small ones cost more here than on a server that is busy.
+Microseconds of Redis per ticket: the whole process, its network included, while {waiting:,} buyers with ids of 16
+bytes wait in one sale. Medians of {rounds} interleaved rounds, with the range of the rounds in brackets. Batches
+follow one another, so that Redis sleeps and wakes up for each, and small batches cost more here than on a busy
+server.
 """
 
 

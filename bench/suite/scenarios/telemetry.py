@@ -12,7 +12,7 @@ from ..report import Plot, Report, Series
 from ..harness import Server
 from ..tables import Table, number, span
 
-TITLE = "The price of telemetry"
+TITLE = "The cost of telemetry"
 EXECUTABLES = ("inrush", "inrush-loadtest", "inrush-bench")
 FORMS = {
     "full": {"rounds": 41, "calls": 150_000},
@@ -24,10 +24,11 @@ BUDGET = 0.95
 SCRAPES_EVERY = 1.0
 
 TEXT = """
-The same front twice. *{on}*: metrics, logs and traces go to a collector (`inrush-bench sink`, which counts what comes and reads no further,
-on the same two cores), a tenth of the calls is traced, metrics are sent every second and scraped from the admin port every second. *{off}*: no collector, no admin port. Counting
-itself has no switch and is part of both. Enqueue through Redis, {in_flight} callers on {connections} connections; medians of {rounds}
-interleaved rounds, and from where to where they went. The budget is {budget} of the rate.
+The same front twice. *{on}*: metrics, logs and traces go to a collector (`inrush-bench sink`, which counts what it
+receives without decoding it further, on the same two cores), a tenth of the calls is traced, metrics are exported
+every second and scraped from the admin port every second. *{off}*: no collector, no admin port. Counting cannot be
+disabled and is part of both. Enqueue through Redis, {in_flight} callers on {connections} connections; medians of
+{rounds} interleaved rounds, with the range of the rounds in brackets. The budget is {budget} of the rate.
 """
 
 
@@ -58,7 +59,7 @@ def run(harness, form):
         budget=BUDGET,
     )
     remarks = (
-        f"With everything on the rate is {span(share)} of that with everything off: {verdict}. Meanwhile the collector got"
+        f"With everything on, the rate is {span(share)} of that with everything off: {verdict}. The collector received"
         f" {number(came['spans'])} spans, {number(came['metrics'])} metrics and {number(came['logs'])} log lines, and"
         f" {number(came['scrapes'])} scrapes were answered."
     )

@@ -6,7 +6,7 @@ import time
 from ..report import Plot, Report, Series
 from ..tables import Table, number
 
-TITLE = "Tens of thousands of watchers on one front node"
+TITLE = "50,000 watchers on one front node"
 EXECUTABLES = ("inrush", "inrush-bench")
 FORMS = {
     "full": {"watchers": (10_000, 25_000, 50_000), "seconds": 10},
@@ -58,10 +58,11 @@ def run(harness, form):
     memory = [Series("memory", names, [each["bytes_each"] / 1024 for each in found.values()])]
     return Report(
         text=(
-            f"WatchStatus streams of one front node over {CONNECTIONS} connections, one for each ticket, spread over a queue"
-            f" of {LINE} times as many tickets. First the queue rests; then {PACE:,} tickets per second are claimed, and the"
-            " positions of all others move. Memory is what the front's process has resident with all streams open, less"
-            " what it had before, divided by the streams: connections, HTTP/2 streams and watches."
+            f"WatchStatus streams of one front node over {CONNECTIONS} connections, one for each ticket,"
+            f" spread over a queue of {LINE} times as many tickets. First the queue rests; then {PACE:,}"
+            " tickets per second are claimed, and the positions of all others change. Memory is the resident"
+            " memory of the front with all streams open, minus that before, divided by the number of streams:"
+            " connections, HTTP/2 streams and watches."
         ),
         tables=[Table(columns, rows)],
         plots=[
@@ -70,9 +71,10 @@ def run(harness, form):
         ],
         data={str(watchers): each for watchers, each in found.items()},
         remarks=(
-            "A watch reads again when its ticket would be polled again (after half of the expected wait, within the"
-            " front's bounds for watches), in one batch with all other watches of a sale and core, and sends"
-            " what changed. So the cost follows the polls of [polling](polling.md), without the requests."
+            "A watch looks its ticket up when a poll would be due (after half of the expected wait, within"
+            " the front's bounds for watches), in one batch with all other watches of a sale and core, and"
+            " sends changes. The cost therefore follows the polls of [polling](polling.md), without the"
+            " requests."
         ),
     )
 

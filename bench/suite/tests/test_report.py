@@ -27,6 +27,13 @@ class Writing(unittest.TestCase):
         self.assertEqual([file.name for file in self.folder.iterdir()], ["costs.md"])
         self.assertEqual(json.loads((self.details / "costs.json").read_text())["metrics"], {"a": 1})
 
+    def test_prose_is_wrapped_and_lists_are_indented(self):
+        page = report.wrapped(" word" * 40 + "\n\n- " + "item " * 40 + "\n- short\n")
+        self.assertTrue(all(len(line) <= report.MAX_COLUMNS for line in page.splitlines()))
+        first, items = page.split("\n\n")
+        self.assertEqual(first.split(), ["word"] * 40)
+        self.assertRegex(items, r"^- item .*\n  item .*\n- short$")
+
     def test_the_index_names_what_is_there_and_nothing_else(self):
         for name in ("one", "two"):
             report.write(self.folder, self.details, name, f"Title {name}", "full", Report(""), log=self.fail)
