@@ -10,6 +10,8 @@ DEMO ?=
 # Scenarios for `make bench`, such as ONLY=budgets,peers, or checks for `make helm-test`, such as ONLY="alerts redis"; all where it is empty.
 ONLY ?=
 CARGO ?= cargo
+# Crates whose modules must not depend on each other in circles.
+NO_CIRCLES :=
 TEST_TOOLS := target/test-tools/venv/bin
 
 .PHONY: help
@@ -57,21 +59,17 @@ bench-quick: ## Compare the costs of hot paths with the committed ones
 	tools/bench --check
 
 .PHONY: lint
-lint: lint-spelling lint-dependencies lint-rust lint-proto lint-lua ## Check spelling, dependencies, format, lints, documentation, protocol and scripts
-
-.PHONY: lint-spelling
-lint-spelling: test-tools
-	$(TEST_TOOLS)/typos
-
-.PHONY: lint-dependencies
-lint-dependencies: test-tools
-	tools/check-dependencies
+lint: lint-rust lint-circles lint-proto lint-lua ## Check format, lints, documentation, protocol and scripts
 
 .PHONY: lint-rust
 lint-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+.PHONY: lint-circles
+lint-circles:
+	$(if $(NO_CIRCLES),tools/module-circles $(NO_CIRCLES))
 
 .PHONY: lint-proto
 lint-proto: test-tools
