@@ -1,6 +1,6 @@
 //! Fulfilment: claims entries in line order, streams them to the order system, and settles the results.
 //!
-//! The way of an entry: the `scheduler` gives its sale a turn, decided by the `agenda`; the `claimer` takes it under a
+//! The way of an entry: the `scheduler` gives its sale a turn, decided by the `sale_queue`; the `claimer` takes it under a
 //! lease and into the `window`, the bounded number of places for entries on their way; a `dispatcher` has it sent on
 //! an `order_stream` and turns the result into an `answer`; the `settler` records that in the store. Beside them
 //! the `lease_keeper` extends the leases of entries that take long, the `recoverer` takes back leases that ended, of
@@ -12,38 +12,24 @@
 
 use std::sync::Arc;
 
-use inrush_core::{Store, StoreError};
+use inrush_core::Store;
 use inrush_runtime::{
     shutdown::Shutdown,
-    tasks::FailedTask,
     telemetry::{Metrics, Traces},
 };
 
-mod agenda;
-mod answer;
-mod attempt;
-mod claimer;
 mod concurrency;
-mod dispatcher;
-mod figures;
-mod hand_back;
-mod lane;
-mod lease_keeper;
+mod error;
+mod log_throttle;
 mod metrics;
-mod order_stream;
-mod outbound;
-mod recoverer;
-mod scheduler;
-mod seldom;
+mod schedule;
 mod settings;
-mod settle_span;
-mod settler;
+mod settle;
 mod statistics;
-mod sweeper;
-mod unanswered;
-mod window;
+mod stream;
 mod worker;
 
+pub use error::FulfilmentError;
 pub use metrics::families;
 pub use settings::{Backoff, FulfilmentSettings, InvalidSetting};
 pub use statistics::{Counts, Statistics};
@@ -83,26 +69,4 @@ pub async fn run(
     };
     shutdown.started().await;
     worker.drain().await
-}
-
-/// Why fulfilment ended other than by a complete drain.
-#[derive(Debug, thiserror::Error)]
-pub enum FulfilmentError {
-    /// A setting breaks its rule.
-    #[error(transparent)]
-    Setting(#[from] InvalidSetting),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A part of the worker failed: a defect.
-    #[error(transparent)]
-    Task(#[from] FailedTask),
-    /// The store was away to the end. The tickets' leases end, and the order system is asked for them again.
-    #[error(
-        "{outcomes} outcomes could not be recorded before the end, because the store is away: check the store"
-    )]
-    Unrecorded {
-        /// How many.
-        outcomes: usize,
-    },
 }

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use inrush_core::SaleId;
 use inrush_runtime::telemetry::{Family, Metrics, Points, Recorder, Tally, Teller, usual_times};
 
-use crate::{figures, figures::Figures, statistics::Statistics};
+use self::sale_gauges::Figures;
+use crate::statistics::Statistics;
+
+mod oldest_waiting;
+pub(crate) mod sale_gauges;
 
 const SALE: &str = "sale";
 const OUTCOME: &str = "outcome";
@@ -54,7 +58,7 @@ const OWN_FAMILIES: [Family; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, 
 /// The metrics of fulfilment.
 #[must_use]
 pub fn families() -> Vec<Family> {
-    figures::families().into_iter().chain(OWN_FAMILIES).collect()
+    sale_gauges::families().into_iter().chain(OWN_FAMILIES).collect()
 }
 
 /// Outcomes of attempts, in the order of their columns.

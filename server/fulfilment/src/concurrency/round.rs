@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Sent, Verdict, search::Search};
+use super::search::Search;
 
 /// This part of the limit must be unanswered for a round to begin, so that entries sent from then on meet as many others
 /// as the limit allows.
@@ -35,6 +35,23 @@ const PRICE_OF_AGAIN: f64 = 2.0;
 
 /// When so many entries, and half of all, must be sent again, there is no need to wait for the end of the round.
 const COLLAPSE: u32 = 16;
+
+/// When an entry was sent, and among how many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) at: Instant,
+    /// Entries that were unanswered then, itself included.
+    pub(crate) alongside: usize,
+}
+
+/// What became of an entry that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The order system has dealt with it, by an order or by refusing one.
+    Done,
+    /// It has to be sent again: asked for, not answered in time, or the stream broke.
+    Again,
+}
 
 /// Answers so far.
 #[derive(Debug, Default)]

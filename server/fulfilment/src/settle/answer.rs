@@ -10,7 +10,8 @@ use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
 use inrush_runtime::trace_context::TraceContext;
 
 use crate::{
-    attempt::Attempt, concurrency::Verdict, hand_back::Why, settings::Backoff, unanswered::Unanswered,
+    concurrency::Verdict, settings::Backoff, settle::requeuer::Why, stream::attempt_span::Attempt,
+    stream::in_flight_table::Unanswered,
 };
 
 /// An outcome on its way to the store.
@@ -88,7 +89,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::lane::LaneId;
+    use crate::stream::order_lane::LaneId;
 
     const BACKOFF: Backoff =
         Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(1), jitter: 0.0 };

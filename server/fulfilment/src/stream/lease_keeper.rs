@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    hand_back::HandBack,
-    seldom::Seldom,
+    log_throttle::Seldom,
+    settle::requeuer::HandBack,
     statistics::{Counter, Statistics},
-    unanswered::DueLease,
-    window::Window,
+    stream::in_flight_table::DueLease,
+    stream::in_flight_window::Window,
 };
 
 /// Keeps the leases of the window's entries.

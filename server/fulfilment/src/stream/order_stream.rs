@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Endpoint};
 
-use crate::{dispatcher::Dispatcher, lane::Credit, outbound::Outbound};
+use crate::{stream::dispatcher::Dispatcher, stream::order_lane::Credit, stream::request_stream::Outbound};
 
 /// How long an order system may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
 use crate::{
-    answer::Answer,
     concurrency::Verdict,
-    hand_back::HandBack,
-    lane::LaneId,
+    log_throttle::Seldom,
     metrics::WorkerMetrics,
-    order_stream::{Ended, stream},
-    seldom::Seldom,
     settings::Backoff,
+    settle::answer::Answer,
+    settle::requeuer::HandBack,
     statistics::{Counter, Statistics},
-    window::Window,
+    stream::in_flight_window::Window,
+    stream::order_lane::LaneId,
+    stream::order_stream::{Ended, stream},
 };
 
 /// Keeps the stream of one lane.

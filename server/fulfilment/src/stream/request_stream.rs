@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::{
-    lane::Batch,
     statistics::{Counter, Statistics},
+    stream::order_lane::Batch,
 };
 
 /// Entries after which a message takes no further claim.

@@ -19,12 +19,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agenda::Agenda,
-    claimer::{Claimed, Claimer},
-    recoverer::Recoverer,
-    seldom::Seldom,
+    log_throttle::Seldom,
+    schedule::claimer::{Claimed, Claimer},
+    schedule::recoverer::Recoverer,
+    schedule::sale_queue::Agenda,
     settings::Backoff,
-    window::{Share, Window},
+    stream::in_flight_window::{Share, Window},
 };
 
 /// Most claims in flight, one for each sale. More would only wait in the store's queue.

@@ -24,13 +24,13 @@ use opentelemetry_semantic_conventions::attribute::MESSAGING_BATCH_MESSAGE_COUNT
 use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 
 use crate::{
-    attempt::{Attempt, enqueued},
-    hand_back::HandBack,
-    lane::LaneId,
     metrics::WorkerMetrics,
+    settle::requeuer::HandBack,
     statistics::{Counter, Statistics},
-    unanswered::Unanswered,
-    window::{Reservation, Window},
+    stream::attempt_span::{Attempt, enqueued},
+    stream::in_flight_table::Unanswered,
+    stream::in_flight_window::{Reservation, Window},
+    stream::order_lane::LaneId,
 };
 
 /// Makes claims, any number at a time, at most one for each sale.

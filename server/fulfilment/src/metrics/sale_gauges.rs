@@ -18,9 +18,7 @@ use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli, sto
 use inrush_runtime::telemetry::{Family, Metrics, Names, OTHERS, Points};
 use tokio::time::Instant;
 
-use self::line::Line;
-
-mod line;
+use super::oldest_waiting::Line;
 
 /// A sale that is looked at more often is read no more often than this.
 const FRESH: Duration = Duration::from_secs(1);

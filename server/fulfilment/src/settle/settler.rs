@@ -18,14 +18,14 @@ use tokio::{
 };
 
 use crate::{
-    answer::Answer,
+    log_throttle::Seldom,
     metrics::{SettledCounts, WorkerMetrics},
-    scheduler::Stir,
-    seldom::Seldom,
+    schedule::scheduler::Stir,
     settings::Backoff,
-    settle_span::settle,
+    settle::answer::Answer,
+    settle::settle_span::settle,
     statistics::{Counter, Statistics},
-    window::Window,
+    stream::in_flight_window::Window,
 };
 
 /// Most messages taken in before the calls are looked after again.

@@ -8,7 +8,7 @@ use std::{
 use inrush_core::{SaleId, store::LeaseToken};
 use tokio::time::Instant;
 
-use crate::{attempt::Attempt, concurrency::Sent, lane::LaneId};
+use crate::{concurrency::Sent, stream::attempt_span::Attempt, stream::order_lane::LaneId};
 
 /// One claimed entry without an answer.
 #[derive(Clone, Debug)]

@@ -13,9 +13,9 @@ use tokio::{
 
 use crate::{
     concurrency::{ConcurrencyLimit, Sent, Verdict},
-    lane::{Batch, Credit, Lane, LaneId, OpenLane},
     statistics::Statistics,
-    unanswered::{Due, DueLease, Table, Unanswered},
+    stream::in_flight_table::{Due, DueLease, Table, Unanswered},
+    stream::order_lane::{Batch, Credit, Lane, LaneId, OpenLane},
 };
 
 /// This part of all places is worth a claim at once. Filling each place the moment it is free would cost a store call

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::{
-    answer::Answer,
     settings::Backoff,
+    settle::answer::Answer,
     statistics::{Counter, Statistics},
-    unanswered::Unanswered,
+    stream::in_flight_table::Unanswered,
 };
 
 /// How long an entry waits whose first attempt ended with its stream: almost nothing, it was not the entry's fault.

@@ -16,7 +16,7 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_MESSAGE_ID};
 
-use crate::hand_back::Why;
+use crate::settle::requeuer::Why;
 
 /// What came of it.
 const OUTCOME: &str = "inrush.outcome";
