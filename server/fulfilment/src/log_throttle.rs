@@ -9,17 +9,17 @@ const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
 
 /// Lets one warning through now and then.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom {
+pub(crate) struct LogThrottle {
     last: Option<Instant>,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// Whether the last warning is long enough ago for another one.
-    pub(crate) fn is_time(&mut self, now: Instant) -> bool {
-        let is_time = self.last.is_none_or(|last| now.saturating_duration_since(last) >= BETWEEN_WARNINGS);
-        if is_time {
+    pub(crate) fn allow(&mut self, now: Instant) -> bool {
+        let allow = self.last.is_none_or(|last| now.saturating_duration_since(last) >= BETWEEN_WARNINGS);
+        if allow {
             self.last = Some(now);
         }
-        is_time
+        allow
     }
 }

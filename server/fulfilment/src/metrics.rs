@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use inrush_core::SaleId;
 use inrush_runtime::telemetry::{Family, Metrics, Points, Recorder, Tally, Teller, usual_times};
 
-use self::sale_gauges::Figures;
+use self::sale_gauges::SaleGauges;
 use crate::statistics::Statistics;
 
 mod oldest_waiting;
@@ -86,7 +86,7 @@ pub(crate) struct SettledCounts {
 pub(crate) struct WorkerMetrics {
     sales: Arc<Teller>,
     orders: Arc<Recorder>,
-    pub(crate) figures: Figures,
+    pub(crate) sale_gauges: SaleGauges,
 }
 
 impl WorkerMetrics {
@@ -104,7 +104,7 @@ impl WorkerMetrics {
         Self {
             sales: Arc::new(tally.teller()),
             orders: Arc::new(orders),
-            figures: Figures::register(metrics),
+            sale_gauges: SaleGauges::register(metrics),
         }
     }
 

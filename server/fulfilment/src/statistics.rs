@@ -38,7 +38,7 @@ pub struct Counts {
     /// Outcomes without effect, because the lease was lost or an earlier call had recorded them already.
     pub stale: u64,
     /// Entries handed back without an answer: their stream broke, the answer took too long, or the worker is ending.
-    pub handed_back: u64,
+    pub requeued: u64,
     /// Those of them that the order system took too long to answer.
     pub overdue: u64,
     /// Leases extended.
@@ -71,7 +71,7 @@ pub(crate) enum Counter {
     Retried,
     Dead,
     Stale,
-    HandedBack,
+    Requeued,
     Overdue,
     Extended,
     LeasesLost,
@@ -89,8 +89,8 @@ impl Statistics {
     #[must_use]
     pub fn counts(&self) -> Counts {
         use Counter::{
-            Abandoned, Claimed, Dead, Extended, HandedBack, LeasesLost, Ordered, Overdue, Recovered,
-            Rejected, Retried, Sent, Stale, Unknown,
+            Abandoned, Claimed, Dead, Extended, LeasesLost, Ordered, Overdue, Recovered, Rejected, Requeued,
+            Retried, Sent, Stale, Unknown,
         };
         Counts {
             claimed: self.get(Claimed),
@@ -100,7 +100,7 @@ impl Statistics {
             retried: self.get(Retried),
             dead: self.get(Dead),
             stale: self.get(Stale),
-            handed_back: self.get(HandedBack),
+            requeued: self.get(Requeued),
             overdue: self.get(Overdue),
             extended: self.get(Extended),
             leases_lost: self.get(LeasesLost),

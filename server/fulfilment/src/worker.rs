@@ -15,49 +15,49 @@ use tracing::{Instrument as _, Span};
 use crate::{
     concurrency::ConcurrencyLimit,
     error::FulfilmentError,
-    log_throttle::Seldom,
+    log_throttle::LogThrottle,
     metrics::WorkerMetrics,
     schedule::claimer::Claimer,
     schedule::recoverer::Recoverer,
-    schedule::sale_queue::Agenda,
-    schedule::scheduler::{Inputs, Scheduler, Stir},
+    schedule::sale_queue::SaleQueue,
+    schedule::scheduler::{Inputs, Scheduler, WakeUp},
     schedule::sweeper::Sweeper,
     settings::FulfilmentSettings,
     settle::answer::Answer,
-    settle::requeuer::HandBack,
+    settle::requeuer::Requeuer,
     settle::settler::Settler,
     statistics::Statistics,
     stream::dispatcher::Dispatcher,
-    stream::in_flight_window::Window,
+    stream::in_flight_window::InFlightWindow,
     stream::lease_keeper::LeaseKeeper,
     stream::order_lane::LaneId,
     stream::order_stream,
 };
 
 /// Messages with answers that wait for the settler. It takes them in at once, so a few are enough.
-const ANSWERS_WAITING: usize = 64;
+const MAX_QUEUED_ANSWERS: usize = 64;
 
 /// Sales with newly claimable tickets that wait for the scheduler, which takes them in at once.
-const STIRS_WAITING: usize = 64;
+const MAX_QUEUED_WAKEUPS: usize = 64;
 
 /// Sales named by the sweep that wait for the scheduler.
-const LOOKS_WAITING: usize = 16;
+const MAX_QUEUED_PROBES: usize = 16;
 
 /// How long store calls in flight may take when the worker is ending.
-const CALLS_GRACE: Duration = Duration::from_secs(5);
+const CALLS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long entries may take to be handed back, and streams to end.
-const STREAMS_GRACE: Duration = Duration::from_secs(3);
+const STREAMS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long the last outcomes may take to be recorded.
-const OUTCOMES_GRACE: Duration = Duration::from_secs(5);
+const OUTCOMES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running worker. Its tasks are in three groups, in the order in which they are shut down.
 pub(crate) struct Worker {
     claiming: TaskGroup,
     streaming: TaskGroup,
     settling: TaskGroup,
-    window: Arc<Window>,
+    window: Arc<InFlightWindow>,
     drain_grace: Duration,
     span: Span,
 }
@@ -66,19 +66,19 @@ pub(crate) struct Worker {
 struct Stores {
     claiming: Arc<dyn Store>,
     settling: Arc<dyn Store>,
-    keeping: Arc<dyn Store>,
+    maintenance: Arc<dyn Store>,
 }
 
 /// What several parts are made of.
-struct Kit {
+struct SharedParts {
     settings: FulfilmentSettings,
     stores: Stores,
-    window: Arc<Window>,
+    window: Arc<InFlightWindow>,
     statistics: Statistics,
     metrics: WorkerMetrics,
     traces: Option<Traces>,
     answers: mpsc::Sender<Vec<Answer>>,
-    hand_back: HandBack,
+    requeuer: Requeuer,
 }
 
 impl Worker {
@@ -101,11 +101,11 @@ impl Worker {
         let lanes: Vec<&Endpoint> =
             endpoints.iter().flat_map(|endpoint| vec![endpoint; settings.streams]).collect();
         let limit = ConcurrencyLimit::between(settings.concurrency_floor, settings.concurrency);
-        let window = Window::new(limit, lanes.len(), statistics.clone());
-        let (answers, answers_in) = mpsc::channel(ANSWERS_WAITING);
-        let (stirs, stirs_in) = mpsc::channel(STIRS_WAITING);
-        let hand_back =
-            HandBack { answers: answers.clone(), statistics: statistics.clone(), retry: settings.retry };
+        let window = InFlightWindow::new(limit, lanes.len(), statistics.clone());
+        let (answers, answers_in) = mpsc::channel(MAX_QUEUED_ANSWERS);
+        let (wakeups, wakeups_in) = mpsc::channel(MAX_QUEUED_WAKEUPS);
+        let requeuer =
+            Requeuer { answers: answers.clone(), statistics: statistics.clone(), retry: settings.retry };
 
         let worker = Self {
             claiming: TaskGroup::new(shutdown),
@@ -115,95 +115,101 @@ impl Worker {
             drain_grace: settings.drain_grace,
             span,
         };
-        let kit = Kit { settings, stores, window, statistics, metrics, traces, answers, hand_back };
+        let parts = SharedParts { settings, stores, window, statistics, metrics, traces, answers, requeuer };
         // Receivers before senders.
-        worker.start_settling(&kit, answers_in, stirs);
-        worker.start_streaming(&kit, &lanes);
-        worker.start_claiming(&kit, stirs_in);
-        tracing::info!(parent: &worker.span, orders = ?kit.settings.orders, "fulfilment has started");
+        worker.start_settling(&parts, answers_in, wakeups);
+        worker.start_streaming(&parts, &lanes);
+        worker.start_claiming(&parts, wakeups_in);
+        tracing::info!(parent: &worker.span, orders = ?parts.settings.orders, "fulfilment has started");
         Ok(Some(worker))
     }
 
-    fn start_settling(&self, kit: &Kit, answers: mpsc::Receiver<Vec<Answer>>, stirs: mpsc::Sender<Stir>) {
+    fn start_settling(
+        &self,
+        parts: &SharedParts,
+        answers: mpsc::Receiver<Vec<Answer>>,
+        wakeups: mpsc::Sender<WakeUp>,
+    ) {
         let settler = Settler {
-            store: Arc::clone(&kit.stores.settling),
-            window: Arc::clone(&kit.window),
-            stirs,
-            statistics: kit.statistics.clone(),
-            metrics: kit.metrics.clone(),
-            traces: kit.traces.clone(),
-            batch: kit.settings.settle_batch,
-            backoff: kit.settings.reconnect,
-            warnings: Seldom::default(),
+            store: Arc::clone(&parts.stores.settling),
+            window: Arc::clone(&parts.window),
+            wakeups,
+            statistics: parts.statistics.clone(),
+            metrics: parts.metrics.clone(),
+            traces: parts.traces.clone(),
+            batch: parts.settings.settle_batch,
+            backoff: parts.settings.reconnect,
+            log_throttle: LogThrottle::default(),
         };
         self.spawn(&self.settling, "settler", |_| settler.run(answers));
     }
 
-    fn start_streaming(&self, kit: &Kit, lanes: &[&Endpoint]) {
+    fn start_streaming(&self, parts: &SharedParts, lanes: &[&Endpoint]) {
         let keeper = LeaseKeeper {
-            store: Arc::clone(&kit.stores.keeping),
-            window: Arc::clone(&kit.window),
-            hand_back: kit.hand_back.clone(),
-            statistics: kit.statistics.clone(),
-            extend_at: kit.settings.extend_at,
-            warnings: Seldom::default(),
+            store: Arc::clone(&parts.stores.maintenance),
+            window: Arc::clone(&parts.window),
+            requeuer: parts.requeuer.clone(),
+            statistics: parts.statistics.clone(),
+            extend_at: parts.settings.extend_at,
+            log_throttle: LogThrottle::default(),
         };
         self.spawn(&self.streaming, "lease keeper", |stop| keeper.run(stop));
         for (index, &endpoint) in lanes.iter().enumerate() {
             let dispatcher = Dispatcher {
                 lane: LaneId(index),
                 endpoint: order_stream::tuned(endpoint.clone()),
-                window: Arc::clone(&kit.window),
-                answers: kit.answers.clone(),
-                hand_back: kit.hand_back.clone(),
-                statistics: kit.statistics.clone(),
-                metrics: kit.metrics.clone(),
-                retry: kit.settings.retry,
-                reconnect: kit.settings.reconnect,
+                window: Arc::clone(&parts.window),
+                answers: parts.answers.clone(),
+                requeuer: parts.requeuer.clone(),
+                statistics: parts.statistics.clone(),
+                metrics: parts.metrics.clone(),
+                retry: parts.settings.retry,
+                reconnect: parts.settings.reconnect,
             };
             self.spawn(&self.streaming, &format!("order stream {index}"), |stop| dispatcher.run(stop));
         }
     }
 
-    fn start_claiming(&self, kit: &Kit, stirs: mpsc::Receiver<Stir>) {
-        let (looks, looks_in) = mpsc::channel(LOOKS_WAITING);
+    fn start_claiming(&self, parts: &SharedParts, wakeups: mpsc::Receiver<WakeUp>) {
+        let (probe_requests, probe_requests_in) = mpsc::channel(MAX_QUEUED_PROBES);
         let missed = Arc::new(Notify::new());
         // Listening starts before the first sweep: what happens after the sweep has passed a sale is announced.
-        let inputs = Inputs { events: kit.stores.claiming.events(), looks: looks_in, stirs };
+        let inputs =
+            Inputs { events: parts.stores.claiming.events(), probe_requests: probe_requests_in, wakeups };
         let sweeper = Sweeper {
-            store: Arc::clone(&kit.stores.keeping),
-            looks,
+            store: Arc::clone(&parts.stores.maintenance),
+            probe_requests,
             missed: Arc::clone(&missed),
-            rate: kit.settings.sweep_rate,
-            full_rate: kit.settings.full_sweep_rate,
-            backoff: kit.settings.reconnect,
+            rate: parts.settings.sweep_rate,
+            full_rate: parts.settings.full_sweep_rate,
+            backoff: parts.settings.reconnect,
         };
         self.spawn(&self.claiming, "sweeper", |stop| sweeper.run(stop));
         let claimer = Claimer {
-            store: Arc::clone(&kit.stores.claiming),
-            window: Arc::clone(&kit.window),
-            hand_back: kit.hand_back.clone(),
-            statistics: kit.statistics.clone(),
-            metrics: kit.metrics.clone(),
-            traces: kit.traces.clone(),
-            extend_at: kit.settings.extend_at,
-            answer_timeout: kit.settings.answer_timeout,
+            store: Arc::clone(&parts.stores.claiming),
+            window: Arc::clone(&parts.window),
+            requeuer: parts.requeuer.clone(),
+            statistics: parts.statistics.clone(),
+            metrics: parts.metrics.clone(),
+            traces: parts.traces.clone(),
+            extend_at: parts.settings.extend_at,
+            answer_timeout: parts.settings.answer_timeout,
         };
         let recoverer = Recoverer {
-            store: Arc::clone(&kit.stores.claiming),
-            statistics: kit.statistics.clone(),
-            metrics: kit.metrics.clone(),
+            store: Arc::clone(&parts.stores.claiming),
+            statistics: parts.statistics.clone(),
+            metrics: parts.metrics.clone(),
         };
         let scheduler = Scheduler {
-            agenda: Agenda::new(kit.settings.recover_interval),
+            sale_queue: SaleQueue::new(parts.settings.recover_interval),
             claimer,
             recoverer,
-            window: Arc::clone(&kit.window),
+            window: Arc::clone(&parts.window),
             missed,
-            claim_batch: kit.settings.claim_batch,
-            backoff: kit.settings.reconnect,
-            warnings: Seldom::default(),
-            gathering_until: None,
+            claim_batch: parts.settings.claim_batch,
+            backoff: parts.settings.reconnect,
+            log_throttle: LogThrottle::default(),
+            linger_until: None,
         };
         self.spawn(&self.claiming, "scheduler", |stop| scheduler.run(inputs, stop));
     }
@@ -214,15 +220,15 @@ impl Worker {
         let span = self.span.clone();
         async move {
             // First nothing more is claimed; what calls in flight bring is sent like the rest.
-            let mut failed = self.claiming.shut_down(CALLS_GRACE).await.failed;
+            let mut failed = self.claiming.shut_down(CALLS_TIMEOUT).await.failed;
             // Then the order system may answer what it has. Leases are kept meanwhile.
-            if timeout(self.drain_grace, self.window.emptied()).await.is_err() {
+            if timeout(self.drain_grace, self.window.all_answered()).await.is_err() {
                 tracing::warn!(grace = ?self.drain_grace, "entries are handed back unanswered: the grace time is over");
             }
             // The streams hand back what is left as they end. With them go the last who send answers …
-            failed.extend(self.streaming.shut_down(STREAMS_GRACE).await.failed);
+            failed.extend(self.streaming.shut_down(STREAMS_TIMEOUT).await.failed);
             // … so that the settler ends when it has recorded all of them.
-            failed.extend(self.settling.shut_down(OUTCOMES_GRACE).await.failed);
+            failed.extend(self.settling.shut_down(OUTCOMES_TIMEOUT).await.failed);
             if let Some(first) = failed.into_iter().next() {
                 return Err(first.into());
             }
@@ -263,17 +269,17 @@ impl Stores {
     /// Waits for a store that is away; one that cannot be used is an error.
     async fn connect(store: Arc<dyn Store>, settings: &FulfilmentSettings) -> Result<Self, StoreError> {
         let mut failures = 0_u32;
-        let mut warnings = Seldom::default();
+        let mut log_throttle = LogThrottle::default();
         loop {
             let connected = async {
                 let (claiming, settling) =
                     (store.with_own_connection().await?, store.with_own_connection().await?);
-                Ok(Self { claiming, settling, keeping: Arc::clone(&store) })
+                Ok(Self { claiming, settling, maintenance: Arc::clone(&store) })
             };
             match connected.await {
                 Err(error @ StoreError::Unavailable(_)) => {
                     failures = failures.saturating_add(1);
-                    if warnings.is_time(tokio::time::Instant::now()) {
+                    if log_throttle.allow(tokio::time::Instant::now()) {
                         tracing::warn!("fulfilment waits for the store: {error}");
                     }
                     sleep(settings.reconnect.pause(failures)).await;

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    round::{Finding, Round, Sent, Verdict},
+    round::{Round, Sample, Sent, Verdict},
     search::Search,
 };
 
@@ -37,17 +37,17 @@ impl ConcurrencyLimit {
     }
 
     /// Entries were sent, and so many are unanswered now.
-    pub(crate) fn sent(&mut self, unanswered: usize, now: Instant) {
-        self.round.sent(unanswered, self.current(), now);
+    pub(crate) fn on_sent(&mut self, unanswered: usize, now: Instant) {
+        self.round.on_sent(unanswered, self.current(), now);
     }
 
     /// An entry is no longer unanswered.
-    pub(crate) fn heard(&mut self, sent: Sent, verdict: Verdict, now: Instant) {
-        match self.round.heard(sent, verdict, now, &self.search) {
-            Finding::Nothing => return,
-            Finding::NotLimited => {}
-            Finding::Score(score) => self.search.conclude(score),
-            Finding::Collapse => self.search.collapse(),
+    pub(crate) fn on_answer(&mut self, sent: Sent, verdict: Verdict, now: Instant) {
+        match self.round.on_answer(sent, verdict, now, &self.search) {
+            Sample::Incomplete => return,
+            Sample::NotLimited => {}
+            Sample::Score(score) => self.search.conclude(score),
+            Sample::Collapse => self.search.collapse(),
         }
         self.round = Round::default();
     }

@@ -2,26 +2,26 @@
 //! not is taken back, and half of it is tried in the other direction. When none pays, the limit rests for a while.
 
 /// Where the search starts: few enough for an order system that bears little, and enough for claims of some size.
-pub(super) const START: usize = 256;
+pub(super) const INITIAL_LIMIT: usize = 256;
 
 /// The first change, and the largest: the limit doubles until that no longer pays, so it needs ten rounds for a thousandfold.
-const LARGEST_CHANGE: f64 = 2.0;
+const MAX_STEP: f64 = 2.0;
 
 /// The smallest. Less would drown in chance.
-const SMALLEST_CHANGE: f64 = 1.09;
+const MIN_STEP: f64 = 1.09;
 
 /// The first change after a rest.
-const CHANGE_AFTER_REST: f64 = 1.2;
+const STEP_AFTER_HOLD: f64 = 1.2;
 
 /// By what power a change grows that has paid.
-const GROWTH: f64 = 1.5;
+const STEP_GROWTH: f64 = 1.5;
 
 /// Rounds without a change after all have been tried. A change that does not pay costs up to its size for one round, so
 /// what the search costs is below one per cent.
-const REST: u32 = 16;
+const HOLD_ROUNDS: u32 = 16;
 
 /// What becomes of the limit when the order system cannot do its work.
-const AFTER_COLLAPSE: f64 = 0.5;
+const COLLAPSE_FACTOR: f64 = 0.5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
@@ -38,11 +38,11 @@ pub(super) struct Search {
     best: f64,
     score: f64,
     /// Whether the limit is changed just now to see if that pays.
-    trying: bool,
-    change: f64,
+    probing: bool,
+    step: f64,
     direction: Direction,
     /// Rounds of rest that are left.
-    rest: u32,
+    hold_rounds: u32,
 }
 
 impl Search {
@@ -51,12 +51,12 @@ impl Search {
         Self {
             floor,
             ceiling,
-            best: START.clamp(floor, ceiling) as f64,
+            best: INITIAL_LIMIT.clamp(floor, ceiling) as f64,
             score: f64::NEG_INFINITY,
-            trying: false,
-            change: LARGEST_CHANGE,
+            probing: false,
+            step: MAX_STEP,
             direction: Direction::Up,
-            rest: 0,
+            hold_rounds: 0,
         }
     }
 
@@ -65,8 +65,8 @@ impl Search {
     }
 
     /// The factor by which the limit changes, or will change next.
-    pub(super) const fn change(&self) -> f64 {
-        self.change
+    pub(super) const fn step(&self) -> f64 {
+        self.step
     }
 
     #[expect(
@@ -75,10 +75,10 @@ impl Search {
         reason = "the cast saturates, and the result is clamped"
     )]
     pub(super) fn limit(&self) -> usize {
-        let limit = match (self.trying, self.direction) {
+        let limit = match (self.probing, self.direction) {
             (false, _) => self.best,
-            (true, Direction::Up) => (self.best * self.change).ceil(),
-            (true, Direction::Down) => (self.best / self.change).floor(),
+            (true, Direction::Up) => (self.best * self.step).ceil(),
+            (true, Direction::Down) => (self.best / self.step).floor(),
         };
         (limit as usize).clamp(self.floor, self.ceiling)
     }
@@ -86,49 +86,49 @@ impl Search {
     /// A round under the present limit has ended with this score.
     #[expect(clippy::cast_precision_loss, reason = "numbers of entries are far below 2^52")]
     pub(super) fn conclude(&mut self, score: f64) {
-        if self.trying && score <= self.score {
-            return self.take_back();
+        if self.probing && score <= self.score {
+            return self.revert();
         }
         self.score = score;
-        if self.trying {
+        if self.probing {
             self.best = self.limit() as f64;
-            self.change = self.change.powf(GROWTH).min(LARGEST_CHANGE);
-        } else if self.rest > 0 {
-            self.rest -= 1;
+            self.step = self.step.powf(STEP_GROWTH).min(MAX_STEP);
+        } else if self.hold_rounds > 0 {
+            self.hold_rounds -= 1;
             return;
         }
-        self.try_change();
+        self.try_step();
     }
 
     /// The order system cannot do its work under the present limit.
     #[expect(clippy::cast_precision_loss, reason = "numbers of entries are far below 2^52")]
     pub(super) fn collapse(&mut self) {
-        if self.trying && self.direction == Direction::Up {
-            return self.take_back();
+        if self.probing && self.direction == Direction::Up {
+            return self.revert();
         }
-        let halved = Self { best: self.best * AFTER_COLLAPSE, ..Self::between(self.floor, self.ceiling) };
+        let halved = Self { best: self.best * COLLAPSE_FACTOR, ..Self::between(self.floor, self.ceiling) };
         *self = Self { best: halved.limit() as f64, ..halved };
     }
 
     /// Turns round where a bound is in the way.
-    fn try_change(&mut self) {
-        self.trying = false;
+    fn try_step(&mut self) {
+        self.probing = false;
         let unchanged = self.limit();
-        self.trying = true;
+        self.probing = true;
         if self.limit() == unchanged {
             self.direction = self.direction.opposite();
         }
     }
 
     /// The next round measures the best limit anew, so that each change is compared with what was just before it.
-    fn take_back(&mut self) {
-        self.trying = false;
+    fn revert(&mut self) {
+        self.probing = false;
         self.direction = self.direction.opposite();
-        if self.change > SMALLEST_CHANGE {
-            self.change = self.change.sqrt().max(SMALLEST_CHANGE);
+        if self.step > MIN_STEP {
+            self.step = self.step.sqrt().max(MIN_STEP);
         } else {
-            self.change = CHANGE_AFTER_REST;
-            self.rest = REST;
+            self.step = STEP_AFTER_HOLD;
+            self.hold_rounds = HOLD_ROUNDS;
         }
     }
 }

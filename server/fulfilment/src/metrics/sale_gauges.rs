@@ -18,79 +18,79 @@ use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli, sto
 use inrush_runtime::telemetry::{Family, Metrics, Names, OTHERS, Points};
 use tokio::time::Instant;
 
-use super::oldest_waiting::Line;
+use super::oldest_waiting::OldestWaiting;
 
 /// A sale that is looked at more often is read no more often than this.
-const FRESH: Duration = Duration::from_secs(1);
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A sale at which nobody has looked for as long was deleted: longer than a pass of the sweep over a hundred thousand sales.
-const GONE_AFTER: Duration = Duration::from_secs(3600);
+const EVICTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A figure of sales: what it is, and how those of sales without series of their own come together.
-struct Gauge {
+struct GaugeDef {
     family: Family,
-    read: fn(&Figure, Instant) -> Option<f64>,
-    together: fn(f64, f64) -> f64,
+    value: fn(&CachedSale, Instant) -> Option<f64>,
+    merge: fn(f64, f64) -> f64,
 }
 
 const fn gauge(
     name: &'static str,
     unit: &'static str,
     help: &'static str,
-    read: fn(&Figure, Instant) -> Option<f64>,
-) -> Gauge {
-    Gauge { family: Family::gauge(name, unit, &["sale"], help), read, together: sum }
+    value: fn(&CachedSale, Instant) -> Option<f64>,
+) -> GaugeDef {
+    GaugeDef { family: Family::gauge(name, unit, &["sale"], help), value, merge: sum }
 }
 
-const GAUGES: [Gauge; 9] = [
+const GAUGES: [GaugeDef; 9] = [
     gauge(
         "inrush.waiting_tickets",
         "{ticket}",
         "Tickets in line, those that wait for another attempt included",
-        |figure, _| Some(figure.waiting_tickets),
+        |cached, _| Some(cached.waiting_tickets),
     ),
-    gauge("inrush.waiting_units", "{unit}", "Units that the tickets in line ask for", |figure, _| {
-        Some(figure.waiting_units)
+    gauge("inrush.waiting_units", "{unit}", "Units that the tickets in line ask for", |cached, _| {
+        Some(cached.waiting_units)
     }),
-    Gauge {
-        together: f64::max,
+    GaugeDef {
+        merge: f64::max,
         ..gauge(
             "inrush.oldest_waiting",
             "s",
             "How long the first in line that was never claimed has waited: at most one look too long, and after a start of \
              fulfilment at first too short",
-            |figure, now| Some(figure.line.oldest(now).as_secs_f64()),
+            |cached, now| Some(cached.oldest_waiting.age(now).as_secs_f64()),
         )
     },
-    gauge("inrush.leased_tickets", "{ticket}", "Tickets under a lease of some fulfilment", |figure, _| {
-        Some(figure.leased)
+    gauge("inrush.leased_tickets", "{ticket}", "Tickets under a lease of some fulfilment", |cached, _| {
+        Some(cached.leased)
     }),
     gauge(
         "inrush.retrying_tickets",
         "{ticket}",
         "Tickets in line that wait for another attempt",
-        |figure, _| Some(figure.retrying),
+        |cached, _| Some(cached.retrying),
     ),
     gauge(
         "inrush.dead_tickets",
         "{ticket}",
         "Tickets that are out of attempts and wait for an operator",
-        |figure, _| Some(figure.dead),
+        |cached, _| Some(cached.dead),
     ),
     gauge(
         "inrush.free_units",
         "{unit}",
         "Units of stock that nobody has or waits for; not there for a sale without stock",
-        |figure, _| figure.free_units,
+        |cached, _| cached.free_units,
     ),
     gauge(
         "inrush.ledger_difference",
         "",
         "Tickets and units by which the ledger of the sale does not balance: 0, or there is a defect",
-        |figure, _| Some(figure.ledger_difference),
+        |cached, _| Some(cached.ledger_difference),
     ),
-    gauge("inrush.pace", "", "Tickets that leave the line in a second, as measured", |figure, _| {
-        Some(figure.pace)
+    gauge("inrush.pace", "", "Tickets that leave the line in a second, as measured", |cached, _| {
+        Some(cached.pace)
     }),
 ];
 
@@ -101,25 +101,25 @@ pub(crate) fn families() -> Vec<Family> {
 
 /// What is known of all sales. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Figures {
-    known: Arc<Mutex<Known>>,
+pub(crate) struct SaleGauges {
+    cache: Arc<Mutex<Cache>>,
     names: Names,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    figures: HashMap<SaleId, Figure>,
+struct Cache {
+    sales: HashMap<SaleId, CachedSale>,
     /// Sales that were read and are not told of, with when somebody looked at them last.
-    over: HashMap<SaleId, Instant>,
+    finished: HashMap<SaleId, Instant>,
     /// Sales that are to be read, since something has happened in them.
-    in_doubt: HashSet<SaleId>,
+    dirty: HashSet<SaleId>,
 }
 
 /// What was last read of a sale.
 #[derive(Debug)]
-struct Figure {
-    read_at: Instant,
-    looked_at: Instant,
+struct CachedSale {
+    refreshed_at: Instant,
+    probed_at: Instant,
     waiting_tickets: f64,
     waiting_units: f64,
     leased: f64,
@@ -128,132 +128,136 @@ struct Figure {
     free_units: Option<f64>,
     ledger_difference: f64,
     pace: f64,
-    line: Line,
+    oldest_waiting: OldestWaiting,
 }
 
-impl Figures {
+impl SaleGauges {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let figures = Self { known: Arc::default(), names: metrics.names().clone() };
+        let gauges = Self { cache: Arc::default(), names: metrics.names().clone() };
         for gauge in GAUGES {
-            let (figures, family) = (figures.clone(), gauge.family);
-            metrics.gauge(&family, move |points| figures.tell(&gauge, Instant::now(), points));
+            let (gauges, family) = (gauges.clone(), gauge.family);
+            metrics.gauge(&family, move |points| gauges.export(&gauge, Instant::now(), points));
         }
-        figures
+        gauges
     }
 
     /// Something may have happened in a sale. One that was never read stays that way: most announcements are of sales in which
     /// there is nothing to be seen.
-    pub(crate) fn announced(&self, sale: &SaleId) {
-        let mut known = self.known();
-        if known.figures.contains_key(sale) {
-            known.in_doubt.insert(sale.clone());
+    pub(crate) fn on_announcement(&self, sale: &SaleId) {
+        let mut cache = self.cache();
+        if cache.sales.contains_key(sale) {
+            cache.dirty.insert(sale.clone());
         }
     }
 
     /// A sale was found like this.
-    pub(crate) fn found(&self, sale: &SaleId, backlog: &Backlog) {
+    pub(crate) fn on_probe(&self, sale: &SaleId, backlog: &Backlog) {
         if backlog.waiting + backlog.in_flight + backlog.dead > 0 {
-            self.changed(sale);
+            self.mark_dirty(sale);
         }
     }
 
     /// Something has happened in a sale.
-    pub(crate) fn changed(&self, sale: &SaleId) {
-        self.known().in_doubt.insert(sale.clone());
+    pub(crate) fn mark_dirty(&self, sale: &SaleId) {
+        self.cache().dirty.insert(sale.clone());
     }
 
     /// Reads a sale in which something has happened or goes on, unless it was read just now. A store that does not answer
     /// leaves the figures as they are.
-    pub(crate) async fn read(&self, store: &dyn Store, sale: &SaleId) {
+    pub(crate) async fn refresh(&self, store: &dyn Store, sale: &SaleId) {
         let now = Instant::now();
-        if !self.known().is_to_be_read(sale, self.names.most() / 2, now) {
+        if !self.cache().needs_refresh(sale, self.names.most() / 2, now) {
             return;
         }
         match store.sale(sale).await {
-            Ok(snapshot) => self.note(&snapshot, now),
-            Err(StoreError::SaleNotFound(_)) => self.forget(sale),
+            Ok(snapshot) => self.update(&snapshot, now),
+            Err(StoreError::SaleNotFound(_)) => self.remove(sale),
             Err(StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)) => {
-                self.changed(sale);
+                self.mark_dirty(sale);
             }
         }
     }
 
-    fn note(&self, snapshot: &SaleSnapshot, now: Instant) {
-        if is_over(snapshot) {
-            self.forget(&snapshot.id);
-            self.known().over.insert(snapshot.id.clone(), now);
+    fn update(&self, snapshot: &SaleSnapshot, now: Instant) {
+        if is_finished(snapshot) {
+            self.remove(&snapshot.id);
+            self.cache().finished.insert(snapshot.id.clone(), now);
             return;
         }
         self.names.mention(snapshot.id.as_str());
-        let mut known = self.known();
-        known.over.remove(&snapshot.id);
-        let line = known.figures.remove(&snapshot.id).map_or_else(Line::default, |figure| figure.line);
-        known.figures.insert(snapshot.id.clone(), Figure::of(snapshot, line, now));
+        let mut cache = self.cache();
+        cache.finished.remove(&snapshot.id);
+        let oldest_waiting = cache
+            .sales
+            .remove(&snapshot.id)
+            .map_or_else(OldestWaiting::default, |cached| cached.oldest_waiting);
+        cache.sales.insert(snapshot.id.clone(), CachedSale::of(snapshot, oldest_waiting, now));
     }
 
     /// There is no such sale any more.
-    pub(crate) fn forget(&self, sale: &SaleId) {
-        let mut known = self.known();
-        known.figures.remove(sale);
-        known.over.remove(sale);
-        known.in_doubt.remove(sale);
+    pub(crate) fn remove(&self, sale: &SaleId) {
+        let mut cache = self.cache();
+        cache.sales.remove(sale);
+        cache.finished.remove(sale);
+        cache.dirty.remove(sale);
     }
 
-    fn tell(&self, gauge: &Gauge, now: Instant, points: &Points<'_, f64>) {
-        let mut others: Option<f64> = None;
-        let mut known = self.known();
-        known.forget_gone(now);
-        for (sale, figure) in &known.figures {
-            let Some(value) = (gauge.read)(figure, now) else { continue };
+    fn export(&self, gauge: &GaugeDef, now: Instant, points: &Points<'_, f64>) {
+        let mut other: Option<f64> = None;
+        let mut cache = self.cache();
+        cache.evict_stale(now);
+        for (sale, cached) in &cache.sales {
+            let Some(value) = (gauge.value)(cached, now) else { continue };
             if self.names.has(sale.as_str()) {
                 points.add(value, &[("sale", sale.as_str())]);
             } else {
-                others = Some(others.map_or(value, |sum| (gauge.together)(sum, value)));
+                other = Some(other.map_or(value, |sum| (gauge.merge)(sum, value)));
             }
         }
-        if let Some(value) = others {
+        if let Some(value) = other {
             points.add(value, &[("sale", OTHERS)]);
         }
     }
 
     /// What is known is whole after each statement, so the lock's poison says nothing.
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl Cache {
     /// Sales in which nothing was ever found are read until so many are known. The doubt ends before the reading, so that what
     /// happens meanwhile is not overlooked.
-    fn is_to_be_read(&mut self, sale: &SaleId, most_idle: usize, now: Instant) -> bool {
-        let has_room = self.figures.len() < most_idle;
-        if let Some(figure) = self.figures.get_mut(sale) {
-            figure.looked_at = now;
-            return now >= figure.read_at + FRESH && (self.in_doubt.remove(sale) || figure.goes_on());
+    fn needs_refresh(&mut self, sale: &SaleId, max_idle: usize, now: Instant) -> bool {
+        let has_room = self.sales.len() < max_idle;
+        if let Some(cached) = self.sales.get_mut(sale) {
+            cached.probed_at = now;
+            return now >= cached.refreshed_at + MIN_REFRESH_INTERVAL
+                && (self.dirty.remove(sale) || cached.is_active());
         }
-        let is_over = self.over.get_mut(sale).map(|looked_at| *looked_at = now).is_some();
-        self.in_doubt.remove(sale) || (has_room && !is_over)
+        let is_finished = self.finished.get_mut(sale).map(|probed_at| *probed_at = now).is_some();
+        self.dirty.remove(sale) || (has_room && !is_finished)
     }
 
-    fn forget_gone(&mut self, now: Instant) {
-        let is_there = |looked_at: Instant| now.saturating_duration_since(looked_at) < GONE_AFTER;
-        self.figures.retain(|_, figure| is_there(figure.looked_at));
-        self.over.retain(|_, looked_at| is_there(*looked_at));
+    fn evict_stale(&mut self, now: Instant) {
+        let is_recent = |probed_at: Instant| now.saturating_duration_since(probed_at) < EVICTION_TIMEOUT;
+        self.sales.retain(|_, cached| is_recent(cached.probed_at));
+        self.finished.retain(|_, probed_at| is_recent(*probed_at));
     }
 }
 
-impl Figure {
-    fn goes_on(&self) -> bool {
+impl CachedSale {
+    fn is_active(&self) -> bool {
         self.waiting_tickets + self.leased > 0.0
     }
 
-    fn of(snapshot: &SaleSnapshot, mut line: Line, now: Instant) -> Self {
+    fn of(snapshot: &SaleSnapshot, mut oldest_waiting: OldestWaiting, now: Instant) -> Self {
         let ledger = &snapshot.ledger;
-        line.note(snapshot.last_seq, snapshot.cursor, now);
+        oldest_waiting.record(snapshot.last_seq, snapshot.cursor, now);
         let stock = snapshot.settings.stock;
         Self {
-            read_at: now,
-            looked_at: now,
+            refreshed_at: now,
+            probed_at: now,
             waiting_tickets: number(ledger.waiting.tickets),
             waiting_units: number(ledger.waiting.units),
             leased: number(ledger.in_flight.tickets),
@@ -262,13 +266,13 @@ impl Figure {
             free_units: stock.map(|stock| number(ledger.free_units(stock, true))),
             ledger_difference: number(ledger.difference()),
             pace: from_milli(snapshot.measured_pace),
-            line,
+            oldest_waiting,
         }
     }
 }
 
 /// Closed for good, and nothing of it is on its way or waits for an operator.
-fn is_over(snapshot: &SaleSnapshot) -> bool {
+fn is_finished(snapshot: &SaleSnapshot) -> bool {
     let ledger = &snapshot.ledger;
     let unfinished = ledger.waiting.tickets + ledger.in_flight.tickets + ledger.dead.tickets;
     snapshot.closed && unfinished == 0 && ledger.difference() == 0
@@ -319,12 +323,12 @@ mod tests {
     #[tokio::test]
     async fn a_sale_is_told_of_as_the_store_has_it() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let (figures, phone) = (Figures::register(&metrics), sale("phone"));
+        let (gauges, phone) = (SaleGauges::register(&metrics), sale("phone"));
         create(&*store, &phone, &SaleSettings { unit_limit: 9, ..SaleSettings::of_stock(10) }).await;
         enqueue(&*store, &phone, &[1, 2, 3]).await;
         let claim = store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
-        figures.found(&phone, &claim.backlog);
-        figures.read(&*store, &phone).await;
+        gauges.on_probe(&phone, &claim.backlog);
+        gauges.refresh(&*store, &phone).await;
         let text = metrics.text().unwrap();
         for (name, value) in [
             ("waiting_tickets", "2"),
@@ -345,13 +349,13 @@ mod tests {
     #[tokio::test]
     async fn a_few_idle_sales_are_told_of_and_the_rest_is_not_even_read() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let figures = Figures::register(&metrics);
+        let gauges = SaleGauges::register(&metrics);
         for number in 0..30 {
             let idle = sale(&format!("sale-{number}"));
             create(&*store, &idle, &SaleSettings::of_stock(10)).await;
-            figures.announced(&idle);
-            figures.found(&idle, &store.recover(&idle).await.unwrap().backlog);
-            figures.read(&*store, &idle).await;
+            gauges.on_announcement(&idle);
+            gauges.on_probe(&idle, &store.recover(&idle).await.unwrap().backlog);
+            gauges.refresh(&*store, &idle).await;
         }
         let text = metrics.text().unwrap();
         let told = text.lines().filter(|line| line.starts_with("inrush_free_units{sale="));
@@ -361,16 +365,19 @@ mod tests {
     #[tokio::test]
     async fn closed_sales_do_not_keep_others_from_being_told_of() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let (figures, open) = (Figures::register(&metrics), sale("open"));
+        let (gauges, open) = (SaleGauges::register(&metrics), sale("open"));
         for number in 0..30 {
             let closed = sale(&format!("sale-{number}"));
             create(&*store, &closed, &SaleSettings::of_stock(10)).await;
             store.close(&closed).await.unwrap();
-            figures.read(&*store, &closed).await;
-            assert!(!figures.known().is_to_be_read(&closed, 25, Instant::now() + FRESH), "it was read once");
+            gauges.refresh(&*store, &closed).await;
+            assert!(
+                !gauges.cache().needs_refresh(&closed, 25, Instant::now() + MIN_REFRESH_INTERVAL),
+                "it was refresh once"
+            );
         }
         create(&*store, &open, &SaleSettings::of_stock(10)).await;
-        figures.read(&*store, &open).await;
+        gauges.refresh(&*store, &open).await;
         assert!(has(&metrics.text().unwrap(), "inrush_free_units{sale=\"open\"} 10"));
     }
 
@@ -378,81 +385,84 @@ mod tests {
     async fn tickets_that_died_before_the_start_are_told_of() {
         let clock = ManualClock::default();
         let (store, metrics) = (MemoryStore::new(Clock::Manual(clock.clone())), Metrics::default());
-        let (figures, phone) = (Figures::register(&metrics), sale("phone"));
+        let (gauges, phone) = (SaleGauges::register(&metrics), sale("phone"));
         let settings = SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) };
         create(&*store, &phone, &settings).await;
         enqueue(&*store, &phone, &[1]).await;
         store.claim(&phone, ClaimRequest { max: 1 }).await.unwrap();
         clock.advance(settings.lease);
         assert_eq!(store.recover(&phone).await.unwrap().dead, 1);
-        figures.found(&phone, &store.recover(&phone).await.unwrap().backlog);
-        figures.read(&*store, &phone).await;
+        gauges.on_probe(&phone, &store.recover(&phone).await.unwrap().backlog);
+        gauges.refresh(&*store, &phone).await;
         assert!(has(&metrics.text().unwrap(), "inrush_dead_tickets{sale=\"phone\"} 1"));
     }
 
     #[tokio::test]
     async fn what_happens_while_a_sale_is_read_is_read_the_next_time() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let (figures, phone) = (Figures::register(&metrics), sale("phone"));
+        let (gauges, phone) = (SaleGauges::register(&metrics), sale("phone"));
         create(&*store, &phone, &SaleSettings::of_stock(10)).await;
-        figures.changed(&phone);
+        gauges.mark_dirty(&phone);
         let now = Instant::now();
-        assert!(figures.known().is_to_be_read(&phone, 0, now));
-        figures.changed(&phone);
-        figures.note(&store.sale(&phone).await.unwrap(), now);
-        assert!(!figures.known().is_to_be_read(&phone, 0, now), "it was read just now");
-        assert!(figures.known().is_to_be_read(&phone, 0, now + FRESH));
-        assert!(!figures.known().is_to_be_read(&phone, 0, now + FRESH), "nothing has happened since");
-        figures.announced(&phone);
-        assert!(figures.known().is_to_be_read(&phone, 0, now + FRESH));
+        assert!(gauges.cache().needs_refresh(&phone, 0, now));
+        gauges.mark_dirty(&phone);
+        gauges.update(&store.sale(&phone).await.unwrap(), now);
+        assert!(!gauges.cache().needs_refresh(&phone, 0, now), "it was refresh just now");
+        assert!(gauges.cache().needs_refresh(&phone, 0, now + MIN_REFRESH_INTERVAL));
+        assert!(
+            !gauges.cache().needs_refresh(&phone, 0, now + MIN_REFRESH_INTERVAL),
+            "nothing has happened since"
+        );
+        gauges.on_announcement(&phone);
+        assert!(gauges.cache().needs_refresh(&phone, 0, now + MIN_REFRESH_INTERVAL));
     }
 
     #[tokio::test]
     async fn a_sale_that_nobody_comes_by_any_more_is_gone() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let (figures, start) = (Figures::register(&metrics), Instant::now());
+        let (gauges, start) = (SaleGauges::register(&metrics), Instant::now());
         for name in ["there", "deleted", "closed"] {
             create(&*store, &sale(name), &SaleSettings::of_stock(10)).await;
         }
         store.close(&sale("closed")).await.unwrap();
         for name in ["there", "deleted", "closed"] {
-            figures.note(&store.sale(&sale(name)).await.unwrap(), start);
+            gauges.update(&store.sale(&sale(name)).await.unwrap(), start);
         }
-        let mut known = figures.known();
-        known.is_to_be_read(&sale("there"), 0, start + GONE_AFTER / 2);
-        known.forget_gone(start + GONE_AFTER);
-        assert_eq!(known.figures.keys().map(SaleId::as_str).collect::<Vec<_>>(), ["there"]);
-        assert!(known.over.is_empty());
+        let mut cache = gauges.cache();
+        cache.needs_refresh(&sale("there"), 0, start + EVICTION_TIMEOUT / 2);
+        cache.evict_stale(start + EVICTION_TIMEOUT);
+        assert_eq!(cache.sales.keys().map(SaleId::as_str).collect::<Vec<_>>(), ["there"]);
+        assert!(cache.finished.is_empty());
     }
 
     #[tokio::test]
     async fn what_is_over_or_gone_is_not_told_of() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let figures = Figures::register(&metrics);
+        let gauges = SaleGauges::register(&metrics);
         for name in ["open", "closed"] {
             create(&*store, &sale(name), &SaleSettings::of_stock(10)).await;
-            figures.note(&store.sale(&sale(name)).await.unwrap(), Instant::now());
+            gauges.update(&store.sale(&sale(name)).await.unwrap(), Instant::now());
         }
-        figures.note(&store.close(&sale("closed")).await.unwrap(), Instant::now());
+        gauges.update(&store.close(&sale("closed")).await.unwrap(), Instant::now());
         let text = metrics.text().unwrap();
         assert!(text.contains("sale=\"open\"") && !text.contains("sale=\"closed\""), "{text}");
         store.close(&sale("open")).await.unwrap();
         store.delete(&sale("open")).await.unwrap();
-        figures.forget(&sale("open"));
-        figures.read(&*store, &sale("open")).await;
+        gauges.remove(&sale("open"));
+        gauges.refresh(&*store, &sale("open")).await;
         assert!(!metrics.text().unwrap().contains("sale="));
     }
 
     #[tokio::test]
     async fn sales_beyond_the_limit_are_told_of_together() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
-        let figures = Figures::register(&metrics);
+        let gauges = SaleGauges::register(&metrics);
         for number in 0..53 {
             let sale = sale(&format!("sale-{number}"));
             create(&*store, &sale, &SaleSettings::of_stock(10)).await;
             enqueue(&*store, &sale, &[1]).await;
-            figures.changed(&sale);
-            figures.read(&*store, &sale).await;
+            gauges.mark_dirty(&sale);
+            gauges.refresh(&*store, &sale).await;
         }
         let text = metrics.text().unwrap();
         let own = text.lines().filter(|line| line.starts_with("inrush_waiting_tickets{sale=\"sale-"));

@@ -25,11 +25,11 @@ use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 
 use crate::{
     metrics::WorkerMetrics,
-    settle::requeuer::HandBack,
+    settle::requeuer::Requeuer,
     statistics::{Counter, Statistics},
-    stream::attempt_span::{Attempt, enqueued},
-    stream::in_flight_table::Unanswered,
-    stream::in_flight_window::{Reservation, Window},
+    stream::attempt_span::{AttemptSpan, enqueued},
+    stream::in_flight_table::InFlightEntry,
+    stream::in_flight_window::{InFlightWindow, Reservation},
     stream::order_lane::LaneId,
 };
 
@@ -37,8 +37,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Claimer {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) window: Arc<Window>,
-    pub(crate) hand_back: HandBack,
+    pub(crate) window: Arc<InFlightWindow>,
+    pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
     /// None: nobody wants to see spans.
@@ -58,17 +58,17 @@ pub(crate) struct Claimed {
 
 impl Claimer {
     /// Fills the reserved places with the sale's next entries and puts them into the stream.
-    pub(crate) async fn claim(&self, sale: &SaleId, places: Reservation) -> Result<Claimed, StoreError> {
+    pub(crate) async fn claim(&self, sale: &SaleId, permits: Reservation) -> Result<Claimed, StoreError> {
         // Leases are reckoned from before the question, so that ours end before the store's.
-        let asked_at = Instant::now();
-        let claim = self.store.claim(sale, ClaimRequest { max: places.places() }).await?;
+        let called_at = Instant::now();
+        let claim = self.store.claim(sale, ClaimRequest { max: permits.permits() }).await?;
         let claimed = Claimed { entries: claim.entries.len(), backlog: claim.backlog };
         if claimed.entries > 0 {
             self.statistics.add(Counter::Claimed, claimed.entries);
             self.metrics.claimed(sale, claimed.entries);
-            self.metrics.figures.changed(sale);
-            self.trace(sale, &claim.entries, asked_at.elapsed());
-            self.dispatch(sale, claim, places, asked_at).await;
+            self.metrics.sale_gauges.mark_dirty(sale);
+            self.trace(sale, &claim.entries, called_at.elapsed());
+            self.dispatch(sale, claim, permits, called_at).await;
         }
         Ok(claimed)
     }
@@ -88,10 +88,10 @@ impl Claimer {
         receiving.span().end_with_timestamp(ended);
     }
 
-    async fn dispatch(&self, sale: &SaleId, claim: Claim, places: Reservation, asked_at: Instant) {
+    async fn dispatch(&self, sale: &SaleId, claim: Claim, permits: Reservation, called_at: Instant) {
         let fence = claim.fence;
-        let (orders, unanswered) = self.split(sale, claim, places.lane(), asked_at);
-        let unsent = match places.fill(unanswered) {
+        let (orders, unanswered) = self.split(sale, claim, permits.lane(), called_at);
+        let unsent = match permits.fill(unanswered) {
             Ok(outbound) => match outbound.try_send(orders) {
                 Ok(()) => return,
                 // The stream broke this moment, or the order system does not read.
@@ -105,7 +105,7 @@ impl Claimer {
             },
             Err(unanswered) => unanswered,
         };
-        self.hand_back.broken(unsent).await;
+        self.requeuer.stream_broken(unsent).await;
     }
 
     /// What is sent, and what is remembered of it.
@@ -114,15 +114,15 @@ impl Claimer {
         sale: &SaleId,
         Claim { epoch, fence, lease, entries, backlog: _ }: Claim,
         lane: LaneId,
-        asked_at: Instant,
-    ) -> (Vec<OrderRequest>, Vec<(String, Unanswered)>) {
-        let renew_at = asked_at + lease.mul_f64(self.extend_at);
-        let overdue_at = asked_at + self.answer_timeout;
+        called_at: Instant,
+    ) -> (Vec<OrderRequest>, Vec<(String, InFlightEntry)>) {
+        let renew_at = called_at + lease.mul_f64(self.extend_at);
+        let overdue_at = called_at + self.answer_timeout;
         entries
             .into_iter()
             .map(|claimed| {
                 let ticket_id = TicketId { sale: sale.clone(), epoch, seq: claimed.seq }.to_string();
-                let begin = |traces| Attempt::begin(traces, sale.as_str(), &ticket_id, &claimed);
+                let begin = |traces| AttemptSpan::begin(traces, sale.as_str(), &ticket_id, &claimed);
                 let span = self.traces.as_ref().and_then(begin);
                 let ClaimedEntry { seq, attempt, entry } = claimed;
                 // Where there is no span of ours, the order system is given the buyer's.
@@ -139,8 +139,17 @@ impl Claimer {
                 };
                 let leased = LeaseToken { seq, fence };
                 let sale = sale.clone();
-                let unanswered =
-                    Unanswered { sale, leased, attempt, lane, sent: None, span, lease, renew_at, overdue_at };
+                let unanswered = InFlightEntry {
+                    sale,
+                    leased,
+                    attempt,
+                    lane,
+                    sent: None,
+                    span,
+                    lease,
+                    renew_at,
+                    overdue_at,
+                };
                 (order, (ticket_id, unanswered))
             })
             .unzip()

@@ -31,8 +31,8 @@ impl Recoverer {
     /// who watch it, if there is anything to see.
     pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Backlog, StoreError> {
         let recovery = self.store.recover(sale).await?;
-        self.metrics.figures.found(sale, &recovery.backlog);
-        self.metrics.figures.read(&*self.store, sale).await;
+        self.metrics.sale_gauges.on_probe(sale, &recovery.backlog);
+        self.metrics.sale_gauges.refresh(&*self.store, sale).await;
         let taken_back = recovery.reclaimed + recovery.dead;
         if taken_back > 0 {
             let count = usize::try_from(taken_back).unwrap_or(usize::MAX);

@@ -15,18 +15,18 @@ use tokio::time::Instant;
 
 /// The shortest pause before the same question is asked again, where the store says that it is worth asking but the
 /// last time brought nothing.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const MIN_RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A sale's turn: its virtual time first, then the order in which sales came.
-type Turn = (u64, u64, SaleId);
+type TurnKey = (u64, u64, SaleId);
 
 #[derive(Debug)]
-pub(crate) struct Agenda {
+pub(crate) struct SaleQueue {
     recover_interval: Duration,
-    sales: HashMap<SaleId, Active>,
-    turns: BTreeSet<Turn>,
-    looks: VecDeque<SaleId>,
-    alarms: BTreeSet<(Instant, SaleId)>,
+    sales: HashMap<SaleId, ActiveSale>,
+    turns: BTreeSet<TurnKey>,
+    probes: VecDeque<SaleId>,
+    timers: BTreeSet<(Instant, SaleId)>,
     /// The virtual time of the sale that claimed last.
     virtual_time: u64,
     arrivals: u64,
@@ -35,19 +35,19 @@ pub(crate) struct Agenda {
 
 /// What is known of an active sale.
 #[derive(Debug, Default)]
-struct Active {
+struct ActiveSale {
     virtual_time: u64,
     /// When it may claim next, as far as time alone decides.
     claim_at: Option<Instant>,
     /// When it has to be looked at.
-    look_at: Option<Instant>,
+    probe_at: Option<Instant>,
     call: Call,
     /// While its call is in flight: something came up that the reply may not know of, to be claimed from then.
-    news: Option<Instant>,
-    /// Its place in `turns`, its entry in `looks`, its entry in `alarms`.
+    wakeup: Option<Instant>,
+    /// Its place in `turns`, its entry in `probes`, its entry in `timers`.
     turn: Option<(u64, u64)>,
-    look_queued: bool,
-    alarm: Option<Instant>,
+    probe_queued: bool,
+    timer: Option<Instant>,
     /// Calls that failed in a row.
     failures: u32,
 }
@@ -58,17 +58,17 @@ enum Call {
     #[default]
     None,
     Claim,
-    Look,
+    Probe,
 }
 
-impl Agenda {
+impl SaleQueue {
     pub(crate) fn new(recover_interval: Duration) -> Self {
         Self {
             recover_interval,
             sales: HashMap::new(),
             turns: BTreeSet::new(),
-            looks: VecDeque::new(),
-            alarms: BTreeSet::new(),
+            probes: VecDeque::new(),
+            timers: BTreeSet::new(),
             virtual_time: 0,
             arrivals: 0,
             claims_in_flight: 0,
@@ -76,32 +76,32 @@ impl Agenda {
     }
 
     /// A sale has something to claim from `at` on: it was announced, or a settled outcome made it so.
-    pub(crate) fn work(&mut self, sale: &SaleId, at: Instant, now: Instant) {
+    pub(crate) fn wake(&mut self, sale: &SaleId, at: Instant, now: Instant) {
         let recover_at = now + self.recover_interval;
-        let active = self.sales.entry(sale.clone()).or_insert_with(|| Active {
+        let active = self.sales.entry(sale.clone()).or_insert_with(|| ActiveSale {
             // Nothing is known of its leases yet.
-            look_at: Some(recover_at),
-            ..Active::default()
+            probe_at: Some(recover_at),
+            ..ActiveSale::default()
         });
         match active.call {
             Call::None => {
-                active.claim_at = sooner(active.claim_at, Some(at));
-                self.plan(sale, now);
+                active.claim_at = min_opt(active.claim_at, Some(at));
+                self.reschedule(sale, now);
             }
-            Call::Claim | Call::Look => active.news = sooner(active.news, Some(at)),
+            Call::Claim | Call::Probe => active.wakeup = min_opt(active.wakeup, Some(at)),
         }
     }
 
     /// The sweep names a sale. One that has a time or a turn of its own needs no look.
-    pub(crate) fn sweep(&mut self, sale: &SaleId, now: Instant) {
+    pub(crate) fn probe_if_idle(&mut self, sale: &SaleId, now: Instant) {
         let active = self.sales.entry(sale.clone()).or_default();
         let waits_for_an_event = active.call == Call::None
             && active.turn.is_none()
-            && active.alarm.is_none()
-            && !active.look_queued;
+            && active.timer.is_none()
+            && !active.probe_queued;
         if waits_for_an_event {
-            active.look_at = Some(now);
-            self.plan(sale, now);
+            active.probe_at = Some(now);
+            self.reschedule(sale, now);
         }
     }
 
@@ -111,8 +111,8 @@ impl Agenda {
     }
 
     /// Sales waiting for a look.
-    pub(crate) fn looks(&self) -> usize {
-        self.looks.len()
+    pub(crate) fn queued_probes(&self) -> usize {
+        self.probes.len()
     }
 
     /// Claims whose reply has not come.
@@ -126,21 +126,21 @@ impl Agenda {
     }
 
     /// When time brings something next.
-    pub(crate) fn next_alarm(&self) -> Option<Instant> {
-        self.alarms.first().map(|(at, _)| *at)
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
     }
 
     /// Gives turns and looks to the sales whose time has come.
-    pub(crate) fn ring(&mut self, now: Instant) {
-        while let Some((at, sale)) = self.alarms.pop_first() {
+    pub(crate) fn fire_timers(&mut self, now: Instant) {
+        while let Some((at, sale)) = self.timers.pop_first() {
             if at > now {
-                self.alarms.insert((at, sale));
+                self.timers.insert((at, sale));
                 return;
             }
             if let Some(active) = self.sales.get_mut(&sale) {
-                active.alarm = None;
+                active.timer = None;
             }
-            self.plan(&sale, now);
+            self.reschedule(&sale, now);
         }
     }
 
@@ -154,14 +154,14 @@ impl Agenda {
     }
 
     /// The next sale to look at. Its look is now in flight.
-    pub(crate) fn start_look(&mut self) -> Option<SaleId> {
-        while let Some(sale) = self.looks.pop_front() {
+    pub(crate) fn start_probe(&mut self) -> Option<SaleId> {
+        while let Some(sale) = self.probes.pop_front() {
             let Some(active) = self.sales.get_mut(&sale) else { continue };
-            active.look_queued = false;
+            active.probe_queued = false;
             // While a claim is in flight the look stays due, and is planned again with its reply.
             if active.call == Call::None {
-                active.look_at = None;
-                self.start(&sale, Call::Look);
+                active.probe_at = None;
+                self.start(&sale, Call::Probe);
                 return Some(sale);
             }
         }
@@ -170,16 +170,16 @@ impl Agenda {
 
     /// A claim brought this many entries.
     pub(crate) fn claimed(&mut self, sale: &SaleId, entries: usize, backlog: &Backlog, now: Instant) {
-        let due_look = self.sales.get_mut(sale).and_then(|active| {
+        let due_probe = self.sales.get_mut(sale).and_then(|active| {
             active.virtual_time = active.virtual_time.saturating_add(entries as u64);
-            active.look_at
+            active.probe_at
         });
-        self.replied(sale, backlog, due_look, entries > 0, now);
+        self.on_reply(sale, backlog, due_probe, entries > 0, now);
     }
 
     /// A look found this.
-    pub(crate) fn looked(&mut self, sale: &SaleId, backlog: &Backlog, now: Instant) {
-        self.replied(sale, backlog, None, true, now);
+    pub(crate) fn probed(&mut self, sale: &SaleId, backlog: &Backlog, now: Instant) {
+        self.on_reply(sale, backlog, None, true, now);
     }
 
     /// A call failed and is worth repeating after a pause, which may depend on the number of failures in a row.
@@ -187,23 +187,23 @@ impl Agenda {
         let Some(active) = self.sales.get_mut(sale) else { return };
         let call = std::mem::take(&mut active.call);
         active.failures = active.failures.saturating_add(1);
-        let again_at = now + pause(active.failures);
-        let news = active.news.take();
+        let retry_at = now + pause(active.failures);
+        let wakeup = active.wakeup.take();
         match call {
             Call::Claim => {
                 self.claims_in_flight -= 1;
-                active.claim_at = Some(again_at);
+                active.claim_at = Some(retry_at);
             }
-            Call::Look | Call::None => {
-                active.claim_at = sooner(active.claim_at, news).map(|at| at.max(again_at));
-                active.look_at = Some(again_at);
+            Call::Probe | Call::None => {
+                active.claim_at = min_opt(active.claim_at, wakeup).map(|at| at.max(retry_at));
+                active.probe_at = Some(retry_at);
             }
         }
-        self.plan(sale, now);
+        self.reschedule(sale, now);
     }
 
     /// The sale is gone.
-    pub(crate) fn forget(&mut self, sale: &SaleId) {
+    pub(crate) fn remove(&mut self, sale: &SaleId) {
         let Some(active) = self.sales.remove(sale) else { return };
         if active.call == Call::Claim {
             self.claims_in_flight -= 1;
@@ -211,8 +211,8 @@ impl Agenda {
         if let Some((virtual_time, arrival)) = active.turn {
             self.turns.remove(&(virtual_time, arrival, sale.clone()));
         }
-        if let Some(at) = active.alarm {
-            self.alarms.remove(&(at, sale.clone()));
+        if let Some(at) = active.timer {
+            self.timers.remove(&(at, sale.clone()));
         }
     }
 
@@ -224,16 +224,16 @@ impl Agenda {
         if let Some((virtual_time, arrival)) = active.turn.take() {
             self.turns.remove(&(virtual_time, arrival, sale.clone()));
         }
-        if let Some(at) = active.alarm.take() {
-            self.alarms.remove(&(at, sale.clone()));
+        if let Some(at) = active.timer.take() {
+            self.timers.remove(&(at, sale.clone()));
         }
     }
 
-    fn replied(
+    fn on_reply(
         &mut self,
         sale: &SaleId,
         backlog: &Backlog,
-        due_look: Option<Instant>,
+        due_probe: Option<Instant>,
         progressed: bool,
         now: Instant,
     ) {
@@ -242,25 +242,26 @@ impl Agenda {
             self.claims_in_flight -= 1;
         }
         active.failures = 0;
-        let news = active.news.take();
-        if backlog.waiting == 0 && backlog.in_flight == 0 && news.is_none() {
-            return self.forget(sale);
+        let wakeup = active.wakeup.take();
+        if backlog.waiting == 0 && backlog.in_flight == 0 && wakeup.is_none() {
+            return self.remove(sale);
         }
-        let pause = if progressed { Duration::ZERO } else { SHORTEST_PAUSE };
-        active.claim_at = sooner(backlog.next_claim_in.map(|wait| now + wait.max(pause)), news);
-        active.look_at = sooner(next_look(backlog, self.recover_interval).map(|wait| now + wait), due_look);
-        self.plan(sale, now);
+        let pause = if progressed { Duration::ZERO } else { MIN_RETRY_INTERVAL };
+        active.claim_at = min_opt(backlog.next_claim_in.map(|wait| now + wait.max(pause)), wakeup);
+        active.probe_at =
+            min_opt(next_probe(backlog, self.recover_interval).map(|wait| now + wait), due_probe);
+        self.reschedule(sale, now);
     }
 
     /// Puts a sale without a call into the lists where it belongs now.
-    fn plan(&mut self, sale: &SaleId, now: Instant) {
+    fn reschedule(&mut self, sale: &SaleId, now: Instant) {
         let Some(active) = self.sales.get_mut(sale) else { return };
         if active.call != Call::None {
             return;
         }
-        if active.look_at.is_some_and(|at| at <= now) && !active.look_queued {
-            active.look_queued = true;
-            self.looks.push_back(sale.clone());
+        if active.probe_at.is_some_and(|at| at <= now) && !active.probe_queued {
+            active.probe_queued = true;
+            self.probes.push_back(sale.clone());
         }
         if active.claim_at.is_some_and(|at| at <= now) && active.turn.is_none() {
             self.arrivals += 1;
@@ -268,15 +269,15 @@ impl Agenda {
             active.turn = Some((active.virtual_time, self.arrivals));
             self.turns.insert((active.virtual_time, self.arrivals, sale.clone()));
         }
-        let claim_alarm = active.claim_at.filter(|_| active.turn.is_none());
-        let look_alarm = active.look_at.filter(|_| !active.look_queued);
-        let alarm = sooner(claim_alarm, look_alarm);
-        if alarm != active.alarm {
-            if let Some(at) = std::mem::replace(&mut active.alarm, alarm) {
-                self.alarms.remove(&(at, sale.clone()));
+        let claim_timer = active.claim_at.filter(|_| active.turn.is_none());
+        let probe_timer = active.probe_at.filter(|_| !active.probe_queued);
+        let timer = min_opt(claim_timer, probe_timer);
+        if timer != active.timer {
+            if let Some(at) = std::mem::replace(&mut active.timer, timer) {
+                self.timers.remove(&(at, sale.clone()));
             }
-            if let Some(at) = alarm {
-                self.alarms.insert((at, sale.clone()));
+            if let Some(at) = timer {
+                self.timers.insert((at, sale.clone()));
             }
         }
     }
@@ -284,16 +285,16 @@ impl Agenda {
 
 /// How long a sale can go without a look. While something is in flight its next lease may end; while something can be
 /// claimed another replica may claim it and die. A sale that can do neither waits for an event, or for the sweep.
-fn next_look(backlog: &Backlog, recover_interval: Duration) -> Option<Duration> {
+fn next_probe(backlog: &Backlog, recover_interval: Duration) -> Option<Duration> {
     if backlog.in_flight > 0 {
         let expiry = backlog.next_expiry_in.unwrap_or(recover_interval);
-        Some(expiry.clamp(SHORTEST_PAUSE, recover_interval))
+        Some(expiry.clamp(MIN_RETRY_INTERVAL, recover_interval))
     } else {
         backlog.next_claim_in.map(|_| recover_interval)
     }
 }
 
-fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+fn min_opt(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
@@ -320,155 +321,155 @@ mod tests {
         }
     }
 
-    fn agenda(names: &[&str]) -> (Agenda, Instant) {
+    fn queue(names: &[&str]) -> (SaleQueue, Instant) {
         let now = Instant::now();
-        let mut agenda = Agenda::new(INTERVAL);
+        let mut queue = SaleQueue::new(INTERVAL);
         for name in names {
-            agenda.work(&sale(name), now, now);
+            queue.wake(&sale(name), now, now);
         }
-        (agenda, now)
+        (queue, now)
     }
 
     /// Lets sales claim one after the other; `brings` says how much each claim brings. Returns the totals.
     fn take_turns(
-        agenda: &mut Agenda,
+        queue: &mut SaleQueue,
         turns: usize,
         now: Instant,
         brings: impl Fn(&SaleId) -> usize,
     ) -> HashMap<SaleId, usize> {
         let mut totals = HashMap::new();
         for _ in 0..turns {
-            let sale = agenda.start_claim().unwrap();
+            let sale = queue.start_claim().unwrap();
             let entries = brings(&sale);
             *totals.entry(sale.clone()).or_default() += entries;
-            agenda.claimed(&sale, entries, &busy(1_000), now);
+            queue.claimed(&sale, entries, &busy(1_000), now);
         }
         totals
     }
 
     #[test]
     fn sales_get_the_same_number_of_entries_whatever_one_claim_brings() {
-        let (mut agenda, now) = agenda(&["small", "large"]);
-        let totals = take_turns(&mut agenda, 1_000, now, |id| if id == &sale("large") { 100 } else { 3 });
+        let (mut queue, now) = queue(&["small", "large"]);
+        let totals = take_turns(&mut queue, 1_000, now, |id| if id == &sale("large") { 100 } else { 3 });
         let (small, large) = (totals[&sale("small")], totals[&sale("large")]);
         assert!(small.abs_diff(large) <= 100, "small {small}, large {large}");
     }
 
     #[test]
     fn a_newcomer_neither_overtakes_for_long_nor_waits_for_the_past() {
-        let (mut agenda, now) = agenda(&["old"]);
-        take_turns(&mut agenda, 100, now, |_| 10);
-        agenda.work(&sale("new"), now, now);
-        let totals = take_turns(&mut agenda, 20, now, |_| 10);
+        let (mut queue, now) = queue(&["old"]);
+        take_turns(&mut queue, 100, now, |_| 10);
+        queue.wake(&sale("new"), now, now);
+        let totals = take_turns(&mut queue, 20, now, |_| 10);
         assert_eq!((totals[&sale("old")], totals[&sale("new")]), (100, 100));
     }
 
     #[test]
     fn a_sale_with_nothing_left_is_forgotten_unless_something_came_up_meanwhile() {
-        let (mut agenda, now) = agenda(&["a"]);
-        let id = agenda.start_claim().unwrap();
-        agenda.work(&id, now, now);
-        agenda.claimed(&id, 0, &Backlog::default(), now);
-        assert_eq!(agenda.start_claim(), Some(id.clone()), "news during a claim lead to another");
-        agenda.claimed(&id, 0, &Backlog::default(), now);
-        assert_eq!((agenda.contenders(), agenda.sales.len(), agenda.next_alarm()), (0, 0, None));
+        let (mut queue, now) = queue(&["a"]);
+        let id = queue.start_claim().unwrap();
+        queue.wake(&id, now, now);
+        queue.claimed(&id, 0, &Backlog::default(), now);
+        assert_eq!(queue.start_claim(), Some(id.clone()), "wakeup during a claim lead to another");
+        queue.claimed(&id, 0, &Backlog::default(), now);
+        assert_eq!((queue.contenders(), queue.sales.len(), queue.next_timer()), (0, 0, None));
     }
 
     #[test]
     fn a_claim_waits_for_the_time_the_store_gave() {
-        let (mut agenda, now) = agenda(&["paced"]);
-        let id = agenda.start_claim().unwrap();
+        let (mut queue, now) = queue(&["paced"]);
+        let id = queue.start_claim().unwrap();
         let wait = Duration::from_millis(300);
-        agenda.claimed(&id, 1, &Backlog { next_claim_in: Some(wait), ..busy(9) }, now);
-        assert!(!agenda.has_turns());
-        assert_eq!(agenda.next_alarm(), Some(now + wait));
-        agenda.ring(now + wait);
-        assert_eq!(agenda.start_claim(), Some(id));
+        queue.claimed(&id, 1, &Backlog { next_claim_in: Some(wait), ..busy(9) }, now);
+        assert!(!queue.has_turns());
+        assert_eq!(queue.next_timer(), Some(now + wait));
+        queue.fire_timers(now + wait);
+        assert_eq!(queue.start_claim(), Some(id));
     }
 
     #[test]
     fn what_the_store_calls_ready_but_brings_nothing_is_not_asked_for_at_once() {
-        let (mut agenda, now) = agenda(&["a"]);
-        let id = agenda.start_claim().unwrap();
-        agenda.claimed(&id, 0, &busy(1), now);
-        assert!(!agenda.has_turns());
-        assert_eq!(agenda.next_alarm(), Some(now + SHORTEST_PAUSE));
+        let (mut queue, now) = queue(&["a"]);
+        let id = queue.start_claim().unwrap();
+        queue.claimed(&id, 0, &busy(1), now);
+        assert!(!queue.has_turns());
+        assert_eq!(queue.next_timer(), Some(now + MIN_RETRY_INTERVAL));
     }
 
     #[test]
     fn leases_are_looked_at_when_the_first_ends_and_at_every_interval() {
-        let (mut agenda, now) = agenda(&["a"]);
-        let id = agenda.start_claim().unwrap();
+        let (mut queue, now) = queue(&["a"]);
+        let id = queue.start_claim().unwrap();
         let in_flight = |expiry| Backlog { in_flight: 1, next_expiry_in: Some(expiry), ..Backlog::default() };
-        agenda.claimed(&id, 1, &in_flight(INTERVAL / 2), now);
+        queue.claimed(&id, 1, &in_flight(INTERVAL / 2), now);
         let later = now + INTERVAL / 2;
-        assert_eq!(agenda.next_alarm(), Some(later));
-        agenda.ring(later);
-        assert_eq!(agenda.start_look(), Some(id.clone()));
-        agenda.looked(&id, &in_flight(INTERVAL * 7), later);
-        assert_eq!(agenda.next_alarm(), Some(later + INTERVAL));
+        assert_eq!(queue.next_timer(), Some(later));
+        queue.fire_timers(later);
+        assert_eq!(queue.start_probe(), Some(id.clone()));
+        queue.probed(&id, &in_flight(INTERVAL * 7), later);
+        assert_eq!(queue.next_timer(), Some(later + INTERVAL));
     }
 
     #[test]
     fn a_look_that_comes_due_during_claims_is_made_all_the_same() {
-        let (mut agenda, now) = agenda(&["a"]);
-        let id = agenda.start_claim().unwrap();
-        agenda.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, now);
+        let (mut queue, now) = queue(&["a"]);
+        let id = queue.start_claim().unwrap();
+        queue.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, now);
         let mut later = now;
         for _ in 0..5 {
-            later += SHORTEST_PAUSE;
-            assert_eq!(agenda.start_claim(), Some(id.clone()));
-            agenda.ring(later);
-            agenda.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, later);
+            later += MIN_RETRY_INTERVAL;
+            assert_eq!(queue.start_claim(), Some(id.clone()));
+            queue.fire_timers(later);
+            queue.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, later);
         }
-        assert_eq!(agenda.start_look(), Some(id));
+        assert_eq!(queue.start_probe(), Some(id));
     }
 
     #[test]
     fn the_sweep_looks_only_at_sales_that_have_no_time_of_their_own() {
-        let (mut agenda, now) = agenda(&["blocked", "ready"]);
-        let blocked = agenda.start_claim().unwrap();
+        let (mut queue, now) = queue(&["blocked", "ready"]);
+        let blocked = queue.start_claim().unwrap();
         let held_up = Backlog { waiting: 5, ..Backlog::default() };
-        agenda.claimed(&blocked, 0, &held_up, now);
+        queue.claimed(&blocked, 0, &held_up, now);
         let now = now + INTERVAL;
-        agenda.ring(now);
-        while let Some(known) = agenda.start_look() {
+        queue.fire_timers(now);
+        while let Some(known) = queue.start_probe() {
             let backlog = if known == blocked { held_up } else { busy(5) };
-            agenda.looked(&known, &backlog, now);
+            queue.probed(&known, &backlog, now);
         }
-        assert_eq!(agenda.next_alarm(), Some(now + INTERVAL), "only the ready one has a time of its own");
+        assert_eq!(queue.next_timer(), Some(now + INTERVAL), "only the ready one has a time of its own");
         for name in ["blocked", "ready", "unknown"] {
-            agenda.sweep(&sale(name), now);
+            queue.probe_if_idle(&sale(name), now);
         }
-        assert_eq!(agenda.looks(), 2);
-        assert_eq!(agenda.start_look(), Some(sale("blocked")));
-        assert_eq!(agenda.start_look(), Some(sale("unknown")));
-        agenda.looked(&sale("unknown"), &Backlog::default(), now);
-        assert!(!agenda.sales.contains_key(&sale("unknown")), "an idle sale leaves nothing behind");
+        assert_eq!(queue.queued_probes(), 2);
+        assert_eq!(queue.start_probe(), Some(sale("blocked")));
+        assert_eq!(queue.start_probe(), Some(sale("unknown")));
+        queue.probed(&sale("unknown"), &Backlog::default(), now);
+        assert!(!queue.sales.contains_key(&sale("unknown")), "an idle sale leaves nothing behind");
     }
 
     #[test]
     fn a_failed_call_is_repeated_after_its_pause() {
-        let (mut agenda, now) = agenda(&["a"]);
+        let (mut queue, now) = queue(&["a"]);
         for failures in 1..4_u64 {
-            let id = agenda.start_claim().unwrap();
+            let id = queue.start_claim().unwrap();
             let at = now + Duration::from_millis(failures);
-            agenda.failed(&id, |count| Duration::from_millis(u64::from(count)), now);
-            assert_eq!(agenda.next_alarm(), Some(at));
-            assert_eq!(agenda.claims_in_flight(), 0);
-            agenda.ring(at);
+            queue.failed(&id, |count| Duration::from_millis(u64::from(count)), now);
+            assert_eq!(queue.next_timer(), Some(at));
+            assert_eq!(queue.claims_in_flight(), 0);
+            queue.fire_timers(at);
         }
     }
 
     #[test]
     fn forgetting_a_sale_leaves_nothing_of_it() {
-        let (mut agenda, now) = agenda(&["a", "b", "c"]);
-        agenda.start_claim().unwrap();
-        agenda.work(&sale("d"), now + INTERVAL, now);
+        let (mut queue, now) = queue(&["a", "b", "c"]);
+        queue.start_claim().unwrap();
+        queue.wake(&sale("d"), now + INTERVAL, now);
         for name in ["a", "b", "c", "d"] {
-            agenda.forget(&sale(name));
+            queue.remove(&sale(name));
         }
-        assert_eq!((agenda.contenders(), agenda.sales.len(), agenda.next_alarm()), (0, 0, None));
-        assert_eq!((agenda.start_claim(), agenda.start_look()), (None, None));
+        assert_eq!((queue.contenders(), queue.sales.len(), queue.next_timer()), (0, 0, None));
+        assert_eq!((queue.start_claim(), queue.start_probe()), (None, None));
     }
 }

@@ -19,29 +19,29 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    log_throttle::Seldom,
+    log_throttle::LogThrottle,
     schedule::claimer::{Claimed, Claimer},
     schedule::recoverer::Recoverer,
-    schedule::sale_queue::Agenda,
+    schedule::sale_queue::SaleQueue,
     settings::Backoff,
-    stream::in_flight_window::{Share, Window},
+    stream::in_flight_window::{InFlightWindow, PermitShare},
 };
 
 /// Most claims in flight, one for each sale. More would only wait in the store's queue.
-const MOST_CLAIMS: usize = 32;
+const MAX_CLAIMS_IN_FLIGHT: usize = 32;
 
 /// Most looks in flight, one for each sale.
-const MOST_LOOKS: usize = 16;
+const MAX_PROBES_IN_FLIGHT: usize = 16;
 
 /// Most looks that wait their turn before the sweep is made to wait.
-const MOST_LOOKS_WAITING: usize = 64;
+const MAX_QUEUED_PROBES: usize = 64;
 
 /// How long a few free places wait for more, so that they share a claim.
-const GATHERING: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_millis(1);
 
 /// A settled outcome made something claimable.
 #[derive(Clone, Debug)]
-pub(crate) struct Stir {
+pub(crate) struct WakeUp {
     pub(crate) sale: SaleId,
     /// From when on.
     pub(crate) at: Instant,
@@ -52,35 +52,35 @@ pub(crate) struct Inputs {
     /// The store's announcements.
     pub(crate) events: broadcast::Receiver<StoreEvent>,
     /// Sales that the sweep names.
-    pub(crate) looks: mpsc::Receiver<SaleId>,
+    pub(crate) probe_requests: mpsc::Receiver<SaleId>,
     /// Sales in which a settled outcome made something claimable.
-    pub(crate) stirs: mpsc::Receiver<Stir>,
+    pub(crate) wakeups: mpsc::Receiver<WakeUp>,
 }
 
 /// Gives sales their turns.
 pub(crate) struct Scheduler {
-    pub(crate) agenda: Agenda,
+    pub(crate) sale_queue: SaleQueue,
     pub(crate) claimer: Claimer,
     pub(crate) recoverer: Recoverer,
-    pub(crate) window: Arc<Window>,
+    pub(crate) window: Arc<InFlightWindow>,
     /// Tells the sweep that announcements were lost.
     pub(crate) missed: Arc<Notify>,
     pub(crate) claim_batch: usize,
     pub(crate) backoff: Backoff,
-    pub(crate) warnings: Seldom,
+    pub(crate) log_throttle: LogThrottle,
     /// While a few places are free: until when they wait for more.
-    pub(crate) gathering_until: Option<Instant>,
+    pub(crate) linger_until: Option<Instant>,
 }
 
 /// The reply to a store call.
 struct Reply {
     sale: SaleId,
-    result: Result<Found, StoreError>,
+    result: Result<StoreReply, StoreError>,
 }
 
-enum Found {
+enum StoreReply {
     Claimed(Claimed),
-    Looked(Backlog),
+    Probed(Backlog),
 }
 
 type Calls = FuturesUnordered<BoxFuture<'static, Reply>>;
@@ -89,22 +89,22 @@ impl Scheduler {
     /// Runs until told to stop, then finishes the calls that are in flight: what they claim must not be lost.
     pub(crate) async fn run(mut self, mut inputs: Inputs, stop: CancellationToken) {
         let mut calls = Calls::new();
-        let mut hears = true;
+        let mut subscribed = true;
         loop {
-            self.agenda.ring(Instant::now());
-            self.start_looks(&calls);
+            self.sale_queue.fire_timers(Instant::now());
+            self.start_probes(&calls);
             self.start_claims(&calls);
-            let alarm = self.alarm();
+            let wake_at = self.wake_at();
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(reply) = calls.next() => self.apply(reply),
-                event = inputs.events.recv(), if hears => hears = self.hear(event),
-                Some(stir) = inputs.stirs.recv() => self.agenda.work(&stir.sale, stir.at, Instant::now()),
-                Some(sale) = inputs.looks.recv(), if self.agenda.looks() < MOST_LOOKS_WAITING => {
-                    self.agenda.sweep(&sale, Instant::now());
+                event = inputs.events.recv(), if subscribed => subscribed = self.on_event(event),
+                Some(wakeup) = inputs.wakeups.recv() => self.sale_queue.wake(&wakeup.sale, wakeup.at, Instant::now()),
+                Some(sale) = inputs.probe_requests.recv(), if self.sale_queue.queued_probes() < MAX_QUEUED_PROBES => {
+                    self.sale_queue.probe_if_idle(&sale, Instant::now());
                 }
-                () = self.window.freed(), if self.agenda.has_turns() => {}
-                () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {}
+                () = self.window.permit_released(), if self.sale_queue.has_turns() => {}
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
             }
         }
         // Nobody reads these any more, so nobody may wait for them to be read.
@@ -112,12 +112,12 @@ impl Scheduler {
         while calls.next().await.is_some() {}
     }
 
-    fn start_looks(&mut self, calls: &Calls) {
-        while calls.len().saturating_sub(self.agenda.claims_in_flight()) < MOST_LOOKS {
-            let Some(sale) = self.agenda.start_look() else { return };
+    fn start_probes(&mut self, calls: &Calls) {
+        while calls.len().saturating_sub(self.sale_queue.claims_in_flight()) < MAX_PROBES_IN_FLIGHT {
+            let Some(sale) = self.sale_queue.start_probe() else { return };
             let recoverer = self.recoverer.clone();
             calls.push(Box::pin(async move {
-                let result = recoverer.recover(&sale).await.map(Found::Looked);
+                let result = recoverer.recover(&sale).await.map(StoreReply::Probed);
                 Reply { sale, result }
             }));
         }
@@ -125,16 +125,16 @@ impl Scheduler {
 
     /// Shares the free places among the sales that want them. No place, no claim: above all while no stream is up.
     fn start_claims(&mut self, calls: &Calls) {
-        if !self.agenda.has_turns() {
+        if !self.sale_queue.has_turns() {
             return;
         }
         let Some(share) = self.share() else { return };
-        while self.agenda.has_turns() && self.agenda.claims_in_flight() < MOST_CLAIMS {
-            let Some(places) = self.window.reserve(share.min(self.claim_batch)) else { return };
-            let Some(sale) = self.agenda.start_claim() else { return };
+        while self.sale_queue.has_turns() && self.sale_queue.claims_in_flight() < MAX_CLAIMS_IN_FLIGHT {
+            let Some(permits) = self.window.reserve(share.min(self.claim_batch)) else { return };
+            let Some(sale) = self.sale_queue.start_claim() else { return };
             let claimer = self.claimer.clone();
             calls.push(Box::pin(async move {
-                let result = claimer.claim(&sale, places).await.map(Found::Claimed);
+                let result = claimer.claim(&sale, permits).await.map(StoreReply::Claimed);
                 Reply { sale, result }
             }));
         }
@@ -142,59 +142,59 @@ impl Scheduler {
 
     /// Places for each contender; none while there are none, or while it is worth waiting for more.
     fn share(&mut self) -> Option<usize> {
-        let share = match self.window.share(self.agenda.contenders()) {
-            Share::Nothing => None,
-            Share::Enough(places) => Some(places),
-            Share::Few(places) => {
+        let share = match self.window.share(self.sale_queue.contenders()) {
+            PermitShare::None => None,
+            PermitShare::Enough(permits) => Some(permits),
+            PermitShare::Few(permits) => {
                 let now = Instant::now();
-                let until = *self.gathering_until.get_or_insert(now + GATHERING);
+                let until = *self.linger_until.get_or_insert(now + LINGER);
                 if now < until {
                     return None;
                 }
-                Some(places)
+                Some(permits)
             }
         };
-        self.gathering_until = None;
+        self.linger_until = None;
         share
     }
 
     /// When to go on if nothing happens before.
-    fn alarm(&self) -> Option<Instant> {
-        let gathered = self.gathering_until.filter(|_| self.agenda.has_turns());
-        [self.agenda.next_alarm(), gathered].into_iter().flatten().min()
+    fn wake_at(&self) -> Option<Instant> {
+        let lingered = self.linger_until.filter(|_| self.sale_queue.has_turns());
+        [self.sale_queue.next_timer(), lingered].into_iter().flatten().min()
     }
 
     fn apply(&mut self, Reply { sale, result }: Reply) {
         let now = Instant::now();
         match result {
-            Ok(Found::Claimed(Claimed { entries, backlog })) => {
-                self.agenda.claimed(&sale, entries, &backlog, now);
+            Ok(StoreReply::Claimed(Claimed { entries, backlog })) => {
+                self.sale_queue.claimed(&sale, entries, &backlog, now);
             }
-            Ok(Found::Looked(backlog)) => self.agenda.looked(&sale, &backlog, now),
+            Ok(StoreReply::Probed(backlog)) => self.sale_queue.probed(&sale, &backlog, now),
             Err(StoreError::SaleNotFound(_)) => {
-                self.recoverer.metrics.figures.forget(&sale);
-                self.agenda.forget(&sale);
+                self.recoverer.metrics.sale_gauges.remove(&sale);
+                self.sale_queue.remove(&sale);
             }
             Err(
                 error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
             ) => {
-                if self.warnings.is_time(now) {
+                if self.log_throttle.allow(now) {
                     tracing::warn!(%sale, "nothing can be claimed, and will be tried again: {error}");
                 }
-                self.agenda.failed(&sale, |failures| self.backoff.pause(failures), now);
+                self.sale_queue.failed(&sale, |failures| self.backoff.pause(failures), now);
             }
         }
     }
 
     /// False when there will be no more announcements: the store is being taken down.
-    fn hear(&mut self, event: Result<StoreEvent, RecvError>) -> bool {
+    fn on_event(&mut self, event: Result<StoreEvent, RecvError>) -> bool {
         let now = Instant::now();
         match event {
             Ok(StoreEvent::Work(sale)) => {
-                self.recoverer.metrics.figures.announced(&sale);
-                self.agenda.work(&sale, now, now);
+                self.recoverer.metrics.sale_gauges.on_announcement(&sale);
+                self.sale_queue.wake(&sale, now, now);
             }
-            Ok(StoreEvent::Admission(sale)) => self.recoverer.metrics.figures.announced(&sale),
+            Ok(StoreEvent::Admission(sale)) => self.recoverer.metrics.sale_gauges.on_announcement(&sale),
             Ok(StoreEvent::Missed) | Err(RecvError::Lagged(_)) => self.missed.notify_one(),
             Err(RecvError::Closed) => return false,
         }

@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::Backoff;
 
 /// Most ids read by one command.
-const LARGEST_PAGE: u32 = 256;
+const MAX_PAGE: u32 = 256;
 
 /// A pass over a few sales takes at least this long, so that one idle sale is not looked at all the time.
-const SHORTEST_PASS: Duration = Duration::from_secs(5);
+const MIN_PASS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Goes over all sales and names each to the scheduler.
 pub(crate) struct Sweeper {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) looks: mpsc::Sender<SaleId>,
+    pub(crate) probe_requests: mpsc::Sender<SaleId>,
     /// Told when announcements were lost.
     pub(crate) missed: Arc<Notify>,
     pub(crate) rate: u32,
@@ -51,7 +51,7 @@ impl Sweeper {
 
     async fn sweep_slowly(&self) {
         loop {
-            let next_pass = Instant::now() + SHORTEST_PASS;
+            let next_pass = Instant::now() + MIN_PASS_INTERVAL;
             self.pass(self.rate).await;
             sleep_until(next_pass).await;
         }
@@ -59,7 +59,7 @@ impl Sweeper {
 
     /// Names every sale once, at most `rate` per second.
     async fn pass(&self, rate: u32) {
-        let page = rate.clamp(1, LARGEST_PAGE);
+        let page = rate.clamp(1, MAX_PAGE);
         let mut after = None;
         loop {
             let ids = self.page(after.as_ref(), page).await;
@@ -67,7 +67,7 @@ impl Sweeper {
             let pause = Duration::from_secs_f64(f64::from(page) / f64::from(rate.max(1)));
             after = ids.last().cloned();
             for id in ids {
-                if self.looks.send(id).await.is_err() {
+                if self.probe_requests.send(id).await.is_err() {
                     // The scheduler is gone: the process is ending.
                     return std::future::pending().await;
                 }

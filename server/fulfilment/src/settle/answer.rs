@@ -10,8 +10,8 @@ use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
 use inrush_runtime::trace_context::TraceContext;
 
 use crate::{
-    concurrency::Verdict, settings::Backoff, settle::requeuer::Why, stream::attempt_span::Attempt,
-    stream::in_flight_table::Unanswered,
+    concurrency::Verdict, settings::Backoff, settle::requeuer::RequeueReason,
+    stream::attempt_span::AttemptSpan, stream::in_flight_table::InFlightEntry,
 };
 
 /// An outcome on its way to the store.
@@ -24,17 +24,17 @@ pub(crate) struct Answer {
 }
 
 /// The contract's bound on an order id, in bytes.
-const LONGEST_ORDER_ID: usize = 128;
+const MAX_ORDER_ID_BYTES: usize = 128;
 
 /// The order system cannot send a ticket away for longer: a mistaken number must not lose it.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 impl Verdict {
     /// What an outcome says of the order system's state.
     pub(crate) const fn of(outcome: Option<&order_result::Outcome>) -> Self {
         match outcome {
             Some(order_result::Outcome::Created(_) | order_result::Outcome::Rejected(_)) => Self::Done,
-            Some(order_result::Outcome::Retry(_)) | None => Self::Again,
+            Some(order_result::Outcome::Retry(_)) | None => Self::Retry,
         }
     }
 }
@@ -42,22 +42,22 @@ impl Verdict {
 impl Answer {
     /// What the order system said, or did not say, of an entry.
     pub(crate) fn from_order_system(
-        unanswered: Unanswered,
+        unanswered: InFlightEntry,
         outcome: Option<order_result::Outcome>,
         backoff: &Backoff,
     ) -> Self {
         let again = |reason: String| Outcome::Retry { after: backoff.pause(unanswered.attempt), reason };
         let outcome = match outcome {
             Some(order_result::Outcome::Created(OrderCreated { order_id })) => match order_id.len() {
-                1..=LONGEST_ORDER_ID => Outcome::Ordered { order_id },
+                1..=MAX_ORDER_ID_BYTES => Outcome::Ordered { order_id },
                 bytes => again(format!(
-                    "the order system named an order id of {bytes} bytes; it must have 1 to {LONGEST_ORDER_ID}"
+                    "the order system named an order id of {bytes} bytes; it must have 1 to {MAX_ORDER_ID_BYTES}"
                 )),
             },
             Some(order_result::Outcome::Rejected(OrderRejected { reason })) => Outcome::Rejected { reason },
             Some(order_result::Outcome::Retry(OrderRetry { retry_after, reason })) => {
                 match retry_after.and_then(|after| Duration::try_from(after).ok()) {
-                    Some(after) => Outcome::Retry { after: after.min(LONGEST_RETRY_AFTER), reason },
+                    Some(after) => Outcome::Retry { after: after.min(MAX_RETRY_AFTER), reason },
                     None => again(reason),
                 }
             }
@@ -70,15 +70,15 @@ impl Answer {
     }
 
     /// An entry goes back in line without an answer, to be sent again.
-    pub(crate) fn hand_back(unanswered: Unanswered, after: Duration, why: Why) -> Self {
+    pub(crate) fn requeue(unanswered: InFlightEntry, after: Duration, why: RequeueReason) -> Self {
         if let Some(span) = &unanswered.span {
-            span.handed_back(why);
+            span.requeued(why);
         }
         Self::new(unanswered, Outcome::Retry { after, reason: why.reason().to_owned() })
     }
 
-    fn new(Unanswered { sale, leased, span, .. }: Unanswered, outcome: Outcome) -> Self {
-        let trace = span.as_ref().map(Attempt::trace);
+    fn new(InFlightEntry { sale, leased, span, .. }: InFlightEntry, outcome: Outcome) -> Self {
+        let trace = span.as_ref().map(AttemptSpan::trace);
         Self { sale, settlement: Settlement { leased, outcome }, trace }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
         Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(1), jitter: 0.0 };
 
     fn outcome_of(said: Option<order_result::Outcome>) -> Outcome {
-        let unanswered = Unanswered {
+        let unanswered = InFlightEntry {
             sale: "phone".parse().unwrap(),
             leased: LeaseToken { seq: 1, fence: 1 },
             attempt: 3,
@@ -138,7 +138,7 @@ mod tests {
         let asked = |seconds, nanos| retry(Some(prost_types::Duration { seconds, nanos }));
         assert_eq!(wait(&outcome_of(asked(2, 500_000_000))), Duration::from_millis(2_500));
         assert_eq!(wait(&outcome_of(asked(0, 0))), Duration::ZERO);
-        assert_eq!(wait(&outcome_of(asked(i64::MAX, 0))), LONGEST_RETRY_AFTER);
+        assert_eq!(wait(&outcome_of(asked(i64::MAX, 0))), MAX_RETRY_AFTER);
         assert_eq!(wait(&outcome_of(asked(-1, 0))), Duration::from_millis(400));
         assert_eq!(wait(&outcome_of(retry(None))), Duration::from_millis(400));
         assert_eq!(wait(&outcome_of(None)), Duration::from_millis(400));

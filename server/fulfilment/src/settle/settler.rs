@@ -18,32 +18,32 @@ use tokio::{
 };
 
 use crate::{
-    log_throttle::Seldom,
+    log_throttle::LogThrottle,
     metrics::{SettledCounts, WorkerMetrics},
-    schedule::scheduler::Stir,
+    schedule::scheduler::WakeUp,
     settings::Backoff,
     settle::answer::Answer,
     settle::settle_span::settle,
     statistics::{Counter, Statistics},
-    stream::in_flight_window::Window,
+    stream::in_flight_window::InFlightWindow,
 };
 
 /// Most messages taken in before the calls are looked after again.
-const MESSAGES_AT_ONCE: usize = 64;
+const MAX_MESSAGES_PER_TURN: usize = 64;
 
 /// Records outcomes.
 pub(crate) struct Settler {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) window: Arc<Window>,
+    pub(crate) window: Arc<InFlightWindow>,
     /// Tells the scheduler what a settled outcome makes claimable.
-    pub(crate) stirs: mpsc::Sender<Stir>,
+    pub(crate) wakeups: mpsc::Sender<WakeUp>,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
     /// None: nobody wants to see spans.
     pub(crate) traces: Option<Traces>,
     pub(crate) batch: usize,
     pub(crate) backoff: Backoff,
-    pub(crate) warnings: Seldom,
+    pub(crate) log_throttle: LogThrottle,
 }
 
 /// Outcomes that wait for their sale's next call. A sale is in here while it has a call in flight.
@@ -70,18 +70,18 @@ impl Settler {
     pub(crate) async fn run(mut self, mut answers: mpsc::Receiver<Vec<Answer>>) {
         let mut queues = Queues::new();
         let mut calls = Calls::new();
-        let mut received = Vec::with_capacity(MESSAGES_AT_ONCE);
+        let mut received = Vec::with_capacity(MAX_MESSAGES_PER_TURN);
         let mut open = true;
         loop {
             tokio::select! {
-                messages = answers.recv_many(&mut received, MESSAGES_AT_ONCE), if open => {
+                messages = answers.recv_many(&mut received, MAX_MESSAGES_PER_TURN), if open => {
                     open = messages > 0;
-                    self.take_in(received.drain(..).flatten(), &mut queues, &calls);
+                    self.enqueue(received.drain(..).flatten(), &mut queues, &calls);
                 }
                 Some(reply) = calls.next() => {
-                    if let Some(stir) = self.conclude(reply, &mut queues, &calls) {
+                    if let Some(wake) = self.on_reply(reply, &mut queues, &calls) {
                         // The scheduler is gone when the worker is ending; then nothing is claimed any more.
-                        let _ = self.stirs.send(stir).await;
+                        let _ = self.wakeups.send(wake).await;
                     }
                 }
                 else => return,
@@ -89,7 +89,7 @@ impl Settler {
         }
     }
 
-    fn take_in(&self, answers: impl Iterator<Item = Answer>, queues: &mut Queues, calls: &Calls) {
+    fn enqueue(&self, answers: impl Iterator<Item = Answer>, queues: &mut Queues, calls: &Calls) {
         let mut without_call = Vec::new();
         for Answer { sale, settlement, trace } in answers {
             match queues.get_mut(&sale) {
@@ -135,13 +135,13 @@ impl Settler {
     }
 
     /// Ends a call, and says if something became claimable by it.
-    fn conclude(&mut self, reply: Reply, queues: &mut Queues, calls: &Calls) -> Option<Stir> {
+    fn on_reply(&mut self, reply: Reply, queues: &mut Queues, calls: &Calls) -> Option<WakeUp> {
         let Reply { sale, batch, failures, result } = reply;
         let settlements = &batch.settlements;
         let claimable_at = match result {
             Ok(settled) => self.count(&sale, settlements, &settled),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_))) => {
-                if self.warnings.is_time(Instant::now()) {
+                if self.log_throttle.allow(Instant::now()) {
                     tracing::warn!(%sale, "outcomes cannot be recorded, and will be tried again: {error}");
                 }
                 let failures = failures.saturating_add(1);
@@ -162,7 +162,7 @@ impl Settler {
         };
         self.window.settled(settlements.len());
         self.start_next(sale.clone(), queues, calls);
-        claimable_at.map(|at| Stir { sale, at })
+        claimable_at.map(|at| WakeUp { sale, at })
     }
 
     /// Counts what was settled, and tells from when on that makes something claimable.
@@ -170,7 +170,7 @@ impl Settler {
         let now = Instant::now();
         let (mut counts, mut stale) = (SettledCounts::default(), 0);
         let mut claimable_at: Option<Instant> = None;
-        let mut stir =
+        let mut wake =
             |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
         for (settlement, settled) in settlements.iter().zip(settled) {
             match (settled, &settlement.outcome) {
@@ -179,12 +179,12 @@ impl Settler {
                 // Its units are free for whoever is first in line.
                 (SettleResult::Done(TicketState::Rejected), _) => {
                     counts.rejected += 1;
-                    stir(now);
+                    wake(now);
                 }
                 (SettleResult::Done(TicketState::Dead), _) => counts.dead += 1,
                 (SettleResult::Done(_), Outcome::Retry { after, .. }) => {
                     counts.retried += 1;
-                    stir(now + *after);
+                    wake(now + *after);
                 }
                 (SettleResult::Done(_), Outcome::Ordered { .. } | Outcome::Rejected { .. }) => {}
             }

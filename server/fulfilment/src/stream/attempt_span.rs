@@ -16,7 +16,7 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_MESSAGE_ID};
 
-use crate::settle::requeuer::Why;
+use crate::settle::requeuer::RequeueReason;
 
 /// What came of it.
 const OUTCOME: &str = "inrush.outcome";
@@ -30,9 +30,9 @@ pub(crate) fn enqueued(claimed: &ClaimedEntry) -> Option<TraceContext> {
 
 /// The span of an attempt under way. It ends without an outcome if it is dropped, as when the lease is lost.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt(Context);
+pub(crate) struct AttemptSpan(Context);
 
-impl Attempt {
+impl AttemptSpan {
     /// Begins one, if the entry's Enqueue was traced.
     pub(crate) fn begin(
         traces: &Traces,
@@ -70,7 +70,7 @@ impl Attempt {
     }
 
     /// It has not, and the entry is handed back.
-    pub(crate) fn handed_back(&self, why: Why) {
+    pub(crate) fn requeued(&self, why: RequeueReason) {
         self.end("retry", Some(why.name()));
     }
 

@@ -12,13 +12,13 @@ use tonic::transport::Endpoint;
 
 use crate::{
     concurrency::Verdict,
-    log_throttle::Seldom,
+    log_throttle::LogThrottle,
     metrics::WorkerMetrics,
     settings::Backoff,
     settle::answer::Answer,
-    settle::requeuer::HandBack,
+    settle::requeuer::Requeuer,
     statistics::{Counter, Statistics},
-    stream::in_flight_window::Window,
+    stream::in_flight_window::InFlightWindow,
     stream::order_lane::LaneId,
     stream::order_stream::{Ended, stream},
 };
@@ -27,9 +27,9 @@ use crate::{
 pub(crate) struct Dispatcher {
     pub(crate) lane: LaneId,
     pub(crate) endpoint: Endpoint,
-    pub(crate) window: Arc<Window>,
+    pub(crate) window: Arc<InFlightWindow>,
     pub(crate) answers: mpsc::Sender<Vec<Answer>>,
-    pub(crate) hand_back: HandBack,
+    pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
     /// For entries that the order system wants again without saying when.
@@ -42,17 +42,17 @@ impl Dispatcher {
     /// Streams until told to stop; a stream that ends is followed by another.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut failures = 0_u32;
-        let mut warnings = Seldom::default();
+        let mut log_throttle = LogThrottle::default();
         while !stop.is_cancelled() {
             let mut answered = false;
             let ended = stream(&self, &mut answered, &stop).await;
-            self.hand_back.broken(self.window.close(self.lane)).await;
+            self.requeuer.stream_broken(self.window.close(self.lane)).await;
             if matches!(ended, Ended::Stopped) {
                 return;
             }
             failures = if answered { 1 } else { failures.saturating_add(1) };
             let pause = self.reconnect.pause(failures);
-            if warnings.is_time(Instant::now()) {
+            if log_throttle.allow(Instant::now()) {
                 let order_system = self.endpoint.uri();
                 tracing::warn!(%order_system, ?pause, "an order stream is down, and will be tried again: {ended}");
             }
@@ -64,7 +64,10 @@ impl Dispatcher {
     }
 
     /// Takes a message of the order system in; true if it answers an entry.
-    pub(crate) async fn hear(&self, CreateOrdersResponse { results, credit }: CreateOrdersResponse) -> bool {
+    pub(crate) async fn on_response(
+        &self,
+        CreateOrdersResponse { results, credit }: CreateOrdersResponse,
+    ) -> bool {
         self.window.grant(self.lane, credit);
         if results.is_empty() {
             return false;

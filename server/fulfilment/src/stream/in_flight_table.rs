@@ -8,11 +8,11 @@ use std::{
 use inrush_core::{SaleId, store::LeaseToken};
 use tokio::time::Instant;
 
-use crate::{concurrency::Sent, stream::attempt_span::Attempt, stream::order_lane::LaneId};
+use crate::{concurrency::Sent, stream::attempt_span::AttemptSpan, stream::order_lane::LaneId};
 
 /// One claimed entry without an answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Unanswered {
+pub(crate) struct InFlightEntry {
     pub(crate) sale: SaleId,
     pub(crate) leased: LeaseToken,
     pub(crate) attempt: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Unanswered {
     /// None until it is on its way.
     pub(crate) sent: Option<Sent>,
     /// Its span, if its Enqueue was traced.
-    pub(crate) span: Option<Attempt>,
+    pub(crate) span: Option<AttemptSpan>,
     /// How long a lease of its sale lasts.
     pub(crate) lease: Duration,
     /// When its lease should be extended.
@@ -43,43 +43,43 @@ pub(crate) struct DueLease {
 pub(crate) struct Due {
     pub(crate) leases: Vec<DueLease>,
     /// No longer in the table.
-    pub(crate) overdue: Vec<Unanswered>,
+    pub(crate) overdue: Vec<InFlightEntry>,
     /// When something comes due next.
     pub(crate) next: Option<Instant>,
 }
 
 /// Leases that end within this part of a lease are extended together.
-const TOGETHER: u32 = 8;
+const RENEWAL_BATCH_FRACTION: u32 = 8;
 
 /// Unanswered entries by ticket id.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
-    entries: HashMap<String, Unanswered>,
+pub(crate) struct InFlightTable {
+    entries: HashMap<String, InFlightEntry>,
 }
 
-impl Table {
+impl InFlightTable {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// A ticket that is claimed again replaces its earlier claim, whose lease must have been lost; that one is returned.
-    pub(crate) fn insert(&mut self, ticket_id: String, unanswered: Unanswered) -> Option<Unanswered> {
+    pub(crate) fn insert(&mut self, ticket_id: String, unanswered: InFlightEntry) -> Option<InFlightEntry> {
         self.entries.insert(ticket_id, unanswered)
     }
 
-    pub(crate) fn remove(&mut self, ticket_id: &str) -> Option<Unanswered> {
+    pub(crate) fn remove(&mut self, ticket_id: &str) -> Option<InFlightEntry> {
         self.entries.remove(ticket_id)
     }
 
     /// Removes the entry if it is still under this lease.
-    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: LeaseToken) -> Option<Unanswered> {
+    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: Leased) -> Option<InFlightEntry> {
         match self.entries.entry(ticket_id) {
             Entry::Occupied(entry) if entry.get().leased == leased => Some(entry.remove()),
             Entry::Occupied(_) | Entry::Vacant(_) => None,
         }
     }
 
-    pub(crate) fn remove_lane(&mut self, lane: LaneId) -> Vec<Unanswered> {
+    pub(crate) fn remove_lane(&mut self, lane: LaneId) -> Vec<InFlightEntry> {
         self.entries
             .extract_if(|_, unanswered| unanswered.lane == lane)
             .map(|(_, unanswered)| unanswered)
@@ -87,7 +87,7 @@ impl Table {
     }
 
     /// Notes that a lease was extended and should be again at `renew_at`.
-    pub(crate) fn extended(&mut self, due: &DueLease, renew_at: Instant) {
+    pub(crate) fn mark_extended(&mut self, due: &DueLease, renew_at: Instant) {
         if let Some(unanswered) = self.entries.get_mut(&due.ticket_id)
             && unanswered.leased == due.leased
         {
@@ -100,7 +100,7 @@ impl Table {
         let overdue = self.entries.extract_if(|_, unanswered| unanswered.overdue_at <= now);
         let mut due = Due { overdue: overdue.map(|(_, unanswered)| unanswered).collect(), ..Due::default() };
         for (ticket_id, unanswered) in &mut self.entries {
-            let soon = now + unanswered.lease / TOGETHER;
+            let soon = now + unanswered.lease / RENEWAL_BATCH_FRACTION;
             if unanswered.renew_at <= soon {
                 unanswered.renew_at = soon;
                 due.leases.push(DueLease {

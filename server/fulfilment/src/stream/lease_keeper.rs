@@ -11,43 +11,43 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    log_throttle::Seldom,
-    settle::requeuer::HandBack,
+    log_throttle::LogThrottle,
+    settle::requeuer::Requeuer,
     statistics::{Counter, Statistics},
     stream::in_flight_table::DueLease,
-    stream::in_flight_window::Window,
+    stream::in_flight_window::InFlightWindow,
 };
 
 /// Keeps the leases of the window's entries.
 pub(crate) struct LeaseKeeper {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) window: Arc<Window>,
-    pub(crate) hand_back: HandBack,
+    pub(crate) window: Arc<InFlightWindow>,
+    pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
     /// The part of a lease after which it is extended.
     pub(crate) extend_at: f64,
-    pub(crate) warnings: Seldom,
+    pub(crate) log_throttle: LogThrottle,
 }
 
 impl LeaseKeeper {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.keep() => {}
+            () = self.run_until_dropped() => {}
         }
     }
 
-    async fn keep(&mut self) {
+    async fn run_until_dropped(&mut self) {
         loop {
             let due = self.window.take_due(Instant::now());
-            self.hand_back.overdue(due.overdue).await;
+            self.requeuer.overdue(due.overdue).await;
             for (sale, leases) in by_sale(due.leases) {
                 for batch in leases.chunks(MAX_BATCH) {
                     self.extend(&sale, batch).await;
                 }
             }
             tokio::select! {
-                () = self.window.due_sooner() => {}
+                () = self.window.earlier_deadline() => {}
                 () = sleep_until(due.next.unwrap_or_else(Instant::now)), if due.next.is_some() => {}
             }
         }
@@ -55,33 +55,35 @@ impl LeaseKeeper {
 
     /// A call that fails is repeated when the leases come due again, soon.
     async fn extend(&mut self, sale: &SaleId, leases: &[DueLease]) {
-        let asked_at = Instant::now();
-        let names: Vec<LeaseToken> = leases.iter().map(|due| due.leased).collect();
+        let called_at = Instant::now();
+        let names: Vec<Leased> = leases.iter().map(|due| due.leased).collect();
         match self.store.extend(sale, &names).await {
-            Ok(kept) => self.note(leases, &kept, asked_at),
-            Err(StoreError::SaleNotFound(_)) => self.note(leases, &vec![false; leases.len()], asked_at),
+            Ok(kept) => self.record_extensions(leases, &kept, called_at),
+            Err(StoreError::SaleNotFound(_)) => {
+                self.record_extensions(leases, &vec![false; leases.len()], called_at)
+            }
             Err(
                 error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
             ) => {
-                if self.warnings.is_time(asked_at) {
+                if self.log_throttle.allow(called_at) {
                     tracing::warn!(%sale, leases = leases.len(), "leases cannot be extended: {error}");
                 }
             }
         }
     }
 
-    fn note(&self, leases: &[DueLease], kept: &[bool], asked_at: Instant) {
+    fn record_extensions(&self, leases: &[DueLease], kept: &[bool], called_at: Instant) {
         let (kept, lost): (Vec<_>, Vec<_>) = leases.iter().cloned().zip(kept).partition(|(_, kept)| **kept);
         self.statistics.add(Counter::Extended, kept.len());
-        self.window.extended(kept.into_iter().map(|(due, _)| {
-            let renew_at = asked_at + due.lease.mul_f64(self.extend_at);
+        self.window.mark_extended(kept.into_iter().map(|(due, _)| {
+            let renew_at = called_at + due.lease.mul_f64(self.extend_at);
             (due, renew_at)
         }));
-        let forgotten = self.window.lost(lost.into_iter().map(|(due, _)| due));
-        if forgotten > 0 {
-            self.statistics.add(Counter::LeasesLost, forgotten);
+        let lost_entries = self.window.remove_lost(lost.into_iter().map(|(due, _)| due));
+        if lost_entries > 0 {
+            self.statistics.add(Counter::LeasesLost, lost_entries);
             tracing::warn!(
-                leases = forgotten,
+                leases = lost_entries,
                 "leases were lost while the order system worked on their entries"
             );
         }

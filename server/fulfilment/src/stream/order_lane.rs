@@ -13,9 +13,9 @@ pub(crate) type Batch = Vec<OrderRequest>;
 /// Most entries that may be unanswered on a stream, as far as the order system decides it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Credit {
-    /// The order system has said nothing yet. It gets [`FIRST_ENTRIES`].
+    /// The order system has said nothing yet. It gets [`INITIAL_CREDIT`].
     #[default]
-    Unheard,
+    Unknown,
     /// It has spoken, but not of credit: our own limit is all there is.
     Unlimited,
     /// This many.
@@ -24,21 +24,21 @@ pub(crate) enum Credit {
 
 /// Enough to make an order system speak, few enough that one which takes connections and never answers costs next to
 /// nothing.
-const FIRST_ENTRIES: usize = 32;
+const INITIAL_CREDIT: usize = 32;
 
 impl Credit {
     /// The credit after a message that advertises this much, where 0 leaves it as it was.
     pub(crate) fn after_message(self, advertised: u32) -> Self {
         match (advertised, self) {
-            (0, Self::Unheard) => Self::Unlimited,
+            (0, Self::Unknown) => Self::Unlimited,
             (0, Self::Unlimited | Self::Limited(_)) => self,
             (credit, _) => Self::Limited(usize::try_from(credit).unwrap_or(usize::MAX)),
         }
     }
 
-    const fn places(self) -> usize {
+    const fn permits(self) -> usize {
         match self {
-            Self::Unheard => FIRST_ENTRIES,
+            Self::Unknown => INITIAL_CREDIT,
             Self::Unlimited => usize::MAX,
             Self::Limited(credit) => credit,
         }
@@ -47,7 +47,7 @@ impl Credit {
 
 /// An order stream that is up.
 #[derive(Debug)]
-pub(crate) struct OpenLane {
+pub(crate) struct OpenOrderLane {
     pub(crate) credit: Credit,
     /// The way in. Dropping it ends the stream from our side.
     pub(crate) outbound: mpsc::Sender<Batch>,
@@ -57,23 +57,23 @@ pub(crate) struct OpenLane {
 
 /// A place for an order stream, up or down.
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
-    pub(crate) open: Option<OpenLane>,
+pub(crate) struct OrderLane {
+    pub(crate) open: Option<OpenOrderLane>,
     /// Places taken: reserved for a claim, or filled with an unanswered entry.
-    pub(crate) taken: usize,
+    pub(crate) in_use: usize,
     /// Streams it has had.
     pub(crate) generations: u64,
 }
 
-impl Lane {
+impl OrderLane {
     /// Most entries that may be unanswered on it.
-    pub(crate) fn places(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.credit.places())
+    pub(crate) fn permits(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.credit.permits())
     }
 
     /// Places that a claim could fill.
     pub(crate) fn free(&self) -> usize {
-        self.places().saturating_sub(self.taken)
+        self.permits().saturating_sub(self.in_use)
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn credit_is_what_was_said_last_and_nothing_said_is_little() {
         let credit = Credit::default();
-        assert_eq!(credit.places(), FIRST_ENTRIES);
+        assert_eq!(credit.permits(), INITIAL_CREDIT);
         assert_eq!(credit.after_message(0), Credit::Unlimited);
         let limited = credit.after_message(7);
         assert_eq!(limited, Credit::Limited(7));

@@ -10,17 +10,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Endpoint};
 
-use crate::{stream::dispatcher::Dispatcher, stream::order_lane::Credit, stream::request_stream::Outbound};
+use crate::{
+    stream::dispatcher::Dispatcher, stream::order_lane::Credit, stream::request_stream::RequestStream,
+};
 
 /// How long an order system may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the order system may take to refuse the call or to say how much credit it gives. One that is silent, because
 /// it has nothing to say before it sees an entry, is taken to be there.
-const GREETING_TIMEOUT: Duration = Duration::from_millis(250);
+const OPEN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long the order system may take to end the stream after we have.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A peer that vanished without a word is noticed within the sum of both.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -69,58 +71,58 @@ pub(crate) async fn stream(dispatcher: &Dispatcher, answered: &mut bool, stop: &
     };
     let channel = match connected {
         Ok(channel) => channel,
-        Err(error) => return Ended::NoConnection(innermost(&error)),
+        Err(error) => return Ended::NoConnection(root_cause(&error)),
     };
-    let (sender, queue) = mpsc::channel(dispatcher.window.longest_queue());
-    let outbound = Outbound { queue, statistics: dispatcher.statistics.clone() };
+    let (sender, queue) = mpsc::channel(dispatcher.window.max_queue_len());
+    let outbound = RequestStream { queue, statistics: dispatcher.statistics.clone() };
     let mut client = OrderCreationServiceClient::new(channel);
     let mut opening = pin!(async {
         let mut responses = client.create_orders(outbound).await?.into_inner();
-        let greeting = responses.message().await?;
-        Ok::<_, Status>((responses, greeting))
+        let first_response = responses.message().await?;
+        Ok::<_, Status>((responses, first_response))
     });
-    let greeted = tokio::select! {
+    let opened = tokio::select! {
         opened = &mut opening => match opened {
             Ok(opened) => Some(opened),
             Err(status) => return status.into(),
         },
-        () = sleep(GREETING_TIMEOUT) => None,
+        () = sleep(OPEN_TIMEOUT) => None,
         () = stop.cancelled() => return Ended::Stopped,
     };
-    let credit = match &greeted {
-        Some((_, Some(greeting))) => Credit::default().after_message(greeting.credit),
+    let credit = match &opened {
+        Some((_, Some(first_response))) => Credit::default().after_message(first_response.credit),
         Some((_, None)) => return Ended::Finished,
         None => Credit::default(),
     };
     dispatcher.window.open(dispatcher.lane, sender, credit);
     tracing::info!(order_system = %dispatcher.endpoint.uri(), ?credit, "an order stream is up");
-    let mut listening = pin!(async {
-        let (mut responses, mut response) = match greeted {
+    let mut receiving = pin!(async {
+        let (mut responses, mut response) = match opened {
             Some(opened) => opened,
             None => opening.await?,
         };
-        while let Some(spoken) = response {
-            *answered |= dispatcher.hear(spoken).await;
+        while let Some(message) = response {
+            *answered |= dispatcher.on_response(message).await;
             response = responses.message().await?;
         }
         Ok::<(), Status>(())
     });
     tokio::select! {
-        ended = &mut listening => ended.map_or_else(Ended::from, |()| Ended::Finished),
+        ended = &mut receiving => ended.map_or_else(Ended::from, |()| Ended::Finished),
         () = stop.cancelled() => {
             // Closing the lane ends the stream from our side; the order system then ends it from its own.
-            dispatcher.hand_back.ending(dispatcher.window.close(dispatcher.lane)).await;
-            let _ = timeout(GOODBYE_TIMEOUT, listening).await;
+            dispatcher.requeuer.worker_ending(dispatcher.window.close(dispatcher.lane)).await;
+            let _ = timeout(CLOSE_TIMEOUT, receiving).await;
             Ended::Stopped
         }
     }
 }
 
 /// A transport error says nothing itself; what caused it does.
-fn innermost(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+fn root_cause(error: &dyn Error) -> String {
+    let mut root_cause = error;
+    while let Some(source) = root_cause.source() {
+        root_cause = source;
     }
-    innermost.to_string()
+    root_cause.to_string()
 }

@@ -16,24 +16,24 @@ use crate::{
 };
 
 /// Entries after which a message takes no further claim.
-const ENOUGH_ENTRIES: usize = MAX_BATCH;
+const MAX_MERGED_ENTRIES: usize = MAX_BATCH;
 
 /// Bytes of payload after which a message takes no further claim. With the largest claim on top (256 payloads of
 /// 4 KiB) it is still well below the 4 MiB that servers take by default.
-const ENOUGH_PAYLOAD: usize = 1024 * 1024;
+const MAX_MERGED_PAYLOAD: usize = 1024 * 1024;
 
 /// The messages of one stream. It ends when the window drops its end of the queue.
-pub(crate) struct Outbound {
+pub(crate) struct RequestStream {
     pub(crate) queue: mpsc::Receiver<Batch>,
     pub(crate) statistics: Statistics,
 }
 
-impl Stream for Outbound {
+impl Stream for RequestStream {
     type Item = CreateOrdersRequest;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(mut orders) = ready!(self.queue.poll_recv(cx)) else { return Poll::Ready(None) };
-        while orders.len() < ENOUGH_ENTRIES && payload(&orders) < ENOUGH_PAYLOAD {
+        while orders.len() < MAX_MERGED_ENTRIES && payload(&orders) < MAX_MERGED_PAYLOAD {
             let Ok(more) = self.queue.try_recv() else { break };
             orders.extend(more);
         }
@@ -63,7 +63,7 @@ mod tests {
             sender.try_send(claim).unwrap();
         }
         drop(sender);
-        let outbound = Outbound { queue, statistics: Statistics::default() };
+        let outbound = RequestStream { queue, statistics: Statistics::default() };
         outbound.map(|message| message.orders.len()).collect().await
     }
 

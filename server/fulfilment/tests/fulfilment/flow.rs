@@ -49,7 +49,7 @@ async fn entries_are_delivered_once_in_line_order_with_all_they_carry() {
 
     let counts = worker.stop().await;
     assert_eq!((counts.claimed, counts.sent, counts.ordered, counts.in_flight), (3_000, 3_000, 3_000, 0));
-    assert_eq!((counts.retried, counts.stale, counts.handed_back, counts.unknown), (0, 0, 0, 0));
+    assert_eq!((counts.retried, counts.stale, counts.requeued, counts.unknown), (0, 0, 0, 0));
     assert!(store.calls(Operation::Settle) < 3_000, "settlements form batches");
 }
 

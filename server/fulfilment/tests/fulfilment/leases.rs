@@ -108,7 +108,7 @@ async fn an_answer_that_never_comes_is_not_waited_for_for_ever() {
     let worker = Worker::start(impatient, &store);
     store.ordered("phone", 20).await;
     let counts = worker.stop().await;
-    assert_eq!((counts.overdue, counts.handed_back, counts.claimed), (20, 20, 40));
+    assert_eq!((counts.overdue, counts.requeued, counts.claimed), (20, 20, 40));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

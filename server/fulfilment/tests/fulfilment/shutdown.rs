@@ -30,7 +30,7 @@ async fn a_drain_waits_for_the_order_system() {
     ended.unwrap();
     let counts = worker.counts();
     assert!(counts.claimed < 100, "freed places were filled again");
-    assert_eq!((counts.ordered, counts.handed_back, counts.in_flight), (counts.claimed, 0, 0));
+    assert_eq!((counts.ordered, counts.requeued, counts.in_flight), (counts.claimed, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +43,7 @@ async fn a_drain_hands_back_what_is_not_answered_in_time() {
     let worker = Worker::start(hasty.clone(), &store);
     eventually("all are delivered", || orders.delivered() == 100).await;
     let counts = worker.stop().await;
-    assert_eq!((counts.handed_back, counts.retried, counts.in_flight, counts.streams), (100, 100, 0, 0));
+    assert_eq!((counts.requeued, counts.retried, counts.in_flight, counts.streams), (100, 100, 0, 0));
     let ledger = store.snapshot("phone").await.ledger;
     assert_eq!((ledger.waiting.tickets, ledger.in_flight.tickets), (100, 0));
 
