@@ -1,14 +1,14 @@
-//! Why a worker can fail.
+//! The error of a worker.
 
 use inrush_core::StoreError;
 use inrush_runtime::tasks::FailedTask;
 
 use crate::settings::InvalidSetting;
 
-/// Why fulfilment ended other than by a complete drain.
+/// Why fulfilment ended without a complete drain.
 #[derive(Debug, thiserror::Error)]
 pub enum FulfilmentError {
-    /// A setting breaks its rule.
+    /// A setting is invalid.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
     /// The store cannot be used.
@@ -17,12 +17,10 @@ pub enum FulfilmentError {
     /// A part of the worker failed: a defect.
     #[error(transparent)]
     Task(#[from] FailedTask),
-    /// The store was away to the end. The tickets' leases end, and the order system is asked for them again.
-    #[error(
-        "{outcomes} outcomes could not be recorded before the end, because the store is away: check the store"
-    )]
+    /// The store was unavailable to the end. The leases expire, and the order system gets the tickets again.
+    #[error("{outcomes} outcomes were not recorded before shutdown; the store is unavailable")]
     Unrecorded {
-        /// How many.
+        /// The number of outcomes.
         outcomes: usize,
     },
 }

@@ -1,14 +1,21 @@
-//! Fulfilment: claims entries in line order, streams them to the order system, and settles the results.
+//! Fulfilment: claims entries in queue order, streams them to the order system, and settles the results.
 //!
-//! The way of an entry: the `scheduler` gives its sale a turn, decided by the `sale_queue`; the `claimer` takes it under a
-//! lease and into the `window`, the bounded number of places for entries on their way; a `dispatcher` has it sent on
-//! an `order_stream` and turns the result into an `answer`; the `settler` records that in the store. Beside them
-//! the `lease_keeper` extends the leases of entries that take long, the `recoverer` takes back leases that ended, of
-//! any worker, and the `sweeper` looks at every sale now and then in case an announcement was lost.
+//! The path of an entry:
 //!
-//! What is bounded: unanswered entries by the limit that `concurrency` finds for the order system, by the operator's
-//! ceiling and by the credit of the order system; unsettled outcomes by the ceiling again; calls of the store by one for each sale and kind. What is absent: a task or a timer for each
-//! entry, and polling.
+//! - `schedule`: the `scheduler` gives its sale a turn, in the order of the `sale_queue`; the `claimer`
+//!   claims it under a lease.
+//! - `stream`: the entry takes a permit of the `in_flight_window`; an `order_stream` sends it; the
+//!   `dispatcher` receives the result.
+//! - `settle`: the result becomes an `answer`, which the `settler` records in the store. The `requeuer` puts
+//!   entries back whose stream broke.
+//!
+//! Besides, the `lease_keeper` extends the leases of entries in flight, the `recoverer` reclaims expired
+//! leases of any worker, and the `sweeper` probes every sale from time to time in case an announcement was
+//! lost.
+//!
+//! Bounds: entries in flight by the limit that `concurrency` finds, by the operator's maximum and by the
+//! credit of the order system; unsettled outcomes by the maximum again; store calls by one for each sale and
+//! kind. There is no task and no timer for each entry, and no polling.
 
 use std::sync::Arc;
 
@@ -36,28 +43,30 @@ pub use statistics::{Counts, Statistics};
 
 use self::{metrics::WorkerMetrics, worker::Worker};
 
-/// What a worker is made of.
+/// What a worker is built from.
 pub struct Parts {
-    /// How it works.
+    /// Its settings.
     pub settings: FulfilmentSettings,
-    /// Where the sales are. Claiming and settling get connections of their own from it.
+    /// The store. Claiming and settling get connections of their own.
     pub store: Arc<dyn Store>,
-    /// Counts what it does; keep a clone to read them.
+    /// The counters. Keep a clone to read them.
     pub statistics: Statistics,
-    /// Where its metrics are registered.
+    /// The registry of its metrics.
     pub metrics: Metrics,
-    /// Makes its spans. None: nobody wants to see them.
+    /// Makes its spans. `None` disables tracing.
     pub traces: Option<Traces>,
 }
 
-/// Runs a worker until shutdown starts, then drains it: nothing new is claimed, what is unanswered may finish within
-/// `drain_grace` and is handed back otherwise, and all outcomes are recorded. Any number of workers can share a store.
+/// Runs a worker until shutdown starts, then drains it: claims stop, unanswered entries may finish within
+/// `drain_grace` and are requeued otherwise, and all outcomes are recorded. Any number of workers can share a
+/// store.
 ///
-/// It waits for a store that is away, also at the start. Dropping the future drains in the background without grace.
+/// Waits while the store is unavailable, also at the start. Dropping the future drains in the background
+/// without grace.
 ///
 /// # Errors
-/// A setting that breaks its rule, a store that cannot be used, a part of the worker that failed (which also starts the
-/// shutdown), or outcomes that could not be recorded at the end because the store was away.
+/// An invalid setting, a store that cannot be used, a failed part of the worker (which also starts the
+/// shutdown), or outcomes that could not be recorded before the end because the store was unavailable.
 pub async fn run(
     Parts { settings, store, statistics, metrics, traces }: Parts,
     shutdown: Shutdown,

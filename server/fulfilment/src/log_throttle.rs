@@ -1,25 +1,25 @@
-//! Warnings that would otherwise come in thousands.
+//! Limits the rate of a warning that would otherwise be logged thousands of times.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The shortest time between two warnings of one kind.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+/// The shortest interval between two warnings of one kind.
+const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lets one warning through now and then.
+/// Allows one warning per [`INTERVAL`].
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle {
     last: Option<Instant>,
 }
 
 impl LogThrottle {
-    /// Whether the last warning is long enough ago for another one.
+    /// Whether a warning may be logged now.
     pub(crate) fn allow(&mut self, now: Instant) -> bool {
-        let allow = self.last.is_none_or(|last| now.saturating_duration_since(last) >= BETWEEN_WARNINGS);
-        if allow {
+        let allowed = self.last.is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
+        if allowed {
             self.last = Some(now);
         }
-        allow
+        allowed
     }
 }

@@ -1,4 +1,4 @@
-//! What fulfilment counts and measures.
+//! The metrics of fulfilment.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ pub(crate) mod sale_gauges;
 const SALE: &str = "sale";
 const OUTCOME: &str = "outcome";
 
-/// From an order system that only takes note to one that talks to a bank.
+/// From an order system that only records an entry to one that calls a bank.
 const ORDER_TIMES: &[Duration] = usual_times(Duration::from_millis(1), Duration::from_secs(60));
 
 const CLAIMED: Family = Family::counter(
@@ -52,7 +52,7 @@ const IN_USE: Family =
 const STREAMS: Family =
     Family::gauge("inrush.order_streams", "{stream}", &[], "Streams to the order system that are up");
 
-/// The metrics of fulfilment that do not depend on what a store tells of its sales.
+/// The metrics that do not come from the store's view of its sales.
 const OWN_FAMILIES: [Family; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS];
 
 /// The metrics of fulfilment.
@@ -64,7 +64,7 @@ pub fn families() -> Vec<Family> {
 /// Outcomes of attempts, in the order of their columns.
 const OUTCOMES: [&str; 4] = ["ordered", "rejected", "retry", "dead"];
 
-/// What is counted of each sale, by its place in a row.
+/// The columns of a sale's row of counts.
 mod column {
     pub(super) const CLAIMED: usize = 0;
     pub(super) const RECOVERED: usize = 1;
@@ -72,7 +72,7 @@ mod column {
     pub(super) const COUNT: usize = FIRST_OUTCOME + super::OUTCOMES.len();
 }
 
-/// What became of a batch of attempts.
+/// The outcomes of a batch of attempts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SettledCounts {
     pub(crate) ordered: usize,
@@ -113,7 +113,7 @@ impl WorkerMetrics {
         self.add(sale, &[(column::CLAIMED, tickets)]);
     }
 
-    /// Leases were taken back.
+    /// Leases were reclaimed.
     pub(crate) fn recovered(&self, sale: &SaleId, leases: usize) {
         self.add(sale, &[(column::RECOVERED, leases)]);
     }
@@ -126,7 +126,7 @@ impl WorkerMetrics {
         self.add(sale, &counts);
     }
 
-    /// The order system has answered an entry.
+    /// The order system has answered an entry after this time.
     pub(crate) fn answered(&self, after: Duration) {
         self.orders.time(0, after);
     }

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_fine_and_what_is_out_of_range_is_named() {
+    fn the_defaults_are_valid_and_errors_name_the_setting() {
         assert_eq!(key_of(|_| ()), None);
         assert_eq!(key_of(|s| s.orders.clear()).as_deref(), Some("fulfilment.orders"));
         assert_eq!(key_of(|s| s.orders = vec!["ftp://x".into()]).as_deref(), Some("fulfilment.orders"));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_are_shortened_by_the_jitter_at_most() {
+    fn delays_double_up_to_the_maximum_and_are_shortened_by_the_jitter_at_most() {
         let exact =
             Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(35), jitter: 0.0 };
         let pauses: Vec<u128> =

@@ -1,4 +1,4 @@
-//! What fulfilment has done so far, cheap to count and cheap to read.
+//! Counters of a worker, cheap to update and to read.
 
 use std::sync::{
     Arc,
@@ -20,44 +20,44 @@ struct Shared {
     streams: AtomicUsize,
 }
 
-/// The counters at one moment. All but `in_flight`, `unanswered`, `concurrency` and `streams` only rise.
+/// The counters at one moment. All rise, except `in_flight`, `unanswered`, `concurrency` and `streams`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Entries claimed, every attempt counted.
     pub claimed: u64,
-    /// Entries given to an order stream.
+    /// Entries sent on an order stream.
     pub sent: u64,
     /// Tickets settled with an order.
     pub ordered: u64,
-    /// Tickets settled without one.
+    /// Tickets settled as rejected.
     pub rejected: u64,
-    /// Attempts settled to be made again, those handed back included.
+    /// Attempts settled as retry, requeued ones included.
     pub retried: u64,
-    /// Tickets that died with their last attempt here.
+    /// Tickets that became dead with their last attempt.
     pub dead: u64,
-    /// Outcomes without effect, because the lease was lost or an earlier call had recorded them already.
+    /// Outcomes without effect: the lease was lost, or an earlier call had recorded them.
     pub stale: u64,
-    /// Entries handed back without an answer: their stream broke, the answer took too long, or the worker is ending.
+    /// Entries requeued without an answer: stream broken, answer overdue, or worker shutting down.
     pub requeued: u64,
-    /// Those of them that the order system took too long to answer.
+    /// Requeued entries whose answer was overdue.
     pub overdue: u64,
     /// Leases extended.
     pub extended: u64,
     /// Leases lost while their entry was unanswered.
     pub leases_lost: u64,
-    /// Answers to entries nobody waits for any more.
+    /// Answers to tickets that were not in flight.
     pub unknown: u64,
-    /// Ended leases taken back, of any worker.
+    /// Expired leases reclaimed, of any worker.
     pub recovered: u64,
-    /// Outcomes that no store call could record, because the sale is gone or damaged.
+    /// Outcomes that could not be recorded because the sale is gone or damaged.
     pub abandoned: u64,
-    /// Entries that hold a place just now: unanswered, or answered and not settled yet.
+    /// Entries that hold a permit now: unanswered, or answered and not settled.
     pub in_flight: u64,
-    /// Those of them that are unanswered.
+    /// Entries unanswered now.
     pub unanswered: u64,
-    /// Entries that may wait for the order system's answer just now.
+    /// The current limit on unanswered entries.
     pub concurrency: u64,
-    /// Order streams that are up just now.
+    /// Order streams that are up now.
     pub streams: u64,
 }
 
@@ -85,7 +85,7 @@ impl Counter {
 }
 
 impl Statistics {
-    /// The counters now. Each is exact; together they are a moment apart.
+    /// Reads the counters. Each is exact; together they are not a snapshot of one instant.
     #[must_use]
     pub fn counts(&self) -> Counts {
         use Counter::{

@@ -1,4 +1,4 @@
-//! A worker: its parts put together, and taken apart in the right order.
+//! A worker: starts its parts, and shuts them down in order.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -34,25 +34,25 @@ use crate::{
     stream::order_stream,
 };
 
-/// Messages with answers that wait for the settler. It takes them in at once, so a few are enough.
+/// Messages with answers in the settler's channel. The settler takes them at once, so a few are enough.
 const MAX_QUEUED_ANSWERS: usize = 64;
 
-/// Sales with newly claimable tickets that wait for the scheduler, which takes them in at once.
+/// Wake-ups in the scheduler's channel. The scheduler takes them at once.
 const MAX_QUEUED_WAKEUPS: usize = 64;
 
-/// Sales named by the sweep that wait for the scheduler.
+/// Probe requests of the sweep in the scheduler's channel.
 const MAX_QUEUED_PROBES: usize = 16;
 
-/// How long store calls in flight may take when the worker is ending.
+/// The time for store calls in flight at shutdown.
 const CALLS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long entries may take to be handed back, and streams to end.
+/// The time for requeueing entries and ending streams.
 const STREAMS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the last outcomes may take to be recorded.
+/// The time for recording the last outcomes.
 const OUTCOMES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A running worker. Its tasks are in three groups, in the order in which they are shut down.
+/// A running worker. Its tasks are in three groups, in the order of shutdown.
 pub(crate) struct Worker {
     claiming: TaskGroup,
     streaming: TaskGroup,
@@ -62,14 +62,14 @@ pub(crate) struct Worker {
     span: Span,
 }
 
-/// Handles on the store with connections of their own, so that a slow claim holds no outcome up.
+/// Store handles with connections of their own, so that a slow claim delays no outcome.
 struct Stores {
     claiming: Arc<dyn Store>,
     settling: Arc<dyn Store>,
     maintenance: Arc<dyn Store>,
 }
 
-/// What several parts are made of.
+/// What several parts share.
 struct SharedParts {
     settings: FulfilmentSettings,
     stores: Stores,
@@ -82,7 +82,7 @@ struct SharedParts {
 }
 
 impl Worker {
-    /// Starts all parts; none if shutdown starts while the store is away.
+    /// Starts all parts; `None` if shutdown starts while the store is unavailable.
     pub(crate) async fn start(
         settings: FulfilmentSettings,
         store: Arc<dyn Store>,
@@ -92,7 +92,7 @@ impl Worker {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, FulfilmentError> {
         let endpoints = settings.endpoints()?;
-        // A name to tell replicas apart in the logs. What protects their claims from each other is the store's fence.
+        // Tells replicas apart in the logs. The store's fence, not this id, keeps their claims apart.
         let span = tracing::info_span!("worker", id = format!("{:08x}", rand::random::<u32>()));
         let stores = tokio::select! {
             stores = Stores::connect(store, &settings).instrument(span.clone()) => stores?,
@@ -116,11 +116,11 @@ impl Worker {
             span,
         };
         let parts = SharedParts { settings, stores, window, statistics, metrics, traces, answers, requeuer };
-        // Receivers before senders.
+        // Receivers start before senders.
         worker.start_settling(&parts, answers_in, wakeups);
         worker.start_streaming(&parts, &lanes);
         worker.start_claiming(&parts, wakeups_in);
-        tracing::info!(parent: &worker.span, orders = ?parts.settings.orders, "fulfilment has started");
+        tracing::info!(parent: &worker.span, orders = ?parts.settings.orders, "fulfilment started");
         Ok(Some(worker))
     }
 
@@ -173,7 +173,7 @@ impl Worker {
     fn start_claiming(&self, parts: &SharedParts, wakeups: mpsc::Receiver<WakeUp>) {
         let (probe_requests, probe_requests_in) = mpsc::channel(MAX_QUEUED_PROBES);
         let missed = Arc::new(Notify::new());
-        // Listening starts before the first sweep: what happens after the sweep has passed a sale is announced.
+        // Subscribed before the first sweep: what happens after the sweep has passed a sale is announced.
         let inputs =
             Inputs { events: parts.stores.claiming.events(), probe_requests: probe_requests_in, wakeups };
         let sweeper = Sweeper {
@@ -214,27 +214,27 @@ impl Worker {
         self.spawn(&self.claiming, "scheduler", |stop| scheduler.run(inputs, stop));
     }
 
-    /// Ends the worker: senders before receivers, so that everything claimed is answered or handed back, and every
-    /// outcome recorded. Takes at most the grace times together.
+    /// Drains the worker: senders before receivers, so that everything claimed is answered or requeued and
+    /// every outcome is recorded. Takes at most the sum of the timeouts.
     pub(crate) async fn drain(self) -> Result<(), FulfilmentError> {
         let span = self.span.clone();
         async move {
-            // First nothing more is claimed; what calls in flight bring is sent like the rest.
+            // No new claims; what calls in flight return is sent like the rest.
             let mut failed = self.claiming.shut_down(CALLS_TIMEOUT).await.failed;
-            // Then the order system may answer what it has. Leases are kept meanwhile.
+            // The order system may answer what it has. Leases are extended meanwhile.
             if timeout(self.drain_grace, self.window.all_answered()).await.is_err() {
-                tracing::warn!(grace = ?self.drain_grace, "entries are handed back unanswered: the grace time is over");
+                tracing::warn!(drain_grace = ?self.drain_grace, "drain grace elapsed; requeueing unanswered entries");
             }
-            // The streams hand back what is left as they end. With them go the last who send answers …
+            // Streams requeue what is left as they end. With them end the last senders of answers …
             failed.extend(self.streaming.shut_down(STREAMS_TIMEOUT).await.failed);
-            // … so that the settler ends when it has recorded all of them.
+            // … so the settler ends when it has recorded all of them.
             failed.extend(self.settling.shut_down(OUTCOMES_TIMEOUT).await.failed);
             if let Some(first) = failed.into_iter().next() {
                 return Err(first.into());
             }
             match self.window.unsettled() {
                 0 => {
-                    tracing::info!("fulfilment has ended");
+                    tracing::info!("fulfilment stopped");
                     Ok(())
                 }
                 outcomes => Err(FulfilmentError::Unrecorded { outcomes }),
@@ -244,7 +244,7 @@ impl Worker {
         .await
     }
 
-    /// Every part is essential: without it the others would wait for it in silence.
+    /// Every part is essential: without it the others would wait forever.
     fn spawn<F>(
         &self,
         group: &TaskGroup,
@@ -266,7 +266,7 @@ impl Worker {
 }
 
 impl Stores {
-    /// Waits for a store that is away; one that cannot be used is an error.
+    /// Retries while the store is unavailable; a store that cannot be used is an error.
     async fn connect(store: Arc<dyn Store>, settings: &FulfilmentSettings) -> Result<Self, StoreError> {
         let mut failures = 0_u32;
         let mut log_throttle = LogThrottle::default();
@@ -280,7 +280,7 @@ impl Stores {
                 Err(error @ StoreError::Unavailable(_)) => {
                     failures = failures.saturating_add(1);
                     if log_throttle.allow(tokio::time::Instant::now()) {
-                        tracing::warn!("fulfilment waits for the store: {error}");
+                        tracing::warn!(%error, "store unavailable; retrying");
                     }
                     sleep(settings.reconnect.pause(failures)).await;
                 }

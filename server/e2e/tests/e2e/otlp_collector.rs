@@ -59,7 +59,7 @@ async fn a_collector_receives_traces_metrics_and_logs_of_every_service() {
         "inrush.admitted_tickets",
         "inrush.store.batch_size",
         "inrush.orders_created",
-        "fulfilment has ended",
+        "fulfilment stopped",
         "messaging.message.id",
         "inrush.attempt",
         "create_orders",

@@ -15,33 +15,33 @@ pub(crate) struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// Never goes above the ceiling, even for the sake of the floor.
+    /// If the bounds contradict each other, the ceiling wins.
     pub(crate) fn between(floor: usize, ceiling: usize) -> Self {
         Self { search: Search::between(floor.min(ceiling), ceiling), round: Round::default() }
     }
 
-    /// Most entries that may be unanswered now.
+    /// The number of entries that may be unanswered now.
     pub(crate) fn current(&self) -> usize {
         self.search.limit()
     }
 
-    /// Most entries that may ever be unanswered.
+    /// The number of entries that may ever be unanswered.
     pub(crate) const fn ceiling(&self) -> usize {
         self.search.ceiling()
     }
 
-    /// Most entries that may be unanswered, or answered and not settled: while a store is slow to take results, as many
-    /// answers may pile up as the operator allows entries, and no more.
+    /// The number of entries that may be unanswered or unsettled: while the store is slow to record outcomes,
+    /// no more of them pile up than entries are allowed by the ceiling.
     pub(crate) fn with_unsettled(&self) -> usize {
         self.current().saturating_add(self.ceiling())
     }
 
-    /// Entries were sent, and so many are unanswered now.
+    /// Entries were sent; `unanswered` is the number of unanswered entries now.
     pub(crate) fn on_sent(&mut self, unanswered: usize, now: Instant) {
         self.round.on_sent(unanswered, self.current(), now);
     }
 
-    /// An entry is no longer unanswered.
+    /// An entry was answered, or has to be sent again.
     pub(crate) fn on_answer(&mut self, sent: Sent, verdict: Verdict, now: Instant) {
         match self.round.on_answer(sent, verdict, now, &self.search) {
             Sample::Incomplete => return,

@@ -1,4 +1,4 @@
-//! A round: answers to entries that were sent under one limit, and the score they give it.
+//! A round: the answers to entries that were sent under one limit, and their score.
 
 use std::time::Duration;
 
@@ -6,78 +6,78 @@ use tokio::time::Instant;
 
 use super::search::Search;
 
-/// This part of the limit must be unanswered for a round to begin, so that entries sent from then on meet as many others
-/// as the limit allows.
+/// A round begins when this fraction of the limit is unanswered, so that entries sent from then on meet as
+/// many others as the limit allows.
 const FULL_LOAD: f64 = 15.0 / 16.0;
 
-/// If fewer than this part of the limit were unanswered when entries were sent, on average, something else was the limit: the line, the pace or
-/// the order system's credit. Then the round says nothing.
+/// If the average number of unanswered entries was below this fraction of the limit, something else limited
+/// the load: the queue, the pace or the credit of the order system. Then the round has no score.
 const MIN_UTILISATION: f64 = 0.5;
 
 /// A round lasts at least this long, so that a pause of a few milliseconds on either side does not decide it.
 const MIN_ROUND: Duration = Duration::from_millis(100);
 
-/// … and until this part of a full load has been answered.
+/// … and until this fraction of a full load has been answered.
 const MIN_TURNOVER: f64 = 0.25;
 
-/// … and until there are answers enough to tell a small change from chance: this many for a change by the factor e, and
-/// with the square of its inverse more for a smaller one. Latencies that spread as much as their mean is long, as
-/// exponential ones do, then leave an uncertainty of a quarter of the change.
+/// … and until there are enough answers to tell a small step from noise: this many for a step by the factor
+/// e, and more for a smaller one, by the inverse square. Latencies with a standard deviation as large as
+/// their mean, such as exponential ones, then leave an uncertainty of a quarter of the step.
 const MIN_ANSWERS: f64 = 16.0;
 
-/// How much more of the rate the last entries must bring than of themselves: a tenth more entries are worth their while if
-/// they bring one per cent more orders. Higher, and an order system that gains by batches is kept too short; lower, and
-/// the gain is less than chance.
+/// The gain in rate that justifies more entries: a tenth more entries must bring one per cent more orders. If
+/// it is higher, an order system that gains by batches gets too few; if it is lower, the gain is less than
+/// noise.
 const MIN_GAIN: f64 = 0.1;
 
-/// An entry that must be sent again counts twice against a limit: it brought no order, and used up one of its attempts.
+/// The weight of entries that must be sent again: they brought no order and used up an attempt.
 const RETRY_PENALTY: f64 = 2.0;
 
-/// When so many entries, and half of all, must be sent again, there is no need to wait for the end of the round.
+/// With so many entries to send again, at least half of all, the round ends at once.
 const COLLAPSE_RETRIES: u32 = 16;
 
-/// When an entry was sent, and among how many.
+/// The time at which an entry was sent, and the load at that time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) at: Instant,
-    /// Entries that were unanswered then, itself included.
+    /// Unanswered entries at that time, including this one.
     pub(crate) alongside: usize,
 }
 
-/// What became of an entry that was sent.
+/// The result of an entry that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The order system has dealt with it, by an order or by refusing one.
+    /// The order system has created or rejected the order.
     Done,
-    /// It has to be sent again: asked for, not answered in time, or the stream broke.
+    /// The entry must be sent again: on request, after a timeout, or because the stream broke.
     Retry,
 }
 
-/// Answers so far.
+/// The answers so far.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     since: Option<Instant>,
     answers: u32,
     retries: u32,
     latency: Duration,
-    /// Entries that were unanswered when others were sent, all together.
+    /// The sum of `alongside` of all answered entries.
     alongside: f64,
-    /// Entries that are unanswered, since when, and the time that all of them have been so far.
+    /// Unanswered entries, the time of the last change, and the integral of their number over time.
     unanswered: usize,
     counted_at: Option<Instant>,
     entry_seconds: f64,
 }
 
-/// What a round says of the limit.
+/// The result of a round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sample {
-    /// It is not over.
+    /// The round is not over.
     Incomplete,
-    /// It was not the limit that bounded what was unanswered.
+    /// Something other than the limit bounded the load.
     NotLimited,
-    /// How good the limit is; higher is better. Only differences mean something.
+    /// The score of the limit; higher is better. Only differences are meaningful.
     Score(f64),
-    /// The order system cannot do its work.
+    /// The order system fails most entries.
     Collapse,
 }
 
@@ -124,8 +124,9 @@ impl Round {
         self.score(search.limit(), lasted)
     }
 
-    /// By Little's law entries on average, divided by their latency, are the rate of answers. Counting answers would need
-    /// a round of twice the latency, the first half of which would still tell of the limit before.
+    /// By Little's law, the average number of entries divided by their latency is the rate of answers.
+    /// Counting answers would need a round of twice the latency, the first half of which would still measure
+    /// the previous limit.
     fn score(&self, limit: usize, lasted: Duration) -> Sample {
         let answers = f64::from(self.answers);
         if self.alongside < MIN_UTILISATION * as_f64(limit) * answers {

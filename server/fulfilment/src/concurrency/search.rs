@@ -1,26 +1,28 @@
-//! The search for the best limit: a change that pays is kept and followed by another in the same direction; one that does
-//! not is taken back, and half of it is tried in the other direction. When none pays, the limit rests for a while.
+//! The search for the best limit. A step that improves the score is kept and followed by another in the same
+//! direction; one that does not is reverted, and half of it is tried in the other direction. When no step
+//! improves the score, the limit is held for a while.
 
-/// Where the search starts: few enough for an order system that bears little, and enough for claims of some size.
+/// The first limit: low enough for a weak order system, high enough for claims of some size.
 pub(super) const INITIAL_LIMIT: usize = 256;
 
-/// The first change, and the largest: the limit doubles until that no longer pays, so it needs ten rounds for a thousandfold.
+/// The first and the largest step: the limit doubles until that brings no gain, so a thousandfold takes ten
+/// rounds.
 const MAX_STEP: f64 = 2.0;
 
-/// The smallest. Less would drown in chance.
+/// The smallest step. A smaller one would be lost in noise.
 const MIN_STEP: f64 = 1.09;
 
-/// The first change after a rest.
+/// The first step after a hold.
 const STEP_AFTER_HOLD: f64 = 1.2;
 
-/// By what power a change grows that has paid.
+/// The exponent by which a step grows that has improved the score.
 const STEP_GROWTH: f64 = 1.5;
 
-/// Rounds without a change after all have been tried. A change that does not pay costs up to its size for one round, so
-/// what the search costs is below one per cent.
+/// Rounds without a step after all steps have failed. A step without gain costs up to its size for one round,
+/// so the search costs less than one per cent.
 const HOLD_ROUNDS: u32 = 16;
 
-/// What becomes of the limit when the order system cannot do its work.
+/// The factor applied to the limit when the order system fails most entries.
 const COLLAPSE_FACTOR: f64 = 0.5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ enum Direction {
     Down,
 }
 
-/// Where the search stands.
+/// The state of the search.
 #[derive(Debug)]
 pub(super) struct Search {
     floor: usize,
@@ -37,11 +39,11 @@ pub(super) struct Search {
     /// The best limit so far, and its score.
     best: f64,
     score: f64,
-    /// Whether the limit is changed just now to see if that pays.
+    /// Whether a step away from the best limit is being tried.
     probing: bool,
     step: f64,
     direction: Direction,
-    /// Rounds of rest that are left.
+    /// Remaining rounds of the hold.
     hold_rounds: u32,
 }
 
@@ -64,7 +66,7 @@ impl Search {
         self.ceiling
     }
 
-    /// The factor by which the limit changes, or will change next.
+    /// The factor of the current or the next step.
     pub(super) const fn step(&self) -> f64 {
         self.step
     }
@@ -83,7 +85,7 @@ impl Search {
         (limit as usize).clamp(self.floor, self.ceiling)
     }
 
-    /// A round under the present limit has ended with this score.
+    /// A round under the current limit has ended with this score.
     #[expect(clippy::cast_precision_loss, reason = "numbers of entries are far below 2^52")]
     pub(super) fn conclude(&mut self, score: f64) {
         if self.probing && score <= self.score {
@@ -100,7 +102,7 @@ impl Search {
         self.try_step();
     }
 
-    /// The order system cannot do its work under the present limit.
+    /// The order system fails most entries under the current limit.
     #[expect(clippy::cast_precision_loss, reason = "numbers of entries are far below 2^52")]
     pub(super) fn collapse(&mut self) {
         if self.probing && self.direction == Direction::Up {
@@ -110,7 +112,7 @@ impl Search {
         *self = Self { best: halved.limit() as f64, ..halved };
     }
 
-    /// Turns round where a bound is in the way.
+    /// Turns around if a bound is in the way.
     fn try_step(&mut self) {
         self.probing = false;
         let unchanged = self.limit();
@@ -120,7 +122,8 @@ impl Search {
         }
     }
 
-    /// The next round measures the best limit anew, so that each change is compared with what was just before it.
+    /// The next round measures the best limit again, so that each step is compared with the round just before
+    /// it.
     fn revert(&mut self) {
         self.probing = false;
         self.direction = self.direction.opposite();

@@ -1,5 +1,5 @@
-//! The limit before order systems that are simulated, in virtual time: where it goes, and how much of what each of them
-//! can do is got out of it.
+//! Runs the limit against simulated order systems in virtual time, and checks where it settles and how much
+//! of each order system's capacity it uses.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,13 +14,13 @@ use super::{ConcurrencyLimit, Sent, Verdict, search::INITIAL_LIMIT};
 const FLOOR: usize = 16;
 const CEILING: usize = 16_384;
 
-/// From an answer to the arrival of the next claim.
+/// From an answer to the next claim.
 const TURNAROUND: Duration = Duration::from_micros(300);
 
-/// Most entries in one claim.
+/// Entries in one claim.
 const CLAIM: usize = 256;
 
-/// Entries that an order system works on together, and for how many seconds.
+/// Entries that an order system handles together, and for how many seconds.
 struct Job {
     entries: Vec<Sent>,
     verdict: Verdict,
@@ -28,21 +28,21 @@ struct Job {
 }
 
 trait OrderSystem {
-    /// An entry has come in. Returns the work that begins with it, if any.
+    /// An entry arrives. Returns the job that starts with it, if any.
     fn arrive(&mut self, entry: Sent, random: &mut StdRng) -> Option<Job>;
 
-    /// Work has ended. Returns what begins in its place, if anything.
+    /// A job ends. Returns the next job, if any.
     fn end(&mut self, job: &Job, random: &mut StdRng) -> Option<Job>;
 }
 
-/// Works on so many entries at once; others wait their turn.
+/// Works on `capacity` entries at once; others wait.
 #[derive(Default)]
 struct WorkerPool {
     capacity: usize,
     service: f64,
-    /// Service times spread as much as their mean is long; otherwise by a twentieth.
+    /// Service times are exponential; otherwise they vary by a twentieth.
     spread: bool,
-    /// With twice as many entries as it can work on each takes so many doublings longer.
+    /// With twice as many entries as its capacity, each takes this many doublings longer.
     degrades: f64,
     busy: usize,
     waiting: VecDeque<Sent>,
@@ -78,7 +78,7 @@ impl OrderSystem for WorkerPool {
     }
 }
 
-/// Writes what waits in one transaction after the other, which costs something by itself and something for each entry.
+/// Writes waiting entries in one transaction after the other, with a fixed cost and a cost for each entry.
 #[derive(Default)]
 struct BatchWriter {
     max_batch: usize,
@@ -109,7 +109,8 @@ impl OrderSystem for BatchWriter {
     }
 }
 
-/// Works on so many entries at once and asks for any more again, at once. Of those it works on it asks for some again.
+/// Works on `capacity` entries at once, and answers any further one with retry immediately. Of those that it
+/// works on, some fail.
 #[derive(Default)]
 struct LimitedPool {
     capacity: usize,
@@ -144,7 +145,7 @@ enum Event {
     End(Job),
 }
 
-/// A worker whose line never ends, before an order system.
+/// A worker whose queue never ends, in front of an order system.
 struct SimulatedSale<O> {
     orders: O,
     limit: ConcurrencyLimit,
@@ -176,7 +177,7 @@ impl<O: OrderSystem> SimulatedSale<O> {
         sale
     }
 
-    /// Entries dealt with per second over this time.
+    /// Entries completed per second over this time.
     fn rate(&mut self, seconds: f64) -> f64 {
         let (until, before) = (self.now + Duration::from_secs_f64(seconds), self.done);
         while let Some(((at, _), event)) = self.events.pop_first() {
@@ -243,7 +244,8 @@ impl<O: OrderSystem> SimulatedSale<O> {
     }
 }
 
-/// Checks that the sale, once it has found its limit, gets this share of a capacity, with a limit between the two.
+/// Checks that the sale gets this share of the capacity, with a limit in this range, once the search has
+/// settled.
 #[track_caller]
 fn check<O: OrderSystem>(
     sale: &mut SimulatedSale<O>,
@@ -257,7 +259,7 @@ fn check<O: OrderSystem>(
 }
 
 #[test]
-fn an_order_system_is_kept_busy_at_any_latency() {
+fn the_capacity_is_used_at_any_latency() {
     for (capacity, service) in [(1_000, 0.1), (100, 0.01), (10, 0.001)] {
         let mut sale = SimulatedSale::new(WorkerPool { capacity, service, ..WorkerPool::default() });
         sale.rate(2.0);
@@ -269,7 +271,7 @@ fn an_order_system_is_kept_busy_at_any_latency() {
 }
 
 #[test]
-fn one_that_answers_sooner_than_the_next_claim_comes_is_given_large_claims() {
+fn an_order_system_faster_than_claims_gets_large_claims() {
     let mut sale =
         SimulatedSale::new(WorkerPool { capacity: CEILING, service: 0.000_02, ..WorkerPool::default() });
     sale.rate(1.5);
@@ -279,7 +281,7 @@ fn one_that_answers_sooner_than_the_next_claim_comes_is_given_large_claims() {
 }
 
 #[test]
-fn chance_in_the_latency_does_not_lead_away_from_the_knee() {
+fn noise_in_the_latency_does_not_move_the_limit_from_the_knee() {
     let mut sale = SimulatedSale::new(WorkerPool {
         capacity: 100,
         service: 0.02,
@@ -293,7 +295,7 @@ fn chance_in_the_latency_does_not_lead_away_from_the_knee() {
 }
 
 #[test]
-fn one_that_degrades_when_it_is_flooded_is_kept_at_its_knee() {
+fn an_order_system_that_degrades_under_load_is_kept_at_its_knee() {
     let mut sale = SimulatedSale::new(WorkerPool {
         capacity: 50,
         service: 0.02,
@@ -308,7 +310,7 @@ fn one_that_degrades_when_it_is_flooded_is_kept_at_its_knee() {
 }
 
 #[test]
-fn the_limit_follows_a_knee_that_moves() {
+fn the_limit_follows_a_moving_knee() {
     let mut sale = SimulatedSale::new(WorkerPool { capacity: 100, service: 0.02, ..WorkerPool::default() });
     sale.rate(5.0);
     sale.orders.capacity = 800;
@@ -319,7 +321,7 @@ fn the_limit_follows_a_knee_that_moves() {
 }
 
 #[test]
-fn batches_are_let_grow() {
+fn an_order_system_that_writes_batches_gets_full_batches() {
     let mut sale = SimulatedSale::new(BatchWriter {
         max_batch: 1_024,
         fixed: 0.005,
@@ -332,7 +334,7 @@ fn batches_are_let_grow() {
 }
 
 #[test]
-fn one_that_refuses_what_it_cannot_do_is_asked_for_little_more() {
+fn an_order_system_that_refuses_excess_entries_gets_few_of_them() {
     let mut sale = SimulatedSale::new(LimitedPool { capacity: 100, service: 0.02, ..LimitedPool::default() });
     sale.rate(5.0);
     let retries = sale.retries;
@@ -342,7 +344,7 @@ fn one_that_refuses_what_it_cannot_do_is_asked_for_little_more() {
 }
 
 #[test]
-fn failures_that_have_nothing_to_do_with_the_load_do_not_lower_the_limit() {
+fn failures_independent_of_the_load_do_not_lower_the_limit() {
     let mut sale = SimulatedSale::new(LimitedPool {
         capacity: 100,
         service: 0.02,
@@ -354,7 +356,7 @@ fn failures_that_have_nothing_to_do_with_the_load_do_not_lower_the_limit() {
 }
 
 #[test]
-fn one_that_fails_altogether_gets_the_floor_and_everything_again_when_it_recovers() {
+fn an_order_system_that_fails_entirely_gets_the_minimum_until_it_recovers() {
     let mut sale = SimulatedSale::new(LimitedPool { capacity: 100, service: 0.02, ..LimitedPool::default() });
     sale.rate(5.0);
     sale.orders.fails = 1.0;
@@ -366,7 +368,7 @@ fn one_that_fails_altogether_gets_the_floor_and_everything_again_when_it_recover
 }
 
 #[test]
-fn a_line_that_is_not_full_changes_nothing() {
+fn a_load_below_the_limit_does_not_change_it() {
     let mut limit = ConcurrencyLimit::between(FLOOR, CEILING);
     let mut now = Instant::now();
     for _ in 0..10_000 {
@@ -379,7 +381,7 @@ fn a_line_that_is_not_full_changes_nothing() {
 }
 
 #[test]
-fn the_limit_stays_between_its_bounds_and_the_ceiling_has_the_last_word() {
+fn the_limit_stays_between_its_bounds_and_the_maximum_wins() {
     for (floor, ceiling) in [(1, 1), (1, 3), (7, 7), (40, 10), (1, CEILING)] {
         let mut limit = ConcurrencyLimit::between(floor, ceiling);
         let mut random = StdRng::seed_from_u64(7);

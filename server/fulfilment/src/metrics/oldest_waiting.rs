@@ -1,30 +1,30 @@
-//! How long the first in line has waited.
+//! Estimates how long the first ticket in the queue has waited.
 //!
-//! No store keeps when a ticket was given out: it would cost every waiting ticket eight bytes. But whoever looks at a line now
-//! and then knows that a number which was not given out at one look, and is at the next, was given out in between.
+//! The store keeps no times of tickets, which would cost eight bytes for each that waits. But a seq that was
+//! not assigned at one sample and is assigned at the next was assigned in between.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Most looks that are remembered. When there are more, every second one is forgotten.
+/// Samples that are kept. When there are more, every second one is dropped.
 const MAX_SAMPLES: usize = 64;
 
-/// What looks at a line have shown.
+/// Samples of a sale's queue.
 #[derive(Debug, Default)]
 pub(super) struct OldestWaiting {
-    /// When, and the last number given out by then, rising.
+    /// The time and the last seq assigned by then, rising.
     samples: Vec<(Instant, u64)>,
     is_waiting: bool,
 }
 
 impl OldestWaiting {
-    /// The last number given out so far, and the last that was claimed.
+    /// Records the last assigned and the last claimed seq.
     pub(super) fn record(&mut self, last_seq: u64, cursor: u64, now: Instant) {
         match self.samples.last_mut() {
             // The sale was created anew, or its history was lost.
             Some((_, last)) if last_seq < *last => self.samples.clear(),
-            // Nothing was given out in between: what comes comes later.
+            // No ticket came in between: the next one comes later than now.
             Some((at, last)) if last_seq == *last => *at = now,
             Some(_) | None => {}
         }
@@ -32,7 +32,7 @@ impl OldestWaiting {
             self.samples.push((now, last_seq));
         }
         self.is_waiting = cursor < last_seq;
-        // Of the looks before the first in line came, only the last says anything.
+        // Of the samples before the first waiting ticket came, only the last is needed.
         let before = self.samples.partition_point(|(_, last)| *last <= cursor);
         self.samples.drain(..before.saturating_sub(1));
         if self.samples.len() > MAX_SAMPLES {
@@ -44,7 +44,7 @@ impl OldestWaiting {
         }
     }
 
-    /// How long the first in line has waited at most, but at least since the first look.
+    /// An upper bound of how long the first ticket has waited; too low if it came before the first sample.
     pub(super) fn age(&self, now: Instant) -> Duration {
         match self.samples.first() {
             Some((at, _)) if self.is_waiting => now.saturating_duration_since(*at),
@@ -60,11 +60,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_first_in_line_came_after_the_last_look_without_it() {
+    fn the_first_ticket_came_after_the_last_sample_without_it() {
         let (mut oldest_waiting, start) = (OldestWaiting::default(), Instant::now());
         let at = |seconds: u32| start + SECOND * seconds;
         oldest_waiting.record(0, 0, at(0));
-        assert_eq!(oldest_waiting.age(at(5)), Duration::ZERO, "nobody waits");
+        assert_eq!(oldest_waiting.age(at(5)), Duration::ZERO, "no ticket waits");
         oldest_waiting.record(0, 0, at(10));
         oldest_waiting.record(100, 0, at(12));
         assert_eq!(oldest_waiting.age(at(12)), 2 * SECOND);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_met_waiting_has_waited_since_then() {
+    fn a_queue_that_waits_at_the_first_sample_has_waited_since_then() {
         let (mut oldest_waiting, start) = (OldestWaiting::default(), Instant::now());
         oldest_waiting.record(100, 50, start);
         oldest_waiting.record(200, 60, start + SECOND);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_begins_anew_forgets() {
+    fn samples_of_a_recreated_sale_start_anew() {
         let (mut oldest_waiting, start) = (OldestWaiting::default(), Instant::now());
         oldest_waiting.record(100, 50, start);
         oldest_waiting.record(3, 0, start + SECOND);
@@ -93,10 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn a_long_wait_takes_no_more_memory() {
+    fn the_number_of_samples_is_bounded() {
         let (mut oldest_waiting, start) = (OldestWaiting::default(), Instant::now());
-        for look in 1..10_000_u32 {
-            oldest_waiting.record(u64::from(look), 0, start + SECOND * look);
+        for sample in 1..10_000_u32 {
+            oldest_waiting.record(u64::from(sample), 0, start + SECOND * sample);
             assert!(oldest_waiting.samples.len() <= MAX_SAMPLES);
         }
         assert_eq!(oldest_waiting.age(start + SECOND * 10_000), 9_999 * SECOND);

@@ -1,12 +1,13 @@
-//! What the store tells of its sales, kept from look to look so that a scraper need not wait for the store.
+//! Gauges of sales: values from the store, cached so that a scrape does not wait for the store.
 //!
-//! Figures are read along with the looks that fulfilment takes anyway, at busy sales every few seconds. One in which nothing
-//! goes on is not read again until something is announced of it, and of those in which nothing was ever found only so many are
-//! read as leave half of the series to others: ten thousand idle sales cost nothing, and an operator sees the few of a shop before they
-//! open. Every fulfilment tells the same of a sale, give or take some seconds.
+//! The values are refreshed along with the probes that fulfilment makes anyway, for busy sales every few
+//! seconds. An idle sale is not read again until it is announced. Of sales that were never active, only as
+//! many are read as fill half of the labelled series: ten thousand idle sales cost nothing, and an operator
+//! still sees the few sales of a shop before they open. Every fulfilment exports the same values, some
+//! seconds apart.
 //!
-//! A sale that is closed, with nothing left to do, is not told of any more; nor is one at which nobody has looked for long, since
-//! the sweep comes by every sale that there is.
+//! A closed sale with nothing left to do is not exported. A sale that was not probed for [`EVICTION_TIMEOUT`]
+//! is removed, since the sweep probes every sale that exists.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,13 +21,15 @@ use tokio::time::Instant;
 
 use super::oldest_waiting::OldestWaiting;
 
-/// A sale that is looked at more often is read no more often than this.
+/// A sale is read at most once in this interval, however often it is probed.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A sale at which nobody has looked for as long was deleted: longer than a pass of the sweep over a hundred thousand sales.
+/// A sale that was not probed for this long was deleted: longer than a pass of the sweep over a hundred
+/// thousand sales.
 const EVICTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// A figure of sales: what it is, and how those of sales without series of their own come together.
+/// A gauge of sales: its definition, its value, and how the values of sales without series of their own are
+/// merged.
 struct GaugeDef {
     family: Family,
     value: fn(&CachedSale, Instant) -> Option<f64>,
@@ -94,12 +97,12 @@ const GAUGES: [GaugeDef; 9] = [
     }),
 ];
 
-/// The metrics here.
+/// The gauges defined here.
 pub(crate) fn families() -> Vec<Family> {
     GAUGES.iter().map(|gauge| gauge.family).collect()
 }
 
-/// What is known of all sales. Clones share it.
+/// The gauges of all sales. Clones share them.
 #[derive(Clone)]
 pub(crate) struct SaleGauges {
     cache: Arc<Mutex<Cache>>,
@@ -109,13 +112,13 @@ pub(crate) struct SaleGauges {
 #[derive(Debug, Default)]
 struct Cache {
     sales: HashMap<SaleId, CachedSale>,
-    /// Sales that were read and are not told of, with when somebody looked at them last.
+    /// Finished sales, which are not exported, with the time of their last probe.
     finished: HashMap<SaleId, Instant>,
-    /// Sales that are to be read, since something has happened in them.
+    /// Sales to be read, since they have changed.
     dirty: HashSet<SaleId>,
 }
 
-/// What was last read of a sale.
+/// The last values read of a sale.
 #[derive(Debug)]
 struct CachedSale {
     refreshed_at: Instant,
@@ -141,8 +144,8 @@ impl SaleGauges {
         gauges
     }
 
-    /// Something may have happened in a sale. One that was never read stays that way: most announcements are of sales in which
-    /// there is nothing to be seen.
+    /// A sale was announced. One that was never read stays unread: most announcements are of sales without
+    /// any value to export.
     pub(crate) fn on_announcement(&self, sale: &SaleId) {
         let mut cache = self.cache();
         if cache.sales.contains_key(sale) {
@@ -150,20 +153,20 @@ impl SaleGauges {
         }
     }
 
-    /// A sale was found like this.
+    /// A probe has returned this backlog.
     pub(crate) fn on_probe(&self, sale: &SaleId, backlog: &Backlog) {
         if backlog.waiting + backlog.in_flight + backlog.dead > 0 {
             self.mark_dirty(sale);
         }
     }
 
-    /// Something has happened in a sale.
+    /// A sale has changed.
     pub(crate) fn mark_dirty(&self, sale: &SaleId) {
         self.cache().dirty.insert(sale.clone());
     }
 
-    /// Reads a sale in which something has happened or goes on, unless it was read just now. A store that does not answer
-    /// leaves the figures as they are.
+    /// Reads a sale that has changed or is active, unless it was read just now. If the store fails, the
+    /// values stay as they are.
     pub(crate) async fn refresh(&self, store: &dyn Store, sale: &SaleId) {
         let now = Instant::now();
         if !self.cache().needs_refresh(sale, self.names.most() / 2, now) {
@@ -194,7 +197,7 @@ impl SaleGauges {
         cache.sales.insert(snapshot.id.clone(), CachedSale::of(snapshot, oldest_waiting, now));
     }
 
-    /// There is no such sale any more.
+    /// Removes a sale that no longer exists.
     pub(crate) fn remove(&self, sale: &SaleId) {
         let mut cache = self.cache();
         cache.sales.remove(sale);
@@ -219,15 +222,15 @@ impl SaleGauges {
         }
     }
 
-    /// What is known is whole after each statement, so the lock's poison says nothing.
+    /// The cache is valid after every statement, so poisoning is ignored.
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cache {
-    /// Sales in which nothing was ever found are read until so many are known. The doubt ends before the reading, so that what
-    /// happens meanwhile is not overlooked.
+    /// Sales that were never active are read until `max_idle` are cached. The dirty mark is removed before
+    /// the read, so that changes during the read are not missed.
     fn needs_refresh(&mut self, sale: &SaleId, max_idle: usize, now: Instant) -> bool {
         let has_room = self.sales.len() < max_idle;
         if let Some(cached) = self.sales.get_mut(sale) {
@@ -271,7 +274,7 @@ impl CachedSale {
     }
 }
 
-/// Closed for good, and nothing of it is on its way or waits for an operator.
+/// Closed, with no ticket waiting, in flight or dead.
 fn is_finished(snapshot: &SaleSnapshot) -> bool {
     let ledger = &snapshot.ledger;
     let unfinished = ledger.waiting.tickets + ledger.in_flight.tickets + ledger.dead.tickets;
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sale_is_told_of_as_the_store_has_it() {
+    async fn the_gauges_of_a_sale_are_those_of_the_store() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let (gauges, phone) = (SaleGauges::register(&metrics), sale("phone"));
         create(&*store, &phone, &SaleSettings { unit_limit: 9, ..SaleSettings::of_stock(10) }).await;
@@ -347,7 +350,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_few_idle_sales_are_told_of_and_the_rest_is_not_even_read() {
+    async fn a_few_idle_sales_are_exported_and_the_others_are_not_read() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let gauges = SaleGauges::register(&metrics);
         for number in 0..30 {
@@ -358,12 +361,12 @@ mod tests {
             gauges.refresh(&*store, &idle).await;
         }
         let text = metrics.text().unwrap();
-        let told = text.lines().filter(|line| line.starts_with("inrush_free_units{sale="));
-        assert_eq!(told.count(), 25, "half of as many as have series by default");
+        let exported = text.lines().filter(|line| line.starts_with("inrush_free_units{sale="));
+        assert_eq!(exported.count(), 25, "half of the series that sales have by default");
     }
 
     #[tokio::test]
-    async fn closed_sales_do_not_keep_others_from_being_told_of() {
+    async fn closed_sales_do_not_take_the_series_of_open_ones() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let (gauges, open) = (SaleGauges::register(&metrics), sale("open"));
         for number in 0..30 {
@@ -382,7 +385,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tickets_that_died_before_the_start_are_told_of() {
+    async fn tickets_that_were_dead_before_the_start_are_exported() {
         let clock = ManualClock::default();
         let (store, metrics) = (MemoryStore::new(Clock::Manual(clock.clone())), Metrics::default());
         let (gauges, phone) = (SaleGauges::register(&metrics), sale("phone"));
@@ -398,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_happens_while_a_sale_is_read_is_read_the_next_time() {
+    async fn a_change_during_a_read_is_read_the_next_time() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let (gauges, phone) = (SaleGauges::register(&metrics), sale("phone"));
         create(&*store, &phone, &SaleSettings::of_stock(10)).await;
@@ -418,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sale_that_nobody_comes_by_any_more_is_gone() {
+    async fn a_sale_that_is_no_longer_probed_is_evicted() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let (gauges, start) = (SaleGauges::register(&metrics), Instant::now());
         for name in ["there", "deleted", "closed"] {
@@ -436,7 +439,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_over_or_gone_is_not_told_of() {
+    async fn finished_and_deleted_sales_are_not_exported() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let gauges = SaleGauges::register(&metrics);
         for name in ["open", "closed"] {
@@ -454,7 +457,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sales_beyond_the_limit_are_told_of_together() {
+    async fn sales_beyond_the_limit_share_one_series() {
         let (store, metrics) = (MemoryStore::new(Clock::Store), Metrics::default());
         let gauges = SaleGauges::register(&metrics);
         for number in 0..53 {

@@ -1,4 +1,4 @@
-//! Claiming: entries of one sale move from the store into the window and into an order stream.
+//! Claims entries of one sale and moves them into the in-flight window and an order stream.
 
 use std::{
     sync::Arc,
@@ -33,7 +33,7 @@ use crate::{
     stream::order_lane::LaneId,
 };
 
-/// Makes claims, any number at a time, at most one for each sale.
+/// Makes claims: any number at a time, at most one for each sale.
 #[derive(Clone)]
 pub(crate) struct Claimer {
     pub(crate) store: Arc<dyn Store>,
@@ -41,15 +41,15 @@ pub(crate) struct Claimer {
     pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
-    /// None: nobody wants to see spans.
+    /// `None` disables tracing.
     pub(crate) traces: Option<Traces>,
-    /// The part of a lease after which it is extended.
+    /// The fraction of a lease after which it is extended.
     pub(crate) extend_at: f64,
-    /// How long the order system may take for an answer.
+    /// The time within which the order system must answer.
     pub(crate) answer_timeout: Duration,
 }
 
-/// What one claim brought.
+/// The result of one claim.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claimed {
     pub(crate) entries: usize,
@@ -57,9 +57,9 @@ pub(crate) struct Claimed {
 }
 
 impl Claimer {
-    /// Fills the reserved places with the sale's next entries and puts them into the stream.
+    /// Claims the sale's next entries, as many as there are permits, and puts them into the stream.
     pub(crate) async fn claim(&self, sale: &SaleId, permits: Reservation) -> Result<Claimed, StoreError> {
-        // Leases are reckoned from before the question, so that ours end before the store's.
+        // Leases count from before the call, so that they end here before they end in the store.
         let called_at = Instant::now();
         let claim = self.store.claim(sale, ClaimRequest { max: permits.permits() }).await?;
         let claimed = Claimed { entries: claim.entries.len(), backlog: claim.backlog };
@@ -73,7 +73,7 @@ impl Claimer {
         Ok(claimed)
     }
 
-    /// Makes the spans of a claim, if it brought entries whose Enqueue was traced: only now is that known.
+    /// Makes the spans of a claim if it returned entries whose Enqueue was traced, which is only known now.
     fn trace(&self, sale: &SaleId, entries: &[ClaimedEntry], took: Duration) {
         let Some(traces) = &self.traces else { return };
         let Some(batch) = BatchTrace::of(entries.iter().filter_map(enqueued)) else { return };
@@ -94,7 +94,7 @@ impl Claimer {
         let unsent = match permits.fill(unanswered) {
             Ok(outbound) => match outbound.try_send(orders) {
                 Ok(()) => return,
-                // The stream broke this moment, or the order system does not read.
+                // The stream has just broken, or the order system does not read.
                 Err(TrySendError::Closed(orders) | TrySendError::Full(orders)) => {
                     let leases = orders.into_iter().map(|order| {
                         let leased = LeaseToken { seq: order.seq, fence };
@@ -108,7 +108,7 @@ impl Claimer {
         self.requeuer.stream_broken(unsent).await;
     }
 
-    /// What is sent, and what is remembered of it.
+    /// Makes the order requests, and the in-flight entry of each.
     fn split(
         &self,
         sale: &SaleId,
@@ -125,7 +125,7 @@ impl Claimer {
                 let begin = |traces| AttemptSpan::begin(traces, sale.as_str(), &ticket_id, &claimed);
                 let span = self.traces.as_ref().and_then(begin);
                 let ClaimedEntry { seq, attempt, entry } = claimed;
-                // Where there is no span of ours, the order system is given the buyer's.
+                // Without a span of this process, the order system gets the trace context of the Enqueue.
                 let trace = span.as_ref().map_or(entry.trace, |span| span.trace().to_bytes().to_vec());
                 let order = OrderRequest {
                     ticket_id: ticket_id.clone(),

@@ -1,9 +1,11 @@
-//! What the scheduler has to do next: a plain data structure, without tasks and without a clock of its own.
+//! The queue of sales from which the scheduler takes its next claim or probe: a plain data structure without
+//! tasks and without a clock.
 //!
-//! Only active sales are in it, those with something waiting or in flight. Whose turn it is to claim is decided by
-//! start-time fair queueing: each sale has a virtual time, the number of entries it was given; the sale with the
-//! least goes first; a sale that comes (or comes back) starts at the present virtual time, so that nobody saves up turns. Two
-//! sales that always have something waiting therefore get the same number of entries, however much either has.
+//! It holds active sales only: those with entries waiting or in flight. Start-time fair queueing decides
+//! which sale claims next: each sale has a virtual time, the number of entries it was given; the sale with
+//! the lowest goes first; a new or returning sale starts at the current virtual time, so that turns cannot be
+//! saved up. Two sales that always have entries waiting therefore get the same number of entries, however
+//! long either queue is.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -13,11 +15,11 @@ use std::{
 use inrush_core::{SaleId, store::Backlog};
 use tokio::time::Instant;
 
-/// The shortest pause before the same question is asked again, where the store says that it is worth asking but the
-/// last time brought nothing.
+/// The shortest interval between two claims of a sale that the store calls claimable although the last claim
+/// returned nothing.
 const MIN_RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A sale's turn: its virtual time first, then the order in which sales came.
+/// The order of turns: virtual time first, then the order of arrival.
 type TurnKey = (u64, u64, SaleId);
 
 #[derive(Debug)]
@@ -33,26 +35,27 @@ pub(crate) struct SaleQueue {
     claims_in_flight: usize,
 }
 
-/// What is known of an active sale.
+/// The state of an active sale.
 #[derive(Debug, Default)]
 struct ActiveSale {
     virtual_time: u64,
-    /// When it may claim next, as far as time alone decides.
+    /// The earliest time of the next claim, as far as the pace decides.
     claim_at: Option<Instant>,
-    /// When it has to be looked at.
+    /// The time of the next probe.
     probe_at: Option<Instant>,
     call: Call,
-    /// While its call is in flight: something came up that the reply may not know of, to be claimed from then.
+    /// Set while a call is in flight, whose reply may not cover it: the time from which there is something to
+    /// claim.
     wakeup: Option<Instant>,
-    /// Its place in `turns`, its entry in `probes`, its entry in `timers`.
+    /// The keys of this sale in `turns`, `probes` and `timers`.
     turn: Option<(u64, u64)>,
     probe_queued: bool,
     timer: Option<Instant>,
-    /// Calls that failed in a row.
+    /// Failed calls in a row.
     failures: u32,
 }
 
-/// The store call in flight for a sale. There is at most one, so that replies come in order.
+/// The store call in flight for a sale. At most one, so that replies arrive in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Call {
     #[default]
@@ -75,11 +78,12 @@ impl SaleQueue {
         }
     }
 
-    /// A sale has something to claim from `at` on: it was announced, or a settled outcome made it so.
+    /// There is something to claim from `at` on: the sale was announced, or a settled outcome made something
+    /// claimable.
     pub(crate) fn wake(&mut self, sale: &SaleId, at: Instant, now: Instant) {
         let recover_at = now + self.recover_interval;
         let active = self.sales.entry(sale.clone()).or_insert_with(|| ActiveSale {
-            // Nothing is known of its leases yet.
+            // Its leases are unknown so far.
             probe_at: Some(recover_at),
             ..ActiveSale::default()
         });
@@ -92,7 +96,7 @@ impl SaleQueue {
         }
     }
 
-    /// The sweep names a sale. One that has a time or a turn of its own needs no look.
+    /// The sweep has reached a sale. One that has a turn, a timer or a queued probe needs no other.
     pub(crate) fn probe_if_idle(&mut self, sale: &SaleId, now: Instant) {
         let active = self.sales.entry(sale.clone()).or_default();
         let waits_for_an_event = active.call == Call::None
@@ -105,32 +109,32 @@ impl SaleQueue {
         }
     }
 
-    /// Whether some sale waits for its turn.
+    /// Whether a sale is ready to claim.
     pub(crate) fn has_turns(&self) -> bool {
         !self.turns.is_empty()
     }
 
-    /// Sales waiting for a look.
+    /// The number of sales that wait for a probe.
     pub(crate) fn queued_probes(&self) -> usize {
         self.probes.len()
     }
 
-    /// Claims whose reply has not come.
+    /// The number of claims without a reply.
     pub(crate) const fn claims_in_flight(&self) -> usize {
         self.claims_in_flight
     }
 
-    /// Sales that compete for free places.
+    /// The number of sales that compete for free permits.
     pub(crate) fn contenders(&self) -> usize {
         self.turns.len() + self.claims_in_flight
     }
 
-    /// When time brings something next.
+    /// The time at which the next timer fires.
     pub(crate) fn next_timer(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Gives turns and looks to the sales whose time has come.
+    /// Queues turns and probes of the sales whose timers are due.
     pub(crate) fn fire_timers(&mut self, now: Instant) {
         while let Some((at, sale)) = self.timers.pop_first() {
             if at > now {
@@ -144,7 +148,7 @@ impl SaleQueue {
         }
     }
 
-    /// The sale whose turn it is. Its claim is now in flight.
+    /// Starts the claim of the sale with the lowest virtual time.
     pub(crate) fn start_claim(&mut self) -> Option<SaleId> {
         let (virtual_time, _, sale) = self.turns.pop_first()?;
         self.virtual_time = virtual_time;
@@ -153,12 +157,12 @@ impl SaleQueue {
         Some(sale)
     }
 
-    /// The next sale to look at. Its look is now in flight.
+    /// Starts the next probe.
     pub(crate) fn start_probe(&mut self) -> Option<SaleId> {
         while let Some(sale) = self.probes.pop_front() {
             let Some(active) = self.sales.get_mut(&sale) else { continue };
             active.probe_queued = false;
-            // While a claim is in flight the look stays due, and is planned again with its reply.
+            // While a claim is in flight the probe stays due; the reply schedules it again.
             if active.call == Call::None {
                 active.probe_at = None;
                 self.start(&sale, Call::Probe);
@@ -168,7 +172,7 @@ impl SaleQueue {
         None
     }
 
-    /// A claim brought this many entries.
+    /// A claim has returned this many entries.
     pub(crate) fn claimed(&mut self, sale: &SaleId, entries: usize, backlog: &Backlog, now: Instant) {
         let due_probe = self.sales.get_mut(sale).and_then(|active| {
             active.virtual_time = active.virtual_time.saturating_add(entries as u64);
@@ -177,12 +181,12 @@ impl SaleQueue {
         self.on_reply(sale, backlog, due_probe, entries > 0, now);
     }
 
-    /// A look found this.
+    /// A probe has returned this backlog.
     pub(crate) fn probed(&mut self, sale: &SaleId, backlog: &Backlog, now: Instant) {
         self.on_reply(sale, backlog, None, true, now);
     }
 
-    /// A call failed and is worth repeating after a pause, which may depend on the number of failures in a row.
+    /// A call has failed and is retried after a delay, computed from the number of failures in a row.
     pub(crate) fn failed(&mut self, sale: &SaleId, pause: impl FnOnce(u32) -> Duration, now: Instant) {
         let Some(active) = self.sales.get_mut(sale) else { return };
         let call = std::mem::take(&mut active.call);
@@ -202,7 +206,7 @@ impl SaleQueue {
         self.reschedule(sale, now);
     }
 
-    /// The sale is gone.
+    /// Removes a sale that no longer exists or is no longer active.
     pub(crate) fn remove(&mut self, sale: &SaleId) {
         let Some(active) = self.sales.remove(sale) else { return };
         if active.call == Call::Claim {
@@ -216,7 +220,7 @@ impl SaleQueue {
         }
     }
 
-    /// Takes a sale out of the waiting lists: a call answers all of its questions.
+    /// Takes a sale out of the queues: the call covers whatever was due.
     fn start(&mut self, sale: &SaleId, call: Call) {
         let Some(active) = self.sales.get_mut(sale) else { return };
         active.call = call;
@@ -253,7 +257,7 @@ impl SaleQueue {
         self.reschedule(sale, now);
     }
 
-    /// Puts a sale without a call into the lists where it belongs now.
+    /// Puts a sale without a call into the queues that it belongs to now.
     fn reschedule(&mut self, sale: &SaleId, now: Instant) {
         let Some(active) = self.sales.get_mut(sale) else { return };
         if active.call != Call::None {
@@ -283,8 +287,9 @@ impl SaleQueue {
     }
 }
 
-/// How long a sale can go without a look. While something is in flight its next lease may end; while something can be
-/// claimed another replica may claim it and die. A sale that can do neither waits for an event, or for the sweep.
+/// The time until the next probe. While entries are in flight, the next lease may expire; while something is
+/// claimable, another replica may claim it and crash. A sale with neither waits for an event or for the
+/// sweep.
 fn next_probe(backlog: &Backlog, recover_interval: Duration) -> Option<Duration> {
     if backlog.in_flight > 0 {
         let expiry = backlog.next_expiry_in.unwrap_or(recover_interval);
@@ -330,7 +335,8 @@ mod tests {
         (queue, now)
     }
 
-    /// Lets sales claim one after the other; `brings` says how much each claim brings. Returns the totals.
+    /// Lets sales claim in turn; `brings` is the number of entries that a claim of a sale returns. Returns
+    /// the totals.
     fn take_turns(
         queue: &mut SaleQueue,
         turns: usize,
@@ -348,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn sales_get_the_same_number_of_entries_whatever_one_claim_brings() {
+    fn sales_get_the_same_number_of_entries_whatever_the_size_of_their_claims() {
         let (mut queue, now) = queue(&["small", "large"]);
         let totals = take_turns(&mut queue, 1_000, now, |id| if id == &sale("large") { 100 } else { 3 });
         let (small, large) = (totals[&sale("small")], totals[&sale("large")]);
@@ -356,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_neither_overtakes_for_long_nor_waits_for_the_past() {
+    fn a_new_sale_starts_at_the_current_virtual_time() {
         let (mut queue, now) = queue(&["old"]);
         take_turns(&mut queue, 100, now, |_| 10);
         queue.wake(&sale("new"), now, now);
@@ -365,18 +371,18 @@ mod tests {
     }
 
     #[test]
-    fn a_sale_with_nothing_left_is_forgotten_unless_something_came_up_meanwhile() {
+    fn a_sale_without_backlog_is_removed_unless_it_was_woken_during_the_call() {
         let (mut queue, now) = queue(&["a"]);
         let id = queue.start_claim().unwrap();
         queue.wake(&id, now, now);
         queue.claimed(&id, 0, &Backlog::default(), now);
-        assert_eq!(queue.start_claim(), Some(id.clone()), "wakeup during a claim lead to another");
+        assert_eq!(queue.start_claim(), Some(id.clone()), "a wake-up during a claim leads to another");
         queue.claimed(&id, 0, &Backlog::default(), now);
         assert_eq!((queue.contenders(), queue.sales.len(), queue.next_timer()), (0, 0, None));
     }
 
     #[test]
-    fn a_claim_waits_for_the_time_the_store_gave() {
+    fn a_claim_waits_until_the_time_that_the_store_returned() {
         let (mut queue, now) = queue(&["paced"]);
         let id = queue.start_claim().unwrap();
         let wait = Duration::from_millis(300);
@@ -388,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_calls_ready_but_brings_nothing_is_not_asked_for_at_once() {
+    fn an_empty_claim_is_not_repeated_at_once() {
         let (mut queue, now) = queue(&["a"]);
         let id = queue.start_claim().unwrap();
         queue.claimed(&id, 0, &busy(1), now);
@@ -397,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn leases_are_looked_at_when_the_first_ends_and_at_every_interval() {
+    fn a_sale_is_probed_when_its_first_lease_expires_and_at_every_interval() {
         let (mut queue, now) = queue(&["a"]);
         let id = queue.start_claim().unwrap();
         let in_flight = |expiry| Backlog { in_flight: 1, next_expiry_in: Some(expiry), ..Backlog::default() };
@@ -411,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_comes_due_during_claims_is_made_all_the_same() {
+    fn a_probe_that_is_due_during_claims_is_made() {
         let (mut queue, now) = queue(&["a"]);
         let id = queue.start_claim().unwrap();
         queue.claimed(&id, 1, &Backlog { next_expiry_in: Some(Duration::ZERO), ..busy(100) }, now);
@@ -426,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sweep_looks_only_at_sales_that_have_no_time_of_their_own() {
+    fn the_sweep_probes_only_sales_without_a_timer() {
         let (mut queue, now) = queue(&["blocked", "ready"]);
         let blocked = queue.start_claim().unwrap();
         let held_up = Backlog { waiting: 5, ..Backlog::default() };
@@ -437,7 +443,7 @@ mod tests {
             let backlog = if known == blocked { held_up } else { busy(5) };
             queue.probed(&known, &backlog, now);
         }
-        assert_eq!(queue.next_timer(), Some(now + INTERVAL), "only the ready one has a time of its own");
+        assert_eq!(queue.next_timer(), Some(now + INTERVAL), "only the ready one has a timer");
         for name in ["blocked", "ready", "unknown"] {
             queue.probe_if_idle(&sale(name), now);
         }
@@ -445,11 +451,11 @@ mod tests {
         assert_eq!(queue.start_probe(), Some(sale("blocked")));
         assert_eq!(queue.start_probe(), Some(sale("unknown")));
         queue.probed(&sale("unknown"), &Backlog::default(), now);
-        assert!(!queue.sales.contains_key(&sale("unknown")), "an idle sale leaves nothing behind");
+        assert!(!queue.sales.contains_key(&sale("unknown")), "an idle sale is removed");
     }
 
     #[test]
-    fn a_failed_call_is_repeated_after_its_pause() {
+    fn a_failed_call_is_retried_after_its_backoff() {
         let (mut queue, now) = queue(&["a"]);
         for failures in 1..4_u64 {
             let id = queue.start_claim().unwrap();
@@ -462,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn forgetting_a_sale_leaves_nothing_of_it() {
+    fn removing_a_sale_leaves_no_entry() {
         let (mut queue, now) = queue(&["a", "b", "c"]);
         queue.start_claim().unwrap();
         queue.wake(&sale("d"), now + INTERVAL, now);

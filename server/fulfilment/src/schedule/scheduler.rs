@@ -1,5 +1,5 @@
-//! The scheduler: decides which sale claims next, and when a sale is looked at. It sleeps until an announcement, a
-//! settled outcome, a free place, or the time of some sale; it never polls.
+//! Decides which sale claims next and when a sale is probed. Sleeps until an announcement, a settled outcome,
+//! a released permit or a timer; never polls.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,48 +27,48 @@ use crate::{
     stream::in_flight_window::{InFlightWindow, PermitShare},
 };
 
-/// Most claims in flight, one for each sale. More would only wait in the store's queue.
+/// Claims in flight, at most one for each sale. More would only queue at the store.
 const MAX_CLAIMS_IN_FLIGHT: usize = 32;
 
-/// Most looks in flight, one for each sale.
+/// Probes in flight, at most one for each sale.
 const MAX_PROBES_IN_FLIGHT: usize = 16;
 
-/// Most looks that wait their turn before the sweep is made to wait.
+/// Queued probes, beyond which the sweep is made to wait.
 const MAX_QUEUED_PROBES: usize = 64;
 
-/// How long a few free places wait for more, so that they share a claim.
+/// How long a few free permits wait for more, so that they share a claim.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// A settled outcome made something claimable.
+/// A settled outcome has made something claimable.
 #[derive(Clone, Debug)]
 pub(crate) struct WakeUp {
     pub(crate) sale: SaleId,
-    /// From when on.
+    /// The time from which it is claimable.
     pub(crate) at: Instant,
 }
 
-/// What the scheduler hears.
+/// The inputs of the scheduler.
 pub(crate) struct Inputs {
-    /// The store's announcements.
+    /// The announcements of the store.
     pub(crate) events: broadcast::Receiver<StoreEvent>,
-    /// Sales that the sweep names.
+    /// Sales that the sweep has reached.
     pub(crate) probe_requests: mpsc::Receiver<SaleId>,
-    /// Sales in which a settled outcome made something claimable.
+    /// Sales in which a settled outcome has made something claimable.
     pub(crate) wakeups: mpsc::Receiver<WakeUp>,
 }
 
-/// Gives sales their turns.
+/// Gives turns to sales.
 pub(crate) struct Scheduler {
     pub(crate) sale_queue: SaleQueue,
     pub(crate) claimer: Claimer,
     pub(crate) recoverer: Recoverer,
     pub(crate) window: Arc<InFlightWindow>,
-    /// Tells the sweep that announcements were lost.
+    /// Notified when announcements were lost, which starts a full sweep.
     pub(crate) missed: Arc<Notify>,
     pub(crate) claim_batch: usize,
     pub(crate) backoff: Backoff,
     pub(crate) log_throttle: LogThrottle,
-    /// While a few places are free: until when they wait for more.
+    /// Set while only a few permits are free: the time until which they wait for more.
     pub(crate) linger_until: Option<Instant>,
 }
 
@@ -86,7 +86,7 @@ enum StoreReply {
 type Calls = FuturesUnordered<BoxFuture<'static, Reply>>;
 
 impl Scheduler {
-    /// Runs until told to stop, then finishes the calls that are in flight: what they claim must not be lost.
+    /// Runs until cancelled, then finishes the calls in flight: what they claim must not be lost.
     pub(crate) async fn run(mut self, mut inputs: Inputs, stop: CancellationToken) {
         let mut calls = Calls::new();
         let mut subscribed = true;
@@ -107,7 +107,7 @@ impl Scheduler {
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
             }
         }
-        // Nobody reads these any more, so nobody may wait for them to be read.
+        // Dropped, so that senders do not block on channels that are no longer read.
         drop(inputs);
         while calls.next().await.is_some() {}
     }
@@ -123,7 +123,8 @@ impl Scheduler {
         }
     }
 
-    /// Shares the free places among the sales that want them. No place, no claim: above all while no stream is up.
+    /// Shares the free permits among the sales that are ready to claim. Without permits, as while no stream
+    /// is up, there are no claims.
     fn start_claims(&mut self, calls: &Calls) {
         if !self.sale_queue.has_turns() {
             return;
@@ -140,7 +141,7 @@ impl Scheduler {
         }
     }
 
-    /// Places for each contender; none while there are none, or while it is worth waiting for more.
+    /// Permits for each contender; `None` if there are none, or if waiting for more is better.
     fn share(&mut self) -> Option<usize> {
         let share = match self.window.share(self.sale_queue.contenders()) {
             PermitShare::None => None,
@@ -158,7 +159,7 @@ impl Scheduler {
         share
     }
 
-    /// When to go on if nothing happens before.
+    /// When to continue if no event arrives before.
     fn wake_at(&self) -> Option<Instant> {
         let lingered = self.linger_until.filter(|_| self.sale_queue.has_turns());
         [self.sale_queue.next_timer(), lingered].into_iter().flatten().min()
@@ -179,14 +180,14 @@ impl Scheduler {
                 error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
             ) => {
                 if self.log_throttle.allow(now) {
-                    tracing::warn!(%sale, "nothing can be claimed, and will be tried again: {error}");
+                    tracing::warn!(%sale, %error, "store call failed; retrying");
                 }
                 self.sale_queue.failed(&sale, |failures| self.backoff.pause(failures), now);
             }
         }
     }
 
-    /// False when there will be no more announcements: the store is being taken down.
+    /// Returns false when the store has shut down and sends no more announcements.
     fn on_event(&mut self, event: Result<StoreEvent, RecvError>) -> bool {
         let now = Instant::now();
         match event {

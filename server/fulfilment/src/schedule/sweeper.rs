@@ -1,7 +1,7 @@
-//! The sweep: every sale is looked at now and then in case its announcement was lost.
+//! The sweep: passes every sale to the scheduler from time to time, in case its announcement was lost.
 //!
-//! At the start, and whenever announcements are known to be lost, one pass goes over all sales at the full rate.
-//! Otherwise passes follow each other at the slow rate, which is the same however many sales there are.
+//! At the start, and whenever announcements are known to be lost, one pass covers all sales at the full rate.
+//! Otherwise one pass follows another at the slow rate, which does not depend on the number of sales.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,17 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Backoff;
 
-/// Most ids read by one command.
+/// Ids read by one command.
 const MAX_PAGE: u32 = 256;
 
-/// A pass over a few sales takes at least this long, so that one idle sale is not looked at all the time.
+/// The shortest interval between the starts of two passes, so that a few idle sales are not probed all the
+/// time.
 const MIN_PASS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Goes over all sales and names each to the scheduler.
+/// Goes through all sales and requests a probe of each.
 pub(crate) struct Sweeper {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) probe_requests: mpsc::Sender<SaleId>,
-    /// Told when announcements were lost.
+    /// Notified when announcements were lost.
     pub(crate) missed: Arc<Notify>,
     pub(crate) rate: u32,
     pub(crate) full_rate: u32,
@@ -57,7 +58,7 @@ impl Sweeper {
         }
     }
 
-    /// Names every sale once, at most `rate` per second.
+    /// Requests a probe of every sale once, at most `rate` per second.
     async fn pass(&self, rate: u32) {
         let page = rate.clamp(1, MAX_PAGE);
         let mut after = None;
@@ -68,7 +69,7 @@ impl Sweeper {
             after = ids.last().cloned();
             for id in ids {
                 if self.probe_requests.send(id).await.is_err() {
-                    // The scheduler is gone: the process is ending.
+                    // The scheduler has ended: the process is shutting down.
                     return std::future::pending().await;
                 }
             }
@@ -79,7 +80,7 @@ impl Sweeper {
         }
     }
 
-    /// One page of ids, however long the store is away.
+    /// Reads one page of ids; retries until the store answers.
     async fn page(&self, after: Option<&SaleId>, limit: u32) -> Vec<SaleId> {
         let mut failures = 0_u32;
         loop {
@@ -96,7 +97,7 @@ impl Sweeper {
 
     fn report(&self, failures: u32, error: &StoreError) {
         if failures == 1 {
-            tracing::warn!("cannot list the sales, and will go on trying: {error}");
+            tracing::warn!(%error, "listing sales failed; retrying");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the order system says of an entry, in the words of the store.
+//! The order system's result for an entry, as an outcome for the store.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use crate::{
     stream::attempt_span::AttemptSpan, stream::in_flight_table::InFlightEntry,
 };
 
-/// An outcome on its way to the store.
+/// An outcome to be settled.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) sale: SaleId,
     pub(crate) settlement: Settlement,
-    /// The attempt's span, if there is one.
+    /// The trace context of the attempt's span, if there is one.
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// The contract's bound on an order id, in bytes.
+/// The longest order id that the contract allows, in bytes.
 const MAX_ORDER_ID_BYTES: usize = 128;
 
-/// The order system cannot send a ticket away for longer: a mistaken number must not lose it.
+/// The longest delay that the order system can ask for: a wrong number must not make a ticket disappear.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 impl Verdict {
-    /// What an outcome says of the order system's state.
+    /// What an outcome says about the state of the order system.
     pub(crate) const fn of(outcome: Option<&order_result::Outcome>) -> Self {
         match outcome {
             Some(order_result::Outcome::Created(_) | order_result::Outcome::Rejected(_)) => Self::Done,
@@ -40,28 +40,28 @@ impl Verdict {
 }
 
 impl Answer {
-    /// What the order system said, or did not say, of an entry.
+    /// The order system's result, or its message without one.
     pub(crate) fn from_order_system(
         unanswered: InFlightEntry,
         outcome: Option<order_result::Outcome>,
         backoff: &Backoff,
     ) -> Self {
-        let again = |reason: String| Outcome::Retry { after: backoff.pause(unanswered.attempt), reason };
+        let retry = |reason: String| Outcome::Retry { after: backoff.pause(unanswered.attempt), reason };
         let outcome = match outcome {
             Some(order_result::Outcome::Created(OrderCreated { order_id })) => match order_id.len() {
                 1..=MAX_ORDER_ID_BYTES => Outcome::Ordered { order_id },
-                bytes => again(format!(
-                    "the order system named an order id of {bytes} bytes; it must have 1 to {MAX_ORDER_ID_BYTES}"
+                bytes => retry(format!(
+                    "order system returned an order id of {bytes} bytes; 1 to {MAX_ORDER_ID_BYTES} are allowed"
                 )),
             },
             Some(order_result::Outcome::Rejected(OrderRejected { reason })) => Outcome::Rejected { reason },
             Some(order_result::Outcome::Retry(OrderRetry { retry_after, reason })) => {
                 match retry_after.and_then(|after| Duration::try_from(after).ok()) {
                     Some(after) => Outcome::Retry { after: after.min(MAX_RETRY_AFTER), reason },
-                    None => again(reason),
+                    None => retry(reason),
                 }
             }
-            None => again("the order system answered without an outcome".to_owned()),
+            None => retry("order system answered without an outcome".to_owned()),
         };
         if let Some(span) = &unanswered.span {
             span.answered(&outcome);
@@ -69,7 +69,7 @@ impl Answer {
         Self::new(unanswered, outcome)
     }
 
-    /// An entry goes back in line without an answer, to be sent again.
+    /// An entry that is requeued without an answer, to be sent again.
     pub(crate) fn requeue(unanswered: InFlightEntry, after: Duration, why: RequeueReason) -> Self {
         if let Some(span) = &unanswered.span {
             span.requeued(why);
@@ -94,7 +94,7 @@ mod tests {
     const BACKOFF: Backoff =
         Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(1), jitter: 0.0 };
 
-    fn outcome_of(said: Option<order_result::Outcome>) -> Outcome {
+    fn outcome_of(result: Option<order_result::Outcome>) -> Outcome {
         let unanswered = InFlightEntry {
             sale: "phone".parse().unwrap(),
             leased: LeaseToken { seq: 1, fence: 1 },
@@ -106,7 +106,7 @@ mod tests {
             renew_at: Instant::now(),
             overdue_at: Instant::now(),
         };
-        Answer::from_order_system(unanswered, said, &BACKOFF).settlement.outcome
+        Answer::from_order_system(unanswered, result, &BACKOFF).settlement.outcome
     }
 
     fn created(order_id: String) -> Option<order_result::Outcome> {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_needs_an_id_within_the_contract() {
+    fn an_order_id_outside_the_contract_is_a_retry() {
         assert_eq!(outcome_of(created("o-1".into())), Outcome::Ordered { order_id: "o-1".into() });
         assert_eq!(outcome_of(created("x".repeat(128))), Outcome::Ordered { order_id: "x".repeat(128) });
         for id in [String::new(), "x".repeat(129)] {
@@ -134,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_waits_as_long_as_asked_and_else_longer_with_every_attempt() {
-        let asked = |seconds, nanos| retry(Some(prost_types::Duration { seconds, nanos }));
-        assert_eq!(wait(&outcome_of(asked(2, 500_000_000))), Duration::from_millis(2_500));
-        assert_eq!(wait(&outcome_of(asked(0, 0))), Duration::ZERO);
-        assert_eq!(wait(&outcome_of(asked(i64::MAX, 0))), MAX_RETRY_AFTER);
-        assert_eq!(wait(&outcome_of(asked(-1, 0))), Duration::from_millis(400));
+    fn a_retry_waits_as_requested_and_otherwise_with_backoff() {
+        let after = |seconds, nanos| retry(Some(prost_types::Duration { seconds, nanos }));
+        assert_eq!(wait(&outcome_of(after(2, 500_000_000))), Duration::from_millis(2_500));
+        assert_eq!(wait(&outcome_of(after(0, 0))), Duration::ZERO);
+        assert_eq!(wait(&outcome_of(after(i64::MAX, 0))), MAX_RETRY_AFTER);
+        assert_eq!(wait(&outcome_of(after(-1, 0))), Duration::from_millis(400));
         assert_eq!(wait(&outcome_of(retry(None))), Duration::from_millis(400));
         assert_eq!(wait(&outcome_of(None)), Duration::from_millis(400));
     }

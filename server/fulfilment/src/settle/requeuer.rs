@@ -1,5 +1,5 @@
-//! Handing entries back: they go to the settler as retries, so that they are sent again soon and not at the end of
-//! their leases. They keep their place in line; the attempt counts.
+//! Requeues entries without an answer: they go to the settler as retries, so that they are sent again soon
+//! instead of at the end of their leases. They keep their seq; the attempt counts.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::{
     stream::in_flight_table::InFlightEntry,
 };
 
-/// How long an entry waits whose first attempt ended with its stream: almost nothing, it was not the entry's fault.
+/// The delay of an entry whose first attempt ended with its stream: short, since the entry did not cause it.
 const FIRST_BREAK_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Why entries are handed back.
+/// Why an entry is requeued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequeueReason {
-    /// Their stream broke.
+    /// Its stream broke.
     Broken,
-    /// The order system took too long to answer them.
+    /// The order system did not answer in time.
     Overdue,
-    /// The worker is ending.
+    /// The worker is shutting down.
     Ending,
 }
 
 impl RequeueReason {
-    /// What a dead letter says of it.
+    /// The reason that a dead letter shows.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Broken => "the order stream broke before an answer came",
-            Self::Overdue => "the order system did not answer in time",
-            Self::Ending => "the worker ended before an answer came",
+            Self::Broken => "order stream broke before the answer",
+            Self::Overdue => "order system did not answer in time",
+            Self::Ending => "worker shut down before the answer",
         }
     }
 
-    /// Its name in spans.
+    /// The `error.type` of its span.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Broken => "stream_broken",
@@ -46,7 +46,7 @@ impl RequeueReason {
     }
 }
 
-/// Hands entries back that were taken out of the window.
+/// Requeues entries that were removed from the window.
 #[derive(Clone)]
 pub(crate) struct Requeuer {
     pub(crate) answers: mpsc::Sender<Vec<Answer>>,
@@ -55,7 +55,8 @@ pub(crate) struct Requeuer {
 }
 
 impl Requeuer {
-    /// Their stream broke. An entry to which that happens again and again may be why, and waits longer each time.
+    /// The stream broke. The delay grows with the attempts, since an entry that breaks its stream every time
+    /// may be the cause.
     pub(crate) async fn stream_broken(&self, entries: Vec<InFlightEntry>) {
         let after = |attempt| match attempt {
             0 | 1 => FIRST_BREAK_BACKOFF,
@@ -64,18 +65,18 @@ impl Requeuer {
         self.send(entries, after, RequeueReason::Broken).await;
     }
 
-    /// The order system took too long to answer them.
+    /// The order system did not answer in time.
     pub(crate) async fn overdue(&self, entries: Vec<InFlightEntry>) {
         self.statistics.add(Counter::Overdue, entries.len());
         self.send(entries, |attempt| self.retry.pause(attempt), RequeueReason::Overdue).await;
     }
 
-    /// The worker is ending: another one may have them at once.
+    /// The worker is shutting down: another may claim them at once.
     pub(crate) async fn worker_ending(&self, entries: Vec<InFlightEntry>) {
         self.send(entries, |_| Duration::ZERO, RequeueReason::Ending).await;
     }
 
-    /// If the settler is gone the process is at its end, and the leases end by themselves.
+    /// If the settler has ended, the process is shutting down, and the leases expire by themselves.
     async fn send(&self, entries: Vec<InFlightEntry>, after: impl Fn(u32) -> Duration, why: RequeueReason) {
         if entries.is_empty() {
             return;

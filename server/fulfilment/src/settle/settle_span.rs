@@ -1,4 +1,4 @@
-//! Recording outcomes of which some belong to attempts that have spans: then that has one as well.
+//! The span of a settle call that records at least one traced attempt.
 
 use inrush_core::{
     SaleId, Store, StoreError,
@@ -16,10 +16,10 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_BATCH_MESSAGE_COUNT};
 
-/// Records outcomes in a span that belongs to `trace`.
+/// Settles outcomes in a span that belongs to `trace`.
 ///
 /// # Errors
-/// What the store fails with.
+/// The store's error.
 pub(crate) async fn settle(
     store: &dyn Store,
     traces: &Traces,

@@ -1,8 +1,9 @@
-//! Settling: outcomes are recorded in the store, in batches, one call in flight for each sale. What comes in during a
-//! call forms the next batch, so batches grow with the load by themselves.
+//! Records outcomes in the store, in batches, with one call in flight for each sale. Outcomes that arrive
+//! during a call form the next batch, so batches grow with the load.
 //!
-//! While the store is away outcomes are kept and tried again, however long it takes: an ended lease that nobody has
-//! taken back can still be settled, and only the store knows. The window bounds how many outcomes there can be.
+//! While the store is unavailable, outcomes are held and retried for as long as it takes: an expired lease
+//! that was not reclaimed can still be settled, and only the store knows. The window bounds the number of
+//! outcomes.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -28,30 +29,30 @@ use crate::{
     stream::in_flight_window::InFlightWindow,
 };
 
-/// Most messages taken in before the calls are looked after again.
+/// Messages received before replies are handled again.
 const MAX_MESSAGES_PER_TURN: usize = 64;
 
 /// Records outcomes.
 pub(crate) struct Settler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) window: Arc<InFlightWindow>,
-    /// Tells the scheduler what a settled outcome makes claimable.
+    /// Wakes the scheduler when a settled outcome makes something claimable.
     pub(crate) wakeups: mpsc::Sender<WakeUp>,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
-    /// None: nobody wants to see spans.
+    /// `None` disables tracing.
     pub(crate) traces: Option<Traces>,
     pub(crate) batch: usize,
     pub(crate) backoff: Backoff,
     pub(crate) log_throttle: LogThrottle,
 }
 
-/// Outcomes that wait for their sale's next call. A sale is in here while it has a call in flight.
+/// Outcomes that wait for their sale's next call. A sale has a queue while it has a call in flight.
 type Queues = HashMap<SaleId, Vec<(Settlement, Option<TraceContext>)>>;
 
 type Calls = FuturesUnordered<BoxFuture<'static, Reply>>;
 
-/// Outcomes that are recorded together, and the traces that they are part of.
+/// Outcomes that are recorded together, and the traces that they belong to.
 struct Batch {
     settlements: Vec<Settlement>,
     trace: Option<BatchTrace>,
@@ -60,13 +61,13 @@ struct Batch {
 struct Reply {
     sale: SaleId,
     batch: Batch,
-    /// Calls that failed in a row before this one.
+    /// Failed calls in a row before this one.
     failures: u32,
     result: Result<Vec<SettleResult>, StoreError>,
 }
 
 impl Settler {
-    /// Runs until nobody can send an answer any more and all outcomes are recorded.
+    /// Runs until all senders are dropped and all outcomes are recorded.
     pub(crate) async fn run(mut self, mut answers: mpsc::Receiver<Vec<Answer>>) {
         let mut queues = Queues::new();
         let mut calls = Calls::new();
@@ -80,7 +81,8 @@ impl Settler {
                 }
                 Some(reply) = calls.next() => {
                     if let Some(wake) = self.on_reply(reply, &mut queues, &calls) {
-                        // The scheduler is gone when the worker is ending; then nothing is claimed any more.
+                        // The scheduler has ended if the worker is shutting down; then nothing is claimed any
+                        // more.
                         let _ = self.wakeups.send(wake).await;
                     }
                 }
@@ -105,7 +107,7 @@ impl Settler {
         }
     }
 
-    /// Starts the sale's next call, or forgets the sale if there is nothing to record.
+    /// Starts the sale's next call, or removes its queue if there is nothing to record.
     fn start_next(&self, sale: SaleId, queues: &mut Queues, calls: &Calls) {
         let Some(queue) = queues.get_mut(&sale) else { return };
         let size = self.batch.min(queue.len());
@@ -134,7 +136,7 @@ impl Settler {
         })
     }
 
-    /// Ends a call, and says if something became claimable by it.
+    /// Handles a reply. Returns a wake-up if the outcomes made something claimable.
     fn on_reply(&mut self, reply: Reply, queues: &mut Queues, calls: &Calls) -> Option<WakeUp> {
         let Reply { sale, batch, failures, result } = reply;
         let settlements = &batch.settlements;
@@ -142,7 +144,7 @@ impl Settler {
             Ok(settled) => self.count(&sale, settlements, &settled),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_))) => {
                 if self.log_throttle.allow(Instant::now()) {
-                    tracing::warn!(%sale, "outcomes cannot be recorded, and will be tried again: {error}");
+                    tracing::warn!(%sale, %error, outcomes = settlements.len(), "settling failed; retrying");
                 }
                 let failures = failures.saturating_add(1);
                 calls.push(self.call(sale, batch, failures, self.backoff.pause(failures)));
@@ -150,12 +152,7 @@ impl Settler {
             }
             Err(error @ (StoreError::SaleNotFound(_) | StoreError::Corrupt(_))) => {
                 let first = settlements.first();
-                tracing::error!(
-                    %sale,
-                    outcomes = settlements.len(),
-                    ?first,
-                    "outcomes are given up, because the store cannot take them: {error}"
-                );
+                tracing::error!(%sale, %error, outcomes = settlements.len(), ?first, "outcomes dropped; cannot be settled");
                 self.statistics.add(Counter::Abandoned, settlements.len());
                 None
             }
@@ -165,8 +162,8 @@ impl Settler {
         claimable_at.map(|at| WakeUp { sale, at })
     }
 
-    /// Counts what was settled, and tells from when on that makes something claimable.
-    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[SettleResult]) -> Option<Instant> {
+    /// Counts the settled outcomes. Returns the time from which they make something claimable.
+    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[Settled]) -> Option<Instant> {
         let now = Instant::now();
         let (mut counts, mut stale) = (SettledCounts::default(), 0);
         let mut claimable_at: Option<Instant> = None;
@@ -174,10 +171,10 @@ impl Settler {
             |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
         for (settlement, settled) in settlements.iter().zip(settled) {
             match (settled, &settlement.outcome) {
-                (SettleResult::Stale, _) => stale += 1,
-                (SettleResult::Done(TicketState::Ordered), _) => counts.ordered += 1,
-                // Its units are free for whoever is first in line.
-                (SettleResult::Done(TicketState::Rejected), _) => {
+                (Settled::Stale, _) => stale += 1,
+                (Settled::Done(TicketState::Ordered), _) => counts.ordered += 1,
+                // Its units are free for the next ticket in the queue.
+                (Settled::Done(TicketState::Rejected), _) => {
                     counts.rejected += 1;
                     wake(now);
                 }
@@ -203,7 +200,7 @@ impl Settler {
             tracing::warn!(
                 %sale,
                 tickets = counts.dead,
-                "tickets are dead after their last attempt: list them, then redrive or discard them"
+                "tickets are dead after their last attempt; redrive or discard them"
             );
         }
         claimable_at

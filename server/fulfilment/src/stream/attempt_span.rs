@@ -1,7 +1,8 @@
-//! Spans of attempts: each entry whose Enqueue was traced is processed in a span of its own, from its claim to its outcome.
+//! Spans of attempts: each entry whose Enqueue was traced is processed in a span of its own, from its claim
+//! to its outcome.
 //!
-//! The span is in the trace of the buyer's Enqueue and is linked to it. What another attempt has left behind, because its
-//! fulfilment was killed, does not matter: each begins with what travels in the entry.
+//! The span is in the trace of the Enqueue and is linked to it. It starts from the trace context in the
+//! entry, so an earlier attempt whose fulfilment was killed makes no difference.
 
 use inrush_core::{entry::ClaimedEntry, store::Outcome};
 use inrush_runtime::{
@@ -18,22 +19,23 @@ use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_MESSAG
 
 use crate::settle::requeuer::RequeueReason;
 
-/// What came of it.
+/// The outcome of the attempt.
 const OUTCOME: &str = "inrush.outcome";
-/// 1 for the first.
+/// The number of the attempt, from 1.
 const NUMBER: &str = "inrush.attempt";
 
-/// The context that travels in an entry, if its Enqueue was traced.
+/// The trace context that the entry carries, if its Enqueue was traced.
 pub(crate) fn enqueued(claimed: &ClaimedEntry) -> Option<TraceContext> {
     TraceContext::of_bytes(&claimed.entry.trace).filter(TraceContext::is_sampled)
 }
 
-/// The span of an attempt under way. It ends without an outcome if it is dropped, as when the lease is lost.
+/// The span of an attempt in progress. It ends without an outcome if it is dropped, as when the lease is
+/// lost.
 #[derive(Clone, Debug)]
 pub(crate) struct AttemptSpan(Context);
 
 impl AttemptSpan {
-    /// Begins one, if the entry's Enqueue was traced.
+    /// Starts one, if the entry's Enqueue was traced.
     pub(crate) fn begin(
         traces: &Traces,
         sale: &str,
@@ -55,12 +57,12 @@ impl AttemptSpan {
         Some(Self(above.with_span(span)))
     }
 
-    /// What the order system is given, so that its spans belong below this one.
+    /// The trace context for the order system, so that its spans are children of this one.
     pub(crate) fn trace(&self) -> TraceContext {
         self.0.span().span_context().into()
     }
 
-    /// The order system has answered.
+    /// Ends the span with the answer of the order system.
     pub(crate) fn answered(&self, outcome: &Outcome) {
         match outcome {
             Outcome::Ordered { .. } => self.end("ordered", None),
@@ -69,7 +71,7 @@ impl AttemptSpan {
         }
     }
 
-    /// It has not, and the entry is handed back.
+    /// Ends the span of an entry that is requeued without an answer.
     pub(crate) fn requeued(&self, why: RequeueReason) {
         self.end("retry", Some(why.name()));
     }

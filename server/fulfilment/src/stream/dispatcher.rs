@@ -1,4 +1,4 @@
-//! Dispatching: keeps one order stream up, and turns what the order system says on it into outcomes.
+//! Keeps one order stream open and turns the results that arrive on it into answers.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     stream::order_stream::{Ended, stream},
 };
 
-/// Keeps the stream of one lane.
+/// Keeps the stream of one lane open.
 pub(crate) struct Dispatcher {
     pub(crate) lane: LaneId,
     pub(crate) endpoint: Endpoint,
@@ -32,14 +32,14 @@ pub(crate) struct Dispatcher {
     pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
-    /// For entries that the order system wants again without saying when.
+    /// For entries that the order system wants to retry without saying when.
     pub(crate) retry: Backoff,
     /// For the stream.
     pub(crate) reconnect: Backoff,
 }
 
 impl Dispatcher {
-    /// Streams until told to stop; a stream that ends is followed by another.
+    /// Streams until cancelled; reconnects with backoff.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut failures = 0_u32;
         let mut log_throttle = LogThrottle::default();
@@ -54,7 +54,7 @@ impl Dispatcher {
             let pause = self.reconnect.pause(failures);
             if log_throttle.allow(Instant::now()) {
                 let order_system = self.endpoint.uri();
-                tracing::warn!(%order_system, ?pause, "an order stream is down, and will be tried again: {ended}");
+                tracing::warn!(%order_system, reason = %ended, retry_after = ?pause, "order stream is down; reconnecting");
             }
             tokio::select! {
                 () = sleep(pause) => {}
@@ -63,7 +63,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes a message of the order system in; true if it answers an entry.
+    /// Handles a message of the order system. Returns true if it answers an entry.
     pub(crate) async fn on_response(
         &self,
         CreateOrdersResponse { results, credit }: CreateOrdersResponse,
@@ -89,7 +89,7 @@ impl Dispatcher {
             })
             .collect();
         let answered = !answers.is_empty();
-        // The settler outlives every stream; without it the process is at its end.
+        // The settler outlives every stream; if it has ended, the process is shutting down.
         let _ = self.answers.send(answers).await;
         answered
     }

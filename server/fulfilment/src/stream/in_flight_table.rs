@@ -1,4 +1,4 @@
-//! The entries that the order system has not answered yet, and what must happen to each if it does not.
+//! Entries without an answer of the order system, with their lease and their deadline.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,22 +10,22 @@ use tokio::time::Instant;
 
 use crate::{concurrency::Sent, stream::attempt_span::AttemptSpan, stream::order_lane::LaneId};
 
-/// One claimed entry without an answer.
+/// A claimed entry without an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct InFlightEntry {
     pub(crate) sale: SaleId,
     pub(crate) leased: LeaseToken,
     pub(crate) attempt: u32,
     pub(crate) lane: LaneId,
-    /// None until it is on its way.
+    /// `None` until it is sent.
     pub(crate) sent: Option<Sent>,
     /// Its span, if its Enqueue was traced.
     pub(crate) span: Option<AttemptSpan>,
-    /// How long a lease of its sale lasts.
+    /// The duration of a lease of its sale.
     pub(crate) lease: Duration,
     /// When its lease should be extended.
     pub(crate) renew_at: Instant,
-    /// When the order system has taken too long.
+    /// The deadline of the order system's answer.
     pub(crate) overdue_at: Instant,
 }
 
@@ -38,17 +38,17 @@ pub(crate) struct DueLease {
     pub(crate) lease: Duration,
 }
 
-/// What has come due at one moment.
+/// What is due at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
     pub(crate) leases: Vec<DueLease>,
-    /// No longer in the table.
+    /// Entries past their deadline, removed from the table.
     pub(crate) overdue: Vec<InFlightEntry>,
-    /// When something comes due next.
+    /// When the next entry is due.
     pub(crate) next: Option<Instant>,
 }
 
-/// Leases that end within this part of a lease are extended together.
+/// Leases that are due within this fraction of a lease are extended together.
 const RENEWAL_BATCH_FRACTION: u32 = 8;
 
 /// Unanswered entries by ticket id.
@@ -62,7 +62,8 @@ impl InFlightTable {
         self.entries.len()
     }
 
-    /// A ticket that is claimed again replaces its earlier claim, whose lease must have been lost; that one is returned.
+    /// A ticket that is claimed again replaces its earlier claim, whose lease must have been lost. Returns
+    /// the replaced entry.
     pub(crate) fn insert(&mut self, ticket_id: String, unanswered: InFlightEntry) -> Option<InFlightEntry> {
         self.entries.insert(ticket_id, unanswered)
     }
@@ -71,7 +72,7 @@ impl InFlightTable {
         self.entries.remove(ticket_id)
     }
 
-    /// Removes the entry if it is still under this lease.
+    /// Removes the entry if it still has this lease.
     pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: Leased) -> Option<InFlightEntry> {
         match self.entries.entry(ticket_id) {
             Entry::Occupied(entry) if entry.get().leased == leased => Some(entry.remove()),
@@ -86,7 +87,7 @@ impl InFlightTable {
             .collect()
     }
 
-    /// Notes that a lease was extended and should be again at `renew_at`.
+    /// Records that a lease was extended and is due again at `renew_at`.
     pub(crate) fn mark_extended(&mut self, due: &DueLease, renew_at: Instant) {
         if let Some(unanswered) = self.entries.get_mut(&due.ticket_id)
             && unanswered.leased == due.leased
@@ -95,7 +96,7 @@ impl InFlightTable {
         }
     }
 
-    /// Everything that has come due. A lease that is not extended meanwhile comes due again soon.
+    /// Returns everything that is due. A lease that is not extended meanwhile is due again soon.
     pub(crate) fn take_due(&mut self, now: Instant) -> Due {
         let overdue = self.entries.extract_if(|_, unanswered| unanswered.overdue_at <= now);
         let mut due = Due { overdue: overdue.map(|(_, unanswered)| unanswered).collect(), ..Due::default() };

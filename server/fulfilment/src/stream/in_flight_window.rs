@@ -1,7 +1,8 @@
-//! The window: the bounded number of places that claimed entries take from their claim until they are settled.
+//! The in-flight window: the permits that bound how many entries are claimed and not settled.
 //!
-//! A claim first reserves places on a stream that is up, so nothing is ever claimed that cannot be sent at once. A
-//! place is unanswered until the order system answers, then unsettled until the store has recorded the outcome.
+//! A claim first reserves permits on a stream that is up, so nothing is claimed that cannot be sent at once.
+//! An entry holds its permit as unanswered until the order system answers, then as unsettled until the store
+//! has recorded the outcome.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,21 +16,21 @@ use crate::{
     concurrency::{ConcurrencyLimit, Sent, Verdict},
     statistics::Statistics,
     stream::in_flight_table::{Due, DueLease, InFlightEntry, InFlightTable},
-    stream::order_lane::{Batch, Credit, LaneId, OpenOrderLane, OrderLane},
+    stream::order_lane::{Batch, Credit, LaneId, OpenLane, OrderLane},
 };
 
-/// This part of all places is worth a claim at once. Filling each place the moment it is free would cost a store call
-/// per entry; waiting an instant for a few to come together turns them into batches.
+/// Free permits are worth a claim if they are at least this fraction of all. Claiming for every single permit
+/// would cost one store call for each entry; a short wait for more makes batches.
 const MIN_CLAIM_FRACTION: usize = 16;
 
-/// The free places, shared among the sales that want them.
+/// The free permits, divided among the sales that are ready to claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PermitShare {
-    /// There are none.
+    /// No permit is free.
     None,
-    /// So few that they are worth a claim only if no more come soon.
+    /// So few that a claim is worth it only if no more are released soon.
     Few(usize),
-    /// This many for each.
+    /// This many for each sale.
     Enough(usize),
 }
 
@@ -49,11 +50,11 @@ struct State {
     lanes: Vec<OrderLane>,
     table: InFlightTable,
     unsettled: usize,
-    /// When the lease keeper looks at the table next.
+    /// When the lease keeper checks the table next.
     next_due: Option<Instant>,
 }
 
-/// Places on one stream, kept free for a claim. Dropped unfilled, they are free again.
+/// Permits on one stream, reserved for a claim. Dropping it releases them.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     window: Arc<InFlightWindow>,
@@ -80,7 +81,7 @@ impl InFlightWindow {
         })
     }
 
-    /// How many places each of `contenders` sales may reserve now.
+    /// The permits that each of `contenders` sales may reserve now.
     pub(crate) fn share(&self, contenders: usize) -> PermitShare {
         let state = self.lock();
         let free = state.free();
@@ -92,8 +93,9 @@ impl InFlightWindow {
         }
     }
 
-    /// Reserves up to `max` places on the stream with the fewest unanswered entries that has room; none when there is no
-    /// free place. One reservation takes no more than a stream's part of the free places, so that streams share the work.
+    /// Reserves up to `max` permits on the stream with the fewest that has some free; `None` if no permit is
+    /// free. One reservation takes no more than the stream's part of the free permits, so that streams share
+    /// the work.
     pub(crate) fn reserve(self: &Arc<Self>, max: usize) -> Option<Reservation> {
         let mut state = self.lock();
         let free = state.free();
@@ -109,7 +111,7 @@ impl InFlightWindow {
         Some(Reservation { window: Arc::clone(self), lane: LaneId(index), generation, permits })
     }
 
-    /// Resolves when places may have become free since the last time.
+    /// Resolves when permits may have been released since the last call.
     pub(crate) async fn permit_released(&self) {
         self.permit_released.notified().await;
     }
@@ -119,13 +121,13 @@ impl InFlightWindow {
         let mut state = self.lock();
         if let Some(lane) = state.lane(lane) {
             lane.generations += 1;
-            lane.open = Some(OpenOrderLane { credit, outbound, generation: lane.generations });
+            lane.open = Some(OpenLane { credit, outbound, generation: lane.generations });
         }
         self.publish(&state);
     }
 
-    /// The order system has spoken on a stream, and advertised this much credit or none. Entries that were claimed
-    /// before are still sent.
+    /// The order system has advertised this credit on a stream, or none. Entries that are already claimed are
+    /// still sent.
     pub(crate) fn grant(&self, lane: LaneId, advertised: u32) {
         let mut state = self.lock();
         let Some(open) = state.lane(lane).and_then(|lane| lane.open.as_mut()) else { return };
@@ -135,7 +137,8 @@ impl InFlightWindow {
         }
     }
 
-    /// A stream is down: nothing more goes into it, and its entries are the caller's to hand back. They stay unsettled.
+    /// A stream is down: nothing more is sent on it. Returns its entries, which the caller requeues; they
+    /// count as unsettled.
     pub(crate) fn close(&self, lane: LaneId) -> Vec<InFlightEntry> {
         let mut state = self.lock();
         if let Some(lane) = state.lane(lane) {
@@ -147,7 +150,7 @@ impl InFlightWindow {
         removed
     }
 
-    /// Takes the entries out that were answered, in that order; none for a ticket nobody waits for.
+    /// Removes the answered entries and returns them in order; `None` for a ticket that is not in flight.
     pub(crate) fn answer<'a>(
         &self,
         answers: impl Iterator<Item = (&'a str, Verdict)>,
@@ -164,7 +167,8 @@ impl InFlightWindow {
         answered
     }
 
-    /// Takes those of the entries out that are still unanswered: they could not be sent. They stay unsettled.
+    /// Removes those of the entries that are still unanswered, because they could not be sent. They count as
+    /// unsettled.
     pub(crate) fn withdraw(&self, unsent: impl Iterator<Item = (String, Leased)>) -> Vec<InFlightEntry> {
         let mut state = self.lock();
         let withdrawn: Vec<InFlightEntry> =
@@ -174,14 +178,14 @@ impl InFlightWindow {
         withdrawn
     }
 
-    /// Entries whose outcome is recorded, or can no longer be, give their places back.
+    /// Releases the permits of entries whose outcome is recorded, or can no longer be.
     pub(crate) fn settled(&self, entries: usize) {
         let mut state = self.lock();
         state.unsettled = state.unsettled.saturating_sub(entries);
         self.publish(&state);
     }
 
-    /// What has come due, and when to ask again. Entries that are overdue stay unsettled.
+    /// Returns what is due, and when to call again. Entries past their deadline count as unsettled.
     pub(crate) fn take_due(&self, now: Instant) -> Due {
         let mut state = self.lock();
         let due = state.table.take_due(now);
@@ -191,12 +195,12 @@ impl InFlightWindow {
         due
     }
 
-    /// Resolves when something comes due sooner than the last [`InFlightWindow::take_due`] said.
+    /// Resolves when something is due before the time that the last [`InFlightWindow::take_due`] returned.
     pub(crate) async fn earlier_deadline(&self) {
         self.earlier_deadline.notified().await;
     }
 
-    /// Notes leases that were extended, each with the time when it should be again.
+    /// Records leases that were extended, each with the time of its next extension.
     pub(crate) fn mark_extended(&self, leases: impl Iterator<Item = (DueLease, Instant)>) {
         let mut state = self.lock();
         for (lease, renew_at) in leases {
@@ -204,7 +208,7 @@ impl InFlightWindow {
         }
     }
 
-    /// Forgets entries whose lease was lost: they are somebody else's now. Returns how many were still unanswered.
+    /// Removes entries whose lease was lost: another worker has them. Returns how many were still unanswered.
     pub(crate) fn remove_lost(&self, leases: impl Iterator<Item = DueLease>) -> usize {
         let mut state = self.lock();
         let mut forgotten = 0;
@@ -218,7 +222,7 @@ impl InFlightWindow {
         forgotten
     }
 
-    /// Resolves once nothing is unanswered.
+    /// Resolves when no entry is unanswered.
     pub(crate) async fn all_answered(&self) {
         loop {
             let all_answered = self.all_answered.notified();
@@ -229,12 +233,12 @@ impl InFlightWindow {
         }
     }
 
-    /// Entries that are answered and not settled.
+    /// The number of entries that are answered and not settled.
     pub(crate) fn unsettled(&self) -> usize {
         self.lock().unsettled
     }
 
-    /// Most entries that can wait in the queue of one stream.
+    /// The capacity of the queue into one stream.
     pub(crate) fn max_queue_len(&self) -> usize {
         self.lock().limit.ceiling()
     }
@@ -250,7 +254,7 @@ impl InFlightWindow {
         }
     }
 
-    /// A panic while the lock was held is a defect of its own; the numbers are whole after each statement that matters.
+    /// The state is valid after every statement, so a panic while the lock was held does no harm here.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -284,7 +288,7 @@ impl State {
         }
     }
 
-    /// Entries that were taken out of the table, which is what the limit learns from.
+    /// Counts removed entries as unsettled and reports their answers to the limit.
     fn mark_unsettled<'a>(&mut self, removed: impl IntoIterator<Item = &'a InFlightEntry>, verdict: Verdict) {
         let now = Instant::now();
         for unanswered in removed {
@@ -314,10 +318,11 @@ impl Reservation {
         self.lane
     }
 
-    /// Fills the places with claimed entries and returns the way into their stream.
+    /// Turns the permits into in-flight entries and returns the sender into their stream.
     ///
     /// # Errors
-    /// The entries, if the stream broke meanwhile: they are the caller's to hand back, and stay unsettled.
+    /// The entries, if the stream has broken meanwhile: the caller requeues them, and they count as
+    /// unsettled.
     pub(crate) fn fill(
         mut self,
         entries: Vec<(String, InFlightEntry)>,
@@ -377,7 +382,7 @@ mod tests {
 
     const LANE: LaneId = LaneId(0);
 
-    /// A window with one stream that is up, and the end of its queue, which keeps it up.
+    /// A window with one stream that is up, and the receiver that keeps it up.
     fn window(ceiling: usize) -> (Arc<InFlightWindow>, mpsc::Receiver<Batch>) {
         let window =
             InFlightWindow::new(ConcurrencyLimit::between(ceiling, ceiling), 1, Statistics::default());
@@ -421,14 +426,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_be_reserved_while_no_stream_is_up() {
+    fn no_permit_can_be_reserved_while_no_stream_is_up() {
         let window = InFlightWindow::new(ConcurrencyLimit::between(8, 8), 2, Statistics::default());
         assert_eq!(window.share(1), PermitShare::None);
         assert!(window.reserve(1).is_none());
     }
 
     #[test]
-    fn places_are_shared_and_a_few_are_told_apart() {
+    fn free_permits_are_divided_and_few_are_reported_as_few() {
         let (window, _queue) = window(64);
         assert_eq!(window.share(3), PermitShare::Enough(21));
         let max = window.reserve(61).unwrap();
@@ -440,14 +445,10 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_taken_until_its_outcome_is_recorded() {
+    fn a_permit_is_in_use_until_its_outcome_is_recorded() {
         let (window, _queue) = window(4);
         window.reserve(3).unwrap().fill(entries(1..=2, 1, Duration::ZERO)).unwrap();
-        assert_eq!(
-            (free(&window), window.unsettled()),
-            (2, 0),
-            "the place that was not filled is free again"
-        );
+        assert_eq!((free(&window), window.unsettled()), (2, 0), "the permit that was not used is free");
         let answered =
             window.answer([("phone/1/2", Verdict::Done), ("phone/1/9", Verdict::Done)].into_iter());
         assert_eq!(answered[0].as_ref().map(|entry| entry.leased.seq), Some(2));
@@ -458,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn unsettled_outcomes_hold_claims_back_once_they_are_a_full_load() {
+    fn claims_stop_when_unsettled_outcomes_reach_the_maximum() {
         let (window, _queue) = window(2);
         for seq in [1, 3, 5] {
             let Some(permits) = window.reserve(2) else { break };
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_on_a_broken_stream_gets_its_entries_back_even_if_there_is_a_new_one() {
+    fn a_reservation_on_a_broken_stream_returns_its_entries_even_after_a_reconnect() {
         let (window, _queue) = window(4);
         let permits = window.reserve(2).unwrap();
         assert!(window.close(LANE).is_empty());
@@ -484,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_a_stream_takes_its_entries_out_once() {
+    fn closing_a_stream_removes_its_entries_once() {
         let (window, _queue) = window(4);
         window.reserve(4).unwrap().fill(entries(1..=4, 1, Duration::ZERO)).unwrap();
         assert_eq!(window.close(LANE).len(), 4);
@@ -497,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn credit_bounds_what_may_be_unanswered_from_the_moment_it_is_given() {
+    fn credit_bounds_unanswered_entries_as_soon_as_it_is_advertised() {
         let (window, _queue) = window(100);
         window.reserve(10).unwrap().fill(entries(1..=10, 1, Duration::ZERO)).unwrap();
         window.grant(LANE, 4);
@@ -509,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn leases_come_due_and_stay_due_until_they_are_extended() {
+    fn leases_are_due_until_they_are_extended() {
         let (window, _queue) = window(10);
         window.reserve(2).unwrap().fill(entries(1..=2, 1, Duration::from_secs(15))).unwrap();
         let now = Instant::now();
@@ -527,13 +528,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_claim_that_lost_its_lease_is_forgotten() {
+    fn only_the_claim_whose_lease_was_lost_is_removed() {
         let (window, _queue) = window(10);
         window.reserve(1).unwrap().fill(entries(1..=1, 1, Duration::ZERO)).unwrap();
         let remove_lost = window.take_due(Instant::now()).leases;
-        // Meanwhile the ticket was taken back and claimed again.
+        // Meanwhile the lease expired and the ticket was claimed again.
         window.reserve(1).unwrap().fill(entries(1..=1, 2, Duration::ZERO)).unwrap();
-        assert_eq!(free(&window), 9, "the ticket has one place");
+        assert_eq!(free(&window), 9, "the ticket has one permit");
         assert_eq!(window.remove_lost(remove_lost.into_iter()), 0);
         let remove_lost = window.take_due(Instant::now()).leases;
         assert_eq!(window.remove_lost(remove_lost.into_iter()), 1);

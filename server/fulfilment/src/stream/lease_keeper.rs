@@ -1,5 +1,5 @@
-//! Keeping leases: those of unanswered entries are extended before they end, so that nobody else is given an entry that
-//! the order system is still working on. An entry whose answer takes too long is handed back instead.
+//! Extends the leases of unanswered entries before they expire, so that no other worker gets an entry that
+//! the order system still works on. Entries past their answer deadline are requeued instead.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,13 +18,13 @@ use crate::{
     stream::in_flight_window::InFlightWindow,
 };
 
-/// Keeps the leases of the window's entries.
+/// Extends the leases of the entries in the window.
 pub(crate) struct LeaseKeeper {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) window: Arc<InFlightWindow>,
     pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
-    /// The part of a lease after which it is extended.
+    /// The fraction of a lease after which it is extended.
     pub(crate) extend_at: f64,
     pub(crate) log_throttle: LogThrottle,
 }
@@ -53,7 +53,7 @@ impl LeaseKeeper {
         }
     }
 
-    /// A call that fails is repeated when the leases come due again, soon.
+    /// A failed call is repeated when the leases are due again, which is soon.
     async fn extend(&mut self, sale: &SaleId, leases: &[DueLease]) {
         let called_at = Instant::now();
         let names: Vec<Leased> = leases.iter().map(|due| due.leased).collect();
@@ -66,7 +66,7 @@ impl LeaseKeeper {
                 error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
             ) => {
                 if self.log_throttle.allow(called_at) {
-                    tracing::warn!(%sale, leases = leases.len(), "leases cannot be extended: {error}");
+                    tracing::warn!(%sale, leases = leases.len(), %error, "extending leases failed; retrying");
                 }
             }
         }
@@ -82,10 +82,7 @@ impl LeaseKeeper {
         let lost_entries = self.window.remove_lost(lost.into_iter().map(|(due, _)| due));
         if lost_entries > 0 {
             self.statistics.add(Counter::LeasesLost, lost_entries);
-            tracing::warn!(
-                leases = lost_entries,
-                "leases were lost while the order system worked on their entries"
-            );
+            tracing::warn!(leases = lost_entries, "leases lost while their entries were unanswered");
         }
     }
 }

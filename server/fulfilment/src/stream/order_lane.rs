@@ -1,33 +1,33 @@
-//! One order stream's side of the window: whether it is up, how much credit it has, and the queue into it.
+//! One order stream as the window sees it: whether it is up, its credit, and the queue into it.
 
 use inrush_proto::v1::OrderRequest;
 use tokio::sync::mpsc;
 
-/// Which of the worker's order streams.
+/// The index of an order stream of the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LaneId(pub(crate) usize);
 
-/// Entries of one claim on their way into an order stream.
+/// The entries of one claim on their way into an order stream.
 pub(crate) type Batch = Vec<OrderRequest>;
 
-/// Most entries that may be unanswered on a stream, as far as the order system decides it.
+/// The number of unanswered entries that the order system allows on a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Credit {
-    /// The order system has said nothing yet. It gets [`INITIAL_CREDIT`].
+    /// The order system has sent no message yet. [`INITIAL_CREDIT`] applies.
     #[default]
     Unknown,
-    /// It has spoken, but not of credit: our own limit is all there is.
+    /// It has sent messages without credit: only this worker's own limit applies.
     Unlimited,
-    /// This many.
+    /// It allows this many.
     Limited(usize),
 }
 
-/// Enough to make an order system speak, few enough that one which takes connections and never answers costs next to
-/// nothing.
+/// Enough to make an order system answer, few enough that one which accepts connections and never answers
+/// costs next to nothing.
 const INITIAL_CREDIT: usize = 32;
 
 impl Credit {
-    /// The credit after a message that advertises this much, where 0 leaves it as it was.
+    /// The credit after a message that advertises this much; 0 leaves it unchanged.
     pub(crate) fn after_message(self, advertised: u32) -> Self {
         match (advertised, self) {
             (0, Self::Unknown) => Self::Unlimited,
@@ -47,31 +47,31 @@ impl Credit {
 
 /// An order stream that is up.
 #[derive(Debug)]
-pub(crate) struct OpenOrderLane {
+pub(crate) struct OpenLane {
     pub(crate) credit: Credit,
-    /// The way in. Dropping it ends the stream from our side.
+    /// The sender into the stream. Dropping it ends the stream from this side.
     pub(crate) outbound: mpsc::Sender<Batch>,
-    /// Tells this stream from earlier ones of the same lane.
+    /// Distinguishes this stream from earlier ones of the same lane.
     pub(crate) generation: u64,
 }
 
-/// A place for an order stream, up or down.
+/// The slot of an order stream, which is up or down.
 #[derive(Debug, Default)]
 pub(crate) struct OrderLane {
-    pub(crate) open: Option<OpenOrderLane>,
-    /// Places taken: reserved for a claim, or filled with an unanswered entry.
+    pub(crate) open: Option<OpenLane>,
+    /// Permits in use: reserved for a claim, or held by an unanswered entry.
     pub(crate) in_use: usize,
-    /// Streams it has had.
+    /// The number of streams opened so far.
     pub(crate) generations: u64,
 }
 
 impl OrderLane {
-    /// Most entries that may be unanswered on it.
+    /// The number of unanswered entries that it allows.
     pub(crate) fn permits(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.credit.permits())
     }
 
-    /// Places that a claim could fill.
+    /// Permits that a claim could reserve.
     pub(crate) fn free(&self) -> usize {
         self.permits().saturating_sub(self.in_use)
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credit_is_what_was_said_last_and_nothing_said_is_little() {
+    fn credit_is_the_last_advertised_and_low_before_the_first_message() {
         let credit = Credit::default();
         assert_eq!(credit.permits(), INITIAL_CREDIT);
         assert_eq!(credit.after_message(0), Credit::Unlimited);

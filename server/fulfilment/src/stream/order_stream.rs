@@ -1,4 +1,4 @@
-//! One order stream, from its connection to its end.
+//! One order stream, from connecting to its end.
 
 use std::{error::Error, pin::pin, time::Duration};
 
@@ -14,31 +14,31 @@ use crate::{
     stream::dispatcher::Dispatcher, stream::order_lane::Credit, stream::request_stream::RequestStream,
 };
 
-/// How long an order system may take to accept a connection.
+/// The time within which an order system must accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the order system may take to refuse the call or to say how much credit it gives. One that is silent, because
-/// it has nothing to say before it sees an entry, is taken to be there.
+/// The time within which the order system may refuse the call or advertise its credit. One that stays silent,
+/// because it sends nothing before it has received an entry, is taken to be up.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How long the order system may take to end the stream after we have.
+/// The time within which the order system must end the stream after this side has.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A peer that vanished without a word is noticed within the sum of both.
+/// A peer that vanished is detected within the sum of both.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Room for a window's worth of answers on their way.
+/// Room for the answers of a whole window.
 const RECEIVE_WINDOW: u32 = 1024 * 1024;
 
-/// Why a stream ended, or why there was none.
+/// Why a stream ended or could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
-    #[error("the worker is ending")]
+    #[error("worker is shutting down")]
     Stopped,
-    #[error("the order system ended the stream")]
+    #[error("order system ended the stream")]
     Finished,
-    #[error("there is no connection to it: {0}")]
+    #[error("connecting failed: {0}")]
     NoConnection(String),
     #[error("{code}: {message}", code = .0.code(), message = .0.message())]
     Broken(Box<Status>),
@@ -50,7 +50,7 @@ impl From<Status> for Ended {
     }
 }
 
-/// What every stream's connection is like.
+/// Applies the connection settings that every stream has.
 pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
     endpoint
         .connect_timeout(CONNECT_TIMEOUT)
@@ -62,8 +62,8 @@ pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
         .initial_connection_window_size(RECEIVE_WINDOW)
 }
 
-/// Connects and streams until one side ends it. `answered` is set once the order system has answered an entry. The lane
-/// may still be open in the window afterwards.
+/// Connects and streams until either side ends the stream. Sets `answered` once the order system has answered
+/// an entry. The lane may still be open in the window afterwards.
 pub(crate) async fn stream(dispatcher: &Dispatcher, answered: &mut bool, stop: &CancellationToken) -> Ended {
     let connected = tokio::select! {
         connected = dispatcher.endpoint.connect() => connected,
@@ -95,7 +95,7 @@ pub(crate) async fn stream(dispatcher: &Dispatcher, answered: &mut bool, stop: &
         None => Credit::default(),
     };
     dispatcher.window.open(dispatcher.lane, sender, credit);
-    tracing::info!(order_system = %dispatcher.endpoint.uri(), ?credit, "an order stream is up");
+    tracing::info!(order_system = %dispatcher.endpoint.uri(), ?credit, "order stream is up");
     let mut receiving = pin!(async {
         let (mut responses, mut response) = match opened {
             Some(opened) => opened,
@@ -110,7 +110,7 @@ pub(crate) async fn stream(dispatcher: &Dispatcher, answered: &mut bool, stop: &
     tokio::select! {
         ended = &mut receiving => ended.map_or_else(Ended::from, |()| Ended::Finished),
         () = stop.cancelled() => {
-            // Closing the lane ends the stream from our side; the order system then ends it from its own.
+            // Closing the lane ends the stream from this side; the order system then ends it from its own.
             dispatcher.requeuer.worker_ending(dispatcher.window.close(dispatcher.lane)).await;
             let _ = timeout(CLOSE_TIMEOUT, receiving).await;
             Ended::Stopped
@@ -118,7 +118,7 @@ pub(crate) async fn stream(dispatcher: &Dispatcher, answered: &mut bool, stop: &
     }
 }
 
-/// A transport error says nothing itself; what caused it does.
+/// The last source of an error: a transport error itself says only that there was one.
 fn root_cause(error: &dyn Error) -> String {
     let mut root_cause = error;
     while let Some(source) = root_cause.source() {

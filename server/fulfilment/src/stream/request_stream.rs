@@ -1,4 +1,5 @@
-//! Claims on their way into a stream: those that wait go into one message, as long as it stays small.
+//! The requests of one order stream: claims that wait for the stream are merged into one message while it
+//! stays small.
 
 use std::{
     pin::Pin,
@@ -15,14 +16,14 @@ use crate::{
     stream::order_lane::Batch,
 };
 
-/// Entries after which a message takes no further claim.
+/// A message with this many entries takes no further claim.
 const MAX_MERGED_ENTRIES: usize = MAX_BATCH;
 
-/// Bytes of payload after which a message takes no further claim. With the largest claim on top (256 payloads of
-/// 4 KiB) it is still well below the 4 MiB that servers take by default.
+/// A message with this many bytes of payload takes no further claim. With the largest claim on top (256
+/// payloads of 4 KiB) it is still well below the 4 MiB that servers accept by default.
 const MAX_MERGED_PAYLOAD: usize = 1024 * 1024;
 
-/// The messages of one stream. It ends when the window drops its end of the queue.
+/// The messages of one stream. It ends when the window drops the sender.
 pub(crate) struct RequestStream {
     pub(crate) queue: mpsc::Receiver<Batch>,
     pub(crate) statistics: Statistics,
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn small_claims_share_a_message_and_large_ones_do_not() {
+    async fn small_claims_are_merged_into_one_message_and_large_ones_are_not() {
         assert_eq!(messages(vec![claim(1, 0); 5]).await, [5]);
         assert_eq!(messages(vec![claim(200, 0); 3]).await, [400, 200]);
         assert_eq!(messages(vec![claim(256, 4096), claim(1, 4096), claim(1, 0)]).await, [256, 2]);

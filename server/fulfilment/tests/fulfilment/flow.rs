@@ -1,4 +1,4 @@
-//! Entries on their way when nothing fails: order, fairness, pace, holds, stock, credit.
+//! The path of entries without failures: order, fairness, pace, holds, stock, credit.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn of_sale(deliveries: &[OrderRequest], sale: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn entries_are_delivered_once_in_line_order_with_all_they_carry() {
+async fn entries_are_delivered_once_in_queue_order_with_all_fields() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     store.create("phone", &SaleSettings::of_stock(5_000)).await;
     store.enqueue("phone", 2_000).await;
@@ -54,7 +54,7 @@ async fn entries_are_delivered_once_in_line_order_with_all_they_carry() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_with_a_hundred_times_more_waiting_gets_no_more_than_its_share() {
+async fn a_sale_with_a_hundred_times_the_backlog_gets_no_more_than_its_share() {
     const CONCURRENCY: usize = 16;
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     for (sale, buyers) in [("crowded", 20_000), ("quiet", 200)] {
@@ -63,13 +63,13 @@ async fn a_sale_with_a_hundred_times_more_waiting_gets_no_more_than_its_share() 
     }
     let settings = FulfilmentSettings { concurrency: CONCURRENCY, ..settings(&orders) };
     let worker = Worker::start(settings, &store);
-    // Nothing is answered before both sales are known and all places are taken.
-    eventually("both sales were looked at", || {
-        orders.kept() == CONCURRENCY && store.calls(Operation::Recover) >= 2
+    // Nothing is answered before both sales are probed and all permits are in use.
+    eventually("both sales were probed", || {
+        orders.held() == CONCURRENCY && store.calls(Operation::Recover) >= 2
     })
     .await;
     while of_sale(&orders.deliveries(), "quiet") < 200 {
-        orders.answer_kept(4);
+        orders.answer_held(4);
         tokio::task::yield_now().await;
     }
     let deliveries = orders.deliveries();
@@ -85,12 +85,12 @@ async fn a_sale_with_a_hundred_times_more_waiting_gets_no_more_than_its_share() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sales_that_cannot_move_hold_nobody_up() {
+async fn blocked_sales_do_not_delay_others() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     let paced = Pace { millitickets_per_second: 1, burst: 1 };
     store.create("paced", &SaleSettings { pace: Some(paced), ..SaleSettings::of_stock(100) }).await;
     store.enqueue("paced", 100).await;
-    // The first in line wants more than the stock has left.
+    // The first ticket asks for more units than the stock has left.
     let standby = SaleSettings { cap: Some(50), unit_limit: 10, ..SaleSettings::of_stock(10) };
     store.create("blocked", &standby).await;
     store.enqueue_units("blocked", &[4, 10, 1, 1]).await;
@@ -105,35 +105,35 @@ async fn sales_that_cannot_move_hold_nobody_up() {
     store.ordered("blocked", 1).await;
     assert_eq!(of_sale(&orders.deliveries(), "held"), 0);
     worker.stop().await;
-    assert_eq!(store.snapshot("blocked").await.ledger.waiting.tickets, 3, "nobody overtakes");
+    assert_eq!(store.snapshot("blocked").await.ledger.waiting.tickets, 3, "no ticket overtakes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rejected_order_makes_room_for_the_ticket_that_waits_for_units() {
+async fn a_rejected_order_frees_units_for_the_next_ticket() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::keep_rejection("no")).await);
     let standby = SaleSettings { cap: Some(4), unit_limit: 2, ..SaleSettings::of_stock(2) };
     store.create("phone", &standby).await;
     store.enqueue_units("phone", &[2, 2]).await;
-    // No looks but the first: what moves the line is the settled outcome.
+    // No probes but the first: the settled outcome wakes the sale.
     let patient = FulfilmentSettings { recover_interval: Duration::from_secs(3_600), ..settings(&orders) };
     let worker = Worker::start(patient, &store);
-    eventually("the first is delivered", || orders.kept() == 1).await;
-    orders.answer_kept(1);
-    eventually("the second is delivered", || orders.kept() == 1).await;
-    orders.answer_kept(1);
+    eventually("the first is delivered", || orders.held() == 1).await;
+    orders.answer_held(1);
+    eventually("the second is delivered", || orders.held() == 1).await;
+    orders.answer_held(1);
     worker.stop().await;
     assert_eq!(store.snapshot("phone").await.ledger.rejected.units, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_pace_of_the_store_is_kept() {
+async fn claims_follow_the_pace_of_the_sale() {
     let clock = ManualClock::starting_at(Timestamp(1_000_000));
     let store = TestStore::with_clock(Clock::Manual(clock.clone()));
     let orders = OrderSystem::start(Reaction::order).await;
     let pace = Pace { millitickets_per_second: 10_000, burst: 5 };
     store.create("phone", &SaleSettings { pace: Some(pace), ..SaleSettings::of_stock(100) }).await;
     store.enqueue("phone", 100).await;
-    // A look would say again how long to wait, as long as the clock stands still.
+    // A probe would return the same wait as long as the clock does not move.
     let without_looks =
         FulfilmentSettings { recover_interval: Duration::from_secs(3_600), ..settings(&orders) };
     let worker = Worker::start(without_looks, &store);
@@ -142,7 +142,7 @@ async fn the_pace_of_the_store_is_kept() {
         clock.advance(Duration::from_millis(milliseconds));
         expected += tokens;
         store.ordered("phone", expected).await;
-        // The clock stands still, so more claims must bring nothing.
+        // The clock does not move, so further claims must be empty.
         let claims = store.calls(Operation::Claim);
         eventually("more claims were tried", || store.calls(Operation::Claim) >= claims + 2).await;
         assert_eq!(orders.delivered() as u64, expected);
@@ -151,7 +151,7 @@ async fn the_pace_of_the_store_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_held_sale_waits_and_goes_on_when_resumed() {
+async fn a_held_sale_is_not_claimed_until_resumed() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     store.create("phone", &SaleSettings { fulfilment_held: true, ..SaleSettings::of_stock(100) }).await;
     store.create("other", &SaleSettings::of_stock(100)).await;
@@ -166,7 +166,7 @@ async fn a_held_sale_waits_and_goes_on_when_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn released_units_go_to_the_standby_line() {
+async fn released_units_go_to_standby_tickets() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     store.create("phone", &SaleSettings { cap: Some(3), ..SaleSettings::of_stock(1) }).await;
     store.enqueue("phone", 3).await;
@@ -183,7 +183,7 @@ async fn released_units_go_to_the_standby_line() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_order_systems_credit_bounds_what_it_is_sent() {
+async fn the_credit_of_the_order_system_bounds_unanswered_entries() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     orders.greet_with(CreateOrdersResponse { results: Vec::new(), credit: 3 });
     store.create("phone", &SaleSettings::of_stock(100)).await;
@@ -191,9 +191,9 @@ async fn the_order_systems_credit_bounds_what_it_is_sent() {
     let worker = Worker::start(settings(&orders), &store);
     let mut most = 0;
     while store.snapshot("phone").await.ledger.ordered.tickets < 100 {
-        eventually("something is delivered", || orders.kept() > 0 || orders.delivered() == 100).await;
-        most = most.max(orders.kept());
-        orders.answer_kept(1);
+        eventually("something is delivered", || orders.held() > 0 || orders.delivered() == 100).await;
+        most = most.max(orders.held());
+        orders.answer_held(1);
         tokio::task::yield_now().await;
     }
     assert!(most <= 3, "{most} were unanswered");
@@ -201,7 +201,7 @@ async fn the_order_systems_credit_bounds_what_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_streams_to_many_order_systems_share_the_work() {
+async fn streams_to_several_order_systems_share_the_entries() {
     let store = TestStore::new();
     let (one, two) = (OrderSystem::start(Reaction::keep).await, OrderSystem::start(Reaction::keep).await);
     store.create("phone", &SaleSettings::of_stock(1_000)).await;
@@ -214,9 +214,9 @@ async fn many_streams_to_many_order_systems_share_the_work() {
     let worker = Worker::start(shared, &store);
     eventually("all streams are up", || worker.counts().streams == 4).await;
     store.enqueue("phone", 1_000).await;
-    eventually("all places are taken", || one.kept() + two.kept() == 200).await;
-    // Whoever speaks first gets the rest, but nobody is left out.
-    assert!(one.kept().min(two.kept()) >= 50, "{} and {}", one.kept(), two.kept());
+    eventually("all permits are taken", || one.held() + two.held() == 200).await;
+    // The stream that is up first gets the rest, but every stream gets some.
+    assert!(one.held().min(two.held()) >= 50, "{} and {}", one.held(), two.held());
     for orders in [&one, &two] {
         orders.release_kept();
     }

@@ -1,4 +1,4 @@
-//! What sales cost that have nothing to do.
+//! The cost of sales without work.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::{
 const SALES: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_idle_sales_cost_no_more_than_the_sweep() {
+async fn ten_thousand_idle_sales_cost_only_the_sweep() {
     const SWEEP_RATE: u32 = 100;
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     for number in 0..SALES {
@@ -27,12 +27,12 @@ async fn ten_thousand_idle_sales_cost_no_more_than_the_sweep() {
     let (before, start) = (store.all_calls(), Instant::now());
     eventually("the slow sweep goes on", || store.calls(Operation::Recover) >= SALES + 150).await;
     let (calls, elapsed) = (store.all_calls() - before, start.elapsed());
-    // A page of ids is one command for a second's worth of looks, and the first page comes at once.
+    // A page of ids is one command for a second's worth of probes, and the first page comes at once.
     let bound = (elapsed.as_secs_f64() + 1.0) * f64::from(SWEEP_RATE + 1) + 20.0;
     assert!((calls as f64) < bound, "{calls} calls in {elapsed:?}");
     assert_eq!(store.calls(Operation::Claim), 0, "idle sales are not claimed from");
 
-    // One of them wakes up: only that one is served, and at once.
+    // One of them is woken: only that one is claimed, and at once.
     store.enqueue("sale-7", 3).await;
     store.ordered("sale-7", 3).await;
     assert!(store.calls(Operation::Claim) <= 6, "{} claims for 3 tickets", store.calls(Operation::Claim));
@@ -40,13 +40,13 @@ async fn ten_thousand_idle_sales_cost_no_more_than_the_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lost_announcements_are_made_up_for_by_a_full_sweep_once_they_are_known_to_be_lost() {
+async fn announcements_known_to_be_lost_start_a_full_sweep() {
     let (store, announcements) = TestStore::new().with_announcements_lost();
     let orders = OrderSystem::start(Reaction::order).await;
     for number in 100..400 {
         store.create(&format!("sale-{number}"), &SaleSettings::of_stock(10)).await;
     }
-    // At the slow rate the last sale has its turn after five minutes.
+    // At the slow rate the last sale is reached after five minutes.
     let slow = FulfilmentSettings { sweep_rate: 1, full_sweep_rate: 100_000, ..settings(&orders) };
     let worker = Worker::start(slow, &store);
     eventually("the first sweep is over", || store.calls(Operation::Recover) >= 300).await;
@@ -57,7 +57,7 @@ async fn lost_announcements_are_made_up_for_by_a_full_sweep_once_they_are_known_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_announcement_lost_in_silence_is_made_up_for_by_the_slow_sweep() {
+async fn the_slow_sweep_finds_a_sale_whose_announcement_was_lost_unnoticed() {
     let (store, announcements) = TestStore::new().with_announcements_lost();
     let orders = OrderSystem::start(Reaction::order).await;
     for number in 100..150 {
@@ -72,7 +72,7 @@ async fn an_announcement_lost_in_silence_is_made_up_for_by_the_slow_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_worker_sleeps_while_it_can_do_nothing() {
+async fn a_worker_without_free_permits_does_not_poll() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
     store.create("phone", &SaleSettings::of_stock(1_000)).await;
     store.enqueue("phone", 1_000).await;
@@ -83,10 +83,10 @@ async fn a_busy_worker_sleeps_while_it_can_do_nothing() {
     };
     let worker =
         Worker::start(FulfilmentSettings { sweep_rate: 1, drain_grace: Duration::ZERO, ..full }, &store);
-    eventually("all places are taken", || orders.delivered() == 50).await;
+    eventually("all permits are taken", || orders.delivered() == 50).await;
     let (before, start) = (store.all_calls(), Instant::now());
     eventually("a slow pass went by", || start.elapsed() > Duration::from_secs(1)).await;
     let calls = store.all_calls() - before;
-    assert!(calls <= 10, "{calls} calls while every place was taken");
+    assert!(calls <= 10, "{calls} calls while every permit was in use");
     worker.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Leases: kept while the order system works, taken back from workers that died, harmless when late.
+//! Leases: extended while the order system works, reclaimed from dead workers, fenced when late.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_replica_finishes_what_a_dead_one_held() {
+async fn another_replica_reclaims_the_leases_of_a_dead_one() {
     let store = TestStore::new();
     let hung = OrderSystem::start(|_| Reaction::Forget).await;
     let orders = OrderSystem::start(Reaction::order).await;
@@ -23,35 +23,35 @@ async fn another_replica_finishes_what_a_dead_one_held() {
     store.create("phone", &short).await;
     store.enqueue("phone", 500).await;
     let doomed = MortalWorker::start(FulfilmentSettings { concurrency: 50, ..settings(&hung) }, &store);
-    // It has extended its leases, so that only its death ends them.
-    eventually("the doomed worker keeps what it holds", || doomed.counts().extended >= 50).await;
-    let heir = Worker::start(settings(&orders), &store);
-    eventually("the heir is at work", || heir.counts().ordered > 0).await;
+    // It has extended its leases, so they expire only because it dies.
+    eventually("the doomed worker extends its leases", || doomed.counts().extended >= 50).await;
+    let other = Worker::start(settings(&orders), &store);
+    eventually("the other worker has settled orders", || other.counts().ordered > 0).await;
     doomed.kill();
     store.ordered("phone", 500).await;
-    let counts = heir.stop().await;
+    let counts = other.stop().await;
     assert!(counts.recovered > 0);
     assert_eq!((counts.ordered, counts.dead), (500, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leases_are_kept_for_as_long_as_the_order_system_takes() {
+async fn leases_are_extended_until_the_order_system_answers() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     store
         .create("phone", &SaleSettings { lease: Duration::from_secs(1), ..SaleSettings::of_stock(300) })
         .await;
     store.enqueue("phone", 300).await;
     let worker = Worker::start(FulfilmentSettings { extend_at: 0.2, ..settings(&orders) }, &store);
-    // Each lease was extended several times, so the first would have ended without.
+    // Each lease was extended several times, so the first would have expired otherwise.
     eventually("leases are extended", || worker.counts().extended >= 300 * 6).await;
-    orders.answer_kept(usize::MAX);
+    orders.answer_held(usize::MAX);
     store.ordered("phone", 300).await;
     let counts = worker.stop().await;
     assert_eq!((counts.claimed, counts.recovered, counts.leases_lost, counts.stale), (300, 0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_outcome_has_no_effect() {
+async fn a_stale_fence_has_no_effect() {
     let store = TestStore::new();
     let slow = OrderSystem::start(Reaction::keep).await;
     store
@@ -59,24 +59,24 @@ async fn a_late_outcome_has_no_effect() {
         .await;
     store.enqueue("phone", 10).await;
     let late = Worker::start(settings(&slow), &store);
-    eventually("the late worker holds all", || slow.kept() == 10).await;
-    // From here on the late worker can neither keep its leases nor take part in what follows.
+    eventually("the late worker holds all", || slow.held() == 10).await;
+    // From here on the late worker can neither extend its leases nor claim.
     for operation in [Operation::Extend, Operation::Recover, Operation::Claim] {
-        store.go_away(operation);
+        store.make_unavailable(operation);
     }
     let orders = OrderSystem::start(Reaction::order).await;
     let prompt = Worker::start(settings(&orders), &store.seen_by_another());
     store.ordered("phone", 10).await;
-    slow.answer_kept(10);
-    eventually("the late outcomes were tried", || late.counts().stale == 10).await;
+    slow.answer_held(10);
+    eventually("the late outcomes were sent", || late.counts().stale == 10).await;
     assert_eq!(prompt.stop().await.ordered, 10);
-    store.come_back();
+    store.make_available();
     assert_eq!(late.stop().await.ordered, 0);
     assert_eq!(store.snapshot("phone").await.ledger.ordered.tickets, 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_lease_frees_its_place() {
+async fn a_lost_lease_releases_its_permit() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
     store
         .create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(4) })
@@ -85,18 +85,18 @@ async fn a_lost_lease_frees_its_place() {
     let one_at_a_time = FulfilmentSettings { concurrency: 4, ..settings(&orders) };
     let worker = Worker::start(one_at_a_time, &store);
     eventually("all are delivered", || orders.delivered() == 4).await;
-    store.go_away(Operation::Extend);
-    // The worker takes its own leases back once they have ended …
+    store.make_unavailable(Operation::Extend);
+    // The worker reclaims its own leases after they have expired …
     eventually("the leases ended", || worker.counts().recovered >= 4).await;
     orders.react(Reaction::order);
-    store.come_back();
-    // … and learns at the next extension that they are lost.
+    store.make_available();
+    // … and its next extension fails, which shows that they are lost.
     store.ordered("phone", 4).await;
     assert_eq!(worker.stop().await.in_flight, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_never_comes_is_not_waited_for_for_ever() {
+async fn an_entry_without_an_answer_is_requeued_after_the_answer_timeout() {
     let forgets_once = |order: &inrush_proto::v1::OrderRequest| match order.attempt {
         1 => Reaction::Forget,
         _ => Reaction::order(order),
@@ -112,7 +112,7 @@ async fn an_answer_that_never_comes_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_share_a_sale_without_delivering_anything_twice() {
+async fn workers_share_a_sale_and_deliver_each_entry_once() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     store.create("phone", &SaleSettings::of_stock(5_000)).await;
     let workers: Vec<Worker> =

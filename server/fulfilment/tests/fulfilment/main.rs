@@ -1,4 +1,4 @@
-//! Fulfilment against the memory store and an order system of its own, over real sockets.
+//! Fulfilment against the memory store and a scripted order system, over real sockets.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

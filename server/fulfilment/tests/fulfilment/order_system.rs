@@ -1,4 +1,4 @@
-//! An order system that does what a test says, and remembers what it was sent.
+//! An order system scripted by a test, which records what it was sent.
 
 use std::{
     collections::VecDeque,
@@ -24,8 +24,8 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 pub(crate) enum Reaction {
     /// Answers at once.
     Answer(Option<Outcome>),
-    /// Answers when [`OrderSystem::answer_kept`] is called.
-    Keep(Outcome),
+    /// Answers when [`OrderSystem::answer_held`] is called.
+    Hold(Outcome),
     /// Never answers.
     Forget,
     /// Ends the stream with an error.
@@ -38,7 +38,7 @@ impl Reaction {
     }
 
     pub(crate) fn keep(order: &OrderRequest) -> Self {
-        Self::Keep(ordered(order))
+        Self::Hold(ordered(order))
     }
 
     pub(crate) fn reject(reason: &str) -> Self {
@@ -46,7 +46,7 @@ impl Reaction {
     }
 
     pub(crate) fn keep_rejection(reason: &str) -> Self {
-        Self::Keep(Outcome::Rejected(OrderRejected { reason: reason.to_owned() }))
+        Self::Hold(Outcome::Rejected(OrderRejected { reason: reason.to_owned() }))
     }
 
     pub(crate) fn retry(after: Duration) -> Self {
@@ -64,9 +64,9 @@ const MOST_ANSWERS: usize = 65_536;
 
 /// Deliveries that are answered when the test says so.
 #[derive(Default)]
-struct Kept {
+struct Held {
     deliveries: VecDeque<(Answers, OrderResult)>,
-    /// From now on nothing is kept any more.
+    /// Nothing is held from now on.
     released: bool,
 }
 
@@ -76,12 +76,12 @@ type Answers = mpsc::Sender<Result<CreateOrdersResponse, Status>>;
 struct Shared {
     react: Mutex<React>,
     deliveries: Mutex<Vec<OrderRequest>>,
-    kept: Mutex<Kept>,
-    /// What each new stream is greeted with.
+    held: Mutex<Held>,
+    /// The first message of each new stream.
     greeting: Mutex<Option<CreateOrdersResponse>>,
 }
 
-/// A running order system, and the handle on it.
+/// A running order system.
 pub(crate) struct OrderSystem {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
@@ -103,7 +103,7 @@ impl OrderSystem {
         let shared = Arc::new(Shared {
             react: Mutex::new(Box::new(react)),
             deliveries: Mutex::default(),
-            kept: Mutex::default(),
+            held: Mutex::default(),
             greeting: Mutex::default(),
         });
         Self { address, shared, cut: CancellationToken::new(), server: None }
@@ -126,7 +126,7 @@ impl OrderSystem {
     /// Breaks all streams and stops listening.
     pub(crate) async fn go_down(&mut self) {
         self.cut.cancel();
-        self.shared.kept.lock().unwrap().deliveries.clear();
+        self.shared.held.lock().unwrap().deliveries.clear();
         if let Some(server) = self.server.take() {
             server.await.unwrap();
         }
@@ -152,22 +152,22 @@ impl OrderSystem {
         self.shared.deliveries.lock().unwrap().len()
     }
 
-    /// How many deliveries wait for [`OrderSystem::answer_kept`].
-    pub(crate) fn kept(&self) -> usize {
-        self.shared.kept.lock().unwrap().deliveries.len()
+    /// The number of deliveries that wait for [`OrderSystem::answer_held`].
+    pub(crate) fn held(&self) -> usize {
+        self.shared.held.lock().unwrap().deliveries.len()
     }
 
-    /// Answers all kept deliveries, and keeps none from now on.
+    /// Answers all held deliveries, and holds none from now on.
     pub(crate) fn release_kept(&self) {
-        self.shared.kept.lock().unwrap().released = true;
-        self.answer_kept(usize::MAX);
+        self.shared.held.lock().unwrap().released = true;
+        self.answer_held(usize::MAX);
     }
 
-    /// Answers up to `count` kept deliveries, the oldest first; those of broken streams go nowhere.
-    pub(crate) fn answer_kept(&self, count: usize) {
-        let mut kept = self.shared.kept.lock().unwrap();
-        let count = count.min(kept.deliveries.len());
-        for (answers, result) in kept.deliveries.drain(..count) {
+    /// Answers up to `count` held deliveries, the oldest first; answers to broken streams are dropped.
+    pub(crate) fn answer_held(&self, count: usize) {
+        let mut held = self.shared.held.lock().unwrap();
+        let count = count.min(held.deliveries.len());
+        for (answers, result) in held.deliveries.drain(..count) {
             let _ = answers.try_send(Ok(CreateOrdersResponse { results: vec![result], credit: 0 }));
         }
     }
@@ -214,13 +214,13 @@ impl Shared {
                 self.deliveries.lock().unwrap().push(order);
                 match reaction {
                     Reaction::Answer(outcome) => results.push(OrderResult { ticket_id, outcome }),
-                    Reaction::Keep(outcome) => {
+                    Reaction::Hold(outcome) => {
                         let result = OrderResult { ticket_id, outcome: Some(outcome) };
-                        let mut kept = self.kept.lock().unwrap();
-                        if kept.released {
+                        let mut held = self.held.lock().unwrap();
+                        if held.released {
                             results.push(result);
                         } else {
-                            kept.deliveries.push_back((answers.clone(), result));
+                            held.deliveries.push_back((answers.clone(), result));
                         }
                     }
                     Reaction::Forget => {}

@@ -1,4 +1,4 @@
-//! What the order system can answer, and what becomes of it.
+//! The results of the order system, and how they are settled.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn retries_end_in_death_and_a_redriven_ticket_gets_its_order() {
+async fn a_ticket_is_dead_after_its_last_attempt_and_gets_its_order_after_a_redrive() {
     let busy = |_: &_| Reaction::retry(Duration::from_millis(1));
     let (store, orders) = (TestStore::new(), OrderSystem::start(busy).await);
     store.create("phone", &SaleSettings { max_attempts: 3, ..SaleSettings::of_stock(10) }).await;
@@ -67,7 +67,7 @@ async fn an_answer_without_an_outcome_is_a_retry() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_to_nobodys_entries_are_counted_and_ignored() {
+async fn answers_to_unknown_tickets_are_counted_and_ignored() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     let nobodys = ["phone/1/1", "", "phone/01/1/x"]
         .map(|ticket_id| OrderResult { ticket_id: ticket_id.into(), outcome: None });
@@ -81,15 +81,15 @@ async fn answers_to_nobodys_entries_are_counted_and_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_closed_sale_finishes_what_was_claimed_and_no_more() {
+async fn a_closed_sale_finishes_claimed_entries_only() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     store.create("phone", &SaleSettings::of_stock(100)).await;
     store.enqueue("phone", 100).await;
     let few = FulfilmentSettings { concurrency: 10, ..settings(&orders) };
     let worker = Worker::start(few, &store);
-    eventually("ten are delivered", || orders.kept() == 10).await;
+    eventually("ten are delivered", || orders.held() == 10).await;
     store.close(&id("phone")).await.unwrap();
-    orders.answer_kept(10);
+    orders.answer_held(10);
     store.ordered("phone", 10).await;
     assert_eq!(worker.stop().await.claimed, 10);
     let ledger = store.snapshot("phone").await.ledger;

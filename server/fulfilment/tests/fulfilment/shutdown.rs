@@ -1,4 +1,4 @@
-//! The end of a worker.
+//! The shutdown of a worker.
 
 use std::time::Duration;
 
@@ -19,22 +19,22 @@ async fn a_drain_waits_for_the_order_system() {
     let few =
         FulfilmentSettings { concurrency: 10, drain_grace: Duration::from_secs(60), ..settings(&orders) };
     let mut worker = Worker::start(few, &store);
-    eventually("ten are delivered", || orders.kept() == 10).await;
-    worker.shutdown.start("the test wants it");
+    eventually("ten are delivered", || orders.held() == 10).await;
+    worker.shutdown.start("requested by the test");
     let answering = async {
-        orders.answer_kept(4);
+        orders.answer_held(4);
         store.ordered("phone", 4).await;
         orders.release_kept();
     };
     let (ended, ()) = tokio::join!(worker.end(), answering);
     ended.unwrap();
     let counts = worker.counts();
-    assert!(counts.claimed < 100, "freed places were filled again");
+    assert!(counts.claimed < 100, "released permits were used again");
     assert_eq!((counts.ordered, counts.requeued, counts.in_flight), (counts.claimed, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_hands_back_what_is_not_answered_in_time() {
+async fn a_drain_requeues_entries_that_are_not_answered_in_time() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
     let hour = Duration::from_secs(3_600);
     store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
@@ -47,7 +47,7 @@ async fn a_drain_hands_back_what_is_not_answered_in_time() {
     let ledger = store.snapshot("phone").await.ledger;
     assert_eq!((ledger.waiting.tickets, ledger.in_flight.tickets), (100, 0));
 
-    // The next worker has them at once, in order.
+    // The next worker claims them at once, in order.
     orders.react(Reaction::order);
     let next = Worker::start(hasty, &store);
     store.ordered("phone", 100).await;
@@ -57,16 +57,16 @@ async fn a_drain_hands_back_what_is_not_answered_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_without_work_ends_at_once() {
+async fn an_idle_worker_drains_at_once() {
     let store = TestStore::new();
     let orders = OrderSystem::down(Reaction::order).await;
     let worker = Worker::start(settings(&orders), &store);
     let ended = tokio::time::timeout(Duration::from_secs(5), worker.stop()).await;
-    assert!(ended.is_ok(), "it waits for something");
+    assert!(ended.is_ok(), "the worker did not stop");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_worker_hands_everything_back_and_leaves_nothing_running() {
+async fn a_dropped_worker_requeues_its_entries_and_ends_its_tasks() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
     let hour = Duration::from_secs(3_600);
     store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
@@ -74,7 +74,7 @@ async fn a_dropped_worker_hands_everything_back_and_leaves_nothing_running() {
     let mut worker = Worker::start(settings(&orders), &store);
     eventually("all are delivered", || orders.delivered() == 100).await;
     worker.drop_it().await;
-    eventually("all are handed back", || worker.counts().retried == 100).await;
+    eventually("all are requeued", || worker.counts().retried == 100).await;
     assert_eq!(store.snapshot("phone").await.ledger.in_flight.tickets, 0);
     eventually("the stream has ended", || worker.counts().streams == 0).await;
 }

@@ -1,4 +1,4 @@
-//! A memory store that counts calls and can be away, and shorthand for filling it.
+//! A memory store that counts calls and can be unavailable, with helpers to fill it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,13 +18,24 @@ use inrush_core::{
 use inrush_store::memory::MemoryStore;
 use tokio::sync::broadcast;
 
-/// The memory store seen by one worker.
+/// An operation that is counted and can be unavailable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Operation {
+    SaleIds,
+    Claim,
+    Extend,
+    Settle,
+    Recover,
+    Sale,
+}
+
+/// The memory store as one worker sees it.
 #[derive(Clone)]
 pub(crate) struct TestStore {
     memory: Arc<MemoryStore>,
     calls: Arc<Mutex<HashMap<Operation, usize>>>,
-    away: Arc<Mutex<HashSet<Operation>>>,
-    /// Where it is set: what the worker hears instead of the store's announcements.
+    unavailable: Arc<Mutex<HashSet<Operation>>>,
+    /// If set, the announcements that the worker receives instead of the store's.
     announcements: Option<broadcast::Sender<StoreEvent>>,
 }
 
@@ -41,12 +52,12 @@ impl TestStore {
         Self {
             memory: MemoryStore::new(clock),
             calls: Arc::default(),
-            away: Arc::default(),
+            unavailable: Arc::default(),
             announcements: None,
         }
     }
 
-    /// The same data whose announcements all get lost; what the worker hears instead is sent here.
+    /// The same data, with all announcements lost; the worker receives what is sent here instead.
     pub(crate) fn with_announcements_lost(self) -> (Self, broadcast::Sender<StoreEvent>) {
         let announcements = broadcast::Sender::new(16);
         (Self { announcements: Some(announcements.clone()), ..self }, announcements)
@@ -57,7 +68,7 @@ impl TestStore {
         Self {
             memory: Arc::clone(&self.memory),
             calls: Arc::default(),
-            away: Arc::default(),
+            unavailable: Arc::default(),
             announcements: None,
         }
     }
@@ -71,12 +82,12 @@ impl TestStore {
         self.calls.lock().unwrap().values().sum()
     }
 
-    pub(crate) fn go_away(&self, operation: Operation) {
-        self.away.lock().unwrap().insert(operation);
+    pub(crate) fn make_unavailable(&self, operation: Operation) {
+        self.unavailable.lock().unwrap().insert(operation);
     }
 
-    pub(crate) fn come_back(&self) {
-        self.away.lock().unwrap().clear();
+    pub(crate) fn make_available(&self) {
+        self.unavailable.lock().unwrap().clear();
     }
 
     pub(crate) async fn create(&self, sale: &str, settings: &SaleSettings) {
@@ -92,7 +103,7 @@ impl TestStore {
         assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
-    /// Lets `buyers` new buyers ask for one unit each; all must get in.
+    /// Enqueues `buyers` new buyers with one unit each; all must be admitted.
     pub(crate) async fn enqueue(&self, sale: &str, buyers: u64) {
         self.enqueue_units(sale, &vec![1; usize::try_from(buyers).unwrap()]).await;
     }
@@ -101,7 +112,7 @@ impl TestStore {
         self.enqueue_traced(sale, units, |_| vec![9]).await;
     }
 
-    /// Each with the trace context that its number has.
+    /// Each ticket carries the trace context of its seq.
     pub(crate) async fn enqueue_traced(&self, sale: &str, units: &[u64], trace: impl Fn(u64) -> Vec<u8>) {
         let first = self.snapshot(sale).await.last_seq + 1;
         let requests: Vec<AdmitRequest> = (first..)
@@ -122,7 +133,7 @@ impl TestStore {
         self.memory.sale(&id(sale)).await.unwrap()
     }
 
-    /// Resolves when so many tickets of the sale have an order.
+    /// Resolves when so many tickets of the sale are ordered.
     pub(crate) async fn ordered(&self, sale: &str, tickets: u64) {
         let mut last = 0;
         for _ in 0..ATTEMPTS {
@@ -137,8 +148,8 @@ impl TestStore {
 
     fn count(&self, operation: Operation) -> Result<(), StoreError> {
         *self.calls.lock().unwrap().entry(operation).or_default() += 1;
-        if self.away.lock().unwrap().contains(&operation) {
-            return Err(StoreError::Unavailable("taken away by the test".to_owned()));
+        if self.unavailable.lock().unwrap().contains(&operation) {
+            return Err(StoreError::Unavailable("made unavailable by the test".to_owned()));
         }
         Ok(())
     }
@@ -147,7 +158,7 @@ impl TestStore {
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
 const ATTEMPTS: u32 = 15_000;
 
-/// Waits until something is true. Only a defect makes it take long.
+/// Waits for a condition. Only a defect makes it take long.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..ATTEMPTS {
         if condition() {
@@ -155,7 +166,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
         }
         tokio::time::sleep(BETWEEN_ATTEMPTS).await;
     }
-    panic!("never happened: {what}");
+    panic!("timed out waiting for: {what}");
 }
 
 impl StoreDecorator for TestStore {

@@ -1,4 +1,4 @@
-//! Spans of what is done with entries whose Enqueue was traced.
+//! Spans of entries whose Enqueue was traced.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     worker::{Worker, settings},
 };
 
-/// What would be sent to a collector.
+/// The spans that would be exported.
 struct Sent(InMemorySpanExporter);
 
 impl Sent {
@@ -45,7 +45,7 @@ fn attribute(span: &SpanData, key: &str) -> Option<String> {
     found.map(|attribute| attribute.value.to_string())
 }
 
-/// The span of the Enqueue of a ticket: one in three is traced.
+/// The span context of a ticket's Enqueue: one in three is traced.
 fn enqueued(seq: u64) -> Option<TraceContext> {
     let trace = [&[0, 0][..], &[7; 15], &[u8::try_from(seq).unwrap()], &[1], &[8; 8], &[2, 1]].concat();
     TraceContext::of_bytes(&trace).filter(|_| seq.is_multiple_of(3))
@@ -56,9 +56,9 @@ fn carried(seq: u64) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_attempt_at_a_traced_entry_has_a_span_linked_to_its_enqueue() {
+async fn each_attempt_of_a_traced_entry_has_a_span_linked_to_its_enqueue() {
     let (traces, sent, _provider) = Sent::traces();
-    // Every first attempt is sent back.
+    // Every first attempt is answered with retry.
     let react = |order: &OrderRequest| match order.attempt {
         1 => Reaction::retry(Duration::ZERO),
         _ => Reaction::order(order),
@@ -99,7 +99,7 @@ async fn each_attempt_at_a_traced_entry_has_a_span_linked_to_its_enqueue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn claims_and_settlements_are_linked_to_all_traced_entries_they_concern() {
+async fn claims_and_settlements_are_linked_to_all_their_traced_entries() {
     let (traces, sent, _provider) = Sent::traces();
     let (store, mut orders) = (TestStore::new(), OrderSystem::down(Reaction::order).await);
     store.create("phone", &SaleSettings::of_stock(9)).await;
@@ -115,7 +115,7 @@ async fn claims_and_settlements_are_linked_to_all_traced_entries_they_concern() 
     };
     let receives = sent.spans("receive");
     assert!(!receives.is_empty());
-    // Each concerns one traced entry as its parent, and the others by links: together all of them.
+    // Each has one traced entry as its parent and the others as links: together all of them.
     let concerned: usize = receives.iter().map(|span| 1 + span.links.len()).sum();
     assert_eq!(concerned, 3);
     for span in &receives {
@@ -129,7 +129,7 @@ async fn claims_and_settlements_are_linked_to_all_traced_entries_they_concern() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_traced_leaves_nothing() {
+async fn untraced_entries_make_no_spans() {
     let (traces, sent, _provider) = Sent::traces();
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     store.create("phone", &SaleSettings::of_stock(100)).await;

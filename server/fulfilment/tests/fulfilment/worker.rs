@@ -11,8 +11,8 @@ use tokio::{runtime::Runtime, task::JoinHandle};
 
 use crate::{order_system::OrderSystem, store::TestStore};
 
-/// Settings for tests: short pauses, so that tests are quick where they wait for one, and all places from the start, so
-/// that an order system may keep as many entries as a test wants.
+/// Settings for tests: short delays, so that tests are quick, and all permits from the start, so that an
+/// order system may hold as many entries as a test needs.
 pub(crate) fn settings(orders: &OrderSystem) -> FulfilmentSettings {
     let backoff = Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(50), jitter: 0.5 };
     FulfilmentSettings {
@@ -30,7 +30,7 @@ fn parts(settings: FulfilmentSettings, store: &TestStore, statistics: &Statistic
     Parts { settings, store, statistics, metrics: Metrics::default(), traces: None }
 }
 
-/// A worker in the test's own runtime.
+/// A worker in the runtime of the test.
 pub(crate) struct Worker {
     pub(crate) shutdown: Shutdown,
     statistics: Statistics,
@@ -60,12 +60,12 @@ impl Worker {
 
     /// Drains it and returns its last counts.
     pub(crate) async fn stop(mut self) -> Counts {
-        self.shutdown.start("the test is over");
+        self.shutdown.start("end of the test");
         self.end().await.unwrap();
         self.statistics.counts()
     }
 
-    /// Drops its future where it stands.
+    /// Drops its future.
     pub(crate) async fn drop_it(&mut self) {
         self.running.abort();
         assert!((&mut self.running).await.unwrap_err().is_cancelled());
@@ -77,7 +77,7 @@ impl Worker {
     }
 }
 
-/// A worker in a runtime of its own, which can end from one moment to the next.
+/// A worker in a runtime of its own, which can be killed.
 pub(crate) struct MortalWorker {
     runtime: Runtime,
     statistics: Statistics,
@@ -96,7 +96,7 @@ impl MortalWorker {
         self.statistics.counts()
     }
 
-    /// Ends it where it stands: nothing is handed back, settled or said goodbye to.
+    /// Kills it: nothing is requeued or settled.
     pub(crate) fn kill(self) {
         self.runtime.shutdown_background();
     }
