@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    book::{BookError, NewOrder, OrderBook, Outcome, Payment},
     entry::{Entry, FrontWord},
-    intake::Intake,
-    parking::{Answer, Parking},
-    provision::provision,
+    intake_queue::Intake,
+    order_store::{BookError, NewOrder, OrderBook, Outcome, Payment},
+    provision_stock::provision,
     reply::{Outbox, created, rejected, retry},
     spans::Spans,
     statistics::Statistics,
+    stock_lookup::{Answer, Parking},
 };
 
 /// Before the front is asked whether a sold out sale was restocked. It bounds the questions to twenty per second and
@@ -248,10 +248,10 @@ mod tests {
 
     use super::{Batcher, Knobs};
     use crate::{
-        book::{OrderBook, SaleStock},
         database_url::DatabaseUrl,
         entry::Entry,
-        intake::Intake,
+        intake_queue::Intake,
+        order_store::{OrderBook, SaleStock},
         reply::Reply,
         spans::Spans,
         statistics::Statistics,

@@ -6,7 +6,7 @@ use inrush_proto::v1::OrderRequest;
 use inrush_runtime::trace_context::TraceContext;
 
 use crate::{
-    book::{NewOrder, Payment},
+    order_store::{NewOrder, Payment},
     reply::Reply,
 };
 

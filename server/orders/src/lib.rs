@@ -11,30 +11,30 @@
 //! `releaser` works beside them.
 
 mod batcher;
-mod book;
 mod bucket;
 mod database_url;
 mod entry;
-mod front;
-mod intake;
+mod front_client;
+mod intake_queue;
 mod metrics;
-mod parking;
-mod provision;
+mod order_store;
+mod provision_stock;
 mod releaser;
 mod reply;
 mod server;
 mod settings;
 mod spans;
 mod statistics;
+mod stock_lookup;
 mod stream;
 
-pub use book::{
+pub use database_url::DatabaseUrl;
+pub use front_client::FrontUrl;
+pub use metrics::{FAMILIES, register as register_metrics};
+pub use order_store::{
     BookError, Movement, MovementKind, NewOrder, Order, OrderBook, OrderState, Outcome, Payment, Provisioned,
     SaleStock, StockLevel,
 };
-pub use database_url::DatabaseUrl;
-pub use front::FrontUrl;
-pub use metrics::{FAMILIES, register as register_metrics};
 pub use server::{OrderSystem, SERVICES, run};
 pub use settings::OrderSettings;
 pub use statistics::{Counts, Statistics};

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    book::{BookError, OrderBook},
-    front::{Front, Release},
+    front_client::{Front, Release},
+    order_store::{BookError, OrderBook},
     statistics::Statistics,
 };
 

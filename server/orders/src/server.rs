@@ -17,16 +17,16 @@ use tracing::{info, warn};
 
 use crate::{
     batcher::{Batcher, Knobs},
-    book::{OrderBook, SaleStock},
     entry::Entry,
-    front::Front,
-    intake::Intake,
-    parking::Parking,
-    provision::provision,
+    front_client::Front,
+    intake_queue::Intake,
+    order_store::{OrderBook, SaleStock},
+    provision_stock::provision,
     releaser::Releaser,
     settings::OrderSettings,
     spans::Spans,
     statistics::Statistics,
+    stock_lookup::Parking,
     stream::OrderStreams,
 };
 

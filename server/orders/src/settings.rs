@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::{database_url::DatabaseUrl, front::FrontUrl};
+use crate::{database_url::DatabaseUrl, front_client::FrontUrl};
 
 /// Settings of the order system.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

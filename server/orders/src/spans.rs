@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_runtime::{batch_trace::BatchTrace, spans::DatabaseRun, telemetry::Traces};
 
-use crate::{book::BookError, database_url::DatabaseKind, entry::Entry};
+use crate::{database_url::DatabaseKind, entry::Entry, order_store::BookError};
 
 /// Makes them, if anybody wants to see them.
 pub(crate) struct Spans {

@@ -7,10 +7,10 @@
     reason = "a test that meets the unexpected fails"
 )]
 
-mod book;
 mod client;
 mod databases;
 mod fake_front;
 mod fronts;
+mod order_store;
 mod releases;
 mod streams;

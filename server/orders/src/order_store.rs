@@ -8,18 +8,18 @@ mod database;
 mod error;
 mod migrations;
 mod plan;
-mod read;
+mod provision;
+mod queries;
 mod release;
 mod rows;
 mod statements;
-mod stock;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use self::{
     error::BookError,
-    read::{Movement, MovementKind, Order, OrderState, StockLevel},
-    stock::{Provisioned, SaleStock},
+    provision::{Provisioned, SaleStock},
+    queries::{Movement, MovementKind, Order, OrderState, StockLevel},
 };
 use crate::database_url::DatabaseUrl;
 

@@ -16,9 +16,9 @@ use futures_util::{
 use tonic::Status;
 
 use crate::{
-    book::SaleStock,
     entry::{Entry, FrontWord},
-    front::Front,
+    front_client::Front,
+    order_store::SaleStock,
 };
 
 /// Waiting entries by sale, and the open questions.

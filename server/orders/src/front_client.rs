@@ -15,7 +15,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::book::SaleStock;
+use crate::order_store::SaleStock;
 
 /// A front that takes longer is treated as away; entries wait for it meanwhile.
 const CALL_LIMIT: Duration = Duration::from_secs(2);

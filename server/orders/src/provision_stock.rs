@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use crate::book::{BookError, OrderBook, Provisioned, SaleStock};
+use crate::order_store::{BookError, OrderBook, Provisioned, SaleStock};
 
 /// Sees to it that a sale has at least this stock.
 pub(crate) async fn provision(book: &OrderBook, sale_id: &str, stock: SaleStock) -> Result<(), BookError> {

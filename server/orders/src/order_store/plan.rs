@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Known, plan};
-    use crate::book::{NewOrder, Outcome, Payment};
+    use crate::order_store::{NewOrder, Outcome, Payment};
 
     fn order(ticket_id: &str, sale_id: &str, units: u64) -> NewOrder {
         NewOrder {
