@@ -24,8 +24,8 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use inrush_client::{Client, ClientSettings, TicketState, proto};
-use inrush_orders::{DatabaseUrl, OrderBook, OrderSettings, OrderState};
-use inrush_store::fault_injection::{Fault, inject_fault};
+use inrush_core::store::faulty::{Fault, break_store};
+use inrush_orders::{DatabaseUrl, OrderSettings, OrderState, OrderStore};
 use tokio::{sync::mpsc, time::sleep};
 
 use self::{
@@ -158,7 +158,7 @@ impl<'a> Demo<'a> {
             Arc::clone(&demo.counters),
         ));
         let rush = tokio::spawn(rush::run(demo.rush(started, handover)));
-        let (notes, rest) = demo.watch(rush, embedded.book(), started).await?;
+        let (notes, rest) = demo.watch(rush, embedded.order_store(), started).await?;
         demo.client.admin().close_sale(&demo.sale).await.context("cannot close the sale")?;
         signals.hurry.cancel();
         let patience = tokio::spawn(async move {
@@ -167,7 +167,7 @@ impl<'a> Demo<'a> {
         });
         let endings = follower.await.context("following the tickets failed")?;
         patience.abort();
-        let evidence = demo.evidence(&notes, endings, embedded.book()).await?;
+        let evidence = demo.evidence(&notes, endings, embedded.order_store()).await?;
         let summary = demo.summarise(&notes, &rest, &evidence, store_name, started.elapsed());
         if summary.passed() {
             demo.client.admin().delete_sale(&demo.sale).await.context("cannot delete the sale")?;
@@ -209,7 +209,7 @@ impl<'a> Demo<'a> {
     async fn watch(
         &self,
         mut rush: tokio::task::JoinHandle<anyhow::Result<Notes>>,
-        book: &OrderBook,
+        order_store: &OrderStore,
         started: Instant,
     ) -> anyhow::Result<(Notes, Rest)> {
         let stock = u64::from(self.options.stock);
@@ -234,7 +234,7 @@ impl<'a> Demo<'a> {
             if moved.see(&ledger, self.counters.answered.get()) {
                 orders_took = started.elapsed();
             }
-            let unpaid = if notes.is_some() { book.pending().await? } else { 0 };
+            let unpaid = if notes.is_some() { order_store.pending().await? } else { 0 };
             let idle = ledger.in_flight.unwrap_or_default().tickets == 0 && unpaid == 0;
             let done = ordered >= stock || ledger.waiting.unwrap_or_default().tickets == 0;
             if let Some(notes) = notes.take_if(|_| (idle && done) || moved.stuck()) {
@@ -257,10 +257,10 @@ impl<'a> Demo<'a> {
         &self,
         notes: &Notes,
         mut endings: HashMap<u64, TicketState>,
-        book: &OrderBook,
+        order_store: &OrderStore,
     ) -> anyhow::Result<Evidence> {
         endings.extend(notes.cancelled.iter().map(|&seq| (seq, TicketState::Cancelled)));
-        let orders = book.orders().await.context("cannot read the order database")?;
+        let orders = order_store.orders().await.context("cannot read the order database")?;
         let orders = orders.into_iter().filter(|order| order.sale_id == self.sale).map(|order| {
             Ok(OrderRecord {
                 sequence: order.sequence,

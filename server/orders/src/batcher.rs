@@ -12,21 +12,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    entry::{Entry, FrontWord},
-    intake_queue::Intake,
-    order_store::{BookError, NewOrder, OrderBook, Outcome, Payment},
-    provision_stock::provision,
+    entry::{Entry, StockLookup},
+    intake_queue::IntakeQueue,
+    order_store::{NewOrder, OrderStore, OrderStoreError, Outcome, Payment},
+    provision_stock::provision_stock,
     reply::{Outbox, created, rejected, retry},
     spans::Spans,
     statistics::Statistics,
-    stock_lookup::{Answer, Parking},
+    stock_lookup::{LookupResult, StockLookups},
 };
 
 /// Before the front is asked whether a sold out sale was restocked. It bounds the questions to twenty per second and
 /// sale, and an entry that arrives meanwhile is covered by the same question.
-const RESTOCK_PAUSE: Duration = Duration::from_millis(50);
+const RESTOCK_LOOKUP_DELAY: Duration = Duration::from_millis(50);
 /// An unknown sale is reported once; so many are remembered.
-const REPORTED_SALES: usize = 1_024;
+const MAX_REPORTED_SALES: usize = 1_024;
 
 const OUT_OF_STOCK: &str = "out_of_stock";
 const UNKNOWN_SALE: &str = "unknown_sale";
@@ -34,25 +34,25 @@ const UNKNOWN_SALE: &str = "unknown_sale";
 /// See the module.
 pub(crate) struct Batcher {
     /// Where entries come from.
-    pub(crate) intake: Intake,
+    pub(crate) intake: IntakeQueue,
     /// Where orders are kept.
-    pub(crate) book: OrderBook,
+    pub(crate) store: OrderStore,
     /// Absent without a front.
-    pub(crate) parking: Option<Parking>,
+    pub(crate) stock_lookups: Option<StockLookups>,
     /// The knobs.
-    pub(crate) knobs: Knobs,
+    pub(crate) faults: FaultInjection,
     /// What is done is counted here.
     pub(crate) statistics: Statistics,
     /// And seen here.
     pub(crate) spans: Spans,
     /// Cancelled when a shutdown takes too long: whatever is left is answered with retry.
-    pub(crate) hurry: CancellationToken,
+    pub(crate) force_drain: CancellationToken,
     /// Unknown sales that have been reported.
     pub(crate) reported: HashSet<String>,
 }
 
 /// How the order system misbehaves, and how long it takes.
-pub(crate) struct Knobs {
+pub(crate) struct FaultInjection {
     /// How long an order takes at least.
     pub(crate) latency: Duration,
     /// Share of entries answered with retry.
@@ -64,8 +64,8 @@ pub(crate) struct Knobs {
 }
 
 enum Next {
-    Taken(Vec<Entry>),
-    Answered(Answer, Vec<Entry>),
+    Received(Vec<Entry>),
+    LookedUp(LookupResult, Vec<Entry>),
 }
 
 impl Batcher {
@@ -74,57 +74,57 @@ impl Batcher {
         let mut open = true;
         while let Some(next) = self.next(open).await {
             match next {
-                Next::Taken(entries) if entries.is_empty() => open = false,
-                Next::Taken(entries) => self.take_up(entries).await,
-                Next::Answered(answer, entries) => self.resume(answer, entries).await,
+                Next::Received(entries) if entries.is_empty() => open = false,
+                Next::Received(entries) => self.process(entries).await,
+                Next::LookedUp(result, entries) => self.resume(result, entries).await,
             }
         }
     }
 
     /// What to do next; `None` when there is nothing left.
     async fn next(&mut self, open: bool) -> Option<Next> {
-        let waiting = self.parking.as_mut().filter(|parking| !parking.is_empty());
+        let waiting = self.stock_lookups.as_mut().filter(|stock_lookups| !stock_lookups.is_empty());
         match (waiting, open) {
             (None, false) => None,
-            (None, true) => Some(Next::Taken(self.intake.next().await)),
-            (Some(parking), false) => {
-                parking.answered().await.map(|(answer, entries)| Next::Answered(answer, entries))
+            (None, true) => Some(Next::Received(self.intake.next().await)),
+            (Some(stock_lookups), false) => {
+                stock_lookups.next_result().await.map(|(result, entries)| Next::LookedUp(result, entries))
             }
-            (Some(parking), true) => Some(tokio::select! {
+            (Some(stock_lookups), true) => Some(tokio::select! {
                 biased;
-                Some((answer, entries)) = parking.answered() => Next::Answered(answer, entries),
-                entries = self.intake.next() => Next::Taken(entries),
+                Some((result, entries)) = stock_lookups.next_result() => Next::LookedUp(result, entries),
+                entries = self.intake.next() => Next::Received(entries),
             }),
         }
     }
 
     /// Entries that are new here.
-    async fn take_up(&mut self, entries: Vec<Entry>) {
-        let mut outbox = Outbox::new(Instant::now() + self.knobs.latency);
+    async fn process(&mut self, entries: Vec<Entry>) {
+        let mut outbox = Outbox::new(Instant::now() + self.faults.latency);
         let mut batch = Vec::with_capacity(entries.len());
         for entry in entries {
-            if self.hurry.is_cancelled() {
+            if self.force_drain.is_cancelled() {
                 self.retry(&mut outbox, &entry, "the order system is shutting down");
-            } else if rand::random_bool(self.knobs.failure_rate) {
+            } else if rand::random_bool(self.faults.failure_rate) {
                 self.retry(&mut outbox, &entry, "the order system fails on purpose (failure_rate)");
-            } else if let Some(entry) = self.unless_parked(entry) {
+            } else if let Some(entry) = self.unless_looking_up(entry) {
                 batch.push(entry);
             }
         }
         self.create(batch, outbox).await;
     }
 
-    fn unless_parked(&mut self, entry: Entry) -> Option<Entry> {
-        match &mut self.parking {
-            Some(parking) => parking.join(entry),
+    fn unless_looking_up(&mut self, entry: Entry) -> Option<Entry> {
+        match &mut self.stock_lookups {
+            Some(stock_lookups) => stock_lookups.enqueue_behind(entry),
             None => Some(entry),
         }
     }
 
     /// Entries that have waited for the front.
-    async fn resume(&mut self, answer: Answer, entries: Vec<Entry>) {
-        let mut outbox = Outbox::new(Instant::now() + self.knobs.latency);
-        if let Err(error) = learn(&self.book, &answer).await {
+    async fn resume(&mut self, result: LookupResult, entries: Vec<Entry>) {
+        let mut outbox = Outbox::new(Instant::now() + self.faults.latency);
+        if let Err(error) = apply_lookup(&self.store, &result).await {
             self.retry_all(&mut outbox, &entries, &error);
             outbox.send();
             return;
@@ -139,7 +139,7 @@ impl Batcher {
         }
         let orders: Vec<NewOrder> = entries.iter().map(|entry| entry.order.clone()).collect();
         let started = Instant::now();
-        let created = self.book.create(&orders).await;
+        let created = self.store.create(&orders).await;
         self.spans.of_transaction(&entries, started.elapsed(), created.as_ref().err());
         match created {
             Ok(outcomes) => {
@@ -153,39 +153,45 @@ impl Batcher {
     }
 
     fn payment(&self) -> Payment {
-        if rand::random_bool(self.knobs.unpaid_share) {
-            Payment::Awaited(self.knobs.payment_timeout)
+        if rand::random_bool(self.faults.unpaid_share) {
+            Payment::Awaited(self.faults.payment_timeout)
         } else {
             Payment::Paid
         }
     }
 
     fn settle(&mut self, outbox: &mut Outbox, entry: Entry, outcome: Outcome) {
-        match (outcome, entry.word) {
+        match (outcome, entry.lookup) {
             (Outcome::Created { order_id, repeated }, _) => {
                 self.statistics.created(repeated);
                 outbox.add(&entry.reply, entry.order.ticket_id, created(order_id));
             }
-            (Outcome::OutOfStock, FrontWord::NotAsked) => {
-                self.ask_or_reject(outbox, entry, RESTOCK_PAUSE, OUT_OF_STOCK);
+            (Outcome::OutOfStock, StockLookup::NotRequested) => {
+                self.look_up_or_reject(outbox, entry, RESTOCK_LOOKUP_DELAY, OUT_OF_STOCK);
             }
-            (Outcome::UnknownSale, FrontWord::NotAsked) => {
-                self.ask_or_reject(outbox, entry, Duration::ZERO, UNKNOWN_SALE);
+            (Outcome::UnknownSale, StockLookup::NotRequested) => {
+                self.look_up_or_reject(outbox, entry, Duration::ZERO, UNKNOWN_SALE);
             }
             // The database has the last word on stock, with or without the front.
-            (Outcome::OutOfStock, FrontWord::Given | FrontWord::Missing) => {
+            (Outcome::OutOfStock, StockLookup::Answered | StockLookup::Failed) => {
                 self.reject(outbox, entry, OUT_OF_STOCK);
             }
-            (Outcome::UnknownSale, FrontWord::Given) => self.reject(outbox, entry, UNKNOWN_SALE),
-            (Outcome::UnknownSale, FrontWord::Missing) => {
+            (Outcome::UnknownSale, StockLookup::Answered) => self.reject(outbox, entry, UNKNOWN_SALE),
+            (Outcome::UnknownSale, StockLookup::Failed) => {
                 self.retry(outbox, &entry, "the sale's stock is not known yet: the front cannot be asked");
             }
         }
     }
 
-    fn ask_or_reject(&mut self, outbox: &mut Outbox, entry: Entry, pause: Duration, reason: &'static str) {
-        match &mut self.parking {
-            Some(parking) => parking.ask(entry, pause),
+    fn look_up_or_reject(
+        &mut self,
+        outbox: &mut Outbox,
+        entry: Entry,
+        pause: Duration,
+        reason: &'static str,
+    ) {
+        match &mut self.stock_lookups {
+            Some(stock_lookups) => stock_lookups.request(entry, pause),
             None => self.reject(outbox, entry, reason),
         }
     }
@@ -199,10 +205,10 @@ impl Batcher {
     }
 
     fn report_unknown(&mut self, sale_id: &str) {
-        if self.reported.len() >= REPORTED_SALES || !self.reported.insert(sale_id.to_owned()) {
+        if self.reported.len() >= MAX_REPORTED_SALES || !self.reported.insert(sale_id.to_owned()) {
             return;
         }
-        match self.parking {
+        match self.stock_lookups {
             Some(_) => warn!(sale_id, "orders are rejected: neither the front nor `stock` knows the sale"),
             None => warn!(
                 sale_id,
@@ -212,7 +218,7 @@ impl Batcher {
         }
     }
 
-    fn retry_all(&self, outbox: &mut Outbox, entries: &[Entry], error: &BookError) {
+    fn retry_all(&self, outbox: &mut Outbox, entries: &[Entry], error: &OrderStoreError) {
         error!(%error, entries = entries.len(), "no orders could be created; the entries are to be sent again");
         for entry in entries {
             self.retry(outbox, entry, "the order database is not available");
@@ -226,10 +232,10 @@ impl Batcher {
 }
 
 /// Provisions what the front has said.
-async fn learn(book: &OrderBook, answer: &Answer) -> Result<(), BookError> {
-    let sale_id = answer.sale_id.as_str();
-    match &answer.stock {
-        Ok(Some(stock)) => provision(book, sale_id, *stock).await?,
+async fn apply_lookup(store: &OrderStore, result: &LookupResult) -> Result<(), OrderStoreError> {
+    let sale_id = result.sale_id.as_str();
+    match &result.stock {
+        Ok(Some(stock)) => provision_stock(store, sale_id, *stock).await?,
         Ok(None) => {}
         Err(status) => {
             warn!(sale_id, %status, "the front cannot be asked for the stock of a sale; check front");
@@ -246,12 +252,12 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio_util::sync::CancellationToken;
 
-    use super::{Batcher, Knobs};
+    use super::{Batcher, FaultInjection};
     use crate::{
         database_url::DatabaseUrl,
         entry::Entry,
-        intake_queue::Intake,
-        order_store::{OrderBook, SaleStock},
+        intake_queue::IntakeQueue,
+        order_store::{OrderStore, SaleStock},
         reply::Reply,
         spans::Spans,
         statistics::Statistics,
@@ -264,8 +270,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_hurried_batcher_answers_everything_and_creates_nothing() {
-        let book = OrderBook::open(&DatabaseUrl::memory()).await.unwrap();
-        book.provision("shoes", SaleStock::Units(1_000)).await.unwrap();
+        let store = OrderStore::open(&DatabaseUrl::memory()).await.unwrap();
+        store.provision("shoes", SaleStock::Units(1_000)).await.unwrap();
         let (queue, entries) = mpsc::channel(ENTRIES);
         let (answers, mut outgoing) = mpsc::channel(ENTRIES);
         for seq in 1..=ENTRIES {
@@ -281,13 +287,13 @@ mod tests {
             queue.try_send(entry).ok().unwrap();
         }
         drop((queue, answers));
-        let hurry = CancellationToken::new();
-        hurry.cancel();
+        let force_drain = CancellationToken::new();
+        force_drain.cancel();
         let batcher = Batcher {
-            intake: Intake::new(entries, CAPACITY, 4, hurry.clone(), CancellationToken::new()),
-            book: book.clone(),
-            parking: None,
-            knobs: Knobs {
+            intake: IntakeQueue::new(entries, CAPACITY, 4, force_drain.clone(), CancellationToken::new()),
+            store: store.clone(),
+            stock_lookups: None,
+            faults: FaultInjection {
                 latency: Duration::ZERO,
                 failure_rate: 0.0,
                 unpaid_share: 0.0,
@@ -295,7 +301,7 @@ mod tests {
             },
             statistics: Statistics::default(),
             spans: Spans { traces: None, database: DatabaseUrl::memory().kind() },
-            hurry,
+            force_drain,
             reported: HashSet::new(),
         };
         batcher.run().await;
@@ -307,6 +313,6 @@ mod tests {
             }
         }
         assert_eq!(retried, ENTRIES);
-        assert!(book.orders().await.unwrap().is_empty());
+        assert!(store.orders().await.unwrap().is_empty());
     }
 }

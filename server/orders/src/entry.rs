@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// Room for the longest sale, epoch and number.
-const LONGEST_TICKET_ID: usize = 128;
-const LONGEST_SALE_ID: usize = 63;
-const LONGEST_BUYER_ID: usize = 128;
-const MOST_UNITS: u64 = 1_000_000;
+const MAX_TICKET_ID_BYTES: usize = 128;
+const MAX_SALE_ID_BYTES: usize = 63;
+const MAX_BUYER_ID_BYTES: usize = 128;
+const MAX_UNITS: u64 = 1_000_000;
 
 /// An entry that was read from a stream and has not been answered.
 pub(crate) struct Entry {
@@ -25,20 +25,20 @@ pub(crate) struct Entry {
     /// When it was read.
     pub(crate) arrived: Instant,
     /// What the front had to say about its sale since then.
-    pub(crate) word: FrontWord,
+    pub(crate) lookup: StockLookup,
     /// The span of this attempt at it, if that is traced.
     pub(crate) trace: Option<TraceContext>,
 }
 
 /// Whether the front has been asked on behalf of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrontWord {
+pub(crate) enum StockLookup {
     /// Not since the entry arrived.
-    NotAsked,
+    NotRequested,
     /// Yes, and what it said has been provisioned.
-    Given,
+    Answered,
     /// Yes, but it did not answer.
-    Missing,
+    Failed,
 }
 
 impl Entry {
@@ -58,7 +58,7 @@ impl Entry {
             attempt: request.attempt.max(1),
             payment: Payment::Paid,
         };
-        Ok(Self { order, reply, arrived: Instant::now(), word: FrontWord::NotAsked, trace })
+        Ok(Self { order, reply, arrived: Instant::now(), lookup: StockLookup::NotRequested, trace })
     }
 }
 
@@ -73,16 +73,16 @@ pub(crate) struct Malformed {
 }
 
 fn fault(request: &OrderRequest) -> Option<&'static str> {
-    if !is_name(&request.ticket_id, LONGEST_TICKET_ID) {
+    if !is_name(&request.ticket_id, MAX_TICKET_ID_BYTES) {
         return Some("malformed: ticket_id must be 1 to 128 bytes without control characters");
     }
-    if !is_name(&request.sale_id, LONGEST_SALE_ID) {
+    if !is_name(&request.sale_id, MAX_SALE_ID_BYTES) {
         return Some("malformed: sale_id must be 1 to 63 bytes without control characters");
     }
-    if !is_name(&request.buyer_id, LONGEST_BUYER_ID) {
+    if !is_name(&request.buyer_id, MAX_BUYER_ID_BYTES) {
         return Some("malformed: buyer_id must be 1 to 128 bytes without control characters");
     }
-    if !(1..=MOST_UNITS).contains(&request.units) {
+    if !(1..=MAX_UNITS).contains(&request.units) {
         return Some("malformed: units must be 1 to 1000000");
     }
     if request.seq == 0 || i64::try_from(request.seq).is_err() {

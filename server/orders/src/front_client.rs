@@ -18,12 +18,12 @@ use tonic::{
 use crate::order_store::SaleStock;
 
 /// A front that takes longer is treated as away; entries wait for it meanwhile.
-const CALL_LIMIT: Duration = Duration::from_secs(2);
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Notices a connection whose other end has vanished.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Sales asked about at the same time: a start with thousands of new sales must not flood the front.
-const LOOKUPS: usize = 32;
+const MAX_CONCURRENT_LOOKUPS: usize = 32;
 
 /// Where a front is: `http://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -64,7 +64,7 @@ impl TryFrom<String> for FrontUrl {
 
 /// A client of the front; clones share a connection.
 #[derive(Clone)]
-pub(crate) struct Front {
+pub(crate) struct FrontClient {
     admin: SaleAdminServiceClient<Channel>,
     settlement: SettlementServiceClient<Channel>,
     token: Option<MetadataValue<Ascii>>,
@@ -78,17 +78,17 @@ pub(crate) enum Release {
     /// It cannot take note of it now, because of this very ticket.
     NotYet(Status),
     /// It has not been reached, or takes nothing from us.
-    Away(Status),
+    Unavailable(Status),
 }
 
-impl Front {
+impl FrontClient {
     /// Connects when it is first needed, and again whenever the connection breaks.
     pub(crate) fn new(url: &FrontUrl, token_file: Option<&Path>) -> anyhow::Result<Self> {
         let channel = Endpoint::from_shared(url.0.clone())
             .with_context(|| format!("{url} is not the URL of a front"))?
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(CALL_LIMIT)
-            .http2_keep_alive_interval(KEEPALIVE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true)
             .connect_lazy();
@@ -96,7 +96,7 @@ impl Front {
             admin: SaleAdminServiceClient::new(channel.clone()),
             settlement: SettlementServiceClient::new(channel),
             token: token_file.map(read_token).transpose()?,
-            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            lookups: Arc::new(Semaphore::new(MAX_CONCURRENT_LOOKUPS)),
         })
     }
 
@@ -146,7 +146,7 @@ impl Front {
                 | Code::Internal
                 | Code::Unavailable
                 | Code::DataLoss
-                | Code::Unauthenticated => Release::Away(status),
+                | Code::Unauthenticated => Release::Unavailable(status),
             },
         }
     }

@@ -8,28 +8,28 @@ use tokio_util::sync::CancellationToken;
 use crate::{bucket::TokenBucket, entry::Entry};
 
 /// The batcher's end of the queue of entries.
-pub(crate) struct Intake {
+pub(crate) struct IntakeQueue {
     queue: mpsc::Receiver<Entry>,
     /// Absent for an unlimited capacity.
     bucket: Option<TokenBucket>,
     batch: u32,
     /// Cancelled when a shutdown takes too long: what is left is only answered and needs no capacity.
-    hurry: CancellationToken,
+    force_drain: CancellationToken,
     /// Cancelled when nothing more is to be taken: a connection that lingers would keep the queue open.
     closed: CancellationToken,
 }
 
-impl Intake {
+impl IntakeQueue {
     /// Takes at most `capacity` entries per second (0: as many as there are), and at most `batch` at once.
     pub(crate) fn new(
         queue: mpsc::Receiver<Entry>,
         capacity: u32,
         batch: u32,
-        hurry: CancellationToken,
+        force_drain: CancellationToken,
         closed: CancellationToken,
     ) -> Self {
         let bucket = (capacity > 0).then(|| TokenBucket::new(capacity, Instant::now()));
-        Self { queue, bucket, batch, hurry, closed }
+        Self { queue, bucket, batch, force_drain, closed }
     }
 
     /// The next entries, in the order they arrived; none once it is closed and empty. Nothing is lost when the call is
@@ -65,7 +65,7 @@ impl Intake {
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.hurry.cancelled() => return self.batch,
+                () = self.force_drain.cancelled() => return self.batch,
             }
         }
     }

@@ -6,8 +6,8 @@
 //! (capacity, latency, failures, unpaid orders) make it a stand-in for a real one in trials and tests.
 //!
 //! The way of an entry: `stream` reads it and hands it to the one `batcher`, which takes what has arrived as fast as
-//! the `intake` lets it, has the `book` create the orders in one transaction, and sends the answers back through the
-//! stream. Entries whose sale the book does not know wait in the `parking` until the front has been asked. The
+//! the `intake` lets it, has the `store` create the orders in one transaction, and sends the answers back through the
+//! stream. Entries whose sale the book does not know wait in the `stock_lookups` until the front has been asked. The
 //! `releaser` works beside them.
 
 mod batcher;
@@ -32,8 +32,8 @@ pub use database_url::DatabaseUrl;
 pub use front_client::FrontUrl;
 pub use metrics::{FAMILIES, register as register_metrics};
 pub use order_store::{
-    BookError, Movement, MovementKind, NewOrder, Order, OrderBook, OrderState, Outcome, Payment, Provisioned,
-    SaleStock, StockLevel,
+    Movement, MovementKind, NewOrder, Order, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
+    Provisioned, SaleStock, StockLevel,
 };
 pub use server::{OrderSystem, SERVICES, run};
 pub use settings::OrderSettings;

@@ -17,7 +17,7 @@ mod statements;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use self::{
-    error::BookError,
+    error::OrderStoreError,
     provision::{Provisioned, SaleStock},
     queries::{Movement, MovementKind, Order, OrderState, StockLevel},
 };
@@ -25,7 +25,7 @@ use crate::database_url::DatabaseUrl;
 
 /// A handle on the order database; clones share its connections.
 #[derive(Clone)]
-pub struct OrderBook {
+pub struct OrderStore {
     database: database::Database,
 }
 
@@ -73,14 +73,14 @@ pub enum Outcome {
     UnknownSale,
 }
 
-impl OrderBook {
+impl OrderStore {
     /// Connects to the database, waiting about ten seconds for one that is still starting, and brings its schema up to
     /// date.
     ///
     /// # Errors
     ///
-    /// [`BookError::Database`] or [`BookError::Migration`] when that cannot be done.
-    pub async fn open(url: &DatabaseUrl) -> Result<Self, BookError> {
+    /// [`OrderStoreError::Database`] or [`OrderStoreError::Migration`] when that cannot be done.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, OrderStoreError> {
         Ok(Self { database: database::Database::open(url).await? })
     }
 

@@ -2,18 +2,22 @@
 
 use tracing::{debug, info, warn};
 
-use crate::order_store::{BookError, OrderBook, Provisioned, SaleStock};
+use crate::order_store::{OrderStore, OrderStoreError, Provisioned, SaleStock};
 
 /// Sees to it that a sale has at least this stock.
-pub(crate) async fn provision(book: &OrderBook, sale_id: &str, stock: SaleStock) -> Result<(), BookError> {
-    match book.provision(sale_id, stock).await? {
+pub(crate) async fn provision_stock(
+    store: &OrderStore,
+    sale_id: &str,
+    stock: SaleStock,
+) -> Result<(), OrderStoreError> {
+    match store.provision(sale_id, stock).await? {
         Provisioned::Added => info!(sale_id, ?stock, "sale provisioned"),
         Provisioned::Restocked { units } => info!(sale_id, units, "sale restocked"),
         Provisioned::Unchanged => debug!(sale_id, ?stock, "stock is as it was"),
-        Provisioned::Kept(present) => warn!(
+        Provisioned::Conflict(current) => warn!(
             sale_id,
             ?stock,
-            ?present,
+            ?current,
             "the order database keeps the stock it has, because orders may rely on it: it can only be raised"
         ),
     }

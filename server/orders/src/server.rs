@@ -16,27 +16,27 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tracing::{info, warn};
 
 use crate::{
-    batcher::{Batcher, Knobs},
+    batcher::{Batcher, FaultInjection},
     entry::Entry,
-    front_client::Front,
-    intake_queue::Intake,
-    order_store::{OrderBook, SaleStock},
-    provision_stock::provision,
+    front_client::FrontClient,
+    intake_queue::IntakeQueue,
+    order_store::{OrderStore, SaleStock},
+    provision_stock::provision_stock,
     releaser::Releaser,
     settings::OrderSettings,
     spans::Spans,
     statistics::Statistics,
-    stock_lookup::Parking,
+    stock_lookup::StockLookups,
     stream::OrderStreams,
 };
 
 /// How long a shutdown may take to finish what was accepted; what is left then is answered with retry. Shorter than
 /// the thirty seconds after which a container is killed.
-const DRAIN_LIMIT: Duration = Duration::from_secs(15);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long connections have to close once every stream has ended. Whoever watches this server's health never does.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Streams per connection. Fulfilment needs one per replica and sale it works on.
-const STREAMS_PER_CONNECTION: u32 = 1_024;
+const MAX_STREAMS_PER_CONNECTION: u32 = 1_024;
 /// Notices clients that have vanished, so that their streams end.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,8 +63,8 @@ pub async fn run(
 /// The order system: its database is open, its stock provisioned.
 pub struct OrderSystem {
     settings: OrderSettings,
-    book: OrderBook,
-    front: Option<Front>,
+    store: OrderStore,
+    front: Option<FrontClient>,
     statistics: Statistics,
     traces: Option<Traces>,
 }
@@ -80,30 +80,30 @@ impl OrderSystem {
         let front = settings
             .front
             .as_ref()
-            .map(|url| Front::new(url, settings.front_token_file.as_deref()))
+            .map(|url| FrontClient::new(url, settings.front_token_file.as_deref()))
             .transpose()?;
-        let book = OrderBook::open(&settings.database)
+        let store = OrderStore::open(&settings.database)
             .await
             .with_context(|| format!("the order database {} cannot be opened", settings.database))?;
         if settings.database.is_memory() {
             warn!("orders are kept in memory and are gone when this process ends; set database to keep them");
         }
         for (sale_id, units) in &settings.stock {
-            provision(&book, sale_id, SaleStock::Units(*units)).await?;
+            provision_stock(&store, sale_id, SaleStock::Units(*units)).await?;
         }
-        Ok(Self { settings, book, front, statistics: Statistics::default(), traces: None })
+        Ok(Self { settings, store, front, statistics: Statistics::default(), traces: None })
     }
 
     /// Makes spans with these.
     #[must_use]
-    pub fn traced(self, traces: Option<Traces>) -> Self {
+    pub fn with_traces(self, traces: Option<Traces>) -> Self {
         Self { traces, ..self }
     }
 
     /// The orders and stock, for those who check them. Its connections are closed when serving ends, unless the
     /// database is in memory.
-    pub fn book(&self) -> OrderBook {
-        self.book.clone()
+    pub fn order_store(&self) -> OrderStore {
+        self.store.clone()
     }
 
     /// The counters.
@@ -119,26 +119,26 @@ impl OrderSystem {
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         // A shutdown of our own, when a task dies, is not the caller's.
         let shutdown = shutdown.child_token();
-        let hurry = CancellationToken::new();
+        let force_drain = CancellationToken::new();
         let closed = CancellationToken::new();
         let (queue, entries) = mpsc::channel(self.settings.batch as usize);
-        let batcher = self.batcher(entries, hurry.clone(), closed.clone()).run();
-        let batcher = start(batcher, &shutdown);
-        let releaser = start(self.releaser().run(closed.clone()), &shutdown);
+        let batcher = self.batcher(entries, force_drain.clone(), closed.clone()).run();
+        let batcher = spawn_essential(batcher, &shutdown);
+        let releaser = spawn_essential(self.releaser().run(closed.clone()), &shutdown);
         let streams = self.streams(queue, shutdown.clone());
         let open_streams = streams.open.clone();
 
         let serving = serve_streams(streams, listener, shutdown.clone());
-        let served = drain(serving, open_streams, &shutdown, &hurry).await;
+        let served = drain(serving, open_streams, &shutdown, &force_drain).await;
 
         // Whoever sends goes before whoever receives, and the database, which all of them need, goes last.
         shutdown.cancel();
-        hurry.cancel();
+        force_drain.cancel();
         closed.cancel();
-        ended("batcher", batcher).await?;
-        ended("releaser", releaser).await?;
+        join("batcher", batcher).await?;
+        join("releaser", releaser).await?;
         if !self.settings.database.is_memory() {
-            self.book.close().await;
+            self.store.close().await;
         }
         info!(counts = ?self.statistics.counts(), "order system stopped");
         served
@@ -147,15 +147,15 @@ impl OrderSystem {
     fn batcher(
         &self,
         entries: mpsc::Receiver<Entry>,
-        hurry: CancellationToken,
+        force_drain: CancellationToken,
         closed: CancellationToken,
     ) -> Batcher {
         let settings = &self.settings;
         Batcher {
-            intake: Intake::new(entries, settings.capacity, settings.batch, hurry.clone(), closed),
-            book: self.book.clone(),
-            parking: self.front.clone().map(Parking::new),
-            knobs: Knobs {
+            intake: IntakeQueue::new(entries, settings.capacity, settings.batch, force_drain.clone(), closed),
+            store: self.store.clone(),
+            stock_lookups: self.front.clone().map(StockLookups::new),
+            faults: FaultInjection {
                 latency: settings.latency,
                 failure_rate: settings.failure_rate,
                 unpaid_share: settings.unpaid_share,
@@ -163,14 +163,14 @@ impl OrderSystem {
             },
             statistics: self.statistics.clone(),
             spans: Spans { traces: self.traces.clone(), database: settings.database.kind() },
-            hurry,
+            force_drain,
             reported: HashSet::new(),
         }
     }
 
     fn releaser(&self) -> Releaser {
         Releaser {
-            book: self.book.clone(),
+            store: self.store.clone(),
             front: self.front.clone(),
             statistics: self.statistics.clone(),
             payment_timeout: self.settings.payment_timeout,
@@ -210,7 +210,7 @@ async fn serve_streams(
     health.set_serving::<OrderCreationServiceServer<OrderStreams>>().await;
     info!(address = %listener.local_addr()?, "order system serving");
     Server::builder()
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(health_service)
@@ -219,14 +219,14 @@ async fn serve_streams(
         .add_service(OrderCreationServiceServer::new(streams))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
-            say_goodbye(health, shutdown),
+            set_not_serving(health, shutdown),
         )
         .await
         .context("serving the order system failed")
 }
 
 /// Returns on shutdown, when no health check calls this replica fit any more.
-async fn say_goodbye(health: HealthReporter, shutdown: CancellationToken) {
+async fn set_not_serving(health: HealthReporter, shutdown: CancellationToken) {
     shutdown.cancelled().await;
     info!("order system draining");
     health.set_not_serving::<OrderCreationServiceServer<OrderStreams>>().await;
@@ -238,22 +238,22 @@ async fn drain(
     serving: impl Future<Output = anyhow::Result<()>>,
     open_streams: TaskTracker,
     shutdown: &CancellationToken,
-    hurry: &CancellationToken,
+    force_drain: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut serving = Box::pin(serving);
     let streams_ended = async {
         shutdown.cancelled().await;
         open_streams.close();
-        if tokio::time::timeout(DRAIN_LIMIT, open_streams.wait()).await.is_err() {
-            warn!(limit = ?DRAIN_LIMIT, "draining takes too long; what is left is answered with retry");
-            hurry.cancel();
+        if tokio::time::timeout(DRAIN_TIMEOUT, open_streams.wait()).await.is_err() {
+            warn!(limit = ?DRAIN_TIMEOUT, "draining takes too long; what is left is answered with retry");
+            force_drain.cancel();
         }
     };
     tokio::select! {
         served = &mut serving => return served,
         () = streams_ended => {}
     }
-    match tokio::time::timeout(FAREWELL_LIMIT, serving).await {
+    match tokio::time::timeout(CLOSE_TIMEOUT, serving).await {
         Ok(served) => served,
         Err(_) => {
             warn!("clients have not closed their connections; leaving them");
@@ -263,7 +263,10 @@ async fn drain(
 }
 
 /// Starts a task without which there is no use in serving: however it ends, the order system shuts down.
-fn start(task: impl Future<Output = ()> + Send + 'static, shutdown: &CancellationToken) -> JoinHandle<()> {
+fn spawn_essential(
+    task: impl Future<Output = ()> + Send + 'static,
+    shutdown: &CancellationToken,
+) -> JoinHandle<()> {
     let ends_with_it = shutdown.clone().drop_guard();
     tokio::spawn(async move {
         let _ends_with_it = ends_with_it;
@@ -271,6 +274,6 @@ fn start(task: impl Future<Output = ()> + Send + 'static, shutdown: &Cancellatio
     })
 }
 
-async fn ended(name: &str, task: JoinHandle<()>) -> anyhow::Result<()> {
+async fn join(name: &str, task: JoinHandle<()>) -> anyhow::Result<()> {
     task.await.map_err(|error: JoinError| anyhow::anyhow!("the {name} of the order system died: {error}"))
 }

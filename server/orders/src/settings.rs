@@ -39,11 +39,11 @@ pub struct OrderSettings {
 }
 
 /// An entry takes about 1 KiB while it waits, so that a stream at its limit holds 64 MiB.
-const LARGEST_CREDIT: u32 = 65_536;
+const MAX_CREDIT: u32 = 65_536;
 /// Larger transactions gain nothing and hold their locks for longer.
-const LARGEST_BATCH: u32 = 4_096;
+const MAX_BATCH: u32 = 4_096;
 /// Longer than this and fulfilment's lease of an hour at most cannot be kept.
-const LONGEST_LATENCY: Duration = Duration::from_secs(3_600);
+const MAX_LATENCY: Duration = Duration::from_secs(3_600);
 
 impl Default for OrderSettings {
     fn default() -> Self {
@@ -72,13 +72,13 @@ impl OrderSettings {
     pub fn validate(&self) -> anyhow::Result<()> {
         share("failure_rate", self.failure_rate)?;
         share("unpaid_share", self.unpaid_share)?;
-        between("credit", self.credit, LARGEST_CREDIT)?;
-        between("batch", self.batch, LARGEST_BATCH)?;
+        between("credit", self.credit, MAX_CREDIT)?;
+        between("batch", self.batch, MAX_BATCH)?;
         ensure!(
-            self.latency <= LONGEST_LATENCY,
+            self.latency <= MAX_LATENCY,
             "latency is {}; it must be at most {}",
             humantime::format_duration(self.latency),
-            humantime::format_duration(LONGEST_LATENCY)
+            humantime::format_duration(MAX_LATENCY)
         );
         ensure!(!self.payment_timeout.is_zero(), "payment_timeout is 0; give buyers some time, like \"15m\"");
         ensure!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_runtime::{batch_trace::BatchTrace, spans::DatabaseRun, telemetry::Traces};
 
-use crate::{database_url::DatabaseKind, entry::Entry, order_store::BookError};
+use crate::{database_url::DatabaseKind, entry::Entry, order_store::OrderStoreError};
 
 /// Makes them, if anybody wants to see them.
 pub(crate) struct Spans {
@@ -14,7 +14,7 @@ pub(crate) struct Spans {
 
 impl Spans {
     /// A transaction for these entries has ended just now.
-    pub(crate) fn of_transaction(&self, entries: &[Entry], took: Duration, error: Option<&BookError>) {
+    pub(crate) fn of_transaction(&self, entries: &[Entry], took: Duration, error: Option<&OrderStoreError>) {
         let Some(traces) = &self.traces else { return };
         let Some(trace) = BatchTrace::of(entries.iter().filter_map(|entry| entry.trace)) else { return };
         let run = DatabaseRun {
@@ -25,7 +25,7 @@ impl Spans {
             operation: "create_orders",
             batch: Some(entries.len()),
             took,
-            error: error.map(BookError::kind),
+            error: error.map(OrderStoreError::kind),
         };
         run.trace(traces, &trace.context());
     }

@@ -16,39 +16,39 @@ use futures_util::{
 use tonic::Status;
 
 use crate::{
-    entry::{Entry, FrontWord},
-    front_client::Front,
+    entry::{Entry, StockLookup},
+    front_client::FrontClient,
     order_store::SaleStock,
 };
 
 /// Waiting entries by sale, and the open questions.
-pub(crate) struct Parking {
-    front: Front,
+pub(crate) struct StockLookups {
+    front: FrontClient,
     entries: HashMap<String, Vec<Entry>>,
-    questions: FuturesUnordered<BoxFuture<'static, Answer>>,
+    lookups: FuturesUnordered<BoxFuture<'static, LookupResult>>,
 }
 
 /// What the front said about a sale.
-pub(crate) struct Answer {
+pub(crate) struct LookupResult {
     pub(crate) sale_id: String,
     /// `None` when the front does not know the sale.
     pub(crate) stock: Result<Option<SaleStock>, Status>,
-    asked: Instant,
+    requested_at: Instant,
 }
 
-impl Parking {
+impl StockLookups {
     /// Empty.
-    pub(crate) fn new(front: Front) -> Self {
-        Self { front, entries: HashMap::new(), questions: FuturesUnordered::new() }
+    pub(crate) fn new(front: FrontClient) -> Self {
+        Self { front, entries: HashMap::new(), lookups: FuturesUnordered::new() }
     }
 
     /// True when nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.questions.is_empty()
+        self.lookups.is_empty()
     }
 
     /// Keeps an entry whose sale is being asked about, and gives any other back.
-    pub(crate) fn join(&mut self, entry: Entry) -> Option<Entry> {
+    pub(crate) fn enqueue_behind(&mut self, entry: Entry) -> Option<Entry> {
         match self.entries.get_mut(&entry.order.sale_id) {
             Some(waiting) => {
                 waiting.push(entry);
@@ -59,33 +59,33 @@ impl Parking {
     }
 
     /// Keeps an entry and, after `pause`, has the front asked about its sale.
-    pub(crate) fn ask(&mut self, entry: Entry, pause: Duration) {
-        let Some(entry) = self.join(entry) else { return };
+    pub(crate) fn request(&mut self, entry: Entry, pause: Duration) {
+        let Some(entry) = self.enqueue_behind(entry) else { return };
         let sale_id = entry.order.sale_id.clone();
-        self.questions.push(ask(self.front.clone(), sale_id.clone(), pause).boxed());
+        self.lookups.push(request(self.front.clone(), sale_id.clone(), pause).boxed());
         self.entries.insert(sale_id, vec![entry]);
     }
 
     /// The next answer, and the entries that have waited for it. Nothing is lost when the call is given up halfway.
     /// `None` when nothing waits.
-    pub(crate) async fn answered(&mut self) -> Option<(Answer, Vec<Entry>)> {
-        let answer = self.questions.next().await?;
-        let mut entries = self.entries.remove(&answer.sale_id).unwrap_or_default();
+    pub(crate) async fn next_result(&mut self) -> Option<(LookupResult, Vec<Entry>)> {
+        let result = self.lookups.next().await?;
+        let mut entries = self.entries.remove(&result.sale_id).unwrap_or_default();
         for entry in &mut entries {
-            entry.word = match &answer.stock {
-                Ok(_) if entry.arrived <= answer.asked => FrontWord::Given,
+            entry.lookup = match &result.stock {
+                Ok(_) if entry.arrived <= result.requested_at => StockLookup::Answered,
                 // The stock may have been raised between the question and this entry.
-                Ok(_) => FrontWord::NotAsked,
-                Err(_) => FrontWord::Missing,
+                Ok(_) => StockLookup::NotRequested,
+                Err(_) => StockLookup::Failed,
             };
         }
-        Some((answer, entries))
+        Some((result, entries))
     }
 }
 
-async fn ask(front: Front, sale_id: String, pause: Duration) -> Answer {
+async fn request(front: FrontClient, sale_id: String, pause: Duration) -> LookupResult {
     tokio::time::sleep(pause).await;
-    let asked = Instant::now();
+    let requested_at = Instant::now();
     let stock = front.stock(&sale_id).await;
-    Answer { sale_id, stock, asked }
+    LookupResult { sale_id, stock, requested_at }
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A message with so many answers, about 64 KiB, is not made larger by others that are due as well.
-const ENOUGH_RESULTS: usize = 1_024;
+const MAX_MERGED_RESULTS: usize = 1_024;
 
 /// Accepts streams.
 pub(crate) struct OrderStreams {
@@ -67,9 +67,9 @@ impl OrderCreationService for OrderStreams {
             statistics: self.statistics.clone(),
         };
         self.open.spawn(reader.run(request.into_inner(), self.shutdown.clone()));
-        let greeting = CreateOrdersResponse { results: Vec::new(), credit: self.credit };
+        let first_response = CreateOrdersResponse { results: Vec::new(), credit: self.credit };
         let responses = responses(outgoing, credit, self.open.token());
-        Ok(Response::new(stream::iter([Ok(greeting)]).chain(responses).boxed()))
+        Ok(Response::new(stream::iter([Ok(first_response)]).chain(responses).boxed()))
     }
 }
 
@@ -120,13 +120,13 @@ impl Reader {
         match Entry::new(request, self.reply.clone()) {
             Ok(entry) => self.queue.send(entry).await.is_ok(),
             Err(malformed) => {
-                self.refuse(malformed);
+                self.reject_malformed(malformed);
                 true
             }
         }
     }
 
-    fn refuse(&self, malformed: Malformed) {
+    fn reject_malformed(&self, malformed: Malformed) {
         self.statistics.rejected();
         let mut outbox = Outbox::new(Instant::now());
         outbox.add(&malformed.reply, malformed.ticket_id, rejected(malformed.reason));
@@ -141,15 +141,15 @@ fn responses(
     credit: Arc<Semaphore>,
     open: TaskTrackerToken,
 ) -> impl Stream<Item = Result<CreateOrdersResponse, Status>> + Send {
-    let answering = Answering { outgoing, held: None, credit, _open: open };
-    stream::unfold(answering, |mut answering| async move {
-        let results = answering.next().await?;
-        Some((Ok(CreateOrdersResponse { results, credit: 0 }), answering))
+    let responses = ResponseStream { outgoing, held: None, credit, _open: open };
+    stream::unfold(responses, |mut responses| async move {
+        let results = responses.next().await?;
+        Some((Ok(CreateOrdersResponse { results, credit: 0 }), responses))
     })
 }
 
 /// The way out of one stream.
-struct Answering {
+struct ResponseStream {
     outgoing: mpsc::Receiver<Answers>,
     /// Taken out of the channel, but not due yet.
     held: Option<Answers>,
@@ -157,7 +157,7 @@ struct Answering {
     _open: TaskTrackerToken,
 }
 
-impl Answering {
+impl ResponseStream {
     /// The next answers that are due, which makes room for as many entries; `None` after the last.
     async fn next(&mut self) -> Option<Vec<OrderResult>> {
         let first = match self.held.take() {
@@ -166,15 +166,15 @@ impl Answering {
         };
         tokio::time::sleep_until(first.due.into()).await;
         let mut results = first.results;
-        self.gather(&mut results);
+        self.merge_due(&mut results);
         self.credit.add_permits(results.len());
         Some(results)
     }
 
     /// Adds what else is due.
-    fn gather(&mut self, results: &mut Vec<OrderResult>) {
+    fn merge_due(&mut self, results: &mut Vec<OrderResult>) {
         let now = Instant::now();
-        while results.len() < ENOUGH_RESULTS {
+        while results.len() < MAX_MERGED_RESULTS {
             match self.outgoing.try_recv() {
                 Ok(next) if next.due <= now => results.extend(next.results),
                 Ok(next) => {

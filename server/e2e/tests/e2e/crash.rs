@@ -10,7 +10,7 @@ use std::{
 };
 
 use inrush_client::{Client, Enqueued, Ticket, TicketState, proto};
-use inrush_orders::OrderBook;
+use inrush_orders::OrderStore;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::system::{Shape, System, connect, create_sale, tickets};
@@ -124,8 +124,9 @@ async fn final_states(client: &Client, acknowledged: &[Acknowledged]) -> HashMap
 
 /// One order for each ticket, each for its buyer, as many as the stock, and a balanced stock ledger.
 async fn check_orders(database: &str, acknowledged: &[Acknowledged]) {
-    let book = OrderBook::open(&database.parse().expect("a database URL")).await.expect("the order database");
-    let orders = book.orders().await.expect("orders");
+    let order_store =
+        OrderStore::open(&database.parse().expect("a database URL")).await.expect("the order database");
+    let orders = order_store.orders().await.expect("orders");
     assert_eq!(orders.len() as u64, STOCK, "oversold or lost");
     let by_ticket: HashMap<u64, &str> =
         orders.iter().map(|order| (order.seq, order.buyer_id.as_str())).collect();
@@ -135,9 +136,10 @@ async fn check_orders(database: &str, acknowledged: &[Acknowledged]) {
     for held in acknowledged {
         assert_eq!(by_ticket.get(&held.seq), Some(&held.buyer.as_str()), "the order of ticket {}", held.seq);
     }
-    let moved: i64 = book.movements().await.expect("movements").iter().map(|movement| movement.units).sum();
+    let moved: i64 =
+        order_store.movements().await.expect("movements").iter().map(|movement| movement.units).sum();
     assert_eq!(moved, 0, "all stock is sold");
-    book.close().await;
+    order_store.close().await;
 }
 
 fn check_seqs(acknowledged: &[Acknowledged]) {

@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::StreamExt as _;
 use inrush_client::{Client, Enqueued, Ticket, TicketState, proto};
-use inrush_orders::OrderBook;
+use inrush_orders::OrderStore;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -181,9 +181,9 @@ fn check_seqs(held: &[IssuedTicket]) {
 
 /// Exactly one order per ticket, for its buyer.
 async fn check_orders(database: &str, held: &[IssuedTicket]) {
-    let book = OrderBook::open(&database.parse().expect("a database URL")).await.expect("the order database");
-    let orders = book.orders().await.expect("orders");
-    book.close().await;
+    let order_store = OrderStore::open(&database.parse().expect("a database URL")).await.expect("the order database");
+    let orders = order_store.orders().await.expect("orders");
+    order_store.close().await;
     let buyers: HashMap<u64, &str> =
         orders.iter().map(|order| (order.seq, order.buyer_id.as_str())).collect();
     assert_eq!(buyers.len(), orders.len(), "a ticket has two orders");

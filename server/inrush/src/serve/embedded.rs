@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use inrush_core::{Keyring, Store};
 use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
-use inrush_orders::{OrderBook, OrderSettings, OrderSystem};
+use inrush_orders::{OrderSettings, OrderStore, OrderSystem};
 use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -18,7 +18,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// Running services.
 pub(crate) struct Embedded {
     front_url: String,
-    book: OrderBook,
+    order_store: OrderStore,
     shutdown: Shutdown,
     services: JoinHandle<anyhow::Result<()>>,
 }
@@ -43,7 +43,7 @@ impl Embedded {
             ..FulfilmentSettings::default()
         };
         let system = OrderSystem::open(OrderSettings { front: Some(front_url.parse()?), ..orders }).await?;
-        let book = system.book();
+        let order_store = system.order_store();
 
         let mut services = Services::on_signals()?;
         let shutdown = services.shutdown().clone();
@@ -53,7 +53,7 @@ impl Embedded {
         front::add(&mut services, front, Arc::clone(&store), keyring, front_listeners, metrics.clone(), None);
         fulfilment::add(&mut services, fulfilment, store, metrics.clone(), None);
         orders::add(&mut services, system, orders_listener, &metrics);
-        Ok(Self { front_url, book, shutdown, services: tokio::spawn(services.run()) })
+        Ok(Self { front_url, order_store, shutdown, services: tokio::spawn(services.run()) })
     }
 
     /// Where callers connect.
@@ -62,8 +62,8 @@ impl Embedded {
     }
 
     /// The order database.
-    pub(crate) const fn book(&self) -> &OrderBook {
-        &self.book
+    pub(crate) const fn order_store(&self) -> &OrderStore {
+        &self.order_store
     }
 
     /// Waits until the process is told to end, or a service fails.

@@ -35,7 +35,7 @@ pub(crate) async fn run(
     let admin = admin::bind(settings, admin::ORDERS)?;
     let system = open(settings.value.orders.clone()).await?;
     let mut services = Services::on_signals()?;
-    let system = system.traced(telemetry.traces().cloned());
+    let system = system.with_traces(telemetry.traces().cloned());
     add(&mut services, system, listener, telemetry.metrics());
     let admin = admin::serve(admin, &mut services, telemetry, &inrush_orders::SERVICES)?;
     Screen::new(output.json).show(&Announcement {

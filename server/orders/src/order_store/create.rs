@@ -5,22 +5,22 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::Row as _;
 
 use super::{
-    BookError, MovementKind, NewOrder, OrderBook, OrderState, Outcome, Payment,
-    database::{Connection, Run, Work},
+    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
+    database::{Connection, RunResult, UnitOfWork},
     milliseconds, now,
-    plan::{Accepted, Known, Plan, plan},
+    plan::{Accepted, Plan, Snapshot, plan},
     rows::{MovementRow, OrderRow, StockChange, count, integer, json},
     statements::Statements,
 };
 
-impl OrderBook {
+impl OrderStore {
     /// Creates orders, in the order given, as far as the stock goes: one outcome each, all in one transaction. A ticket
     /// that has an order already, by whomever it was created, is answered with that order.
     ///
     /// # Errors
     ///
     /// When the outcome is not known. Repeating the call is safe and tells.
-    pub async fn create(&self, orders: &[NewOrder]) -> Result<Vec<Outcome>, BookError> {
+    pub async fn create(&self, orders: &[NewOrder]) -> Result<Vec<Outcome>, OrderStoreError> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
@@ -32,35 +32,35 @@ struct CreateOrders<'a> {
     orders: &'a [NewOrder],
 }
 
-impl Work for CreateOrders<'_> {
+impl UnitOfWork for CreateOrders<'_> {
     type Output = Vec<Outcome>;
 
     async fn run(
         &self,
         connection: &mut Connection,
         statements: &'static Statements,
-    ) -> Result<Run<Vec<Outcome>>, BookError> {
-        let known = look(connection, statements, self.orders).await?;
-        let plan = plan(self.orders, known, new_order_id);
+    ) -> Result<RunResult<Vec<Outcome>>, OrderStoreError> {
+        let snapshot = read_snapshot(connection, statements, self.orders).await?;
+        let plan = plan(self.orders, snapshot, new_order_id);
         if plan.accepted.is_empty() {
-            return Ok(Run::Done(plan.outcomes));
+            return Ok(RunResult::Commit(plan.outcomes));
         }
         if !insert(connection, statements, &plan.accepted).await? {
             // Another replica has created one of these orders since we looked. It shows the next time.
-            return Ok(Run::Again);
+            return Ok(RunResult::Retry);
         }
         take_stock(connection, statements, &plan).await?;
-        Ok(Run::Done(plan.outcomes))
+        Ok(RunResult::Commit(plan.outcomes))
     }
 }
 
 /// Locks the stock of every sale concerned, and only then looks for orders: what another transaction did to these
 /// sales before is seen.
-async fn look(
+async fn read_snapshot(
     connection: &mut Connection,
     statements: &'static Statements,
     orders: &[NewOrder],
-) -> Result<Known, BookError> {
+) -> Result<Snapshot, OrderStoreError> {
     let sales: BTreeSet<&str> = orders.iter().map(|order| order.sale_id.as_str()).collect();
     let mut remaining = HashMap::new();
     for row in sqlx::query(statements.lock_stock).bind(json(&sales)?).fetch_all(&mut *connection).await? {
@@ -73,7 +73,7 @@ async fn look(
     for row in sqlx::query(statements.find_orders).bind(json(&tickets)?).fetch_all(&mut *connection).await? {
         existing.insert(row.try_get("ticket_id")?, row.try_get("order_id")?);
     }
-    Ok(Known { remaining, orders: existing })
+    Ok(Snapshot { remaining, orders: existing })
 }
 
 /// Inserts the orders; false when one of the tickets has an order by now.
@@ -81,7 +81,7 @@ async fn insert(
     connection: &mut Connection,
     statements: &'static Statements,
     accepted: &[Accepted<'_>],
-) -> Result<bool, BookError> {
+) -> Result<bool, OrderStoreError> {
     let now = now();
     let rows = accepted.iter().map(|accepted| order_row(accepted, now)).collect::<Result<Vec<_>, _>>()?;
     let inserted =
@@ -89,7 +89,7 @@ async fn insert(
     Ok(usize::try_from(inserted.rows_affected()).is_ok_and(|inserted| inserted == rows.len()))
 }
 
-fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, BookError> {
+fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, OrderStoreError> {
     let order = accepted.order;
     let (state, payment_deadline) = match order.payment {
         Payment::Paid => (OrderState::Paid, None),
@@ -115,7 +115,7 @@ async fn take_stock(
     connection: &mut Connection,
     statements: &'static Statements,
     plan: &Plan<'_>,
-) -> Result<(), BookError> {
+) -> Result<(), OrderStoreError> {
     let mut changes = Vec::new();
     for (sale_id, units) in plan.taken() {
         changes.push(StockChange { sale_id, units: -integer("a number of units", units)? });
@@ -139,14 +139,16 @@ pub(super) async fn move_stock(
     statements: &'static Statements,
     changes: &[StockChange<'_>],
     movements: &[MovementRow<'_>],
-) -> Result<(), BookError> {
+) -> Result<(), OrderStoreError> {
     if changes.is_empty() {
         return Ok(());
     }
     let changed =
         sqlx::query(statements.change_remaining).bind(json(changes)?).execute(&mut *connection).await?;
     if usize::try_from(changed.rows_affected()).ok() != Some(changes.len()) {
-        return Err(BookError::Inconsistent("a stock that was locked was not there any more".to_owned()));
+        return Err(OrderStoreError::Inconsistent(
+            "a stock that was locked was not there any more".to_owned(),
+        ));
     }
     sqlx::query(statements.insert_movements).bind(json(movements)?).bind(now()).execute(connection).await?;
     Ok(())

@@ -15,8 +15,7 @@ use sqlx::{
 use tracing::warn;
 
 use super::{
-    error::BookError,
-    migrations,
+    error::OrderStoreError,
     statements::{POSTGRES, SQLITE, Statements},
 };
 use crate::database_url::{DatabaseKind, DatabaseUrl};
@@ -28,16 +27,16 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 /// Readers do not wait for the writer in WAL mode.
 const SQLITE_READERS: u32 = 4;
 /// How long to wait for a connection, a new one included.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A transaction takes milliseconds; one that takes this long is stuck behind a dead connection.
-const TRANSACTION_LIMIT: Duration = Duration::from_secs(20);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a transaction is run again because others were in the way.
-const ATTEMPTS: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 /// The first pause between two of those attempts; it doubles every time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// How long to try to reach a database that is still starting, and the pause between two attempts.
-const OPEN_LIMIT: Duration = Duration::from_secs(10);
-const OPEN_PAUSE: Duration = Duration::from_millis(250);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// On every SQLite connection. WAL lets readers and the writer work side by side; FULL keeps an answered order through
 /// a power cut; a second process that writes to the same file is waited for.
@@ -54,7 +53,7 @@ const POSTGRES_SESSION: &str = "
     SET idle_in_transaction_session_timeout = '20s';";
 
 /// What is done in one transaction. It may be run several times, and only the last run counts.
-pub(super) trait Work: Sync {
+pub(super) trait UnitOfWork: Sync {
     /// What comes of it.
     type Output: Send;
 
@@ -63,15 +62,15 @@ pub(super) trait Work: Sync {
         &self,
         connection: &mut Connection,
         statements: &'static Statements,
-    ) -> impl Future<Output = Result<Run<Self::Output>, BookError>> + Send;
+    ) -> impl Future<Output = Result<RunResult<Self::Output>, OrderStoreError>> + Send;
 }
 
 /// What one run came to.
-pub(super) enum Run<T> {
+pub(super) enum RunResult<T> {
     /// Commit, and this is the result.
-    Done(T),
+    Commit(T),
     /// Somebody else was faster: roll back and run again on what is true now.
-    Again,
+    Retry,
 }
 
 /// The pools of one database. Cheap to clone.
@@ -84,22 +83,22 @@ pub(super) struct Database {
 
 impl Database {
     /// Connects, waiting a little for a database that is still starting, and brings the schema up to date.
-    pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, BookError> {
+    pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, OrderStoreError> {
         sqlx::any::install_default_drivers();
-        let deadline = Instant::now() + OPEN_LIMIT;
+        let deadline = Instant::now() + OPEN_TIMEOUT;
         loop {
             match Self::try_open(url).await {
                 Ok(database) => return Ok(database),
-                Err(error) if Instant::now() < deadline && can_pass(url.kind(), &error) => {
+                Err(error) if Instant::now() < deadline && is_transient(url.kind(), &error) => {
                     warn!(database = %url, %error, "the order database cannot be opened yet");
-                    tokio::time::sleep(OPEN_PAUSE).await;
+                    tokio::time::sleep(OPEN_RETRY_INTERVAL).await;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn try_open(url: &DatabaseUrl) -> Result<Self, BookError> {
+    async fn try_open(url: &DatabaseUrl) -> Result<Self, OrderStoreError> {
         let options = AnyConnectOptions::from_str(&url.for_connecting())?;
         let kind = url.kind();
         let database = match kind {
@@ -136,37 +135,37 @@ impl Database {
     }
 
     /// Runs `work` in a transaction, again and again while others are in the way, and commits what it did.
-    pub(super) async fn transact<W: Work>(&self, work: &W) -> Result<W::Output, BookError> {
+    pub(super) async fn transact<W: UnitOfWork>(&self, work: &W) -> Result<W::Output, OrderStoreError> {
         let mut pause = FIRST_PAUSE;
-        for _ in 1..ATTEMPTS {
+        for _ in 1..MAX_ATTEMPTS {
             match self.run_once(work).await {
-                Ok(Run::Done(output)) => return Ok(output),
-                Ok(Run::Again) => {}
-                Err(BookError::Database(error)) if is_contention(self.kind, &error) => {}
+                Ok(RunResult::Commit(output)) => return Ok(output),
+                Ok(RunResult::Retry) => {}
+                Err(OrderStoreError::Database(error)) if is_contention(self.kind, &error) => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
         match self.run_once(work).await? {
-            Run::Done(output) => Ok(output),
-            Run::Again => Err(BookError::Contended { attempts: ATTEMPTS }),
+            RunResult::Commit(output) => Ok(output),
+            RunResult::Retry => Err(OrderStoreError::Contended { attempts: MAX_ATTEMPTS }),
         }
     }
 
-    async fn run_once<W: Work>(&self, work: &W) -> Result<Run<W::Output>, BookError> {
+    async fn run_once<W: UnitOfWork>(&self, work: &W) -> Result<RunResult<W::Output>, OrderStoreError> {
         let run = async {
             let mut transaction = self.writer.begin_with(self.statements().begin).await?;
             let run = work.run(&mut transaction, self.statements()).await?;
             match run {
-                Run::Done(_) => transaction.commit().await?,
-                Run::Again => transaction.rollback().await?,
+                RunResult::Commit(_) => transaction.commit().await?,
+                RunResult::Retry => transaction.rollback().await?,
             }
             Ok(run)
         };
-        tokio::time::timeout(TRANSACTION_LIMIT, run)
+        tokio::time::timeout(TRANSACTION_TIMEOUT, run)
             .await
-            .unwrap_or(Err(BookError::TimedOut { limit: TRANSACTION_LIMIT }))
+            .unwrap_or(Err(OrderStoreError::TimedOut { limit: TRANSACTION_TIMEOUT }))
     }
 
     /// Closes every connection. Whoever still uses the database gets errors from now on.
@@ -190,7 +189,7 @@ fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
     };
     AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE_LIMIT)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         // A server may have hung up since; a file cannot.
         .test_before_acquire(kind == DatabaseKind::Postgres)
         .after_connect(move |connection, _| {
@@ -215,21 +214,23 @@ fn is_contention(kind: DatabaseKind, error: &sqlx::Error) -> bool {
 }
 
 /// True when a database that is starting, or that another replica is setting up just now, gives this error.
-fn can_pass(kind: DatabaseKind, error: &BookError) -> bool {
+fn is_transient(kind: DatabaseKind, error: &OrderStoreError) -> bool {
     match error {
         // Two replicas of SQLite create the same tables, and one of them loses.
-        BookError::Migration(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => true,
-        BookError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => kind == DatabaseKind::Postgres,
-        BookError::Database(error) => {
+        OrderStoreError::Migration(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => true,
+        OrderStoreError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => {
+            kind == DatabaseKind::Postgres
+        }
+        OrderStoreError::Database(error) => {
             // PostgreSQL is starting, or stopping in order to start again.
             let starting = code(error).is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03"));
             starting || is_contention(kind, error)
         }
-        BookError::Migration(_)
-        | BookError::Contended { .. }
-        | BookError::TimedOut { .. }
-        | BookError::TooLarge { .. }
-        | BookError::Inconsistent(_) => false,
+        OrderStoreError::Migration(_)
+        | OrderStoreError::Contended { .. }
+        | OrderStoreError::TimedOut { .. }
+        | OrderStoreError::TooLarge { .. }
+        | OrderStoreError::Inconsistent(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// [`Database`](Self::Database) and [`TimedOut`](Self::TimedOut) a transaction may have been committed all the same:
 /// every operation is safe to repeat.
 #[derive(Debug, thiserror::Error)]
-pub enum BookError {
+pub enum OrderStoreError {
     /// The database failed or could not be reached.
     #[error("the order database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -38,7 +38,7 @@ pub enum BookError {
     Inconsistent(String),
 }
 
-impl BookError {
+impl OrderStoreError {
     /// A name for the kind of error, the same for all of its kind.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {

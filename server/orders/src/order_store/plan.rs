@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{NewOrder, Outcome};
 
 /// What is known before the decision; all of it read under the lock on the stock rows.
-pub(super) struct Known {
+pub(super) struct Snapshot {
     /// Remaining units by sale; `None` for a sale without stock. A sale that is missing here is unknown.
     pub(super) remaining: HashMap<String, Option<u64>>,
     /// Order ids by ticket, of tickets that have an order already.
@@ -32,20 +32,20 @@ pub(super) struct Accepted<'a> {
 /// not stand in the way of a smaller one behind it. A ticket named twice gets one order.
 pub(super) fn plan<'a>(
     orders: &'a [NewOrder],
-    mut known: Known,
+    mut snapshot: Snapshot,
     mut new_order_id: impl FnMut() -> String,
 ) -> Plan<'a> {
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
     let mut accepted = Vec::new();
     for order in orders {
-        outcomes.push(match known.orders.get(&order.ticket_id) {
+        outcomes.push(match snapshot.orders.get(&order.ticket_id) {
             Some(order_id) => Outcome::Created { order_id: order_id.clone(), repeated: true },
-            None => match take(&mut known.remaining, order) {
-                Take::Nothing => Outcome::UnknownSale,
-                Take::TooLittle => Outcome::OutOfStock,
-                Take::Taken { takes_stock } => {
+            None => match reserve(&mut snapshot.remaining, order) {
+                Reservation::UnknownSale => Outcome::UnknownSale,
+                Reservation::OutOfStock => Outcome::OutOfStock,
+                Reservation::Reserved { takes_stock } => {
                     let order_id = new_order_id();
-                    known.orders.insert(order.ticket_id.clone(), order_id.clone());
+                    snapshot.orders.insert(order.ticket_id.clone(), order_id.clone());
                     accepted.push(Accepted { order, order_id: order_id.clone(), takes_stock });
                     Outcome::Created { order_id, repeated: false }
                 }
@@ -66,21 +66,21 @@ impl Plan<'_> {
     }
 }
 
-enum Take {
-    Nothing,
-    TooLittle,
-    Taken { takes_stock: bool },
+enum Reservation {
+    UnknownSale,
+    OutOfStock,
+    Reserved { takes_stock: bool },
 }
 
-fn take(remaining: &mut HashMap<String, Option<u64>>, order: &NewOrder) -> Take {
+fn reserve(remaining: &mut HashMap<String, Option<u64>>, order: &NewOrder) -> Reservation {
     match remaining.get_mut(&order.sale_id) {
-        None => Take::Nothing,
-        Some(None) => Take::Taken { takes_stock: false },
+        None => Reservation::UnknownSale,
+        Some(None) => Reservation::Reserved { takes_stock: false },
         Some(Some(units)) => match units.checked_sub(order.units) {
-            None => Take::TooLittle,
+            None => Reservation::OutOfStock,
             Some(left) => {
                 *units = left;
-                Take::Taken { takes_stock: true }
+                Reservation::Reserved { takes_stock: true }
             }
         },
     }
@@ -92,7 +92,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Known, plan};
+    use super::{Snapshot, plan};
     use crate::order_store::{NewOrder, Outcome, Payment};
 
     fn order(ticket_id: &str, sale_id: &str, units: u64) -> NewOrder {
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn orders_are_taken_in_line_and_whole_or_not_at_all() {
-        let known = Known {
+        let snapshot = Snapshot {
             remaining: HashMap::from([("shoes".to_owned(), Some(5)), ("lunch".to_owned(), None)]),
             orders: HashMap::from([("shoes/1/1".to_owned(), "old".to_owned())]),
         };
@@ -128,7 +128,7 @@ mod tests {
             order("hats/1/1", "hats", 1),
         ];
         let mut ids = 0;
-        let plan = plan(&orders, known, || {
+        let plan = plan(&orders, snapshot, || {
             ids += 1;
             format!("new-{ids}")
         });
@@ -154,17 +154,17 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_sold_twice_and_nothing_is_held_back(
-            wishes in prop::collection::vec((0_u64..40, 0..3_usize, 1_u64..6), 0..60),
+            requests in prop::collection::vec((0_u64..40, 0..3_usize, 1_u64..6), 0..60),
             stock in prop::array::uniform3(0_u64..40),
         ) {
             const SALES: [&str; 3] = ["shoes", "hats", "gloves"];
             let remaining = SALES.iter().zip(stock).map(|(sale, units)| ((*sale).to_owned(), Some(units))).collect();
-            let orders: Vec<NewOrder> = wishes
+            let orders: Vec<NewOrder> = requests
                 .iter()
                 .map(|(seq, sale, units)| order(&format!("ticket/1/{seq}"), SALES[*sale], *units))
                 .collect();
             let mut ids = 0;
-            let plan = plan(&orders, Known { remaining, orders: HashMap::new() }, || {
+            let plan = plan(&orders, Snapshot { remaining, orders: HashMap::new() }, || {
                 ids += 1;
                 ids.to_string()
             });

@@ -3,8 +3,8 @@
 use sqlx::Row as _;
 
 use super::{
-    BookError, MovementKind, OrderBook,
-    database::{Connection, Run, Work},
+    MovementKind, OrderStore, OrderStoreError,
+    database::{Connection, RunResult, UnitOfWork},
     now,
     rows::{MovementRow, count, integer, json},
     statements::{INSERT_STOCK, RAISE_STOCK, Statements},
@@ -33,16 +33,16 @@ pub enum Provisioned {
     Unchanged,
     /// The sale has more, or has stock where none was asked for or the other way round: it was left as it is, because
     /// units that are sold cannot be taken back.
-    Kept(SaleStock),
+    Conflict(SaleStock),
 }
 
-impl OrderBook {
+impl OrderStore {
     /// Sees to it that a sale has at least this stock. Safe to repeat.
     ///
     /// # Errors
     ///
     /// When the outcome is not known. Repeating the call is safe and tells.
-    pub async fn provision(&self, sale_id: &str, stock: SaleStock) -> Result<Provisioned, BookError> {
+    pub async fn provision(&self, sale_id: &str, stock: SaleStock) -> Result<Provisioned, OrderStoreError> {
         self.database.transact(&Provision { sale_id, stock }).await
     }
 }
@@ -52,18 +52,18 @@ struct Provision<'a> {
     stock: SaleStock,
 }
 
-impl Work for Provision<'_> {
+impl UnitOfWork for Provision<'_> {
     type Output = Provisioned;
 
     async fn run(
         &self,
         connection: &mut Connection,
         statements: &'static Statements,
-    ) -> Result<Run<Provisioned>, BookError> {
+    ) -> Result<RunResult<Provisioned>, OrderStoreError> {
         if add(connection, statements, self.sale_id, self.stock).await? {
-            return Ok(Run::Done(Provisioned::Added));
+            return Ok(RunResult::Commit(Provisioned::Added));
         }
-        raise(connection, statements, self.sale_id, self.stock).await.map(Run::Done)
+        raise(connection, statements, self.sale_id, self.stock).await.map(RunResult::Commit)
     }
 }
 
@@ -72,7 +72,7 @@ async fn add(
     statements: &'static Statements,
     sale_id: &str,
     stock: SaleStock,
-) -> Result<bool, BookError> {
+) -> Result<bool, OrderStoreError> {
     let units = match stock {
         SaleStock::Units(units) => Some(integer("a stock", units)?),
         SaleStock::Unlimited => None,
@@ -89,24 +89,24 @@ async fn raise(
     connection: &mut Connection,
     statements: &'static Statements,
     sale_id: &str,
-    wanted: SaleStock,
-) -> Result<Provisioned, BookError> {
+    requested: SaleStock,
+) -> Result<Provisioned, OrderStoreError> {
     let row = sqlx::query(statements.lock_stock).bind(json(&[sale_id])?).fetch_one(&mut *connection).await?;
     let stock: Option<i64> = row.try_get("stock")?;
-    let present = match stock {
+    let current = match stock {
         Some(units) => SaleStock::Units(count("a sale's stock", units)?),
         None => SaleStock::Unlimited,
     };
-    match (present, wanted) {
-        (SaleStock::Units(present), SaleStock::Units(wanted)) if wanted > present => {
-            let units = wanted - present;
+    match (current, requested) {
+        (SaleStock::Units(current), SaleStock::Units(requested)) if requested > current => {
+            let units = requested - current;
             let more = integer("a stock", units)?;
             sqlx::query(RAISE_STOCK).bind(sale_id).bind(more).execute(&mut *connection).await?;
             record(connection, statements, sale_id, MovementKind::Restock, more).await?;
             Ok(Provisioned::Restocked { units })
         }
-        (present, wanted) if present == wanted => Ok(Provisioned::Unchanged),
-        (present, _) => Ok(Provisioned::Kept(present)),
+        (current, requested) if current == requested => Ok(Provisioned::Unchanged),
+        (current, _) => Ok(Provisioned::Conflict(current)),
     }
 }
 
@@ -116,7 +116,7 @@ async fn record(
     sale_id: &str,
     kind: MovementKind,
     units: i64,
-) -> Result<(), BookError> {
+) -> Result<(), OrderStoreError> {
     let movement = [MovementRow { sale_id, kind: kind.as_str(), units, ticket_id: None }];
     sqlx::query(statements.insert_movements).bind(json(&movement)?).bind(now()).execute(connection).await?;
     Ok(())

@@ -3,7 +3,7 @@
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{
-    BookError, OrderBook, SaleStock,
+    OrderStore, OrderStoreError, SaleStock,
     rows::count,
     statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
 };
@@ -91,13 +91,13 @@ pub struct StockLevel {
     pub moved: i64,
 }
 
-impl OrderBook {
+impl OrderStore {
     /// Every order, in the order of creation.
     ///
     /// # Errors
     ///
     /// When the database fails or holds what this version cannot read.
-    pub async fn orders(&self) -> Result<Vec<Order>, BookError> {
+    pub async fn orders(&self) -> Result<Vec<Order>, OrderStoreError> {
         let rows = sqlx::query(READ_ORDERS).fetch_all(self.database.reader()).await?;
         rows.iter().map(order).collect()
     }
@@ -107,7 +107,7 @@ impl OrderBook {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn pending(&self) -> Result<u64, BookError> {
+    pub async fn pending(&self) -> Result<u64, OrderStoreError> {
         let row = sqlx::query(COUNT_PENDING).fetch_one(self.database.reader()).await?;
         number(&row, "pending")
     }
@@ -117,7 +117,7 @@ impl OrderBook {
     /// # Errors
     ///
     /// When the database fails or holds what this version cannot read.
-    pub async fn movements(&self) -> Result<Vec<Movement>, BookError> {
+    pub async fn movements(&self) -> Result<Vec<Movement>, OrderStoreError> {
         let rows = sqlx::query(READ_MOVEMENTS).fetch_all(self.database.reader()).await?;
         rows.iter().map(movement).collect()
     }
@@ -127,7 +127,7 @@ impl OrderBook {
     /// # Errors
     ///
     /// When the database fails or holds what this version cannot read.
-    pub async fn stock(&self) -> Result<Vec<StockLevel>, BookError> {
+    pub async fn stock(&self) -> Result<Vec<StockLevel>, OrderStoreError> {
         let rows = sqlx::query(READ_STOCK).fetch_all(self.database.reader()).await?;
         rows.iter().map(stock_level).collect()
     }
@@ -143,11 +143,11 @@ impl OrderState {
         }
     }
 
-    fn parse(word: &str) -> Result<Self, BookError> {
+    fn parse(word: &str) -> Result<Self, OrderStoreError> {
         [Self::Paid, Self::AwaitingPayment, Self::Released]
             .into_iter()
             .find(|state| state.as_str() == word)
-            .ok_or_else(|| BookError::Inconsistent(format!("an order's state is {word:?}")))
+            .ok_or_else(|| OrderStoreError::Inconsistent(format!("an order's state is {word:?}")))
     }
 }
 
@@ -162,15 +162,15 @@ impl MovementKind {
         }
     }
 
-    fn parse(word: &str) -> Result<Self, BookError> {
+    fn parse(word: &str) -> Result<Self, OrderStoreError> {
         [Self::Provision, Self::Order, Self::Release, Self::Restock]
             .into_iter()
             .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| BookError::Inconsistent(format!("a movement's kind is {word:?}")))
+            .ok_or_else(|| OrderStoreError::Inconsistent(format!("a movement's kind is {word:?}")))
     }
 }
 
-fn order(row: &AnyRow) -> Result<Order, BookError> {
+fn order(row: &AnyRow) -> Result<Order, OrderStoreError> {
     Ok(Order {
         sequence: number(row, "sequence")?,
         ticket_id: row.try_get("ticket_id")?,
@@ -188,7 +188,7 @@ fn order(row: &AnyRow) -> Result<Order, BookError> {
     })
 }
 
-fn movement(row: &AnyRow) -> Result<Movement, BookError> {
+fn movement(row: &AnyRow) -> Result<Movement, OrderStoreError> {
     Ok(Movement {
         sale_id: row.try_get("sale_id")?,
         kind: MovementKind::parse(row.try_get("kind")?)?,
@@ -198,7 +198,7 @@ fn movement(row: &AnyRow) -> Result<Movement, BookError> {
     })
 }
 
-fn stock_level(row: &AnyRow) -> Result<StockLevel, BookError> {
+fn stock_level(row: &AnyRow) -> Result<StockLevel, OrderStoreError> {
     let units = |column| {
         optional_number(row, column).map(|units| units.map_or(SaleStock::Unlimited, SaleStock::Units))
     };
@@ -210,11 +210,11 @@ fn stock_level(row: &AnyRow) -> Result<StockLevel, BookError> {
     })
 }
 
-fn number(row: &AnyRow, column: &str) -> Result<u64, BookError> {
+fn number(row: &AnyRow, column: &str) -> Result<u64, OrderStoreError> {
     count(column, row.try_get(column)?)
 }
 
-fn optional_number(row: &AnyRow, column: &str) -> Result<Option<u64>, BookError> {
+fn optional_number(row: &AnyRow, column: &str) -> Result<Option<u64>, OrderStoreError> {
     let value: Option<i64> = row.try_get(column)?;
     value.map(|value| count(column, value)).transpose()
 }

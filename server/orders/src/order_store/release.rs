@@ -11,9 +11,9 @@ use std::{
 use sqlx::Row as _;
 
 use super::{
-    BookError, MovementKind, OrderBook,
+    MovementKind, OrderStore, OrderStoreError,
     create::move_stock,
-    database::{Connection, Run, Work},
+    database::{Connection, RunResult, UnitOfWork},
     milliseconds, now,
     rows::{MovementRow, StockChange, json},
     statements::{Statements, UNACKNOWLEDGED_RELEASES},
@@ -21,9 +21,9 @@ use super::{
 
 /// A released order that the queue did not take note of is tried again after as long as it has taken so far, but not
 /// sooner than this …
-const SHORTEST_POSTPONEMENT: Duration = Duration::from_millis(200);
+const MIN_RELEASE_BACKOFF: Duration = Duration::from_millis(200);
 /// … and not later than this.
-const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(60);
+const MAX_RELEASE_BACKOFF: Duration = Duration::from_secs(60);
 
 /// An order on its way to being released.
 struct Overdue {
@@ -32,14 +32,14 @@ struct Overdue {
     units: i64,
 }
 
-impl OrderBook {
+impl OrderStore {
     /// Releases up to `limit` orders whose payment is overdue and puts their units back on sale, in one transaction;
     /// each order once, however many replicas do this. Returns how many were released.
     ///
     /// # Errors
     ///
     /// When the outcome is not known. Repeating the call is safe.
-    pub async fn release_overdue(&self, limit: u32) -> Result<u32, BookError> {
+    pub async fn release_overdue(&self, limit: u32) -> Result<u32, OrderStoreError> {
         self.database.transact(&ReleaseOverdue { limit }).await
     }
 
@@ -48,7 +48,7 @@ impl OrderBook {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn unacknowledged_releases(&self, limit: u32) -> Result<Vec<String>, BookError> {
+    pub async fn unacknowledged_releases(&self, limit: u32) -> Result<Vec<String>, OrderStoreError> {
         let rows = sqlx::query(UNACKNOWLEDGED_RELEASES)
             .bind(now())
             .bind(i64::from(limit))
@@ -62,7 +62,7 @@ impl OrderBook {
     /// # Errors
     ///
     /// When the outcome is not known. Repeating the call is safe.
-    pub async fn acknowledge_releases(&self, tickets: &[String]) -> Result<(), BookError> {
+    pub async fn acknowledge_releases(&self, tickets: &[String]) -> Result<(), OrderStoreError> {
         self.database.transact(&Acknowledge { tickets: json(tickets)? }).await
     }
 
@@ -71,7 +71,7 @@ impl OrderBook {
     /// # Errors
     ///
     /// When the outcome is not known. Repeating the call is safe.
-    pub async fn postpone_releases(&self, tickets: &[String]) -> Result<(), BookError> {
+    pub async fn postpone_releases(&self, tickets: &[String]) -> Result<(), OrderStoreError> {
         self.database.transact(&Postpone { tickets: json(tickets)? }).await
     }
 }
@@ -80,19 +80,19 @@ struct ReleaseOverdue {
     limit: u32,
 }
 
-impl Work for ReleaseOverdue {
+impl UnitOfWork for ReleaseOverdue {
     type Output = u32;
 
     async fn run(
         &self,
         connection: &mut Connection,
         statements: &'static Statements,
-    ) -> Result<Run<u32>, BookError> {
+    ) -> Result<RunResult<u32>, OrderStoreError> {
         let overdue = find_overdue(connection, statements, self.limit).await?;
         if !overdue.is_empty() {
             release(connection, statements, &overdue).await?;
         }
-        Ok(Run::Done(u32::try_from(overdue.len()).unwrap_or(self.limit)))
+        Ok(RunResult::Commit(u32::try_from(overdue.len()).unwrap_or(self.limit)))
     }
 }
 
@@ -100,16 +100,16 @@ struct Acknowledge {
     tickets: String,
 }
 
-impl Work for Acknowledge {
+impl UnitOfWork for Acknowledge {
     type Output = ();
 
     async fn run(
         &self,
         connection: &mut Connection,
         statements: &'static Statements,
-    ) -> Result<Run<()>, BookError> {
+    ) -> Result<RunResult<()>, OrderStoreError> {
         sqlx::query(statements.mark_acknowledged).bind(self.tickets.as_str()).execute(connection).await?;
-        Ok(Run::Done(()))
+        Ok(RunResult::Commit(()))
     }
 }
 
@@ -117,22 +117,22 @@ struct Postpone {
     tickets: String,
 }
 
-impl Work for Postpone {
+impl UnitOfWork for Postpone {
     type Output = ();
 
     async fn run(
         &self,
         connection: &mut Connection,
         statements: &'static Statements,
-    ) -> Result<Run<()>, BookError> {
+    ) -> Result<RunResult<()>, OrderStoreError> {
         sqlx::query(statements.postpone_acknowledgement)
             .bind(self.tickets.as_str())
             .bind(now())
-            .bind(milliseconds(SHORTEST_POSTPONEMENT))
-            .bind(milliseconds(LONGEST_POSTPONEMENT))
+            .bind(milliseconds(MIN_RELEASE_BACKOFF))
+            .bind(milliseconds(MAX_RELEASE_BACKOFF))
             .execute(connection)
             .await?;
-        Ok(Run::Done(()))
+        Ok(RunResult::Commit(()))
     }
 }
 
@@ -140,7 +140,7 @@ async fn find_overdue(
     connection: &mut Connection,
     statements: &'static Statements,
     limit: u32,
-) -> Result<Vec<Overdue>, BookError> {
+) -> Result<Vec<Overdue>, OrderStoreError> {
     let rows = sqlx::query(statements.overdue_orders)
         .bind(now())
         .bind(i64::from(limit))
@@ -161,7 +161,7 @@ async fn release(
     connection: &mut Connection,
     statements: &'static Statements,
     overdue: &[Overdue],
-) -> Result<(), BookError> {
+) -> Result<(), OrderStoreError> {
     let limited = sales_with_stock(connection, statements, overdue).await?;
     let tickets: Vec<&str> = overdue.iter().map(|order| order.ticket_id.as_str()).collect();
     let released = sqlx::query(statements.mark_released)
@@ -170,7 +170,9 @@ async fn release(
         .execute(&mut *connection)
         .await?;
     if usize::try_from(released.rows_affected()).ok() != Some(overdue.len()) {
-        return Err(BookError::Inconsistent("an order that was locked was not there any more".to_owned()));
+        return Err(OrderStoreError::Inconsistent(
+            "an order that was locked was not there any more".to_owned(),
+        ));
     }
     let mut returned: BTreeMap<&str, i64> = BTreeMap::new();
     let mut movements = Vec::new();
@@ -193,7 +195,7 @@ async fn sales_with_stock(
     connection: &mut Connection,
     statements: &'static Statements,
     overdue: &[Overdue],
-) -> Result<BTreeSet<String>, BookError> {
+) -> Result<BTreeSet<String>, OrderStoreError> {
     let sales: BTreeSet<&str> = overdue.iter().map(|order| order.sale_id.as_str()).collect();
     let mut limited = BTreeSet::new();
     for row in sqlx::query(statements.lock_stock).bind(json(&sales)?).fetch_all(connection).await? {

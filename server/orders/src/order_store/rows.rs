@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::BookError;
+use super::OrderStoreError;
 
 /// A row of `orders`.
 #[derive(Serialize)]
@@ -35,17 +35,17 @@ pub(super) struct StockChange<'a> {
 }
 
 /// The one JSON parameter of a statement over many rows.
-pub(super) fn json(rows: &(impl Serialize + ?Sized)) -> Result<String, BookError> {
+pub(super) fn json(rows: &(impl Serialize + ?Sized)) -> Result<String, OrderStoreError> {
     serde_json::to_string(rows)
-        .map_err(|error| BookError::Inconsistent(format!("rows cannot be written as JSON: {error}")))
+        .map_err(|error| OrderStoreError::Inconsistent(format!("rows cannot be written as JSON: {error}")))
 }
 
 /// A count as the database's integer.
-pub(super) fn integer(what: &'static str, value: u64) -> Result<i64, BookError> {
-    i64::try_from(value).map_err(|_| BookError::TooLarge { what, value })
+pub(super) fn integer(what: &'static str, value: u64) -> Result<i64, OrderStoreError> {
+    i64::try_from(value).map_err(|_| OrderStoreError::TooLarge { what, value })
 }
 
 /// The database's integer as a count.
-pub(super) fn count(what: &str, value: i64) -> Result<u64, BookError> {
-    u64::try_from(value).map_err(|_| BookError::Inconsistent(format!("{what} is {value}")))
+pub(super) fn count(what: &str, value: i64) -> Result<u64, OrderStoreError> {
+    u64::try_from(value).map_err(|_| OrderStoreError::Inconsistent(format!("{what} is {value}")))
 }

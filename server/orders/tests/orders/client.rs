@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use inrush_orders::{OrderBook, OrderSettings, OrderSystem, Statistics};
+use inrush_orders::{OrderSettings, OrderStore, OrderSystem, Statistics};
 use inrush_proto::v1::{
     CreateOrdersRequest, CreateOrdersResponse, OrderRequest,
     order_creation_service_client::OrderCreationServiceClient, order_result::Outcome,
@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// An order system on a free port.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) book: OrderBook,
+    pub(crate) store: OrderStore,
     pub(crate) statistics: Statistics,
     shutdown: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
@@ -30,9 +30,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (book, statistics) = (system.book(), system.statistics());
+        let (store, statistics) = (system.order_store(), system.statistics());
         let serving = tokio::spawn(system.serve(listener, shutdown.clone()));
-        Self { address, book, statistics, shutdown, serving }
+        Self { address, store, statistics, shutdown, serving }
     }
 
     /// Asks it to end, without waiting.

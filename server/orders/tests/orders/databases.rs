@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use inrush_orders::{DatabaseUrl, NewOrder, OrderBook, Outcome, Payment, SaleStock};
+use inrush_orders::{DatabaseUrl, NewOrder, OrderStore, Outcome, Payment, SaleStock};
 use inrush_testkit::postgres::Postgres;
 use tempfile::TempDir;
 
@@ -28,8 +28,8 @@ impl TestDatabase {
         Self { url: url.parse().unwrap(), _folder: None }
     }
 
-    pub(crate) async fn open(&self) -> OrderBook {
-        OrderBook::open(&self.url).await.unwrap()
+    pub(crate) async fn open(&self) -> OrderStore {
+        OrderStore::open(&self.url).await.unwrap()
     }
 }
 
@@ -75,8 +75,8 @@ pub(crate) fn order_id(outcome: &Outcome) -> Option<&str> {
 }
 
 /// What is left of a sale's stock.
-pub(crate) async fn remaining(book: &OrderBook, sale_id: &str) -> u64 {
-    let stock = book.stock().await.unwrap();
+pub(crate) async fn remaining(store: &OrderStore, sale_id: &str) -> u64 {
+    let stock = store.stock().await.unwrap();
     match stock.iter().find(|level| level.sale_id == sale_id).unwrap().remaining {
         SaleStock::Units(units) => units,
         SaleStock::Unlimited => panic!("{sale_id} has no stock"),
@@ -84,10 +84,10 @@ pub(crate) async fn remaining(book: &OrderBook, sale_id: &str) -> u64 {
 }
 
 /// Checks everything that must be true of a book at rest.
-pub(crate) async fn check(book: &OrderBook) {
-    let orders = book.orders().await.unwrap();
-    let movements = book.movements().await.unwrap();
-    for level in book.stock().await.unwrap() {
+pub(crate) async fn check(store: &OrderStore) {
+    let orders = store.orders().await.unwrap();
+    let movements = store.movements().await.unwrap();
+    for level in store.stock().await.unwrap() {
         let SaleStock::Units(stock) = level.stock else { continue };
         let SaleStock::Units(remaining) = level.remaining else { panic!("{level:?}") };
         assert_eq!(level.moved, i64::try_from(remaining).unwrap(), "{level:?}");

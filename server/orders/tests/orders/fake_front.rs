@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use inrush_orders::OrderBook;
+use inrush_orders::OrderStore;
 use inrush_proto::v1::{
     GetSaleRequest, GetSaleResponse, ReleaseOrderRequest, ReleaseOrderResponse, Sale,
     sale_admin_service_server::{SaleAdminService, SaleAdminServiceServer},
@@ -32,7 +32,7 @@ pub(crate) struct Script {
     /// The bearer token of the last call.
     pub(crate) authorization: Option<String>,
     /// The book to look into while a release comes in.
-    pub(crate) book: Option<OrderBook>,
+    pub(crate) store: Option<OrderStore>,
 }
 
 /// A running front.
@@ -115,15 +115,15 @@ impl SettlementService for Service {
         request: Request<ReleaseOrderRequest>,
     ) -> Result<Response<ReleaseOrderResponse>, Status> {
         let ticket_id = request.into_inner().ticket_id;
-        let book = {
+        let store = {
             let mut script = self.0.lock().unwrap();
             if script.not_ordered.remove(&ticket_id) {
                 return Err(Status::failed_precondition("the ticket is PROCESSING"));
             }
-            script.book.clone()
+            script.store.clone()
         };
-        let remaining = match book {
-            Some(book) => crate::databases::remaining(&book, "shoes").await,
+        let remaining = match store {
+            Some(store) => crate::databases::remaining(&store, "shoes").await,
             None => 0,
         };
         self.0.lock().unwrap().released.push((ticket_id, remaining));

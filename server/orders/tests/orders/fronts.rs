@@ -30,11 +30,11 @@ async fn an_unknown_sale_is_looked_up_once() {
     assert_eq!(tally(&client.exchange(orders).await), (40, 0, 0));
     assert_eq!(tally(&client.exchange(entries("shoes", 21..=40)).await), (20, 0, 0));
     assert_eq!((front.lookups("shoes"), front.lookups("lunch")), (1, 1));
-    assert_eq!(remaining(&server.book, "shoes").await, 10);
-    let stock = server.book.stock().await.unwrap();
+    assert_eq!(remaining(&server.store, "shoes").await, 10);
+    let stock = server.store.stock().await.unwrap();
     assert_eq!(stock[0].stock, SaleStock::Unlimited, "lunch");
     let seqs: Vec<u64> = server
-        .book
+        .store
         .orders()
         .await
         .unwrap()
@@ -72,10 +72,10 @@ async fn a_sold_out_sale_is_restocked_when_the_operator_raises_it() {
     front.set_stock("shoes", Some(9));
     // Nothing that was sent after the raise is turned away while there are units.
     assert_eq!(tally(&client.exchange(entries("shoes", 9..=14)).await), (4, 2, 0));
-    assert_eq!(remaining(&server.book, "shoes").await, 0);
+    assert_eq!(remaining(&server.store, "shoes").await, 0);
     let questions = front.lookups("shoes");
     assert!(questions <= 6, "{questions} questions for 14 entries");
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }
 
@@ -103,7 +103,7 @@ async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
     let answers = client.answers(2).await;
     assert!(matches!(answers["shoes/1/2"], Outcome::Rejected(_)), "there was one unit: {answers:?}");
     assert!(matches!(answers["shoes/1/3"], Outcome::Created(_)), "there are two: {answers:?}");
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }
 
@@ -154,7 +154,7 @@ async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestD
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=ORDERS)).await), (30, 0, 0));
     eventually("all is released", async || server.statistics.counts().released == ORDERS).await;
     assert_eq!(server.statistics.counts().acknowledged, 0, "there is no front to take note");
-    assert_eq!(remaining(&server.book, "shoes").await, ORDERS);
+    assert_eq!(remaining(&server.store, "shoes").await, ORDERS);
     server.stop().await;
 
     // After a restart it goes on, and a ticket that the front is not ready for is tried again.
@@ -162,7 +162,7 @@ async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestD
     let server = Server::start(settings).await;
     {
         let mut script = front.script.lock().unwrap();
-        script.book = Some(server.book.clone());
+        script.store = Some(server.store.clone());
         script.not_ordered.insert("shoes/1/7".to_owned());
     }
     eventually("the front knows all", async || server.statistics.counts().acknowledged == ORDERS).await;
@@ -175,9 +175,9 @@ async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestD
         released.iter().all(|(_, remaining)| *remaining == ORDERS),
         "stock came back first: {released:?}"
     );
-    assert!(server.book.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
+    assert!(server.store.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
     let released = Counts { acknowledged: ORDERS, ..Counts::default() };
     assert_eq!(server.statistics.counts(), released, "nothing was released a second time");
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }

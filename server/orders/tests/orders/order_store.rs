@@ -6,7 +6,7 @@ use std::{
 };
 
 use inrush_orders::{
-    BookError, MovementKind, NewOrder, OrderBook, OrderState, Outcome, Payment, Provisioned, SaleStock,
+    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, Provisioned, SaleStock,
 };
 
 use crate::databases::{TestDatabase, check, on_every_database, order, order_id, remaining};
@@ -26,26 +26,26 @@ on_every_database!(
 );
 
 async fn a_ticket_has_one_order_however_often_it_is_sent(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(10)).await.unwrap();
-    let first = book.create(&[order("shoes", 1, 2)]).await.unwrap();
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(10)).await.unwrap();
+    let first = store.create(&[order("shoes", 1, 2)]).await.unwrap();
     let Outcome::Created { order_id, repeated: false } = &first[0] else { panic!("{first:?}") };
     // With other content too: the ticket alone decides.
-    let again = book.create(&[order("shoes", 1, 5), order("shoes", 1, 2)]).await.unwrap();
+    let again = store.create(&[order("shoes", 1, 5), order("shoes", 1, 2)]).await.unwrap();
     let repeated = Outcome::Created { order_id: order_id.clone(), repeated: true };
     assert_eq!(again, [repeated.clone(), repeated]);
-    assert_eq!(remaining(&book, "shoes").await, 8);
-    let orders = book.orders().await.unwrap();
+    assert_eq!(remaining(&store, "shoes").await, 8);
+    let orders = store.orders().await.unwrap();
     assert_eq!(orders.len(), 1);
     assert_eq!((orders[0].units, orders[0].state, orders[0].seq), (2, OrderState::Paid, 1));
     assert_eq!((&orders[0].order_id, orders[0].buyer_id.as_str()), (order_id, "buyer-1"));
-    check(&book).await;
+    check(&store).await;
 }
 
 async fn a_batch_is_served_in_line_as_far_as_stock_goes(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(5)).await.unwrap();
-    book.provision("hats", SaleStock::Units(1)).await.unwrap();
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(5)).await.unwrap();
+    store.provision("hats", SaleStock::Units(1)).await.unwrap();
     let batch = [
         order("shoes", 1, 3),
         order("hats", 1, 1),
@@ -55,15 +55,15 @@ async fn a_batch_is_served_in_line_as_far_as_stock_goes(database: TestDatabase) 
         order("gloves", 1, 1),
         order("shoes", 4, 1),
     ];
-    let outcomes = book.create(&batch).await.unwrap();
+    let outcomes = store.create(&batch).await.unwrap();
     let created: Vec<bool> = outcomes.iter().map(|outcome| order_id(outcome).is_some()).collect();
     assert_eq!(created, [true, true, false, false, true, false, false]);
     assert_eq!(outcomes[2], Outcome::OutOfStock);
     assert_eq!(outcomes[5], Outcome::UnknownSale);
-    let tickets: Vec<_> = book.orders().await.unwrap().into_iter().map(|order| order.ticket_id).collect();
+    let tickets: Vec<_> = store.orders().await.unwrap().into_iter().map(|order| order.ticket_id).collect();
     assert_eq!(tickets, ["shoes/1/1", "hats/1/1", "shoes/1/3"], "created in line");
-    assert_eq!((remaining(&book, "shoes").await, remaining(&book, "hats").await), (0, 0));
-    check(&book).await;
+    assert_eq!((remaining(&store, "shoes").await, remaining(&store, "hats").await), (0, 0));
+    check(&store).await;
 }
 
 async fn two_replicas_with_the_same_tickets_create_each_order_once(database: TestDatabase) {
@@ -71,7 +71,7 @@ async fn two_replicas_with_the_same_tickets_create_each_order_once(database: Tes
     let replicas = [database.open().await, database.open().await];
     replicas[0].provision("shoes", SaleStock::Units(1_000)).await.unwrap();
     let senders = (0..8).map(|sender| {
-        let book = replicas[sender % 2].clone();
+        let store = replicas[sender % 2].clone();
         tokio::spawn(async move {
             let mut ids = HashMap::new();
             // Each sender goes through the tickets from another place, so that they meet in every way.
@@ -79,7 +79,7 @@ async fn two_replicas_with_the_same_tickets_create_each_order_once(database: Tes
             let tickets: Vec<u64> = (0..TICKETS).map(|ticket| (start + ticket) % TICKETS + 1).collect();
             for batch in tickets.chunks(7) {
                 let orders: Vec<NewOrder> = batch.iter().map(|seq| order("shoes", *seq, 1)).collect();
-                for (order, outcome) in orders.iter().zip(book.create(&orders).await.unwrap()) {
+                for (order, outcome) in orders.iter().zip(store.create(&orders).await.unwrap()) {
                     ids.insert(order.ticket_id.clone(), order_id(&outcome).unwrap().to_owned());
                 }
             }
@@ -129,7 +129,7 @@ async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
         replicas[0].provision(sale, SaleStock::Units(100)).await.unwrap();
     }
     let senders = (0..6).map(|sender| {
-        let book = replicas[sender % 2].clone();
+        let store = replicas[sender % 2].clone();
         tokio::spawn(async move {
             let mut created: HashMap<String, u64> = HashMap::new();
             for batch in 0..12 {
@@ -140,7 +140,7 @@ async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
                         order(SALES[(sender + place) % 3], seq, 1)
                     })
                     .collect();
-                for (order, outcome) in orders.iter().zip(book.create(&orders).await.unwrap()) {
+                for (order, outcome) in orders.iter().zip(store.create(&orders).await.unwrap()) {
                     match outcome {
                         Outcome::Created { repeated: false, .. } => {
                             *created.entry(order.sale_id.clone()).or_default() += 1;
@@ -167,57 +167,64 @@ async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
 }
 
 async fn stock_is_provisioned_once_and_only_raised(database: TestDatabase) {
-    let book = database.open().await;
-    let provision = async |stock| book.provision("shoes", stock).await.unwrap();
+    let store = database.open().await;
+    let provision = async |stock| store.provision("shoes", stock).await.unwrap();
     assert_eq!(provision(SaleStock::Units(5)).await, Provisioned::Added);
     assert_eq!(provision(SaleStock::Units(5)).await, Provisioned::Unchanged);
-    book.create(&[order("shoes", 1, 4)]).await.unwrap();
+    store.create(&[order("shoes", 1, 4)]).await.unwrap();
     assert_eq!(provision(SaleStock::Units(7)).await, Provisioned::Restocked { units: 2 });
-    assert_eq!(provision(SaleStock::Units(6)).await, Provisioned::Kept(SaleStock::Units(7)));
-    assert_eq!(provision(SaleStock::Unlimited).await, Provisioned::Kept(SaleStock::Units(7)));
-    assert_eq!(remaining(&book, "shoes").await, 3);
-    let movements: Vec<_> =
-        book.movements().await.unwrap().into_iter().map(|movement| (movement.kind, movement.units)).collect();
+    assert_eq!(provision(SaleStock::Units(6)).await, Provisioned::Conflict(SaleStock::Units(7)));
+    assert_eq!(provision(SaleStock::Unlimited).await, Provisioned::Conflict(SaleStock::Units(7)));
+    assert_eq!(remaining(&store, "shoes").await, 3);
+    let movements: Vec<_> = store
+        .movements()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|movement| (movement.kind, movement.units))
+        .collect();
     assert_eq!(
         movements,
         [(MovementKind::Provision, 5), (MovementKind::Order, -4), (MovementKind::Restock, 2)]
     );
-    check(&book).await;
+    check(&store).await;
 }
 
 async fn a_sale_without_stock_is_never_out_of_stock(database: TestDatabase) {
-    let book = database.open().await;
-    assert_eq!(book.provision("lunch", SaleStock::Unlimited).await.unwrap(), Provisioned::Added);
-    assert_eq!(book.provision("lunch", SaleStock::Unlimited).await.unwrap(), Provisioned::Unchanged);
+    let store = database.open().await;
+    assert_eq!(store.provision("lunch", SaleStock::Unlimited).await.unwrap(), Provisioned::Added);
+    assert_eq!(store.provision("lunch", SaleStock::Unlimited).await.unwrap(), Provisioned::Unchanged);
     let orders: Vec<NewOrder> = (1..=50).map(|seq| order("lunch", seq, 1_000_000)).collect();
-    let outcomes = book.create(&orders).await.unwrap();
+    let outcomes = store.create(&orders).await.unwrap();
     assert!(outcomes.iter().all(|outcome| order_id(outcome).is_some()), "{outcomes:?}");
-    assert!(book.movements().await.unwrap().is_empty(), "there is no stock to move");
-    assert_eq!(book.stock().await.unwrap()[0].remaining, SaleStock::Unlimited);
+    assert!(store.movements().await.unwrap().is_empty(), "there is no stock to move");
+    assert_eq!(store.stock().await.unwrap()[0].remaining, SaleStock::Unlimited);
 
     let unpaid = NewOrder { payment: Payment::Awaited(Duration::ZERO), ..order("lunch", 51, 1) };
-    book.create(&[unpaid]).await.unwrap();
-    assert_eq!(book.release_overdue(10).await.unwrap(), 1);
-    assert!(book.movements().await.unwrap().is_empty());
+    store.create(&[unpaid]).await.unwrap();
+    assert_eq!(store.release_overdue(10).await.unwrap(), 1);
+    assert!(store.movements().await.unwrap().is_empty());
 }
 
 async fn nothing_is_lost_by_reopening(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(5)).await.unwrap();
-    let created = book.create(&[order("shoes", 1, 2)]).await.unwrap();
-    let before = (book.orders().await.unwrap(), book.movements().await.unwrap(), book.stock().await.unwrap());
-    book.close().await;
-    assert!(matches!(book.orders().await, Err(BookError::Database(_))), "a closed book says so");
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(5)).await.unwrap();
+    let created = store.create(&[order("shoes", 1, 2)]).await.unwrap();
+    let before =
+        (store.orders().await.unwrap(), store.movements().await.unwrap(), store.stock().await.unwrap());
+    store.close().await;
+    assert!(matches!(store.orders().await, Err(OrderStoreError::Database(_))), "a closed store says so");
 
-    let book = database.open().await;
-    let after = (book.orders().await.unwrap(), book.movements().await.unwrap(), book.stock().await.unwrap());
+    let store = database.open().await;
+    let after =
+        (store.orders().await.unwrap(), store.movements().await.unwrap(), store.stock().await.unwrap());
     assert_eq!(before, after);
-    let repeated = book.create(&[order("shoes", 1, 2)]).await.unwrap();
+    let repeated = store.create(&[order("shoes", 1, 2)]).await.unwrap();
     assert_eq!(order_id(&repeated[0]), order_id(&created[0]));
 }
 
 async fn replicas_may_start_at_the_same_time(database: TestDatabase) {
-    let replicas = futures_util::future::join_all((0..4).map(|_| OrderBook::open(&database.url))).await;
+    let replicas = futures_util::future::join_all((0..4).map(|_| OrderStore::open(&database.url))).await;
     for replica in replicas {
         replica.unwrap().provision("shoes", SaleStock::Units(1)).await.unwrap();
     }
@@ -226,27 +233,27 @@ async fn replicas_may_start_at_the_same_time(database: TestDatabase) {
 
 /// The transaction is broken off after the orders are in: their stock row is gone.
 async fn a_failed_transaction_leaves_nothing_behind(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(5)).await.unwrap();
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(5)).await.unwrap();
     let mut saboteur = crate::streams::connect(&database.url).await;
     sqlx::raw_sql("ALTER TABLE stock_movements RENAME TO hidden").execute(&mut saboteur).await.unwrap();
-    let error = book.create(&[order("shoes", 1, 1)]).await.unwrap_err();
-    assert!(matches!(error, BookError::Database(_)), "{error}");
+    let error = store.create(&[order("shoes", 1, 1)]).await.unwrap_err();
+    assert!(matches!(error, OrderStoreError::Database(_)), "{error}");
     sqlx::raw_sql("ALTER TABLE hidden RENAME TO stock_movements").execute(&mut saboteur).await.unwrap();
-    assert!(book.orders().await.unwrap().is_empty());
-    assert_eq!(remaining(&book, "shoes").await, 5);
-    check(&book).await;
-    let outcomes = book.create(&[order("shoes", 1, 1)]).await.unwrap();
+    assert!(store.orders().await.unwrap().is_empty());
+    assert_eq!(remaining(&store, "shoes").await, 5);
+    check(&store).await;
+    let outcomes = store.create(&[order("shoes", 1, 1)]).await.unwrap();
     assert!(order_id(&outcomes[0]).is_some());
-    check(&book).await;
+    check(&store).await;
 }
 
 async fn numbers_that_do_not_fit_are_refused(database: TestDatabase) {
-    let book = database.open().await;
-    let error = book.provision("shoes", SaleStock::Units(u64::MAX)).await.unwrap_err();
-    assert!(matches!(error, BookError::TooLarge { value: u64::MAX, .. }), "{error}");
-    book.provision("lunch", SaleStock::Unlimited).await.unwrap();
-    let error = book.create(&[order("lunch", u64::MAX, 1)]).await.unwrap_err();
-    assert!(matches!(error, BookError::TooLarge { value: u64::MAX, .. }), "{error}");
-    assert!(book.orders().await.unwrap().is_empty());
+    let store = database.open().await;
+    let error = store.provision("shoes", SaleStock::Units(u64::MAX)).await.unwrap_err();
+    assert!(matches!(error, OrderStoreError::TooLarge { value: u64::MAX, .. }), "{error}");
+    store.provision("lunch", SaleStock::Unlimited).await.unwrap();
+    let error = store.create(&[order("lunch", u64::MAX, 1)]).await.unwrap_err();
+    assert!(matches!(error, OrderStoreError::TooLarge { value: u64::MAX, .. }), "{error}");
+    assert!(store.orders().await.unwrap().is_empty());
 }

@@ -27,11 +27,11 @@ async fn an_unpaid_order_is_released_once(database: TestDatabase) {
     assert_eq!(remaining(&replicas[0], "shoes").await, 0);
 
     let releasers = (0..6).map(|releaser| {
-        let book = replicas[releaser % 2].clone();
+        let store = replicas[releaser % 2].clone();
         tokio::spawn(async move {
             let mut released = 0;
             for _ in 0..20 {
-                released += u64::from(book.release_overdue(4).await.unwrap());
+                released += u64::from(store.release_overdue(4).await.unwrap());
             }
             released
         })
@@ -46,56 +46,56 @@ async fn an_unpaid_order_is_released_once(database: TestDatabase) {
 }
 
 async fn orders_that_are_paid_or_have_time_left_are_kept(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(3)).await.unwrap();
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(3)).await.unwrap();
     let in_time = NewOrder { payment: Payment::Awaited(Duration::from_secs(3_600)), ..order("shoes", 2, 1) };
-    book.create(&[order("shoes", 1, 1), in_time, unpaid("shoes", 3)]).await.unwrap();
-    assert_eq!(book.release_overdue(10).await.unwrap(), 1);
-    assert_eq!(book.release_overdue(10).await.unwrap(), 0);
-    let orders = book.orders().await.unwrap();
+    store.create(&[order("shoes", 1, 1), in_time, unpaid("shoes", 3)]).await.unwrap();
+    assert_eq!(store.release_overdue(10).await.unwrap(), 1);
+    assert_eq!(store.release_overdue(10).await.unwrap(), 0);
+    let orders = store.orders().await.unwrap();
     let states: Vec<OrderState> = orders.iter().map(|order| order.state).collect();
     assert_eq!(states, [OrderState::Paid, OrderState::AwaitingPayment, OrderState::Released]);
     assert_eq!(orders[0].payment_deadline, None);
     assert_eq!(orders[1].payment_deadline, Some(orders[1].created_at + 3_600_000));
-    check(&book).await;
+    check(&store).await;
 }
 
 async fn a_released_orders_ticket_still_has_its_order(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(1)).await.unwrap();
-    let first = book.create(&[unpaid("shoes", 1)]).await.unwrap();
-    book.release_overdue(10).await.unwrap();
-    let again = book.create(&[unpaid("shoes", 1)]).await.unwrap();
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(1)).await.unwrap();
+    let first = store.create(&[unpaid("shoes", 1)]).await.unwrap();
+    store.release_overdue(10).await.unwrap();
+    let again = store.create(&[unpaid("shoes", 1)]).await.unwrap();
     assert_eq!(order_id(&again[0]), order_id(&first[0]));
-    assert_eq!(remaining(&book, "shoes").await, 1, "it takes no stock again");
-    let other = book.create(&[order("shoes", 2, 1)]).await.unwrap();
+    assert_eq!(remaining(&store, "shoes").await, 1, "it takes no stock again");
+    let other = store.create(&[order("shoes", 2, 1)]).await.unwrap();
     assert!(order_id(&other[0]).is_some(), "somebody else gets the unit");
-    check(&book).await;
+    check(&store).await;
 }
 
 async fn the_queue_is_told_until_it_has_taken_note(database: TestDatabase) {
-    let book = database.open().await;
-    book.provision("shoes", SaleStock::Units(3)).await.unwrap();
-    book.create(&[unpaid("shoes", 1), unpaid("shoes", 2), unpaid("shoes", 3)]).await.unwrap();
-    assert!(book.unacknowledged_releases(10).await.unwrap().is_empty(), "nothing is released yet");
-    book.release_overdue(10).await.unwrap();
-    assert_eq!(book.unacknowledged_releases(2).await.unwrap().len(), 2);
-    assert_eq!(book.unacknowledged_releases(10).await.unwrap(), ["shoes/1/1", "shoes/1/2", "shoes/1/3"]);
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(3)).await.unwrap();
+    store.create(&[unpaid("shoes", 1), unpaid("shoes", 2), unpaid("shoes", 3)]).await.unwrap();
+    assert!(store.unacknowledged_releases(10).await.unwrap().is_empty(), "nothing is released yet");
+    store.release_overdue(10).await.unwrap();
+    assert_eq!(store.unacknowledged_releases(2).await.unwrap().len(), 2);
+    assert_eq!(store.unacknowledged_releases(10).await.unwrap(), ["shoes/1/1", "shoes/1/2", "shoes/1/3"]);
 
-    book.acknowledge_releases(&["shoes/1/1".to_owned()]).await.unwrap();
-    book.postpone_releases(&["shoes/1/2".to_owned()]).await.unwrap();
-    let to_tell = book.unacknowledged_releases(10).await.unwrap();
+    store.acknowledge_releases(&["shoes/1/1".to_owned()]).await.unwrap();
+    store.postpone_releases(&["shoes/1/2".to_owned()]).await.unwrap();
+    let to_tell = store.unacknowledged_releases(10).await.unwrap();
     assert!(to_tell.contains(&"shoes/1/3".to_owned()) && !to_tell.contains(&"shoes/1/1".to_owned()));
-    book.close().await;
+    store.close().await;
 
     // After a restart, and once its time has come, the postponed one is told again.
-    let book = database.open().await;
-    while book.unacknowledged_releases(10).await.unwrap().len() < 2 {
+    let store = database.open().await;
+    while store.unacknowledged_releases(10).await.unwrap().len() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    book.acknowledge_releases(&["shoes/1/2".to_owned(), "shoes/1/3".to_owned()]).await.unwrap();
-    assert!(book.unacknowledged_releases(10).await.unwrap().is_empty());
-    assert!(book.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
+    store.acknowledge_releases(&["shoes/1/2".to_owned(), "shoes/1/3".to_owned()]).await.unwrap();
+    assert!(store.unacknowledged_releases(10).await.unwrap().is_empty());
+    assert!(store.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
 }
 
 async fn releases_and_orders_side_by_side_keep_the_books_balanced(database: TestDatabase) {
@@ -105,14 +105,14 @@ async fn releases_and_orders_side_by_side_keep_the_books_balanced(database: Test
         replicas[0].provision(sale, SaleStock::Units(10)).await.unwrap();
     }
     let workers = (0..4).map(|worker: usize| {
-        let book = replicas[worker % 2].clone();
+        let store = replicas[worker % 2].clone();
         tokio::spawn(async move {
             for batch in 0..15 {
                 let seq = |place| (worker * 1_000 + batch * 4 + place + 1) as u64;
                 let orders: Vec<NewOrder> =
                     (0..4).map(|place| unpaid(SALES[(worker + place) % 2], seq(place))).collect();
-                book.create(&orders).await.unwrap();
-                book.release_overdue(3).await.unwrap();
+                store.create(&orders).await.unwrap();
+                store.release_overdue(3).await.unwrap();
             }
         })
     });

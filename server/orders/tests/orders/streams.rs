@@ -46,14 +46,14 @@ async fn entries_become_orders_in_line(database: TestDatabase) {
     }
     let answers = client.answers(500).await;
     assert_eq!(tally(&answers), (500, 0, 0));
-    let orders = server.book.orders().await.unwrap();
+    let orders = server.store.orders().await.unwrap();
     for (order, seq) in orders.iter().zip(1..) {
         assert_eq!(order.seq, seq, "created in line");
         let Outcome::Created(created) = &answers[&order.ticket_id] else { panic!("{order:?}") };
         assert_eq!(created.order_id, order.order_id);
     }
     assert_eq!(server.statistics.counts(), Counts { created: 500, ..Counts::default() });
-    check(&server.book).await;
+    check(&server.store).await;
     client.finish().await;
     server.stop().await;
 }
@@ -68,8 +68,8 @@ async fn streams_that_send_the_same_tickets_get_the_same_orders(database: TestDa
     let answers = futures_util::future::join_all(exchanges).await;
     assert!(answers.iter().all(|other| *other == answers[0]), "all were told the same orders");
     assert_eq!(tally(&answers[0]), (300, 0, 0));
-    assert_eq!(remaining(&servers[0].book, "shoes").await, 700);
-    check(&servers[1].book).await;
+    assert_eq!(remaining(&servers[0].store, "shoes").await, 700);
+    check(&servers[1].store).await;
     let counts = servers.each_ref().map(|server| server.statistics.counts());
     assert_eq!((counts[0].created + counts[1].created, counts[0].repeated + counts[1].repeated), (300, 900));
     for server in servers {
@@ -87,9 +87,9 @@ async fn entries_of_a_failing_database_are_retried_and_nothing_is_lost(database:
     sqlx::raw_sql("ALTER TABLE hidden RENAME TO orders").execute(&mut saboteur).await.unwrap();
     let answers = client.exchange(entries("shoes", 1..=50)).await;
     assert_eq!(tally(&answers), (50, 0, 0), "{answers:?}");
-    assert_eq!(remaining(&server.book, "shoes").await, 950);
+    assert_eq!(remaining(&server.store, "shoes").await, 950);
     assert_eq!(server.statistics.counts(), Counts { created: 50, retried: 50, ..Counts::default() });
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }
 
@@ -100,7 +100,7 @@ async fn failures_on_purpose_create_nothing(database: TestDatabase) {
     let (created, rejected, retried) = tally(&answers);
     // One in 10^30 runs would miss these bounds by chance.
     assert!((80..320).contains(&created) && rejected == 0, "{created} created");
-    assert_eq!(server.book.orders().await.unwrap().len(), created);
+    assert_eq!(server.store.orders().await.unwrap().len(), created);
 
     let mut open: Vec<u64> = answers
         .iter()
@@ -112,9 +112,9 @@ async fn failures_on_purpose_create_nothing(database: TestDatabase) {
         let answers = client.exchange(entries("shoes", open.iter().copied())).await;
         open.retain(|seq| matches!(answers[&format!("shoes/1/{seq}")], Outcome::Retry(_)));
     }
-    assert_eq!(remaining(&server.book, "shoes").await, 600);
+    assert_eq!(remaining(&server.store, "shoes").await, 600);
     assert_eq!(server.statistics.counts().created, 400);
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }
 
@@ -141,8 +141,8 @@ async fn a_database_that_goes_away_and_comes_back_costs_retries_only() {
 
     run(&mut neighbour, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=20)).await), (20, 0, 0));
-    assert_eq!(remaining(&server.book, "shoes").await, 980);
-    check(&server.book).await;
+    assert_eq!(remaining(&server.store, "shoes").await, 980);
+    check(&server.store).await;
     server.stop().await;
 }
 
@@ -225,7 +225,7 @@ async fn a_shutdown_answers_what_was_accepted_and_then_ends_the_streams() {
     idle.closed().await;
     let refused = Client::try_connect(server.address).await.err().map(|status| status.code());
     assert_eq!(refused, Some(Code::Unavailable));
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }
 
@@ -256,9 +256,9 @@ async fn a_stream_that_vanishes_leaves_the_others_alone() {
     drop(vanishing);
     let mut client = Client::connect(server.address).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 501..=510)).await), (10, 0, 0));
-    let orders = server.book.orders().await.unwrap().len();
+    let orders = server.store.orders().await.unwrap().len();
     assert!(orders < 400, "{orders} orders: five seconds of capacity were spent on nobody");
-    check(&server.book).await;
+    check(&server.store).await;
     server.stop().await;
 }
 
