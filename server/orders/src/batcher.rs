@@ -1,7 +1,9 @@
-//! Turns entries into orders and answers: one transaction at a time, each for whatever has arrived meanwhile.
+//! Turns entries into orders and answers: one transaction at a time, each for the entries that have arrived
+//! meanwhile.
 //!
-//! There is one batcher for all streams. A hot sale is one row of stock, so transactions side by side would only wait
-//! for each other; in one line they share the cost of a commit, and entries are served in the order they came.
+//! There is one batcher for all streams. A hot sale is one row of stock, so parallel transactions would only
+//! wait for each other; one after the other they share the cost of a commit, and entries are handled in the
+//! order of arrival.
 
 use std::{
     collections::HashSet,
@@ -22,10 +24,10 @@ use crate::{
     stock_lookup::{LookupResult, StockLookups},
 };
 
-/// Before the front is asked whether a sold out sale was restocked. It bounds the questions to twenty per second and
-/// sale, and an entry that arrives meanwhile is covered by the same question.
+/// The delay before the front is asked whether a sold-out sale was restocked. It limits lookups to twenty per
+/// second and sale; an entry that arrives meanwhile is covered by the same lookup.
 const RESTOCK_LOOKUP_DELAY: Duration = Duration::from_millis(50);
-/// An unknown sale is reported once; so many are remembered.
+/// An unknown sale is logged once; this many are remembered.
 const MAX_REPORTED_SALES: usize = 1_024;
 
 const OUT_OF_STOCK: &str = "out_of_stock";
@@ -33,33 +35,33 @@ const UNKNOWN_SALE: &str = "unknown_sale";
 
 /// See the module.
 pub(crate) struct Batcher {
-    /// Where entries come from.
+    /// The source of entries.
     pub(crate) intake: IntakeQueue,
-    /// Where orders are kept.
+    /// The order database.
     pub(crate) store: OrderStore,
-    /// Absent without a front.
+    /// `None` without a front.
     pub(crate) stock_lookups: Option<StockLookups>,
-    /// The knobs.
+    /// Injected latency and failures.
     pub(crate) faults: FaultInjection,
-    /// What is done is counted here.
+    /// The counters.
     pub(crate) statistics: Statistics,
-    /// And seen here.
+    /// The spans of transactions.
     pub(crate) spans: Spans,
-    /// Cancelled when a shutdown takes too long: whatever is left is answered with retry.
+    /// Cancelled when a shutdown takes too long: the remaining entries are answered with retry.
     pub(crate) force_drain: CancellationToken,
-    /// Unknown sales that have been reported.
+    /// Unknown sales that were logged.
     pub(crate) reported: HashSet<String>,
 }
 
-/// How the order system misbehaves, and how long it takes.
+/// Latency and failures that the order system injects, to stand in for a real one.
 pub(crate) struct FaultInjection {
-    /// How long an order takes at least.
+    /// The minimum time that an order takes.
     pub(crate) latency: Duration,
-    /// Share of entries answered with retry.
+    /// The share of entries answered with retry.
     pub(crate) failure_rate: f64,
-    /// Share of orders that are never paid.
+    /// The share of orders that are never paid.
     pub(crate) unpaid_share: f64,
-    /// How long they may stay so.
+    /// The time until an unpaid order is released.
     pub(crate) payment_timeout: Duration,
 }
 
@@ -69,7 +71,7 @@ enum Next {
 }
 
 impl Batcher {
-    /// Works until the queue is closed and everything is answered.
+    /// Runs until the queue is closed and every entry is answered.
     pub(crate) async fn run(mut self) {
         let mut open = true;
         while let Some(next) = self.next(open).await {
@@ -81,7 +83,7 @@ impl Batcher {
         }
     }
 
-    /// What to do next; `None` when there is nothing left.
+    /// The next step; `None` when nothing is left.
     async fn next(&mut self, open: bool) -> Option<Next> {
         let waiting = self.stock_lookups.as_mut().filter(|stock_lookups| !stock_lookups.is_empty());
         match (waiting, open) {
@@ -98,15 +100,15 @@ impl Batcher {
         }
     }
 
-    /// Entries that are new here.
+    /// Handles entries that have just arrived.
     async fn process(&mut self, entries: Vec<Entry>) {
         let mut outbox = Outbox::new(Instant::now() + self.faults.latency);
         let mut batch = Vec::with_capacity(entries.len());
         for entry in entries {
             if self.force_drain.is_cancelled() {
-                self.retry(&mut outbox, &entry, "the order system is shutting down");
+                self.retry(&mut outbox, &entry, "order system is shutting down");
             } else if rand::random_bool(self.faults.failure_rate) {
-                self.retry(&mut outbox, &entry, "the order system fails on purpose (failure_rate)");
+                self.retry(&mut outbox, &entry, "injected failure (failure_rate)");
             } else if let Some(entry) = self.unless_looking_up(entry) {
                 batch.push(entry);
             }
@@ -121,7 +123,7 @@ impl Batcher {
         }
     }
 
-    /// Entries that have waited for the front.
+    /// Handles entries whose stock lookup has ended.
     async fn resume(&mut self, result: LookupResult, entries: Vec<Entry>) {
         let mut outbox = Outbox::new(Instant::now() + self.faults.latency);
         if let Err(error) = apply_lookup(&self.store, &result).await {
@@ -132,7 +134,8 @@ impl Batcher {
         self.create(entries, outbox).await;
     }
 
-    /// Creates orders as far as the stock goes and answers, or parks what has to wait for the front.
+    /// Creates orders as far as the stock goes and answers them. Entries that need a stock lookup wait for
+    /// it.
     async fn create(&mut self, mut entries: Vec<Entry>, mut outbox: Outbox) {
         for entry in &mut entries {
             entry.order.payment = self.payment();
@@ -172,13 +175,13 @@ impl Batcher {
             (Outcome::UnknownSale, StockLookup::NotRequested) => {
                 self.look_up_or_reject(outbox, entry, Duration::ZERO, UNKNOWN_SALE);
             }
-            // The database has the last word on stock, with or without the front.
+            // The database decides on stock, with or without the front.
             (Outcome::OutOfStock, StockLookup::Answered | StockLookup::Failed) => {
                 self.reject(outbox, entry, OUT_OF_STOCK);
             }
             (Outcome::UnknownSale, StockLookup::Answered) => self.reject(outbox, entry, UNKNOWN_SALE),
             (Outcome::UnknownSale, StockLookup::Failed) => {
-                self.retry(outbox, &entry, "the sale's stock is not known yet: the front cannot be asked");
+                self.retry(outbox, &entry, "stock of the sale is unknown: the front is unavailable");
             }
         }
     }
@@ -209,19 +212,20 @@ impl Batcher {
             return;
         }
         match self.stock_lookups {
-            Some(_) => warn!(sale_id, "orders are rejected: neither the front nor `stock` knows the sale"),
+            Some(_) => {
+                warn!(sale_id, "unknown sale; orders rejected: the front does not have it, nor does `stock`")
+            }
             None => warn!(
                 sale_id,
-                "orders are rejected: the sale is unknown; list it under `stock`, or set `front` so that it can be \
-                 looked up"
+                "unknown sale; orders rejected: add it to `stock`, or set `front` to look it up"
             ),
         }
     }
 
     fn retry_all(&self, outbox: &mut Outbox, entries: &[Entry], error: &OrderStoreError) {
-        error!(%error, entries = entries.len(), "no orders could be created; the entries are to be sent again");
+        error!(%error, entries = entries.len(), "creating orders failed; entries answered with retry");
         for entry in entries {
-            self.retry(outbox, entry, "the order database is not available");
+            self.retry(outbox, entry, "order database unavailable");
         }
     }
 
@@ -231,14 +235,14 @@ impl Batcher {
     }
 }
 
-/// Provisions what the front has said.
+/// Provisions the stock that the front returned.
 async fn apply_lookup(store: &OrderStore, result: &LookupResult) -> Result<(), OrderStoreError> {
     let sale_id = result.sale_id.as_str();
     match &result.stock {
         Ok(Some(stock)) => provision_stock(store, sale_id, *stock).await?,
         Ok(None) => {}
         Err(status) => {
-            warn!(sale_id, %status, "the front cannot be asked for the stock of a sale; check front");
+            warn!(sale_id, %status, "stock lookup at the front failed");
         }
     }
     Ok(())
@@ -265,11 +269,11 @@ mod tests {
 
     const ENTRIES: usize = 20;
 
-    /// A capacity that would make them wait for most of a minute if the hurry did not end that.
+    /// So low that the entries would wait for most of a minute if the drain were not forced.
     const CAPACITY: u32 = 1;
 
     #[tokio::test]
-    async fn a_hurried_batcher_answers_everything_and_creates_nothing() {
+    async fn a_forced_drain_answers_every_entry_and_creates_no_order() {
         let store = OrderStore::open(&DatabaseUrl::memory()).await.unwrap();
         store.provision("shoes", SaleStock::Units(1_000)).await.unwrap();
         let (queue, entries) = mpsc::channel(ENTRIES);

@@ -1,14 +1,14 @@
-//! Where the order database is, kept so that its password is never shown.
+//! The URL of the order database, which never shows its password.
 
 use std::{fmt, str::FromStr};
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
-/// The kinds of database there are.
+/// The kinds of databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DatabaseKind {
-    /// SQLite in memory: gone with the process.
+    /// SQLite in memory, gone when the process ends.
     Memory,
     /// SQLite in a file.
     SqliteFile,
@@ -28,12 +28,12 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// SQLite in memory: needs nothing and keeps nothing.
+    /// SQLite in memory: needs no file and is gone when the process ends.
     pub fn memory() -> Self {
         Self { url: "sqlite::memory:".to_owned(), kind: DatabaseKind::Memory }
     }
 
-    /// True when everything is gone with the process.
+    /// Whether the data is gone when the process ends.
     pub fn is_memory(&self) -> bool {
         self.kind == DatabaseKind::Memory
     }
@@ -42,7 +42,7 @@ impl DatabaseUrl {
         self.kind
     }
 
-    /// The URL with its password. A SQLite file that does not exist is created.
+    /// The URL with its password. A missing SQLite file is created.
     pub(crate) fn for_connecting(&self) -> String {
         match self.kind {
             DatabaseKind::Memory => "sqlite::memory:".to_owned(),
@@ -59,19 +59,19 @@ impl FromStr for DatabaseUrl {
         let kind = if let Some(path) = url.strip_prefix("sqlite:") {
             match path.trim_start_matches("//") {
                 "" => {
-                    bail!("the database URL names no file: write sqlite:PATH, or sqlite::memory: for a trial")
+                    bail!("database URL without a file; expected sqlite:PATH, or sqlite::memory: for a trial")
                 }
                 ":memory:" => DatabaseKind::Memory,
                 path if path.contains("mode=memory") => {
-                    bail!("write sqlite::memory: for a database in memory")
+                    bail!("unsupported database URL; for a database in memory use sqlite::memory:")
                 }
                 _ => DatabaseKind::SqliteFile,
             }
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             DatabaseKind::Postgres
         } else {
-            // The text is not repeated: it may hold a password.
-            bail!("the database URL must start with sqlite: or postgres://")
+            // The text is not repeated, since it may contain a password.
+            bail!("unsupported database URL; expected sqlite: or postgres://")
         };
         Ok(Self { url: url.to_owned(), kind })
     }
@@ -106,7 +106,7 @@ impl TryFrom<String> for DatabaseUrl {
     }
 }
 
-/// Hides what stands between the user and the host, and in a `password` parameter.
+/// Hides the password before the host, and in a `password` parameter.
 fn without_password(url: &str) -> String {
     let (address, query) = url.split_once('?').unwrap_or((url, ""));
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));

@@ -1,4 +1,4 @@
-//! An entry on its way through the order system, and what is wrong with a malformed one.
+//! An entry that was received, and the reason why a malformed one is rejected.
 
 use std::time::Instant;
 
@@ -10,39 +10,39 @@ use crate::{
     reply::Reply,
 };
 
-/// Room for the longest sale, epoch and number.
+/// Room for the longest sale id, epoch and seq.
 const MAX_TICKET_ID_BYTES: usize = 128;
 const MAX_SALE_ID_BYTES: usize = 63;
 const MAX_BUYER_ID_BYTES: usize = 128;
 const MAX_UNITS: u64 = 1_000_000;
 
-/// An entry that was read from a stream and has not been answered.
+/// An entry that was received from a stream and is not answered.
 pub(crate) struct Entry {
-    /// The order to create. Its payment is decided when it is taken up.
+    /// The order to create. Its payment is decided by the batcher.
     pub(crate) order: NewOrder,
-    /// Where the answer goes.
+    /// Where the answer is sent.
     pub(crate) reply: Reply,
-    /// When it was read.
+    /// When it was received.
     pub(crate) arrived: Instant,
-    /// What the front had to say about its sale since then.
+    /// The stock lookup of its sale since then.
     pub(crate) lookup: StockLookup,
-    /// The span of this attempt at it, if that is traced.
+    /// The trace context of this attempt, if it is traced.
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// Whether the front has been asked on behalf of an entry.
+/// The state of an entry's stock lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StockLookup {
-    /// Not since the entry arrived.
+    /// None since the entry arrived.
     NotRequested,
-    /// Yes, and what it said has been provisioned.
+    /// The front has answered, and the stock is provisioned.
     Answered,
-    /// Yes, but it did not answer.
+    /// The front could not be asked.
     Failed,
 }
 
 impl Entry {
-    /// Takes a request in, unless it is malformed.
+    /// Checks a request.
     pub(crate) fn new(request: OrderRequest, reply: Reply) -> Result<Self, Malformed> {
         if let Some(fault) = fault(&request) {
             return Err(Malformed { ticket_id: request.ticket_id, reply, reason: fault });
@@ -54,7 +54,7 @@ impl Entry {
             seq: request.seq,
             buyer_id: request.buyer_id,
             units: request.units,
-            // An order system that was not told counts itself as the first.
+            // A client that sends no attempt sends the first.
             attempt: request.attempt.max(1),
             payment: Payment::Paid,
         };
@@ -62,13 +62,13 @@ impl Entry {
     }
 }
 
-/// A request that no order can come of, however often it is sent.
+/// A request that can never become an order.
 pub(crate) struct Malformed {
-    /// As it came.
+    /// As received.
     pub(crate) ticket_id: String,
-    /// Where the answer goes.
+    /// Where the answer is sent.
     pub(crate) reply: Reply,
-    /// What is wrong.
+    /// The reason.
     pub(crate) reason: &'static str,
 }
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_order_can_come_of_is_named() {
+    fn malformed_requests_are_refused_with_the_field() {
         assert_eq!(fault(&request()), None);
         let faults: [(OrderRequest, &str); 10] = [
             (OrderRequest { ticket_id: String::new(), ..request() }, "ticket_id"),

@@ -1,4 +1,4 @@
-//! The front as the order system's own client sees it: what stock does a sale have, and this order was released.
+//! The client of a front: looks up the stock of sales and reports released orders.
 
 use std::{fmt, fs, path::Path, str::FromStr, sync::Arc, time::Duration};
 
@@ -17,15 +17,15 @@ use tonic::{
 
 use crate::order_store::SaleStock;
 
-/// A front that takes longer is treated as away; entries wait for it meanwhile.
+/// A front that takes longer counts as unavailable; entries wait for it meanwhile.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Notices a connection whose other end has vanished.
+/// Detects a connection whose peer has vanished.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Sales asked about at the same time: a start with thousands of new sales must not flood the front.
+/// A start with thousands of new sales must not flood the front.
 const MAX_CONCURRENT_LOOKUPS: usize = 32;
 
-/// Where a front is: `http://HOST:PORT`.
+/// The address of a front: `http://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FrontUrl(String);
@@ -36,7 +36,7 @@ impl FromStr for FrontUrl {
     fn from_str(url: &str) -> anyhow::Result<Self> {
         let valid = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty() && !rest.contains('@'));
         if !valid || Endpoint::from_shared(url.to_owned()).is_err() {
-            bail!("the front's URL must look like http://HOST:PORT");
+            bail!("invalid URL of the front; expected http://HOST:PORT");
         }
         Ok(Self(url.to_owned()))
     }
@@ -71,21 +71,21 @@ pub(crate) struct FrontClient {
     lookups: Arc<Semaphore>,
 }
 
-/// What the front made of a release.
+/// The front's answer to a released order.
 pub(crate) enum Release {
-    /// It knows about it.
+    /// The front has recorded it.
     Acknowledged,
-    /// It cannot take note of it now, because of this very ticket.
+    /// The front cannot record it now, because of the state of this ticket.
     NotYet(Status),
-    /// It has not been reached, or takes nothing from us.
+    /// The front could not be reached, or refuses calls of this client.
     Unavailable(Status),
 }
 
 impl FrontClient {
-    /// Connects when it is first needed, and again whenever the connection breaks.
+    /// Connects on first use, and again whenever the connection breaks.
     pub(crate) fn new(url: &FrontUrl, token_file: Option<&Path>) -> anyhow::Result<Self> {
         let channel = Endpoint::from_shared(url.0.clone())
-            .with_context(|| format!("{url} is not the URL of a front"))?
+            .with_context(|| format!("invalid URL of the front: {url}"))?
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -100,7 +100,7 @@ impl FrontClient {
         })
     }
 
-    /// The stock of a sale; `None` when the front does not know the sale.
+    /// The stock of a sale; `None` if the front does not have the sale.
     pub(crate) async fn stock(&self, sale_id: &str) -> Result<Option<SaleStock>, Status> {
         let _turn = self.lookups.acquire().await.map_err(|_| Status::cancelled("shutting down"))?;
         let request = self.request(GetSaleRequest { sale_id: sale_id.to_owned() });
@@ -109,7 +109,7 @@ impl FrontClient {
                 let sale = response
                     .into_inner()
                     .sale
-                    .ok_or_else(|| Status::internal("the front answered GetSale without a sale"))?;
+                    .ok_or_else(|| Status::internal("front answered GetSale without a sale"))?;
                 Ok(Some(sale.stock.map_or(SaleStock::Unlimited, SaleStock::Units)))
             }
             // A sale id that the front finds invalid cannot exist either.
@@ -118,17 +118,14 @@ impl FrontClient {
         }
     }
 
-    /// Tells that a ticket's order was released.
+    /// Reports that the order of a ticket was released.
     pub(crate) async fn release(&self, ticket_id: &str) -> Release {
         let request = self.request(ReleaseOrderRequest { ticket_id: ticket_id.to_owned() });
         match self.settlement.clone().release_order(request).await {
             Ok(_) => Release::Acknowledged,
             Err(status) => match status.code() {
                 Code::NotFound => {
-                    tracing::warn!(
-                        ticket_id,
-                        "the front does not know the ticket of a released order any more"
-                    );
+                    tracing::warn!(ticket_id, "ticket of a released order not found at the front");
                     Release::Acknowledged
                 }
                 Code::Ok
@@ -162,10 +159,10 @@ impl FrontClient {
 
 fn read_token(file: &Path) -> anyhow::Result<MetadataValue<Ascii>> {
     let token = fs::read_to_string(file)
-        .with_context(|| format!("front_token_file {} cannot be read", file.display()))?;
-    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
-        .parse()
-        .with_context(|| format!("front_token_file {} holds characters that no token has", file.display()))?;
+        .with_context(|| format!("reading front_token_file {} failed", file.display()))?;
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim()).parse().with_context(|| {
+        format!("front_token_file {} contains characters that are not allowed in a token", file.display())
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

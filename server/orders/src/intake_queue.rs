@@ -1,4 +1,4 @@
-//! Takes entries out of the queue: whatever has arrived, up to a batch, and no faster than the capacity.
+//! The queue of received entries, which the batcher reads no faster than the capacity.
 
 use std::time::Instant;
 
@@ -7,20 +7,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{bucket::TokenBucket, entry::Entry};
 
-/// The batcher's end of the queue of entries.
+/// The batcher's end of the queue.
 pub(crate) struct IntakeQueue {
     queue: mpsc::Receiver<Entry>,
-    /// Absent for an unlimited capacity.
+    /// `None` for an unlimited capacity.
     bucket: Option<TokenBucket>,
     batch: u32,
-    /// Cancelled when a shutdown takes too long: what is left is only answered and needs no capacity.
+    /// Cancelled when a shutdown takes too long: the remaining entries are only answered, which needs no
+    /// capacity.
     force_drain: CancellationToken,
-    /// Cancelled when nothing more is to be taken: a connection that lingers would keep the queue open.
+    /// Cancelled when the queue must not be read further: a lingering connection would keep it open.
     closed: CancellationToken,
 }
 
 impl IntakeQueue {
-    /// Takes at most `capacity` entries per second (0: as many as there are), and at most `batch` at once.
+    /// Reads at most `capacity` entries per second (0: no limit), and at most `batch` at once.
     pub(crate) fn new(
         queue: mpsc::Receiver<Entry>,
         capacity: u32,
@@ -32,8 +33,7 @@ impl IntakeQueue {
         Self { queue, bucket, batch, force_drain, closed }
     }
 
-    /// The next entries, in the order they arrived; none once it is closed and empty. Nothing is lost when the call is
-    /// given up halfway.
+    /// The next entries in the order of arrival; none once the queue is closed and empty. Cancel safe.
     pub(crate) async fn next(&mut self) -> Vec<Entry> {
         loop {
             let limit = self.ready().await;
@@ -43,7 +43,7 @@ impl IntakeQueue {
                 taken = self.queue.recv_many(&mut entries, limit as usize) => taken,
                 () = self.closed.cancelled() => 0,
             };
-            // An entry whose stream has ended will be sent again: no capacity for it now.
+            // An entry whose stream has ended will be sent again: it uses no capacity now.
             entries.retain(|entry| !entry.reply.is_closed());
             if let (Some(bucket), Ok(taken_up)) = (&mut self.bucket, u32::try_from(entries.len())) {
                 bucket.spend(Instant::now(), taken_up);
@@ -54,13 +54,13 @@ impl IntakeQueue {
         }
     }
 
-    /// Waits until there is capacity for at least one entry, and tells for how many.
+    /// Waits until there is capacity for at least one entry, and returns for how many.
     async fn ready(&mut self) -> u32 {
         let Some(bucket) = &mut self.bucket else { return self.batch };
         loop {
             let wait = bucket.wait(Instant::now());
             if wait.is_zero() {
-                // A slice is one token at least, but rounding may leave a hair less.
+                // A slice is at least one token, but rounding may leave slightly less.
                 return bucket.available(Instant::now(), self.batch).max(1);
             }
             tokio::select! {

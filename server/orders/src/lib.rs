@@ -1,14 +1,14 @@
-//! The reference order system behind `inrush.v1.OrderCreationService`: orders and their activity stock on SQLite or
+//! The reference order system behind `inrush.v1.OrderCreationService`: orders and their stock on SQLite or
 //! PostgreSQL.
 //!
-//! It is what an order system has to be for Inrush, and no more: it answers every ticket with exactly one order or with
-//! the reason why there is none, never sells a unit twice, and gives the units of unpaid orders back. Its knobs
-//! (capacity, latency, failures, unpaid orders) make it a stand-in for a real one in trials and tests.
+//! It does what Inrush needs of an order system, and no more: it answers every ticket with exactly one order
+//! or with the reason why there is none, never sells a unit twice, and returns the units of unpaid orders.
+//! With injected latency, failures and unpaid orders it stands in for a real one in trials and tests.
 //!
-//! The way of an entry: `stream` reads it and hands it to the one `batcher`, which takes what has arrived as fast as
-//! the `intake` lets it, has the `store` create the orders in one transaction, and sends the answers back through the
-//! stream. Entries whose sale the book does not know wait in the `stock_lookups` until the front has been asked. The
-//! `releaser` works beside them.
+//! The path of an entry: `stream` receives it; the one `batcher` takes what has arrived from the
+//! `intake_queue`, as fast as the capacity allows, has the `order_store` create the orders in one
+//! transaction, and sends the answers back on the stream. Entries of a sale that the order store does not
+//! have wait for a `stock_lookup` at the front. The `releaser` releases unpaid orders.
 
 mod batcher;
 mod bucket;

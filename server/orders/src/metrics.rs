@@ -1,4 +1,4 @@
-//! What the order system tells of itself.
+//! The metrics of the order system.
 
 use inrush_runtime::telemetry::{Family, Metrics};
 
@@ -32,7 +32,7 @@ const ACKNOWLEDGED: Family = Family::counter(
     "Those of the released orders of which the line has taken note",
 );
 
-/// The metrics of the order system.
+/// The definitions of all metrics.
 pub const FAMILIES: [Family; 6] = [CREATED, REPEATED, REJECTED, RETRIED, RELEASED, ACKNOWLEDGED];
 
 /// Registers the metrics of an order system with these counters.

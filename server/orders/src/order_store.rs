@@ -1,7 +1,7 @@
-//! The order book: the database side of the order system.
+//! The order store: orders and stock in a database.
 //!
-//! Whatever changes stock does so in one transaction with its reason: an order row or a state, and a row in the
-//! ledger of movements. Times are milliseconds since 1970-01-01 UTC by this process's clock.
+//! Every change of stock is in one transaction with its reason: an order row or its state, and a row in the
+//! ledger of movements. Times are milliseconds since 1970-01-01 UTC by the clock of this process.
 
 mod create;
 mod database;
@@ -29,68 +29,68 @@ pub struct OrderStore {
     database: database::Database,
 }
 
-/// An order to be created.
+/// An order to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrder {
-    /// The ticket's name: the idempotency key.
+    /// The ticket id: the idempotency key.
     pub ticket_id: String,
     /// The sale whose stock it takes.
     pub sale_id: String,
-    /// The ticket's number in its sale.
+    /// The seq of the ticket.
     pub seq: u64,
-    /// Who wants the units.
+    /// The buyer.
     pub buyer_id: String,
-    /// How many units, all or nothing; more than 0.
+    /// The number of units, all or nothing; more than 0.
     pub units: u64,
-    /// Which delivery of the entry this is, 1 being the first.
+    /// The number of the delivery, from 1.
     pub attempt: u32,
-    /// Whether it is paid for.
+    /// Whether it is paid.
     pub payment: Payment,
 }
 
-/// Whether an order is paid for when it is created.
+/// Whether an order is paid when it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payment {
-    /// It is.
+    /// It is paid.
     Paid,
-    /// It is not, and is released unless that changes within this time.
+    /// It is not paid, and is released unless it is paid within this time.
     Awaited(Duration),
 }
 
-/// What became of a [`NewOrder`].
+/// The result of a [`NewOrder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The order exists.
     Created {
-        /// Its id.
+        /// The order's id.
         order_id: String,
-        /// True when it existed before.
+        /// True if it existed before.
         repeated: bool,
     },
-    /// Fewer units are left than it asks for.
+    /// Fewer units are left than the order needs.
     OutOfStock,
     /// The sale has not been provisioned.
     UnknownSale,
 }
 
 impl OrderStore {
-    /// Connects to the database, waiting about ten seconds for one that is still starting, and brings its schema up to
-    /// date.
+    /// Connects to the database and migrates its schema. Waits about ten seconds for a database that is
+    /// starting.
     ///
     /// # Errors
     ///
-    /// [`OrderStoreError::Database`] or [`OrderStoreError::Migration`] when that cannot be done.
+    /// [`OrderStoreError::Database`] or [`OrderStoreError::Migration`].
     pub async fn open(url: &DatabaseUrl) -> Result<Self, OrderStoreError> {
         Ok(Self { database: database::Database::open(url).await? })
     }
 
-    /// Closes every connection, those of all clones too. SQLite writes its log back into the file.
+    /// Closes all connections, including those of clones. SQLite writes its log back into the file.
     pub async fn close(&self) {
         self.database.close().await;
     }
 }
 
-/// This process's clock, in the database's unit.
+/// The clock of this process, in the database's unit.
 fn now() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     milliseconds(since_epoch)

@@ -1,4 +1,4 @@
-//! Releases orders whose payment is overdue, and tells the queue until it has taken note.
+//! Releases orders whose payment is overdue, and notifies the front until it has recorded the release.
 
 use std::{pin::pin, time::Duration};
 
@@ -12,42 +12,42 @@ use crate::{
     statistics::Statistics,
 };
 
-/// Orders released in one transaction, and releases told in one round.
+/// Orders released in one transaction, and notifications in one round.
 const BATCH: u32 = 256;
-/// Releases told at the same time.
+/// Notifications in flight.
 const MAX_CONCURRENT_CALLS: usize = 16;
-/// After a failure: the first pause and the longest; it doubles in between.
+/// The backoff after a failure.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// How often to look, as a share of the payment timeout, and the bounds of that.
+/// The checks per payment timeout, and the bounds of their interval.
 const CHECKS_PER_TIMEOUT: u32 = 10;
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Releaser {
-    /// Where orders are kept.
+    /// The order database.
     pub(crate) store: OrderStore,
-    /// Whom to tell; nobody without one.
+    /// The front to notify; `None` to notify none.
     pub(crate) front: Option<FrontClient>,
-    /// What is done is counted here.
+    /// The counters.
     pub(crate) statistics: Statistics,
-    /// How long orders may stay unpaid.
+    /// The time until an unpaid order is released.
     pub(crate) payment_timeout: Duration,
 }
 
-/// What a round has left.
+/// The result of a round.
 enum RoundResult {
-    /// Nothing, as far as can be seen.
+    /// Nothing is left for now.
     Idle,
-    /// A full batch: there is probably more.
+    /// A full batch was handled: there is probably more.
     Busy,
-    /// What it has, because something failed.
+    /// A step has failed.
     Failed,
 }
 
 impl Releaser {
-    /// Works until the shutdown; calls that have begun are finished. What is left is done after the next start.
+    /// Runs until shutdown; calls in flight are finished. Remaining work is done after the next start.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let pause = (self.payment_timeout / CHECKS_PER_TIMEOUT).clamp(MIN_CHECK_INTERVAL, MAX_CHECK_INTERVAL);
         let mut backoff = FIRST_BACKOFF;
@@ -70,11 +70,11 @@ impl Releaser {
         }
     }
 
-    /// Units go back on sale here first; only then may the queue admit somebody for them.
+    /// Units are returned here first; only then may the queue admit a buyer for them.
     async fn round(&self, shutdown: &CancellationToken) -> RoundResult {
         let released = match self.store.release_overdue(BATCH).await {
             Ok(released) => released,
-            Err(error) => return failed("unpaid orders cannot be released", &error),
+            Err(error) => return failed("releasing unpaid orders", &error),
         };
         self.statistics.released(u64::from(released));
         let notified = match &self.front {
@@ -90,16 +90,16 @@ impl Releaser {
     async fn notify(&self, front: &FrontClient, shutdown: &CancellationToken) -> RoundResult {
         let tickets = match self.store.unacknowledged_releases(BATCH).await {
             Ok(tickets) => tickets,
-            Err(error) => return failed("releases cannot be read", &error),
+            Err(error) => return failed("reading released orders", &error),
         };
         let full = tickets.len() == BATCH as usize;
         let notified = notify_all(front, tickets, shutdown).await;
         if let Err(error) = self.record(&notified).await {
-            return failed("acknowledged releases cannot be noted", &error);
+            return failed("recording acknowledged releases", &error);
         }
         match notified.unavailable {
             Some(status) => {
-                warn!(%status, "the front cannot be notified of released orders; check front");
+                warn!(%status, "reporting released orders to the front failed; retrying");
                 RoundResult::Failed
             }
             None if full => RoundResult::Busy,
@@ -119,7 +119,7 @@ impl Releaser {
     }
 }
 
-/// What the front made of a round of releases.
+/// The front's answers to a round of notifications.
 #[derive(Default)]
 struct Notifications {
     acknowledged: Vec<String>,
@@ -127,8 +127,8 @@ struct Notifications {
     unavailable: Option<tonic::Status>,
 }
 
-/// Tells the front of several releases at a time, and starts no more once it turns out to be away or the system shuts
-/// down.
+/// Notifies the front of several releases at a time. Starts no more once the front is unavailable or the
+/// system shuts down.
 async fn notify_all(
     front: &FrontClient,
     tickets: Vec<String>,
@@ -147,7 +147,7 @@ async fn notify_all(
         match release {
             Release::Acknowledged => notified.acknowledged.push(ticket_id),
             Release::NotYet(status) => {
-                tracing::debug!(ticket_id, %status, "the front cannot take note of a release yet");
+                tracing::debug!(ticket_id, %status, "front cannot record a release yet");
                 notified.postponed.push(ticket_id);
             }
             Release::Unavailable(status) => {
@@ -160,6 +160,6 @@ async fn notify_all(
 }
 
 fn failed(what: &str, error: &OrderStoreError) -> RoundResult {
-    warn!(%error, "{what}; trying again");
+    warn!(%error, "{what} failed; retrying");
     RoundResult::Failed
 }

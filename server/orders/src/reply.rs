@@ -61,7 +61,7 @@ impl Outbox {
             if let Err(mpsc::error::TrySendError::Full(_)) =
                 answers.try_send(Answers { due: self.due, results })
             {
-                tracing::error!("a stream had more answers than entries; this is a defect");
+                tracing::error!("stream has more answers than entries; this is a defect");
             }
         }
     }

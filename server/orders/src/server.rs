@@ -1,4 +1,4 @@
-//! The order system as a whole: opened, served, drained.
+//! The order system as a whole: opens, serves, drains.
 
 use std::{collections::HashSet, future::Future, sync::atomic::AtomicU64, time::Duration};
 
@@ -30,28 +30,29 @@ use crate::{
     stream::OrderStreams,
 };
 
-/// How long a shutdown may take to finish what was accepted; what is left then is answered with retry. Shorter than
-/// the thirty seconds after which a container is killed.
+/// The time for answering accepted entries at shutdown; the rest is answered with retry. Shorter than the
+/// thirty seconds after which a container is killed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long connections have to close once every stream has ended. Whoever watches this server's health never does.
+/// The time for closing connections once all streams have ended. A client that watches the health service
+/// never closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Streams per connection. Fulfilment needs one per replica and sale it works on.
+/// Streams per connection. Fulfilment needs one for each replica.
 const MAX_STREAMS_PER_CONNECTION: u32 = 1_024;
-/// Notices clients that have vanished, so that their streams end.
+/// Detects clients that have vanished, so that their streams end.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The services of an order system, whose health can be asked for by name.
+/// The services of an order system, which the health service knows by name.
 pub const SERVICES: [&str; 1] = [order_creation_service_server::SERVICE_NAME];
 
-/// A defect: the descriptors are made when this is compiled.
-const DESCRIPTORS: &str = "the compiled descriptors cannot be served";
+/// A defect: the descriptors are made at compile time.
+const DESCRIPTORS: &str = "invalid compiled descriptors";
 
 /// Opens the order system and serves it on `listener` until `shutdown`.
 ///
 /// # Errors
 ///
-/// When the settings are wrong, the database cannot be opened, or serving fails.
+/// Invalid settings, a database that cannot be opened, or a server that fails.
 pub async fn run(
     settings: OrderSettings,
     listener: TcpListener,
@@ -60,7 +61,7 @@ pub async fn run(
     OrderSystem::open(settings).await?.serve(listener, shutdown).await
 }
 
-/// The order system: its database is open, its stock provisioned.
+/// The order system, with an open database and provisioned stock.
 pub struct OrderSystem {
     settings: OrderSettings,
     store: OrderStore,
@@ -70,13 +71,13 @@ pub struct OrderSystem {
 }
 
 impl OrderSystem {
-    /// Checks the settings, opens the database, brings its schema up to date and puts `stock` on sale.
+    /// Checks the settings, opens the database, migrates its schema and provisions `stock`.
     ///
     /// # Errors
     ///
-    /// When the settings are wrong or the database cannot be opened.
+    /// Invalid settings, or a database that cannot be opened.
     pub async fn open(settings: OrderSettings) -> anyhow::Result<Self> {
-        settings.validate().context("the order system's settings are wrong")?;
+        settings.validate().context("invalid settings of the order system")?;
         let front = settings
             .front
             .as_ref()
@@ -84,9 +85,9 @@ impl OrderSystem {
             .transpose()?;
         let store = OrderStore::open(&settings.database)
             .await
-            .with_context(|| format!("the order database {} cannot be opened", settings.database))?;
+            .with_context(|| format!("opening the order database {} failed", settings.database))?;
         if settings.database.is_memory() {
-            warn!("orders are kept in memory and are gone when this process ends; set database to keep them");
+            warn!("orders are stored in memory and lost when this process ends; set `database` to keep them");
         }
         for (sale_id, units) in &settings.stock {
             provision_stock(&store, sale_id, SaleStock::Units(*units)).await?;
@@ -94,14 +95,14 @@ impl OrderSystem {
         Ok(Self { settings, store, front, statistics: Statistics::default(), traces: None })
     }
 
-    /// Makes spans with these.
+    /// Enables tracing.
     #[must_use]
     pub fn with_traces(self, traces: Option<Traces>) -> Self {
         Self { traces, ..self }
     }
 
-    /// The orders and stock, for those who check them. Its connections are closed when serving ends, unless the
-    /// database is in memory.
+    /// The order store, for checks. Its connections are closed when serving ends, unless the database is in
+    /// memory.
     pub fn order_store(&self) -> OrderStore {
         self.store.clone()
     }
@@ -111,13 +112,13 @@ impl OrderSystem {
         self.statistics.clone()
     }
 
-    /// Serves order creation, health and reflection until `shutdown`, then answers what it has accepted and ends.
+    /// Serves order creation, health and reflection until `shutdown`, then drains.
     ///
     /// # Errors
     ///
-    /// When serving fails or one of its tasks has died.
+    /// A server or a task that fails.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-        // A shutdown of our own, when a task dies, is not the caller's.
+        // A child token: the shutdown after a failed task must not cancel the caller's token.
         let shutdown = shutdown.child_token();
         let force_drain = CancellationToken::new();
         let closed = CancellationToken::new();
@@ -131,7 +132,7 @@ impl OrderSystem {
         let serving = serve_streams(streams, listener, shutdown.clone());
         let served = drain(serving, open_streams, &shutdown, &force_drain).await;
 
-        // Whoever sends goes before whoever receives, and the database, which all of them need, goes last.
+        // Senders end before receivers, and the database last, since all of them need it.
         shutdown.cancel();
         force_drain.cancel();
         closed.cancel();
@@ -189,7 +190,7 @@ impl OrderSystem {
     }
 }
 
-/// Lists what is served here; the descriptors also know the front's services, which are not.
+/// Lists the services served here; the descriptors contain those of the front as well, which are not.
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .with_service_name(order_creation_service_server::SERVICE_NAME)
@@ -222,10 +223,10 @@ async fn serve_streams(
             set_not_serving(health, shutdown),
         )
         .await
-        .context("serving the order system failed")
+        .context("server of the order system failed")
 }
 
-/// Returns on shutdown, when no health check calls this replica fit any more.
+/// Waits for the shutdown, then reports NOT_SERVING.
 async fn set_not_serving(health: HealthReporter, shutdown: CancellationToken) {
     shutdown.cancelled().await;
     info!("order system draining");
@@ -233,7 +234,7 @@ async fn set_not_serving(health: HealthReporter, shutdown: CancellationToken) {
     health.set_service_status("", ServingStatus::NotServing).await;
 }
 
-/// Serves until the shutdown, then until every stream has had its answers. Streams that take too long are hurried.
+/// Serves until the shutdown, then until every stream has its answers, by force after [`DRAIN_TIMEOUT`].
 async fn drain(
     serving: impl Future<Output = anyhow::Result<()>>,
     open_streams: TaskTracker,
@@ -245,7 +246,7 @@ async fn drain(
         shutdown.cancelled().await;
         open_streams.close();
         if tokio::time::timeout(DRAIN_TIMEOUT, open_streams.wait()).await.is_err() {
-            warn!(limit = ?DRAIN_TIMEOUT, "draining takes too long; what is left is answered with retry");
+            warn!(timeout = ?DRAIN_TIMEOUT, "drain timed out; remaining entries are answered with retry");
             force_drain.cancel();
         }
     };
@@ -256,13 +257,13 @@ async fn drain(
     match tokio::time::timeout(CLOSE_TIMEOUT, serving).await {
         Ok(served) => served,
         Err(_) => {
-            warn!("clients have not closed their connections; leaving them");
+            warn!(timeout = ?CLOSE_TIMEOUT, "closing connections timed out; aborting them");
             Ok(())
         }
     }
 }
 
-/// Starts a task without which there is no use in serving: however it ends, the order system shuts down.
+/// Starts a task that the order system cannot serve without: when it ends, the order system shuts down.
 fn spawn_essential(
     task: impl Future<Output = ()> + Send + 'static,
     shutdown: &CancellationToken,
@@ -275,5 +276,5 @@ fn spawn_essential(
 }
 
 async fn join(name: &str, task: JoinHandle<()>) -> anyhow::Result<()> {
-    task.await.map_err(|error: JoinError| anyhow::anyhow!("the {name} of the order system died: {error}"))
+    task.await.map_err(|error: JoinError| anyhow::anyhow!("{name} of the order system failed: {error}"))
 }

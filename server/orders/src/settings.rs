@@ -80,13 +80,13 @@ impl OrderSettings {
             humantime::format_duration(self.latency),
             humantime::format_duration(MAX_LATENCY)
         );
-        ensure!(!self.payment_timeout.is_zero(), "payment_timeout is 0; give buyers some time, like \"15m\"");
+        ensure!(!self.payment_timeout.is_zero(), "payment_timeout is 0; it must be above 0, such as \"15m\"");
         ensure!(
             self.front_token_file.is_none() || self.front.is_some(),
-            "front_token_file is set but front is not; set front to the URL that the token is for"
+            "front_token_file is set without front; set front to the URL that the token is for"
         );
         for (sale_id, units) in &self.stock {
-            ensure!(!sale_id.is_empty(), "stock names a sale without an id");
+            ensure!(!sale_id.is_empty(), "stock contains an empty sale id");
             i64::try_from(*units)
                 .with_context(|| format!("stock of {sale_id} is {units}; it must be at most {}", i64::MAX))?;
         }

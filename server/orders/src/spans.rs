@@ -6,14 +6,14 @@ use inrush_runtime::{batch_trace::BatchTrace, spans::DatabaseRun, telemetry::Tra
 
 use crate::{database_url::DatabaseKind, entry::Entry, order_store::OrderStoreError};
 
-/// Makes them, if anybody wants to see them.
+/// Makes spans if tracing is enabled.
 pub(crate) struct Spans {
     pub(crate) traces: Option<Traces>,
     pub(crate) database: DatabaseKind,
 }
 
 impl Spans {
-    /// A transaction for these entries has ended just now.
+    /// A transaction for these entries has just ended.
     pub(crate) fn of_transaction(&self, entries: &[Entry], took: Duration, error: Option<&OrderStoreError>) {
         let Some(traces) = &self.traces else { return };
         let Some(trace) = BatchTrace::of(entries.iter().filter_map(|entry| entry.trace)) else { return };

@@ -1,4 +1,4 @@
-//! What the order system has done since it started.
+//! Counters of the order system.
 
 use std::sync::{
     Arc,
@@ -24,7 +24,7 @@ pub struct Counts {
     pub retried: u64,
     /// Orders released because they were not paid.
     pub released: u64,
-    /// Releases that the queue has taken note of.
+    /// Releases that the front has recorded.
     pub acknowledged: u64,
 }
 
@@ -39,7 +39,7 @@ struct Counters {
 }
 
 impl Statistics {
-    /// The counters now. Each is exact; together they may be a moment apart.
+    /// Reads the counters. Each is exact; together they are not a snapshot of one instant.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {

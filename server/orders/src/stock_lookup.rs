@@ -1,7 +1,7 @@
-//! Where entries wait while the front is asked about the stock of their sale.
+//! Looks up the stock of sales at the front, while their entries wait.
 //!
-//! There is at most one question per sale at a time, and entries that arrive meanwhile wait behind those that are there
-//! already, so that the line keeps its order.
+//! There is at most one lookup per sale at a time. Entries that arrive meanwhile wait behind those already
+//! waiting, so that the order of arrival is kept.
 
 use std::{
     collections::HashMap,
@@ -21,33 +21,33 @@ use crate::{
     order_store::SaleStock,
 };
 
-/// Waiting entries by sale, and the open questions.
+/// Waiting entries by sale, and the lookups in flight.
 pub(crate) struct StockLookups {
     front: FrontClient,
     entries: HashMap<String, Vec<Entry>>,
     lookups: FuturesUnordered<BoxFuture<'static, LookupResult>>,
 }
 
-/// What the front said about a sale.
+/// The result of a lookup.
 pub(crate) struct LookupResult {
     pub(crate) sale_id: String,
-    /// `None` when the front does not know the sale.
+    /// `None` if the front does not have the sale.
     pub(crate) stock: Result<Option<SaleStock>, Status>,
     requested_at: Instant,
 }
 
 impl StockLookups {
-    /// Empty.
+    /// No lookups.
     pub(crate) fn new(front: FrontClient) -> Self {
         Self { front, entries: HashMap::new(), lookups: FuturesUnordered::new() }
     }
 
-    /// True when nothing waits.
+    /// Whether no lookup is in flight.
     pub(crate) fn is_empty(&self) -> bool {
         self.lookups.is_empty()
     }
 
-    /// Keeps an entry whose sale is being asked about, and gives any other back.
+    /// Queues an entry whose sale is being looked up, and returns any other.
     pub(crate) fn enqueue_behind(&mut self, entry: Entry) -> Option<Entry> {
         match self.entries.get_mut(&entry.order.sale_id) {
             Some(waiting) => {
@@ -58,7 +58,7 @@ impl StockLookups {
         }
     }
 
-    /// Keeps an entry and, after `pause`, has the front asked about its sale.
+    /// Queues an entry and, after `pause`, looks its sale up.
     pub(crate) fn request(&mut self, entry: Entry, pause: Duration) {
         let Some(entry) = self.enqueue_behind(entry) else { return };
         let sale_id = entry.order.sale_id.clone();
@@ -66,15 +66,14 @@ impl StockLookups {
         self.entries.insert(sale_id, vec![entry]);
     }
 
-    /// The next answer, and the entries that have waited for it. Nothing is lost when the call is given up halfway.
-    /// `None` when nothing waits.
+    /// The next result, and the entries that waited for it; `None` if no lookup is in flight. Cancel safe.
     pub(crate) async fn next_result(&mut self) -> Option<(LookupResult, Vec<Entry>)> {
         let result = self.lookups.next().await?;
         let mut entries = self.entries.remove(&result.sale_id).unwrap_or_default();
         for entry in &mut entries {
             entry.lookup = match &result.stock {
                 Ok(_) if entry.arrived <= result.requested_at => StockLookup::Answered,
-                // The stock may have been raised between the question and this entry.
+                // The stock may have been raised between the request and the arrival of this entry.
                 Ok(_) => StockLookup::NotRequested,
                 Err(_) => StockLookup::Failed,
             };

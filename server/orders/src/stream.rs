@@ -1,4 +1,4 @@
-//! The gRPC service: reads entries from streams and writes answers to them.
+//! The gRPC service: receives entries from streams and sends answers to them.
 
 use std::{
     sync::{
@@ -27,22 +27,22 @@ use crate::{
     statistics::Statistics,
 };
 
-/// A message with so many answers, about 64 KiB, is not made larger by others that are due as well.
+/// A message with this many results, about 64 KiB, takes no further ones that are due.
 const MAX_MERGED_RESULTS: usize = 1_024;
 
 /// Accepts streams.
 pub(crate) struct OrderStreams {
-    /// Most unanswered entries per stream.
+    /// Unanswered entries per stream.
     pub(crate) credit: u32,
-    /// Where entries are queued for the batcher.
+    /// The queue into the batcher.
     pub(crate) queue: mpsc::Sender<Entry>,
-    /// What is done is counted here.
+    /// The counters.
     pub(crate) statistics: Statistics,
-    /// Every stream that is being read or answered.
+    /// The streams that are being read or answered.
     pub(crate) open: TaskTracker,
     /// Ends the reading, not the answering.
     pub(crate) shutdown: CancellationToken,
-    /// Numbers the streams.
+    /// The number of the next stream.
     pub(crate) streams: AtomicU64,
 }
 
@@ -55,9 +55,9 @@ impl OrderCreationService for OrderStreams {
         request: Request<Streaming<CreateOrdersRequest>>,
     ) -> Result<Response<Self::CreateOrdersStream>, Status> {
         if self.shutdown.is_cancelled() {
-            return Err(Status::unavailable("the order system is shutting down; use another replica"));
+            return Err(Status::unavailable("order system is shutting down; use another replica"));
         }
-        // As many places as there can be unanswered entries, so that an answer never has to wait for one.
+        // As large as the number of unanswered entries can be, so that an answer never waits for room.
         let (answers, outgoing) = mpsc::channel(self.credit as usize);
         let credit = Arc::new(Semaphore::new(self.credit as usize));
         let reader = Reader {
@@ -82,8 +82,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// Until the client has sent everything, has gone away, or the system shuts down. What has been read by then is
-    /// still answered; the stream ends by itself after that.
+    /// Runs until the client has sent everything or disconnects, or the system shuts down. What was received
+    /// is still answered; the stream ends after that.
     async fn run(self, mut incoming: Streaming<CreateOrdersRequest>, shutdown: CancellationToken) {
         loop {
             let message = tokio::select! {
@@ -101,21 +101,22 @@ impl Reader {
                 }
                 Ok(None) => return,
                 Err(status) => {
-                    debug!(%status, "a stream of entries broke; what it sent is still answered");
+                    debug!(%status, "stream of entries broke; received entries are still answered");
                     return;
                 }
             }
         }
     }
 
-    /// Queues an entry as soon as the stream's credit allows; false when nobody waits for the answer any more.
+    /// Queues an entry as soon as the credit of the stream allows it. Returns false if the client has
+    /// disconnected.
     async fn accept(&self, request: OrderRequest) -> bool {
         let permit = tokio::select! {
             permit = self.credit.acquire() => permit,
             () = self.reply.closed() => return false,
         };
         let Ok(permit) = permit else { return false };
-        // Given back when the answer is on its way.
+        // Returned when the answer is sent.
         permit.forget();
         match Entry::new(request, self.reply.clone()) {
             Ok(entry) => self.queue.send(entry).await.is_ok(),
@@ -134,7 +135,7 @@ impl Reader {
     }
 }
 
-/// The answers of a stream, each not before it is due; those that are due together share a message. The token is kept
+/// The answers of a stream, each sent when it is due; those due together share a message. Holds the token
 /// until the stream ends.
 fn responses(
     outgoing: mpsc::Receiver<Answers>,
@@ -148,17 +149,17 @@ fn responses(
     })
 }
 
-/// The way out of one stream.
+/// The answers of one stream.
 struct ResponseStream {
     outgoing: mpsc::Receiver<Answers>,
-    /// Taken out of the channel, but not due yet.
+    /// Received from the channel, but not due yet.
     held: Option<Answers>,
     credit: Arc<Semaphore>,
     _open: TaskTrackerToken,
 }
 
 impl ResponseStream {
-    /// The next answers that are due, which makes room for as many entries; `None` after the last.
+    /// The next answers that are due; returns their credit. `None` after the last.
     async fn next(&mut self) -> Option<Vec<OrderResult>> {
         let first = match self.held.take() {
             Some(answers) => answers,
@@ -171,7 +172,7 @@ impl ResponseStream {
         Some(results)
     }
 
-    /// Adds what else is due.
+    /// Adds further answers that are due.
     fn merge_due(&mut self, results: &mut Vec<OrderResult>) {
         let now = Instant::now();
         while results.len() < MAX_MERGED_RESULTS {

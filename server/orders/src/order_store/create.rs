@@ -14,12 +14,12 @@ use super::{
 };
 
 impl OrderStore {
-    /// Creates orders, in the order given, as far as the stock goes: one outcome each, all in one transaction. A ticket
-    /// that has an order already, by whomever it was created, is answered with that order.
+    /// Creates orders in the given order as far as the stock goes, with one outcome each, all in one
+    /// transaction. A ticket that already has an order gets that order.
     ///
     /// # Errors
     ///
-    /// When the outcome is not known. Repeating the call is safe and tells.
+    /// The outcome is unknown. Repeating the call is safe and returns it.
     pub async fn create(&self, orders: &[NewOrder]) -> Result<Vec<Outcome>, OrderStoreError> {
         if orders.is_empty() {
             return Ok(Vec::new());
@@ -46,7 +46,7 @@ impl UnitOfWork for CreateOrders<'_> {
             return Ok(RunResult::Commit(plan.outcomes));
         }
         if !insert(connection, statements, &plan.accepted).await? {
-            // Another replica has created one of these orders since we looked. It shows the next time.
+            // Another replica has created one of these orders since the snapshot. The next run sees it.
             return Ok(RunResult::Retry);
         }
         take_stock(connection, statements, &plan).await?;
@@ -54,8 +54,8 @@ impl UnitOfWork for CreateOrders<'_> {
     }
 }
 
-/// Locks the stock of every sale concerned, and only then looks for orders: what another transaction did to these
-/// sales before is seen.
+/// Locks the stock of every sale of the batch, and only then looks for orders, so that it sees what earlier
+/// transactions did to these sales.
 async fn read_snapshot(
     connection: &mut Connection,
     statements: &'static Statements,
@@ -76,7 +76,7 @@ async fn read_snapshot(
     Ok(Snapshot { remaining, orders: existing })
 }
 
-/// Inserts the orders; false when one of the tickets has an order by now.
+/// Inserts the orders. Returns false if one of the tickets has an order by now.
 async fn insert(
     connection: &mut Connection,
     statements: &'static Statements,
@@ -101,16 +101,16 @@ fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, O
         ticket_id: &order.ticket_id,
         order_id: &accepted.order_id,
         sale_id: &order.sale_id,
-        seq: integer("a ticket's number", order.seq)?,
+        seq: integer("seq", order.seq)?,
         buyer_id: &order.buyer_id,
-        units: integer("a number of units", order.units)?,
+        units: integer("units", order.units)?,
         attempt: order.attempt,
         state: state.as_str(),
         payment_deadline,
     })
 }
 
-/// Writes what the orders take into the ledger and off the stock.
+/// Records the units taken, in the movements and in the stock.
 async fn take_stock(
     connection: &mut Connection,
     statements: &'static Statements,
@@ -118,22 +118,22 @@ async fn take_stock(
 ) -> Result<(), OrderStoreError> {
     let mut changes = Vec::new();
     for (sale_id, units) in plan.taken() {
-        changes.push(StockChange { sale_id, units: -integer("a number of units", units)? });
+        changes.push(StockChange { sale_id, units: -integer("units", units)? });
     }
     let mut movements = Vec::new();
     for accepted in plan.accepted.iter().filter(|accepted| accepted.takes_stock) {
         movements.push(MovementRow {
             sale_id: &accepted.order.sale_id,
             kind: MovementKind::Order.as_str(),
-            units: -integer("a number of units", accepted.order.units)?,
+            units: -integer("units", accepted.order.units)?,
             ticket_id: Some(&accepted.order.ticket_id),
         });
     }
     move_stock(connection, statements, &changes, &movements).await
 }
 
-/// Changes stock and says why. Nothing is changed in part: a change that does not fit is an error, and the
-/// transaction is rolled back.
+/// Changes stock and records the reason. All or nothing: a change that does not fit is an error, which rolls
+/// the transaction back.
 pub(super) async fn move_stock(
     connection: &mut Connection,
     statements: &'static Statements,
@@ -146,15 +146,13 @@ pub(super) async fn move_stock(
     let changed =
         sqlx::query(statements.change_remaining).bind(json(changes)?).execute(&mut *connection).await?;
     if usize::try_from(changed.rows_affected()).ok() != Some(changes.len()) {
-        return Err(OrderStoreError::Inconsistent(
-            "a stock that was locked was not there any more".to_owned(),
-        ));
+        return Err(OrderStoreError::Inconsistent("a locked stock row has vanished".to_owned()));
     }
     sqlx::query(statements.insert_movements).bind(json(movements)?).bind(now()).execute(connection).await?;
     Ok(())
 }
 
-/// 128 random bits: never met twice, and nothing can be guessed from it.
+/// 128 random bits: unique, and cannot be guessed.
 fn new_order_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }

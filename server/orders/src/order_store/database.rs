@@ -1,5 +1,5 @@
-//! The connections to the database, and how a transaction is run so that busy databases and lost races are retried
-//! and nothing waits for ever.
+//! The connection pools of the database, and transactions that are retried after contention and never wait
+//! forever.
 
 use std::{
     future::Future,
@@ -22,42 +22,45 @@ use crate::database_url::{DatabaseKind, DatabaseUrl};
 
 pub(super) type Connection = sqlx::AnyConnection;
 
-/// One writer, because SQLite has one; on PostgreSQL more, for releases and provisioning beside order creation.
+/// One writer, since SQLite has one; more on PostgreSQL, for releases and provisioning beside order creation.
 const POSTGRES_CONNECTIONS: u32 = 8;
 /// Readers do not wait for the writer in WAL mode.
 const SQLITE_READERS: u32 = 4;
-/// How long to wait for a connection, a new one included.
+/// The time for getting a connection, a new one included.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A transaction takes milliseconds; one that takes this long is stuck behind a dead connection.
+/// A transaction takes milliseconds; one that takes this long waits for a dead connection.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often a transaction is run again because others were in the way.
+/// Attempts of a transaction under contention.
 const MAX_ATTEMPTS: u32 = 8;
-/// The first pause between two of those attempts; it doubles every time.
+/// The first delay between two attempts; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// How long to try to reach a database that is still starting, and the pause between two attempts.
+/// The time for reaching a database that is starting, and the interval between attempts.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// On every SQLite connection. WAL lets readers and the writer work side by side; FULL keeps an answered order through
-/// a power cut; a second process that writes to the same file is waited for.
+/// Runs on every SQLite connection. WAL lets readers and the writer work in parallel; FULL keeps an answered
+/// order through a power cut; the busy timeout waits for a second process that writes to the same file.
 const SQLITE_SESSION: &str = "
     PRAGMA busy_timeout = 2000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;";
-/// On every PostgreSQL connection: the server gives up before this side does, and a lock whose holder has
-/// vanished is not waited for without end.
+/// Runs on every PostgreSQL connection: the server times out before this side does, and does not wait forever
+/// for a lock whose holder has vanished.
 const POSTGRES_SESSION: &str = "
     SET lock_timeout = '5s';
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '20s';";
 
-/// What is done in one transaction. It may be run several times, and only the last run counts.
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// A unit of work in one transaction. It may run several times, and only the last run counts.
 pub(super) trait UnitOfWork: Sync {
-    /// What comes of it.
+    /// The result of the work.
     type Output: Send;
 
-    /// Does it on a connection with an open transaction.
+    /// Runs on a connection with an open transaction.
     fn run(
         &self,
         connection: &mut Connection,
@@ -65,11 +68,11 @@ pub(super) trait UnitOfWork: Sync {
     ) -> impl Future<Output = Result<RunResult<Self::Output>, OrderStoreError>> + Send;
 }
 
-/// What one run came to.
+/// The result of one run.
 pub(super) enum RunResult<T> {
-    /// Commit, and this is the result.
+    /// Commit; this is the output.
     Commit(T),
-    /// Somebody else was faster: roll back and run again on what is true now.
+    /// Another writer was first: roll back and run again.
     Retry,
 }
 
@@ -82,7 +85,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Connects, waiting a little for a database that is still starting, and brings the schema up to date.
+    /// Connects and migrates the schema. Waits for a database that is starting.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, OrderStoreError> {
         sqlx::any::install_default_drivers();
         let deadline = Instant::now() + OPEN_TIMEOUT;
@@ -90,7 +93,7 @@ impl Database {
             match Self::try_open(url).await {
                 Ok(database) => return Ok(database),
                 Err(error) if Instant::now() < deadline && is_transient(url.kind(), &error) => {
-                    warn!(database = %url, %error, "the order database cannot be opened yet");
+                    warn!(database = %url, %error, "order database unavailable; retrying");
                     tokio::time::sleep(OPEN_RETRY_INTERVAL).await;
                 }
                 Err(error) => return Err(error),
@@ -102,7 +105,7 @@ impl Database {
         let options = AnyConnectOptions::from_str(&url.for_connecting())?;
         let kind = url.kind();
         let database = match kind {
-            // A memory database lives and dies with its one connection, which is therefore kept whatever happens.
+            // A memory database exists as long as its one connection, which therefore never expires.
             DatabaseKind::Memory => {
                 let pool = pool(kind, 1).idle_timeout(None).max_lifetime(None).connect_with(options).await?;
                 Self { kind, reader: pool.clone(), writer: pool }
@@ -121,7 +124,7 @@ impl Database {
         Ok(database)
     }
 
-    /// This database's SQL.
+    /// The SQL of this kind of database.
     pub(super) fn statements(&self) -> &'static Statements {
         match self.kind {
             DatabaseKind::Memory | DatabaseKind::SqliteFile => &SQLITE,
@@ -129,12 +132,12 @@ impl Database {
         }
     }
 
-    /// Connections for queries that change nothing.
+    /// The pool for queries that change nothing.
     pub(super) fn reader(&self) -> &AnyPool {
         &self.reader
     }
 
-    /// Runs `work` in a transaction, again and again while others are in the way, and commits what it did.
+    /// Runs `work` in a transaction and commits it. Retries after contention.
     pub(super) async fn transact<W: UnitOfWork>(&self, work: &W) -> Result<W::Output, OrderStoreError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..MAX_ATTEMPTS {
@@ -168,7 +171,7 @@ impl Database {
             .unwrap_or(Err(OrderStoreError::TimedOut { limit: TRANSACTION_TIMEOUT }))
     }
 
-    /// Closes every connection. Whoever still uses the database gets errors from now on.
+    /// Closes all connections; further calls fail.
     pub(super) async fn close(&self) {
         self.writer.close().await;
         self.reader.close().await;
@@ -190,7 +193,7 @@ fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A server may have hung up since; a file cannot.
+        // A server may have closed the connection; a file cannot.
         .test_before_acquire(kind == DatabaseKind::Postgres)
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -200,11 +203,11 @@ fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
         })
 }
 
-/// True when the same transaction can succeed if it is simply run again.
+/// Whether the same transaction can succeed if it is run again.
 fn is_contention(kind: DatabaseKind, error: &sqlx::Error) -> bool {
     let Some(code) = code(error) else { return false };
     match kind {
-        // SQLITE_BUSY and SQLITE_LOCKED; the higher bits of an extended code say more.
+        // SQLITE_BUSY and SQLITE_LOCKED; the higher bits hold the extended code.
         DatabaseKind::Memory | DatabaseKind::SqliteFile => {
             code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
         }
@@ -213,16 +216,16 @@ fn is_contention(kind: DatabaseKind, error: &sqlx::Error) -> bool {
     }
 }
 
-/// True when a database that is starting, or that another replica is setting up just now, gives this error.
+/// Whether the error can come from a database that is starting, or that another replica is migrating.
 fn is_transient(kind: DatabaseKind, error: &OrderStoreError) -> bool {
     match error {
-        // Two replicas of SQLite create the same tables, and one of them loses.
+        // Two replicas on SQLite create the same tables, and one of them fails.
         OrderStoreError::Migration(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => true,
         OrderStoreError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => {
             kind == DatabaseKind::Postgres
         }
         OrderStoreError::Database(error) => {
-            // PostgreSQL is starting, or stopping in order to start again.
+            // PostgreSQL is starting or stopping.
             let starting = code(error).is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03"));
             starting || is_contention(kind, error)
         }

@@ -1,45 +1,45 @@
-//! What can go wrong between the order book and its database.
+//! The error of the order store.
 
 use std::time::Duration;
 
-/// Why the order book could not do what it was asked. Nothing was changed, except that after
-/// [`Database`](Self::Database) and [`TimedOut`](Self::TimedOut) a transaction may have been committed all the same:
-/// every operation is safe to repeat.
+/// Why an operation of the order store failed. Nothing was changed, except that after
+/// [`Database`](Self::Database) and [`TimedOut`](Self::TimedOut) a transaction may have been committed: every
+/// operation is safe to repeat.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderStoreError {
-    /// The database failed or could not be reached.
-    #[error("the order database failed: {0}")]
+    /// The database failed or is unavailable.
+    #[error("order database failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// The schema could not be brought up to date.
-    #[error("the order database's schema could not be brought up to date: {0}")]
+    /// The schema could not be migrated.
+    #[error("migrating the order database failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// Other writers were in the way every time.
-    #[error("other writers were in the way {attempts} times; try again")]
+    /// Every attempt failed because of other writers.
+    #[error("transaction lost to other writers {attempts} times; retry")]
     Contended {
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
     },
     /// The database did not answer in time.
-    #[error("the order database did not finish a transaction within {}", humantime::format_duration(*.limit))]
+    #[error("order database timed out after {}", humantime::format_duration(*.limit))]
     TimedOut {
-        /// How long a transaction may take.
+        /// The timeout of a transaction.
         limit: Duration,
     },
     /// A number does not fit the database's 64-bit signed integers.
-    #[error("{what} of {value} is more than the order database can hold ({})", i64::MAX)]
+    #[error("{what} {value} exceeds the maximum of the order database, {}", i64::MAX)]
     TooLarge {
-        /// What the number is.
+        /// What the number counts.
         what: &'static str,
         /// The number.
         value: u64,
     },
-    /// The tables contradict each other: somebody else has written to them.
-    #[error("the order database's tables contradict each other: {0}; was one of them changed by hand?")]
+    /// The tables contradict each other: something else has written to them.
+    #[error("order database is inconsistent: {0}; check for changes made by hand")]
     Inconsistent(String),
 }
 
 impl OrderStoreError {
-    /// A name for the kind of error, the same for all of its kind.
+    /// The name of the kind of error, for `error.type`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Database(_) => "database",

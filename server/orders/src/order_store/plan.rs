@@ -1,22 +1,22 @@
-//! Decides, without touching the database, which orders of a batch the stock covers.
+//! Decides which orders of a batch the stock covers, without accessing the database.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{NewOrder, Outcome};
 
-/// What is known before the decision; all of it read under the lock on the stock rows.
+/// The data for the decision, all of it read under the lock on the stock rows.
 pub(super) struct Snapshot {
-    /// Remaining units by sale; `None` for a sale without stock. A sale that is missing here is unknown.
+    /// Remaining units by sale; `None` for a sale without stock. A missing sale is unknown.
     pub(super) remaining: HashMap<String, Option<u64>>,
-    /// Order ids by ticket, of tickets that have an order already.
+    /// Order ids by ticket, of tickets that already have an order.
     pub(super) orders: HashMap<String, String>,
 }
 
-/// What is to be done, and what is to be answered once it is done.
+/// The orders to insert, and the outcomes to answer once they are committed.
 pub(super) struct Plan<'a> {
-    /// One for each order asked for, in that order.
+    /// One for each order of the batch, in order.
     pub(super) outcomes: Vec<Outcome>,
-    /// The orders to insert, in the order asked for.
+    /// The orders to insert, in order.
     pub(super) accepted: Vec<Accepted<'a>>,
 }
 
@@ -28,8 +28,8 @@ pub(super) struct Accepted<'a> {
     pub(super) takes_stock: bool,
 }
 
-/// Goes through the orders as they stand in line: each gets all its units or none, and one that asks for too much does
-/// not stand in the way of a smaller one behind it. A ticket named twice gets one order.
+/// Handles the orders in turn: each gets all its units or none, and one that needs more than is left does not
+/// block a smaller one behind it. A ticket that occurs twice gets one order.
 pub(super) fn plan<'a>(
     orders: &'a [NewOrder],
     mut snapshot: Snapshot,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_are_taken_in_line_and_whole_or_not_at_all() {
+    fn orders_are_handled_in_turn_and_get_all_units_or_none() {
         let snapshot = Snapshot {
             remaining: HashMap::from([("shoes".to_owned(), Some(5)), ("lunch".to_owned(), None)]),
             orders: HashMap::from([("shoes/1/1".to_owned(), "old".to_owned())]),
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_sold_twice_and_nothing_is_held_back(
+        fn no_unit_is_sold_twice_and_none_is_withheld(
             requests in prop::collection::vec((0_u64..40, 0..3_usize, 1_u64..6), 0..60),
             stock in prop::array::uniform3(0_u64..40),
         ) {

@@ -10,38 +10,38 @@ use super::{
     statements::{INSERT_STOCK, RAISE_STOCK, Statements},
 };
 
-/// How many units a sale has.
+/// The stock of a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaleStock {
-    /// So many.
+    /// This many units.
     Units(u64),
-    /// A sale without stock: every order is created.
+    /// No stock: every order is created.
     Unlimited,
 }
 
-/// What provisioning came to.
+/// The result of provisioning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provisioned {
-    /// The sale is new here.
+    /// The sale was added.
     Added,
-    /// The sale had less; the difference was put on sale.
+    /// The sale had less; the difference was added.
     Restocked {
-        /// Units that were added.
+        /// Units added.
         units: u64,
     },
-    /// The sale has that stock already.
+    /// The sale already has this stock.
     Unchanged,
-    /// The sale has more, or has stock where none was asked for or the other way round: it was left as it is, because
-    /// units that are sold cannot be taken back.
+    /// The sale has more, or one side has a stock and the other has none. Nothing was changed, since units
+    /// that are sold cannot be taken back.
     Conflict(SaleStock),
 }
 
 impl OrderStore {
-    /// Sees to it that a sale has at least this stock. Safe to repeat.
+    /// Provisions at least this stock. Safe to repeat.
     ///
     /// # Errors
     ///
-    /// When the outcome is not known. Repeating the call is safe and tells.
+    /// The outcome is unknown. Repeating the call is safe and returns it.
     pub async fn provision(&self, sale_id: &str, stock: SaleStock) -> Result<Provisioned, OrderStoreError> {
         self.database.transact(&Provision { sale_id, stock }).await
     }

@@ -1,4 +1,4 @@
-//! Reads the whole book, for those who check it: tests, the demo and auditors.
+//! Reads the whole order store, for checks by tests, the simulation and auditors.
 
 use sqlx::{Row as _, any::AnyRow};
 
@@ -8,56 +8,56 @@ use super::{
     statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
 };
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderState {
-    /// Paid for.
+    /// Paid.
     Paid,
-    /// Not paid for yet; released when its deadline passes.
+    /// Not paid; released when its deadline passes.
     AwaitingPayment,
-    /// Never paid for; its units are back on sale.
+    /// Never paid; its units were returned to the stock.
     Released,
 }
 
-/// An order as it is in the database.
+/// An order as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Its place in the order of creation, rising.
+    /// Its rank in the order of creation, rising.
     pub sequence: u64,
-    /// The ticket it was created for.
+    /// Its ticket.
     pub ticket_id: String,
     /// Its id.
     pub order_id: String,
     /// The sale.
     pub sale_id: String,
-    /// The ticket's number in the sale.
+    /// The seq of the ticket.
     pub seq: u64,
-    /// Who ordered.
+    /// The buyer.
     pub buyer_id: String,
     /// Units ordered.
     pub units: u64,
-    /// Which delivery of the entry it was created from, 1 being the first.
+    /// The number of the delivery that created it, from 1.
     pub attempt: u64,
-    /// Where it stands.
+    /// Its state.
     pub state: OrderState,
-    /// When it was created, in milliseconds since 1970-01-01 UTC.
+    /// The time of its creation, in milliseconds since 1970-01-01 UTC.
     pub created_at: u64,
-    /// When its payment was or is due, in the same unit; `None` when it was paid at once.
+    /// The payment deadline in the same unit; `None` if it was paid at once.
     pub payment_deadline: Option<u64>,
-    /// When it was released, in the same unit.
+    /// The time of its release, in the same unit.
     pub released_at: Option<u64>,
-    /// True once the queue knows that it was released.
+    /// Whether the front has recorded the release.
     pub release_acknowledged: bool,
 }
 
-/// Why stock changed.
+/// The reason for a change of stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MovementKind {
     /// The sale's first stock.
     Provision,
     /// An order took units.
     Order,
-    /// An unpaid order gave its units back.
+    /// The units of an unpaid order were returned.
     Release,
     /// The stock was raised.
     Restock,
@@ -68,13 +68,13 @@ pub enum MovementKind {
 pub struct Movement {
     /// The sale.
     pub sale_id: String,
-    /// Why.
+    /// The reason.
     pub kind: MovementKind,
-    /// Units added to what remains; below zero for an order.
+    /// Units added to what remains; negative for an order.
     pub units: i64,
-    /// The ticket whose order took the units or gave them back.
+    /// The ticket of the order that took or returned the units.
     pub ticket_id: Option<String>,
-    /// When, in milliseconds since 1970-01-01 UTC.
+    /// The time, in milliseconds since 1970-01-01 UTC.
     pub moved_at: u64,
 }
 
@@ -83,11 +83,11 @@ pub struct Movement {
 pub struct StockLevel {
     /// The sale.
     pub sale_id: String,
-    /// All units that were ever put on sale.
+    /// All units ever provisioned.
     pub stock: SaleStock,
-    /// Units that are left; [`SaleStock::Unlimited`] for a sale without stock.
+    /// The units left; [`SaleStock::Unlimited`] for a sale without stock.
     pub remaining: SaleStock,
-    /// The sum of the sale's movements: equal to `remaining` where there is stock.
+    /// The sum of the sale's movements, which equals `remaining` if there is stock.
     pub moved: i64,
 }
 
@@ -96,37 +96,37 @@ impl OrderStore {
     ///
     /// # Errors
     ///
-    /// When the database fails or holds what this version cannot read.
+    /// A database error, or data that this version cannot read.
     pub async fn orders(&self) -> Result<Vec<Order>, OrderStoreError> {
         let rows = sqlx::query(READ_ORDERS).fetch_all(self.database.reader()).await?;
         rows.iter().map(order).collect()
     }
 
-    /// How many orders are not at rest: they await their payment, or were released and the queue does not know it yet.
+    /// The number of orders that are not final: not paid, or released and not recorded by the front.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// A database error.
     pub async fn pending(&self) -> Result<u64, OrderStoreError> {
         let row = sqlx::query(COUNT_PENDING).fetch_one(self.database.reader()).await?;
         number(&row, "pending")
     }
 
-    /// Every change of stock, in the order it was made.
+    /// Every change of stock, in order.
     ///
     /// # Errors
     ///
-    /// When the database fails or holds what this version cannot read.
+    /// A database error, or data that this version cannot read.
     pub async fn movements(&self) -> Result<Vec<Movement>, OrderStoreError> {
         let rows = sqlx::query(READ_MOVEMENTS).fetch_all(self.database.reader()).await?;
         rows.iter().map(movement).collect()
     }
 
-    /// The stock of every sale, in the order of their ids.
+    /// The stock of every sale, by id.
     ///
     /// # Errors
     ///
-    /// When the database fails or holds what this version cannot read.
+    /// A database error, or data that this version cannot read.
     pub async fn stock(&self) -> Result<Vec<StockLevel>, OrderStoreError> {
         let rows = sqlx::query(READ_STOCK).fetch_all(self.database.reader()).await?;
         rows.iter().map(stock_level).collect()

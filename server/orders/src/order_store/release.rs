@@ -1,7 +1,7 @@
-//! Releases orders that were never paid, and remembers which of them the queue knows about.
+//! Releases orders that were never paid, and records which releases the front has acknowledged.
 //!
-//! Units go back on sale here first and in the queue later. The other way round the queue would admit a buyer for units
-//! that are not there yet.
+//! Units are returned here first and in the queue later. The other way round, the queue would admit a buyer
+//! for units that are not there yet.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +19,12 @@ use super::{
     statements::{Statements, UNACKNOWLEDGED_RELEASES},
 };
 
-/// A released order that the queue did not take note of is tried again after as long as it has taken so far, but not
-/// sooner than this …
+/// The delay before the front is notified again equals the time since the release, but is at least this …
 const MIN_RELEASE_BACKOFF: Duration = Duration::from_millis(200);
-/// … and not later than this.
+/// … and at most this.
 const MAX_RELEASE_BACKOFF: Duration = Duration::from_secs(60);
 
-/// An order on its way to being released.
+/// An order to release.
 struct Overdue {
     ticket_id: String,
     sale_id: String,
@@ -33,21 +32,21 @@ struct Overdue {
 }
 
 impl OrderStore {
-    /// Releases up to `limit` orders whose payment is overdue and puts their units back on sale, in one transaction;
-    /// each order once, however many replicas do this. Returns how many were released.
+    /// Releases up to `limit` orders whose payment is overdue and returns their units to the stock, in one
+    /// transaction; each order once, however many replicas do this. Returns how many were released.
     ///
     /// # Errors
     ///
-    /// When the outcome is not known. Repeating the call is safe.
+    /// The outcome is unknown. Repeating the call is safe.
     pub async fn release_overdue(&self, limit: u32) -> Result<u32, OrderStoreError> {
         self.database.transact(&ReleaseOverdue { limit }).await
     }
 
-    /// Tickets of released orders that the queue is to be told of now, those that have waited longest first.
+    /// Tickets of released orders of which the front is to be notified now, the longest waiting first.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// A database error.
     pub async fn unacknowledged_releases(&self, limit: u32) -> Result<Vec<String>, OrderStoreError> {
         let rows = sqlx::query(UNACKNOWLEDGED_RELEASES)
             .bind(now())
@@ -57,20 +56,20 @@ impl OrderStore {
         rows.iter().map(|row| Ok(row.try_get("ticket_id")?)).collect()
     }
 
-    /// Notes that the queue knows about the releases of these tickets.
+    /// Records that the front has acknowledged the releases of these tickets.
     ///
     /// # Errors
     ///
-    /// When the outcome is not known. Repeating the call is safe.
+    /// The outcome is unknown. Repeating the call is safe.
     pub async fn acknowledge_releases(&self, tickets: &[String]) -> Result<(), OrderStoreError> {
         self.database.transact(&Acknowledge { tickets: json(tickets)? }).await
     }
 
-    /// Puts off telling the queue about these tickets: it could not take note of them yet.
+    /// Postpones the notification of these tickets, which the front could not record yet.
     ///
     /// # Errors
     ///
-    /// When the outcome is not known. Repeating the call is safe.
+    /// The outcome is unknown. Repeating the call is safe.
     pub async fn postpone_releases(&self, tickets: &[String]) -> Result<(), OrderStoreError> {
         self.database.transact(&Postpone { tickets: json(tickets)? }).await
     }
@@ -190,7 +189,7 @@ async fn release(
     move_stock(connection, statements, &changes, &movements).await
 }
 
-/// Locks the stock of the sales concerned; those without stock are left out.
+/// Locks the stock of these sales; sales without stock are left out.
 async fn sales_with_stock(
     connection: &mut Connection,
     statements: &'static Statements,

@@ -1,4 +1,4 @@
-//! Rows on their way into the database, as the JSON that the statements take apart.
+//! Rows to be written, as the JSON that the statements expand.
 
 use serde::Serialize;
 
@@ -27,25 +27,25 @@ pub(super) struct MovementRow<'a> {
     pub(super) ticket_id: Option<&'a str>,
 }
 
-/// What is added to a sale's remaining units.
+/// Units to add to the remaining units of a sale.
 #[derive(Serialize)]
 pub(super) struct StockChange<'a> {
     pub(super) sale_id: &'a str,
     pub(super) units: i64,
 }
 
-/// The one JSON parameter of a statement over many rows.
+/// The JSON parameter of a statement over many rows.
 pub(super) fn json(rows: &(impl Serialize + ?Sized)) -> Result<String, OrderStoreError> {
     serde_json::to_string(rows)
         .map_err(|error| OrderStoreError::Inconsistent(format!("rows cannot be written as JSON: {error}")))
 }
 
-/// A count as the database's integer.
+/// A count as an integer of the database.
 pub(super) fn integer(what: &'static str, value: u64) -> Result<i64, OrderStoreError> {
     i64::try_from(value).map_err(|_| OrderStoreError::TooLarge { what, value })
 }
 
-/// The database's integer as a count.
+/// An integer of the database as a count.
 pub(super) fn count(what: &str, value: i64) -> Result<u64, OrderStoreError> {
     u64::try_from(value).map_err(|_| OrderStoreError::Inconsistent(format!("{what} is {value}")))
 }

@@ -1,34 +1,36 @@
-//! Every SQL statement, once for each database.
+//! The SQL statements of each database.
 //!
-//! Lists of rows travel as one JSON parameter. A statement is therefore the same text for any number of rows, is
-//! prepared once per connection, and costs one round trip.
+//! Lists of rows are passed as one JSON parameter. A statement is therefore the same text for any number of
+//! rows, is prepared once per connection, and costs one round trip.
 
 /// The statements of one database.
 pub(super) struct Statements {
     /// Opens a transaction that other writers cannot make fail halfway.
     pub(super) begin: &'static str,
-    /// `$1` sale ids. The stock and remaining units of those that are known, locked in the order of their ids so that
-    /// two transactions never wait for each other.
+    /// `$1` sale ids. The stock and remaining units of the known ones, locked in the order of their ids so
+    /// that two transactions never deadlock.
     pub(super) lock_stock: &'static str,
     /// `$1` ticket ids. The order ids of those that have an order.
     pub(super) find_orders: &'static str,
-    /// `$1` orders, `$2` now. A ticket that has an order by now is left out, and so not counted as affected.
+    /// `$1` orders, `$2` now. A ticket that has an order by now is skipped, and so not counted as affected.
     pub(super) insert_orders: &'static str,
     /// `$1` movements, `$2` now.
     pub(super) insert_movements: &'static str,
-    /// `$1` a change of remaining units per sale. A change that would go below zero is not made.
+    /// `$1` a change of remaining units per sale. A change below zero is not made.
     pub(super) change_remaining: &'static str,
-    /// `$1` now, `$2` how many. Orders whose payment is overdue, locked; those another replica is at are skipped.
+    /// `$1` now, `$2` limit. Orders whose payment is overdue, locked; those locked by another replica are
+    /// skipped.
     pub(super) overdue_orders: &'static str,
-    /// `$1` ticket ids, `$2` now. Only orders that still await their payment.
+    /// `$1` ticket ids, `$2` now. Only orders that are not paid.
     pub(super) mark_released: &'static str,
     /// `$1` ticket ids.
     pub(super) mark_acknowledged: &'static str,
-    /// `$1` ticket ids, `$2` now, `$3` shortest and `$4` longest wait. Waits as long again as it has taken so far.
+    /// `$1` ticket ids, `$2` now, `$3` minimum and `$4` maximum delay. Waits as long again as it has waited
+    /// so far.
     pub(super) postpone_acknowledgement: &'static str,
 }
 
-/// `$1` sale, `$2` stock or NULL. Does nothing for a sale that is there already.
+/// `$1` sale, `$2` stock or NULL. Does nothing if the sale exists.
 pub(super) const INSERT_STOCK: &str = "
     INSERT INTO activity_stock (sale_id, stock, remaining) VALUES ($1, $2, $2)
     ON CONFLICT (sale_id) DO NOTHING";
@@ -37,7 +39,7 @@ pub(super) const INSERT_STOCK: &str = "
 pub(super) const RAISE_STOCK: &str = "
     UPDATE activity_stock SET stock = stock + $2, remaining = remaining + $2 WHERE sale_id = $1";
 
-/// `$1` now, `$2` how many. Released orders that the queue is to be told of now.
+/// `$1` now, `$2` limit. Released orders of which the front is to be notified now.
 pub(super) const UNACKNOWLEDGED_RELEASES: &str = "
     SELECT ticket_id FROM orders
     WHERE state = 'released' AND release_acknowledged = 0 AND acknowledge_at <= $1
@@ -51,12 +53,12 @@ pub(super) const READ_ORDERS: &str = "
     FROM orders
     ORDER BY sequence";
 
-/// How many orders still await their payment, or were released and the queue does not know it yet.
+/// The number of orders that are not paid, or released and not acknowledged.
 pub(super) const COUNT_PENDING: &str = "
     SELECT COUNT(*) AS pending FROM orders
     WHERE state = 'awaiting_payment' OR (state = 'released' AND release_acknowledged = 0)";
 
-/// Every change of stock, in the order it was made.
+/// Every change of stock, in order.
 pub(super) const READ_MOVEMENTS: &str = "
     SELECT movement, sale_id, kind, units, ticket_id, moved_at FROM stock_movements ORDER BY movement";
 
@@ -68,7 +70,8 @@ pub(super) const READ_STOCK: &str = "
     FROM activity_stock
     ORDER BY sale_id";
 
-/// SQLite has one writer at a time: a transaction that is going to write says so at once, and then needs no row locks.
+/// SQLite has one writer at a time: a transaction that writes locks at its start, and then needs no row
+/// locks.
 pub(super) const SQLITE: Statements = Statements {
     begin: "BEGIN IMMEDIATE",
     lock_stock: "
@@ -113,8 +116,8 @@ pub(super) const SQLITE: Statements = Statements {
         WHERE state = 'released' AND ticket_id IN (SELECT value FROM json_each($1))",
 };
 
-/// PostgreSQL: stock rows are locked first, in one order, by everything that changes stock. READ COMMITTED is asked for
-/// by name, because what is read after the lock must be what was committed before it.
+/// PostgreSQL: every transaction that changes stock locks the stock rows first, in one order. READ COMMITTED
+/// is set explicitly, because what is read after the lock must be what was committed before it.
 pub(super) const POSTGRES: Statements = Statements {
     begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock_stock: "

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 /// Nothing in these tests takes this long unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An order system on a free port.
 pub(crate) struct Server {
@@ -35,15 +35,15 @@ impl Server {
         Self { address, store, statistics, shutdown, serving }
     }
 
-    /// Asks it to end, without waiting.
+    /// Starts its shutdown, without waiting.
     pub(crate) fn begin_shutdown(&self) {
         self.shutdown.cancel();
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Starts its shutdown and waits for the end.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(PATIENCE, self.serving).await.expect("it ends").unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, self.serving).await.expect("it ends").unwrap().unwrap();
     }
 }
 
@@ -66,20 +66,20 @@ impl Client {
             .map_err(|error| Status::unavailable(error.to_string()))?;
         let (requests, outgoing) = mpsc::channel(16);
         let mut responses = client.create_orders(ReceiverStream::new(outgoing)).await?.into_inner();
-        let greeting = responses.message().await?.expect("the credit comes first");
-        assert!(greeting.results.is_empty());
-        Ok(Self { requests, responses, credit: greeting.credit })
+        let first_response = responses.message().await?.expect("the credit comes first");
+        assert!(first_response.results.is_empty());
+        Ok(Self { requests, responses, credit: first_response.credit })
     }
 
     pub(crate) async fn send(&self, orders: Vec<OrderRequest>) {
         self.requests.send(CreateOrdersRequest { orders }).await.unwrap();
     }
 
-    /// Waits for at least so many answers. A ticket must not be answered twice.
+    /// Waits for at least this many answers. A ticket must not be answered twice.
     pub(crate) async fn answers(&mut self, count: usize) -> BTreeMap<String, Outcome> {
         let mut answers = BTreeMap::new();
         while answers.len() < count {
-            let message = tokio::time::timeout(PATIENCE, self.responses.message()).await;
+            let message = tokio::time::timeout(TIMEOUT, self.responses.message()).await;
             let message = message.unwrap_or_else(|_| panic!("{} of {count} answers came", answers.len()));
             let response = message
                 .unwrap()
@@ -92,25 +92,25 @@ impl Client {
         answers
     }
 
-    /// Sends entries and waits for all of their answers.
+    /// Sends entries and waits for all answers.
     pub(crate) async fn exchange(&mut self, orders: Vec<OrderRequest>) -> BTreeMap<String, Outcome> {
         let count = orders.len();
         self.send(orders).await;
         self.answers(count).await
     }
 
-    /// Closes this side and waits for the other.
+    /// Closes this side and waits for the server to close its own.
     pub(crate) async fn finish(self) {
         let Self { requests, mut responses, .. } = self;
         drop(requests);
-        let last = tokio::time::timeout(PATIENCE, responses.message()).await.expect("the stream ends");
-        assert_eq!(last.unwrap(), None, "there were answers left");
+        let last = tokio::time::timeout(TIMEOUT, responses.message()).await.expect("the stream ends");
+        assert_eq!(last.unwrap(), None, "unexpected further answers");
     }
 
-    /// Waits for the other side to close the stream without an error.
+    /// Waits for the server to close the stream without an error.
     pub(crate) async fn closed(&mut self) {
-        let last = tokio::time::timeout(PATIENCE, self.responses.message()).await.expect("the stream ends");
-        assert_eq!(last.unwrap(), None, "there were answers left");
+        let last = tokio::time::timeout(TIMEOUT, self.responses.message()).await.expect("the stream ends");
+        assert_eq!(last.unwrap(), None, "unexpected further answers");
     }
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn entries(sale_id: &str, seqs: impl IntoIterator<Item = u64>) -> Vec
     seqs.into_iter().map(entry).collect()
 }
 
-/// How the answers are spread: created, rejected, retry.
+/// The numbers of answers: created, rejected, retry.
 pub(crate) fn tally(answers: &BTreeMap<String, Outcome>) -> (usize, usize, usize) {
     let mut tally = (0, 0, 0);
     for outcome in answers.values() {
@@ -141,12 +141,12 @@ pub(crate) fn tally(answers: &BTreeMap<String, Outcome>) -> (usize, usize, usize
     tally
 }
 
-/// Waits for something that has to come true.
+/// Waits for a condition that must become true.
 pub(crate) async fn eventually(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_true().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("it never came true: {what}"));
+    tokio::time::timeout(TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("timed out waiting for: {what}"));
 }

@@ -1,4 +1,4 @@
-//! The databases that every test of the order book runs on.
+//! The databases that every test of the order store runs on.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -33,7 +33,7 @@ impl TestDatabase {
     }
 }
 
-/// Runs `async fn NAME(database: TestDatabase)` as two tests.
+/// Runs `async fn NAME(database: TestDatabase)` as two tests, one on each database.
 macro_rules! on_every_database {
     ($($test:ident),+ $(,)?) => {$(
         mod $test {
@@ -53,7 +53,7 @@ macro_rules! on_every_database {
 }
 pub(crate) use on_every_database;
 
-/// An order of the sale's ticket with this number, paid at once.
+/// An order of the sale's ticket with this seq, paid at once.
 pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
     NewOrder {
         ticket_id: format!("{sale_id}/1/{seq}"),
@@ -66,7 +66,7 @@ pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
     }
 }
 
-/// The order id, where there is an order.
+/// The order id, if an order was created.
 pub(crate) fn order_id(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Created { order_id, .. } => Some(order_id),
@@ -74,7 +74,7 @@ pub(crate) fn order_id(outcome: &Outcome) -> Option<&str> {
     }
 }
 
-/// What is left of a sale's stock.
+/// The remaining stock of a sale.
 pub(crate) async fn remaining(store: &OrderStore, sale_id: &str) -> u64 {
     let stock = store.stock().await.unwrap();
     match stock.iter().find(|level| level.sale_id == sale_id).unwrap().remaining {
@@ -83,7 +83,7 @@ pub(crate) async fn remaining(store: &OrderStore, sale_id: &str) -> u64 {
     }
 }
 
-/// Checks everything that must be true of a book at rest.
+/// Checks the invariants of an idle order store.
 pub(crate) async fn check(store: &OrderStore) {
     let orders = store.orders().await.unwrap();
     let movements = store.movements().await.unwrap();

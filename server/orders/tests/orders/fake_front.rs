@@ -1,4 +1,4 @@
-//! A front that does as the test says.
+//! A front scripted by the test.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,22 +16,22 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-/// What the test and the front share.
+/// Shared by the test and the front.
 #[derive(Default)]
 pub(crate) struct Script {
-    /// The stock of each sale there is.
+    /// The stock of each existing sale.
     pub(crate) sales: HashMap<String, Option<u64>>,
-    /// How often each sale was asked about.
+    /// The number of lookups by sale.
     pub(crate) lookups: HashMap<String, u32>,
-    /// Where set, an answer about a sale's stock waits for a permit after it has been written down.
+    /// If set, the answer about a sale's stock waits for a permit after the stock was read.
     pub(crate) gate: Option<Arc<Semaphore>>,
-    /// Tickets that are not ordered as far as the front knows; each is turned away once.
+    /// Tickets that the front does not see as ordered; each is refused once.
     pub(crate) not_ordered: HashSet<String>,
-    /// Tickets that were released, in that order, and the remaining stock of `shoes` that the book showed then.
+    /// Released tickets in order, with the remaining stock of `shoes` in the order store at that time.
     pub(crate) released: Vec<(String, u64)>,
     /// The bearer token of the last call.
     pub(crate) authorization: Option<String>,
-    /// The book to look into while a release comes in.
+    /// The order store to read while a release arrives.
     pub(crate) store: Option<OrderStore>,
 }
 
@@ -49,7 +49,7 @@ impl FakeFront {
         Self::serve(listener)
     }
 
-    /// On a port where another one was before.
+    /// On the port of an earlier one.
     pub(crate) async fn start_at(address: SocketAddr) -> Self {
         Self::serve(TcpListener::bind(address).await.unwrap())
     }
@@ -66,7 +66,7 @@ impl FakeFront {
         Self { address, script, shutdown, serving: tokio::spawn(serving) }
     }
 
-    /// Returns when nobody is connected any more.
+    /// Returns when all clients have disconnected.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.serving.await.unwrap().unwrap();
@@ -147,7 +147,7 @@ macro_rules! unused {
                 &self,
                 _: Request<inrush_proto::v1::$request>,
             ) -> Result<Response<inrush_proto::v1::$response>, Status> {
-                Err(Status::unimplemented("the order system has no business with this"))
+                Err(Status::unimplemented("not used by the order system"))
             })+
         }
     };

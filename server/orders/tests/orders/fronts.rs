@@ -12,7 +12,7 @@ use crate::{
     fake_front::FakeFront,
 };
 
-on_every_database!(unpaid_orders_go_back_here_first_and_to_the_queue_later);
+on_every_database!(units_of_unpaid_orders_are_returned_here_before_the_queue_is_notified);
 
 fn behind(front: &FakeFront) -> OrderSettings {
     OrderSettings { front: Some(front.url()), ..OrderSettings::default() }
@@ -42,12 +42,12 @@ async fn an_unknown_sale_is_looked_up_once() {
         .filter(|order| order.sale_id == "shoes")
         .map(|order| order.seq)
         .collect();
-    assert_eq!(seqs, (1..=40).collect::<Vec<_>>(), "waiting for the front changes nothing about the line");
+    assert_eq!(seqs, (1..=40).collect::<Vec<_>>(), "a lookup does not change the order");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_sale_that_the_front_does_not_know_is_rejected() {
+async fn entries_of_a_sale_unknown_to_the_front_are_rejected() {
     let front = FakeFront::start().await;
     let server = Server::start(behind(&front)).await;
     let mut client = Client::connect(server.address).await;
@@ -56,21 +56,21 @@ async fn a_sale_that_the_front_does_not_know_is_rejected() {
         let Outcome::Rejected(rejected) = outcome else { panic!("{answers:?}") };
         assert_eq!(rejected.reason, "unknown_sale");
     }
-    // It may be created later.
+    // It can be created later.
     front.set_stock("shoes", Some(1));
     assert_eq!(tally(&client.exchange(entries("shoes", 4..=4)).await), (1, 0, 0));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_sold_out_sale_is_restocked_when_the_operator_raises_it() {
+async fn a_sold_out_sale_is_restocked_when_its_stock_is_raised() {
     let front = FakeFront::start().await;
     front.set_stock("shoes", Some(5));
     let server = Server::start(behind(&front)).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=8)).await), (5, 3, 0));
     front.set_stock("shoes", Some(9));
-    // Nothing that was sent after the raise is turned away while there are units.
+    // No entry sent after the raise is rejected while units are left.
     assert_eq!(tally(&client.exchange(entries("shoes", 9..=14)).await), (4, 2, 0));
     assert_eq!(remaining(&server.store, "shoes").await, 0);
     let questions = front.lookups("shoes");
@@ -79,9 +79,9 @@ async fn a_sold_out_sale_is_restocked_when_the_operator_raises_it() {
     server.stop().await;
 }
 
-/// The front's answer may be older than the entry: it was on its way when the operator raised the stock.
+/// The front's answer can be older than the entry: it was in flight when the operator raised the stock.
 #[tokio::test]
-async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
+async fn no_entry_is_rejected_because_of_a_lookup_older_than_it() {
     let front = FakeFront::start().await;
     front.set_stock("shoes", Some(1));
     let settings = OrderSettings { stock: [("hats".to_owned(), 10)].into(), ..behind(&front) };
@@ -94,7 +94,7 @@ async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
     client.send(entries("shoes", 2..=2)).await;
     eventually("the front has been asked", async || front.lookups("shoes") == 2).await;
     front.set_stock("shoes", Some(2));
-    // The answer for the hat says that the entry before it has been taken up, and waits.
+    // The answer for the hat shows that the entry before it was received, and waits.
     let mut orders = entries("shoes", 3..=3);
     orders.extend(entries("hats", 1..=1));
     client.send(orders).await;
@@ -108,7 +108,7 @@ async fn no_entry_is_turned_away_on_the_strength_of_an_older_answer() {
 }
 
 #[tokio::test]
-async fn the_book_has_the_last_word_when_the_front_is_away() {
+async fn the_order_store_decides_while_the_front_is_unavailable() {
     let front = FakeFront::start().await;
     front.set_stock("shoes", Some(2));
     let server = Server::start(behind(&front)).await;
@@ -120,12 +120,12 @@ async fn the_book_has_the_last_word_when_the_front_is_away() {
     let answers = client.exchange(orders).await;
     assert!(matches!(answers["shoes/1/2"], Outcome::Created(_)), "{answers:?}");
     assert!(matches!(answers["shoes/1/3"], Outcome::Rejected(_)), "{answers:?}");
-    assert!(matches!(answers["hats/1/1"], Outcome::Retry(_)), "its stock is not known: {answers:?}");
+    assert!(matches!(answers["hats/1/1"], Outcome::Retry(_)), "its stock is unknown: {answers:?}");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_front_is_shown_the_token_from_the_file() {
+async fn calls_of_the_front_carry_the_token_from_the_file() {
     let front = FakeFront::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
@@ -137,9 +137,9 @@ async fn the_front_is_shown_the_token_from_the_file() {
     server.stop().await;
 }
 
-async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestDatabase) {
+async fn units_of_unpaid_orders_are_returned_here_before_the_queue_is_notified(database: TestDatabase) {
     const ORDERS: u64 = 30;
-    // Nobody listens there yet.
+    // No front listens there yet.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = OrderSettings {
         database: database.url.clone(),
@@ -153,11 +153,11 @@ async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestD
     let mut client = Client::connect(server.address).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=ORDERS)).await), (30, 0, 0));
     eventually("all is released", async || server.statistics.counts().released == ORDERS).await;
-    assert_eq!(server.statistics.counts().acknowledged, 0, "there is no front to take note");
+    assert_eq!(server.statistics.counts().acknowledged, 0, "no front has acknowledged");
     assert_eq!(remaining(&server.store, "shoes").await, ORDERS);
     server.stop().await;
 
-    // After a restart it goes on, and a ticket that the front is not ready for is tried again.
+    // After a restart it continues, and retries a ticket that the front could not record.
     let front = FakeFront::start_at(address).await;
     let server = Server::start(settings).await;
     {
@@ -165,7 +165,8 @@ async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestD
         script.store = Some(server.store.clone());
         script.not_ordered.insert("shoes/1/7".to_owned());
     }
-    eventually("the front knows all", async || server.statistics.counts().acknowledged == ORDERS).await;
+    eventually("all releases are acknowledged", async || server.statistics.counts().acknowledged == ORDERS)
+        .await;
     let released = std::mem::take(&mut front.script.lock().unwrap().released);
     let mut tickets: Vec<&str> = released.iter().map(|(ticket, _)| ticket.as_str()).collect();
     tickets.sort_unstable();
@@ -173,7 +174,7 @@ async fn unpaid_orders_go_back_here_first_and_to_the_queue_later(database: TestD
     assert_eq!(tickets.len() as u64, ORDERS);
     assert!(
         released.iter().all(|(_, remaining)| *remaining == ORDERS),
-        "stock came back first: {released:?}"
+        "stock was returned first: {released:?}"
     );
     assert!(server.store.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
     let released = Counts { acknowledged: ORDERS, ..Counts::default() };

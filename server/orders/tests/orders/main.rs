@@ -1,4 +1,5 @@
-//! Tests of the order system from outside: the order book on real databases, and the service over real connections.
+//! Tests of the order system from outside: the order store on real databases, and the service over real
+//! connections.
 
 #![expect(
     clippy::unwrap_used,

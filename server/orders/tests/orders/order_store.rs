@@ -1,4 +1,4 @@
-//! The order book on its own.
+//! The order store alone.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,25 +12,25 @@ use inrush_orders::{
 use crate::databases::{TestDatabase, check, on_every_database, order, order_id, remaining};
 
 on_every_database!(
-    a_ticket_has_one_order_however_often_it_is_sent,
-    a_batch_is_served_in_line_as_far_as_stock_goes,
+    a_repeated_ticket_gets_the_same_order,
+    a_batch_gets_orders_in_its_order_as_far_as_stock_goes,
     two_replicas_with_the_same_tickets_create_each_order_once,
-    a_ticket_named_under_two_sales_has_one_order,
+    a_ticket_sent_for_two_sales_has_one_order,
     stock_never_goes_below_zero_under_concurrency,
     stock_is_provisioned_once_and_only_raised,
     a_sale_without_stock_is_never_out_of_stock,
-    nothing_is_lost_by_reopening,
-    replicas_may_start_at_the_same_time,
-    a_failed_transaction_leaves_nothing_behind,
-    numbers_that_do_not_fit_are_refused,
+    a_reopened_store_has_all_its_data,
+    replicas_can_start_at_the_same_time,
+    a_failed_transaction_is_rolled_back,
+    numbers_above_the_maximum_are_refused,
 );
 
-async fn a_ticket_has_one_order_however_often_it_is_sent(database: TestDatabase) {
+async fn a_repeated_ticket_gets_the_same_order(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(10)).await.unwrap();
     let first = store.create(&[order("shoes", 1, 2)]).await.unwrap();
     let Outcome::Created { order_id, repeated: false } = &first[0] else { panic!("{first:?}") };
-    // With other content too: the ticket alone decides.
+    // Also with other content: only the ticket decides.
     let again = store.create(&[order("shoes", 1, 5), order("shoes", 1, 2)]).await.unwrap();
     let repeated = Outcome::Created { order_id: order_id.clone(), repeated: true };
     assert_eq!(again, [repeated.clone(), repeated]);
@@ -42,7 +42,7 @@ async fn a_ticket_has_one_order_however_often_it_is_sent(database: TestDatabase)
     check(&store).await;
 }
 
-async fn a_batch_is_served_in_line_as_far_as_stock_goes(database: TestDatabase) {
+async fn a_batch_gets_orders_in_its_order_as_far_as_stock_goes(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(5)).await.unwrap();
     store.provision("hats", SaleStock::Units(1)).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_batch_is_served_in_line_as_far_as_stock_goes(database: TestDatabase) 
     assert_eq!(outcomes[2], Outcome::OutOfStock);
     assert_eq!(outcomes[5], Outcome::UnknownSale);
     let tickets: Vec<_> = store.orders().await.unwrap().into_iter().map(|order| order.ticket_id).collect();
-    assert_eq!(tickets, ["shoes/1/1", "hats/1/1", "shoes/1/3"], "created in line");
+    assert_eq!(tickets, ["shoes/1/1", "hats/1/1", "shoes/1/3"], "created in order");
     assert_eq!((remaining(&store, "shoes").await, remaining(&store, "hats").await), (0, 0));
     check(&store).await;
 }
@@ -74,7 +74,7 @@ async fn two_replicas_with_the_same_tickets_create_each_order_once(database: Tes
         let store = replicas[sender % 2].clone();
         tokio::spawn(async move {
             let mut ids = HashMap::new();
-            // Each sender goes through the tickets from another place, so that they meet in every way.
+            // Each sender starts at another ticket, so that they collide in every way.
             let start = sender as u64 * TICKETS / 8;
             let tickets: Vec<u64> = (0..TICKETS).map(|ticket| (start + ticket) % TICKETS + 1).collect();
             for batch in tickets.chunks(7) {
@@ -90,15 +90,15 @@ async fn two_replicas_with_the_same_tickets_create_each_order_once(database: Tes
     let first = answers[0].as_ref().unwrap();
     assert_eq!(first.len() as u64, TICKETS);
     for answer in &answers {
-        assert_eq!(answer.as_ref().unwrap(), first, "every sender was told the same orders");
+        assert_eq!(answer.as_ref().unwrap(), first, "every sender gets the same orders");
     }
     assert_eq!(remaining(&replicas[1], "shoes").await, 1_000 - TICKETS);
     assert_eq!(replicas[0].orders().await.unwrap().len() as u64, TICKETS);
     check(&replicas[0]).await;
 }
 
-/// The lock on a sale's stock does not help here: the unique key has to decide.
-async fn a_ticket_named_under_two_sales_has_one_order(database: TestDatabase) {
+/// The lock on a sale's stock does not help here: the unique key decides.
+async fn a_ticket_sent_for_two_sales_has_one_order(database: TestDatabase) {
     let replicas = [database.open().await, database.open().await];
     for sale in ["left", "right"] {
         replicas[0].provision(sale, SaleStock::Units(100)).await.unwrap();
@@ -133,7 +133,7 @@ async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
         tokio::spawn(async move {
             let mut created: HashMap<String, u64> = HashMap::new();
             for batch in 0..12 {
-                // The sales in another order for every sender: locks taken as they come would deadlock.
+                // Each sender uses another order of sales: locks taken in that order would deadlock.
                 let orders: Vec<NewOrder> = (0..9)
                     .map(|place| {
                         let seq = (sender * 1_000 + batch * 9 + place + 1) as u64;
@@ -206,14 +206,17 @@ async fn a_sale_without_stock_is_never_out_of_stock(database: TestDatabase) {
     assert!(store.movements().await.unwrap().is_empty());
 }
 
-async fn nothing_is_lost_by_reopening(database: TestDatabase) {
+async fn a_reopened_store_has_all_its_data(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(5)).await.unwrap();
     let created = store.create(&[order("shoes", 1, 2)]).await.unwrap();
     let before =
         (store.orders().await.unwrap(), store.movements().await.unwrap(), store.stock().await.unwrap());
     store.close().await;
-    assert!(matches!(store.orders().await, Err(OrderStoreError::Database(_))), "a closed store says so");
+    assert!(
+        matches!(store.orders().await, Err(OrderStoreError::Database(_))),
+        "a closed store returns an error"
+    );
 
     let store = database.open().await;
     let after =
@@ -223,7 +226,7 @@ async fn nothing_is_lost_by_reopening(database: TestDatabase) {
     assert_eq!(order_id(&repeated[0]), order_id(&created[0]));
 }
 
-async fn replicas_may_start_at_the_same_time(database: TestDatabase) {
+async fn replicas_can_start_at_the_same_time(database: TestDatabase) {
     let replicas = futures_util::future::join_all((0..4).map(|_| OrderStore::open(&database.url))).await;
     for replica in replicas {
         replica.unwrap().provision("shoes", SaleStock::Units(1)).await.unwrap();
@@ -231,15 +234,21 @@ async fn replicas_may_start_at_the_same_time(database: TestDatabase) {
     check(&database.open().await).await;
 }
 
-/// The transaction is broken off after the orders are in: their stock row is gone.
-async fn a_failed_transaction_leaves_nothing_behind(database: TestDatabase) {
+/// The transaction is aborted after the orders are inserted, because their stock row is missing.
+async fn a_failed_transaction_is_rolled_back(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(5)).await.unwrap();
-    let mut saboteur = crate::streams::connect(&database.url).await;
-    sqlx::raw_sql("ALTER TABLE stock_movements RENAME TO hidden").execute(&mut saboteur).await.unwrap();
+    let mut other_connection = crate::streams::connect(&database.url).await;
+    sqlx::raw_sql("ALTER TABLE stock_movements RENAME TO hidden")
+        .execute(&mut other_connection)
+        .await
+        .unwrap();
     let error = store.create(&[order("shoes", 1, 1)]).await.unwrap_err();
     assert!(matches!(error, OrderStoreError::Database(_)), "{error}");
-    sqlx::raw_sql("ALTER TABLE hidden RENAME TO stock_movements").execute(&mut saboteur).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE hidden RENAME TO stock_movements")
+        .execute(&mut other_connection)
+        .await
+        .unwrap();
     assert!(store.orders().await.unwrap().is_empty());
     assert_eq!(remaining(&store, "shoes").await, 5);
     check(&store).await;
@@ -248,7 +257,7 @@ async fn a_failed_transaction_leaves_nothing_behind(database: TestDatabase) {
     check(&store).await;
 }
 
-async fn numbers_that_do_not_fit_are_refused(database: TestDatabase) {
+async fn numbers_above_the_maximum_are_refused(database: TestDatabase) {
     let store = database.open().await;
     let error = store.provision("shoes", SaleStock::Units(u64::MAX)).await.unwrap_err();
     assert!(matches!(error, OrderStoreError::TooLarge { value: u64::MAX, .. }), "{error}");

@@ -8,10 +8,10 @@ use crate::databases::{TestDatabase, check, on_every_database, order, order_id, 
 
 on_every_database!(
     an_unpaid_order_is_released_once,
-    orders_that_are_paid_or_have_time_left_are_kept,
-    a_released_orders_ticket_still_has_its_order,
-    the_queue_is_told_until_it_has_taken_note,
-    releases_and_orders_side_by_side_keep_the_books_balanced,
+    paid_orders_and_orders_before_their_deadline_are_not_released,
+    the_ticket_of_a_released_order_still_gets_that_order,
+    releases_are_reported_until_acknowledged,
+    concurrent_releases_and_orders_keep_the_stock_balanced,
 );
 
 fn unpaid(sale_id: &str, seq: u64) -> NewOrder {
@@ -45,7 +45,7 @@ async fn an_unpaid_order_is_released_once(database: TestDatabase) {
     check(&replicas[1]).await;
 }
 
-async fn orders_that_are_paid_or_have_time_left_are_kept(database: TestDatabase) {
+async fn paid_orders_and_orders_before_their_deadline_are_not_released(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(3)).await.unwrap();
     let in_time = NewOrder { payment: Payment::Awaited(Duration::from_secs(3_600)), ..order("shoes", 2, 1) };
@@ -60,20 +60,20 @@ async fn orders_that_are_paid_or_have_time_left_are_kept(database: TestDatabase)
     check(&store).await;
 }
 
-async fn a_released_orders_ticket_still_has_its_order(database: TestDatabase) {
+async fn the_ticket_of_a_released_order_still_gets_that_order(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(1)).await.unwrap();
     let first = store.create(&[unpaid("shoes", 1)]).await.unwrap();
     store.release_overdue(10).await.unwrap();
     let again = store.create(&[unpaid("shoes", 1)]).await.unwrap();
     assert_eq!(order_id(&again[0]), order_id(&first[0]));
-    assert_eq!(remaining(&store, "shoes").await, 1, "it takes no stock again");
+    assert_eq!(remaining(&store, "shoes").await, 1, "it takes no stock a second time");
     let other = store.create(&[order("shoes", 2, 1)]).await.unwrap();
-    assert!(order_id(&other[0]).is_some(), "somebody else gets the unit");
+    assert!(order_id(&other[0]).is_some(), "another ticket gets the unit");
     check(&store).await;
 }
 
-async fn the_queue_is_told_until_it_has_taken_note(database: TestDatabase) {
+async fn releases_are_reported_until_acknowledged(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(3)).await.unwrap();
     store.create(&[unpaid("shoes", 1), unpaid("shoes", 2), unpaid("shoes", 3)]).await.unwrap();
@@ -88,7 +88,7 @@ async fn the_queue_is_told_until_it_has_taken_note(database: TestDatabase) {
     assert!(to_tell.contains(&"shoes/1/3".to_owned()) && !to_tell.contains(&"shoes/1/1".to_owned()));
     store.close().await;
 
-    // After a restart, and once its time has come, the postponed one is told again.
+    // After a restart, and once it is due, the postponed release is reported again.
     let store = database.open().await;
     while store.unacknowledged_releases(10).await.unwrap().len() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -98,7 +98,7 @@ async fn the_queue_is_told_until_it_has_taken_note(database: TestDatabase) {
     assert!(store.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
 }
 
-async fn releases_and_orders_side_by_side_keep_the_books_balanced(database: TestDatabase) {
+async fn concurrent_releases_and_orders_keep_the_stock_balanced(database: TestDatabase) {
     const SALES: [&str; 2] = ["hats", "shoes"];
     let replicas = [database.open().await, database.open().await];
     for sale in SALES {

@@ -16,28 +16,28 @@ use crate::{
 };
 
 on_every_database!(
-    entries_become_orders_in_line,
+    entries_become_orders_in_their_order,
     streams_that_send_the_same_tickets_get_the_same_orders,
     entries_of_a_failing_database_are_retried_and_nothing_is_lost,
-    failures_on_purpose_create_nothing,
+    injected_failures_create_no_orders,
 );
 
 fn settings(database: &TestDatabase) -> OrderSettings {
     OrderSettings { database: database.url.clone(), ..selling(1_000) }
 }
 
-/// In memory, with so many shoes.
+/// In memory, with this many shoes.
 fn selling(units: u64) -> OrderSettings {
     OrderSettings { stock: BTreeMap::from([("shoes".to_owned(), units)]), ..OrderSettings::default() }
 }
 
-/// A connection beside the order system's.
+/// A second connection to the order system's database.
 pub(crate) async fn connect(url: &DatabaseUrl) -> AnyConnection {
     sqlx::any::install_default_drivers();
     AnyConnection::connect(&url.to_string()).await.unwrap()
 }
 
-async fn entries_become_orders_in_line(database: TestDatabase) {
+async fn entries_become_orders_in_their_order(database: TestDatabase) {
     let server = Server::start(settings(&database)).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(client.credit, OrderSettings::default().credit);
@@ -48,7 +48,7 @@ async fn entries_become_orders_in_line(database: TestDatabase) {
     assert_eq!(tally(&answers), (500, 0, 0));
     let orders = server.store.orders().await.unwrap();
     for (order, seq) in orders.iter().zip(1..) {
-        assert_eq!(order.seq, seq, "created in line");
+        assert_eq!(order.seq, seq, "created in order");
         let Outcome::Created(created) = &answers[&order.ticket_id] else { panic!("{order:?}") };
         assert_eq!(created.order_id, order.order_id);
     }
@@ -66,7 +66,7 @@ async fn streams_that_send_the_same_tickets_get_the_same_orders(database: TestDa
     }
     let exchanges = clients.iter_mut().map(|client| client.exchange(entries("shoes", 1..=300)));
     let answers = futures_util::future::join_all(exchanges).await;
-    assert!(answers.iter().all(|other| *other == answers[0]), "all were told the same orders");
+    assert!(answers.iter().all(|other| *other == answers[0]), "all get the same orders");
     assert_eq!(tally(&answers[0]), (300, 0, 0));
     assert_eq!(remaining(&servers[0].store, "shoes").await, 700);
     check(&servers[1].store).await;
@@ -80,11 +80,11 @@ async fn streams_that_send_the_same_tickets_get_the_same_orders(database: TestDa
 async fn entries_of_a_failing_database_are_retried_and_nothing_is_lost(database: TestDatabase) {
     let server = Server::start(settings(&database)).await;
     let mut client = Client::connect(server.address).await;
-    let mut saboteur = connect(&database.url).await;
-    sqlx::raw_sql("ALTER TABLE orders RENAME TO hidden").execute(&mut saboteur).await.unwrap();
+    let mut other_connection = connect(&database.url).await;
+    sqlx::raw_sql("ALTER TABLE orders RENAME TO hidden").execute(&mut other_connection).await.unwrap();
     let answers = client.exchange(entries("shoes", 1..=50)).await;
     assert_eq!(tally(&answers), (0, 0, 50), "{answers:?}");
-    sqlx::raw_sql("ALTER TABLE hidden RENAME TO orders").execute(&mut saboteur).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE hidden RENAME TO orders").execute(&mut other_connection).await.unwrap();
     let answers = client.exchange(entries("shoes", 1..=50)).await;
     assert_eq!(tally(&answers), (50, 0, 0), "{answers:?}");
     assert_eq!(remaining(&server.store, "shoes").await, 950);
@@ -93,12 +93,12 @@ async fn entries_of_a_failing_database_are_retried_and_nothing_is_lost(database:
     server.stop().await;
 }
 
-async fn failures_on_purpose_create_nothing(database: TestDatabase) {
+async fn injected_failures_create_no_orders(database: TestDatabase) {
     let server = Server::start(OrderSettings { failure_rate: 0.5, ..settings(&database) }).await;
     let mut client = Client::connect(server.address).await;
     let answers = client.exchange(entries("shoes", 1..=400)).await;
     let (created, rejected, retried) = tally(&answers);
-    // One in 10^30 runs would miss these bounds by chance.
+    // One in 10^30 runs would miss these bounds.
     assert!((80..320).contains(&created) && rejected == 0, "{created} created");
     assert_eq!(server.store.orders().await.unwrap().len(), created);
 
@@ -118,9 +118,9 @@ async fn failures_on_purpose_create_nothing(database: TestDatabase) {
     server.stop().await;
 }
 
-/// The server's connections are cut and new ones refused, as if it restarted.
+/// The server's connections are cut and new ones refused, as in a restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_goes_away_and_comes_back_costs_retries_only() {
+async fn a_database_restart_costs_only_retries() {
     let database = TestDatabase::postgres().await;
     let server = Server::start(settings(&database)).await;
     let mut client = Client::connect(server.address).await;
@@ -147,7 +147,7 @@ async fn a_database_that_goes_away_and_comes_back_costs_retries_only() {
 }
 
 #[tokio::test]
-async fn what_cannot_become_an_order_is_rejected_with_the_reason() {
+async fn malformed_entries_are_rejected_with_the_reason() {
     let server = Server::start(selling(2)).await;
     let mut client = Client::connect(server.address).await;
     let mut orders = entries("shoes", 1..=3);
@@ -171,7 +171,7 @@ async fn what_cannot_become_an_order_is_rejected_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_stream_that_exceeds_its_credit_is_slowed_down_and_served() {
+async fn a_stream_above_its_credit_is_delayed_and_answered() {
     let server = Server::start(OrderSettings { credit: 4, batch: 3, ..selling(1_000) }).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(client.credit, 4);
@@ -180,7 +180,7 @@ async fn a_stream_that_exceeds_its_credit_is_slowed_down_and_served() {
     server.stop().await;
 }
 
-/// Only the lower bound is a matter of the order system; the upper one is the machine's.
+/// Only the lower bound depends on the order system; the upper one depends on the machine.
 #[tokio::test]
 async fn orders_are_created_no_faster_than_the_capacity() {
     let server = Server::start(OrderSettings { capacity: 200, ..selling(1_000) }).await;
@@ -191,13 +191,13 @@ async fn orders_are_created_no_faster_than_the_capacity() {
         tokio::join!(first.exchange(entries("shoes", 1..=60)), second.exchange(entries("shoes", 61..=120)));
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!((tally(&first), tally(&second)), ((60, 0, 0), (60, 0, 0)));
-    // A tenth of a second's worth may go at once.
+    // A tenth of a second's worth may pass at once.
     assert!(seconds >= (120.0 - 20.0) / 200.0, "120 orders took {seconds} s at 200 per second");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn latency_delays_every_answer_and_costs_no_capacity() {
+async fn injected_latency_delays_answers_and_costs_no_capacity() {
     let latency = std::time::Duration::from_millis(200);
     let server = Server::start(OrderSettings { latency, batch: 1, ..selling(1_000) }).await;
     let mut client = Client::connect(server.address).await;
@@ -211,7 +211,7 @@ async fn latency_delays_every_answer_and_costs_no_capacity() {
 }
 
 #[tokio::test]
-async fn a_shutdown_answers_what_was_accepted_and_then_ends_the_streams() {
+async fn a_shutdown_answers_accepted_entries_and_then_ends_the_streams() {
     let settings =
         OrderSettings { capacity: 100, latency: std::time::Duration::from_millis(100), ..selling(1_000) };
     let server = Server::start(settings).await;
@@ -230,7 +230,7 @@ async fn a_shutdown_answers_what_was_accepted_and_then_ends_the_streams() {
 }
 
 #[tokio::test]
-async fn health_says_when_to_stay_away() {
+async fn health_is_not_serving_during_the_drain() {
     let server = Server::start(selling(1)).await;
     let endpoint = Endpoint::from_shared(format!("http://{}", server.address)).unwrap();
     let mut health = HealthClient::new(endpoint.connect().await.unwrap());
@@ -243,12 +243,12 @@ async fn health_says_when_to_stay_away() {
     assert_eq!(changes.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
     server.begin_shutdown();
     assert_eq!(changes.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
-    // A watcher never hangs up, and does not keep the server from ending.
+    // A client that watches health never disconnects, and does not delay the shutdown.
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_stream_that_vanishes_leaves_the_others_alone() {
+async fn a_disconnected_stream_does_not_affect_others() {
     let server = Server::start(OrderSettings { capacity: 100, ..selling(1_000) }).await;
     let vanishing = Client::connect(server.address).await;
     vanishing.send(entries("shoes", 1..=500)).await;
@@ -257,14 +257,14 @@ async fn a_stream_that_vanishes_leaves_the_others_alone() {
     let mut client = Client::connect(server.address).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 501..=510)).await), (10, 0, 0));
     let orders = server.store.orders().await.unwrap().len();
-    assert!(orders < 400, "{orders} orders: five seconds of capacity were spent on nobody");
+    assert!(orders < 400, "{orders} orders: five seconds of capacity were spent on disconnected streams");
     check(&server.store).await;
     server.stop().await;
 }
 
 #[tokio::test]
-async fn wrong_settings_and_databases_are_refused_with_what_to_do() {
-    for (settings, told) in [
+async fn invalid_settings_and_databases_are_refused_with_the_reason() {
+    for (settings, expected) in [
         (OrderSettings { batch: 0, ..selling(1) }, "batch is 0"),
         (
             OrderSettings { database: "sqlite:/nowhere/at/all/orders.db".parse().unwrap(), ..selling(1) },
@@ -272,6 +272,6 @@ async fn wrong_settings_and_databases_are_refused_with_what_to_do() {
         ),
     ] {
         let error = inrush_orders::OrderSystem::open(settings).await.err().map(|error| format!("{error:#}"));
-        assert!(error.as_ref().is_some_and(|error| error.contains(told)), "{error:?}");
+        assert!(error.as_ref().is_some_and(|error| error.contains(expected)), "{error:?}");
     }
 }
