@@ -27,11 +27,14 @@ pub struct Admin {
     client: Client,
 }
 
-impl Admin {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+impl Client {
+    /// The operators' calls.
+    pub fn admin(&self) -> Admin {
+        Admin { client: self.clone() }
     }
+}
 
+impl Admin {
     /// Creates a sale; its output-only fields are ignored. Repeating a creation is harmless, and
     /// [`CallError::AlreadyExists`] means that there is a sale of this id with other settings.
     pub async fn create_sale(&self, sale: Sale) -> Result<Sale, CallError> {

@@ -1,15 +1,16 @@
 //! One attempt of a call over one connection, and what its failure was.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error as _, time::Duration};
 
 use futures_util::future::BoxFuture;
 use prost::Message;
 use tonic::{ConnectError, Request, Response, Status, TimeoutExpired};
 
 use crate::{
-    channel::{Busy, Picked},
+    connection_pool::{Busy, Picked},
+    error_chain::{chain, explain},
+    grpc_clients::Stubs,
     metadata::Metadata,
-    stubs::Stubs,
 };
 
 /// An answer under way. Boxed, so that what waits for one stays small.
@@ -17,15 +18,6 @@ pub(crate) type Reply<R> = BoxFuture<'static, Result<Response<R>, Status>>;
 
 /// Sends one kind of request.
 pub(crate) type Send<M, R> = fn(Stubs, Request<M>) -> Reply<R>;
-
-/// Advice for failures whose own words leave a stranger at a loss.
-const ADVICE: [(&str, &str); 4] = [
-    ("UnknownIssuer", "the server's certificate was not issued by the configured CA"),
-    // What a CA of the same name with another key leads to.
-    ("BadSignature", "the server's certificate was not issued by the configured CA"),
-    ("certificate not valid for name", "set the TLS domain name to a name in the server's certificate"),
-    ("CertificateRequired", "the server asks for a client certificate"),
-];
 
 /// Makes one attempt: sends `message` and waits for the answer, which the server is told to give `within` a time.
 pub(crate) async fn ask<M: Message, R>(
@@ -136,30 +128,6 @@ impl AttemptError {
 /// Whether the transport waited no longer; it keeps the same time as this client and sometimes wins.
 fn has_timed_out(status: &Status) -> bool {
     status.source().is_some_and(|source| chain(source).any(|error| error.is::<TimeoutExpired>()))
-}
-
-/// All that an error and its causes say, each thing once, with advice where there is any.
-pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut words = String::new();
-    for text in chain(error).map(ToString::to_string) {
-        // "transport error" is what every one of them is.
-        if text == "transport error" || words.contains(&text) {
-            continue;
-        }
-        if !words.is_empty() {
-            words.push_str(": ");
-        }
-        words.push_str(&text);
-    }
-    match ADVICE.iter().find(|(sign, _)| words.contains(sign)) {
-        Some((_, advice)) => format!("{words}; {advice}"),
-        None => words,
-    }
-}
-
-/// An error and its causes, outermost first.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

@@ -7,16 +7,15 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use crate::{
-    admin::Admin,
     attempt::{self, Send},
-    budget::RetryBudget,
-    channel::{Channels, Purpose},
     connect_error::ConnectError,
+    connection_pool::{Channels, Purpose},
     error::CallError,
     metadata::Metadata,
-    retry::{Retries, RetryPolicy},
+    retry::Retries,
+    retry_budget::RetryBudget,
+    retry_policy::RetryPolicy,
     settings::{ClientSettings, MAX_CALL_DEADLINE, Parts},
-    settlement::Settlement,
 };
 
 /// A client of Inrush. Cloning it copies a pointer; clones share connections and the retry budget, so an
@@ -64,16 +63,6 @@ impl Client {
     #[must_use]
     pub fn with_deadline(&self, call_deadline: Duration) -> Self {
         Self { shared: Arc::clone(&self.shared), call_deadline: call_deadline.min(MAX_CALL_DEADLINE) }
-    }
-
-    /// The operators' calls.
-    pub fn admin(&self) -> Admin {
-        Admin::new(self.clone())
-    }
-
-    /// The calls about orders that exist.
-    pub fn settlement(&self) -> Settlement {
-        Settlement::new(self.clone())
     }
 
     fn new(channels: Channels, parts: Parts) -> Self {

@@ -10,7 +10,9 @@ use std::{
 use futures_util::{Stream, future::BoxFuture, stream::FusedStream};
 use tokio::time::{Instant, Sleep};
 
-use crate::{client::Client, error::CallError, standing::Standing, status::TicketStatus, ticket::Ticket};
+use crate::{
+    client::Client, error::CallError, monotonic_position::Standing, status::TicketStatus, ticket::Ticket,
+};
 
 /// When to ask again if the server does not say.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);

@@ -39,25 +39,27 @@ mod queue;
 mod settlement;
 mod watch;
 
+mod monotonic_position;
 mod outcome;
-mod standing;
 mod status;
 mod ticket;
 
 mod connect_error;
 mod error;
+mod error_chain;
 mod settings;
 mod tls;
 mod token;
 
 mod attempt;
-mod budget;
-mod channel;
+mod connection_pool;
+mod grpc_clients;
 mod metadata;
 mod pages;
 mod retry;
-mod rotation;
-mod stubs;
+mod retry_budget;
+mod retry_policy;
+mod round_robin;
 
 pub use inrush_proto::v1 as proto;
 pub use tonic::Code;
@@ -69,7 +71,7 @@ pub use crate::{
     error::{CallError, Ended, Failure, FieldViolation},
     follow::Follow,
     outcome::{Cancellation, Enqueued, Refusal, RefusalReason, TicketError},
-    retry::RetryPolicy,
+    retry_policy::RetryPolicy,
     settings::ClientSettings,
     settlement::{Released, Settlement},
     status::{Durability, TicketState, TicketStatus},

@@ -8,12 +8,12 @@ use tonic::{
 };
 
 use crate::{
-    attempt::explain,
-    channel::Destination,
     connect_error::ConnectError,
+    connection_pool::Destination,
+    error_chain::explain,
+    grpc_clients::MessageSizes,
     metadata::{Metadata, RequestHook},
-    retry::RetryPolicy,
-    stubs::MessageSizes,
+    retry_policy::RetryPolicy,
     tls::TlsSettings,
     token::{Token, TokenSource},
 };

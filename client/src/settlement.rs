@@ -10,11 +10,14 @@ pub struct Settlement {
     client: Client,
 }
 
-impl Settlement {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+impl Client {
+    /// The calls about orders that exist.
+    pub fn settlement(&self) -> Settlement {
+        Settlement { client: self.clone() }
     }
+}
 
+impl Settlement {
     /// Gives the units of an order that was never paid back to the sale. `ticket_id` is the ticket's name as it
     /// came with the order, `sale/epoch/seq`. [`CallError::FailedPrecondition`] while the ticket is not ordered.
     pub async fn release_order(&self, ticket_id: impl Into<String>) -> Result<Released, CallError> {

@@ -14,11 +14,12 @@ use tonic::Streaming;
 
 use crate::{
     attempt::{self, AttemptError},
-    channel::{Busy, Purpose},
     client::Client,
+    connection_pool::{Busy, Purpose},
     error::{CallError, Ended},
-    retry::{RetryPolicy, Verdict, verdict},
-    standing::Standing,
+    monotonic_position::Standing,
+    retry::{Verdict, verdict},
+    retry_policy::RetryPolicy,
     status::TicketStatus,
     ticket::Ticket,
 };

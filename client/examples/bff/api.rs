@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backend::Backend,
     events,
     problem::Problem,
     shapes::{CancellationShape, EnqueuedShape, StatusShape, Wish},
@@ -31,16 +32,6 @@ const PAGE: &str = include_str!("page.html");
 /// What the page may do: its own style and script, and requests to where it came from.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// What every handler works with.
-#[derive(Clone)]
-pub(crate) struct Backend {
-    pub(crate) client: Client,
-    /// One permit for each phone that may watch.
-    pub(crate) watches: Arc<Semaphore>,
-    /// Ends the streams.
-    pub(crate) stop: CancellationToken,
-}
 
 /// All paths. Once `stop` is cancelled, event streams end.
 pub(crate) fn router(client: Client, max_watches: u32, stop: CancellationToken) -> Router {

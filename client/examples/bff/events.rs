@@ -13,7 +13,7 @@ use axum::{
 use futures_util::{Stream, StreamExt as _};
 use inrush_client::{CallError, Ticket, TicketStatus};
 
-use crate::{api::Backend, problem::Problem, shapes::StatusShape};
+use crate::{backend::Backend, problem::Problem, shapes::StatusShape};
 
 /// How often a silent stream shows that it lives: well within the minute after which proxies close one.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);

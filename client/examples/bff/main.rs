@@ -8,6 +8,7 @@
 //! it would be.
 
 mod api;
+mod backend;
 mod events;
 mod problem;
 mod shapes;

@@ -1,6 +1,6 @@
 //! The HTTP interface against an Inrush whose answers are scripted.
 
-#[path = "../../tests/fake/mod.rs"]
+#[path = "../../tests/it/fake.rs"]
 mod fake;
 
 use std::{sync::Arc, time::Duration};

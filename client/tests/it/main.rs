@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails should fail its test")]
 
-#[path = "../fake/mod.rs"]
-mod fake;
-
 mod admin;
 mod calls;
 mod connections;
+mod fake;
 mod follow;
 mod metadata;
 mod retries;

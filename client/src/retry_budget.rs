@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower::retry::budget::{Budget as _, TpsBudget};
 
-use crate::retry::RetryPolicy;
+use crate::retry_policy::RetryPolicy;
 
 /// How far back calls earn retries. Long enough to smooth a burst, short enough that a good hour does not pay
 /// for a storm of retries in the next bad minute.

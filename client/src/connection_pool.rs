@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use tonic::transport::{self, Channel};
 
 use crate::{
-    attempt::explain,
     connect_error::ConnectError,
-    rotation::Rotation,
-    stubs::{MessageSizes, Stubs},
+    error_chain::explain,
+    grpc_clients::{MessageSizes, Stubs},
+    round_robin::Rotation,
 };
 
 /// How long an endpoint that could not be reached is passed over while others can be. Short, because passing
