@@ -41,7 +41,9 @@ impl Admin {
         let message = CreateSaleRequest { sale: Some(sale) };
         let reply = self
             .client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().create_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().create_sale(request).await })
+            })
             .await?;
         required(reply.sale)
     }
@@ -51,7 +53,9 @@ impl Admin {
         let message = GetSaleRequest { sale_id: sale.into() };
         let reply = self
             .client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().get_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().get_sale(request).await })
+            })
             .await?;
         required(reply.sale)
     }
@@ -64,8 +68,8 @@ impl Admin {
             Box::pin(async move {
                 let message = ListSalesRequest { page_size: PAGE_SIZE, page_token };
                 let reply = client
-                    .call(message, |stubs, request| {
-                        Box::pin(async move { stubs.admin().list_sales(request).await })
+                    .call(message, |clients, request| {
+                        Box::pin(async move { clients.admin().list_sales(request).await })
                     })
                     .await?;
                 Ok(Page { items: reply.sales, next_page_token: reply.next_page_token })
@@ -85,7 +89,9 @@ impl Admin {
         let message = UpdateSaleRequest { sale: Some(sale), update_mask: Some(update_mask) };
         let reply = self
             .client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().update_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().update_sale(request).await })
+            })
             .await?;
         required(reply.sale)
     }
@@ -95,7 +101,9 @@ impl Admin {
         let message = HoldSaleRequest { sale_id: sale.into(), part: part.into() };
         let reply = self
             .client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().hold_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().hold_sale(request).await })
+            })
             .await?;
         required(reply.sale)
     }
@@ -105,7 +113,9 @@ impl Admin {
         let message = ResumeSaleRequest { sale_id: sale.into(), part: part.into() };
         let reply = self
             .client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().resume_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().resume_sale(request).await })
+            })
             .await?;
         required(reply.sale)
     }
@@ -115,7 +125,9 @@ impl Admin {
         let message = CloseSaleRequest { sale_id: sale.into() };
         let reply = self
             .client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().close_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().close_sale(request).await })
+            })
             .await?;
         required(reply.sale)
     }
@@ -125,7 +137,9 @@ impl Admin {
     pub async fn delete_sale(&self, sale: impl Into<String>) -> Result<(), CallError> {
         let message = DeleteSaleRequest { sale_id: sale.into() };
         self.client
-            .call(message, |stubs, request| Box::pin(async move { stubs.admin().delete_sale(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.admin().delete_sale(request).await })
+            })
             .await?;
         Ok(())
     }
@@ -141,8 +155,8 @@ impl Admin {
             Box::pin(async move {
                 let message = ListDeadLettersRequest { sale_id, page_size: PAGE_SIZE, page_token };
                 let reply = client
-                    .call(message, |stubs, request| {
-                        Box::pin(async move { stubs.admin().list_dead_letters(request).await })
+                    .call(message, |clients, request| {
+                        Box::pin(async move { clients.admin().list_dead_letters(request).await })
                     })
                     .await?;
                 Ok(Page { items: reply.dead_letters, next_page_token: reply.next_page_token })
@@ -163,8 +177,8 @@ impl Admin {
             let message = RedriveDeadLettersRequest { sale_id: sale_id.clone(), seqs: batch.to_vec() };
             let reply = self
                 .client
-                .call(message, |stubs, request| {
-                    Box::pin(async move { stubs.admin().redrive_dead_letters(request).await })
+                .call(message, |clients, request| {
+                    Box::pin(async move { clients.admin().redrive_dead_letters(request).await })
                 })
                 .await?;
             redriven.extend(reply.seqs);
@@ -185,8 +199,8 @@ impl Admin {
             let message = DiscardDeadLettersRequest { sale_id: sale_id.clone(), seqs: batch.to_vec() };
             let reply = self
                 .client
-                .call(message, |stubs, request| {
-                    Box::pin(async move { stubs.admin().discard_dead_letters(request).await })
+                .call(message, |clients, request| {
+                    Box::pin(async move { clients.admin().discard_dead_letters(request).await })
                 })
                 .await?;
             discarded.extend(reply.seqs);

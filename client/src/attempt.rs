@@ -7,9 +7,9 @@ use prost::Message;
 use tonic::{ConnectError, Request, Response, Status, TimeoutExpired};
 
 use crate::{
-    connection_pool::{Busy, Picked},
+    connection_pool::{InFlightGuard, SelectedEndpoint},
     error_chain::{chain, explain},
-    grpc_clients::Stubs,
+    grpc_clients::GrpcClients,
     metadata::Metadata,
 };
 
@@ -17,51 +17,51 @@ use crate::{
 pub(crate) type Reply<R> = BoxFuture<'static, Result<Response<R>, Status>>;
 
 /// Sends one kind of request.
-pub(crate) type Send<M, R> = fn(Stubs, Request<M>) -> Reply<R>;
+pub(crate) type Send<M, R> = fn(GrpcClients, Request<M>) -> Reply<R>;
 
-/// Makes one attempt: sends `message` and waits for the answer, which the server is told to give `within` a time.
-pub(crate) async fn ask<M: Message, R>(
-    picked: &Picked,
+/// Makes one attempt: sends `message` and waits for the answer, which the server is told to give `timeout` a time.
+pub(crate) async fn send_once<M: Message, R>(
+    selected: &SelectedEndpoint,
     metadata: &Metadata,
     message: M,
-    within: Duration,
+    timeout: Duration,
     send: Send<M, R>,
 ) -> Result<R, AttemptError> {
     let mut request = metadata.request(message).await;
-    request.set_timeout(within);
-    let (reply, _busy) = run(picked, request, within, send).await?;
+    request.set_timeout(timeout);
+    let (reply, _guard) = run(selected, request, timeout, send).await?;
     Ok(reply)
 }
 
 /// Opens a stream within a time. The server is not told a deadline: the stream may live long after it, and the
 /// endpoint counts as busy for as long.
 pub(crate) async fn open<M: Message, R>(
-    picked: &Picked,
+    selected: &SelectedEndpoint,
     metadata: &Metadata,
     message: M,
-    within: Duration,
+    timeout: Duration,
     send: Send<M, R>,
-) -> Result<(R, Busy), AttemptError> {
+) -> Result<(R, InFlightGuard), AttemptError> {
     let request = metadata.request(message).await;
-    run(picked, request, within, send).await
+    run(selected, request, timeout, send).await
 }
 
 async fn run<M: Message, R>(
-    picked: &Picked,
+    selected: &SelectedEndpoint,
     request: Request<M>,
-    within: Duration,
+    timeout: Duration,
     send: Send<M, R>,
-) -> Result<(R, Busy), AttemptError> {
-    AttemptError::check_size(request.get_ref().encoded_len(), picked.max_request_bytes())?;
-    let busy = picked.occupy();
-    let error = match tokio::time::timeout(within, send(picked.stubs(), request)).await {
-        Ok(Ok(response)) => return Ok((response.into_inner(), busy)),
-        Ok(Err(status)) if has_timed_out(&status) => AttemptError::no_answer(within, picked.endpoint_name()),
-        Ok(Err(status)) => AttemptError::judge(status, picked.endpoint_name()),
-        Err(_elapsed) => AttemptError::no_answer(within, picked.endpoint_name()),
+) -> Result<(R, InFlightGuard), AttemptError> {
+    AttemptError::check_size(request.get_ref().encoded_len(), selected.max_request_bytes())?;
+    let guard = selected.start_call();
+    let error = match tokio::time::timeout(timeout, send(selected.clients(), request)).await {
+        Ok(Ok(response)) => return Ok((response.into_inner(), guard)),
+        Ok(Err(status)) if is_timeout(&status) => AttemptError::no_answer(timeout, selected.endpoint_name()),
+        Ok(Err(status)) => AttemptError::classify(status, selected.endpoint_name()),
+        Err(_elapsed) => AttemptError::no_answer(timeout, selected.endpoint_name()),
     };
     if !error.connected {
-        picked.rest();
+        selected.start_cooldown();
     }
     Err(error)
 }
@@ -92,7 +92,7 @@ pub(crate) enum Origin {
 
 impl AttemptError {
     /// Tells an answer of the server from a failure on the way: only the latter has a source on this side.
-    pub(crate) fn judge(status: Status, endpoint: &str) -> Self {
+    pub(crate) fn classify(status: Status, endpoint: &str) -> Self {
         let Some(source) = status.source() else {
             return Self { status, origin: Origin::Server, connected: true };
         };
@@ -119,14 +119,14 @@ impl AttemptError {
         Err(Self { status: Status::invalid_argument(message), origin: Origin::Caller, connected: true })
     }
 
-    fn no_answer(within: Duration, endpoint: &str) -> Self {
-        let message = format!("no answer from Inrush at {endpoint} within {within:?}");
+    fn no_answer(timeout: Duration, endpoint: &str) -> Self {
+        let message = format!("no answer from Inrush at {endpoint} within {timeout:?}");
         Self { status: Status::deadline_exceeded(message), origin: Origin::Timer, connected: true }
     }
 }
 
 /// Whether the transport waited no longer; it keeps the same time as this client and sometimes wins.
-fn has_timed_out(status: &Status) -> bool {
+fn is_timeout(status: &Status) -> bool {
     status.source().is_some_and(|source| chain(source).any(|error| error.is::<TimeoutExpired>()))
 }
 
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_the_server_is_left_as_it_is() {
-        let error = AttemptError::judge(Status::not_found("no such ticket"), "http://a");
+        let error = AttemptError::classify(Status::not_found("no such ticket"), "http://a");
         assert_eq!((error.origin, error.connected), (Origin::Server, true));
         assert_eq!(error.status.message(), "no such ticket");
     }
@@ -147,7 +147,7 @@ mod tests {
     fn a_broken_connection_is_named_with_its_cause() {
         let mut status = Status::unknown("transport error");
         status.set_source(Arc::new(io::Error::other("reset by peer")));
-        let error = AttemptError::judge(status, "http://a");
+        let error = AttemptError::classify(status, "http://a");
         assert_eq!((error.origin, error.connected), (Origin::Transport, true));
         assert_eq!(error.status.message(), "the connection to Inrush broke at http://a: reset by peer");
     }
@@ -157,7 +157,7 @@ mod tests {
         let mut status = Status::unavailable("");
         let cause = io::Error::other("invalid peer certificate: UnknownIssuer");
         status.set_source(Arc::new(ConnectError(Box::new(cause))));
-        let error = AttemptError::judge(status, "https://a");
+        let error = AttemptError::classify(status, "https://a");
         assert!(!error.connected);
         assert_eq!(
             error.status.message(),

@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 use crate::{
     attempt::{self, Send},
     connect_error::ConnectError,
-    connection_pool::{Channels, Purpose},
+    connection_pool::{Endpoints, Purpose},
     error::CallError,
     metadata::Metadata,
     retry::Retries,
@@ -29,7 +29,7 @@ pub struct Client {
 /// What all clones of a client have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) channels: Channels,
+    pub(crate) endpoints: Endpoints,
     pub(crate) metadata: Metadata,
     pub(crate) policy: RetryPolicy,
     pub(crate) budget: RetryBudget,
@@ -40,23 +40,23 @@ impl Client {
     /// endpoint can be reached within the connect timeout.
     pub async fn connect(settings: ClientSettings) -> Result<Self, ConnectError> {
         let (destinations, parts) = settings.resolve()?;
-        let channels = Channels::connect(&destinations, parts.connections, parts.sizes).await?;
-        Ok(Self::new(channels, parts))
+        let endpoints = Endpoints::connect(&destinations, parts.connections, parts.sizes).await?;
+        Ok(Self::new(endpoints, parts))
     }
 
     /// Connects when first used, so that a caller can start before Inrush does. Fails only on settings that
     /// cannot work. Must be called within a Tokio runtime.
     pub fn lazy(settings: ClientSettings) -> Result<Self, ConnectError> {
         let (destinations, parts) = settings.resolve()?;
-        let channels = Channels::lazy(&destinations, parts.connections, parts.sizes)?;
-        Ok(Self::new(channels, parts))
+        let endpoints = Endpoints::lazy(&destinations, parts.connections, parts.sizes)?;
+        Ok(Self::new(endpoints, parts))
     }
 
     /// Calls over a channel that was made elsewhere, such as one over a Unix socket. Of the settings, those
     /// about connecting are not used, and the endpoints only name the channel in messages.
     pub fn over(channel: Channel, name: &str, settings: ClientSettings) -> Result<Self, ConnectError> {
         let parts = settings.into_parts()?;
-        Ok(Self::new(Channels::over(name, channel, parts.sizes), parts))
+        Ok(Self::new(Endpoints::over(name, channel, parts.sizes), parts))
     }
 
     /// The same client with another deadline for its calls, at most a day.
@@ -65,10 +65,10 @@ impl Client {
         Self { shared: Arc::clone(&self.shared), call_deadline: call_deadline.min(MAX_CALL_DEADLINE) }
     }
 
-    fn new(channels: Channels, parts: Parts) -> Self {
+    fn new(endpoints: Endpoints, parts: Parts) -> Self {
         let Parts { retry: policy, call_deadline, metadata, .. } = parts;
         let budget = RetryBudget::new(&policy);
-        Self { shared: Arc::new(Shared { channels, metadata, policy, budget }), call_deadline }
+        Self { shared: Arc::new(Shared { endpoints, metadata, policy, budget }), call_deadline }
     }
 
     /// Sends `message` until it is answered, another attempt would be useless, or a bound is met.
@@ -77,12 +77,12 @@ impl Client {
         message: M,
         send: Send<M, R>,
     ) -> Result<R, CallError> {
-        let Shared { channels, metadata, policy, budget } = &*self.shared;
+        let Shared { endpoints, metadata, policy, budget } = &*self.shared;
         let mut retries = Retries::begin(policy, budget, Instant::now() + self.call_deadline);
-        let mut picked = channels.pick(Purpose::Call, None);
+        let mut selected = endpoints.select(Purpose::Call, None);
         loop {
             let within = retries.next_attempt();
-            let error = match attempt::ask(&picked, metadata, message.clone(), within, send).await {
+            let error = match attempt::send_once(&selected, metadata, message.clone(), within, send).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -92,7 +92,7 @@ impl Client {
             };
             tracing::debug!(attempt = retries.attempts(), ?wait, status = %error.status, "calling Inrush again");
             tokio::time::sleep(wait).await;
-            picked = channels.pick(Purpose::Call, Some(&picked));
+            selected = endpoints.select(Purpose::Call, Some(&selected));
         }
     }
 }

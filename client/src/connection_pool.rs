@@ -15,13 +15,13 @@ use tonic::transport::{self, Channel};
 use crate::{
     connect_error::ConnectError,
     error_chain::explain,
-    grpc_clients::{MessageSizes, Stubs},
-    round_robin::Rotation,
+    grpc_clients::{GrpcClients, MessageSizes},
+    round_robin::RoundRobin,
 };
 
 /// How long an endpoint that could not be reached is passed over while others can be. Short, because passing
 /// over one that has come back costs capacity; long enough that few calls find out for the others.
-const REST: Duration = Duration::from_secs(1);
+const COOLDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Calls and watches have connections of their own: a server bounds the streams of a connection, and watches,
 /// which last, would otherwise take all of them.
@@ -57,12 +57,12 @@ impl Destination {
 
 /// All connections of a client. They connect when first used, and again when they break.
 #[derive(Debug)]
-pub(crate) struct Channels {
-    endpoints: Rotation<Arc<Endpoint>>,
+pub(crate) struct Endpoints {
+    endpoints: RoundRobin<Arc<Endpoint>>,
     sizes: MessageSizes,
 }
 
-impl Channels {
+impl Endpoints {
     /// Connections that connect when first used.
     pub(crate) fn lazy(
         destinations: &[Destination],
@@ -101,25 +101,25 @@ impl Channels {
 
     /// One channel that somebody else made.
     pub(crate) fn over(name: &str, channel: Channel, sizes: MessageSizes) -> Self {
-        let calls = Lines::new(Rotation::new(channel.clone(), Vec::new()));
-        let watches = Lines::new(Rotation::new(channel, Vec::new()));
-        let endpoint = Endpoint { name: name.into(), calls, watches, rest: Rest::default() };
-        Self { endpoints: Rotation::new(Arc::new(endpoint), Vec::new()), sizes }
+        let calls = ConnectionPool::new(RoundRobin::new(channel.clone(), Vec::new()));
+        let watches = ConnectionPool::new(RoundRobin::new(channel, Vec::new()));
+        let endpoint = Endpoint { name: name.into(), calls, watches, cooldown: Cooldown::default() };
+        Self { endpoints: RoundRobin::new(Arc::new(endpoint), Vec::new()), sizes }
     }
 
     fn of(endpoints: impl IntoIterator<Item = Endpoint>, sizes: MessageSizes) -> Result<Self, ConnectError> {
         let mut endpoints = endpoints.into_iter().map(Arc::new);
         let first = endpoints.next().ok_or(ConnectError::NoEndpoint)?;
-        Ok(Self { endpoints: Rotation::new(first, endpoints.collect()), sizes })
+        Ok(Self { endpoints: RoundRobin::new(first, endpoints.collect()), sizes })
     }
 
     /// Chooses the endpoint that has least to do, rather not one that rests or the one that has just `failed`.
-    pub(crate) fn pick(&self, purpose: Purpose, failed: Option<&Picked>) -> Picked {
-        let endpoint = self.endpoints.least_by_key(|endpoint| {
+    pub(crate) fn select(&self, purpose: Purpose, failed: Option<&SelectedEndpoint>) -> SelectedEndpoint {
+        let endpoint = self.endpoints.min_by_key(|endpoint| {
             let has_failed = failed.is_some_and(|failed| Arc::ptr_eq(&failed.endpoint, endpoint));
-            (has_failed || endpoint.rest.is_resting(), endpoint.lines(purpose).busy())
+            (has_failed || endpoint.cooldown.is_active(), endpoint.pool(purpose).in_flight())
         });
-        Picked { endpoint: Arc::clone(endpoint), purpose, sizes: self.sizes }
+        SelectedEndpoint { endpoint: Arc::clone(endpoint), purpose, sizes: self.sizes }
     }
 }
 
@@ -127,9 +127,9 @@ impl Channels {
 #[derive(Debug)]
 struct Endpoint {
     name: String,
-    calls: Lines,
-    watches: Lines,
-    rest: Rest,
+    calls: ConnectionPool,
+    watches: ConnectionPool,
+    cooldown: Cooldown,
 }
 
 impl Endpoint {
@@ -138,13 +138,13 @@ impl Endpoint {
         let further = || (1..connections).map(|_| connect_lazy()).collect();
         Self {
             name: destination.name.clone(),
-            calls: Lines::new(Rotation::new(first, further())),
-            watches: Lines::new(Rotation::new(connect_lazy(), further())),
-            rest: Rest::default(),
+            calls: ConnectionPool::new(RoundRobin::new(first, further())),
+            watches: ConnectionPool::new(RoundRobin::new(connect_lazy(), further())),
+            cooldown: Cooldown::default(),
         }
     }
 
-    fn lines(&self, purpose: Purpose) -> &Lines {
+    fn pool(&self, purpose: Purpose) -> &ConnectionPool {
         match purpose {
             Purpose::Call => &self.calls,
             Purpose::Watch => &self.watches,
@@ -154,41 +154,41 @@ impl Endpoint {
 
 /// The connections to one endpoint for one purpose.
 #[derive(Debug)]
-struct Lines {
-    channels: Rotation<Channel>,
-    busy: AtomicUsize,
+struct ConnectionPool {
+    channels: RoundRobin<Channel>,
+    in_flight: AtomicUsize,
 }
 
-impl Lines {
-    fn new(channels: Rotation<Channel>) -> Self {
-        Self { channels, busy: AtomicUsize::new(0) }
+impl ConnectionPool {
+    fn new(channels: RoundRobin<Channel>) -> Self {
+        Self { channels, in_flight: AtomicUsize::new(0) }
     }
 
     /// How many calls or watches are under way.
-    fn busy(&self) -> usize {
-        self.busy.load(Ordering::Relaxed)
+    fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 }
 
 /// Until when an endpoint is passed over.
 #[derive(Debug)]
-struct Rest {
+struct Cooldown {
     origin: Instant,
     until_millis: AtomicU64,
 }
 
-impl Default for Rest {
+impl Default for Cooldown {
     fn default() -> Self {
         Self { origin: Instant::now(), until_millis: AtomicU64::new(0) }
     }
 }
 
-impl Rest {
-    fn begin(&self) {
-        self.until_millis.store(self.millis(self.origin.elapsed() + REST), Ordering::Relaxed);
+impl Cooldown {
+    fn start(&self) {
+        self.until_millis.store(self.millis(self.origin.elapsed() + COOLDOWN_TIMEOUT), Ordering::Relaxed);
     }
 
-    fn is_resting(&self) -> bool {
+    fn is_active(&self) -> bool {
         let until = self.until_millis.load(Ordering::Relaxed);
         until > 0 && self.millis(self.origin.elapsed()) < until
     }
@@ -200,16 +200,16 @@ impl Rest {
 
 /// The endpoint for an attempt.
 #[derive(Debug)]
-pub(crate) struct Picked {
+pub(crate) struct SelectedEndpoint {
     endpoint: Arc<Endpoint>,
     purpose: Purpose,
     sizes: MessageSizes,
 }
 
-impl Picked {
+impl SelectedEndpoint {
     /// The generated clients over the connection whose turn it is.
-    pub(crate) fn stubs(&self) -> Stubs {
-        Stubs::new(self.endpoint.lines(self.purpose).channels.next().clone(), self.sizes)
+    pub(crate) fn clients(&self) -> GrpcClients {
+        GrpcClients::new(self.endpoint.pool(self.purpose).channels.next().clone(), self.sizes)
     }
 
     /// The largest request that may be sent.
@@ -218,9 +218,9 @@ impl Picked {
     }
 
     /// Counts the endpoint as busier until the result is dropped.
-    pub(crate) fn occupy(&self) -> Busy {
-        self.endpoint.lines(self.purpose).busy.fetch_add(1, Ordering::Relaxed);
-        Busy { endpoint: Arc::clone(&self.endpoint), purpose: self.purpose }
+    pub(crate) fn start_call(&self) -> InFlightGuard {
+        self.endpoint.pool(self.purpose).in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlightGuard { endpoint: Arc::clone(&self.endpoint), purpose: self.purpose }
     }
 
     /// The endpoint's URL, for messages.
@@ -229,28 +229,28 @@ impl Picked {
     }
 
     /// Says that the endpoint could not be reached.
-    pub(crate) fn rest(&self) {
-        self.endpoint.rest.begin();
+    pub(crate) fn start_cooldown(&self) {
+        self.endpoint.cooldown.start();
     }
 }
 
 /// One call or watch under way at an endpoint.
 #[derive(Debug)]
-pub(crate) struct Busy {
+pub(crate) struct InFlightGuard {
     endpoint: Arc<Endpoint>,
     purpose: Purpose,
 }
 
-impl Busy {
+impl InFlightGuard {
     /// The endpoint's URL, for messages.
     pub(crate) fn endpoint_name(&self) -> &str {
         &self.endpoint.name
     }
 }
 
-impl Drop for Busy {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.endpoint.lines(self.purpose).busy.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.pool(self.purpose).in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -260,59 +260,59 @@ mod tests {
 
     const SIZES: MessageSizes = MessageSizes { request: 1_000, reply: 1_000 };
 
-    fn channels() -> Channels {
+    fn endpoints() -> Endpoints {
         let destinations = ["http://a", "http://b"].map(|name| Destination {
             name: name.to_owned(),
             endpoint: transport::Endpoint::from_static(name),
             connect_timeout: Duration::from_secs(1),
         });
-        Channels::lazy(&destinations, 2, SIZES).unwrap()
+        Endpoints::lazy(&destinations, 2, SIZES).unwrap()
     }
 
     #[tokio::test]
     async fn idle_endpoints_take_turns() {
-        let channels = channels();
+        let endpoints = endpoints();
         let names: Vec<_> =
-            (0..4).map(|_| channels.pick(Purpose::Call, None).endpoint_name().to_owned()).collect();
+            (0..4).map(|_| endpoints.select(Purpose::Call, None).endpoint_name().to_owned()).collect();
         assert_eq!(names, ["http://a", "http://b", "http://a", "http://b"]);
     }
 
     #[tokio::test]
     async fn a_busy_endpoint_is_spared_until_it_is_done() {
-        let channels = channels();
-        let picked = channels.pick(Purpose::Call, None);
-        let busy = picked.occupy();
+        let endpoints = endpoints();
+        let selected = endpoints.select(Purpose::Call, None);
+        let in_flight = selected.start_call();
         let picks = |purpose| {
-            let picks = (0..4).map(|_| channels.pick(purpose, None));
-            picks.filter(|other| other.endpoint_name() == picked.endpoint_name()).count()
+            let picks = (0..4).map(|_| endpoints.select(purpose, None));
+            picks.filter(|other| other.endpoint_name() == selected.endpoint_name()).count()
         };
         assert_eq!(picks(Purpose::Call), 0);
         assert_eq!(picks(Purpose::Watch), 2, "calls do not count as watches");
-        drop(busy);
+        drop(in_flight);
         assert_eq!(picks(Purpose::Call), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_unreachable_endpoint_rests_and_comes_back() {
-        let channels = channels();
-        let dead = channels.pick(Purpose::Call, None);
-        let name = dead.endpoint_name().to_owned();
-        dead.rest();
-        drop(dead);
-        let picks = |channels: &Channels| {
-            (0..4).filter(|_| channels.pick(Purpose::Call, None).endpoint_name() == name).count()
+        let endpoints = endpoints();
+        let unreachable = endpoints.select(Purpose::Call, None);
+        let name = unreachable.endpoint_name().to_owned();
+        unreachable.start_cooldown();
+        drop(unreachable);
+        let picks = |endpoints: &Endpoints| {
+            (0..4).filter(|_| endpoints.select(Purpose::Call, None).endpoint_name() == name).count()
         };
-        assert_eq!(picks(&channels), 0);
-        tokio::time::advance(REST).await;
-        assert_eq!(picks(&channels), 2);
+        assert_eq!(picks(&endpoints), 0);
+        tokio::time::advance(COOLDOWN_TIMEOUT).await;
+        assert_eq!(picks(&endpoints), 2);
     }
 
     #[tokio::test]
     async fn a_retry_rather_takes_another_endpoint() {
-        let channels = channels();
+        let endpoints = endpoints();
         for _ in 0..5 {
-            let failed = channels.pick(Purpose::Call, None);
-            let retry = channels.pick(Purpose::Call, Some(&failed));
+            let failed = endpoints.select(Purpose::Call, None);
+            let retry = endpoints.select(Purpose::Call, Some(&failed));
             assert_ne!(failed.endpoint_name(), retry.endpoint_name());
         }
     }

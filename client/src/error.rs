@@ -96,7 +96,7 @@ impl CallError {
     /// What a failed attempt looks like when it was the last of `attempts`.
     pub(crate) fn last_attempt(error: AttemptError, attempts: u32, ended: Ended) -> Self {
         let AttemptError { status, origin, .. } = error;
-        let retry_after = retry_after(&status);
+        let retry_after = retry_info(&status);
         let details = status.get_error_details();
         let code = match origin {
             Origin::Server | Origin::Caller => status.code(),
@@ -116,10 +116,10 @@ impl CallError {
     }
 
     /// The same failure, seen as the last of `attempts` for which somebody waited long enough.
-    pub(crate) fn out_of_patience(mut self, attempts: u32) -> Self {
+    pub(crate) fn after_no_answer(mut self, attempts: u32) -> Self {
         let failure = self.failure_mut();
         failure.attempts = attempts;
-        failure.ended = Ended::PatienceOver;
+        failure.ended = Ended::NoAnswer;
         self
     }
 
@@ -230,7 +230,7 @@ pub enum Ended {
     /// Too many of this client's recent calls were retries already.
     BudgetSpent,
     /// `follow` or `watch` had no answer for longer than the policy's patience.
-    PatienceOver,
+    NoAnswer,
 }
 
 impl fmt::Display for Ended {
@@ -240,7 +240,7 @@ impl fmt::Display for Ended {
             Self::AttemptsUsed => "that is all the retry policy allows",
             Self::OutOfTime => "the call's deadline leaves no time for another",
             Self::BudgetSpent => "the client's retry budget is spent, because too many recent calls failed",
-            Self::PatienceOver => "there was no answer for longer than the retry policy's patience",
+            Self::NoAnswer => "there was no answer for longer than the retry policy's no_answer_timeout",
         })
     }
 }
@@ -261,7 +261,7 @@ impl From<&tonic_types::FieldViolation> for FieldViolation {
 }
 
 /// How long the server wants to be left alone: RetryInfo of an overload.
-pub(crate) fn retry_after(status: &tonic::Status) -> Option<Duration> {
+pub(crate) fn retry_info(status: &tonic::Status) -> Option<Duration> {
     status.get_details_retry_info().and_then(|info| info.retry_delay)
 }
 

@@ -11,17 +11,18 @@ use futures_util::{Stream, future::BoxFuture, stream::FusedStream};
 use tokio::time::{Instant, Sleep};
 
 use crate::{
-    client::Client, error::CallError, monotonic_position::Standing, status::TicketStatus, ticket::Ticket,
+    client::Client, error::CallError, monotonic_position::MonotonicPosition, status::TicketStatus,
+    ticket::Ticket,
 };
 
 /// When to ask again if the server does not say.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shortest pause, so that a server that says "at once" is not asked in a tight loop.
-const MIN_PAUSE: Duration = Duration::from_millis(10);
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Longest pause, so that a wrong word of the server does not silence a buyer's screen for good.
-const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Client {
     /// Asks where the ticket stands, now and then whenever the server's `poll_after` has passed, until the state
@@ -31,13 +32,13 @@ impl Client {
     /// The stream yields every answer. Failures that may pass are lived through for as long as the retry
     /// policy's patience; any other is the stream's last item.
     pub fn follow(&self, ticket: &Ticket) -> Follow {
-        Follow::new(self, ticket, Standing::default(), None)
+        Follow::new(self, ticket, MonotonicPosition::default(), None)
     }
 
     /// Follows a ticket whose standing is known already, typically from `enqueue`: the first question is asked
     /// after that status's `poll_after`.
     pub fn follow_from(&self, ticket: &Ticket, status: &TicketStatus) -> Follow {
-        Follow::new(self, ticket, Standing::told(status), Some(status))
+        Follow::new(self, ticket, MonotonicPosition::starting_at(status), Some(status))
     }
 }
 
@@ -46,8 +47,8 @@ impl Client {
 pub struct Follow {
     client: Client,
     ticket: Ticket,
-    standing: Standing,
-    pause: Duration,
+    position: MonotonicPosition,
+    interval: Duration,
     failures: u32,
     failing_since: Option<Instant>,
     phase: Phase,
@@ -55,61 +56,70 @@ pub struct Follow {
 
 /// Both kinds of waiting are boxed and only one exists at a time, so that a million followers are small.
 enum Phase {
-    Pausing(Pin<Box<Sleep>>),
-    Asking(BoxFuture<'static, Result<TicketStatus, CallError>>),
+    Waiting(Pin<Box<Sleep>>),
+    Polling(BoxFuture<'static, Result<TicketStatus, CallError>>),
     Ended,
 }
 
 impl Follow {
-    fn new(client: &Client, ticket: &Ticket, standing: Standing, known: Option<&TicketStatus>) -> Self {
-        let pause = known.map_or(Duration::ZERO, pause_after);
+    fn new(
+        client: &Client,
+        ticket: &Ticket,
+        position: MonotonicPosition,
+        known: Option<&TicketStatus>,
+    ) -> Self {
+        let interval = known.map_or(Duration::ZERO, poll_interval);
         let phase = match known {
             Some(status) if status.state.is_final() => Phase::Ended,
-            _ => Phase::Pausing(Box::pin(tokio::time::sleep(pause))),
+            _ => Phase::Waiting(Box::pin(tokio::time::sleep(interval))),
         };
         Self {
             client: client.clone(),
             ticket: ticket.clone(),
-            standing,
-            pause,
+            position,
+            interval,
             failures: 0,
             failing_since: None,
             phase,
         }
     }
 
-    fn ask(&mut self) {
+    fn start_poll(&mut self) {
         let (client, ticket) = (self.client.clone(), self.ticket.clone());
-        self.phase = Phase::Asking(Box::pin(async move { client.poll(&ticket).await }));
+        self.phase = Phase::Polling(Box::pin(async move { client.poll(&ticket).await }));
     }
 
     /// Takes an answer in; `None` when it holds nothing for the buyer.
-    fn answered(&mut self, status: TicketStatus) -> Option<TicketStatus> {
+    fn on_status(&mut self, status: TicketStatus) -> Option<TicketStatus> {
         self.failures = 0;
         self.failing_since = None;
-        self.pause = pause_after(&status);
+        self.interval = poll_interval(&status);
         self.phase = match status.state.is_final() {
             true => Phase::Ended,
-            false => Phase::Pausing(Box::pin(tokio::time::sleep(self.pause))),
+            false => Phase::Waiting(Box::pin(tokio::time::sleep(self.interval))),
         };
-        self.standing.tell(status)
+        self.position.observe(status)
     }
 
     /// Goes on after a failure that may pass, at the pace that the server set last; otherwise ends with it.
-    fn failed(&mut self, error: CallError) -> Option<CallError> {
+    fn on_failure(&mut self, error: CallError) -> Option<CallError> {
         if !error.is_transient() {
             self.phase = Phase::Ended;
             return Some(error);
         }
         self.failures = self.failures.saturating_add(1);
         let policy = &self.client.shared.policy;
-        if self.failing_since.get_or_insert_with(Instant::now).elapsed() >= policy.patience {
+        if self.failing_since.get_or_insert_with(Instant::now).elapsed() >= policy.no_answer_timeout {
             self.phase = Phase::Ended;
-            return Some(error.out_of_patience(self.failures));
+            return Some(error.after_no_answer(self.failures));
         }
-        let asked_for = error.failure().retry_after.unwrap_or_default();
-        let pause = self.pause.max(policy.backoff(self.failures)).max(asked_for).clamp(MIN_PAUSE, MAX_PAUSE);
-        self.phase = Phase::Pausing(Box::pin(tokio::time::sleep(pause)));
+        let retry_after = error.failure().retry_after.unwrap_or_default();
+        let interval = self
+            .interval
+            .max(policy.backoff(self.failures))
+            .max(retry_after)
+            .clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
+        self.phase = Phase::Waiting(Box::pin(tokio::time::sleep(interval)));
         None
     }
 }
@@ -121,18 +131,18 @@ impl Stream for Follow {
         loop {
             match &mut self.phase {
                 Phase::Ended => return Poll::Ready(None),
-                Phase::Pausing(sleep) => {
+                Phase::Waiting(sleep) => {
                     ready!(sleep.as_mut().poll(context));
-                    self.ask();
+                    self.start_poll();
                 }
-                Phase::Asking(answer) => match ready!(answer.as_mut().poll(context)) {
+                Phase::Polling(answer) => match ready!(answer.as_mut().poll(context)) {
                     Ok(status) => {
-                        if let Some(status) = self.answered(status) {
+                        if let Some(status) = self.on_status(status) {
                             return Poll::Ready(Some(Ok(status)));
                         }
                     }
                     Err(error) => {
-                        if let Some(error) = self.failed(error) {
+                        if let Some(error) = self.on_failure(error) {
                             return Poll::Ready(Some(Err(error)));
                         }
                     }
@@ -155,8 +165,8 @@ impl fmt::Debug for Follow {
 }
 
 /// How long to leave the server alone after this answer.
-fn pause_after(status: &TicketStatus) -> Duration {
-    status.poll_after.unwrap_or(DEFAULT_PAUSE).clamp(MIN_PAUSE, MAX_PAUSE)
+fn poll_interval(status: &TicketStatus) -> Duration {
+    status.poll_after.unwrap_or(DEFAULT_POLL_INTERVAL).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL)
 }
 
 #[cfg(test)]
@@ -175,9 +185,9 @@ mod tests {
             order_id: None,
             reason: None,
         };
-        assert_eq!(pause_after(&after(None)), DEFAULT_PAUSE);
-        assert_eq!(pause_after(&after(Some(Duration::ZERO))), MIN_PAUSE);
-        assert_eq!(pause_after(&after(Some(Duration::from_secs(7)))), Duration::from_secs(7));
-        assert_eq!(pause_after(&after(Some(Duration::MAX))), MAX_PAUSE);
+        assert_eq!(poll_interval(&after(None)), DEFAULT_POLL_INTERVAL);
+        assert_eq!(poll_interval(&after(Some(Duration::ZERO))), MIN_POLL_INTERVAL);
+        assert_eq!(poll_interval(&after(Some(Duration::from_secs(7)))), Duration::from_secs(7));
+        assert_eq!(poll_interval(&after(Some(Duration::MAX))), MAX_POLL_INTERVAL);
     }
 }

@@ -15,12 +15,12 @@ pub(crate) struct MessageSizes {
 
 /// One connection, for one attempt.
 #[derive(Debug)]
-pub(crate) struct Stubs {
+pub(crate) struct GrpcClients {
     channel: Channel,
     max_reply_bytes: usize,
 }
 
-impl Stubs {
+impl GrpcClients {
     pub(crate) fn new(channel: Channel, sizes: MessageSizes) -> Self {
         Self { channel, max_reply_bytes: sizes.reply }
     }

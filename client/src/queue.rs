@@ -30,7 +30,7 @@ impl Client {
         let message =
             EnqueueRequest { sale_id: sale.into(), buyer_id: buyer.into(), units, payload: payload.into() };
         let reply = self
-            .call(message, |stubs, request| Box::pin(async move { stubs.queue().enqueue(request).await }))
+            .call(message, |clients, request| Box::pin(async move { clients.queue().enqueue(request).await }))
             .await?;
         Enqueued::from_reply(reply)
     }
@@ -39,7 +39,9 @@ impl Client {
     pub async fn poll(&self, ticket: &Ticket) -> Result<TicketStatus, CallError> {
         let message = PollStatusRequest { ticket: ticket.as_str().to_owned() };
         let reply = self
-            .call(message, |stubs, request| Box::pin(async move { stubs.queue().poll_status(request).await }))
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.queue().poll_status(request).await })
+            })
             .await?;
         TicketStatus::required(reply.status)
     }
@@ -50,18 +52,18 @@ impl Client {
         &self,
         tickets: &[Ticket],
     ) -> Result<Vec<Result<TicketStatus, TicketError>>, CallError> {
-        let mut standings = Vec::with_capacity(tickets.len());
+        let mut statuses = Vec::with_capacity(tickets.len());
         for batch in tickets.chunks(MAX_BATCH) {
-            self.poll_batch(batch, &mut standings).await?;
+            self.poll_batch(batch, &mut statuses).await?;
         }
-        Ok(standings)
+        Ok(statuses)
     }
 
     /// Gives up a waiting ticket; its units are free at once. Too late is an answer, not an error.
     pub async fn cancel(&self, ticket: &Ticket) -> Result<Cancellation, CallError> {
         let message = CancelRequest { ticket: ticket.as_str().to_owned() };
         let reply = self
-            .call(message, |stubs, request| Box::pin(async move { stubs.queue().cancel(request).await }))
+            .call(message, |clients, request| Box::pin(async move { clients.queue().cancel(request).await }))
             .await?;
         Cancellation::from_reply(reply)
     }
@@ -69,25 +71,25 @@ impl Client {
     async fn poll_batch(
         &self,
         batch: &[Ticket],
-        standings: &mut Vec<Result<TicketStatus, TicketError>>,
+        statuses: &mut Vec<Result<TicketStatus, TicketError>>,
     ) -> Result<(), CallError> {
         let tickets = batch.iter().map(|ticket| ticket.as_str().to_owned()).collect();
         let reply = self
-            .call(BatchPollStatusRequest { tickets }, |stubs, request| {
-                Box::pin(async move { stubs.queue().batch_poll_status(request).await })
+            .call(BatchPollStatusRequest { tickets }, |clients, request| {
+                Box::pin(async move { clients.queue().batch_poll_status(request).await })
             })
             .await?;
         if reply.results.len() != batch.len() {
             return Err(CallError::malformed("it has not one result for each ticket"));
         }
         for result in reply.results {
-            standings.push(standing(result.result)?);
+            statuses.push(status_or_error(result.result)?);
         }
         Ok(())
     }
 }
 
-fn standing(result: Option<PollResult>) -> Result<Result<TicketStatus, TicketError>, CallError> {
+fn status_or_error(result: Option<PollResult>) -> Result<Result<TicketStatus, TicketError>, CallError> {
     match result {
         Some(PollResult::Status(status)) => Ok(Ok(status.into())),
         Some(PollResult::Error(ProtoTicketError { reason, message })) => {

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::{
     attempt::{AttemptError, Origin},
-    error::{Ended, retry_after},
+    error::{Ended, retry_info},
     retry_budget::RetryBudget,
     retry_policy::RetryPolicy,
 };
@@ -24,14 +24,14 @@ pub(crate) struct Retries<'a> {
 impl<'a> Retries<'a> {
     /// Begins a call that must be over by `deadline`.
     pub(crate) fn begin(policy: &'a RetryPolicy, budget: &'a RetryBudget, deadline: Instant) -> Self {
-        budget.earn();
+        budget.deposit();
         Self { policy, budget, deadline, attempts: 0 }
     }
 
     /// Counts one attempt and says how long it may take.
     pub(crate) fn next_attempt(&mut self) -> Duration {
         self.attempts = self.attempts.saturating_add(1);
-        self.policy.attempt_timeout.min(self.time_left())
+        self.policy.attempt_timeout.min(self.remaining_time())
     }
 
     /// How many attempts were begun.
@@ -41,51 +41,51 @@ impl<'a> Retries<'a> {
 
     /// How long to wait before the next attempt, or why there is none.
     pub(crate) fn after(&self, error: &AttemptError) -> Result<Duration, Ended> {
-        let asked_for = match verdict(error) {
-            Verdict::Final => return Err(Ended::NotRetryable),
-            Verdict::Repeat => Duration::ZERO,
-            Verdict::RepeatAfter(delay) => delay,
+        let retry_after = match decide(error) {
+            RetryDecision::Stop => return Err(Ended::NotRetryable),
+            RetryDecision::Retry => Duration::ZERO,
+            RetryDecision::RetryAfter(delay) => delay,
         };
         if self.attempts >= self.policy.max_attempts {
             return Err(Ended::AttemptsUsed);
         }
-        let wait = asked_for.saturating_add(self.policy.backoff(self.attempts));
-        if wait >= self.time_left() {
+        let wait = retry_after.saturating_add(self.policy.backoff(self.attempts));
+        if wait >= self.remaining_time() {
             return Err(Ended::OutOfTime);
         }
-        if !self.budget.spend() {
+        if !self.budget.withdraw() {
             return Err(Ended::BudgetSpent);
         }
         Ok(wait)
     }
 
-    fn time_left(&self) -> Duration {
+    fn remaining_time(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 }
 
 /// What a failed attempt means for the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum RetryDecision {
     /// Another attempt would fail in the same way.
-    Final,
+    Stop,
     /// Another attempt may succeed.
-    Repeat,
+    Retry,
     /// Another attempt may succeed once the server has had its rest.
-    RepeatAfter(Duration),
+    RetryAfter(Duration),
 }
 
 /// Judges a failed attempt.
-pub(crate) fn verdict(error: &AttemptError) -> Verdict {
+pub(crate) fn decide(error: &AttemptError) -> RetryDecision {
     match error.origin {
-        Origin::Transport | Origin::Timer => return Verdict::Repeat,
-        Origin::Caller => return Verdict::Final,
+        Origin::Transport | Origin::Timer => return RetryDecision::Retry,
+        Origin::Caller => return RetryDecision::Stop,
         Origin::Server => {}
     }
-    match (error.status.code(), retry_after(&error.status)) {
-        (Code::Unavailable | Code::ResourceExhausted, Some(delay)) => Verdict::RepeatAfter(delay),
-        (Code::Unavailable | Code::DeadlineExceeded, _) => Verdict::Repeat,
-        _ => Verdict::Final,
+    match (error.status.code(), retry_info(&error.status)) {
+        (Code::Unavailable | Code::ResourceExhausted, Some(delay)) => RetryDecision::RetryAfter(delay),
+        (Code::Unavailable | Code::DeadlineExceeded, _) => RetryDecision::Retry,
+        _ => RetryDecision::Stop,
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
         AttemptError { status, origin: Origin::Server, connected: true }
     }
 
-    fn resting(code: Code, seconds: u64) -> AttemptError {
+    fn overloaded(code: Code, seconds: u64) -> AttemptError {
         let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(seconds)));
         from_server(Status::with_error_details(code, "busy", details))
     }
@@ -108,25 +108,26 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_repeated() {
         let codes = (0..=16).map(Code::from_i32);
-        let repeated: Vec<Code> =
-            codes.filter(|code| verdict(&from_server(Status::new(*code, ""))) == Verdict::Repeat).collect();
+        let repeated: Vec<Code> = codes
+            .filter(|code| decide(&from_server(Status::new(*code, ""))) == RetryDecision::Retry)
+            .collect();
         assert_eq!(repeated, [Code::DeadlineExceeded, Code::Unavailable]);
     }
 
     #[test]
     fn a_delay_makes_an_overload_repeatable_and_nothing_else() {
-        let delay = Verdict::RepeatAfter(Duration::from_secs(3));
-        assert_eq!(verdict(&resting(Code::Unavailable, 3)), delay);
-        assert_eq!(verdict(&resting(Code::ResourceExhausted, 3)), delay);
-        assert_eq!(verdict(&resting(Code::InvalidArgument, 3)), Verdict::Final);
-        assert_eq!(verdict(&resting(Code::Internal, 3)), Verdict::Final);
+        let delay = RetryDecision::RetryAfter(Duration::from_secs(3));
+        assert_eq!(decide(&overloaded(Code::Unavailable, 3)), delay);
+        assert_eq!(decide(&overloaded(Code::ResourceExhausted, 3)), delay);
+        assert_eq!(decide(&overloaded(Code::InvalidArgument, 3)), RetryDecision::Stop);
+        assert_eq!(decide(&overloaded(Code::Internal, 3)), RetryDecision::Stop);
     }
 
     #[test]
     fn what_never_reached_the_server_is_repeated_whatever_its_code() {
         for origin in [Origin::Transport, Origin::Timer] {
             let error = AttemptError { status: Status::internal(""), origin, connected: true };
-            assert_eq!(verdict(&error), Verdict::Repeat);
+            assert_eq!(decide(&error), RetryDecision::Retry);
         }
     }
 
@@ -142,12 +143,12 @@ mod tests {
         let soon = Instant::now() + Duration::from_secs(10);
         let mut retries = Retries::begin(&policy, &budget, soon);
         assert_eq!(retries.next_attempt(), policy.attempt_timeout);
-        assert_eq!(retries.after(&resting(Code::Unavailable, 11)), Err(Ended::OutOfTime));
+        assert_eq!(retries.after(&overloaded(Code::Unavailable, 11)), Err(Ended::OutOfTime));
         assert!(
-            retries.after(&resting(Code::Unavailable, 3)).is_ok_and(|wait| wait >= Duration::from_secs(3))
+            retries.after(&overloaded(Code::Unavailable, 3)).is_ok_and(|wait| wait >= Duration::from_secs(3))
         );
-        assert_eq!(retries.after(&resting(Code::Unavailable, 3)), Err(Ended::BudgetSpent));
+        assert_eq!(retries.after(&overloaded(Code::Unavailable, 3)), Err(Ended::BudgetSpent));
         retries.next_attempt();
-        assert_eq!(retries.after(&resting(Code::Unavailable, 3)), Err(Ended::AttemptsUsed));
+        assert_eq!(retries.after(&overloaded(Code::Unavailable, 3)), Err(Ended::AttemptsUsed));
     }
 }

@@ -8,7 +8,7 @@ use crate::retry_policy::RetryPolicy;
 
 /// How far back calls earn retries. Long enough to smooth a burst, short enough that a good hour does not pay
 /// for a storm of retries in the next bad minute.
-const WINDOW: Duration = Duration::from_secs(10);
+const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 
 /// When Inrush is in trouble, every client that retries every call multiplies the trouble. Each call pays a
 /// little into the budget and each retry takes the price of several calls out, so that retries stay a fixed
@@ -20,16 +20,16 @@ impl RetryBudget {
     pub(crate) fn new(policy: &RetryPolicy) -> Self {
         // The half keeps the division that happens inside from coming out one too low.
         let retries_per_call = 1.0 / (f32::from(policy.calls_per_retry) + 0.5);
-        Self(TpsBudget::new(WINDOW, policy.reserve_per_second.into(), retries_per_call))
+        Self(TpsBudget::new(BUDGET_WINDOW, policy.reserve_per_second.into(), retries_per_call))
     }
 
     /// A call begins, or something that is no more than a call.
-    pub(crate) fn earn(&self) {
+    pub(crate) fn deposit(&self) {
         self.0.deposit();
     }
 
     /// Takes the price of one retry; false when there is not enough.
-    pub(crate) fn spend(&self) -> bool {
+    pub(crate) fn withdraw(&self) -> bool {
         self.0.withdraw()
     }
 }
@@ -41,8 +41,8 @@ mod tests {
     fn retries_after(calls: u32, calls_per_retry: u16) -> u32 {
         let policy = RetryPolicy { calls_per_retry, reserve_per_second: 0, ..RetryPolicy::default() };
         let budget = RetryBudget::new(&policy);
-        (0..calls).for_each(|_| budget.earn());
-        (0..calls).map(|_| u32::from(budget.spend())).sum()
+        (0..calls).for_each(|_| budget.deposit());
+        (0..calls).map(|_| u32::from(budget.withdraw())).sum()
     }
 
     #[tokio::test(start_paused = true)]
@@ -56,10 +56,10 @@ mod tests {
     async fn the_reserve_comes_back_with_time() {
         let policy = RetryPolicy { calls_per_retry: 5, reserve_per_second: 1, ..RetryPolicy::default() };
         let budget = RetryBudget::new(&policy);
-        let spent = || (0..100).map(|_| u32::from(budget.spend())).sum::<u32>();
+        let spent = || (0..100).map(|_| u32::from(budget.withdraw())).sum::<u32>();
         assert_eq!(spent(), 10, "one for each second of the window");
         assert_eq!(spent(), 0);
-        tokio::time::advance(WINDOW * 2).await;
+        tokio::time::advance(BUDGET_WINDOW * 2).await;
         assert_eq!(spent(), 10);
     }
 }

@@ -24,7 +24,7 @@ pub struct RetryPolicy {
     /// Retries per second that need not be earned, for clients that call rarely.
     pub reserve_per_second: u16,
     /// How long `follow` and `watch` go on without any answer before they end with the error.
-    pub patience: Duration,
+    pub no_answer_timeout: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -36,7 +36,7 @@ impl Default for RetryPolicy {
             max_backoff: Duration::from_secs(2),
             calls_per_retry: 5,
             reserve_per_second: 10,
-            patience: Duration::from_secs(60),
+            no_answer_timeout: Duration::from_secs(60),
         }
     }
 }

@@ -154,7 +154,7 @@ impl ClientSettings {
         if self.endpoints.is_empty() {
             return Err(ConnectError::NoEndpoint);
         }
-        self.warn_of_open_tokens();
+        self.warn_about_unencrypted_tokens();
         let destinations =
             self.endpoints.iter().map(|url| self.destination(url)).collect::<Result<_, _>>()?;
         Ok((destinations, self.into_parts()?))
@@ -205,9 +205,9 @@ impl ClientSettings {
     }
 
     /// A token that travels in the open is as good as published, unless something below encrypts.
-    fn warn_of_open_tokens(&self) {
-        let open = self.endpoints.iter().filter(|url| is_in_the_open(url));
-        for endpoint in open.filter(|_| self.token.is_some()) {
+    fn warn_about_unencrypted_tokens(&self) {
+        let unencrypted = self.endpoints.iter().filter(|url| is_unencrypted(url));
+        for endpoint in unencrypted.filter(|_| self.token.is_some()) {
             tracing::warn!(
                 endpoint,
                 "the bearer token is sent unencrypted; use https:// unless a mesh encrypts"
@@ -250,7 +250,7 @@ impl ClientSettings {
 }
 
 /// Whether requests to this URL leave the machine unencrypted.
-fn is_in_the_open(url: &str) -> bool {
+fn is_unencrypted(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback =
@@ -299,12 +299,12 @@ mod tests {
     #[test]
     fn only_what_leaves_the_machine_unencrypted_is_in_the_open() {
         for url in ["http://shop:1", "http://10.0.0.7:1", "http://[2001:db8::1]:1"] {
-            assert!(is_in_the_open(url), "{url}");
+            assert!(is_unencrypted(url), "{url}");
         }
         for url in
             ["https://shop:1", "http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1", "not a url"]
         {
-            assert!(!is_in_the_open(url), "{url}");
+            assert!(!is_unencrypted(url), "{url}");
         }
     }
 

@@ -24,8 +24,8 @@ impl Settlement {
         let message = ReleaseOrderRequest { ticket_id: ticket_id.into() };
         let reply = self
             .client
-            .call(message, |stubs, request| {
-                Box::pin(async move { stubs.settlement().release_order(request).await })
+            .call(message, |clients, request| {
+                Box::pin(async move { clients.settlement().release_order(request).await })
             })
             .await?;
         Ok(Released { status: TicketStatus::required(reply.status)?, repeated: reply.repeated })

@@ -32,7 +32,7 @@ impl TicketStatus {
 
     /// Whether this says the same as `other` in all that a buyer would notice. When to ask again is not part
     /// of it: the server chooses that anew each time.
-    pub(crate) fn tells_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn looks_equal_to(&self, other: &Self) -> bool {
         self.ticket_id == other.ticket_id
             && self.state == other.state
             && self.position == other.position

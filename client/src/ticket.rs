@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 /// How much of a ticket its `Debug` form shows: enough to tell two apart, too little to use one.
-const SHOWN_CHARS: usize = 8;
+const MAX_DEBUG_CHARS: usize = 8;
 
 /// A buyer's place in a sale's line, signed by Inrush and opaque to everybody else.
 ///
@@ -39,7 +39,7 @@ impl From<&str> for Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.0.chars().take(SHOWN_CHARS).collect();
+        let shown: String = self.0.chars().take(MAX_DEBUG_CHARS).collect();
         write!(formatter, "Ticket({shown}…)")
     }
 }

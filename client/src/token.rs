@@ -17,7 +17,7 @@ use crate::connect_error::ConnectError;
 
 /// How often a token file is read again. Tokens that are rotated live for many minutes, so this is soon enough,
 /// and one small read in so long costs nothing.
-const REFRESH: Duration = Duration::from_secs(30);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Longest token, in bytes: HTTP/2 header lists are bounded too, commonly at 16 KiB.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -87,7 +87,7 @@ pub(crate) struct Token {
 impl Token {
     pub(crate) fn load(source: TokenSource) -> Result<Self, ConnectError> {
         let header = RwLock::new(source.read()?);
-        let next_read_seconds = AtomicU64::new(REFRESH.as_secs());
+        let next_read_seconds = AtomicU64::new(REFRESH_INTERVAL.as_secs());
         Ok(Self { source, header, read_at: Instant::now(), next_read_seconds })
     }
 
@@ -95,7 +95,7 @@ impl Token {
     /// reported and the last one used on.
     pub(crate) async fn header(&self) -> MetadataValue<Ascii> {
         if let TokenSource::File(path) = &self.source
-            && self.is_due()
+            && self.should_refresh()
         {
             let text = tokio::fs::read_to_string(path).await.map_err(|error| error.to_string());
             match text.and_then(|text| self.source.header(&text).map_err(|error| error.to_string())) {
@@ -107,10 +107,10 @@ impl Token {
     }
 
     /// True for exactly one caller each time the refresh interval has passed.
-    fn is_due(&self) -> bool {
+    fn should_refresh(&self) -> bool {
         let now = self.read_at.elapsed().as_secs();
         let due = self.next_read_seconds.load(Ordering::Relaxed);
-        let next = now.saturating_add(REFRESH.as_secs());
+        let next = now.saturating_add(REFRESH_INTERVAL.as_secs());
         now >= due
             && self
                 .next_read_seconds
@@ -132,10 +132,10 @@ mod tests {
         assert_eq!(token.header().await.to_str().unwrap(), "Bearer first");
         fs::write(&path, "second").unwrap();
         assert_eq!(token.header().await.to_str().unwrap(), "Bearer first", "not due yet");
-        tokio::time::advance(REFRESH).await;
+        tokio::time::advance(REFRESH_INTERVAL).await;
         assert_eq!(token.header().await.to_str().unwrap(), "Bearer second");
         fs::write(&path, "").unwrap();
-        tokio::time::advance(REFRESH).await;
+        tokio::time::advance(REFRESH_INTERVAL).await;
         assert_eq!(token.header().await.to_str().unwrap(), "Bearer second");
     }
 

@@ -15,10 +15,10 @@ use tonic::Streaming;
 use crate::{
     attempt::{self, AttemptError},
     client::Client,
-    connection_pool::{Busy, Purpose},
+    connection_pool::{InFlightGuard, Purpose},
     error::{CallError, Ended},
-    monotonic_position::Standing,
-    retry::{Verdict, verdict},
+    monotonic_position::MonotonicPosition,
+    retry::{RetryDecision, decide},
     retry_policy::RetryPolicy,
     status::TicketStatus,
     ticket::Ticket,
@@ -26,7 +26,7 @@ use crate::{
 
 /// A stream that lived this long was healthy: that it ends is part of life (a node drains, a connection reaches
 /// its age), and taking it up again is not a retry.
-const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+const MIN_HEALTHY_TIME: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Is told by the server where the ticket stands, now and at every change, until the state is final. This is
@@ -39,12 +39,12 @@ impl Client {
     /// told again. Failures that may pass are lived through for as long as the retry policy's patience; any
     /// other is the stream's last item.
     pub fn watch(&self, ticket: &Ticket) -> Watch {
-        self.shared.budget.earn();
+        self.shared.budget.deposit();
         Watch {
             client: self.clone(),
             ticket: ticket.clone(),
-            standing: Standing::default(),
-            told: None,
+            position: MonotonicPosition::default(),
+            last: None,
             failures: 0,
             failing_since: None,
             phase: Phase::Opening(open(self.clone(), ticket)),
@@ -57,8 +57,8 @@ impl Client {
 pub struct Watch {
     client: Client,
     ticket: Ticket,
-    standing: Standing,
-    told: Option<TicketStatus>,
+    position: MonotonicPosition,
+    last: Option<TicketStatus>,
     failures: u32,
     failing_since: Option<Instant>,
     phase: Phase,
@@ -67,20 +67,20 @@ pub struct Watch {
 enum Phase {
     Opening(BoxFuture<'static, Result<Box<Opened>, AttemptError>>),
     Open(Box<Opened>),
-    Pausing(Pin<Box<Sleep>>),
+    Waiting(Pin<Box<Sleep>>),
     Ended,
 }
 
 /// A stream that delivers.
 struct Opened {
     stream: Streaming<WatchStatusResponse>,
-    busy: Busy,
+    in_flight: InFlightGuard,
     since: Instant,
 }
 
 impl Watch {
     /// Takes a message in; `None` when it is no news.
-    fn told(&mut self, reply: WatchStatusResponse) -> Option<Result<TicketStatus, CallError>> {
+    fn on_message(&mut self, reply: WatchStatusResponse) -> Option<Result<TicketStatus, CallError>> {
         let status = match TicketStatus::required(reply.status) {
             Ok(status) => status,
             Err(error) => return Some(Err(self.end(error))),
@@ -89,42 +89,43 @@ impl Watch {
         if status.state.is_final() {
             self.phase = Phase::Ended;
         }
-        let status = self.standing.tell(status)?;
-        if self.told.as_ref().is_some_and(|told| told.tells_the_same_as(&status)) {
+        let status = self.position.observe(status)?;
+        if self.last.as_ref().is_some_and(|last| last.looks_equal_to(&status)) {
             return None;
         }
-        self.told = Some(status.clone());
+        self.last = Some(status.clone());
         Some(Ok(status))
     }
 
     /// Plans to take a broken stream up again; otherwise ends with the error.
-    fn broken(&mut self, error: AttemptError) -> Option<CallError> {
-        let asked_for = match verdict(&error) {
-            Verdict::Final => {
+    fn on_failure(&mut self, error: AttemptError) -> Option<CallError> {
+        let retry_after = match decide(&error) {
+            RetryDecision::Stop => {
                 return Some(self.end(CallError::last_attempt(
                     error,
                     self.failures + 1,
                     Ended::NotRetryable,
                 )));
             }
-            Verdict::Repeat => Duration::ZERO,
-            Verdict::RepeatAfter(delay) => delay,
+            RetryDecision::Retry => Duration::ZERO,
+            RetryDecision::RetryAfter(delay) => delay,
         };
-        let healthy = matches!(&self.phase, Phase::Open(opened) if opened.since.elapsed() >= HEALTHY_AFTER);
+        let healthy =
+            matches!(&self.phase, Phase::Open(opened) if opened.since.elapsed() >= MIN_HEALTHY_TIME);
         self.failures = if healthy { 1 } else { self.failures.saturating_add(1) };
         let shared = &self.client.shared;
-        if self.failing_since.get_or_insert_with(Instant::now).elapsed() >= shared.policy.patience {
-            return Some(self.end(CallError::last_attempt(error, self.failures, Ended::PatienceOver)));
+        if self.failing_since.get_or_insert_with(Instant::now).elapsed() >= shared.policy.no_answer_timeout {
+            return Some(self.end(CallError::last_attempt(error, self.failures, Ended::NoAnswer)));
         }
-        let affordable = if healthy {
-            shared.budget.earn();
+        let within_budget = if healthy {
+            shared.budget.deposit();
             true
         } else {
-            shared.budget.spend()
+            shared.budget.withdraw()
         };
-        let pause = asked_for.saturating_add(pause(&shared.policy, self.failures, affordable));
-        tracing::debug!(ticket = ?self.ticket, ?pause, status = %error.status, "watching again");
-        self.phase = Phase::Pausing(Box::pin(tokio::time::sleep(pause)));
+        let delay = retry_after.saturating_add(delay(&shared.policy, self.failures, within_budget));
+        tracing::debug!(ticket = ?self.ticket, ?delay, status = %error.status, "watching again");
+        self.phase = Phase::Waiting(Box::pin(tokio::time::sleep(delay)));
         None
     }
 
@@ -136,8 +137,8 @@ impl Watch {
 
 /// How long to pause after so many failures. A watch does not give up when the retry budget is spent, as a call
 /// does, but it comes back no faster than the slowest retry.
-fn pause(policy: &RetryPolicy, failures: u32, affordable: bool) -> Duration {
-    if affordable {
+fn delay(policy: &RetryPolicy, failures: u32, within_budget: bool) -> Duration {
+    if within_budget {
         policy.backoff(failures)
     } else {
         policy.max_backoff.saturating_add(policy.backoff(u32::MAX))
@@ -148,13 +149,14 @@ fn open(client: Client, ticket: &Ticket) -> BoxFuture<'static, Result<Box<Opened
     let message = WatchStatusRequest { ticket: ticket.as_str().to_owned() };
     Box::pin(async move {
         let shared = &client.shared;
-        let picked = shared.channels.pick(Purpose::Watch, None);
+        let selected = shared.endpoints.select(Purpose::Watch, None);
         let within = shared.policy.attempt_timeout;
-        let (stream, busy) = attempt::open(&picked, &shared.metadata, message, within, |stubs, request| {
-            Box::pin(async move { stubs.queue().watch_status(request).await })
-        })
-        .await?;
-        Ok(Box::new(Opened { stream, busy, since: Instant::now() }))
+        let (stream, in_flight) =
+            attempt::open(&selected, &shared.metadata, message, within, |clients, request| {
+                Box::pin(async move { clients.queue().watch_status(request).await })
+            })
+            .await?;
+        Ok(Box::new(Opened { stream, in_flight, since: Instant::now() }))
     })
 }
 
@@ -165,7 +167,7 @@ impl Stream for Watch {
         loop {
             let failure = match &mut self.phase {
                 Phase::Ended => return Poll::Ready(None),
-                Phase::Pausing(sleep) => {
+                Phase::Waiting(sleep) => {
                     ready!(sleep.as_mut().poll(context));
                     self.phase = Phase::Opening(open(self.client.clone(), &self.ticket));
                     continue;
@@ -178,15 +180,15 @@ impl Stream for Watch {
                     Err(error) => error,
                 },
                 Phase::Open(opened) => match ready!(Pin::new(&mut opened.stream).poll_next(context)) {
-                    Some(Ok(reply)) => match self.told(reply) {
+                    Some(Ok(reply)) => match self.on_message(reply) {
                         Some(item) => return Poll::Ready(Some(item)),
                         None => continue,
                     },
-                    Some(Err(status)) => AttemptError::judge(status, opened.busy.endpoint_name()),
-                    None => AttemptError::ended_early(opened.busy.endpoint_name()),
+                    Some(Err(status)) => AttemptError::classify(status, opened.in_flight.endpoint_name()),
+                    None => AttemptError::ended_early(opened.in_flight.endpoint_name()),
                 },
             };
-            if let Some(error) = self.broken(failure) {
+            if let Some(error) = self.on_failure(failure) {
                 return Poll::Ready(Some(Err(error)));
             }
         }

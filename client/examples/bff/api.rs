@@ -19,7 +19,7 @@ use crate::{
     backend::Backend,
     events,
     problem::Problem,
-    shapes::{CancellationShape, EnqueuedShape, StatusShape, Wish},
+    shapes::{CancellationShape, EnqueueBody, EnqueuedShape, StatusShape},
     trace,
 };
 
@@ -47,8 +47,8 @@ pub(crate) fn router(client: Client, max_watches: u32, stop: CancellationToken) 
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", "this path knows other methods")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::map_response(careful))
-        .layer(middleware::from_fn(trace::remember))
+        .layer(middleware::map_response(security_headers))
+        .layer(middleware::from_fn(trace::capture_trace))
         .with_state(Backend { client, watches, stop })
 }
 
@@ -61,8 +61,8 @@ async fn enqueue(
     Path((sale, buyer)): Path<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<EnqueuedShape>, Problem> {
-    let wish = Wish::read(&body?)?;
-    let enqueued = backend.client.enqueue(sale, buyer, wish.units, wish.payload).await?;
+    let body = EnqueueBody::read(&body?)?;
+    let enqueued = backend.client.enqueue(sale, buyer, body.units, body.payload).await?;
     Ok(Json(enqueued.into()))
 }
 
@@ -83,7 +83,7 @@ async fn cancel(
 }
 
 /// Answers hold tickets and standings: nobody may keep them, and browsers must not guess what they are.
-async fn careful(mut response: Response) -> Response {
+async fn security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

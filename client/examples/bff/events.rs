@@ -16,7 +16,7 @@ use inrush_client::{CallError, Ticket, TicketStatus};
 use crate::{backend::Backend, problem::Problem, shapes::StatusShape};
 
 /// How often a silent stream shows that it lives: well within the minute after which proxies close one.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// `GET /tickets/{ticket}/events`: an event `status` for each change; or `problem`, which is the last one.
 pub(crate) async fn watch(
@@ -32,7 +32,7 @@ pub(crate) async fn watch(
             Ok(event(status))
         })
         .take_until(backend.stop.cancelled_owned());
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEPALIVE_INTERVAL)))
 }
 
 fn event(status: Result<TicketStatus, CallError>) -> Event {

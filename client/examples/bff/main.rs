@@ -94,7 +94,7 @@ async fn main() -> anyhow::Result<()> {
 fn settings(flags: &Flags) -> ClientSettings {
     let mut settings = ClientSettings::balanced(flags.inrush.iter().cloned())
         .user_agent("inrush-example-bff")
-        .on_request(trace::pass_on)
+        .on_request(trace::propagate_trace)
         .call_deadline(Duration::from_secs(flags.deadline));
     if let Some(path) = &flags.ca_file {
         settings = settings.tls(TlsSettings::new().ca_file(path));

@@ -12,7 +12,7 @@ use inrush_client::{CallError, FieldViolation};
 use serde::Serialize;
 
 /// What the phone is told of a failure that is not its doing.
-const NOT_YOUR_FAULT: &str = "the shop cannot answer just now; asking again is safe";
+const SERVER_ERROR_MESSAGE: &str = "the shop cannot answer just now; asking again is safe";
 
 /// A failure.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl From<CallError> for Problem {
         let retry_after = error.failure().retry_after;
         let message = if status.is_server_error() {
             tracing::warn!(%error, "a call to Inrush failed");
-            NOT_YOUR_FAULT.to_owned()
+            SERVER_ERROR_MESSAGE.to_owned()
         } else {
             error.message().to_owned()
         };

@@ -11,14 +11,14 @@ use crate::problem::Problem;
 /// What a buyer wants.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wish {
+pub(crate) struct EnqueueBody {
     #[serde(default = "one")]
     pub(crate) units: u64,
     #[serde(default)]
     pub(crate) payload: String,
 }
 
-impl Wish {
+impl EnqueueBody {
     /// Reads a request body; an empty one asks for one unit.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
@@ -28,7 +28,7 @@ impl Wish {
             Problem::new(
                 StatusCode::BAD_REQUEST,
                 "BAD_BODY",
-                format!("the body is not a wish in JSON: {error}"),
+                format!("the body is not a body in JSON: {error}"),
             )
         })
     }

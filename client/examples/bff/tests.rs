@@ -69,8 +69,8 @@ async fn getting_in_line() {
         Answer::Say(queued(41))
     }))
     .await;
-    let wish = r#"{"units": 2, "payload": "size 43"}"#;
-    let (status, answer) = phone.json(Method::POST, "/sales/shoes/buyers/ann%20b", wish).await;
+    let body = r#"{"units": 2, "payload": "size 43"}"#;
+    let (status, answer) = phone.json(Method::POST, "/sales/shoes/buyers/ann%20b", body).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         answer,
@@ -91,8 +91,8 @@ async fn the_trace_of_a_phone_goes_on_at_inrush() {
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let fake = Arc::new(Fake::default().enqueue(|_, _| Answer::Say(queued(1))));
     let phone = Phone::of(Arc::clone(&fake)).await;
-    let wish = || Request::post("/sales/shoes/buyers/ann");
-    for request in [wish().header("traceparent", TRACE), wish()] {
+    let body = || Request::post("/sales/shoes/buyers/ann");
+    for request in [body().header("traceparent", TRACE), body()] {
         let response = phone.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
     }
@@ -179,8 +179,8 @@ async fn every_failure_has_its_status_code() {
         .await;
         let (status, answer) = phone.json(Method::GET, "/tickets/t", "").await;
         assert_eq!((status, &answer["reason"]), (expected, &json!("WORD")), "{code:?}");
-        let told = answer["message"].as_str().unwrap().contains("redis");
-        assert_eq!(told, !status.is_server_error(), "{code:?}: what is behind is not told");
+        let shown = answer["message"].as_str().unwrap().contains("redis");
+        assert_eq!(shown, !status.is_server_error(), "{code:?}: what is behind is not shown");
     }
 }
 

@@ -13,13 +13,13 @@ task_local! {
 
 /// Remembers the trace of a request for as long as it is worked on. A backend with an OpenTelemetry SDK would begin a span of
 /// its own here.
-pub(crate) async fn remember(request: Request, next: Next) -> Response {
+pub(crate) async fn capture_trace(request: Request, next: Next) -> Response {
     let trace = request.headers().get(TRACEPARENT).cloned();
     TRACE.scope(trace, next.run(request)).await
 }
 
 /// Tells Inrush of it.
-pub(crate) fn pass_on(metadata: &mut MetadataMap) {
+pub(crate) fn propagate_trace(metadata: &mut MetadataMap) {
     let trace = TRACE.try_with(Clone::clone).ok().flatten();
     if let Some(value) = trace.and_then(|trace| MetadataValue::try_from(trace.as_bytes()).ok()) {
         metadata.insert(TRACEPARENT, value);
