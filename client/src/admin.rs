@@ -1,4 +1,4 @@
-//! The operators' calls: creating, watching and steering sales.
+//! The calls of operators: create, watch and control sales.
 
 use futures_util::stream::BoxStream;
 use inrush_proto::v1::{
@@ -14,29 +14,29 @@ use crate::{
     pages::{Page, all_pages},
 };
 
-/// How many items a page of a list has: the protocol's bound, for the fewest calls.
+/// Items in a page of a list; the limit of the protocol.
 const PAGE_SIZE: u32 = 500;
 
-/// Most dead letters of one request; the protocol's bound.
+/// Dead letters in one request; the limit of the protocol.
 const MAX_DEAD_LETTERS: usize = 256;
 
-/// Steers sales; from [`Client::admin`]. Calls are repeated like all others: an operator's wish that was
-/// fulfilled at an attempt whose answer was lost is fulfilled once.
+/// Controls sales; from [`Client::admin`]. Calls are retried like all others, and a change whose answer was
+/// lost is made once.
 #[derive(Debug, Clone)]
 pub struct Admin {
     client: Client,
 }
 
 impl Client {
-    /// The operators' calls.
+    /// The calls of operators.
     pub fn admin(&self) -> Admin {
         Admin { client: self.clone() }
     }
 }
 
 impl Admin {
-    /// Creates a sale; its output-only fields are ignored. Repeating a creation is harmless, and
-    /// [`CallError::AlreadyExists`] means that there is a sale of this id with other settings.
+    /// Creates a sale; output-only fields are ignored. Repeating a creation is harmless;
+    /// [`CallError::AlreadyExists`] means that a sale with this id has other settings.
     pub async fn create_sale(&self, sale: Sale) -> Result<Sale, CallError> {
         let message = CreateSaleRequest { sale: Some(sale) };
         let reply = self
@@ -60,7 +60,7 @@ impl Admin {
         required(reply.sale)
     }
 
-    /// All sales in the order of their ids, page by page as they are read.
+    /// All sales by id, page by page as they are read.
     pub fn list_sales(&self) -> BoxStream<'static, Result<Sale, CallError>> {
         let client = self.client.clone();
         all_pages(move |page_token| {
@@ -77,9 +77,10 @@ impl Admin {
         })
     }
 
-    /// Changes the named fields (in the protocol's spelling, such as `stock`) while the sale runs; a named field
-    /// that is absent in `sale` is reset to its default. With `version` set, only that version is changed: then
-    /// a repeat after a lost answer can fail although the change was made, so look before changing again.
+    /// Changes the named fields (in the spelling of the protocol, such as `stock`) of a running sale; a named
+    /// field that is absent in `sale` is reset to its default. With `version` set, only that version is
+    /// changed: a repeat after a lost answer can then fail although the change was made, so read the sale
+    /// before changing it again.
     pub async fn update_sale(
         &self,
         sale: Sale,
@@ -96,7 +97,7 @@ impl Admin {
         required(reply.sale)
     }
 
-    /// Holds admission or fulfilment back.
+    /// Puts admission or fulfilment on hold.
     pub async fn hold_sale(&self, sale: impl Into<String>, part: SalePart) -> Result<Sale, CallError> {
         let message = HoldSaleRequest { sale_id: sale.into(), part: part.into() };
         let reply = self
@@ -108,7 +109,7 @@ impl Admin {
         required(reply.sale)
     }
 
-    /// Lets admission or fulfilment go on.
+    /// Resumes admission or fulfilment.
     pub async fn resume_sale(&self, sale: impl Into<String>, part: SalePart) -> Result<Sale, CallError> {
         let message = ResumeSaleRequest { sale_id: sale.into(), part: part.into() };
         let reply = self
@@ -120,7 +121,7 @@ impl Admin {
         required(reply.sale)
     }
 
-    /// Closes a sale for good: what waits expires, what was claimed is finished.
+    /// Closes a sale for good: waiting tickets expire, claimed ones are finished.
     pub async fn close_sale(&self, sale: impl Into<String>) -> Result<Sale, CallError> {
         let message = CloseSaleRequest { sale_id: sale.into() };
         let reply = self
@@ -132,7 +133,7 @@ impl Admin {
         required(reply.sale)
     }
 
-    /// Deletes a closed sale with all its tickets. When a lost answer made this client ask twice, the second can
+    /// Deletes a closed sale with all its tickets. If the answer of a first attempt was lost, the result can
     /// be [`CallError::NotFound`].
     pub async fn delete_sale(&self, sale: impl Into<String>) -> Result<(), CallError> {
         let message = DeleteSaleRequest { sale_id: sale.into() };
@@ -144,7 +145,7 @@ impl Admin {
         Ok(())
     }
 
-    /// All tickets of a sale that ran out of attempts, in line order, page by page as they are read.
+    /// All dead tickets of a sale in queue order, page by page as they are read.
     pub fn list_dead_letters(
         &self,
         sale: impl Into<String>,
@@ -164,8 +165,8 @@ impl Admin {
         })
     }
 
-    /// Puts dead tickets back in line at their old place, and returns the numbers of those that were. A number is
-    /// missing when its ticket was not dead, or when an attempt whose answer was lost had put it back already.
+    /// Puts dead tickets back into the queue with their seqs, and returns the seqs of those. A seq is missing
+    /// if its ticket was not dead, or if an attempt whose answer was lost had redriven it.
     pub async fn redrive_dead_letters(
         &self,
         sale: impl Into<String>,
@@ -186,8 +187,8 @@ impl Admin {
         Ok(redriven)
     }
 
-    /// Gives the units of dead tickets back, and returns the numbers of those it did. A number is missing when its
-    /// ticket was not dead, or when an attempt whose answer was lost had discarded it already.
+    /// Returns the units of dead tickets to the sale, and returns the seqs of those. A seq is missing if its
+    /// ticket was not dead, or if an attempt whose answer was lost had discarded it.
     pub async fn discard_dead_letters(
         &self,
         sale: impl Into<String>,
@@ -209,7 +210,7 @@ impl Admin {
     }
 }
 
-/// The sale that a reply must have.
+/// The sale of a reply, which must have one.
 fn required(sale: Option<Sale>) -> Result<Sale, CallError> {
-    sale.ok_or_else(|| CallError::malformed("it has no sale"))
+    sale.ok_or_else(|| CallError::malformed("no sale"))
 }

@@ -1,4 +1,4 @@
-//! One attempt of a call over one connection, and what its failure was.
+//! One attempt of a call on one connection, and the classification of its failure.
 
 use std::{error::Error as _, time::Duration};
 
@@ -13,13 +13,13 @@ use crate::{
     metadata::Metadata,
 };
 
-/// An answer under way. Boxed, so that what waits for one stays small.
+/// A reply in flight. Boxed, so that futures that await one stay small.
 pub(crate) type Reply<R> = BoxFuture<'static, Result<Response<R>, Status>>;
 
 /// Sends one kind of request.
 pub(crate) type Send<M, R> = fn(GrpcClients, Request<M>) -> Reply<R>;
 
-/// Makes one attempt: sends `message` and waits for the answer, which the server is told to give `timeout` a time.
+/// Makes one attempt: sends `message` with `timeout` as its deadline and waits for the reply.
 pub(crate) async fn send_once<M: Message, R>(
     selected: &SelectedEndpoint,
     metadata: &Metadata,
@@ -33,8 +33,8 @@ pub(crate) async fn send_once<M: Message, R>(
     Ok(reply)
 }
 
-/// Opens a stream within a time. The server is not told a deadline: the stream may live long after it, and the
-/// endpoint counts as busy for as long.
+/// Opens a stream within `timeout`. The server gets no deadline, since the stream may last much longer; the
+/// endpoint counts it as in flight for as long.
 pub(crate) async fn open<M: Message, R>(
     selected: &SelectedEndpoint,
     metadata: &Metadata,
@@ -69,53 +69,51 @@ async fn run<M: Message, R>(
 /// A failed attempt.
 #[derive(Debug)]
 pub(crate) struct AttemptError {
-    /// What was said, by whomever.
+    /// The status, from the server or made here.
     pub(crate) status: Status,
-    /// By whom.
+    /// The source of the failure.
     pub(crate) origin: Origin,
-    /// False when not even a connection came about.
+    /// Whether there was a connection.
     pub(crate) connected: bool,
 }
 
-/// Who says that an attempt failed.
+/// The source of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The server, in an answer.
+    /// The server answered with a status.
     Server,
-    /// The connection: there was no answer, or only a part of it.
+    /// The connection failed before a complete answer.
     Transport,
-    /// This client, which waited no longer.
+    /// The attempt timed out on this side.
     Timer,
-    /// This client, which did not send the request.
+    /// The request was not sent.
     Caller,
 }
 
 impl AttemptError {
-    /// Tells an answer of the server from a failure on the way: only the latter has a source on this side.
+    /// Distinguishes an answer of the server from a transport failure: only the latter has a source.
     pub(crate) fn classify(status: Status, endpoint: &str) -> Self {
         let Some(source) = status.source() else {
             return Self { status, origin: Origin::Server, connected: true };
         };
         let connected = !chain(source).any(|error| error.is::<ConnectError>());
-        let what = if connected { "the connection to Inrush broke" } else { "cannot reach Inrush" };
+        let what = if connected { "connection to Inrush broke" } else { "cannot reach Inrush" };
         let message = format!("{what} at {endpoint}: {}", explain(source));
         Self { status: Status::new(status.code(), message), origin: Origin::Transport, connected }
     }
 
-    /// A stream that the server ended although there was more to come.
+    /// The server ended a stream before a final state.
     pub(crate) fn ended_early(endpoint: &str) -> Self {
         let message = format!("Inrush at {endpoint} ended the stream early");
         Self { status: Status::unavailable(message), origin: Origin::Transport, connected: true }
     }
 
-    /// Refuses a request that is too large. The transport would only say that a stream broke.
-    fn check_size(bytes: usize, most: usize) -> Result<(), Self> {
-        if bytes <= most {
+    /// Refuses a request that is too large. The transport would only report a broken stream.
+    fn check_size(bytes: usize, max: usize) -> Result<(), Self> {
+        if bytes <= max {
             return Ok(());
         }
-        let message = format!(
-            "the request has {bytes} bytes, and the client's setting max_request_bytes allows {most}"
-        );
+        let message = format!("request of {bytes} bytes exceeds the client setting max_request_bytes, {max}");
         Err(Self { status: Status::invalid_argument(message), origin: Origin::Caller, connected: true })
     }
 
@@ -125,7 +123,7 @@ impl AttemptError {
     }
 }
 
-/// Whether the transport waited no longer; it keeps the same time as this client and sometimes wins.
+/// Whether the transport timed out. It has the same timeout as this client and is sometimes first.
 fn is_timeout(status: &Status) -> bool {
     status.source().is_some_and(|source| chain(source).any(|error| error.is::<TimeoutExpired>()))
 }
@@ -137,23 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_the_server_is_left_as_it_is() {
+    fn a_status_of_the_server_is_unchanged() {
         let error = AttemptError::classify(Status::not_found("no such ticket"), "http://a");
         assert_eq!((error.origin, error.connected), (Origin::Server, true));
         assert_eq!(error.status.message(), "no such ticket");
     }
 
     #[test]
-    fn a_broken_connection_is_named_with_its_cause() {
+    fn a_broken_connection_is_reported_with_its_cause() {
         let mut status = Status::unknown("transport error");
         status.set_source(Arc::new(io::Error::other("reset by peer")));
         let error = AttemptError::classify(status, "http://a");
         assert_eq!((error.origin, error.connected), (Origin::Transport, true));
-        assert_eq!(error.status.message(), "the connection to Inrush broke at http://a: reset by peer");
+        assert_eq!(error.status.message(), "connection to Inrush broke at http://a: reset by peer");
     }
 
     #[test]
-    fn a_failed_connection_comes_with_advice() {
+    fn a_failed_connection_is_reported_with_advice() {
         let mut status = Status::unavailable("");
         let cause = io::Error::other("invalid peer certificate: UnknownIssuer");
         status.set_source(Arc::new(ConnectError(Box::new(cause))));

@@ -1,4 +1,4 @@
-//! The client: its connections, and the one loop through which every call goes.
+//! The client, and the retry loop of every call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ pub struct Client {
     call_deadline: Duration,
 }
 
-/// What all clones of a client have in common.
+/// Shared by all clones of a client.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) endpoints: Endpoints,
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
 }
 
 impl Client {
-    /// Connects to each endpoint and needs one that answers. Fails on settings that cannot work, and when no
+    /// Connects to each endpoint and succeeds if one of them answers. Fails on invalid settings, and if no
     /// endpoint can be reached within the connect timeout.
     pub async fn connect(settings: ClientSettings) -> Result<Self, ConnectError> {
         let (destinations, parts) = settings.resolve()?;
@@ -44,16 +44,16 @@ impl Client {
         Ok(Self::new(endpoints, parts))
     }
 
-    /// Connects when first used, so that a caller can start before Inrush does. Fails only on settings that
-    /// cannot work. Must be called within a Tokio runtime.
+    /// Connects on first use, so that a caller can start before Inrush does. Fails only on invalid settings.
+    /// Must be called within a Tokio runtime.
     pub fn lazy(settings: ClientSettings) -> Result<Self, ConnectError> {
         let (destinations, parts) = settings.resolve()?;
         let endpoints = Endpoints::lazy(&destinations, parts.connections, parts.sizes)?;
         Ok(Self::new(endpoints, parts))
     }
 
-    /// Calls over a channel that was made elsewhere, such as one over a Unix socket. Of the settings, those
-    /// about connecting are not used, and the endpoints only name the channel in messages.
+    /// Calls over a given channel, such as one over a Unix socket. Settings about connecting are not used,
+    /// and `name` stands for the endpoint in messages.
     pub fn over(channel: Channel, name: &str, settings: ClientSettings) -> Result<Self, ConnectError> {
         let parts = settings.into_parts()?;
         Ok(Self::new(Endpoints::over(name, channel, parts.sizes), parts))
@@ -71,7 +71,8 @@ impl Client {
         Self { shared: Arc::new(Shared { endpoints, metadata, policy, budget }), call_deadline }
     }
 
-    /// Sends `message` until it is answered, another attempt would be useless, or a bound is met.
+    /// Sends `message` until it is answered, a failure cannot be retried, or a bound of the retry policy is
+    /// reached.
     pub(crate) async fn call<M: Message + Clone, R>(
         &self,
         message: M,

@@ -1,4 +1,4 @@
-//! Why there is no client.
+//! The error of making a client.
 
 use std::{io, path::PathBuf};
 
@@ -6,50 +6,50 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// There is nothing to connect to.
-    #[error("no endpoint given: name at least one, such as http://127.0.0.1:50051")]
+    /// The settings have no endpoint.
+    #[error("no endpoint; expected at least one, such as http://127.0.0.1:50051")]
     NoEndpoint,
-    /// An endpoint is not a URL that this client can use.
-    #[error("endpoint {url:?}: {problem}; it must look like http://host:port or https://host:port")]
+    /// An endpoint is not a valid URL for this client.
+    #[error("invalid endpoint {url:?}: {problem}; expected http://host:port or https://host:port")]
     Endpoint {
-        /// What was given.
+        /// The URL.
         url: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// A setting is out of its range.
-    #[error("client setting {name} must be {rule}")]
+    /// A setting is out of range.
+    #[error("invalid client setting {name}: it must be {rule}")]
     OutOfRange {
         /// The setting.
         name: &'static str,
-        /// What it must be.
+        /// The range.
         rule: &'static str,
     },
     /// A file could not be read.
     #[error("cannot read {what} from {}: {source}", path.display())]
     File {
-        /// What it should hold.
+        /// What the file should contain.
         what: &'static str,
-        /// Where it should be.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error.
         source: io::Error,
     },
-    /// The TLS settings do not fit together.
-    #[error("TLS settings: {0}")]
+    /// The TLS settings are invalid.
+    #[error("invalid TLS settings: {0}")]
     Tls(String),
-    /// The bearer token cannot be used. The token itself is never part of the message.
-    #[error("bearer token from {from}: {problem}")]
+    /// The bearer token is invalid. The message never contains the token.
+    #[error("invalid bearer token from {from}: {problem}")]
     Token {
         /// The file or environment variable.
         from: String,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// No endpoint answers.
+    /// No endpoint could be reached.
     #[error("cannot reach Inrush: {problems}")]
     Unreachable {
-        /// Each endpoint and why.
+        /// Each endpoint with its error.
         problems: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The connections to Inrush, and which of them a call takes.
+//! The connections to Inrush, and the choice of an endpoint for a call.
 
 use std::{
     sync::{
@@ -19,33 +19,33 @@ use crate::{
     round_robin::RoundRobin,
 };
 
-/// How long an endpoint that could not be reached is passed over while others can be. Short, because passing
-/// over one that has come back costs capacity; long enough that few calls find out for the others.
+/// How long an unreachable endpoint is avoided while others can be reached. Short, since avoiding one that
+/// has recovered costs capacity; long enough that few calls try it in vain.
 const COOLDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Calls and watches have connections of their own: a server bounds the streams of a connection, and watches,
-/// which last, would otherwise take all of them.
+/// Calls and watches have separate connections: a server limits the streams of a connection, and long-lived
+/// watches would otherwise use all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A question and its answer.
+    /// A unary call.
     Call,
-    /// A stream that lasts.
+    /// A long-lived stream.
     Watch,
 }
 
-/// Where a client connects to, and how.
+/// An endpoint to connect to.
 #[derive(Debug)]
 pub(crate) struct Destination {
-    /// The URL, as it was given.
+    /// The URL as given.
     pub(crate) name: String,
-    /// How to connect to it.
+    /// How to connect.
     pub(crate) endpoint: transport::Endpoint,
-    /// How long looking the name up, connecting and shaking hands may take together.
+    /// The timeout of name lookup, connect and handshake together.
     pub(crate) connect_timeout: Duration,
 }
 
 impl Destination {
-    /// Connects now; says what is in the way otherwise.
+    /// Connects now; the error is the reason as text.
     async fn connect(&self) -> Result<Channel, String> {
         match tokio::time::timeout(self.connect_timeout, self.endpoint.connect()).await {
             Ok(Ok(channel)) => Ok(channel),
@@ -55,7 +55,7 @@ impl Destination {
     }
 }
 
-/// All connections of a client. They connect when first used, and again when they break.
+/// All connections of a client. They connect on first use and reconnect when they break.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     endpoints: RoundRobin<Arc<Endpoint>>,
@@ -63,7 +63,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Connections that connect when first used.
+    /// Connections that connect on first use.
     pub(crate) fn lazy(
         destinations: &[Destination],
         connections: usize,
@@ -76,7 +76,7 @@ impl Endpoints {
         Self::of(endpoints, sizes)
     }
 
-    /// Connects to each endpoint once. One that can be reached is enough; the others may follow.
+    /// Connects to each endpoint once. One that can be reached is enough; the others connect later.
     pub(crate) async fn connect(
         destinations: &[Destination],
         connections: usize,
@@ -87,7 +87,7 @@ impl Endpoints {
         let mut endpoints = Vec::with_capacity(destinations.len());
         for (destination, attempt) in destinations.iter().zip(attempts) {
             let first = attempt.unwrap_or_else(|problem| {
-                tracing::warn!(problem, "cannot reach Inrush yet");
+                tracing::warn!(problem, "endpoint unreachable; retrying");
                 failures.push(problem);
                 destination.endpoint.connect_lazy()
             });
@@ -99,7 +99,7 @@ impl Endpoints {
         Self::of(endpoints, sizes)
     }
 
-    /// One channel that somebody else made.
+    /// A channel made by the caller.
     pub(crate) fn over(name: &str, channel: Channel, sizes: MessageSizes) -> Self {
         let calls = ConnectionPool::new(RoundRobin::new(channel.clone(), Vec::new()));
         let watches = ConnectionPool::new(RoundRobin::new(channel, Vec::new()));
@@ -113,7 +113,8 @@ impl Endpoints {
         Ok(Self { endpoints: RoundRobin::new(first, endpoints.collect()), sizes })
     }
 
-    /// Chooses the endpoint that has least to do, rather not one that rests or the one that has just `failed`.
+    /// Selects the endpoint with the fewest calls in flight. One that is cooling down or has just `failed`
+    /// comes last.
     pub(crate) fn select(&self, purpose: Purpose, failed: Option<&SelectedEndpoint>) -> SelectedEndpoint {
         let endpoint = self.endpoints.min_by_key(|endpoint| {
             let has_failed = failed.is_some_and(|failed| Arc::ptr_eq(&failed.endpoint, endpoint));
@@ -123,7 +124,7 @@ impl Endpoints {
     }
 }
 
-/// One endpoint and the connections to it.
+/// One endpoint and its connections.
 #[derive(Debug)]
 struct Endpoint {
     name: String,
@@ -164,13 +165,13 @@ impl ConnectionPool {
         Self { channels, in_flight: AtomicUsize::new(0) }
     }
 
-    /// How many calls or watches are under way.
+    /// The number of calls or watches in flight.
     fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 }
 
-/// Until when an endpoint is passed over.
+/// The time until which an endpoint is avoided.
 #[derive(Debug)]
 struct Cooldown {
     origin: Instant,
@@ -198,7 +199,7 @@ impl Cooldown {
     }
 }
 
-/// The endpoint for an attempt.
+/// The endpoint selected for an attempt.
 #[derive(Debug)]
 pub(crate) struct SelectedEndpoint {
     endpoint: Arc<Endpoint>,
@@ -207,34 +208,34 @@ pub(crate) struct SelectedEndpoint {
 }
 
 impl SelectedEndpoint {
-    /// The generated clients over the connection whose turn it is.
+    /// The generated clients over the next connection.
     pub(crate) fn clients(&self) -> GrpcClients {
         GrpcClients::new(self.endpoint.pool(self.purpose).channels.next().clone(), self.sizes)
     }
 
-    /// The largest request that may be sent.
+    /// The maximum size of a request.
     pub(crate) fn max_request_bytes(&self) -> usize {
         self.sizes.request
     }
 
-    /// Counts the endpoint as busier until the result is dropped.
+    /// Counts a call as in flight until the guard is dropped.
     pub(crate) fn start_call(&self) -> InFlightGuard {
         self.endpoint.pool(self.purpose).in_flight.fetch_add(1, Ordering::Relaxed);
         InFlightGuard { endpoint: Arc::clone(&self.endpoint), purpose: self.purpose }
     }
 
-    /// The endpoint's URL, for messages.
+    /// The URL of the endpoint, for messages.
     pub(crate) fn endpoint_name(&self) -> &str {
         &self.endpoint.name
     }
 
-    /// Says that the endpoint could not be reached.
+    /// The endpoint could not be reached: avoids it for a while.
     pub(crate) fn start_cooldown(&self) {
         self.endpoint.cooldown.start();
     }
 }
 
-/// One call or watch under way at an endpoint.
+/// A call or watch in flight at an endpoint.
 #[derive(Debug)]
 pub(crate) struct InFlightGuard {
     endpoint: Arc<Endpoint>,
@@ -242,7 +243,7 @@ pub(crate) struct InFlightGuard {
 }
 
 impl InFlightGuard {
-    /// The endpoint's URL, for messages.
+    /// The URL of the endpoint, for messages.
     pub(crate) fn endpoint_name(&self) -> &str {
         &self.endpoint.name
     }
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_busy_endpoint_is_spared_until_it_is_done() {
+    async fn an_endpoint_with_a_call_in_flight_is_not_selected() {
         let endpoints = endpoints();
         let selected = endpoints.select(Purpose::Call, None);
         let in_flight = selected.start_call();
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unreachable_endpoint_rests_and_comes_back() {
+    async fn an_unreachable_endpoint_is_avoided_during_its_cooldown() {
         let endpoints = endpoints();
         let unreachable = endpoints.select(Purpose::Call, None);
         let name = unreachable.endpoint_name().to_owned();
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_retry_rather_takes_another_endpoint() {
+    async fn a_retry_selects_another_endpoint() {
         let endpoints = endpoints();
         for _ in 0..5 {
             let failed = endpoints.select(Purpose::Call, None);

@@ -1,4 +1,4 @@
-//! Why a call failed, in the few kinds that callers treat differently.
+//! The error of a call, in the kinds that callers handle differently.
 
 use std::{fmt, time::Duration};
 
@@ -8,51 +8,51 @@ use tonic_types::StatusExt as _;
 
 use crate::attempt::{AttemptError, Origin};
 
-/// A call that got no answer, or an answer that says the call was wrong.
+/// A call without an answer, or whose answer is an error.
 ///
 /// Business outcomes (sold out, too late to cancel) are never errors.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The request breaks a rule; the same request will always fail.
+    /// The request is invalid; the same request will always fail.
     #[error("{failure}{}", listed(failure, violations))]
     InvalidArgument {
-        /// Which fields, and what is wrong with each.
+        /// The invalid fields.
         violations: Vec<FieldViolation>,
-        /// What was said.
+        /// The failure.
         failure: Box<Failure>,
     },
-    /// There is no such sale or ticket.
+    /// No such sale or ticket.
     #[error("{0}")]
     NotFound(Box<Failure>),
-    /// There is one already, with other settings.
+    /// It exists already, with other settings.
     #[error("{0}")]
     AlreadyExists(Box<Failure>),
-    /// Not in the state that this needs, such as deleting a sale that is open.
+    /// Not in the required state, such as deleting an open sale.
     #[error("{0}")]
     FailedPrecondition(Box<Failure>),
-    /// This caller is over its rate.
+    /// This caller has exceeded its rate.
     #[error("{0}")]
     ResourceExhausted(Box<Failure>),
-    /// Inrush could not be reached, is shedding load, is draining, or its store is away.
+    /// Inrush could not be reached, is shedding load or draining, or its store is unavailable.
     #[error("{0}")]
     Unavailable(Box<Failure>),
-    /// No answer in time. What was asked for may still have happened; asking again is safe.
+    /// No answer in time. The request may have taken effect; repeating it is safe.
     #[error("{0}")]
     DeadlineExceeded(Box<Failure>),
-    /// The credentials are missing or wrong.
+    /// The credentials are missing or invalid.
     #[error("{0}")]
     Unauthenticated(Box<Failure>),
-    /// The credentials do not allow this.
+    /// The credentials do not allow this call.
     #[error("{0}")]
     PermissionDenied(Box<Failure>),
-    /// Anything else, such as a bug in the server.
+    /// Anything else, such as a defect of the server.
     #[error("{0}")]
     Other(Box<Failure>),
 }
 
 impl CallError {
-    /// What is known about the failure, whichever kind it is.
+    /// The details, for every kind.
     pub fn failure(&self) -> &Failure {
         match self {
             Self::InvalidArgument { failure, .. }
@@ -68,17 +68,17 @@ impl CallError {
         }
     }
 
-    /// The stable reason from the server's ErrorInfo (domain `inrush`). `None` where it gave none.
+    /// The stable reason from the server's ErrorInfo (domain `inrush`), if it has one.
     pub fn reason(&self) -> Option<&str> {
         self.failure().reason.as_deref()
     }
 
-    /// What is wrong and what to do, in words.
+    /// What is wrong and what to do.
     pub fn message(&self) -> &str {
         &self.failure().message
     }
 
-    /// True when the same call may succeed later: no answer, overload, or over the rate.
+    /// Whether the same call may succeed later: no answer, overload, or rate exceeded.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::DeadlineExceeded(_) => true,
@@ -93,7 +93,7 @@ impl CallError {
         }
     }
 
-    /// What a failed attempt looks like when it was the last of `attempts`.
+    /// The error of a call whose last attempt failed.
     pub(crate) fn last_attempt(error: AttemptError, attempts: u32, ended: Ended) -> Self {
         let AttemptError { status, origin, .. } = error;
         let retry_after = retry_info(&status);
@@ -115,7 +115,7 @@ impl CallError {
         Self::of_kind(code, failure, violations.unwrap_or_default())
     }
 
-    /// The same failure, seen as the last of `attempts` for which somebody waited long enough.
+    /// The same failure as the last of `attempts`, after too long without an answer.
     pub(crate) fn after_no_answer(mut self, attempts: u32) -> Self {
         let failure = self.failure_mut();
         failure.attempts = attempts;
@@ -123,14 +123,12 @@ impl CallError {
         self
     }
 
-    /// An answer that breaks the protocol.
+    /// A reply that breaks the protocol.
     pub(crate) fn malformed(what: &str) -> Self {
         Self::Other(Box::new(Failure {
             code: Code::Internal,
             reason: None,
-            message: format!(
-                "Inrush sent a reply that cannot be understood: {what}; are the versions compatible?"
-            ),
+            message: format!("malformed reply from Inrush: {what}; check that the versions are compatible"),
             retry_after: None,
             attempts: 1,
             ended: Ended::NotRetryable,
@@ -178,27 +176,27 @@ impl CallError {
     }
 }
 
-/// What is known about a failed call.
+/// The details of a failed call.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The gRPC code. A broken connection counts as UNAVAILABLE, this client's own timer as DEADLINE_EXCEEDED.
+    /// The gRPC code. A broken connection is UNAVAILABLE, a timeout on this side DEADLINE_EXCEEDED.
     pub code: Code,
     /// The stable reason from the server's ErrorInfo.
     pub reason: Option<String>,
     /// What is wrong and what to do.
     pub message: String,
-    /// How long the server wants to be left alone, when it is overloaded.
+    /// The delay that an overloaded server asks for.
     pub retry_after: Option<Duration>,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
-    /// Why there was no further one.
+    /// Why there was no further attempt.
     pub ended: Ended,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = code_name(self.code);
-        // A server that has nothing better to say gives the code as the reason.
+        // Without a better one, the server gives the code as the reason.
         let kind = match self.reason.as_deref() {
             Some(reason) if reason != name => format!("{name}, {reason}"),
             _ => name.to_owned(),
@@ -217,38 +215,38 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Why a failed call was not tried again.
+/// Why a failed call was not retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// Another attempt would fail in the same way.
+    /// A retry would fail in the same way.
     NotRetryable,
-    /// It was tried as often as the policy allows.
+    /// All attempts of the retry policy are used.
     AttemptsUsed,
-    /// The call's deadline leaves no time for the next wait.
+    /// The call's deadline leaves no time for another attempt.
     OutOfTime,
-    /// Too many of this client's recent calls were retries already.
+    /// The retry budget is used up by retries of recent calls.
     BudgetSpent,
-    /// `follow` or `watch` had no answer for longer than the policy's patience.
+    /// `follow` or `watch` had no answer for the policy's `no_answer_timeout`.
     NoAnswer,
 }
 
 impl fmt::Display for Ended {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::NotRetryable => "another attempt would fail in the same way",
-            Self::AttemptsUsed => "that is all the retry policy allows",
-            Self::OutOfTime => "the call's deadline leaves no time for another",
-            Self::BudgetSpent => "the client's retry budget is spent, because too many recent calls failed",
-            Self::NoAnswer => "there was no answer for longer than the retry policy's no_answer_timeout",
+            Self::NotRetryable => "not retryable",
+            Self::AttemptsUsed => "all attempts of the retry policy used",
+            Self::OutOfTime => "deadline too close for another attempt",
+            Self::BudgetSpent => "retry budget used up by recent calls",
+            Self::NoAnswer => "no answer within the retry policy's no_answer_timeout",
         })
     }
 }
 
-/// What is wrong with one field of a request.
+/// One invalid field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldViolation {
-    /// The field's name in the protocol.
+    /// The name of the field in the protocol.
     pub field: String,
     /// What is wrong with it.
     pub description: String,
@@ -260,12 +258,12 @@ impl From<&tonic_types::FieldViolation> for FieldViolation {
     }
 }
 
-/// How long the server wants to be left alone: RetryInfo of an overload.
+/// The delay that an overloaded server asks for in its RetryInfo.
 pub(crate) fn retry_info(status: &tonic::Status) -> Option<Duration> {
     status.get_details_retry_info().and_then(|info| info.retry_delay)
 }
 
-/// The violations that the message does not tell already.
+/// The violations that the message does not contain.
 fn listed(failure: &Failure, violations: &[FieldViolation]) -> String {
     violations
         .iter()
@@ -279,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_say_what_happened_and_why_it_ended() {
+    fn messages_contain_the_failure_and_why_it_was_not_retried() {
         let mut failure = Failure {
             code: Code::Unavailable,
             reason: Some("STORE_AWAY".into()),
@@ -291,7 +289,7 @@ mod tests {
         assert_eq!(
             failure.to_string(),
             "the store does not answer (UNAVAILABLE, STORE_AWAY); gave up after 3 attempts: \
-             the client's retry budget is spent, because too many recent calls failed"
+             retry budget used up by recent calls"
         );
         failure = Failure { reason: None, message: String::new(), ended: Ended::NotRetryable, ..failure };
         assert_eq!(failure.to_string(), "UNAVAILABLE");
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn violations_are_listed_unless_the_message_tells_them() {
+    fn violations_are_listed_unless_the_message_contains_them() {
         let violations = ["units", "payload"].map(|field| FieldViolation {
             field: field.to_owned(),
             description: format!("{field} must be less"),
@@ -321,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_stay_small_enough_to_return_by_value() {
+    fn errors_are_small_enough_to_return_by_value() {
         assert!(size_of::<CallError>() <= 40, "{}", size_of::<CallError>());
     }
 }

@@ -1,21 +1,21 @@
-//! What an error and its causes say.
+//! The text of an error and its sources.
 
 use std::error::Error;
 
-/// Advice for failures whose own words leave a stranger at a loss.
+/// Advice for errors whose own text does not help.
 const ADVICE: [(&str, &str); 4] = [
     ("UnknownIssuer", "the server's certificate was not issued by the configured CA"),
-    // What a CA of the same name with another key leads to.
+    // The error for a CA of the same name with another key.
     ("BadSignature", "the server's certificate was not issued by the configured CA"),
     ("certificate not valid for name", "set the TLS domain name to a name in the server's certificate"),
     ("CertificateRequired", "the server asks for a client certificate"),
 ];
 
-/// All that an error and its causes say, each thing once, with advice where there is any.
+/// The texts of an error and its sources, without repetition, and with advice if there is any.
 pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
     let mut words = String::new();
     for text in chain(error).map(ToString::to_string) {
-        // "transport error" is what every one of them is.
+        // The same text for every transport error.
         if text == "transport error" || words.contains(&text) {
             continue;
         }
@@ -30,7 +30,7 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// An error and its causes, outermost first.
+/// An error and its sources, outermost first.
 pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }

@@ -1,4 +1,4 @@
-//! Following a ticket by asking again when the server says so.
+//! Following a ticket: polls its status at the interval that the server asks for.
 
 use std::{
     fmt,
@@ -15,28 +15,28 @@ use crate::{
     ticket::Ticket,
 };
 
-/// When to ask again if the server does not say.
+/// The interval if the server does not send one.
 const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shortest pause, so that a server that says "at once" is not asked in a tight loop.
+/// A lower bound, so that a server that sends zero is not polled in a tight loop.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Longest pause, so that a wrong word of the server does not silence a buyer's screen for good.
+/// An upper bound, so that a wrong value of the server does not stop the updates.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Client {
-    /// Asks where the ticket stands, now and then whenever the server's `poll_after` has passed, until the state
-    /// is final. This is the way for crowds: between questions a follower costs a few hundred bytes and no
+    /// Polls the status of a ticket, first now and then whenever the server's `poll_after` has passed, until
+    /// the state is final. This suits many tickets: between polls, one costs a few hundred bytes and no
     /// connection.
     ///
-    /// The stream yields every answer. Failures that may pass are lived through for as long as the retry
-    /// policy's patience; any other is the stream's last item.
+    /// The stream yields every status. Transient failures are retried until there was no answer for the retry
+    /// policy's `no_answer_timeout`; any other error is the last item of the stream.
     pub fn follow(&self, ticket: &Ticket) -> Follow {
         Follow::new(self, ticket, MonotonicPosition::default(), None)
     }
 
-    /// Follows a ticket whose standing is known already, typically from `enqueue`: the first question is asked
-    /// after that status's `poll_after`.
+    /// Follows a ticket from a known status, typically that of `enqueue`: the first poll is made after its
+    /// `poll_after`.
     pub fn follow_from(&self, ticket: &Ticket, status: &TicketStatus) -> Follow {
         Follow::new(self, ticket, MonotonicPosition::starting_at(status), Some(status))
     }
@@ -54,7 +54,8 @@ pub struct Follow {
     phase: Phase,
 }
 
-/// Both kinds of waiting are boxed and only one exists at a time, so that a million followers are small.
+/// Both kinds of waiting are boxed and only one exists at a time, so that a million followed tickets stay
+/// small.
 enum Phase {
     Waiting(Pin<Box<Sleep>>),
     Polling(BoxFuture<'static, Result<TicketStatus, CallError>>),
@@ -89,7 +90,7 @@ impl Follow {
         self.phase = Phase::Polling(Box::pin(async move { client.poll(&ticket).await }));
     }
 
-    /// Takes an answer in; `None` when it holds nothing for the buyer.
+    /// Handles a status; `None` if there is nothing to yield.
     fn on_status(&mut self, status: TicketStatus) -> Option<TicketStatus> {
         self.failures = 0;
         self.failing_since = None;
@@ -101,7 +102,8 @@ impl Follow {
         self.position.observe(status)
     }
 
-    /// Goes on after a failure that may pass, at the pace that the server set last; otherwise ends with it.
+    /// Schedules another poll after a transient failure, no sooner than the server asked for; ends with any
+    /// other.
     fn on_failure(&mut self, error: CallError) -> Option<CallError> {
         if !error.is_transient() {
             self.phase = Phase::Ended;
@@ -164,7 +166,7 @@ impl fmt::Debug for Follow {
     }
 }
 
-/// How long to leave the server alone after this answer.
+/// The interval until the next poll.
 fn poll_interval(status: &TicketStatus) -> Duration {
     status.poll_after.unwrap_or(DEFAULT_POLL_INTERVAL).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL)
 }
@@ -175,7 +177,7 @@ mod tests {
     use crate::status::TicketState;
 
     #[test]
-    fn pauses_are_bounded_on_both_sides() {
+    fn poll_intervals_have_a_minimum_and_a_maximum() {
         let after = |poll_after| TicketStatus {
             ticket_id: "shoes/1/1".into(),
             state: TicketState::Waiting,

@@ -1,4 +1,4 @@
-//! The generated clients over one connection, with the size limit that every one of them gets.
+//! The generated clients over one connection, with the limits on message sizes.
 
 use inrush_proto::v1::{
     queue_service_client::QueueServiceClient, sale_admin_service_client::SaleAdminServiceClient,
@@ -6,7 +6,7 @@ use inrush_proto::v1::{
 };
 use tonic::transport::Channel;
 
-/// How large a message may be, in bytes.
+/// The maximum sizes of messages, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MessageSizes {
     pub(crate) request: usize,

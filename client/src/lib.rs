@@ -1,9 +1,9 @@
 //! What a caller of Inrush imports.
 //!
-//! A [`Client`] puts buyers in line, tells where they stand, and gives up for them. Business outcomes (queued,
-//! refused, bypass; cancelled, too late) are values; a [`CallError`] means that there was no answer or that the
-//! request was wrong. Every call is safe to repeat, and the client repeats those that may succeed, within the
-//! bounds of its [`RetryPolicy`].
+//! A [`Client`] enqueues buyers, polls and watches the status of their tickets, and cancels them. Business
+//! outcomes (queued, refused, bypass; cancelled, too late) are values; a [`CallError`] means that there was
+//! no answer or that the request was invalid. Every call is safe to repeat, and the client retries transient
+//! failures within the bounds of its [`RetryPolicy`].
 //!
 //! ```no_run
 //! use futures_util::StreamExt as _;
@@ -28,9 +28,9 @@
 //! # }
 //! ```
 //!
-//! [`Client::follow`] asks again when the server says so and suits crowds; [`Client::watch`] is told by the
-//! server and suits one screen. Neither ever shows a buyer a position worse than before within an epoch.
-//! `examples/bff` is a small layer between a phone and Inrush that uses all of this.
+//! [`Client::follow`] polls at the interval that the server asks for and suits many tickets;
+//! [`Client::watch`] receives pushed updates and suits one screen. Neither shows a buyer a worse position
+//! than before within an epoch. `examples/bff` is a small backend for a phone that uses all of this.
 
 mod admin;
 mod client;

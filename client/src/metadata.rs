@@ -1,4 +1,4 @@
-//! What every request carries besides its message.
+//! The metadata of every request.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use tonic::{Request, metadata::MetadataMap};
 
 use crate::token::Token;
 
-/// Adds metadata of the caller's own to each request.
+/// Adds the caller's metadata to each request.
 type Hook = std::sync::Arc<dyn Fn(&mut MetadataMap) + Send + Sync>;
 
-/// A caller's hook, such as one that passes the current trace on.
+/// The caller's hook, for instance one that propagates the current trace.
 #[derive(Clone)]
 pub(crate) struct RequestHook(Hook);
 
@@ -33,7 +33,7 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Dresses a message for the way.
+    /// Makes a request with metadata.
     pub(crate) async fn request<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         if let Some(token) = &self.token {

@@ -1,11 +1,12 @@
-//! What has been told about a ticket so far, so that its buyer never sees it fall back.
+//! The best position of a ticket so far, so that its buyer never sees it rise.
 
 use crate::status::TicketStatus;
 
-/// Remembers the best place a ticket was told to have.
+/// Keeps the best position that was shown for a ticket.
 ///
-/// Answers can overtake each other: two front nodes may look at the store in one order and be heard in the
-/// other, and a retry puts a ticket back in line. Within an epoch the better place stays true for the buyer.
+/// Replies can overtake each other: two front nodes may read the store in one order and answer in the other,
+/// and a retry puts a ticket back into the queue. Within an epoch the better position remains valid for the
+/// buyer.
 #[derive(Debug, Default)]
 pub(crate) struct MonotonicPosition {
     epoch: u64,
@@ -13,13 +14,13 @@ pub(crate) struct MonotonicPosition {
 }
 
 impl MonotonicPosition {
-    /// A standing that has been told already.
+    /// Starts with a status that was shown.
     pub(crate) fn starting_at(status: &TicketStatus) -> Self {
         Self { epoch: status.epoch(), best: status.position }
     }
 
-    /// The status as the buyer may see it: its position no worse than before. `None` for a straggler of an
-    /// older epoch, which only a final state survives.
+    /// The status to show, with a position no worse than before. `None` for a late status of an older epoch,
+    /// unless its state is final.
     pub(crate) fn observe(&mut self, mut status: TicketStatus) -> Option<TicketStatus> {
         let epoch = status.epoch();
         if epoch < self.epoch {
@@ -68,7 +69,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_heard_nobody_is_told_to_have_fallen_back(
+        fn positions_never_rise_whatever_the_order_of_replies(
             received in proptest::collection::vec((1..4_u64, 1..20_u64), 0..40),
         ) {
             let mut position = MonotonicPosition::default();
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_epoch_starts_afresh_and_stragglers_of_the_old_one_are_dropped() {
+    fn a_new_epoch_resets_the_position_and_late_replies_of_the_old_one_are_dropped() {
         let mut position = MonotonicPosition::starting_at(&at(1, 4));
         assert_eq!(position.observe(at(2, 40)).and_then(|status| status.position), Some(40));
         assert_eq!(position.observe(at(1, 4)), None);
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_at_processing_does_not_lose_the_place() {
+    fn the_position_survives_a_processing_state() {
         let mut position = MonotonicPosition::starting_at(&at(1, 2));
         let processing = TicketStatus { state: TicketState::Processing, position: None, ..at(1, 1) };
         assert_eq!(position.observe(processing.clone()), Some(processing));

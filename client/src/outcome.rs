@@ -1,4 +1,4 @@
-//! What can become of a wish: a place in line, a refusal, or the normal purchase flow.
+//! The outcomes of calls: queued, refused or bypass; cancelled or too late.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,24 +9,24 @@ use crate::{
     ticket::Ticket,
 };
 
-/// What became of an enqueue. All three are answers, none is an error.
+/// The outcome of an enqueue. All three are values, not errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enqueued {
-    /// The buyer is in line.
+    /// The buyer is in the queue.
     Queued {
-        /// Present it to every later call.
+        /// The ticket, for every later call.
         ticket: Ticket,
-        /// Where it stands already.
+        /// Its status.
         status: TicketStatus,
-        /// True when the buyer had this ticket before this call (a retry of this client counts as the same
-        /// buyer asking again).
+        /// True if the buyer had this ticket before this call (also when it was created by a failed attempt
+        /// of the same call).
         repeated: bool,
-        /// How well the place is kept.
+        /// The durability that was reached.
         durability: Durability,
     },
-    /// The buyer is not in line. Asking again at once will not help.
+    /// The buyer is not in the queue. An immediate repeat will not help.
     Refused(Refusal),
-    /// This sale does not queue just now: use the normal purchase flow.
+    /// This sale does not queue at present: use the normal purchase flow.
     Bypass,
 }
 
@@ -41,17 +41,17 @@ impl Enqueued {
             }),
             Some(Outcome::Refused(refused)) => Ok(Self::Refused(refused.into())),
             Some(Outcome::Bypass(proto::Bypass {})) => Ok(Self::Bypass),
-            None => Err(CallError::malformed("it says neither queued, nor refused, nor bypass")),
+            None => Err(CallError::malformed("no outcome")),
         }
     }
 }
 
-/// Why a buyer is not in line.
+/// The reason why a buyer is not in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason.
     pub reason: RefusalReason,
-    /// Earliest sensible time to ask again, where there is one.
+    /// The earliest time at which a repeat can succeed, if there is one.
     pub retry_after: Option<Duration>,
 }
 
@@ -75,28 +75,28 @@ impl From<proto::Refused> for Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalReason {
-    /// Fewer units are left than asked for. Units may come back: asking again later can succeed.
+    /// Fewer units are left than requested. Units may come back: a later repeat can succeed.
     SoldOut,
-    /// The sale has not opened.
+    /// The sale is not open yet.
     NotOpen {
-        /// When it does.
+        /// The time at which it opens.
         open_time: Option<SystemTime>,
     },
-    /// The sale is over.
+    /// The sale is closed.
     Closed,
     /// An operator has put admission on hold.
     Held,
-    /// More units were asked for than one ticket may have.
+    /// More units were requested than one ticket may have.
     UnitLimit {
-        /// The most one ticket may ask for.
+        /// The maximum for one ticket.
         unit_limit: u64,
     },
-    /// A reason that this version of the client does not know.
+    /// A reason unknown to this version of the client.
     Unknown,
 }
 
 impl RefusalReason {
-    /// The word the protocol has for it, in capitals, for logs and JSON.
+    /// The name in the protocol, in capitals, for logs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SoldOut => "SOLD_OUT",
@@ -109,12 +109,12 @@ impl RefusalReason {
     }
 }
 
-/// What became of a cancellation.
+/// The outcome of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancellation {
     /// The ticket is cancelled, by this call or an earlier one, and its units are free.
     Cancelled(TicketStatus),
-    /// It was too late; the status says why.
+    /// Too late; the status shows why.
     TooLate(TicketStatus),
 }
 
@@ -124,7 +124,7 @@ impl Cancellation {
         Ok(if reply.cancelled { Self::Cancelled(status) } else { Self::TooLate(status) })
     }
 
-    /// Where the ticket stands, either way.
+    /// The status of the ticket in either case.
     pub fn status(&self) -> &TicketStatus {
         match self {
             Self::Cancelled(status) | Self::TooLate(status) => status,
@@ -132,11 +132,11 @@ impl Cancellation {
     }
 }
 
-/// Why one ticket of many could not be looked up by [`Client::poll_many`](crate::Client::poll_many).
+/// The error of one ticket in [`Client::poll_many`](crate::Client::poll_many).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} ({reason})")]
 pub struct TicketError {
-    /// The stable reason that [`Client::poll`](crate::Client::poll) would have failed with.
+    /// The stable reason of the error that [`Client::poll`](crate::Client::poll) would return.
     pub reason: String,
     /// What is wrong and what to do.
     pub message: String,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_carry_what_belongs_to_their_reason() {
+    fn refusals_carry_the_details_of_their_reason() {
         let opens = prost_types::Timestamp { seconds: 60, nanos: 0 };
         let not_open =
             proto::Refused { open_time: Some(opens), ..refused(proto::RefusalReason::NotOpen.into()) };
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn replies_without_an_outcome_are_errors() {
         let error = Enqueued::from_reply(proto::EnqueueResponse { outcome: None }).unwrap_err();
-        assert!(error.to_string().contains("neither queued"), "{error}");
+        assert!(error.to_string().contains("no outcome"), "{error}");
         let headless = Outcome::Queued(proto::Queued { ticket: "t".into(), ..Default::default() });
         let error = Enqueued::from_reply(proto::EnqueueResponse { outcome: Some(headless) }).unwrap_err();
         assert!(error.to_string().contains("no ticket status"), "{error}");

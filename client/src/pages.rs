@@ -1,4 +1,4 @@
-//! Lists that come in pages, as one stream.
+//! Paged lists as one stream.
 
 use futures_util::{
     Stream, TryStreamExt as _,
@@ -8,14 +8,13 @@ use futures_util::{
 
 use crate::error::CallError;
 
-/// The items of one page and the token of the next, which is empty after the last.
+/// The items of a page, and the token of the next, which is empty after the last.
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     pub(crate) next_page_token: String,
 }
 
-/// All items of all pages. A page is fetched when the items of the one before are used up; an error is the last
-/// item.
+/// All items of all pages. A page is fetched when the previous one is used up; an error is the last item.
 pub(crate) fn all_pages<T, F>(fetch: F) -> BoxStream<'static, Result<T, CallError>>
 where
     T: Send + 'static,
@@ -32,9 +31,9 @@ where
     stream::try_unfold((fetch, first), |(fetch, token)| async move {
         let Some(token) = token else { return Ok(None) };
         let page = fetch(token.clone()).await?;
-        // A server that hands out the same page for ever would otherwise be read for ever.
+        // Guards against a server that returns the same page forever.
         if page.next_page_token == token && !token.is_empty() {
-            return Err(CallError::malformed("its next page is the same page"));
+            return Err(CallError::malformed("the next page is the same page"));
         }
         let next = (!page.next_page_token.is_empty()).then_some(page.next_page_token);
         Ok(Some((page.items, (fetch, next))))
@@ -63,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_that_leads_to_itself_is_an_error() {
+    async fn a_page_that_refers_to_itself_is_an_error() {
         let mut items = pages_of(&[("a", "1"), ("b", "1")]);
         assert_eq!(items.next().await.unwrap().unwrap(), 'a');
         let error = items.next().await.unwrap().unwrap_err();

@@ -1,4 +1,4 @@
-//! Getting in line, asking where one stands, and giving up.
+//! The calls of buyers: enqueue, poll, cancel.
 
 use bytes::Bytes;
 use inrush_proto::v1::{
@@ -14,12 +14,12 @@ use crate::{
     ticket::Ticket,
 };
 
-/// Most tickets of one BatchPollStatus; the protocol's bound.
+/// Tickets in one BatchPollStatus; the limit of the protocol.
 const MAX_BATCH: usize = 256;
 
 impl Client {
-    /// Asks for units of a sale on behalf of a buyer, all or nothing. `payload` (at most 4096 bytes) is handed to
-    /// the order system as it is. The same buyer asking again gets the same ticket.
+    /// Requests units of a sale for a buyer, all or nothing. `payload` (at most 4096 bytes) is passed to the
+    /// order system unchanged. A repeated request of the same buyer returns the same ticket.
     pub async fn enqueue(
         &self,
         sale: impl Into<String>,
@@ -35,7 +35,7 @@ impl Client {
         Enqueued::from_reply(reply)
     }
 
-    /// Asks where a ticket stands.
+    /// Polls the status of a ticket.
     pub async fn poll(&self, ticket: &Ticket) -> Result<TicketStatus, CallError> {
         let message = PollStatusRequest { ticket: ticket.as_str().to_owned() };
         let reply = self
@@ -46,8 +46,8 @@ impl Client {
         TicketStatus::required(reply.status)
     }
 
-    /// Asks where many tickets stand, of any sales; 256 go into one request. The results are in the order of the
-    /// tickets. Fails as a whole when a request does.
+    /// Polls the statuses of many tickets, of any sales, 256 in one request. The results are in the order of
+    /// the tickets. Fails as a whole if a request fails.
     pub async fn poll_many(
         &self,
         tickets: &[Ticket],
@@ -59,7 +59,7 @@ impl Client {
         Ok(statuses)
     }
 
-    /// Gives up a waiting ticket; its units are free at once. Too late is an answer, not an error.
+    /// Cancels a waiting ticket; its units are free at once. Being too late is a value, not an error.
     pub async fn cancel(&self, ticket: &Ticket) -> Result<Cancellation, CallError> {
         let message = CancelRequest { ticket: ticket.as_str().to_owned() };
         let reply = self
@@ -80,7 +80,7 @@ impl Client {
             })
             .await?;
         if reply.results.len() != batch.len() {
-            return Err(CallError::malformed("it has not one result for each ticket"));
+            return Err(CallError::malformed("the number of results differs from the number of tickets"));
         }
         for result in reply.results {
             statuses.push(status_or_error(result.result)?);
@@ -95,6 +95,6 @@ fn status_or_error(result: Option<PollResult>) -> Result<Result<TicketStatus, Ti
         Some(PollResult::Error(ProtoTicketError { reason, message })) => {
             Ok(Err(TicketError { reason, message }))
         }
-        None => Err(CallError::malformed("it has a result that is neither a status nor an error")),
+        None => Err(CallError::malformed("a result is neither a status nor an error")),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether to try again, and when.
+//! Whether a failed attempt is retried, and when.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     retry_policy::RetryPolicy,
 };
 
-/// One call's way through its attempts.
+/// The attempts of one call.
 #[derive(Debug)]
 pub(crate) struct Retries<'a> {
     policy: &'a RetryPolicy,
@@ -22,24 +22,24 @@ pub(crate) struct Retries<'a> {
 }
 
 impl<'a> Retries<'a> {
-    /// Begins a call that must be over by `deadline`.
+    /// Starts a call with a deadline.
     pub(crate) fn begin(policy: &'a RetryPolicy, budget: &'a RetryBudget, deadline: Instant) -> Self {
         budget.deposit();
         Self { policy, budget, deadline, attempts: 0 }
     }
 
-    /// Counts one attempt and says how long it may take.
+    /// Counts an attempt and returns its timeout.
     pub(crate) fn next_attempt(&mut self) -> Duration {
         self.attempts = self.attempts.saturating_add(1);
         self.policy.attempt_timeout.min(self.remaining_time())
     }
 
-    /// How many attempts were begun.
+    /// The number of attempts so far.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// How long to wait before the next attempt, or why there is none.
+    /// The delay before the next attempt, or the reason why there is none.
     pub(crate) fn after(&self, error: &AttemptError) -> Result<Duration, Ended> {
         let retry_after = match decide(error) {
             RetryDecision::Stop => return Err(Ended::NotRetryable),
@@ -64,18 +64,18 @@ impl<'a> Retries<'a> {
     }
 }
 
-/// What a failed attempt means for the next one.
+/// Whether a failed attempt can be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
-    /// Another attempt would fail in the same way.
+    /// A retry would fail in the same way.
     Stop,
-    /// Another attempt may succeed.
+    /// A retry may succeed.
     Retry,
-    /// Another attempt may succeed once the server has had its rest.
+    /// A retry may succeed after the delay that the server asked for.
     RetryAfter(Duration),
 }
 
-/// Judges a failed attempt.
+/// Decides by the source and the status of a failed attempt.
 pub(crate) fn decide(error: &AttemptError) -> RetryDecision {
     match error.origin {
         Origin::Transport | Origin::Timer => return RetryDecision::Retry,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_repeated() {
+    fn only_transient_failures_are_retried() {
         let codes = (0..=16).map(Code::from_i32);
         let repeated: Vec<Code> = codes
             .filter(|code| decide(&from_server(Status::new(*code, ""))) == RetryDecision::Retry)
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_makes_an_overload_repeatable_and_nothing_else() {
+    fn only_an_overload_is_retried_after_the_delay_of_the_server() {
         let delay = RetryDecision::RetryAfter(Duration::from_secs(3));
         assert_eq!(decide(&overloaded(Code::Unavailable, 3)), delay);
         assert_eq!(decide(&overloaded(Code::ResourceExhausted, 3)), delay);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_reached_the_server_is_repeated_whatever_its_code() {
+    fn transport_failures_and_timeouts_are_retried_whatever_their_code() {
         for origin in [Origin::Transport, Origin::Timer] {
             let error = AttemptError { status: Status::internal(""), origin, connected: true };
             assert_eq!(decide(&error), RetryDecision::Retry);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_bound_that_is_met_ends_a_call() {
+    async fn the_first_exceeded_bound_ends_a_call() {
         let policy = RetryPolicy {
             max_attempts: 2,
             calls_per_retry: 1,

@@ -1,4 +1,4 @@
-//! A bound on all retries of a client together.
+//! The budget shared by all retries of a client.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use tower::retry::budget::{Budget as _, TpsBudget};
 
 use crate::retry_policy::RetryPolicy;
 
-/// How far back calls earn retries. Long enough to smooth a burst, short enough that a good hour does not pay
-/// for a storm of retries in the next bad minute.
+/// The time over which calls earn retries. Long enough to smooth a burst, short enough that earlier traffic
+/// does not pay for a storm of retries.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 
-/// When Inrush is in trouble, every client that retries every call multiplies the trouble. Each call pays a
-/// little into the budget and each retry takes the price of several calls out, so that retries stay a fixed
-/// fraction of traffic however many calls fail.
+/// When Inrush is in trouble, a client that retries every call multiplies the load. Each call deposits a
+/// little and each retry withdraws the deposits of several calls, so that retries stay a fixed fraction of
+/// the traffic however many calls fail.
 #[derive(Debug)]
 pub(crate) struct RetryBudget(TpsBudget);
 
 impl RetryBudget {
     pub(crate) fn new(policy: &RetryPolicy) -> Self {
-        // The half keeps the division that happens inside from coming out one too low.
+        // The half keeps the division inside from rounding down by one.
         let retries_per_call = 1.0 / (f32::from(policy.calls_per_retry) + 0.5);
         Self(TpsBudget::new(BUDGET_WINDOW, policy.reserve_per_second.into(), retries_per_call))
     }
 
-    /// A call begins, or something that is no more than a call.
+    /// A call starts, or a stream that counts as one call.
     pub(crate) fn deposit(&self) {
         self.0.deposit();
     }
 
-    /// Takes the price of one retry; false when there is not enough.
+    /// Withdraws one retry. Returns false if the budget is used up.
     pub(crate) fn withdraw(&self) -> bool {
         self.0.withdraw()
     }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_reserve_comes_back_with_time() {
+    async fn the_reserve_is_refilled_over_time() {
         let policy = RetryPolicy { calls_per_retry: 5, reserve_per_second: 1, ..RetryPolicy::default() };
         let budget = RetryBudget::new(&policy);
         let spent = || (0..100).map(|_| u32::from(budget.withdraw())).sum::<u32>();

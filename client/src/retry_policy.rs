@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use crate::connect_error::ConnectError;
 
-/// The bounds on trying again. Every call of Inrush is safe to repeat: the same buyer gets the same ticket.
+/// The bounds on retries. Every call of Inrush is safe to repeat: the same buyer gets the same ticket.
 ///
-/// Tried again are: UNAVAILABLE, broken connections, RESOURCE_EXHAUSTED that says when to come back, and an
-/// attempt without an answer while the call has time left. Business outcomes and wrong requests never are.
+/// Retried are UNAVAILABLE, broken connections, RESOURCE_EXHAUSTED with RetryInfo, and attempts that timed
+/// out before the deadline of the call. Business outcomes and invalid requests are never retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Most attempts of one call, the first included: 1 to 100. 1 never tries again.
+    /// Attempts of one call, including the first: 1 to 100. 1 disables retries.
     pub max_attempts: u32,
-    /// How long one attempt may take, so that a lost answer leaves time for another attempt: above zero.
+    /// The timeout of one attempt, so that a lost answer leaves time for another: above zero.
     pub attempt_timeout: Duration,
-    /// Upper end of the first wait; it doubles with every further one. Waits are drawn evenly from zero to
-    /// their upper end, so that callers who failed together do not come back together.
+    /// Upper bound of the first delay; it doubles with every further one. Delays are uniform between zero and
+    /// their upper bound, so that callers that failed together do not retry together.
     pub first_backoff: Duration,
-    /// Upper end of the longest wait: at least `first_backoff`. The server's RetryInfo is waited for on top.
+    /// Upper bound of the longest delay: at least `first_backoff`. The server's RetryInfo is added to it.
     pub max_backoff: Duration,
-    /// How many calls earn one retry: 1 to 10,000. 5 keeps retries under a fifth of the calls of the last 10 s.
+    /// The number of calls that earn one retry: 1 to 10,000. 5 keeps retries below a fifth of the calls of
+    /// the last 10 s.
     pub calls_per_retry: u16,
-    /// Retries per second that need not be earned, for clients that call rarely.
+    /// Retries per second that need not be earned, for clients with few calls.
     pub reserve_per_second: u16,
-    /// How long `follow` and `watch` go on without any answer before they end with the error.
+    /// How long `follow` and `watch` retry without any answer before they end with the error.
     pub no_answer_timeout: Duration,
 }
 
@@ -42,7 +43,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt, no more.
+    /// A single attempt.
     pub fn never() -> Self {
         Self { max_attempts: 1, ..Self::default() }
     }
@@ -64,12 +65,12 @@ impl RetryPolicy {
         Ok(())
     }
 
-    /// The wait before attempt number `failures + 1`: exponential, with full jitter.
+    /// The delay after this many failures in a row: exponential, with full jitter.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
         rand::random_range(Duration::ZERO..=self.longest_backoff(failures))
     }
 
-    /// Upper end of the wait after so many failures in a row, from 1.
+    /// Its upper bound, from 1 failure.
     fn longest_backoff(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1);
         let factor = 2_u32.saturating_pow(doublings);

@@ -1,8 +1,8 @@
-//! Taking turns.
+//! Round-robin selection.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// At least one of something, used in turn.
+/// At least one item, used in turn.
 #[derive(Debug)]
 pub(crate) struct RoundRobin<T> {
     first: T,
@@ -15,12 +15,12 @@ impl<T> RoundRobin<T> {
         Self { first, others, position: AtomicUsize::new(0) }
     }
 
-    /// Whoever's turn it is.
+    /// The next item.
     pub(crate) fn next(&self) -> &T {
         self.from_position().next().unwrap_or(&self.first)
     }
 
-    /// The one with the smallest key; of several, the one whose turn comes first.
+    /// The item with the smallest key; of several, the next one in turn.
     pub(crate) fn min_by_key<K: Ord>(&self, key: impl FnMut(&&T) -> K) -> &T {
         if self.others.is_empty() {
             return &self.first;
@@ -28,7 +28,7 @@ impl<T> RoundRobin<T> {
         self.from_position().min_by_key(key).unwrap_or(&self.first)
     }
 
-    /// Each once, beginning with whoever's turn it is.
+    /// All items once, starting with the next.
     fn from_position(&self) -> impl Iterator<Item = &T> {
         let count = self.others.len() + 1;
         let position = self.position.fetch_add(1, Ordering::Relaxed) % count;
@@ -41,14 +41,14 @@ mod tests {
     use super::RoundRobin;
 
     #[test]
-    fn everyone_has_a_turn() {
+    fn items_are_used_in_turn() {
         let letters = RoundRobin::new('a', vec!['b', 'c']);
         let seen: String = (0..7).map(|_| *letters.next()).collect();
         assert_eq!(seen, "abcabca");
     }
 
     #[test]
-    fn the_least_wins_and_ties_rotate() {
+    fn the_smallest_key_is_chosen_and_ties_rotate() {
         let numbers = RoundRobin::new(2, vec![1, 3, 1]);
         assert_eq!((0..4).map(|_| *numbers.min_by_key(|number| **number)).collect::<Vec<_>>(), [1, 1, 1, 1]);
         let ties = RoundRobin::new((0, 'a'), vec![(0, 'b')]);

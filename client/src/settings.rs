@@ -1,4 +1,4 @@
-//! How a client connects and how long it waits.
+//! The settings of a client.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -18,18 +18,17 @@ use crate::{
     token::{Token, TokenSource},
 };
 
-/// Most endpoints of one client. Each call looks at all of them, and each keeps connections open; behind more
-/// front nodes than this belongs a load balancer.
+/// Endpoints of one client. Each call compares all of them, and each has open connections; use a load
+/// balancer for more front nodes.
 const MAX_ENDPOINTS: usize = 32;
 
-/// Most connections to one endpoint for one purpose.
+/// Connections to one endpoint for one purpose.
 const MAX_CONNECTIONS_PER_ENDPOINT: usize = 32;
 
-/// Longest deadline of a call. Nobody waits a day for an answer, and far longer ones overflow clocks.
+/// The longest deadline of a call: no caller waits for longer, and much longer ones overflow clocks.
 pub(crate) const MAX_CALL_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Everything about a [`Client`](crate::Client) that can be chosen. Each method sets one thing and says what it
-/// is otherwise.
+/// The settings of a [`Client`](crate::Client). Each method sets one of them and states its default.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ClientSettings {
@@ -53,8 +52,8 @@ impl ClientSettings {
         Self::balanced([endpoint])
     }
 
-    /// Settings for several endpoints, 1 to 32: each call takes the one that has least to do, and one that
-    /// cannot be reached is passed over while others can.
+    /// Settings for several endpoints, 1 to 32: each call uses the one with the fewest calls in flight, and
+    /// one that cannot be reached is avoided while others can.
     pub fn balanced(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
@@ -72,59 +71,60 @@ impl ClientSettings {
         }
     }
 
-    /// Connections to each endpoint, 1 to 32, opened when first needed; watches have as many again for
-    /// themselves. Otherwise 4. A front node serves each connection on one core, so one connection uses one.
+    /// Connections to each endpoint, 1 to 32, opened on first use; watches have as many of their own. Default
+    /// 4. A front node serves each connection on one core, so one connection uses one core.
     pub fn connections_per_endpoint(mut self, connections: usize) -> Self {
         self.connections_per_endpoint = connections;
         self
     }
 
-    /// How long a connection may take, name lookup and TLS handshake included. Otherwise 3 s.
+    /// The timeout of connecting, including name lookup and TLS handshake. Default 3 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a call may take in all, retries and waits included. Otherwise 10 s. Each attempt tells the
-    /// server how long it will wait (`grpc-timeout`), so that nobody works for an answer that nobody awaits.
+    /// The deadline of a call, including retries and their delays. Default 10 s. Each attempt sends its
+    /// timeout to the server (`grpc-timeout`), so that the server does not work for an answer that nothing
+    /// waits for.
     pub fn call_deadline(mut self, deadline: Duration) -> Self {
         self.call_deadline = deadline;
         self
     }
 
-    /// Who calls, for the server's logs, such as `shop-bff/3.1`. Otherwise only this library is named.
+    /// The name of the caller in the server's logs, such as `shop-bff/3.1`. Default: this library only.
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.user_agent = Some(name.into());
         self
     }
 
-    /// Largest request, in bytes. Otherwise 64 KiB.
+    /// The maximum size of a request, in bytes. Default 64 KiB.
     pub fn max_request_bytes(mut self, bytes: usize) -> Self {
         self.sizes.request = bytes;
         self
     }
 
-    /// Largest reply, in bytes. Otherwise 4 MiB, which holds the largest page there is.
+    /// The maximum size of a reply, in bytes. Default 4 MiB, enough for the largest page.
     pub fn max_reply_bytes(mut self, bytes: usize) -> Self {
         self.sizes.reply = bytes;
         self
     }
 
-    /// A connection that is silent for `interval` is asked for a sign of life and given up when none comes
-    /// within `timeout`. Otherwise 20 s and 10 s.
+    /// A connection that is silent for `interval` gets a ping, and is closed if there is no answer within
+    /// `timeout`. Default 20 s and 10 s.
     pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.keepalive_interval = interval;
         self.keepalive_timeout = timeout;
         self
     }
 
-    /// TLS for `https://` endpoints. Otherwise what the system trusts is trusted.
+    /// TLS for `https://` endpoints. Default: the system's root certificates.
     pub fn tls(mut self, tls: TlsSettings) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Sends a bearer token from a file, which is read again every 30 s so that rotation is followed.
+    /// Sends a bearer token from a file, which is read again every 30 s to follow its rotation.
     pub fn bearer_token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.token = Some(TokenSource::File(path.into()));
         self
@@ -136,20 +136,20 @@ impl ClientSettings {
         self
     }
 
-    /// Calls `hook` with the metadata of every attempt before it is sent, for instance to pass a trace on. It
-    /// must not block.
+    /// Calls `hook` with the metadata of every attempt before it is sent, for instance to propagate a trace.
+    /// It must not block.
     pub fn on_request(mut self, hook: impl Fn(&mut MetadataMap) + Send + Sync + 'static) -> Self {
         self.hook = Some(RequestHook::new(hook));
         self
     }
 
-    /// The bounds on trying again.
+    /// The bounds on retries.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Checks the settings, reads the files that they name, and says where to connect.
+    /// Validates the settings, reads their files, and returns where to connect.
     pub(crate) fn resolve(self) -> Result<(Vec<Destination>, Parts), ConnectError> {
         if self.endpoints.is_empty() {
             return Err(ConnectError::NoEndpoint);
@@ -160,7 +160,7 @@ impl ClientSettings {
         Ok((destinations, self.into_parts()?))
     }
 
-    /// What does not depend on where to connect.
+    /// The settings that do not depend on the endpoints.
     pub(crate) fn into_parts(self) -> Result<Parts, ConnectError> {
         self.check_ranges()?;
         self.retry.validate()?;
@@ -204,14 +204,11 @@ impl ClientSettings {
         }
     }
 
-    /// A token that travels in the open is as good as published, unless something below encrypts.
+    /// A token that is sent unencrypted can be read by others, unless a lower layer encrypts.
     fn warn_about_unencrypted_tokens(&self) {
         let unencrypted = self.endpoints.iter().filter(|url| is_unencrypted(url));
         for endpoint in unencrypted.filter(|_| self.token.is_some()) {
-            tracing::warn!(
-                endpoint,
-                "the bearer token is sent unencrypted; use https:// unless a mesh encrypts"
-            );
+            tracing::warn!(endpoint, "bearer token is sent unencrypted; use https:// unless a mesh encrypts");
         }
     }
 
@@ -219,18 +216,18 @@ impl ClientSettings {
         let wrong = |problem: String| ConnectError::Endpoint { url: url.to_owned(), problem };
         let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| wrong(explain(&error)))?;
         if endpoint.uri().host().is_none_or(str::is_empty) {
-            return Err(wrong("it names no host".into()));
+            return Err(wrong("no host".into()));
         }
         if !matches!(endpoint.uri().path(), "" | "/") || endpoint.uri().query().is_some() {
-            return Err(wrong("it has a path, and gRPC has no place for one".into()));
+            return Err(wrong("a path is not supported".into()));
         }
         let secure = match (endpoint.uri().scheme_str(), &self.tls) {
             (Some("https"), _) => true,
             (Some("http"), None) => false,
             (Some("http"), Some(_)) => {
-                return Err(wrong("there are TLS settings, but it is not https".into()));
+                return Err(wrong("TLS settings need https".into()));
             }
-            _ => return Err(wrong("it is neither http nor https".into())),
+            _ => return Err(wrong("unsupported scheme".into())),
         };
         if secure {
             let tls = self.tls.clone().unwrap_or_default().load(self.connect_timeout)?;
@@ -258,7 +255,7 @@ fn is_unencrypted(url: &str) -> bool {
     uri.scheme_str() == Some("http") && !is_loopback
 }
 
-/// The settings that a client works with once it knows where to connect.
+/// The settings of a client once its endpoints are known.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) connections: usize,
@@ -277,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_must_be_usable() {
+    fn invalid_endpoints_are_refused() {
         for (url, problem_part) in [
             ("", "invalid URI"),
-            ("ftp://shop", "neither http nor https"),
-            ("shop:50051", "neither http nor https"),
-            ("http://shop/path", "it has a path"),
-            ("http://shop/?x", "it has a path"),
+            ("ftp://shop", "unsupported scheme"),
+            ("shop:50051", "unsupported scheme"),
+            ("http://shop/path", "a path is not supported"),
+            ("http://shop/?x", "a path is not supported"),
         ] {
             let message = problem(ClientSettings::new(url));
             assert!(message.contains(problem_part) && message.contains("http://host:port"), "{message}");
@@ -293,11 +290,11 @@ mod tests {
     #[test]
     fn tls_needs_https() {
         let settings = ClientSettings::new("http://shop:1").tls(TlsSettings::new());
-        assert!(problem(settings).contains("not https"));
+        assert!(problem(settings).contains("need https"));
     }
 
     #[test]
-    fn only_what_leaves_the_machine_unencrypted_is_in_the_open() {
+    fn only_http_to_other_machines_is_unencrypted() {
         for url in ["http://shop:1", "http://10.0.0.7:1", "http://[2001:db8::1]:1"] {
             assert!(is_unencrypted(url), "{url}");
         }

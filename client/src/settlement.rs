@@ -1,25 +1,25 @@
-//! What the order system tells after an order exists.
+//! The calls of an order system about existing orders.
 
 use inrush_proto::v1::ReleaseOrderRequest;
 
 use crate::{client::Client, error::CallError, status::TicketStatus};
 
-/// Settles what happens to orders later; from [`Client::settlement`].
+/// Releases orders; from [`Client::settlement`].
 #[derive(Debug, Clone)]
 pub struct Settlement {
     client: Client,
 }
 
 impl Client {
-    /// The calls about orders that exist.
+    /// The calls about existing orders.
     pub fn settlement(&self) -> Settlement {
         Settlement { client: self.clone() }
     }
 }
 
 impl Settlement {
-    /// Gives the units of an order that was never paid back to the sale. `ticket_id` is the ticket's name as it
-    /// came with the order, `sale/epoch/seq`. [`CallError::FailedPrecondition`] while the ticket is not ordered.
+    /// Returns the units of an order that was never paid to its sale. `ticket_id` is the id that came with
+    /// the order, `sale/epoch/seq`. [`CallError::FailedPrecondition`] if the ticket is not ordered.
     pub async fn release_order(&self, ticket_id: impl Into<String>) -> Result<Released, CallError> {
         let message = ReleaseOrderRequest { ticket_id: ticket_id.into() };
         let reply = self
@@ -32,11 +32,11 @@ impl Settlement {
     }
 }
 
-/// The units are back.
+/// The units are returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
-    /// Where the ticket stands.
+    /// The status of the ticket.
     pub status: TicketStatus,
-    /// True when an earlier call had released it already (a retry of this client counts as one).
+    /// True if an earlier call had released it (a failed attempt of the same call counts as one).
     pub repeated: bool,
 }

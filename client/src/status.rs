@@ -1,37 +1,37 @@
-//! Where a ticket stands.
+//! The status of a ticket.
 
 use std::time::Duration;
 
 use crate::{error::CallError, proto};
 
-/// A ticket's standing at one moment.
+/// The status of a ticket at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketStatus {
-    /// The ticket's stable, unsigned name, `sale/epoch/seq`: what order systems and support see.
+    /// The stable, unsigned id of the ticket, `sale/epoch/seq`, which order systems and support use.
     pub ticket_id: String,
-    /// Where it stands.
+    /// Its state.
     pub state: TicketState,
-    /// Place in line, 1 being next, cancelled tickets not counted. `None` unless waiting.
+    /// The position in the queue, from 1, without cancelled tickets. `None` unless waiting.
     pub position: Option<u64>,
-    /// Expected time until the order exists. `None` when unknown or when the state is final.
+    /// The expected time until the order exists. `None` if unknown or if the state is final.
     pub eta: Option<Duration>,
-    /// How long to wait before asking again. `None` when the state is final.
+    /// The interval until the next poll. `None` if the state is final.
     pub poll_after: Option<Duration>,
-    /// The order's id, once there is one.
+    /// The id of the order, once it exists.
     pub order_id: Option<String>,
-    /// Why, for rejected and dead tickets: a stable word where there is one, else the order system's text.
+    /// The reason, for rejected and dead tickets: a stable word if there is one, else the order system's
+    /// text.
     pub reason: Option<String>,
 }
 
 impl TicketStatus {
-    /// The epoch in the ticket's name. It rises whenever the store may have lost history, and positions are
-    /// comparable only within one. 0 where the name has none.
+    /// The epoch in the ticket id. It rises whenever the store may have lost history, and positions are
+    /// comparable only within one epoch. 0 if the id has none.
     pub fn epoch(&self) -> u64 {
         self.ticket_id.rsplit('/').nth(1).and_then(|epoch| epoch.parse().ok()).unwrap_or_default()
     }
 
-    /// Whether this says the same as `other` in all that a buyer would notice. When to ask again is not part
-    /// of it: the server chooses that anew each time.
+    /// Whether both look the same to a buyer. `poll_after` is ignored: the server sends a new one each time.
     pub(crate) fn looks_equal_to(&self, other: &Self) -> bool {
         self.ticket_id == other.ticket_id
             && self.state == other.state
@@ -41,9 +41,9 @@ impl TicketStatus {
             && self.reason == other.reason
     }
 
-    /// Reads the status that a reply must have.
+    /// The status of a reply, which must have one.
     pub(crate) fn required(status: Option<proto::TicketStatus>) -> Result<Self, CallError> {
-        status.map(Self::from).ok_or_else(|| CallError::malformed("it has no ticket status"))
+        status.map(Self::from).ok_or_else(|| CallError::malformed("no ticket status"))
     }
 }
 
@@ -62,36 +62,36 @@ impl From<proto::TicketStatus> for TicketStatus {
     }
 }
 
-/// What can happen to a ticket.
+/// The state of a ticket.
 ///
 /// WAITING → PROCESSING → ORDERED → RELEASED; WAITING → CANCELLED; WAITING → EXPIRED; PROCESSING → REJECTED;
-/// PROCESSING → WAITING (a retry, at the same place); PROCESSING → DEAD, from which an operator brings it back
-/// to WAITING or to REJECTED.
+/// PROCESSING → WAITING (a retry, with the same seq); PROCESSING → DEAD, which an operator turns into WAITING
+/// or REJECTED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TicketState {
-    /// In line, or in line again after a retry.
+    /// In the queue, also again after a retry.
     Waiting,
     /// Its order is being created.
     Processing,
     /// Final: an order exists.
     Ordered,
-    /// Final: the order was never paid and its units went back.
+    /// Final: the order was never paid and its units were returned.
     Released,
     /// Final: the buyer cancelled while waiting.
     Cancelled,
-    /// Final: the order system said no.
+    /// Final: the order system rejected it.
     Rejected,
     /// Final: the sale closed while the ticket was waiting.
     Expired,
-    /// Every attempt failed; an operator decides. Not final.
+    /// Out of attempts; an operator decides. Not final.
     Dead,
-    /// A state that this version of the client does not know. Not final.
+    /// A state unknown to this version of the client. Not final.
     Unknown,
 }
 
 impl TicketState {
-    /// True when following or watching the ticket has nothing more to tell.
+    /// Whether following or watching the ticket ends with this state.
     pub fn is_final(self) -> bool {
         match self {
             Self::Ordered | Self::Released | Self::Cancelled | Self::Rejected | Self::Expired => true,
@@ -99,7 +99,7 @@ impl TicketState {
         }
     }
 
-    /// The word the protocol has for it, in capitals, for logs and JSON.
+    /// The name in the protocol, in capitals, for logs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "WAITING",
@@ -131,11 +131,11 @@ impl From<proto::TicketState> for TicketState {
     }
 }
 
-/// How well an acknowledged place in line is kept.
+/// The durability of an acknowledged ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
-    /// In the store's memory; on its disk when the store gets to it.
+    /// In the store's memory, and on its disk some time later.
     Memory,
     /// On the store's disk before the answer was sent.
     Fsync,
@@ -153,7 +153,7 @@ impl From<proto::Durability> for Durability {
     }
 }
 
-/// A protobuf duration as a standard one; `None` for a negative one, which says nothing useful about waiting.
+/// A protobuf duration as a standard one; `None` if it is negative.
 pub(crate) fn duration(duration: prost_types::Duration) -> Option<Duration> {
     Duration::try_from(duration).ok()
 }
@@ -187,14 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn states_of_a_newer_server_are_unknown_and_not_final() {
+    fn unknown_states_are_not_final() {
         let status = TicketStatus::from(proto::TicketStatus { state: 99, ..Default::default() });
         assert_eq!(status.state, TicketState::Unknown);
         assert!(!status.state.is_final());
     }
 
     #[test]
-    fn epoch_of_a_name_without_one_is_zero() {
+    fn the_epoch_of_an_id_without_one_is_zero() {
         for ticket_id in ["", "shoes", "shoes/x/1"] {
             let status = proto::TicketStatus { ticket_id: ticket_id.into(), ..Default::default() };
             assert_eq!(TicketStatus::from(status).epoch(), 0, "{ticket_id}");

@@ -1,4 +1,4 @@
-//! Whom to trust, and who to be.
+//! TLS: trusted certificates and the client's own.
 
 use std::{fmt, fs, path::PathBuf, time::Duration};
 
@@ -6,11 +6,11 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::connect_error::ConnectError;
 
-/// What marks a certificate in a PEM file.
+/// The start of a certificate in PEM.
 const CERTIFICATE_MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// TLS settings for `https://` endpoints. By default the server must present a certificate that the system
-/// trusts, and the client presents none.
+/// TLS settings for `https://` endpoints. By default the system's root certificates are trusted, and the
+/// client has no certificate.
 #[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
     ca: Option<Pem>,
@@ -19,7 +19,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// Trusts what the system trusts.
+    /// Trusts the system's root certificates.
     pub fn new() -> Self {
         Self::default()
     }
@@ -38,7 +38,7 @@ impl TlsSettings {
         self
     }
 
-    /// The name that the server's certificate must carry, where it is not the endpoint's host.
+    /// The name in the server's certificate, if it differs from the host of the endpoint.
     #[must_use]
     pub fn domain_name(mut self, name: impl Into<String>) -> Self {
         self.domain_name = Some(name.into());
@@ -67,7 +67,7 @@ impl TlsSettings {
         self
     }
 
-    /// Reads the files. A handshake may take as long as a connection.
+    /// Reads the files. A handshake has the timeout of a connection.
     pub(crate) fn load(&self, handshake_timeout: Duration) -> Result<ClientTlsConfig, ConnectError> {
         let mut config = ClientTlsConfig::new().timeout(handshake_timeout);
         config = match &self.ca {
@@ -86,7 +86,7 @@ impl TlsSettings {
     }
 }
 
-/// PEM text, or the file that holds it.
+/// PEM text, or a file with it.
 #[derive(Clone)]
 enum Pem {
     File(PathBuf),
@@ -103,19 +103,20 @@ impl Pem {
         }
     }
 
-    /// Reads PEM that must hold a certificate: without one, every handshake would fail and none would say why.
+    /// Reads PEM that must contain a certificate: without one, every handshake would fail without a clear
+    /// reason.
     fn certificates(&self, what: &'static str) -> Result<Vec<u8>, ConnectError> {
         let pem = self.read(what)?;
         if pem.windows(CERTIFICATE_MARK.len()).any(|window| window == CERTIFICATE_MARK) {
             Ok(pem)
         } else {
-            Err(ConnectError::Tls(format!("{what}: {self:?} holds no PEM certificate")))
+            Err(ConnectError::Tls(format!("{what}: {self:?} contains no PEM certificate")))
         }
     }
 }
 
 impl fmt::Debug for Pem {
-    /// Shows where it is, never what is in it: it may be a private key.
+    /// Shows the source and never the content, which may be a private key.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(formatter, "{}", path.display()),
@@ -131,7 +132,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_missing_file_is_named() {
+    fn the_error_contains_the_missing_file() {
         let error = TlsSettings::new().ca_file("/nowhere/ca.pem").load(TIMEOUT).unwrap_err();
         assert!(
             error.to_string().starts_with("cannot read CA certificates from /nowhere/ca.pem: "),
@@ -144,7 +145,7 @@ mod tests {
         let error = TlsSettings::new().ca_pem("hello").load(TIMEOUT).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "TLS settings: CA certificates: the given text of 5 bytes holds no PEM certificate"
+            "invalid TLS settings: CA certificates: the given text of 5 bytes contains no PEM certificate"
         );
     }
 

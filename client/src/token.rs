@@ -1,4 +1,4 @@
-//! The bearer token that says who calls.
+//! The bearer token of the caller.
 
 use std::{
     env, fs,
@@ -15,18 +15,18 @@ use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::connect_error::ConnectError;
 
-/// How often a token file is read again. Tokens that are rotated live for many minutes, so this is soon enough,
-/// and one small read in so long costs nothing.
+/// The interval at which a token file is read again. Rotated tokens are valid for many minutes, so this is
+/// soon enough.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Longest token, in bytes: HTTP/2 header lists are bounded too, commonly at 16 KiB.
+/// The maximum size of a token, in bytes: HTTP/2 header lists are limited too, commonly to 16 KiB.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Where a bearer token comes from. Only places that other users of the machine cannot see: not the command
+/// The source of a bearer token. Only sources that other users of the machine cannot read: not the command
 /// line, not the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenSource {
-    /// A file, read again now and then, so that a rotated token is picked up.
+    /// A file, read again at an interval, to follow the rotation of the token.
     File(PathBuf),
     /// An environment variable.
     Environment(String),
@@ -47,7 +47,7 @@ impl TokenSource {
                 path: path.clone(),
                 source,
             })?,
-            Self::Environment(name) => env::var(name).map_err(|_| self.unusable("it is not set"))?,
+            Self::Environment(name) => env::var(name).map_err(|_| self.unusable("not set"))?,
         };
         self.header(&text)
     }
@@ -55,17 +55,17 @@ impl TokenSource {
     fn header(&self, text: &str) -> Result<MetadataValue<Ascii>, ConnectError> {
         let token = text.trim();
         if token.is_empty() {
-            return Err(self.unusable("it is empty"));
+            return Err(self.unusable("empty"));
         }
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(self.unusable("it is longer than 8 KiB"));
+            return Err(self.unusable("longer than 8 KiB"));
         }
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(self.unusable("it holds characters that a token cannot have"));
+            return Err(self.unusable("contains characters that are not allowed in a token"));
         }
         let mut header = MetadataValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| self.unusable("it holds characters that a header cannot have"))?;
-        // Keeps it out of debug output and out of header compression tables.
+            .map_err(|_| self.unusable("contains characters that are not allowed in a header"))?;
+        // Keeps it out of debug output and of header compression tables.
         header.set_sensitive(true);
         Ok(header)
     }
@@ -75,7 +75,7 @@ impl TokenSource {
     }
 }
 
-/// A bearer token, kept up to date.
+/// A bearer token that follows its source.
 #[derive(Debug)]
 pub(crate) struct Token {
     source: TokenSource,
@@ -91,8 +91,8 @@ impl Token {
         Ok(Self { source, header, read_at: Instant::now(), next_read_seconds })
     }
 
-    /// The `authorization` header. Reads the file again when that is due; a token that has become unreadable is
-    /// reported and the last one used on.
+    /// The `authorization` header. Reads the file again when that is due; if that fails, logs it and keeps
+    /// the last token.
     pub(crate) async fn header(&self) -> MetadataValue<Ascii> {
         if let TokenSource::File(path) = &self.source
             && self.should_refresh()
@@ -100,13 +100,15 @@ impl Token {
             let text = tokio::fs::read_to_string(path).await.map_err(|error| error.to_string());
             match text.and_then(|text| self.source.header(&text).map_err(|error| error.to_string())) {
                 Ok(header) => *self.header.write().unwrap_or_else(|lock| lock.into_inner()) = header,
-                Err(error) => tracing::warn!(error, "cannot read the bearer token again; using the last one"),
+                Err(error) => {
+                    tracing::warn!(error, "reading the bearer token again failed; using the last one")
+                }
             }
         }
         self.header.read().unwrap_or_else(|lock| lock.into_inner()).clone()
     }
 
-    /// True for exactly one caller each time the refresh interval has passed.
+    /// True for exactly one caller after each refresh interval.
     fn should_refresh(&self) -> bool {
         let now = self.read_at.elapsed().as_secs();
         let due = self.next_read_seconds.load(Ordering::Relaxed);
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_rotated_file_is_picked_up_and_a_broken_one_is_not() {
+    async fn a_rotated_file_is_read_and_an_invalid_one_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         fs::write(&path, "first\n").unwrap();
@@ -140,19 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn unusable_tokens_are_refused_without_being_shown() {
+    fn invalid_tokens_are_refused_without_being_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         for text in ["", "two words", "söcret", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
             fs::write(&path, text).unwrap();
             let error = Token::load(TokenSource::File(path.clone())).unwrap_err().to_string();
-            assert!(error.contains("token: it ") && !error.contains("söcret"), "{error}");
+            assert!(error.starts_with("invalid bearer token from") && !error.contains("söcret"), "{error}");
         }
         let missing = TokenSource::Environment("INRUSH_TEST_NO_SUCH_VARIABLE".into());
         let error = Token::load(missing).unwrap_err().to_string();
         assert_eq!(
             error,
-            "bearer token from the environment variable INRUSH_TEST_NO_SUCH_VARIABLE: it is not set"
+            "invalid bearer token from the environment variable INRUSH_TEST_NO_SUCH_VARIABLE: not set"
         );
     }
 

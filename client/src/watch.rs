@@ -1,4 +1,4 @@
-//! Watching a ticket: the server pushes, and a broken stream is taken up again.
+//! Watching a ticket: the server pushes its changes; broken streams are reopened.
 
 use std::{
     fmt,
@@ -24,20 +24,19 @@ use crate::{
     ticket::Ticket,
 };
 
-/// A stream that lived this long was healthy: that it ends is part of life (a node drains, a connection reaches
-/// its age), and taking it up again is not a retry.
+/// A stream that lasted this long was healthy: its end is normal (a node drains, a connection reaches its
+/// age), and reopening it is not a retry.
 const MIN_HEALTHY_TIME: Duration = Duration::from_secs(10);
 
 impl Client {
-    /// Is told by the server where the ticket stands, now and at every change, until the state is final. This is
-    /// the way for one screen. Each watch holds a stream and about 10 KiB, and a server bounds the streams of a
-    /// connection: one that finds no room times out and is tried again. Crowds had better
-    /// [`follow`](Client::follow), or get more
-    /// [connections](crate::ClientSettings::connections_per_endpoint).
+    /// Receives the status of a ticket, now and at every change, until the state is final. This suits one
+    /// screen. Each watch holds a stream and about 10 KiB, and a server limits the streams of a connection: a
+    /// watch beyond the limit times out and is retried. For many tickets use [`follow`](Client::follow), or
+    /// more [connections](crate::ClientSettings::connections_per_endpoint).
     ///
-    /// A stream that breaks is opened again by itself, elsewhere if possible, and what was told before is not
-    /// told again. Failures that may pass are lived through for as long as the retry policy's patience; any
-    /// other is the stream's last item.
+    /// A broken stream is reopened, on another endpoint if possible, and a status is not repeated. Transient
+    /// failures are retried until there was no answer for the retry policy's `no_answer_timeout`; any other
+    /// error is the last item of the stream.
     pub fn watch(&self, ticket: &Ticket) -> Watch {
         self.shared.budget.deposit();
         Watch {
@@ -71,7 +70,7 @@ enum Phase {
     Ended,
 }
 
-/// A stream that delivers.
+/// An open stream.
 struct Opened {
     stream: Streaming<WatchStatusResponse>,
     in_flight: InFlightGuard,
@@ -79,7 +78,7 @@ struct Opened {
 }
 
 impl Watch {
-    /// Takes a message in; `None` when it is no news.
+    /// Handles a message; `None` if nothing has changed.
     fn on_message(&mut self, reply: WatchStatusResponse) -> Option<Result<TicketStatus, CallError>> {
         let status = match TicketStatus::required(reply.status) {
             Ok(status) => status,
@@ -97,7 +96,7 @@ impl Watch {
         Some(Ok(status))
     }
 
-    /// Plans to take a broken stream up again; otherwise ends with the error.
+    /// Schedules the reopening of a broken stream, or ends with the error.
     fn on_failure(&mut self, error: AttemptError) -> Option<CallError> {
         let retry_after = match decide(&error) {
             RetryDecision::Stop => {
@@ -135,8 +134,8 @@ impl Watch {
     }
 }
 
-/// How long to pause after so many failures. A watch does not give up when the retry budget is spent, as a call
-/// does, but it comes back no faster than the slowest retry.
+/// The delay after this many failures. A watch does not end when the retry budget is used up, as a call does,
+/// but is then no faster than the slowest retry.
 fn delay(policy: &RetryPolicy, failures: u32, within_budget: bool) -> Duration {
     if within_budget {
         policy.backoff(failures)

@@ -23,17 +23,17 @@ use crate::{
     trace,
 };
 
-/// Largest request body. A wish holds a payload of at most 4 KiB, which JSON may double.
+/// The maximum size of a request body. The payload has at most 4 KiB, which JSON may double.
 const MAX_BODY_BYTES: usize = 10 * 1024;
 
-/// The phone's screen: one file, nothing loaded from elsewhere.
+/// The page for the phone: one file that loads nothing.
 const PAGE: &str = include_str!("page.html");
 
-/// What the page may do: its own style and script, and requests to where it came from.
+/// The page may use its own style and script, and send requests to its own origin.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// All paths. Once `stop` is cancelled, event streams end.
+/// The routes. Event streams end when `stop` is cancelled.
 pub(crate) fn router(client: Client, max_watches: u32, stop: CancellationToken) -> Router {
     let permits = usize::try_from(max_watches).unwrap_or(Semaphore::MAX_PERMITS);
     let watches = Arc::new(Semaphore::new(permits));
@@ -42,9 +42,9 @@ pub(crate) fn router(client: Client, max_watches: u32, stop: CancellationToken) 
         .route("/sales/{sale}/buyers/{buyer}", post(enqueue))
         .route("/tickets/{ticket}", get(status).delete(cancel))
         .route("/tickets/{ticket}/events", get(events::watch))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "there is nothing here") })
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "no such path") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", "this path knows other methods")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "NO_SUCH_METHOD", "method not allowed for this path")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::map_response(security_headers))
@@ -82,7 +82,7 @@ async fn cancel(
     Ok(Json(cancellation.into()))
 }
 
-/// Answers hold tickets and standings: nobody may keep them, and browsers must not guess what they are.
+/// Responses contain tickets and statuses: they must not be cached, and browsers must not guess their type.
 async fn security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,4 +1,4 @@
-//! What every handler works with.
+//! The state shared by all handlers.
 
 use std::sync::Arc;
 

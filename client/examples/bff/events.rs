@@ -1,4 +1,4 @@
-//! A ticket's standing, live: server-sent events out of a watch.
+//! The status of a ticket as server-sent events.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -15,7 +15,7 @@ use inrush_client::{CallError, Ticket, TicketStatus};
 
 use crate::{backend::Backend, problem::Problem, shapes::StatusShape};
 
-/// How often a silent stream shows that it lives: well within the minute after which proxies close one.
+/// The interval of keepalive comments: well below the minute after which proxies close a silent stream.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// `GET /tickets/{ticket}/events`: an event `status` for each change; or `problem`, which is the last one.
@@ -27,7 +27,7 @@ pub(crate) async fn watch(
     let statuses = backend.client.watch(&Ticket::from(ticket));
     let events = statuses
         .map(move |status| {
-            // The permit lives as long as the stream.
+            // The permit is held as long as the stream.
             let _permit = &permit;
             Ok(event(status))
         })
@@ -43,15 +43,11 @@ fn event(status: Result<TicketStatus, CallError>) -> Event {
 }
 
 fn named(name: &str, data: &impl serde::Serialize) -> Event {
-    // Neither shape can fail to become JSON; an event without data would be ignored by the phone.
+    // Neither type can fail to become JSON; the phone ignores an event without data.
     Event::default().event(name).json_data(data).unwrap_or_default()
 }
 
 fn too_many() -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "TOO_MANY_WATCHES",
-        "too many phones are watching; come back soon",
-    )
-    .retry_after(Duration::from_secs(5))
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_WATCHES", "too many watches; retry later")
+        .retry_after(Duration::from_secs(5))
 }

@@ -4,8 +4,8 @@
 //! cargo run -p inrush-client --example bff -- --inrush http://127.0.0.1:50051
 //! ```
 //!
-//! Then open the page it names. A real backend takes the buyer from the session instead of the path; all else is as
-//! it would be.
+//! Then open the page that it prints. A real backend takes the buyer from the session instead of the path;
+//! everything else stays the same.
 
 mod api;
 mod backend;
@@ -33,43 +33,43 @@ use tracing_subscriber::EnvFilter;
 
 /// A small backend for a phone in front of Inrush.
 ///
-/// Serves a page that puts its visitor in line and shows the place live, and the HTTP interface below it. It starts
-/// whether or not Inrush runs already.
+/// Serves a page that enqueues its visitor and shows the position live, and the HTTP interface below it. It
+/// can start before Inrush does.
 #[derive(Debug, Parser)]
 #[command(name = "bff", version, after_help = HTTP_INTERFACE)]
 struct Flags {
-    /// Where to listen for phones
+    /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
-    /// Where Inrush is; give it several times to balance over several front nodes
+    /// URL of Inrush; repeat it to balance over several front nodes
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:50051")]
     inrush: Vec<String>,
 
-    /// PEM file with the CA that Inrush's certificate comes from; otherwise what the system trusts
+    /// PEM file with the CA of Inrush's certificate; default: the system's root certificates
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// File with the bearer token to call Inrush with
+    /// File with the bearer token for Inrush
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// How long a call to Inrush may take in all, retries included
+    /// Deadline of a call to Inrush, retries included
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     deadline: u64,
 
-    /// How many phones may watch at once; more are asked to come back
+    /// Maximum number of watches; further ones are refused with Retry-After
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     max_watches: u32,
 }
 
 const HTTP_INTERFACE: &str = "\
 HTTP interface:
-  GET    /                             the phone's screen
-  POST   /sales/{sale}/buyers/{buyer}  get in line; the body may be {\"units\": 2, \"payload\": \"red\"}
-  GET    /tickets/{ticket}             where the ticket stands
-  GET    /tickets/{ticket}/events      the same, live, as server-sent events
-  DELETE /tickets/{ticket}             give up
+  GET    /                             the page for the phone
+  POST   /sales/{sale}/buyers/{buyer}  enqueue; the body may be {\"units\": 2, \"payload\": \"red\"}
+  GET    /tickets/{ticket}             status of the ticket
+  GET    /tickets/{ticket}/events      its changes as server-sent events
+  DELETE /tickets/{ticket}             cancel the ticket
 
 Log level: RUST_LOG, such as RUST_LOG=info,inrush_client=debug";
 
@@ -105,7 +105,7 @@ fn settings(flags: &Flags) -> ClientSettings {
     settings
 }
 
-/// Waits for Ctrl-C and then ends the streams, which would otherwise keep the server waiting for ever.
+/// Waits for Ctrl-C and then ends the streams, which would otherwise keep the server running.
 async fn stopped(stop: CancellationToken) {
     if let Err(error) = tokio::signal::ctrl_c().await {
         tracing::warn!(%error, "cannot wait for Ctrl-C; stop this process with a signal");

@@ -1,4 +1,4 @@
-//! Failures as HTTP: a status code and a JSON body that a phone's developer can act on.
+//! Errors as HTTP: a status code, and a JSON body for the developer of the phone's app.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use axum::{
 use inrush_client::{CallError, FieldViolation};
 use serde::Serialize;
 
-/// What the phone is told of a failure that is not its doing.
-const SERVER_ERROR_MESSAGE: &str = "the shop cannot answer just now; asking again is safe";
+/// The message of a server error.
+const SERVER_ERROR_MESSAGE: &str = "the shop cannot answer at present; it is safe to retry";
 
-/// A failure.
+/// An error of the HTTP interface.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -43,13 +43,13 @@ impl Problem {
 }
 
 impl From<CallError> for Problem {
-    /// Wrong requests are explained; what went wrong behind this backend is logged here and not told.
+    /// Invalid requests are explained; causes behind this backend are logged and not shown.
     fn from(error: CallError) -> Self {
         let (status, default_reason) = status(&error);
         let reason = error.reason().unwrap_or(default_reason).to_owned();
         let retry_after = error.failure().retry_after;
         let message = if status.is_server_error() {
-            tracing::warn!(%error, "a call to Inrush failed");
+            tracing::warn!(%error, "call to Inrush failed");
             SERVER_ERROR_MESSAGE.to_owned()
         } else {
             error.message().to_owned()
@@ -72,7 +72,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.shape())).into_response();
         if let Some(delay) = self.retry_after {
-            // Whole seconds, rounded up: coming early is what must not happen.
+            // Whole seconds, rounded up: a retry must not come early.
             let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -95,7 +95,7 @@ struct FieldShape<'a> {
     problem: &'a str,
 }
 
-/// The status code, and a reason where the server gave none.
+/// The status code, and a reason if the server gave none.
 fn status(error: &CallError) -> (StatusCode, &'static str) {
     match error {
         CallError::InvalidArgument { .. } => (StatusCode::BAD_REQUEST, "INVALID_ARGUMENT"),
@@ -105,7 +105,7 @@ fn status(error: &CallError) -> (StatusCode, &'static str) {
         CallError::ResourceExhausted(_) => (StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED"),
         CallError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         CallError::DeadlineExceeded(_) => (StatusCode::GATEWAY_TIMEOUT, "DEADLINE_EXCEEDED"),
-        // It is this backend that Inrush does not know, not the phone.
+        // Inrush rejects the credentials of this backend, not of the phone.
         CallError::Unauthenticated(_) | CallError::PermissionDenied(_) => {
             (StatusCode::BAD_GATEWAY, "BAD_GATEWAY")
         }

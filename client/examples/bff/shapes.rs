@@ -1,4 +1,4 @@
-//! The JSON that goes over the wire. Times are milliseconds; what is unknown is absent.
+//! The JSON of the HTTP interface. Times are in milliseconds; unknown values are absent.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
-/// What a buyer wants.
+/// The body of an enqueue.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnqueueBody {
@@ -19,7 +19,7 @@ pub(crate) struct EnqueueBody {
 }
 
 impl EnqueueBody {
-    /// Reads a request body; an empty one asks for one unit.
+    /// Parses a request body; an empty one requests one unit.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
             return Ok(Self { units: one(), payload: String::new() });
@@ -38,7 +38,7 @@ fn one() -> u64 {
     1
 }
 
-/// What became of a wish.
+/// The outcome of an enqueue.
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(crate) enum EnqueuedShape {
@@ -79,7 +79,7 @@ impl From<Enqueued> for EnqueuedShape {
     }
 }
 
-/// Where a ticket stands.
+/// The status of a ticket.
 #[derive(Debug, Serialize)]
 pub(crate) struct StatusShape {
     ticket_id: String,
@@ -113,7 +113,7 @@ impl From<TicketStatus> for StatusShape {
     }
 }
 
-/// What became of giving up.
+/// The outcome of a cancellation.
 #[derive(Debug, Serialize)]
 pub(crate) struct CancellationShape {
     cancelled: bool,

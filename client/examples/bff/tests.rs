@@ -1,4 +1,4 @@
-//! The HTTP interface against an Inrush whose answers are scripted.
+//! The HTTP interface against a scripted Inrush.
 
 #[path = "../../tests/it/fake.rs"]
 mod fake;
@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use self::fake::{Answer, Fake, Step, failure, in_state, ordered, overloaded, queued, refused, waiting};
 use crate::{api, trace};
 
-/// More than any answer here.
+/// More than any response here.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 struct Phone {
@@ -62,7 +62,7 @@ async fn text(response: Response<Body>) -> String {
 }
 
 #[tokio::test]
-async fn getting_in_line() {
+async fn enqueue_returns_the_ticket_and_its_status() {
     let phone = Phone::of(Fake::default().enqueue(|_, request| {
         assert_eq!((request.sale_id.as_str(), request.buyer_id.as_str()), ("shoes", "ann b"));
         assert_eq!((request.units, &request.payload[..]), (2, &b"size 43"[..]));
@@ -87,7 +87,7 @@ async fn getting_in_line() {
 }
 
 #[tokio::test]
-async fn the_trace_of_a_phone_goes_on_at_inrush() {
+async fn the_trace_context_of_a_request_is_propagated() {
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let fake = Arc::new(Fake::default().enqueue(|_, _| Answer::Say(queued(1))));
     let phone = Phone::of(Arc::clone(&fake)).await;
@@ -101,7 +101,7 @@ async fn the_trace_of_a_phone_goes_on_at_inrush() {
 }
 
 #[tokio::test]
-async fn an_empty_body_asks_for_one_unit() {
+async fn an_empty_body_requests_one_unit() {
     let phone = Phone::of(Fake::default().enqueue(|_, request| {
         assert_eq!((request.units, request.payload.len()), (1, 0));
         Answer::Say(EnqueueResponse { outcome: Some(Outcome::Bypass(proto::Bypass {})) })
@@ -112,7 +112,7 @@ async fn an_empty_body_asks_for_one_unit() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_answer() {
+async fn a_refusal_is_not_an_error() {
     let phone =
         Phone::of(Fake::default().enqueue(|_, _| Answer::Say(refused(proto::RefusalReason::SoldOut)))).await;
     let (status, answer) = phone.json(Method::POST, "/sales/shoes/buyers/ann", "{}").await;
@@ -121,7 +121,7 @@ async fn a_refusal_is_an_answer() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_wish_are_refused_here() {
+async fn invalid_bodies_are_refused() {
     let phone = Phone::of(Fake::default()).await;
     for body in ["nonsense", "{\"units\": -1}", "{\"unit\": 1}"] {
         let (status, answer) = phone.json(Method::POST, "/sales/shoes/buyers/ann", body).await;
@@ -133,7 +133,7 @@ async fn bodies_that_are_no_wish_are_refused_here() {
 }
 
 #[tokio::test]
-async fn asking_where_a_ticket_stands() {
+async fn get_returns_the_status() {
     let phone = Phone::of(Fake::default().poll(|_, request| {
         assert_eq!(request.ticket, "a/b c");
         Answer::Say(ordered())
@@ -147,7 +147,7 @@ async fn asking_where_a_ticket_stands() {
 }
 
 #[tokio::test]
-async fn giving_up() {
+async fn delete_cancels_the_ticket() {
     let phone = Phone::of(Fake::default().cancel(|call, _| {
         let state = if call == 1 { proto::TicketState::Cancelled } else { proto::TicketState::Processing };
         Answer::Say(CancelResponse { cancelled: call == 1, status: Some(in_state(state)) })
@@ -185,7 +185,7 @@ async fn every_failure_has_its_status_code() {
 }
 
 #[tokio::test]
-async fn an_overload_says_when_to_come_back() {
+async fn an_overload_has_a_retry_after_header() {
     let delay = Duration::from_millis(1_200);
     let phone =
         Phone::of(Fake::default().poll(move |_, _| Answer::Fail(overloaded(Code::Unavailable, delay)))).await;
@@ -195,7 +195,7 @@ async fn an_overload_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_named() {
+async fn invalid_fields_are_listed() {
     let phone = Phone::of(Fake::default().enqueue(|_, _| {
         let details = ErrorDetails::with_bad_request_violation("units", "must be at least 1");
         Answer::Fail(Status::with_error_details(Code::InvalidArgument, "wrong request", details))
@@ -207,7 +207,7 @@ async fn wrong_fields_are_named() {
 }
 
 #[tokio::test]
-async fn events_tell_every_change_and_end_with_the_last() {
+async fn events_contain_every_change_and_end_with_the_final_one() {
     let phone = Phone::of(
         Fake::default()
             .watch(|_, _| vec![Step::Say(waiting(2, 1)), Step::Say(waiting(1, 1)), Step::Say(ordered())]),
@@ -228,7 +228,7 @@ async fn events_tell_every_change_and_end_with_the_last() {
 }
 
 #[tokio::test]
-async fn events_end_with_the_problem_there_is() {
+async fn events_end_with_the_error() {
     let gone = || failure(Code::NotFound, "TICKET_UNKNOWN", "no such ticket");
     let phone = Phone::of(Fake::default().watch(move |_, _| vec![Step::Break(gone())])).await;
     let events = text(phone.send(Method::GET, "/tickets/t/events", "").await).await;
@@ -237,7 +237,7 @@ async fn events_end_with_the_problem_there_is() {
 }
 
 #[tokio::test]
-async fn only_so_many_phones_may_watch_and_stopping_ends_them() {
+async fn watches_are_limited_and_end_at_shutdown() {
     let watched = Fake::default().watch(|_, _| vec![Step::Say(waiting(1, 1)), Step::Stay]);
     let phone = Phone::with_watches(watched, 1).await;
     let first = phone.send(Method::GET, "/tickets/t/events", "").await;
@@ -253,7 +253,7 @@ async fn only_so_many_phones_may_watch_and_stopping_ends_them() {
 }
 
 #[tokio::test]
-async fn the_page_loads_nothing_from_elsewhere() {
+async fn the_page_loads_nothing_from_other_hosts() {
     let phone = Phone::of(Fake::default()).await;
     let response = phone.send(Method::GET, "/", "").await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -267,7 +267,7 @@ async fn the_page_loads_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn paths_and_methods_that_are_not_there_are_problems_too() {
+async fn unknown_paths_and_methods_return_a_problem() {
     let phone = Phone::of(Fake::default()).await;
     let (status, answer) = phone.json(Method::GET, "/nothing", "").await;
     assert_eq!((status, &answer["reason"]), (StatusCode::NOT_FOUND, &json!("NO_SUCH_PATH")));
@@ -276,7 +276,7 @@ async fn paths_and_methods_that_are_not_there_are_problems_too() {
 }
 
 #[tokio::test]
-async fn answers_are_not_kept_by_anybody() {
+async fn responses_must_not_be_cached() {
     let phone = Phone::of(Fake::default().poll(|_, _| Answer::Say(waiting(1, 1)))).await;
     let response = phone.send(Method::GET, "/tickets/t", "").await;
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");

@@ -1,4 +1,4 @@
-//! Passing a phone's trace on: what is done for a request at Inrush is part of the trace that the request is part of.
+//! Propagates the trace context of a request to Inrush.
 
 use axum::{extract::Request, http::HeaderValue, middleware::Next, response::Response};
 use tokio::task_local;
@@ -11,14 +11,14 @@ task_local! {
     static TRACE: Option<HeaderValue>;
 }
 
-/// Remembers the trace of a request for as long as it is worked on. A backend with an OpenTelemetry SDK would begin a span of
-/// its own here.
+/// Keeps the trace context of a request while it is handled. A backend with an OpenTelemetry SDK would start
+/// a span here.
 pub(crate) async fn capture_trace(request: Request, next: Next) -> Response {
     let trace = request.headers().get(TRACEPARENT).cloned();
     TRACE.scope(trace, next.run(request)).await
 }
 
-/// Tells Inrush of it.
+/// Adds the trace context to a request to Inrush.
 pub(crate) fn propagate_trace(metadata: &mut MetadataMap) {
     let trace = TRACE.try_with(Clone::clone).ok().flatten();
     if let Some(value) = trace.and_then(|trace| MetadataValue::try_from(trace.as_bytes()).ok()) {

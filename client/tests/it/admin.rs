@@ -1,4 +1,4 @@
-//! The operators' calls and settlement, against servers that remember what they were asked.
+//! The calls of operators and settlement, against servers that record their requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,14 +23,14 @@ use crate::fake::{in_process, in_state};
 /// Sales of one page.
 const PAGE: usize = 2;
 
-/// A SaleAdminService that fails each first attempt and then does the least that can be observed.
+/// A SaleAdminService that fails each first attempt and then does the observable minimum.
 #[derive(Debug, Default)]
 struct Operators {
     asked: Mutex<Vec<String>>,
 }
 
 impl Operators {
-    /// Notes a request; fails the first attempt of each.
+    /// Records a request; fails the first attempt of each.
     fn note(&self, request: &impl std::fmt::Debug) -> Result<(), Status> {
         let request = format!("{request:?}");
         let mut asked = self.asked.lock().unwrap();
@@ -50,7 +50,7 @@ fn sale(sale_id: impl Into<String>) -> Option<Sale> {
     Some(Sale { sale_id: sale_id.into(), ..Default::default() })
 }
 
-/// Cuts a page out of a list whose tokens are indexes.
+/// Returns a page of a list whose tokens are indexes.
 fn page<T: Clone>(items: &[T], token: &str) -> (Vec<T>, String) {
     let start = token.parse().unwrap_or(0);
     let end = items.len().min(start + PAGE);
@@ -188,7 +188,7 @@ async fn client(operators: &Arc<Operators>) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_call_reaches_the_operators_service_and_is_repeated() {
+async fn every_admin_call_is_sent_and_retried() {
     let operators = Arc::new(Operators::default());
     let admin = client(&operators).await.admin();
     let shoes = sale("shoes").unwrap();
@@ -208,7 +208,7 @@ async fn every_call_reaches_the_operators_service_and_is_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_are_read_to_their_end() {
+async fn lists_are_read_to_the_last_page() {
     let admin = client(&Arc::default()).await.admin();
     let sales: Vec<Sale> = admin.list_sales().try_collect().await.unwrap();
     assert_eq!(sales.iter().map(|sale| sale.sale_id.as_str()).collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
@@ -217,7 +217,7 @@ async fn lists_are_read_to_their_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_number_of_dead_letters_is_decided_in_bounded_requests() {
+async fn dead_letters_are_redriven_and_discarded_in_batches() {
     let admin = client(&Arc::default()).await.admin();
     let seqs: Vec<u64> = (1..=600).collect();
     let redriven = admin.redrive_dead_letters("shoes", &seqs).await.unwrap();
@@ -226,15 +226,15 @@ async fn any_number_of_dead_letters_is_decided_in_bounded_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_without_its_sale_is_an_error() {
+async fn a_reply_without_a_sale_is_an_error() {
     let admin = client(&Arc::default()).await.admin();
     let error = admin.get_sale("headless").await.unwrap_err();
     assert!(matches!(&error, CallError::Other(_)), "{error}");
-    assert!(error.to_string().contains("it has no sale"), "{error}");
+    assert!(error.to_string().contains("no sale"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_released_once_though_the_answer_was_lost() {
+async fn an_order_is_released_once_although_the_answer_was_lost() {
     let settlement = client(&Arc::default()).await.settlement();
     let released = settlement.release_order("shoes/1/100").await.unwrap();
     assert_eq!((released.status.state, released.repeated), (TicketState::Released, true));

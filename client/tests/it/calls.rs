@@ -1,4 +1,4 @@
-//! Replies become domain outcomes, and failures become the errors that callers branch on.
+//! Replies become outcomes, and failures become the errors that callers branch on.
 
 use std::{
     sync::Arc,
@@ -23,7 +23,7 @@ fn settings() -> ClientSettings {
 }
 
 #[tokio::test]
-async fn enqueue_tells_the_place_in_line() {
+async fn enqueue_returns_the_ticket_and_its_position() {
     let fake = Arc::new(Fake::default().enqueue(|_, request| {
         assert_eq!((request.sale_id.as_str(), request.buyer_id.as_str()), ("shoes", "ann"));
         assert_eq!((request.units, &request.payload[..]), (2, &b"size 43"[..]));
@@ -42,7 +42,7 @@ async fn enqueue_tells_the_place_in_line() {
 }
 
 #[tokio::test]
-async fn refusals_and_bypass_are_answers() {
+async fn refusals_and_bypass_are_values() {
     let fake = Arc::new(Fake::default().enqueue(|call, _| {
         Answer::Say(match call {
             1 => refused(proto::RefusalReason::SoldOut),
@@ -68,7 +68,7 @@ async fn refusals_and_bypass_are_answers() {
 }
 
 #[tokio::test]
-async fn poll_tells_where_a_ticket_stands() {
+async fn poll_returns_the_status() {
     let fake = Arc::new(Fake::default().poll(|_, request| {
         assert_eq!(request.ticket, "signed-ticket");
         Answer::Say(ordered())
@@ -80,7 +80,7 @@ async fn poll_tells_where_a_ticket_stands() {
 }
 
 #[tokio::test]
-async fn poll_many_asks_in_batches_and_keeps_the_order() {
+async fn poll_many_sends_batches_and_keeps_the_order() {
     let fake = Arc::new(Fake::default().poll_many(|_, request| {
         let result = |ticket: String| match ticket.parse::<u64>() {
             Ok(number) => PollResult::Status(waiting(number, 1)),
@@ -117,7 +117,7 @@ async fn poll_many_refuses_a_reply_with_too_few_results() {
 }
 
 #[tokio::test]
-async fn cancel_says_whether_it_was_in_time() {
+async fn cancel_returns_whether_it_was_in_time() {
     let fake = Arc::new(Fake::default().cancel(|call, _| {
         let (cancelled, state) = match call {
             1 => (true, proto::TicketState::Cancelled),
@@ -136,7 +136,7 @@ async fn cancel_says_whether_it_was_in_time() {
 type IsKind = fn(&CallError) -> bool;
 
 #[tokio::test]
-async fn every_code_becomes_the_error_that_callers_expect() {
+async fn every_code_becomes_its_error_kind() {
     let kinds: [(Code, IsKind); 11] = [
         (Code::InvalidArgument, |error| matches!(error, CallError::InvalidArgument { .. })),
         (Code::NotFound, |error| matches!(error, CallError::NotFound(_))),
@@ -163,7 +163,7 @@ async fn every_code_becomes_the_error_that_callers_expect() {
 }
 
 #[tokio::test]
-async fn violations_name_the_fields() {
+async fn violations_contain_the_fields() {
     let fake = Arc::new(Fake::default().enqueue(|_, _| {
         let details = ErrorDetails::with_bad_request_violation("units", "must be 1 to 1,000,000, is 0");
         Answer::Fail(Status::with_error_details(Code::InvalidArgument, "the request is wrong", details))
@@ -184,13 +184,13 @@ async fn a_request_over_the_size_limit_is_not_sent() {
     let client = fake.client(settings().max_request_bytes(1_000)).await;
     let error = client.enqueue("shoes", "ann", 1, vec![0; 2_000]).await.unwrap_err();
     assert!(matches!(&error, CallError::InvalidArgument { .. }), "{error}");
-    assert!(error.message().contains("max_request_bytes allows 1000"), "{error}");
+    assert!(error.message().contains("max_request_bytes, 1000"), "{error}");
     assert_eq!(fake.calls(), 0);
     client.enqueue("shoes", "ann", 1, vec![0; 500]).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_reply_over_the_size_limit_is_not_taken() {
+async fn a_reply_over_the_size_limit_is_an_error() {
     let fake = Arc::new(
         Fake::default()
             .poll(|_, _| Answer::Say(proto::TicketStatus { reason: "x".repeat(2_000), ..waiting(1, 1) })),

@@ -14,13 +14,13 @@ fn answering() -> Arc<Fake> {
     Arc::new(Fake::default().poll(|_, _| Answer::Say(waiting(1, 1))))
 }
 
-/// An address where nothing listens. (Another process could take it in between, which no test here does.)
+/// An address on which nothing listens. (Another process could bind it in between, which no test here does.)
 fn deserted() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
-async fn connecting_to_nothing_says_where_and_why() {
+async fn an_unreachable_endpoint_is_reported_with_the_reason() {
     let address = deserted();
     let error = Client::connect(ClientSettings::new(format!("http://{address}"))).await.unwrap_err();
     assert!(matches!(&error, ConnectError::Unreachable { .. }), "{error:?}");
@@ -30,14 +30,14 @@ async fn connecting_to_nothing_says_where_and_why() {
 }
 
 #[tokio::test]
-async fn no_endpoint_at_all_is_an_error() {
+async fn no_endpoint_is_an_error() {
     let nothing = Vec::<String>::new();
     let error = Client::connect(ClientSettings::balanced(nothing)).await.unwrap_err();
     assert!(error.to_string().contains("name at least one"), "{error}");
 }
 
 #[tokio::test]
-async fn a_lazy_client_may_start_before_the_server() {
+async fn a_lazy_client_can_start_before_the_server() {
     let address = deserted();
     let client = Client::lazy(ClientSettings::new(format!("http://{address}"))).unwrap();
     let once = ClientSettings::new(format!("http://{address}")).retry(RetryPolicy::never());
@@ -65,11 +65,11 @@ async fn calls_are_spread_over_the_endpoints() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_away_costs_few_retries_and_no_call() {
+async fn an_unavailable_endpoint_costs_few_retries_and_no_call() {
     let fake = answering();
     let server = TcpServer::start(&fake);
     let settings = ClientSettings::balanced([format!("http://{}", deserted()), server.url()]);
-    // The reserve is far below what trying the dead endpoint every other time would take.
+    // The reserve is far below what it would take to try the unavailable endpoint every other time.
     let policy = RetryPolicy { reserve_per_second: 1, calls_per_retry: 1_000, ..RetryPolicy::default() };
     let client = Client::connect(settings.retry(policy)).await.unwrap();
     for _ in 0..200 {
@@ -80,7 +80,7 @@ async fn an_endpoint_that_is_away_costs_few_retries_and_no_call() {
 }
 
 #[tokio::test]
-async fn a_call_whose_server_dies_is_answered_by_another() {
+async fn a_call_to_a_killed_server_is_retried_on_another() {
     let silent = Arc::new(Fake::default().poll(|_, _| Answer::Silence));
     let other = answering();
     let (dying, living) = (TcpServer::start(&silent), TcpServer::start(&other));
@@ -99,7 +99,7 @@ async fn a_call_whose_server_dies_is_answered_by_another() {
 }
 
 #[tokio::test]
-async fn a_restarted_server_is_found_again() {
+async fn a_client_reconnects_to_a_restarted_server() {
     let fake = answering();
     let server = TcpServer::start(&fake);
     let address = server.address();

@@ -1,4 +1,4 @@
-//! An Inrush whose answers are scripted: a test double of the public services, over memory or over TCP.
+//! A scripted Inrush: a test double of the public services, in memory or over TCP.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
@@ -30,10 +30,10 @@ use tonic::{
 };
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// How much of a connection over memory may be under way.
+/// The buffer of an in-memory connection.
 const PIPE_BYTES: usize = 256 * 1024;
 
-/// What the server does with a request.
+/// The reaction of the server to a request.
 pub enum Answer<R> {
     Say(R),
     Fail(Status),
@@ -41,20 +41,20 @@ pub enum Answer<R> {
     Silence,
 }
 
-/// What the server does with a watch, one after the other.
+/// The steps of a watch, in order.
 pub enum Step {
     Say(proto::TicketStatus),
-    /// Ends the stream with this.
+    /// Ends the stream with this status.
     Break(Status),
-    /// Keeps the stream open and says nothing for so long.
+    /// Keeps the stream open without a message for this long.
     Rest(Duration),
-    /// Keeps the stream open and says nothing more.
+    /// Keeps the stream open without a further message.
     Stay,
-    /// As the first step: does not even open the stream.
+    /// As the first step: does not open the stream.
     Silence,
 }
 
-/// One request as it arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub rpc: &'static str,
@@ -63,7 +63,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The deadline that the client sent along.
+    /// The deadline sent by the client.
     pub fn timeout(&self) -> Option<Duration> {
         let text = self.header("grpc-timeout")?;
         let (digits, unit) = text.split_at(text.len() - 1);
@@ -84,7 +84,8 @@ impl Seen {
 
 type Script<M, R> = Box<dyn Fn(usize, M) -> R + Send + Sync>;
 
-/// The scripts, each given the number of the call (from 1) and the request. What is not scripted is UNIMPLEMENTED.
+/// The scripts, called with the number of the call (from 1) and the request. Calls without a script are
+/// UNIMPLEMENTED.
 pub struct Fake {
     enqueue: Script<EnqueueRequest, Answer<EnqueueResponse>>,
     poll: Script<PollStatusRequest, Answer<PollStatusResponse>>,
@@ -119,7 +120,7 @@ impl Fake {
         self
     }
 
-    /// Scripts PollStatus by the statuses it is answered with.
+    /// Scripts PollStatus by the statuses to return.
     pub fn poll(
         mut self,
         script: impl Fn(usize, PollStatusRequest) -> Answer<proto::TicketStatus> + Send + Sync + 'static,
@@ -156,22 +157,22 @@ impl Fake {
         self
     }
 
-    /// Everything that has arrived.
+    /// All received requests.
     pub fn seen(&self) -> Vec<Seen> {
         self.log().clone()
     }
 
-    /// How many requests have arrived.
+    /// The number of received requests.
     pub fn calls(&self) -> usize {
         self.log().len()
     }
 
-    /// Time between each request and the one before.
+    /// The time between each request and the one before.
     pub fn gaps(&self) -> Vec<Duration> {
         self.seen().windows(2).map(|pair| pair[1].at - pair[0].at).collect()
     }
 
-    /// A client of this server over memory, so that tests may stop the clock.
+    /// A client of this server in memory, so that tests can stop the clock.
     pub async fn client(self: &Arc<Self>, settings: ClientSettings) -> Client {
         in_process(Server::builder().add_service(QueueServiceServer::from_arc(Arc::clone(self))), settings)
             .await
@@ -181,7 +182,7 @@ impl Fake {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request and says the how manieth of its kind it is.
+    /// Records a request and returns its number among those of its kind.
     fn note<M>(&self, rpc: &'static str, request: &Request<M>) -> usize {
         let mut log = self.log();
         log.push(Seen { rpc, at: Instant::now(), metadata: request.metadata().clone() });
@@ -253,7 +254,7 @@ impl QueueService for Fake {
     }
 }
 
-/// Serves a router over memory and makes a client of it.
+/// Serves a router in memory and returns a client of it.
 pub async fn in_process(router: Router, settings: ClientSettings) -> Client {
     let (connections, incoming) = mpsc::channel::<Result<DuplexStream, std::io::Error>>(8);
     tokio::spawn(router.serve_with_incoming(ReceiverStream::new(incoming)));
@@ -286,7 +287,7 @@ impl TcpServer {
         Self::start_at(fake, SocketAddr::from(([127, 0, 0, 1], 0)), Some(tls))
     }
 
-    /// Serves on a port that a server had before.
+    /// Serves on the port of an earlier server.
     pub fn start_at(fake: &Arc<Fake>, address: SocketAddr, tls: Option<ServerTlsConfig>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -315,7 +316,7 @@ impl TcpServer {
 
     /// Cuts every connection and frees the port.
     pub fn kill(mut self) {
-        // Waits for the tasks to be gone, on a thread where waiting is allowed.
+        // Waits for the tasks to end, on a thread where blocking is allowed.
         if let Some(runtime) = self.runtime.take() {
             std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(10))).join().unwrap();
         }
@@ -330,7 +331,7 @@ impl Drop for TcpServer {
     }
 }
 
-/// An overload that says when to come back.
+/// An overload with a retry delay.
 pub fn overloaded(code: Code, retry_after: Duration) -> Status {
     let mut details = ErrorDetails::with_retry_info(Some(retry_after));
     details.set_error_info("OVERLOADED", "inrush", HashMap::<String, String>::new());
@@ -343,7 +344,7 @@ pub fn failure(code: Code, reason: &str, message: &str) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-/// A ticket in line at a position, to be asked for again after some seconds.
+/// A waiting ticket at a position, with a poll interval in seconds.
 pub fn waiting(position: u64, poll_after: u64) -> proto::TicketStatus {
     proto::TicketStatus {
         ticket_id: "shoes/1/100".into(),
@@ -364,7 +365,7 @@ pub fn ordered() -> proto::TicketStatus {
     proto::TicketStatus { order_id: "order-7".into(), ..in_state(proto::TicketState::Ordered) }
 }
 
-/// An enqueue that put the buyer in line.
+/// An enqueue with a ticket.
 pub fn queued(position: u64) -> EnqueueResponse {
     let queued = proto::Queued {
         ticket: "signed-ticket".into(),
@@ -375,7 +376,7 @@ pub fn queued(position: u64) -> EnqueueResponse {
     EnqueueResponse { outcome: Some(Outcome::Queued(queued)) }
 }
 
-/// An enqueue that was refused.
+/// A refused enqueue.
 pub fn refused(reason: proto::RefusalReason) -> EnqueueResponse {
     let refused =
         proto::Refused { reason: reason.into(), retry_after: Some(seconds(9)), ..Default::default() };

@@ -1,4 +1,5 @@
-//! Following a ticket: at the server's pace, through failures, never backwards, to the end.
+//! Following a ticket: at the server's interval, through failures, with positions that never rise, to the
+//! final state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ fn ticket() -> Ticket {
 }
 
 #[tokio::test(start_paused = true)]
-async fn asks_when_the_server_says_so_until_the_state_is_final() {
+async fn polls_at_the_interval_of_the_server_until_the_state_is_final() {
     let fake = Arc::new(Fake::default().poll(|call, _| {
         Answer::Say(match call {
             1 => waiting(30, 20),
@@ -33,9 +34,9 @@ async fn asks_when_the_server_says_so_until_the_state_is_final() {
     }));
     let client = fake.client(settings()).await;
     let statuses: Vec<TicketStatus> = client.follow(&ticket()).try_collect().await.unwrap();
-    let told: Vec<_> = statuses.iter().map(|status| (status.state, status.position)).collect();
+    let seen: Vec<_> = statuses.iter().map(|status| (status.state, status.position)).collect();
     assert_eq!(
-        told,
+        seen,
         [
             (TicketState::Waiting, Some(30)),
             (TicketState::Waiting, Some(10)),
@@ -51,7 +52,7 @@ async fn asks_when_the_server_says_so_until_the_state_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_enqueue_told_saves_the_first_question() {
+async fn following_from_a_known_status_saves_the_first_poll() {
     let fake = Arc::new(Fake::default().poll(|_, _| Answer::Say(ordered())));
     let client = fake.client(settings()).await;
     let known = TicketStatus::from(waiting(5, 12));
@@ -65,30 +66,30 @@ async fn what_enqueue_told_saves_the_first_question() {
 
 #[tokio::test(start_paused = true)]
 async fn positions_never_rise_within_an_epoch() {
-    let told = |epoch: u64, position| proto::TicketStatus {
+    let status = |epoch: u64, position| proto::TicketStatus {
         ticket_id: format!("shoes/{epoch}/100"),
         ..waiting(position, 1)
     };
     let fake = Arc::new(Fake::default().poll(move |call, _| {
         Answer::Say(match call {
-            1 => told(1, 50),
-            2 => told(1, 60),
-            3 => told(1, 40),
-            4 => told(2, 70),
-            5 => told(1, 39),
-            6 => told(2, 75),
+            1 => status(1, 50),
+            2 => status(1, 60),
+            3 => status(1, 40),
+            4 => status(2, 70),
+            5 => status(1, 39),
+            6 => status(2, 75),
             _ => ordered(),
         })
     }));
     let client = fake.client(settings()).await;
-    let known = TicketStatus::from(told(1, 55));
+    let known = TicketStatus::from(status(1, 55));
     let positions: Vec<_> =
         client.follow_from(&ticket(), &known).map(|status| status.unwrap().position).collect().await;
     assert_eq!(positions, [Some(50), Some(50), Some(40), Some(70), Some(70), None]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn lives_through_an_outage_at_the_pace_the_server_set() {
+async fn retries_during_an_outage_at_the_interval_of_the_server() {
     let fake = Arc::new(Fake::default().poll(|call, _| match call {
         1 => Answer::Say(waiting(9, 5)),
         2..=6 => Answer::Fail(Status::unavailable("away")),
@@ -101,7 +102,7 @@ async fn lives_through_an_outage_at_the_pace_the_server_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn patience_ends() {
+async fn ends_after_the_no_answer_timeout() {
     let fake = Arc::new(Fake::default().poll(|call, _| match call {
         1 => Answer::Say(waiting(9, 5)),
         _ => Answer::Fail(Status::unavailable("away")),
@@ -117,7 +118,7 @@ async fn patience_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_stays_ends_it_at_once() {
+async fn a_permanent_failure_ends_it_at_once() {
     let fake = Arc::new(Fake::default().poll(|_, _| Answer::Fail(Status::not_found("no such ticket"))));
     let client = fake.client(settings()).await;
     let items: Vec<_> = client.follow(&ticket()).collect().await;
@@ -126,10 +127,10 @@ async fn a_failure_that_stays_ends_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_is_followed_to_its_end() {
+async fn many_tickets_are_followed_to_their_final_states() {
     const CROWD: usize = 300;
     let fake = Arc::new(Fake::default().poll(|call, _| {
-        // The first answers send everybody away for a while, the next ones let some through.
+        // The first answers postpone every poll, the next ones let some tickets become final.
         let round = u64::try_from(call / CROWD).unwrap();
         Answer::Say(if call % 3 == 0 && round > 0 { ordered() } else { waiting(100, 1 + round) })
     }));

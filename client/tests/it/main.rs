@@ -1,4 +1,4 @@
-//! The client against an Inrush whose answers are scripted.
+//! The client against a scripted Inrush.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails should fail its test")]
 

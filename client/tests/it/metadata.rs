@@ -1,4 +1,4 @@
-//! What requests carry besides their message.
+//! The metadata of requests.
 
 use std::{fs, sync::Arc};
 
@@ -8,7 +8,7 @@ use tonic::metadata::MetadataValue;
 use crate::fake::{Answer, Fake, Step, TcpServer, ordered, waiting};
 
 #[tokio::test]
-async fn token_hook_and_user_agent_go_along_with_every_call() {
+async fn every_call_carries_the_token_the_hooks_metadata_and_the_user_agent() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     fs::write(&token, "s3cret\n").unwrap();
@@ -38,7 +38,7 @@ async fn token_hook_and_user_agent_go_along_with_every_call() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_there_is_found_out_before_the_first_call() {
+async fn a_missing_token_file_fails_before_the_first_call() {
     let settings = ClientSettings::new("http://127.0.0.1:1").bearer_token_file("/nowhere/token");
     let error = Client::lazy(settings).unwrap_err();
     assert!(error.to_string().starts_with("cannot read the bearer token from /nowhere/token: "), "{error}");

@@ -1,4 +1,4 @@
-//! What is tried again, how long that may take, and how much of it all calls together may do.
+//! What is retried, for how long, and within which budget.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ fn settings(policy: RetryPolicy) -> ClientSettings {
     ClientSettings::new("http://memory").retry(policy)
 }
 
-/// An Inrush that fails so many enqueues before it queues one.
+/// An Inrush that fails this many enqueues before it queues one.
 fn recovering(failures: usize, failure: fn() -> Status) -> Arc<Fake> {
     Arc::new(Fake::default().enqueue(move |call, _| match call <= failures {
         true => Answer::Fail(failure()),
@@ -24,7 +24,7 @@ fn recovering(failures: usize, failure: fn() -> Status) -> Arc<Fake> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overload_is_waited_out_for_as_long_as_the_server_says() {
+async fn an_overloaded_server_is_retried_after_its_delay() {
     for code in [Code::Unavailable, Code::ResourceExhausted] {
         let failure = match code {
             Code::Unavailable => || overloaded(Code::Unavailable, 2 * SECOND),
@@ -40,7 +40,7 @@ async fn an_overload_is_waited_out_for_as_long_as_the_server_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unavailable_server_is_tried_again_with_growing_waits() {
+async fn an_unavailable_server_is_retried_with_backoff() {
     let fake = recovering(3, || Status::unavailable("draining"));
     let client = fake.client(settings(RetryPolicy::default())).await;
     client.enqueue("shoes", "ann", 1, "").await.unwrap();
@@ -59,12 +59,12 @@ async fn attempts_are_bounded() {
     assert_eq!((fake.calls(), error.failure().attempts), (3, 3));
     assert_eq!(
         error.to_string(),
-        "store away (UNAVAILABLE); gave up after 3 attempts: that is all the retry policy allows"
+        "store away (UNAVAILABLE); gave up after 3 attempts: all attempts of the retry policy used"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_would_fail_again_is_not_tried_again() {
+async fn permanent_failures_are_not_retried() {
     for failure in [
         Status::invalid_argument("units"),
         Status::resource_exhausted("over the rate, and no word when to come back"),
@@ -81,7 +81,7 @@ async fn what_would_fail_again_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_taken_as_it_is_even_with_a_time_to_ask_again() {
+async fn a_refusal_with_a_retry_delay_is_not_retried() {
     let fake = Arc::new(Fake::default().enqueue(|_, _| Answer::Say(refused(proto::RefusalReason::Held))));
     let client = fake.client(settings(RetryPolicy::default())).await;
     let before = Instant::now();
@@ -90,7 +90,7 @@ async fn a_refusal_is_taken_as_it_is_even_with_a_time_to_ask_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_is_asked_for_again_while_there_is_time() {
+async fn an_attempt_without_an_answer_is_retried_before_the_deadline() {
     let fake = Arc::new(Fake::default().enqueue(|call, _| match call {
         1 => Answer::Silence,
         2 => Answer::Fail(Status::deadline_exceeded("too slow")),
@@ -124,7 +124,7 @@ async fn the_deadline_bounds_all_attempts_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_does_not_fit_the_deadline_is_not_begun() {
+async fn a_delay_beyond_the_deadline_is_not_started() {
     let fake =
         Arc::new(Fake::default().poll(|_, _| Answer::Fail(overloaded(Code::Unavailable, 30 * SECOND))));
     let client = fake.client(settings(RetryPolicy::default())).await;
@@ -137,7 +137,7 @@ async fn a_wait_that_does_not_fit_the_deadline_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clone_may_have_another_deadline() {
+async fn a_clone_can_have_another_deadline() {
     let fake = Arc::new(Fake::default().poll(|_, _| Answer::Silence));
     let client = fake.client(settings(RetryPolicy::never())).await.with_deadline(SECOND);
     let before = Instant::now();
@@ -157,5 +157,5 @@ async fn all_retries_of_a_client_share_one_budget() {
     assert_eq!(fake.calls(), 100 + 20 + 10);
     let spent: Vec<_> = errors.iter().filter(|error| error.failure().ended == Ended::BudgetSpent).collect();
     assert!(spent.len() >= 70, "{} of 100", spent.len());
-    assert!(spent[0].to_string().contains("retry budget is spent"), "{}", spent[0]);
+    assert!(spent[0].to_string().contains("retry budget used up"), "{}", spent[0]);
 }

@@ -1,11 +1,11 @@
-//! What a crowd costs: a million followers, each with a call under way, must fit one machine.
+//! The memory per buyer: a million followed tickets, each with a call in flight, must fit one machine.
 
 use inrush_client::{Client, ClientSettings, Follow, Ticket, Watch};
 
 fn is_shareable<T: Clone + Send + Sync + 'static>(_: &T) {}
 
 #[tokio::test]
-async fn clients_are_cheap_to_share_and_calls_small_to_wait_for() {
+async fn clients_and_futures_of_calls_are_small() {
     let client = Client::lazy(ClientSettings::new("http://127.0.0.1:1")).unwrap();
     is_shareable(&client);
     assert!(size_of::<Client>() <= 32, "Client is {} bytes", size_of::<Client>());

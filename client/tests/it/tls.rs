@@ -1,4 +1,4 @@
-//! TLS: whom the client trusts, and who it is.
+//! TLS: trusted certificates and the client's own.
 
 use std::{fs, sync::Arc};
 
@@ -46,7 +46,7 @@ fn settings(server: &TcpServer, tls: TlsSettings) -> ClientSettings {
 }
 
 #[tokio::test]
-async fn the_right_authority_is_trusted_from_a_file_or_from_text() {
+async fn the_configured_ca_is_trusted_from_a_file_or_text() {
     let authority = Authority::new("shop");
     let server = TcpServer::start_secure(&answering(), authority.server("localhost"));
     let folder = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ async fn the_right_authority_is_trusted_from_a_file_or_from_text() {
 }
 
 #[tokio::test]
-async fn the_wrong_authority_is_named_as_the_problem() {
+async fn a_certificate_of_another_ca_is_reported_as_such() {
     let server = TcpServer::start_secure(&answering(), Authority::new("shop").server("localhost"));
     let advice = "the server's certificate was not issued by the configured CA";
     for other in [Authority::new("elsewhere"), Authority::new("shop")] {
@@ -78,7 +78,7 @@ async fn the_wrong_authority_is_named_as_the_problem() {
 }
 
 #[tokio::test]
-async fn the_certificate_must_carry_the_expected_name() {
+async fn the_certificate_must_have_the_expected_name() {
     let authority = Authority::new("shop");
     let server = TcpServer::start_secure(&answering(), authority.server("inrush.internal"));
     let tls = TlsSettings::new().ca_pem(authority.pem());
@@ -89,7 +89,7 @@ async fn the_certificate_must_carry_the_expected_name() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_presented_where_one_is_asked_for() {
+async fn a_client_certificate_is_sent_on_request() {
     let (authority, clients) = (Authority::new("shop"), Authority::new("callers"));
     let tls = authority.server("localhost").client_ca_root(Certificate::from_pem(clients.pem()));
     let server = TcpServer::start_secure(&answering(), tls);

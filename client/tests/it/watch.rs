@@ -1,4 +1,4 @@
-//! Watching a ticket: broken streams are taken up again, and nothing is told twice.
+//! Watching a ticket: broken streams are reopened, and no status is repeated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ fn positions(statuses: &[TicketStatus]) -> Vec<Option<u64>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tells_every_change_and_ends_after_a_final_state() {
+async fn yields_every_change_and_ends_after_a_final_state() {
     let fake = Arc::new(Fake::default().watch(|_, request| {
         assert_eq!(request.ticket, "signed-ticket");
         vec![
@@ -46,7 +46,7 @@ async fn tells_every_change_and_ends_after_a_final_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_stream_is_taken_up_where_it_was() {
+async fn a_broken_stream_is_reopened_without_repeating_a_status() {
     let fake = Arc::new(Fake::default().watch(|call, _| match call {
         1 => vec![
             Step::Say(waiting(9, 1)),
@@ -54,7 +54,7 @@ async fn a_broken_stream_is_taken_up_where_it_was() {
             Step::Break(Status::unavailable("drain")),
         ],
         2 => vec![Step::Break(Status::unavailable("not yet"))],
-        // The same standing, but for when to ask again, and then a worse one: neither is news.
+        // The same status with another poll interval, and then a worse position: neither is a change.
         3 => vec![Step::Say(waiting(7, 3)), Step::Say(waiting(8, 1)), Step::Say(waiting(4, 1))],
         _ => vec![Step::Say(ordered())],
     }));
@@ -65,7 +65,7 @@ async fn a_broken_stream_is_taken_up_where_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overloaded_server_is_left_alone_for_as_long_as_it_says() {
+async fn a_watch_waits_for_the_delay_of_an_overloaded_server() {
     let fake = Arc::new(Fake::default().watch(|call, _| match call {
         1 => vec![Step::Break(overloaded(Code::Unavailable, 8 * SECOND))],
         _ => vec![Step::Say(ordered())],
@@ -77,7 +77,7 @@ async fn an_overloaded_server_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_does_not_open_is_opened_anew() {
+async fn a_stream_that_does_not_open_is_retried() {
     let fake = Arc::new(Fake::default().watch(|call, _| match call {
         1 => vec![Step::Silence],
         _ => vec![Step::Say(ordered())],
@@ -100,7 +100,7 @@ async fn a_stream_that_stays_broken_ends_with_its_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spent_budget_slows_a_watch_down_and_does_not_end_it() {
+async fn a_used_up_retry_budget_slows_a_watch_and_does_not_end_it() {
     let fake = Arc::new(Fake::default().watch(|call, _| match call {
         1..=10 => vec![Step::Break(Status::unavailable("away"))],
         _ => vec![Step::Say(ordered())],
@@ -113,7 +113,7 @@ async fn a_spent_budget_slows_a_watch_down_and_does_not_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn healthy_streams_may_end_any_number_of_times() {
+async fn the_end_of_a_healthy_stream_is_no_retry() {
     let fake = Arc::new(Fake::default().watch(|call, _| match call {
         1..=50 => vec![Step::Say(waiting(9, 1)), Step::Rest(30 * SECOND)],
         _ => vec![Step::Say(ordered())],
@@ -121,13 +121,13 @@ async fn healthy_streams_may_end_any_number_of_times() {
     let policy = RetryPolicy { reserve_per_second: 0, calls_per_retry: 1_000, ..RetryPolicy::default() };
     let client = fake.client(settings().retry(policy.clone())).await;
     let statuses: Vec<TicketStatus> = client.watch(&ticket()).try_collect().await.unwrap();
-    assert_eq!(positions(&statuses), [Some(9), None], "the same standing is told once");
+    assert_eq!(positions(&statuses), [Some(9), None], "the same status is yielded once");
     let longest = 30 * SECOND + policy.first_backoff + Duration::from_millis(5);
     assert!(fake.gaps().iter().all(|gap| *gap <= longest), "{:?}", fake.gaps());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_stays_ends_it_at_once() {
+async fn a_permanent_failure_ends_it_at_once() {
     let fake = Arc::new(Fake::default().watch(|_, _| vec![Step::Break(Status::not_found("no such ticket"))]));
     let client = fake.client(settings()).await;
     let items: Vec<_> = client.watch(&ticket()).collect().await;
@@ -136,7 +136,7 @@ async fn a_failure_that_stays_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_killed_server_is_found_again_when_it_is_back() {
+async fn a_watch_reconnects_to_a_restarted_server() {
     let first = Arc::new(Fake::default().watch(|_, _| vec![Step::Say(waiting(9, 1)), Step::Stay]));
     let server = TcpServer::start(&first);
     let address = server.address();
@@ -147,7 +147,7 @@ async fn a_killed_server_is_found_again_when_it_is_back() {
     let second = Arc::new(Fake::default().watch(|_, _| vec![Step::Say(waiting(9, 1)), Step::Say(ordered())]));
     let server = TcpServer::start_at(&second, address, None);
     let last = statuses.next().await.unwrap().unwrap();
-    assert_eq!(last.state, TicketState::Ordered, "the standing that was told is not told again");
+    assert_eq!(last.state, TicketState::Ordered, "a status is not repeated");
     assert!(statuses.next().await.is_none());
     server.kill();
 }

@@ -181,7 +181,8 @@ fn check_seqs(held: &[IssuedTicket]) {
 
 /// Exactly one order per ticket, for its buyer.
 async fn check_orders(database: &str, held: &[IssuedTicket]) {
-    let order_store = OrderStore::open(&database.parse().expect("a database URL")).await.expect("the order database");
+    let order_store =
+        OrderStore::open(&database.parse().expect("a database URL")).await.expect("the order database");
     let orders = order_store.orders().await.expect("orders");
     order_store.close().await;
     let buyers: HashMap<u64, &str> =
