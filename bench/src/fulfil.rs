@@ -10,8 +10,9 @@ use inrush_proto::v1::{
     order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
     order_result::Outcome,
 };
-use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::shutdown::Shutdown;
 use inrush_store::redis::{RedisSettings, RedisStore};
+use inrush_telemetry::Metrics;
 use tokio::{
     runtime::Builder,
     time::{Instant, sleep},

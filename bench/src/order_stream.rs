@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::bail;
 use inrush_fulfilment::{FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::order_creation_service_server::OrderCreationServiceServer;
-use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::shutdown::Shutdown;
 use inrush_store::redis::{RedisSettings, RedisStore};
+use inrush_telemetry::Metrics;
 use tokio::{
     runtime::Builder,
     time::{Instant, interval_at},
@@ -48,10 +49,10 @@ async fn watch(arguments: &Arguments) -> anyhow::Result<()> {
     let default = FulfilmentSettings::default();
     let settings = FulfilmentSettings {
         orders: vec![format!("http://{}", incoming.local_addr()?)],
-        concurrency: arguments.ceiling.unwrap_or(default.concurrency),
-        concurrency_floor: arguments.floor.unwrap_or(default.concurrency_floor),
+        max_concurrency: arguments.ceiling.unwrap_or(default.max_concurrency),
+        min_concurrency: arguments.floor.unwrap_or(default.min_concurrency),
         // Entries in flight are not waited for at the end.
-        drain_grace: Duration::ZERO,
+        drain_timeout: Duration::ZERO,
         ..default
     };
     let orders = OrderSystem { capacity: arguments.capacity };

@@ -1,12 +1,9 @@
 //! Waiting buyers who poll after `poll_after` until they no longer wait.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use inrush_proto::v1::{PollStatusRequest, TicketState, queue_service_client::QueueServiceClient};
+use parking_lot::Mutex;
 use tokio::{
     runtime::Builder,
     task::JoinSet,
@@ -59,7 +56,7 @@ async fn poll(arguments: &Arguments) -> anyhow::Result<()> {
     while let Some(buyer) = buyers.join_next().await {
         buyer??;
     }
-    let polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
+    let polls = polls.lock();
     println!("{}", serde_json::json!({ "polls": *polls }));
     Ok(())
 }
@@ -84,7 +81,7 @@ async fn buyer(
 }
 
 fn count(polls: &Polls, at: Duration) {
-    let mut polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut polls = polls.lock();
     let second = usize::try_from(at.as_secs()).unwrap_or(usize::MAX);
     if polls.len() <= second {
         polls.resize(second + 1, 0);

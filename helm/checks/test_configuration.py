@@ -27,7 +27,7 @@ OF_THE_CHART = {
     "orders.database",
     "orders.front",
     "orders.front_token_file",
-    "orders_listen",
+    "orders.listen",
     "server",
     "store.ca_file",
     "store.url",

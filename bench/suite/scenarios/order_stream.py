@@ -67,7 +67,7 @@ def run(harness, form):
         data={name: {key: each.as_data() for key, each in metrics.items()} for name, metrics in results.items()},
         remarks=(
             "The limit doubles while that pays, so it takes a little more than one latency for each doubling from where it starts, at 256."
-            " Who knows that their order system is slow sets a higher `concurrency_floor`, from which it starts."
+            " Who knows that their order system is slow sets a higher `min_concurrency`, from which it starts."
         ),
     )
 

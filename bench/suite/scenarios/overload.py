@@ -15,7 +15,7 @@ FORMS = {
 }
 # A front that asks Redis for one buyer at a time can bear so little that three times as much is still made and sent on
 # the same machine.
-SMALL = {"INRUSH_FRONT_BATCH_LIMIT": "1"}
+SMALL = {"INRUSH_FRONT_MAX_BATCH": "1"}
 MAX_WAIT_MS = 500
 PHASES = {"half of it before": 0.5, "three times": 3.0, "half of it right after": 0.5}
 
@@ -26,7 +26,7 @@ way there that limit it, and not the cores, which it shares with the load. Calls
 counted from then, for accepted and refused calls apart. Medians of {rounds} rounds, and from where to where they went.
 """
 REMARKS = """
-- A call that has waited for its turn at the store for {wait} ms (`front.max_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
+- A call that has waited for its turn at the store for {wait} ms (`front.max_queue_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
   their message is read: with UNAVAILABLE and a RetryInfo. So no served call has waited longer, whatever the load.
 - *Cores* are those that each process kept busy. Load, front and Redis share {cores}, so what is made and sent of three times the rate, and what refusals
   cost, is results from those who are served: accepted calls are fewer than at the highest rate.

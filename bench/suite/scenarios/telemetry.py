@@ -77,7 +77,7 @@ def _front_on(harness, redis, collector):
     admin = f"127.0.0.1:{free_port()}"
     environment = {
         "INRUSH_TELEMETRY_OTLP_ENDPOINT": collector,
-        "INRUSH_TELEMETRY_SAMPLING": "0.1",
+        "INRUSH_TELEMETRY_SAMPLING_RATIO": "0.1",
         "INRUSH_TELEMETRY_METRICS_INTERVAL": "1s",
     }
     command = ["front", "--store", redis.url, "--listen", "127.0.0.1:0", "--admin-listen", admin, "--json"]

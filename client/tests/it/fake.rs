@@ -2,13 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, future, stream};
 use hyper_util::rt::TokioIo;
@@ -21,6 +15,7 @@ use inrush_client::{
         queue_service_server::{QueueService, QueueServiceServer},
     },
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{io::DuplexStream, net::TcpListener, runtime::Runtime, sync::mpsc, time::Instant};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{
@@ -179,7 +174,7 @@ impl Fake {
     }
 
     fn log(&self) -> MutexGuard<'_, Vec<Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 
     /// Records a request and returns its number among those of its kind.

@@ -57,8 +57,8 @@
 {{- if not .Values.tls.enabled -}}
 {{- $_ := set $orders "front" (include "inrush.front.url" .) -}}
 {{- end -}}
-{{- $listen := include "inrush.listen" (dict "root" . "port" .Values.orders.port) -}}
-{{ toYaml (dict "orders" $orders "orders_listen" $listen) }}
+{{- $_ := set $orders "listen" (include "inrush.listen" (dict "root" . "port" .Values.orders.port)) -}}
+{{ toYaml (dict "orders" $orders) }}
 {{- end }}
 
 {{- define "inrush.config.store" -}}

@@ -17,9 +17,9 @@
 {{- $config := .root.Values.config -}}
 {{- if eq .component "front" -}}
 {{- $drain := $config.front.drain -}}
-{{ add (include "inrush.seconds" $drain.grace) (include "inrush.seconds" $drain.finish) 15 }}
+{{ add (include "inrush.seconds" $drain.grace) (include "inrush.seconds" $drain.timeout) 15 }}
 {{- else if eq .component "fulfilment" -}}
-{{ add (include "inrush.seconds" $config.fulfilment.drain_grace) 35 }}
+{{ add (include "inrush.seconds" $config.fulfilment.drain_timeout) 35 }}
 {{- else -}}
 35
 {{- end -}}

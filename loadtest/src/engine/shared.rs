@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Mutex, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
 
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
@@ -95,7 +96,7 @@ impl Shared {
 
     /// Ends the run, since a request could not be made or the server not be reached.
     pub(super) fn fail(&self, problem: Problem) {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+        self.problem.lock().get_or_insert(problem);
         self.cut_off();
     }
 
@@ -123,7 +124,7 @@ impl Shared {
 
     /// The problem that ended the run, if one did.
     pub(super) fn outcome(&self) -> Result<(), Problem> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        self.problem.lock().take().map_or(Ok(()), Err)
     }
 }
 

@@ -11,8 +11,9 @@ use std::{env, error::Error};
 
 use inrush_core::Keyring;
 use inrush_front::{FrontParts, FrontSettings, run_here};
-use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown};
 use inrush_store::redis::{RedisSettings, RedisStore};
+use inrush_telemetry::Metrics;
 use mimalloc::MiMalloc;
 
 /// That of `inrush`.

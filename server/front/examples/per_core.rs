@@ -10,8 +10,9 @@ use std::{env, error::Error};
 
 use inrush_core::Keyring;
 use inrush_front::{FrontParts, FrontSettings, run};
-use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
 use inrush_store::redis::{RedisSettings, RedisStore};
+use inrush_telemetry::Metrics;
 use mimalloc::MiMalloc;
 
 /// That of `inrush`.

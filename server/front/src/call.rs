@@ -1,7 +1,7 @@
 //! A call on its way through the layers, and what they find out about it.
 
 use http::Request;
-use inrush_runtime::trace_context::TraceContext;
+use inrush_telemetry::trace_context::TraceContext;
 use tokio::time::Instant;
 
 mod caller;

@@ -23,7 +23,7 @@ mod stack;
 pub mod call_error;
 
 pub use error::FrontError;
-pub use metrics::FAMILIES;
+pub use metrics::METRICS;
 pub use run::{FrontParts, run, run_here};
 pub use service::health::SERVICES;
 pub use settings::{DrainSettings, FrontSettings, Http2Settings, InvalidSetting, WatchSettings};

@@ -4,11 +4,12 @@
 //! altogether, and no memory that cores share is written on its way.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-use inrush_runtime::telemetry::{Family, Metrics, Points};
+use inrush_telemetry::{MetricDef, Metrics, Observer};
+use parking_lot::Mutex;
 
 mod calls;
 mod sales;
@@ -16,22 +17,28 @@ mod sales;
 pub(crate) use self::{calls::CallDurations, sales::SaleCounts};
 use self::{calls::Calls, sales::Sales};
 
-const SHED: Family = Family::counter(
-    "inrush.shed",
+const SHED: MetricDef = MetricDef::counter(
+    "inrush.calls_shed",
     "{call}",
     &["reason"],
-    "Calls refused with UNAVAILABLE because the node had too many: in_flight (a core worked on too many), wait (its turn \
+    "Calls refused with UNAVAILABLE because the node had too many: in_flight (a core worked on too many), queue_wait (its turn \
      at the store did not come in time), watches (a core kept too many)",
 );
-const CANCELLED: Family =
-    Family::counter("inrush.cancelled_calls", "{call}", &[], "Calls whose callers hung up before the answer");
-const IN_FLIGHT: Family =
-    Family::gauge("inrush.calls_in_flight", "{call}", &[], "Calls that are being answered, watches apart");
-const WATCHES: Family = Family::gauge("inrush.watches", "{watch}", &[], "Tickets that are being watched");
-const CONNECTIONS: Family = Family::gauge("inrush.connections", "{connection}", &[], "Open connections");
+const CANCELLED: MetricDef = MetricDef::counter(
+    "inrush.calls_cancelled",
+    "{call}",
+    &[],
+    "Calls whose callers hung up before the answer",
+);
+const IN_FLIGHT: MetricDef =
+    MetricDef::gauge("inrush.calls_in_flight", "{call}", &[], "Calls that are being answered, watches apart");
+const WATCHES: MetricDef =
+    MetricDef::gauge("inrush.watches", "{watch}", &[], "Tickets that are being watched");
+const CONNECTIONS: MetricDef =
+    MetricDef::gauge("inrush.connections", "{connection}", &[], "Open connections");
 
 /// The metrics of a front.
-pub const FAMILIES: [Family; 10] = [
+pub const METRICS: [MetricDef; 10] = [
     calls::DURATION,
     sales::ADMITTED_TICKETS,
     sales::ADMITTED_UNITS,
@@ -95,7 +102,7 @@ pub(crate) struct CoreMetrics {
 }
 
 impl ShedReason {
-    const LABELS: [&'static str; 3] = ["in_flight", "wait", "watches"];
+    const LABELS: [&'static str; 3] = ["in_flight", "queue_wait", "watches"];
 }
 
 impl GaugeKind {
@@ -137,22 +144,22 @@ impl NodeMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         let cores = Cores::default();
         let shed = cores.clone();
-        metrics.counter(&SHED, move |points| {
+        metrics.counter(&SHED, move |observer| {
             for (index, reason) in ShedReason::LABELS.into_iter().enumerate() {
-                points.add(shed.sum(|counts| counts.shed.get(index)), &[("reason", reason)]);
+                observer.observe(shed.sum(|counts| counts.shed.get(index)), &[("reason", reason)]);
             }
         });
         let cancelled = cores.clone();
-        metrics.counter(&CANCELLED, move |points| {
-            points.add(cancelled.sum(|counts| Some(&counts.cancelled)), &[]);
+        metrics.counter(&CANCELLED, move |observer| {
+            observer.observe(cancelled.sum(|counts| Some(&counts.cancelled)), &[]);
         });
-        for (family, gauge) in [
+        for (metric, gauge) in [
             (&IN_FLIGHT, GaugeKind::Calls),
             (&WATCHES, GaugeKind::Watches),
             (&CONNECTIONS, GaugeKind::Connections),
         ] {
             let cores = cores.clone();
-            metrics.gauge(family, move |points| cores.report(gauge, points));
+            metrics.gauge(metric, move |observer| cores.report(gauge, observer));
         }
         Self { cores, calls: Calls::register(metrics), sales: Sales::register(metrics) }
     }
@@ -160,7 +167,7 @@ impl NodeMetrics {
     /// What one more core counts with, asked for once at its start.
     pub(crate) fn core(&self) -> CoreMetrics {
         let counts = Arc::new(CoreCounts::default());
-        self.cores.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
+        self.cores.0.lock().push(Arc::clone(&counts));
         let durations = Arc::new(self.calls.durations());
         CoreMetrics { counts, durations, sales: Arc::new(self.sales.counts()) }
     }
@@ -178,13 +185,12 @@ impl NodeMetrics {
 
 impl Cores {
     fn sum(&self, count: impl Fn(&CoreCounts) -> Option<&AtomicU64>) -> u64 {
-        // Pushing to a list leaves it whole, so the lock's poison says nothing.
-        let cores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cores = self.0.lock();
         cores.iter().filter_map(|counts| count(counts)).map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2⁵²")]
-    fn report(&self, gauge: GaugeKind, points: &Points<'_, f64>) {
-        points.add(self.sum(|counts| counts.gauges.get(gauge as usize)) as f64, &[]);
+    fn report(&self, gauge: GaugeKind, observer: &Observer<'_, f64>) {
+        observer.observe(self.sum(|counts| counts.gauges.get(gauge as usize)) as f64, &[]);
     }
 }

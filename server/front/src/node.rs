@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use inrush_core::{Keyring, Store};
-use inrush_runtime::{telemetry::Traces, tls::ServerTls};
+use inrush_runtime::tls::ServerTls;
+use inrush_telemetry::Traces;
 
 use crate::{metrics::NodeMetrics, queue::gate::Gates, service::health::Health, settings::FrontSettings};
 

@@ -7,8 +7,9 @@ use inrush_runtime::{
     per_core::PerCore,
     readiness::{Readiness, ReadinessCheck},
     shutdown::Shutdown,
-    telemetry::{Metrics, Traces},
 };
+use inrush_telemetry::{Metrics, Traces};
+use inrush_telemetry::{Metrics, Traces};
 
 use crate::{
     error::FrontError,
@@ -90,7 +91,7 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
 async fn with_background<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<Output = T>) -> T {
     let certificate = async {
         if let Some(tls) = &node.tls {
-            tls.follow().await;
+            tls.watch_files().await;
         }
     };
     let aside = async {

@@ -49,7 +49,7 @@ pub(crate) async fn serve(
     // The listener is closed: new connections are refused.
     drop(listener);
     open.close();
-    if timeout(node.settings.drain.finish, open.wait()).await.is_err() {
+    if timeout(node.settings.drain.timeout, open.wait()).await.is_err() {
         tracing::warn!("drain timed out; open calls and streams are cut off");
     }
     Ok(())

@@ -21,13 +21,13 @@ pub struct FrontSettings {
     /// How many cores serve, each with a thread of its own. 0: all the machine has.
     pub cores: usize,
     /// Most calls joined to one run of the store: 1 to 256.
-    pub batch_limit: usize,
+    pub max_batch: usize,
     /// Calls that one core works on at once; calls beyond are refused with UNAVAILABLE: 1 to 1,000,000.
     pub max_in_flight: usize,
     /// How long a call may wait for its turn at the store before it is refused with UNAVAILABLE: 1 ms to 5 min. Stalls that are
     /// shorter are ridden out; a longer queue helps nobody.
     #[serde(with = "humantime_serde")]
-    pub max_wait: Duration,
+    pub max_queue_wait: Duration,
     /// The largest request in bytes: 8 KiB to 4 MiB.
     pub max_request_size: usize,
     /// The largest response in bytes: 64 KiB to 64 MiB.
@@ -95,7 +95,7 @@ pub struct DrainSettings {
     pub grace: Duration,
     /// How long calls and streams may then take to end before they are cut off: 10 ms to 10 min.
     #[serde(with = "humantime_serde")]
-    pub finish: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for FrontSettings {
@@ -104,11 +104,11 @@ impl Default for FrontSettings {
             // Only this machine, until the operator decides who else may call.
             listen: "127.0.0.1:50051".to_owned(),
             cores: 0,
-            batch_limit: MAX_BATCH,
+            max_batch: MAX_BATCH,
             // At four thousand calls a core is a hundred milliseconds behind: buyers are better served elsewhere.
             max_in_flight: 4000,
             // Longer than a store pauses when all is well, shorter than a buyer's patience.
-            max_wait: Duration::from_millis(500),
+            max_queue_wait: Duration::from_millis(500),
             // Room for a BatchPollStatus of 256 of the longest tickets, several times over.
             max_request_size: 256 * 1024,
             // Room for a page of 500 dead letters with the largest payloads.
@@ -151,7 +151,7 @@ impl Default for WatchSettings {
 
 impl Default for DrainSettings {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(5), finish: Duration::from_secs(10) }
+        Self { grace: Duration::from_secs(5), timeout: Duration::from_secs(10) }
     }
 }
 
@@ -175,9 +175,9 @@ impl FrontSettings {
         let seconds = Duration::from_secs;
         let millis = Duration::from_millis;
         number("cores", self.cores, 0..=MAX_CORES)?;
-        number("batch_limit", self.batch_limit, 1..=MAX_BATCH)?;
+        number("max_batch", self.max_batch, 1..=MAX_BATCH)?;
         number("max_in_flight", self.max_in_flight, 1..=1_000_000)?;
-        time("max_wait", self.max_wait, millis(1)..=seconds(300))?;
+        time("max_queue_wait", self.max_queue_wait, millis(1)..=seconds(300))?;
         number("max_request_size", self.max_request_size, 8 * KIB..=4 * MIB)?;
         number("max_response_size", self.max_response_size, 64 * KIB..=64 * MIB)?;
         time("default_deadline", self.default_deadline, millis(10)..=seconds(300))?;
@@ -195,7 +195,7 @@ impl FrontSettings {
         time("watch.min_interval", watch.min_interval, millis(10)..=seconds(60))?;
         time("watch.max_interval", watch.max_interval, watch.min_interval..=seconds(300))?;
         time("drain.grace", self.drain.grace, Duration::ZERO..=seconds(600))?;
-        time("drain.finish", self.drain.finish, millis(10)..=seconds(600))
+        time("drain.timeout", self.drain.timeout, millis(10)..=seconds(600))
     }
 
     /// One listener for each core, all on the same port. `setting` names the address's setting in an error.
@@ -249,7 +249,7 @@ mod tests {
             change(&mut settings);
             settings.validate().unwrap_err().to_string()
         };
-        assert_eq!(said(|s| s.batch_limit = 257), "front.batch_limit is 257, and must be 1 to 256");
+        assert_eq!(said(|s| s.max_batch = 257), "front.max_batch is 257, and must be 1 to 256");
         assert_eq!(
             said(|s| s.gate_lifetime = Duration::ZERO),
             "front.gate_lifetime is 0ns, and must be 1ms to 1s"
@@ -257,6 +257,6 @@ mod tests {
         assert!(said(|s| s.max_in_flight = 0).contains("front.max_in_flight"));
         assert!(said(|s| s.http2.max_concurrent_streams = 0).contains("front.http2.max_concurrent_streams"));
         assert!(said(|s| s.watch.max_interval = Duration::from_millis(1)).contains("must be 200ms to 300s"));
-        assert!(said(|s| s.drain.finish = Duration::ZERO).contains("front.drain.finish"));
+        assert!(said(|s| s.drain.timeout = Duration::ZERO).contains("front.drain.timeout"));
     }
 }

@@ -8,10 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use inrush_proto::code_name;
-use inrush_runtime::{
-    telemetry::{KEPT, Traces},
-    trace_context::TraceContext,
-};
+use inrush_telemetry::{SAMPLING_REASON, Traces, trace_context::TraceContext};
 use opentelemetry::{
     Context, KeyValue,
     trace::{Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
@@ -66,13 +63,13 @@ impl CallTrace {
 impl Spans {
     /// Spans as the operator wants them, or none.
     pub(crate) fn new(traces: Option<Traces>) -> Self {
-        let sampler = RatioSampler::new(traces.as_ref().map_or(0.0, Traces::sampling), rand::random());
+        let sampler = RatioSampler::new(traces.as_ref().map_or(0.0, Traces::sampling_ratio), rand::random());
         Self { traces, sampler, forced: ForcedSpanLimits::default() }
     }
 
     /// Decides about a call that begins, and begins its span.
     pub(crate) fn begin(&self, method: Method, headers: &HeaderMap) -> CallTrace {
-        let caller = TraceContext::of_caller(headers);
+        let caller = TraceContext::from_headers(headers);
         let Some(traces) = &self.traces else {
             let context = caller.filter(TraceContext::is_sampled).map(|caller| caller.context());
             return CallTrace { context, caller };
@@ -103,7 +100,7 @@ impl Spans {
     fn force(&self, traces: &Traces, call_trace: &CallTrace, method: Method, code: Code, took: Duration) {
         let reason = if code::is_error(code) {
             Reason::Error
-        } else if took > traces.slow() && !method.is_streaming() {
+        } else if took > traces.slow_call_threshold() && !method.is_streaming() {
             Reason::Slow
         } else {
             return;
@@ -114,7 +111,7 @@ impl Spans {
         let ended = SystemTime::now();
         let mut builder = builder(method);
         builder.start_time = ended.checked_sub(took);
-        let kept = KeyValue::new(KEPT, reason.name());
+        let kept = KeyValue::new(SAMPLING_REASON, reason.name());
         builder.attributes.get_or_insert_default().extend(outcome(code).chain([kept]));
         let mut span = traces.tracer().build_with_context(builder, &above(call_trace.caller));
         span.set_status(status(code));

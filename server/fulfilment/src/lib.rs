@@ -20,10 +20,8 @@
 use std::sync::Arc;
 
 use inrush_core::Store;
-use inrush_runtime::{
-    shutdown::Shutdown,
-    telemetry::{Metrics, Traces},
-};
+use inrush_runtime::shutdown::Shutdown;
+use inrush_telemetry::{Metrics, Traces};
 
 mod concurrency;
 mod error;
@@ -37,7 +35,7 @@ mod stream;
 mod worker;
 
 pub use error::FulfilmentError;
-pub use metrics::families;
+pub use metrics::metric_defs;
 pub use settings::{Backoff, FulfilmentSettings, InvalidSetting};
 pub use statistics::{Counts, Statistics};
 
@@ -58,7 +56,7 @@ pub struct Parts {
 }
 
 /// Runs a worker until shutdown starts, then drains it: claims stop, unanswered entries may finish within
-/// `drain_grace` and are requeued otherwise, and all outcomes are recorded. Any number of workers can share a
+/// `drain_timeout` and are requeued otherwise, and all outcomes are recorded. Any number of workers can share a
 /// store.
 ///
 /// Waits while the store is unavailable, also at the start. Dropping the future drains in the background

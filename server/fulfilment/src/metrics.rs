@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::SaleId;
-use inrush_runtime::telemetry::{Family, Metrics, Points, Recorder, Tally, Teller, usual_times};
+use inrush_telemetry::{
+    LocalCounter, MetricDef, Metrics, Observer, Recorder, ShardedCounter, default_buckets,
+};
 
 use self::sale_gauges::SaleGauges;
 use crate::statistics::Statistics;
@@ -15,50 +17,50 @@ const SALE: &str = "sale";
 const OUTCOME: &str = "outcome";
 
 /// From an order system that only records an entry to one that calls a bank.
-const ORDER_TIMES: &[Duration] = usual_times(Duration::from_millis(1), Duration::from_secs(60));
+const ORDER_TIMES: &[Duration] = default_buckets(Duration::from_millis(1), Duration::from_secs(60));
 
-const CLAIMED: Family = Family::counter(
+const CLAIMED: MetricDef = MetricDef::counter(
     "inrush.claimed_tickets",
     "{ticket}",
     &[SALE],
     "Tickets claimed by this fulfilment, every attempt counted",
 );
-const SETTLED: Family = Family::counter(
+const SETTLED: MetricDef = MetricDef::counter(
     "inrush.settled_tickets",
     "{ticket}",
     &[SALE, OUTCOME],
     "Attempts settled by this fulfilment: ordered, rejected, retry (to be made again), dead (it was the last)",
 );
-const RECOVERED: Family = Family::counter(
+const RECOVERED: MetricDef = MetricDef::counter(
     "inrush.recovered_leases",
     "{lease}",
     &[SALE],
     "Leases that ended without an answer and were taken back by this fulfilment, whoever had them",
 );
-const ORDER_DURATION: Family = Family::times(
-    "inrush.order.duration",
+const ORDER_DURATION: MetricDef = MetricDef::duration_histogram(
+    "inrush.order_response",
     ORDER_TIMES,
     &[],
     "Time from sending an entry to the order system to its answer",
 );
-const LIMIT: Family = Family::gauge(
-    "inrush.concurrency_limit",
+const LIMIT: MetricDef = MetricDef::gauge(
+    "inrush.orders_in_flight_limit",
     "{entry}",
     &[],
     "Entries that may be with the order system at once, as far as this fulfilment has found out",
 );
-const IN_USE: Family =
-    Family::gauge("inrush.concurrency_in_use", "{entry}", &[], "Entries that are with the order system");
-const STREAMS: Family =
-    Family::gauge("inrush.order_streams", "{stream}", &[], "Streams to the order system that are up");
+const IN_USE: MetricDef =
+    MetricDef::gauge("inrush.orders_in_flight", "{entry}", &[], "Entries that are with the order system");
+const STREAMS: MetricDef =
+    MetricDef::gauge("inrush.order_streams", "{stream}", &[], "Streams to the order system that are up");
 
 /// The metrics that do not come from the store's view of its sales.
-const OWN_FAMILIES: [Family; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS];
+const OWN_METRICS: [MetricDef; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS];
 
 /// The metrics of fulfilment.
 #[must_use]
-pub fn families() -> Vec<Family> {
-    sale_gauges::families().into_iter().chain(OWN_FAMILIES).collect()
+pub fn metric_defs() -> Vec<MetricDef> {
+    sale_gauges::metric_defs().into_iter().chain(OWN_METRICS).collect()
 }
 
 /// Outcomes of attempts, in the order of their columns.
@@ -84,7 +86,7 @@ pub(crate) struct SettledCounts {
 /// The metrics of a worker. Clones share them.
 #[derive(Clone)]
 pub(crate) struct WorkerMetrics {
-    sales: Arc<Teller>,
+    sales: Arc<LocalCounter>,
     orders: Arc<Recorder>,
     pub(crate) sale_gauges: SaleGauges,
 }
@@ -92,17 +94,17 @@ pub(crate) struct WorkerMetrics {
 impl WorkerMetrics {
     /// Registers the metrics of fulfilment.
     pub(crate) fn register(metrics: &Metrics, statistics: &Statistics) -> Self {
-        let tally = metrics.tally(column::COUNT);
-        for (family, column) in [(&CLAIMED, column::CLAIMED), (&RECOVERED, column::RECOVERED)] {
-            let tally = tally.clone();
-            metrics.counter(family, move |points| tell(&tally, column, points));
+        let counter = metrics.sharded_counter(column::COUNT);
+        for (metric, column) in [(&CLAIMED, column::CLAIMED), (&RECOVERED, column::RECOVERED)] {
+            let counter = counter.clone();
+            metrics.counter(metric, move |observer| tell(&counter, column, observer));
         }
-        let settled = tally.clone();
-        metrics.counter(&SETTLED, move |points| tell_outcomes(&settled, points));
+        let settled = counter.clone();
+        metrics.counter(&SETTLED, move |observer| tell_outcomes(&settled, observer));
         register_present(metrics, statistics);
         let orders = metrics.histogram(&ORDER_DURATION, vec![Vec::new()]).recorder();
         Self {
-            sales: Arc::new(tally.teller()),
+            sales: Arc::new(counter.local()),
             orders: Arc::new(orders),
             sale_gauges: SaleGauges::register(metrics),
         }
@@ -128,7 +130,7 @@ impl WorkerMetrics {
 
     /// The order system has answered an entry after this time.
     pub(crate) fn answered(&self, after: Duration) {
-        self.orders.time(0, after);
+        self.orders.record_duration(0, after);
     }
 
     fn add(&self, sale: &SaleId, counts: &[(usize, usize)]) {
@@ -141,21 +143,21 @@ impl WorkerMetrics {
 #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2⁵²")]
 fn register_present(metrics: &Metrics, statistics: &Statistics) {
     let [limit, in_use, streams] = [statistics.clone(), statistics.clone(), statistics.clone()];
-    metrics.gauge(&LIMIT, move |points| points.add(limit.counts().concurrency as f64, &[]));
-    metrics.gauge(&IN_USE, move |points| points.add(in_use.counts().unanswered as f64, &[]));
-    metrics.gauge(&STREAMS, move |points| points.add(streams.counts().streams as f64, &[]));
+    metrics.gauge(&LIMIT, move |observer| observer.observe(limit.counts().concurrency as f64, &[]));
+    metrics.gauge(&IN_USE, move |observer| observer.observe(in_use.counts().unanswered as f64, &[]));
+    metrics.gauge(&STREAMS, move |observer| observer.observe(streams.counts().streams as f64, &[]));
 }
 
-fn tell(tally: &Tally, column: usize, points: &Points<'_, u64>) {
-    for (sale, counts) in tally.counts() {
-        points.add(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
+fn tell(counter: &ShardedCounter, column: usize, observer: &Observer<'_, u64>) {
+    for (sale, counts) in counter.counts() {
+        observer.observe(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
     }
 }
 
-fn tell_outcomes(tally: &Tally, points: &Points<'_, u64>) {
-    for (sale, counts) in tally.counts() {
+fn tell_outcomes(counter: &ShardedCounter, observer: &Observer<'_, u64>) {
+    for (sale, counts) in counter.counts() {
         for (outcome, count) in OUTCOMES.into_iter().zip(counts.iter().skip(column::FIRST_OUTCOME)) {
-            points.add(*count, &[(SALE, &sale), (OUTCOME, outcome)]);
+            observer.observe(*count, &[(SALE, &sale), (OUTCOME, outcome)]);
         }
     }
 }

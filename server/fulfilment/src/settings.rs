@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use inrush_core::store::MAX_BATCH;
+pub use inrush_runtime::backoff::Backoff;
 use inrush_runtime::tls::{ClientTlsSettings, TlsError};
 use serde::{Deserialize, Serialize};
 use tonic::transport::Endpoint;
@@ -19,16 +20,16 @@ pub struct FulfilmentSettings {
     /// stream to one address it sees the whole line in order.
     pub streams: usize,
     /// Most entries that may ever wait for the order system's answer, over all sales and streams: 1 to 65,536. How many
-    /// may just now is found out by trying, between `concurrency_floor` and this; the order system can ask for less.
-    pub concurrency: usize,
+    /// may just now is found out by trying, between `min_concurrency` and this; the order system can ask for less.
+    pub max_concurrency: usize,
     /// How many entries may always wait for the order system's answer, however slow it becomes: 1 to 65,536, and no more
-    /// than `concurrency`, which has the last word. With both the same nothing is tried: always so many. Raise it for an
+    /// than `max_concurrency`, which has the last word. With both the same nothing is tried: always so many. Raise it for an
     /// order system that is slow and bears many, which is found out by a round trip for each doubling.
-    pub concurrency_floor: usize,
+    pub min_concurrency: usize,
     /// Most entries claimed by one call of the store: 1 to 256.
-    pub claim_batch: usize,
+    pub max_claim_batch: usize,
     /// Most outcomes recorded by one call of the store: 1 to 256.
-    pub settle_batch: usize,
+    pub max_settle_batch: usize,
     /// How long an entry waits before it is tried again, where the order system does not say.
     pub retry: Backoff,
     /// How long to wait before asking an order system or a store again that is away.
@@ -41,28 +42,13 @@ pub struct FulfilmentSettings {
     #[serde(with = "humantime_serde")]
     pub recover_interval: Duration,
     /// The part of a lease after which it is extended: 0.2 to 0.8.
-    pub extend_at: f64,
+    pub lease_extend_ratio: f64,
     /// How long the order system may take for one answer before the entry is handed back to be sent again: 100 ms to 24 h.
     #[serde(with = "humantime_serde")]
-    pub answer_timeout: Duration,
+    pub response_timeout: Duration,
     /// How long unanswered entries are waited for at the end before they are handed back: at most 1 h.
     #[serde(with = "humantime_serde")]
-    pub drain_grace: Duration,
-}
-
-/// Pauses that double from the first to the longest.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Backoff {
-    /// The pause after the first failure: 1 ms to 1 h.
-    #[serde(with = "humantime_serde")]
-    pub initial: Duration,
-    /// The longest pause: `initial` to 24 h.
-    #[serde(with = "humantime_serde")]
-    pub max: Duration,
-    /// By what part of it a pause is shortened at most, at random, so that what failed together does not come back
-    /// together: 0 to 1.
-    pub jitter: f64,
+    pub drain_timeout: Duration,
 }
 
 /// A setting that breaks its rule.
@@ -96,25 +82,19 @@ impl Default for FulfilmentSettings {
             orders: vec!["http://127.0.0.1:50061".to_owned()],
             tls: ClientTlsSettings::default(),
             streams: 1,
-            concurrency: 16_384,
-            concurrency_floor: 16,
-            claim_batch: MAX_BATCH,
-            settle_batch: MAX_BATCH,
+            max_concurrency: 16_384,
+            min_concurrency: 16,
+            max_claim_batch: MAX_BATCH,
+            max_settle_batch: MAX_BATCH,
             retry: Backoff::default(),
             reconnect: Backoff { max: Duration::from_secs(5), ..Backoff::default() },
             sweep_rate: 50,
             full_sweep_rate: 2_000,
             recover_interval: Duration::from_secs(2),
-            extend_at: 0.5,
-            answer_timeout: Duration::from_secs(300),
-            drain_grace: Duration::from_secs(10),
+            lease_extend_ratio: 0.5,
+            response_timeout: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(10),
         }
-    }
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { initial: Duration::from_millis(100), max: Duration::from_secs(30), jitter: 0.5 }
     }
 }
 
@@ -126,18 +106,18 @@ impl FulfilmentSettings {
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         between("orders", &self.orders.len(), &1, &MOST_ADDRESSES, "addresses")?;
         between("streams", &self.streams, &1, &MOST_STREAMS, "")?;
-        between("concurrency", &self.concurrency, &1, &MOST_CONCURRENCY, "")?;
-        between("concurrency_floor", &self.concurrency_floor, &1, &MOST_CONCURRENCY, "")?;
-        between("claim_batch", &self.claim_batch, &1, &MAX_BATCH, "")?;
-        between("settle_batch", &self.settle_batch, &1, &MAX_BATCH, "")?;
-        self.retry.validate("retry")?;
-        self.reconnect.validate("reconnect")?;
+        between("max_concurrency", &self.max_concurrency, &1, &MOST_CONCURRENCY, "")?;
+        between("min_concurrency", &self.min_concurrency, &1, &MOST_CONCURRENCY, "")?;
+        between("max_claim_batch", &self.max_claim_batch, &1, &MAX_BATCH, "")?;
+        between("max_settle_batch", &self.max_settle_batch, &1, &MAX_BATCH, "")?;
+        check_backoff("retry", &self.retry)?;
+        check_backoff("reconnect", &self.reconnect)?;
         between("sweep_rate", &self.sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
         between("full_sweep_rate", &self.full_sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
         lasts("recover_interval", self.recover_interval, Duration::from_millis(10), HOUR)?;
-        between("extend_at", &self.extend_at, &0.2, &0.8, "of the lease")?;
-        lasts("answer_timeout", self.answer_timeout, Duration::from_millis(100), DAY)?;
-        lasts("drain_grace", self.drain_grace, Duration::ZERO, HOUR)?;
+        between("lease_extend_ratio", &self.lease_extend_ratio, &0.2, &0.8, "of the lease")?;
+        lasts("response_timeout", self.response_timeout, Duration::from_millis(100), DAY)?;
+        lasts("drain_timeout", self.drain_timeout, Duration::ZERO, HOUR)?;
         self.endpoints().map(drop)
     }
 
@@ -170,20 +150,10 @@ impl FulfilmentSettings {
     }
 }
 
-impl Backoff {
-    /// The pause after this many failures in a row.
-    #[must_use]
-    pub fn pause(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(31);
-        let pause = self.initial.saturating_mul(1 << doublings).min(self.max);
-        pause.mul_f64(1.0 - self.jitter * rand::random_range(0.0..=1.0))
-    }
-
-    fn validate(&self, table: &'static str) -> Result<(), InvalidSetting> {
-        lasts(table, self.initial, Duration::from_millis(1), HOUR)?;
-        lasts(table, self.max, self.initial, DAY)?;
-        between(table, &self.jitter, &0.0, &1.0, "as jitter")
-    }
+fn check_backoff(table: &'static str, backoff: &Backoff) -> Result<(), InvalidSetting> {
+    lasts(table, backoff.initial, Duration::from_millis(1), HOUR)?;
+    lasts(table, backoff.max, backoff.initial, DAY)?;
+    between(table, &backoff.jitter, &0.0, &1.0, "as jitter")
 }
 
 fn between<T: PartialOrd + std::fmt::Display>(
@@ -231,25 +201,17 @@ mod tests {
             key_of(|s| s.orders = vec!["https://x:1".into()]).as_deref(),
             Some("fulfilment.tls.ca_file")
         );
-        assert_eq!(key_of(|s| s.concurrency = 0).as_deref(), Some("fulfilment.concurrency"));
-        assert_eq!(key_of(|s| s.concurrency_floor = 0).as_deref(), Some("fulfilment.concurrency_floor"));
-        assert_eq!(key_of(|s| s.claim_batch = MAX_BATCH + 1).as_deref(), Some("fulfilment.claim_batch"));
-        assert_eq!(key_of(|s| s.extend_at = f64::NAN).as_deref(), Some("fulfilment.extend_at"));
+        assert_eq!(key_of(|s| s.max_concurrency = 0).as_deref(), Some("fulfilment.max_concurrency"));
+        assert_eq!(key_of(|s| s.min_concurrency = 0).as_deref(), Some("fulfilment.min_concurrency"));
+        assert_eq!(
+            key_of(|s| s.max_claim_batch = MAX_BATCH + 1).as_deref(),
+            Some("fulfilment.max_claim_batch")
+        );
+        assert_eq!(
+            key_of(|s| s.lease_extend_ratio = f64::NAN).as_deref(),
+            Some("fulfilment.lease_extend_ratio")
+        );
         assert_eq!(key_of(|s| s.retry.max = Duration::ZERO).as_deref(), Some("fulfilment.retry"));
         assert_eq!(key_of(|s| s.reconnect.jitter = 1.5).as_deref(), Some("fulfilment.reconnect"));
-    }
-
-    #[test]
-    fn delays_double_up_to_the_maximum_and_are_shortened_by_the_jitter_at_most() {
-        let exact =
-            Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(35), jitter: 0.0 };
-        let pauses: Vec<u128> =
-            [0, 1, 2, 3, 4, u32::MAX].map(|failures| exact.pause(failures).as_millis()).into();
-        assert_eq!(pauses, [10, 10, 20, 35, 35, 35]);
-        let jittered = Backoff { jitter: 0.5, ..exact };
-        for _ in 0..100 {
-            let pause = jittered.pause(1);
-            assert!(pause >= Duration::from_millis(5) && pause <= Duration::from_millis(10), "{pause:?}");
-        }
     }
 }

@@ -3,7 +3,8 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use inrush_core::{Store, StoreError};
-use inrush_runtime::{shutdown::Shutdown, tasks::TaskGroup, telemetry::Traces};
+use inrush_runtime::{shutdown::Shutdown, tasks::TaskGroup};
+use inrush_telemetry::Traces;
 use tokio::{
     sync::{Notify, mpsc},
     time::{sleep, timeout},
@@ -58,7 +59,7 @@ pub(crate) struct Worker {
     streaming: TaskGroup,
     settling: TaskGroup,
     window: Arc<InFlightWindow>,
-    drain_grace: Duration,
+    drain_timeout: Duration,
     span: Span,
 }
 
@@ -100,7 +101,7 @@ impl Worker {
         };
         let lanes: Vec<&Endpoint> =
             endpoints.iter().flat_map(|endpoint| vec![endpoint; settings.streams]).collect();
-        let limit = ConcurrencyLimit::between(settings.concurrency_floor, settings.concurrency);
+        let limit = ConcurrencyLimit::between(settings.min_concurrency, settings.max_concurrency);
         let window = InFlightWindow::new(limit, lanes.len(), statistics.clone());
         let (answers, answers_in) = mpsc::channel(MAX_QUEUED_ANSWERS);
         let (wakeups, wakeups_in) = mpsc::channel(MAX_QUEUED_WAKEUPS);
@@ -112,7 +113,7 @@ impl Worker {
             streaming: TaskGroup::new(shutdown),
             settling: TaskGroup::new(shutdown),
             window: Arc::clone(&window),
-            drain_grace: settings.drain_grace,
+            drain_timeout: settings.drain_timeout,
             span,
         };
         let parts = SharedParts { settings, stores, window, statistics, metrics, traces, answers, requeuer };
@@ -137,7 +138,7 @@ impl Worker {
             statistics: parts.statistics.clone(),
             metrics: parts.metrics.clone(),
             traces: parts.traces.clone(),
-            batch: parts.settings.settle_batch,
+            batch: parts.settings.max_settle_batch,
             backoff: parts.settings.reconnect,
             log_throttle: LogThrottle::default(),
         };
@@ -150,7 +151,7 @@ impl Worker {
             window: Arc::clone(&parts.window),
             requeuer: parts.requeuer.clone(),
             statistics: parts.statistics.clone(),
-            extend_at: parts.settings.extend_at,
+            lease_extend_ratio: parts.settings.lease_extend_ratio,
             log_throttle: LogThrottle::default(),
         };
         self.spawn(&self.streaming, "lease keeper", |stop| keeper.run(stop));
@@ -192,8 +193,8 @@ impl Worker {
             statistics: parts.statistics.clone(),
             metrics: parts.metrics.clone(),
             traces: parts.traces.clone(),
-            extend_at: parts.settings.extend_at,
-            answer_timeout: parts.settings.answer_timeout,
+            lease_extend_ratio: parts.settings.lease_extend_ratio,
+            response_timeout: parts.settings.response_timeout,
         };
         let recoverer = Recoverer {
             store: Arc::clone(&parts.stores.claiming),
@@ -206,7 +207,7 @@ impl Worker {
             recoverer,
             window: Arc::clone(&parts.window),
             missed,
-            claim_batch: parts.settings.claim_batch,
+            max_claim_batch: parts.settings.max_claim_batch,
             backoff: parts.settings.reconnect,
             log_throttle: LogThrottle::default(),
             linger_until: None,
@@ -222,8 +223,8 @@ impl Worker {
             // No new claims; what calls in flight return is sent like the rest.
             let mut failed = self.claiming.shut_down(CALLS_TIMEOUT).await.failed;
             // The order system may answer what it has. Leases are extended meanwhile.
-            if timeout(self.drain_grace, self.window.all_answered()).await.is_err() {
-                tracing::warn!(drain_grace = ?self.drain_grace, "drain grace elapsed; requeueing unanswered entries");
+            if timeout(self.drain_timeout, self.window.all_answered()).await.is_err() {
+                tracing::warn!(drain_timeout = ?self.drain_timeout, "drain grace elapsed; requeueing unanswered entries");
             }
             // Streams requeue what is left as they end. With them end the last senders of answers …
             failed.extend(self.streaming.shut_down(STREAMS_TIMEOUT).await.failed);
@@ -282,7 +283,7 @@ impl Stores {
                     if log_throttle.allow(tokio::time::Instant::now()) {
                         tracing::warn!(%error, "store unavailable; retrying");
                     }
-                    sleep(settings.reconnect.pause(failures)).await;
+                    sleep(settings.reconnect.delay(failures)).await;
                 }
                 connected => return connected,
             }

@@ -23,9 +23,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use inrush_runtime::{
     config::Loaded,
-    exit,
-    telemetry::{Service, Telemetry},
+    exit::{self, UsageError},
 };
+use inrush_telemetry::{Service, Telemetry, TelemetryError};
 use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
 
@@ -55,13 +55,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = settings::load(config, command.settings())?;
     let service = Service { name: command.service().unwrap_or(PROGRAM), version: VERSION };
     let (log, telemetry) = (settings::log(&settings, &command), settings::telemetry(&settings, &command));
-    let telemetry = Telemetry::start(service, &log, &telemetry)?;
+    let telemetry = Telemetry::start(service, &log, &telemetry).map_err(startup_error)?;
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
     let outcome = runtime.block_on(perform(command, &settings, &telemetry));
     // What still runs may still have something to tell.
     drop(runtime);
     telemetry.shut_down();
     outcome
+}
+
+/// A wrong setting of telemetry is an error of usage, as every other.
+fn startup_error(error: TelemetryError) -> anyhow::Error {
+    if error.is_usage() { UsageError::new(error.to_string()).into() } else { error.into() }
 }
 
 async fn perform(command: Command, settings: &Loaded<Settings>, telemetry: &Telemetry) -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ mod store_spans;
 mod up;
 
 #[cfg(test)]
-pub(crate) use self::store_metrics::FAMILIES as STORE_FAMILIES;
+pub(crate) use self::store_metrics::METRICS as STORE_METRICS;
 pub(crate) use self::{
     embedded::Embedded, front::run as front, fulfilment::run as fulfilment, orders::run as orders,
     store::open as open_store, up::run as up,

@@ -10,7 +10,6 @@ use inrush_runtime::{
     config::{Flags, Loaded, Loader, Origin},
     connection_url::ConnectionUrl,
     secret::Secret,
-    telemetry::{LogSettings, TelemetrySettings},
 };
 use inrush_store::redis::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT};
 use serde::{Deserialize, Serialize};
@@ -42,8 +41,6 @@ pub(crate) struct Settings {
     pub(crate) front: FrontSettings,
     /// The way from the line to the order system.
     pub(crate) fulfilment: FulfilmentSettings,
-    /// Where the bundled order system listens: an address and a port; port 0 takes any free one.
-    pub(crate) orders_listen: String,
     /// The bundled order system.
     pub(crate) orders: OrderSettings,
     /// HTTP for operators and orchestrators.
@@ -113,8 +110,6 @@ impl Default for Settings {
             tickets: TicketSettings::default(),
             front: FrontSettings::default(),
             fulfilment: FulfilmentSettings::default(),
-            // Only this machine: it trusts whoever connects.
-            orders_listen: "127.0.0.1:50061".to_owned(),
             orders: OrderSettings::default(),
             admin: AdminSettings::default(),
             log: LogSettings::default(),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use inrush_proto::v1::OrderRequest;
-use inrush_runtime::trace_context::TraceContext;
+use inrush_telemetry::trace_context::TraceContext;
 
 use crate::{
     order_store::{NewOrder, Payment},
@@ -47,7 +47,7 @@ impl Entry {
         if let Some(fault) = fault(&request) {
             return Err(Malformed { ticket_id: request.ticket_id, reply, reason: fault });
         }
-        let trace = TraceContext::of_bytes(&request.trace_context).filter(TraceContext::is_sampled);
+        let trace = TraceContext::from_bytes(&request.trace_context).filter(TraceContext::is_sampled);
         let order = NewOrder {
             ticket_id: request.ticket_id,
             sale_id: request.sale_id,

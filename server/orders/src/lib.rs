@@ -30,7 +30,7 @@ mod stream;
 
 pub use database_url::DatabaseUrl;
 pub use front_client::FrontUrl;
-pub use metrics::{FAMILIES, register as register_metrics};
+pub use metrics::{METRICS, register as register_metrics};
 pub use order_store::{
     Movement, MovementKind, NewOrder, Order, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
     Provisioned, SaleStock, StockLevel,

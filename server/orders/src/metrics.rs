@@ -1,31 +1,31 @@
 //! The metrics of the order system.
 
-use inrush_runtime::telemetry::{Family, Metrics};
+use inrush_telemetry::{MetricDef, Metrics};
 
 use crate::statistics::{Counts, Statistics};
 
-const CREATED: Family = Family::counter("inrush.orders_created", "{order}", &[], "Orders created");
-const REPEATED: Family = Family::counter(
-    "inrush.orders_repeated",
+const CREATED: MetricDef = MetricDef::counter("inrush.orders_created", "{order}", &[], "Orders created");
+const REPEATED: MetricDef = MetricDef::counter(
+    "inrush.orders_deduplicated",
     "{entry}",
     &[],
     "Entries answered with the order that their ticket had already: they were sent again",
 );
-const REJECTED: Family = Family::counter(
+const REJECTED: MetricDef = MetricDef::counter(
     "inrush.orders_rejected",
     "{entry}",
     &[],
     "Entries for which there is no order, for good",
 );
-const RETRIED: Family =
-    Family::counter("inrush.orders_retried", "{entry}", &[], "Entries that are to be sent again later");
-const RELEASED: Family = Family::counter(
+const RETRIED: MetricDef =
+    MetricDef::counter("inrush.orders_retried", "{entry}", &[], "Entries that are to be sent again later");
+const RELEASED: MetricDef = MetricDef::counter(
     "inrush.orders_released",
     "{order}",
     &[],
     "Orders that were not paid in time, so that their units are free again",
 );
-const ACKNOWLEDGED: Family = Family::counter(
+const ACKNOWLEDGED: MetricDef = MetricDef::counter(
     "inrush.releases_acknowledged",
     "{order}",
     &[],
@@ -33,11 +33,11 @@ const ACKNOWLEDGED: Family = Family::counter(
 );
 
 /// The definitions of all metrics.
-pub const FAMILIES: [Family; 6] = [CREATED, REPEATED, REJECTED, RETRIED, RELEASED, ACKNOWLEDGED];
+pub const METRICS: [MetricDef; 6] = [CREATED, REPEATED, REJECTED, RETRIED, RELEASED, ACKNOWLEDGED];
 
 /// Registers the metrics of an order system with these counters.
 pub fn register(metrics: &Metrics, statistics: &Statistics) {
-    let read: [fn(Counts) -> u64; FAMILIES.len()] = [
+    let read: [fn(Counts) -> u64; METRICS.len()] = [
         |counts| counts.created,
         |counts| counts.repeated,
         |counts| counts.rejected,
@@ -45,9 +45,9 @@ pub fn register(metrics: &Metrics, statistics: &Statistics) {
         |counts| counts.released,
         |counts| counts.acknowledged,
     ];
-    for (family, read) in FAMILIES.iter().zip(read) {
+    for (metric, read) in METRICS.iter().zip(read) {
         let statistics = statistics.clone();
-        metrics.counter(family, move |points| points.add(read(statistics.counts()), &[]));
+        metrics.counter(metric, move |observer| observer.observe(read(statistics.counts()), &[]));
     }
 }
 
@@ -66,8 +66,8 @@ mod tests {
         statistics.released(5);
         statistics.acknowledged(6);
         let text = metrics.text().unwrap();
-        for (family, count) in FAMILIES.iter().zip(1..) {
-            let line = format!("{} {count}", family.prometheus_name());
+        for (metric, count) in METRICS.iter().zip(1..) {
+            let line = format!("{} {count}", metric.prometheus_name());
             assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
         }
     }

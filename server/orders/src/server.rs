@@ -4,7 +4,7 @@ use std::{collections::HashSet, future::Future, sync::atomic::AtomicU64, time::D
 
 use anyhow::Context as _;
 use inrush_proto::v1::order_creation_service_server::{self, OrderCreationServiceServer};
-use inrush_runtime::telemetry::Traces;
+use inrush_telemetry::Traces;
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -122,7 +122,7 @@ impl OrderSystem {
         let shutdown = shutdown.child_token();
         let force_drain = CancellationToken::new();
         let closed = CancellationToken::new();
-        let (queue, entries) = mpsc::channel(self.settings.batch as usize);
+        let (queue, entries) = mpsc::channel(self.settings.max_batch as usize);
         let batcher = self.batcher(entries, force_drain.clone(), closed.clone()).run();
         let batcher = spawn_essential(batcher, &shutdown);
         let releaser = spawn_essential(self.releaser().run(closed.clone()), &shutdown);
@@ -153,7 +153,13 @@ impl OrderSystem {
     ) -> Batcher {
         let settings = &self.settings;
         Batcher {
-            intake: IntakeQueue::new(entries, settings.capacity, settings.batch, force_drain.clone(), closed),
+            intake: IntakeQueue::new(
+                entries,
+                settings.capacity,
+                settings.max_batch,
+                force_drain.clone(),
+                closed,
+            ),
             store: self.store.clone(),
             stock_lookups: self.front.clone().map(StockLookups::new),
             faults: FaultInjection {

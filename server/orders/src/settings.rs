@@ -11,6 +11,8 @@ use crate::{database_url::DatabaseUrl, front_client::FrontUrl};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrderSettings {
+    /// Where to listen: an address and a port; port 0 takes any free one.
+    pub listen: String,
     /// Where orders are kept: `sqlite::memory:` (keeps nothing), `sqlite:PATH` or `postgres://…`.
     pub database: DatabaseUrl,
     /// Orders per second over all streams; 0 for as many as the database can take.
@@ -28,7 +30,7 @@ pub struct OrderSettings {
     /// Most unanswered entries per stream: 1 to 65,536.
     pub credit: u32,
     /// Most orders per transaction: 1 to 4,096.
-    pub batch: u32,
+    pub max_batch: u32,
     /// `http://HOST:PORT` of a front: asked for the stock of sales that are not listed in `stock`, and told when an
     /// order is released. Absent: only the listed sales are known, and nobody is told.
     pub front: Option<FrontUrl>,
@@ -48,6 +50,8 @@ const MAX_LATENCY: Duration = Duration::from_secs(3_600);
 impl Default for OrderSettings {
     fn default() -> Self {
         Self {
+            // This machine only: callers are not authenticated.
+            listen: "127.0.0.1:50061".to_owned(),
             database: DatabaseUrl::memory(),
             capacity: 0,
             latency: Duration::ZERO,
@@ -55,7 +59,7 @@ impl Default for OrderSettings {
             unpaid_share: 0.0,
             payment_timeout: Duration::from_secs(15 * 60),
             credit: 1_024,
-            batch: 512,
+            max_batch: 512,
             front: None,
             front_token_file: None,
             stock: BTreeMap::new(),
@@ -73,7 +77,7 @@ impl OrderSettings {
         share("failure_rate", self.failure_rate)?;
         share("unpaid_share", self.unpaid_share)?;
         between("credit", self.credit, MAX_CREDIT)?;
-        between("batch", self.batch, MAX_BATCH)?;
+        between("max_batch", self.max_batch, MAX_BATCH)?;
         ensure!(
             self.latency <= MAX_LATENCY,
             "latency is {}; it must be at most {}",
@@ -132,7 +136,7 @@ mod tests {
             unpaid_share = 0.1
             payment_timeout = "2m"
             credit = 64
-            batch = 16
+            max_batch = 16
             front = "http://127.0.0.1:50051"
             front_token_file = "/run/secrets/front"
             stock = { shoes = 2000 }
@@ -152,7 +156,7 @@ mod tests {
             ("unpaid_share = -0.1", "unpaid_share is -0.1"),
             ("credit = 0", "credit is 0"),
             ("credit = 70000", "credit is 70000"),
-            ("batch = 0", "batch is 0"),
+            ("max_batch = 0", "max_batch is 0"),
             ("latency = '2h'", "latency is 2h"),
             ("payment_timeout = '0s'", "payment_timeout is 0"),
             ("front_token_file = 'x'", "front_token_file"),

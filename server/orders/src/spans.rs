@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_runtime::{batch_trace::BatchTrace, spans::DatabaseRun, telemetry::Traces};
+use inrush_telemetry::{Traces, batch_trace::BatchTrace, spans::DatabaseCall};
 
 use crate::{database_url::DatabaseKind, entry::Entry, order_store::OrderStoreError};
 
@@ -16,8 +16,10 @@ impl Spans {
     /// A transaction for these entries has just ended.
     pub(crate) fn of_transaction(&self, entries: &[Entry], took: Duration, error: Option<&OrderStoreError>) {
         let Some(traces) = &self.traces else { return };
-        let Some(trace) = BatchTrace::of(entries.iter().filter_map(|entry| entry.trace)) else { return };
-        let run = DatabaseRun {
+        let Some(trace) = BatchTrace::from_members(entries.iter().filter_map(|entry| entry.trace)) else {
+            return;
+        };
+        let run = DatabaseCall {
             system: match self.database {
                 DatabaseKind::Memory | DatabaseKind::SqliteFile => "sqlite",
                 DatabaseKind::Postgres => "postgresql",
@@ -27,6 +29,6 @@ impl Spans {
             took,
             error: error.map(OrderStoreError::kind),
         };
-        run.trace(traces, &trace.context());
+        run.record(traces, &trace.context());
     }
 }

@@ -1,15 +1,15 @@
-//! The HTTP server for operators and orchestrators. `/livez` says that the process runs, `/readyz` whether it can serve and
-//! what is missing; `/metrics`, `/config` and `/log-level` are there where [`Admin`] was given what they tell. The same port
-//! answers `grpc.health.v1` by HTTP/2 without TLS, for orchestrators that probe by gRPC.
+//! The HTTP server for operators and orchestrators: `/livez` (the process runs), `/readyz` (it can serve, or what is missing),
+//! `/config`, and routes that others add, such as `/metrics`. The same port serves `grpc.health.v1` without TLS.
 //!
-//! It is stopped by a token of its own and not by the process's wish to end, since a process that drains is still
-//! watched.
+//! It has a stop token of its own, since it goes on while the process drains.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::post_service;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,27 +17,23 @@ use tokio_util::sync::CancellationToken;
 
 mod connection;
 mod health;
-mod log_level;
 mod pages;
 mod settings;
 
 pub use self::settings::AdminSettings;
 
 use crate::readiness::Readiness;
-use crate::secret::Secret;
-use crate::telemetry::{LogLevel, Metrics};
 
-/// Connections served at once. Probes, one scraper and a few browsers need less; the rest waits to be accepted.
-const MOST_CONNECTIONS: usize = 64;
+/// Connections served at once. Probes, one scraper and a few browsers need fewer; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 64;
 
-/// How long requests in progress may take after the server was told to stop.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How long requests in progress may take after the stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause after a failed accept: when the process is out of file descriptors, trying again at once would only burn
-/// the CPU that closes them.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The delay after a failed accept: a process that is out of file descriptors would otherwise retry without end.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The calls of gRPC health checks.
+/// The methods of the health service.
 const HEALTH_CALLS: &str = "/grpc.health.v1.Health/{call}";
 
 /// The admin server before it runs.
@@ -47,31 +43,19 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A server with `/livez`, `/readyz` and `grpc.health.v1`, which tells the readiness of the process under the empty name
-    /// and under these names of services, and under `liveness` that it lives.
+    /// A server with `/livez`, `/readyz` and `grpc.health.v1`. The health of the empty name and of these services is the
+    /// readiness of the process; that of `liveness` is always SERVING.
     #[must_use]
     pub fn new(readiness: Readiness, services: &[&'static str]) -> Self {
-        let health = health::service(readiness.clone(), services);
-        Self { routes: pages::probes(readiness).route_service(HEALTH_CALLS, health) }
+        let health = post_service(health::service(readiness.clone(), services));
+        let health = health.route_layer(from_fn(health::require_grpc));
+        Self { routes: pages::probes(readiness).route(HEALTH_CALLS, health) }
     }
 
-    /// Adds `/metrics`.
-    #[must_use]
-    pub fn with_metrics(self, metrics: Metrics) -> Self {
-        self.with(pages::metrics(metrics))
-    }
-
-    /// Adds `/config`, which shows this text to everybody: secrets have no place in it.
+    /// Adds `/config`, which shows this text to every client: it must not contain secrets.
     #[must_use]
     pub fn with_configuration(self, text: String) -> Self {
         self.with(pages::configuration(text))
-    }
-
-    /// Adds `/log-level`, which shows the level to everybody, and has it changed by those with the token. Without a token
-    /// nobody can.
-    #[must_use]
-    pub fn with_log_level(self, level: LogLevel, token: Option<Secret>) -> Self {
-        self.with(log_level::page(level, token))
     }
 
     /// Adds routes.
@@ -84,42 +68,42 @@ impl Admin {
     /// Serves until stopped, then finishes the requests in progress, for two seconds at most.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&listener, &places) => accepted,
+                accepted = accept(&listener, &permits) => accepted,
                 () = stop.cancelled() => break,
             };
             match accepted {
-                Ok((stream, place)) => {
+                Ok((stream, permit)) => {
                     let served =
                         connection::serve(stream, self.routes.clone(), graceful.watcher(), stop.clone());
                     tokio::spawn(async move {
                         served.await;
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the admin server cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tracing::warn!(%error, "admin server cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
             }
         }
         drop(listener);
-        if tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await.is_err() {
-            tracing::warn!("the admin server stopped with requests in progress");
+        if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
+            tracing::warn!("admin server stopped with requests in progress");
         }
     }
 }
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    // First the place, then the connection: what finds no place stays in the kernel's queue.
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    // The permit first: connections beyond the limit stay in the kernel's queue.
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    Ok((stream, permit))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Settings in layers: the defaults in the code, a TOML file, `INRUSH_*` environment variables, command-line flags.
-//! A later layer replaces single keys of the earlier ones; a list or a map is one key and is replaced as a whole.
+//! A later layer overrides keys of the earlier ones; a list or a map is one key and is replaced as a whole.
 //!
-//! Nothing is ignored in silence: a key or a variable that no setting has is an error that says where it stands and
-//! which known one is nearest, and all such mistakes are reported together.
+//! Nothing is ignored silently: an unknown key or variable is an error with its location and the nearest known name, and all
+//! such errors are reported together.
 //!
 //! ```
 //! use inrush_runtime::config::{Flags, Loader};
@@ -39,7 +39,7 @@
 //!
 //! `INRUSH_` and the path in upper case, joined by underscores: `INRUSH_FRONT_BATCH_LIMIT` is `front.batch_limit`. A
 //! list takes `a,b,c`, a map `name=1,other=2`; an empty variable counts as not set. Variables that Kubernetes adds for
-//! services named `inrush…` are recognised and left alone, and so is everything that starts with `INRUSH_TEST_`.
+//! services named `inrush…` are recognised and ignored, and so are those with the prefix `INRUSH_TEST_`.
 
 mod environment;
 mod error;
@@ -47,7 +47,6 @@ mod file;
 mod flags;
 mod keys;
 mod loaded;
-mod nearest;
 mod origin;
 mod print;
 mod service_links;
@@ -69,8 +68,8 @@ pub use self::origin::Origin;
 use self::keys::Keys;
 use self::tree::Node;
 
-/// Gathers the layers, then loads them into a settings type.
-// Not Debug, like everything here that holds values before it is known which of them are secret.
+/// Collects the layers and loads them into a settings type.
+// Not Debug, like all types here that hold values before it is known which of them are secret.
 #[derive(Default)]
 pub struct Loader {
     file: Option<PathBuf>,
@@ -104,14 +103,14 @@ impl Loader {
         self
     }
 
-    /// Leaves this variable to the caller: `INRUSH_CONFIG`, say, which names the file and is no setting in it.
+    /// Ignores this variable, which the caller handles: `INRUSH_CONFIG`, for example, has the path of the file.
     #[must_use]
     pub fn reserve(mut self, variable: impl Into<String>) -> Self {
         self.reserved.push(variable.into());
         self
     }
 
-    /// Puts what the command line said over everything else.
+    /// Sets the layer of the command line, which overrides all others.
     #[must_use]
     pub fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
@@ -121,7 +120,7 @@ impl Loader {
     /// Loads the layers over `T::default()`.
     ///
     /// # Errors
-    /// All unknown keys and variables at once, or the first value that does not fit its key.
+    /// All unknown keys and variables at once, or the first invalid value.
     pub fn load<T>(self) -> Result<Loaded<T>, ConfigError>
     where
         T: Default + Serialize + DeserializeOwned,
@@ -137,7 +136,7 @@ impl Loader {
         ConfigError::from_problems(problems)?;
 
         let figment = Figment::from(Serialized::defaults(keys.to_figment()));
-        let value: T = figment.extract_lossy().map_err(|error| keys.explain(&error))?;
+        let value: T = figment.extract_lossy().map_err(|error| keys.error(&error))?;
         let tree = Node::of(&value)?;
         keys.check_secrets(&tree)?;
         Ok(Loaded::new(value, tree, keys.into_origins(), self.flags.into_names()))

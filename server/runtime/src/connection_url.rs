@@ -1,31 +1,31 @@
-//! Addresses of other servers, which may carry a password: `redis://inrush:secret@10.0.0.1:6379`.
+//! URLs of other servers, which may contain a password: `redis://inrush:secret@10.0.0.1:6379`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What stands in place of the password.
+/// Shown instead of the password.
 const HIDDEN: &str = "***";
 
-/// A URL that is shown without its password, in logs and in printed settings.
+/// A URL whose password is hidden in logs and printed settings.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionUrl(String);
 
 impl ConnectionUrl {
-    /// The URL with this text. Whether the server's client can use it is for that client to say.
+    /// A URL with this text. It is not validated: that is the client's part.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self(url.into())
     }
 
-    /// The whole URL, for the client that connects with it.
+    /// The whole URL, password included, for the client that connects.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether the URL carries a password, and therefore has no place on a command line.
+    /// Whether the URL contains a password, and so must not be on a command line.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.password().is_some()
@@ -36,7 +36,7 @@ impl ConnectionUrl {
         let start = self.0.find("://")? + "://".len();
         let rest = self.0.get(start..)?;
         let authority = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
-        // The last @ ends the credentials: a password may hold one that nobody escaped.
+        // The last @ ends the credentials: a password may contain an unescaped one.
         let credentials = authority.get(..authority.rfind('@')?)?;
         let colon = credentials.find(':')?;
         let before = self.0.get(..=start + colon)?;

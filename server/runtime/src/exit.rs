@@ -1,26 +1,25 @@
-//! The code with which a process leaves: 0 fine, 1 a run that failed, 2 usage or configuration.
+//! Exit codes: 0 success, 1 a failed run, 2 wrong usage or configuration.
 
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::listen::ListenError;
 use crate::secret::SecretError;
-use crate::telemetry::TelemetryError;
 use crate::tls::TlsError;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// It did what it was asked to do.
-    Fine,
+    /// It succeeded.
+    Success,
     /// It ran and failed.
-    Failed,
-    /// It could not start, because of how it was called or configured; running it again changes nothing.
+    Failure,
+    /// It could not start: the command line or the configuration is wrong.
     Usage,
 }
 
 impl ExitStatus {
-    /// The status for an error that reached `main`, judged by its whole chain of causes.
+    /// The status for an error that reached `main`, by its whole chain of causes.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
         let is_usage = error.chain().any(|cause| {
@@ -29,20 +28,16 @@ impl ExitStatus {
                 || cause.is::<SecretError>()
                 || cause.is::<TlsError>()
                 || cause.is::<ListenError>()
-                || matches!(
-                    cause.downcast_ref(),
-                    Some(TelemetryError::Level { .. } | TelemetryError::Setting(_))
-                )
         });
-        if is_usage { Self::Usage } else { Self::Failed }
+        if is_usage { Self::Usage } else { Self::Failure }
     }
 
     /// The process's exit code.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
-            Self::Fine => 0,
-            Self::Failed => 1,
+            Self::Success => 0,
+            Self::Failure => 1,
             Self::Usage => 2,
         }
     }
@@ -54,24 +49,24 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// A mistake in how a command was called, for callers that have no better type for it.
+/// Wrong usage of a command, for callers without an error type of their own.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
 
 impl UsageError {
-    /// A mistake, in words that say how to call the command instead.
+    /// An error with this message, which says what is wrong and the remedy.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }
 
-/// The end of `main`: tells the user what went wrong, if anything did, and gives the exit code.
+/// The end of `main`: prints the error, if there is one, and returns the exit code.
 #[must_use]
 pub fn finish(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitStatus::Fine.into(),
+        Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitStatus::of(&error).into()
@@ -87,25 +82,22 @@ mod tests {
     use crate::config::Problem;
 
     #[test]
-    fn usage_is_told_from_failure_at_any_depth() {
+    fn usage_errors_are_found_at_any_depth_of_the_chain() {
         let config: ConfigError = Problem::NotText { variable: "INRUSH_X".to_owned() }.into();
         let wrapped = Err::<(), _>(config).context("cannot start the front").unwrap_err();
-        let level = TelemetryError::Level { level: "loud".to_owned(), reason: "unknown".to_owned() };
         for (error, status) in [
             (wrapped, ExitStatus::Usage),
             (UsageError::new("--buyers must be at least 1").into(), ExitStatus::Usage),
-            (level.into(), ExitStatus::Usage),
-            (TelemetryError::StartedTwice.into(), ExitStatus::Failed),
-            (anyhow!("3 units oversold"), ExitStatus::Failed),
+            (anyhow!("3 units oversold"), ExitStatus::Failure),
         ] {
             assert_eq!(ExitStatus::of(&error), status, "{error:#}");
         }
     }
 
     #[test]
-    fn codes_are_as_documented() {
+    fn exit_codes_are_as_documented() {
         assert_eq!(
-            [ExitStatus::Fine, ExitStatus::Failed, ExitStatus::Usage].map(ExitStatus::code),
+            [ExitStatus::Success, ExitStatus::Failure, ExitStatus::Usage].map(ExitStatus::code),
             [0, 1, 2]
         );
     }

@@ -1,13 +1,13 @@
-//! What tasks and threads can end with, in words.
+//! Errors and panics of tasks and threads, as text.
 
 use std::any::Any;
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// Any error that a task ends with; `anyhow::Error`, a `thiserror` type and a string all turn into it with `?`.
+/// The error of a task. `anyhow::Error`, `thiserror` types and strings convert to it with `?`.
 pub type TaskError = Box<dyn Error + Send + Sync>;
 
-/// An error and everything that caused it, in one line.
+/// An error and its causes, in one line.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -18,7 +18,7 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<&'static str>()
@@ -32,14 +32,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_tells_its_causes() {
+    fn causes_are_in_the_line() {
         let error = anyhow::anyhow!("connection refused").context("cannot reach Redis").context("not ready");
         let error: TaskError = error.into();
         assert_eq!(with_causes(error.as_ref()), "not ready: cannot reach Redis: connection refused");
     }
 
     #[test]
-    fn a_panic_tells_its_message() {
+    fn panic_messages_are_read_from_the_payload() {
         let message = |payload: Box<dyn Any + Send>| panic_message(payload.as_ref()).to_owned();
         assert_eq!(message(Box::new("literal")), "literal");
         assert_eq!(message(Box::new("formatted".to_owned())), "formatted");

@@ -1,8 +1,7 @@
-//! Listening sockets: one for a port, or several that share a port so that each core accepts its own connections.
+//! Listening sockets: one per port, or several that share a port so that each core accepts connections of its own.
 //!
-//! Sharing (`SO_REUSEPORT`) would also let another process of the same user take part in the port, and each would get
-//! some of the connections. So the first socket always binds alone, which fails if anybody else is there, and only
-//! then opens the port to its siblings.
+//! `SO_REUSEPORT` also lets another process of the same user bind the port, and each process would get some of the
+//! connections. So the first socket binds without it, which fails if the port is in use, and then sets it for the others.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -10,154 +9,153 @@ use std::num::NonZeroUsize;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many connections may wait to be accepted. A rush connects all at once, and a connection that finds no place here
-/// waits a second for its next try; the kernel lowers the number to its own limit (`net.core.somaxconn`).
+/// Connections that wait to be accepted. In a rush many clients connect at once, and a client whose SYN is dropped retries
+/// after a second. The kernel caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// One listener. Non-blocking, ready for `tokio::net::TcpListener::from_std`; port 0 takes any free port. `setting`
-/// tells the user in an error what to change, such as [`Loaded::how_to_set`](crate::config::Loaded::how_to_set) says it.
+/// One listener, non-blocking, for `tokio::net::TcpListener::from_std`; port 0 takes any free port. Errors name `setting` as
+/// the remedy, such as the text of [`Loaded::how_to_set`](crate::config::Loaded::how_to_set).
 ///
 /// # Errors
-/// If the address is none, or this process cannot have it.
+/// If the address is invalid or cannot be bound.
 pub fn bind(address: &str, setting: &str) -> Result<TcpListener, ListenError> {
     let attempt = Attempt { address: resolve(address, setting)?, setting };
-    let socket = attempt.bind(Sharing::Alone)?;
+    let socket = attempt.bind(PortSharing::Exclusive)?;
     attempt.listen(socket)
 }
 
-/// As many listeners on one address as are asked for; the kernel spreads the connections over them. With port 0 all
-/// get the same free port.
+/// `count` listeners on one address; the kernel distributes connections over them. With port 0 all have the same port.
 ///
 /// # Errors
 /// As [`bind`].
 pub fn bind_many(address: &str, setting: &str, count: NonZeroUsize) -> Result<Vec<TcpListener>, ListenError> {
     let attempt = Attempt { address: resolve(address, setting)?, setting };
-    let first = attempt.bind(Sharing::Alone)?;
+    let first = attempt.bind(PortSharing::Exclusive)?;
     let address = attempt.local_address(&first)?;
     let attempt = Attempt { address, setting };
-    first.set_reuse_port(true).map_err(|error| attempt.explain(error))?;
+    first.set_reuse_port(true).map_err(|error| attempt.error(error))?;
     let mut sockets = vec![first];
     for _ in 1..count.get() {
-        sockets.push(attempt.bind(Sharing::WithSiblings)?);
+        sockets.push(attempt.bind(PortSharing::Shared)?);
     }
     sockets.into_iter().map(|socket| attempt.listen(socket)).collect()
 }
 
 fn resolve(address: &str, setting: &str) -> Result<SocketAddr, ListenError> {
-    let bad_address = |reason: String| ListenError::BadAddress {
+    let invalid = |reason: String| ListenError::InvalidAddress {
         address: address.to_owned(),
         setting: setting.to_owned(),
         reason,
     };
-    let mut found = address.to_socket_addrs().map_err(|error| bad_address(error.to_string()))?;
-    found.next().ok_or_else(|| bad_address("the name has no address".to_owned()))
+    let mut addresses = address.to_socket_addrs().map_err(|error| invalid(error.to_string()))?;
+    addresses.next().ok_or_else(|| invalid("the name has no address".to_owned()))
 }
 
 #[derive(Clone, Copy)]
-enum Sharing {
-    Alone,
-    WithSiblings,
+enum PortSharing {
+    Exclusive,
+    Shared,
 }
 
-/// An address that is to be listened on, and the setting that chose it.
+/// An address to bind, and the setting that it is from.
 struct Attempt<'a> {
     address: SocketAddr,
     setting: &'a str,
 }
 
 impl Attempt<'_> {
-    fn bind(&self, sharing: Sharing) -> Result<Socket, ListenError> {
+    fn bind(&self, sharing: PortSharing) -> Result<Socket, ListenError> {
         let open = || {
             let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
-            // Connections of an earlier process that linger in TIME_WAIT must not keep the port.
+            // Connections of an earlier process in TIME_WAIT must not block the port.
             socket.set_reuse_address(true)?;
-            if matches!(sharing, Sharing::WithSiblings) {
+            if matches!(sharing, PortSharing::Shared) {
                 socket.set_reuse_port(true)?;
             }
-            // Accepted connections inherit it: answers are small and must not wait for more.
+            // Accepted connections inherit it: responses are small and must not be delayed.
             socket.set_tcp_nodelay(true)?;
             socket.set_nonblocking(true)?;
             socket.bind(&self.address.into())?;
             Ok(socket)
         };
-        open().map_err(|error| self.explain(error))
+        open().map_err(|error| self.error(error))
     }
 
     fn local_address(&self, socket: &Socket) -> Result<SocketAddr, ListenError> {
-        let address = socket.local_addr().map_err(|error| self.explain(error))?;
+        let address = socket.local_addr().map_err(|error| self.error(error))?;
         Ok(address.as_socket().unwrap_or(self.address))
     }
 
     fn listen(&self, socket: Socket) -> Result<TcpListener, ListenError> {
-        socket.listen(BACKLOG).map_err(|error| self.explain(error))?;
+        socket.listen(BACKLOG).map_err(|error| self.error(error))?;
         Ok(socket.into())
     }
 
-    fn explain(&self, error: io::Error) -> ListenError {
+    fn error(&self, error: io::Error) -> ListenError {
         let (address, setting) = (self.address, self.setting.to_owned());
         match error.kind() {
-            io::ErrorKind::AddrInUse => ListenError::Taken { address, setting },
-            io::ErrorKind::PermissionDenied => ListenError::NotPermitted { address, setting },
-            io::ErrorKind::AddrNotAvailable => ListenError::NotHere { address, setting },
+            io::ErrorKind::AddrInUse => ListenError::InUse { address, setting },
+            io::ErrorKind::PermissionDenied => ListenError::PermissionDenied { address, setting },
+            io::ErrorKind::AddrNotAvailable => ListenError::NotLocal { address, setting },
             _ => ListenError::Other { address, setting, source: error },
         }
     }
 }
 
-/// Why an address cannot be listened on.
+/// Why an address cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The text is no address.
+    /// The address is invalid.
     #[error(
-        "cannot listen on `{address}` ({reason}): give an address and a port, such as 0.0.0.0:50051, with {setting}"
+        "invalid address `{address}` ({reason}): expected host:port, such as 0.0.0.0:50051, in {setting}"
     )]
-    BadAddress {
-        /// The text.
+    InvalidAddress {
+        /// The address as configured.
         address: String,
-        /// What the user changes.
+        /// The setting.
         setting: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// Another listener has the port.
+    /// Another listener uses the port.
     #[error(
-        "{address} is already in use: stop the process that listens there, or choose another port with {setting}"
+        "{address} is already in use: stop the process that listens there, or set another port in {setting}"
     )]
-    Taken {
+    InUse {
         /// The address.
         address: SocketAddr,
-        /// What the user changes.
+        /// The setting.
         setting: String,
     },
-    /// The process may not have the port.
+    /// The process has no permission for the port.
     #[error(
-        "this user may not listen on {address}: choose a port from 1024 upwards with {setting}, \
-         or give the process the right to lower ones (CAP_NET_BIND_SERVICE)"
+        "permission denied for {address}: set a port from 1024 upwards in {setting}, \
+         or give the process CAP_NET_BIND_SERVICE"
     )]
-    NotPermitted {
+    PermissionDenied {
         /// The address.
         address: SocketAddr,
-        /// What the user changes.
+        /// The setting.
         setting: String,
     },
     /// The address belongs to another machine.
     #[error(
-        "{address} is not an address of this machine: choose one of its own, or 0.0.0.0 for all, with {setting}"
+        "{address} is not an address of this machine: set one of its own, or 0.0.0.0 for all, in {setting}"
     )]
-    NotHere {
+    NotLocal {
         /// The address.
         address: SocketAddr,
-        /// What the user changes.
+        /// The setting.
         setting: String,
     },
-    /// Anything else the operating system said.
-    #[error("cannot listen on {address} (set with {setting})")]
+    /// Another error of the operating system.
+    #[error("cannot listen on {address}, set in {setting}")]
     Other {
         /// The address.
         address: SocketAddr,
-        /// What the user changes.
+        /// The setting.
         setting: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -176,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn siblings_share_one_free_port_and_its_connections() {
+    fn several_listeners_share_one_free_port_and_its_connections() {
         let listeners = many("127.0.0.1:0", 2).unwrap();
         let address = listeners[0].local_addr().unwrap();
         assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == address));
@@ -195,18 +193,18 @@ mod tests {
                 }
             }
         }
-        // The kernel picks by a hash of the addresses: all on one side has a chance of two to the power of -127.
+        // The kernel chooses by a hash of the addresses: all on one listener has a probability of 2^-127.
         assert!(accepted.iter().all(|count| *count > 0), "{accepted:?}");
     }
 
     #[test]
-    fn a_port_of_anybody_else_is_taken_even_if_it_could_be_shared() {
+    fn a_port_of_another_process_is_in_use_even_if_it_could_be_shared() {
         let alone = bind("127.0.0.1:0", SETTING).unwrap();
         let shared = many("127.0.0.1:0", 2).unwrap();
         for holder in [&alone, &shared[0]] {
             let address = holder.local_addr().unwrap().to_string();
             for error in [bind(&address, SETTING).unwrap_err(), many(&address, 2).unwrap_err()] {
-                assert!(matches!(error, ListenError::Taken { .. }), "{error:?}");
+                assert!(matches!(error, ListenError::InUse { .. }), "{error:?}");
                 let message = error.to_string();
                 assert!(message.contains(&address) && message.contains("INRUSH_FRONT_LISTEN"), "{message}");
             }
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_free_again_once_its_listener_is_gone() {
+    fn a_port_is_free_after_its_listener_is_closed() {
         let listener = bind("127.0.0.1:0", SETTING).unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();
@@ -224,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_this_machine_says_what_to_write() {
+    fn an_invalid_or_remote_address_names_the_remedy() {
         for (address, says) in [
             ("50051", "such as 0.0.0.0:50051"),
             ("127.0.0.1", "such as 0.0.0.0:50051"),
@@ -237,9 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn a_forbidden_port_says_how_to_be_allowed() {
+    fn a_privileged_port_names_the_remedy() {
         let attempt = Attempt { address: ([127, 0, 0, 1], 80).into(), setting: SETTING };
-        let message = attempt.explain(io::ErrorKind::PermissionDenied.into()).to_string();
+        let message = attempt.error(io::ErrorKind::PermissionDenied.into()).to_string();
         assert!(message.contains("port from 1024 upwards"), "{message}");
     }
 }

@@ -1,5 +1,5 @@
-//! Thread per core: several single-threaded runtimes side by side. A request that is served where it was accepted takes
-//! no lock and wakes no other thread, which is worth a third of its CPU time.
+//! Thread per core: several single-threaded runtimes side by side. A request is served on the thread that accepted it, takes no
+//! lock and wakes no other thread, which saves a third of its CPU time.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::{TaskError, panic_message, with_causes};
 use crate::shutdown::Shutdown;
 
-/// What one thread gets.
+/// The input of one thread.
 #[derive(Debug)]
 pub struct Core<I> {
-    /// The thread's number, from 0.
+    /// The index of the thread, from 0.
     pub index: usize,
-    /// What was meant for this thread alone, such as its listener.
+    /// The input of this thread alone, such as its listener.
     pub input: I,
-    /// Cancelled when the process drains or another core has failed.
+    /// Cancelled when the process drains or another thread has failed.
     pub stop: CancellationToken,
 }
 
 /// Running threads.
 #[derive(Debug)]
-#[must_use = "the threads' failures are learnt by joining them"]
+#[must_use = "join the threads to get their errors"]
 pub struct PerCore {
     outcomes: mpsc::Receiver<Result<(), PerCoreError>>,
     stop: CancellationToken,
 }
 
 impl PerCore {
-    /// Starts a thread per input, named after its number (`front-0`), each with a runtime of its own that runs the given
-    /// closure and everything it spawns. The first failure, a panic included, tells all others to stop.
+    /// Starts a thread per input, named after its index (`front-0`). Each has a runtime of its own that runs the closure and
+    /// everything it spawns. The first failure, panics included, stops all others.
     ///
     /// # Errors
-    /// If a thread or a runtime cannot be had; threads already started are then told to stop.
+    /// If a thread or a runtime cannot be created; threads that were started are then stopped.
     pub fn start<I, F, E>(
         name: &str,
         inputs: Vec<I>,
@@ -60,15 +60,15 @@ impl PerCore {
         Ok(Self { outcomes, stop: stop_unless_started.disarm() })
     }
 
-    /// Tells all threads to stop.
+    /// Stops all threads.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Waits for all threads.
+    /// Waits for all threads to end.
     ///
     /// # Errors
-    /// The first failure, in time.
+    /// The first failure.
     pub async fn join(mut self) -> Result<(), PerCoreError> {
         let mut first_failure = Ok(());
         while let Some(outcome) = self.outcomes.recv().await {
@@ -81,7 +81,7 @@ impl PerCore {
     }
 }
 
-/// A thread's way to say how it ended.
+/// Reports how a thread ended.
 struct Reporter {
     thread: String,
     report: mpsc::Sender<Result<(), PerCoreError>>,
@@ -109,8 +109,8 @@ impl Reporter {
             Ending::Panicked(message) => PerCoreError::Panicked { thread, message },
         });
         let failed = outcome.is_err();
-        // Reported before the others are told, so that what they say while stopping comes after it. There is a place
-        // for every thread's outcome; it is refused only if nobody joins.
+        // Reported before the others are stopped, so that their errors come later. The channel has capacity for every
+        // thread: sending fails only if the receiver was dropped.
         let _ = self.report.try_send(outcome);
         if failed {
             self.stop.cancel();
@@ -129,7 +129,7 @@ where
     E: Into<TaskError>,
 {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { serve().await })));
-    // Without waiting for blocking work that nobody needs any more.
+    // Without waiting for blocking work.
     runtime.shutdown_background();
     match ended {
         Ok(outcome) => outcome.map_err(|error| Ending::Failed(error.into())),
@@ -137,19 +137,19 @@ where
     }
 }
 
-/// Why threads did not run, or did not run to their end.
+/// Why threads did not run, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PerCoreError {
-    /// The operating system gave no thread or no runtime.
-    #[error("cannot start the thread {thread}")]
+    /// A thread or a runtime cannot be created.
+    #[error("cannot start thread {thread}")]
     NotStarted {
         /// The thread's name.
         thread: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The closure gave an error.
-    #[error("the thread {thread} failed")]
+    /// The closure returned an error.
+    #[error("thread {thread} failed")]
     Failed {
         /// The thread's name.
         thread: String,
@@ -157,11 +157,11 @@ pub enum PerCoreError {
         source: TaskError,
     },
     /// The closure panicked.
-    #[error("the thread {thread} panicked: {message}")]
+    #[error("thread {thread} panicked: {message}")]
     Panicked {
         /// The thread's name.
         thread: String,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
@@ -181,7 +181,7 @@ mod tests {
         let cores = PerCore::start("front", vec!["a", "b", "c"], &shutdown, move |core| {
             let written = Arc::clone(&written);
             async move {
-                // Not Send, and carried across an await: only a single-threaded runtime takes it.
+                // Not Send, and held across an await: this compiles on a single-threaded runtime only.
                 let local = Rc::new(core.input);
                 let spawned =
                     tokio::spawn(async { std::thread::current().name().map(str::to_owned) }).await?;
@@ -211,8 +211,8 @@ mod tests {
         })
         .unwrap();
         let failure = cores.join().await.unwrap_err();
-        assert_eq!(with_causes(&failure), "the thread front-1 failed: address lost");
-        assert!(!shutdown.is_started(), "what a failure means for the process is the caller's to say");
+        assert_eq!(with_causes(&failure), "thread front-1 failed: address lost");
+        assert!(!shutdown.is_started(), "a failure does not shut the process down");
     }
 
     #[tokio::test]
@@ -224,7 +224,7 @@ mod tests {
         .unwrap();
         let message = cores.join().await.unwrap_err().to_string();
         assert!(
-            message.starts_with("the thread front-0 panicked:") && message.contains("off by one"),
+            message.starts_with("thread front-0 panicked:") && message.contains("off by one"),
             "{message}"
         );
     }

@@ -1,4 +1,4 @@
-//! Whether a process can serve: a list of named things it needs, each of which its owner reports as there or missing.
+//! Readiness: whether a process can serve. It depends on named checks, each reported as ready or missing by its owner.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,58 +6,58 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// What a process needs before it can serve. Clones share it. Without any check a process is ready.
+/// The readiness of a process. Clones share it. A process without checks is ready.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     state: Arc<watch::Sender<Report>>,
 }
 
-/// The state of readiness at one moment.
+/// A snapshot of readiness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether nothing is missing and the process is not draining.
+    /// True if no check is missing and the process is not draining.
     pub ready: bool,
-    /// Whether the process is on its way out, and will never be ready again.
+    /// True once the process drains: it will not be ready again.
     pub draining: bool,
-    /// What is missing, and why.
+    /// The missing checks, each with its reason.
     pub missing: BTreeMap<String, String>,
 }
 
 impl Readiness {
-    /// Nothing needed yet.
+    /// A readiness without checks.
     #[must_use]
     pub fn new() -> Self {
         let state = watch::Sender::new(Report { ready: true, ..Report::default() });
         Self { state: Arc::new(state) }
     }
 
-    /// Adds a thing that is needed, missing until its check says otherwise. A name used twice is one thing.
-    pub fn require(&self, name: &str, why_missing: &str) -> ReadinessCheck {
+    /// Adds a check, which is missing until it is reported as ready. Checks of the same name are one check.
+    pub fn require(&self, name: &str, reason: &str) -> ReadinessCheck {
         let check = ReadinessCheck { name: name.to_owned(), readiness: self.clone() };
-        check.missing(why_missing);
+        check.missing(reason);
         check
     }
 
-    /// From now on the process is not ready, whatever its checks say: it is about to end.
+    /// Marks the process as draining: it is not ready from now on, whatever its checks are.
     pub fn start_draining(&self) {
         self.update(|report| report.draining = true);
     }
 
-    /// The state now.
+    /// The current readiness.
     #[must_use]
     pub fn report(&self) -> Report {
         self.state.borrow().clone()
     }
 
-    /// The state now, and every change of it from here on.
+    /// The current readiness, and every change of it.
     #[must_use]
-    pub fn follow(&self) -> watch::Receiver<Report> {
+    pub fn subscribe(&self) -> watch::Receiver<Report> {
         self.state.subscribe()
     }
 
-    /// Waits until the process is ready, or until it is not. Returns at once if it is that already.
+    /// Waits until readiness has this value. Returns at once if it has.
     pub async fn wait_until(&self, ready: bool) {
-        // Fails only if the sender is gone, and this value holds it.
+        // Fails only if the sender was dropped, and this value holds it.
         let _ = self.state.subscribe().wait_for(|report| report.ready == ready).await;
     }
 
@@ -77,26 +77,26 @@ impl Default for Readiness {
     }
 }
 
-/// The report of one thing that is needed, held by whoever knows about it.
+/// One check of readiness, held by the component that reports it.
 #[derive(Debug)]
-#[must_use = "only the check can report the thing as there"]
+#[must_use = "only this value can report the check as ready"]
 pub struct ReadinessCheck {
     name: String,
     readiness: Readiness,
 }
 
 impl ReadinessCheck {
-    /// The thing is there.
+    /// Reports the check as ready.
     pub fn ready(&self) {
         self.readiness.update(|report| {
             report.missing.remove(&self.name);
         });
     }
 
-    /// The thing is missing, and why.
-    pub fn missing(&self, why: &str) {
+    /// Reports the check as missing, with the reason.
+    pub fn missing(&self, reason: &str) {
         self.readiness.update(|report| {
-            report.missing.insert(self.name.clone(), why.to_owned());
+            report.missing.insert(self.name.clone(), reason.to_owned());
         });
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_once_everything_is_there() {
+    fn ready_once_every_check_is() {
         let readiness = Readiness::new();
         assert!(readiness.report().ready);
         let store = readiness.require("store", "not asked yet");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn changes_can_be_waited_for() {
+    async fn wait_until_returns_after_the_change() {
         let readiness = Readiness::new();
         readiness.wait_until(true).await;
         let store = readiness.require("store", "not asked yet");

@@ -1,8 +1,8 @@
-//! Secrets: text that is used and never shown.
+//! Secrets: text that is never shown.
 //!
-//! A secret comes by value from an environment variable, or from a file that a second key names: `front.token` beside
-//! `front.token_file`. Configuration files and command lines may only name the file, because others can read them;
-//! [`config`](crate::config) refuses a secret given by value there.
+//! A secret is set by value in an environment variable, or by a second key with the path of a file: `front.token` and
+//! `front.token_file`. Configuration files and command lines may only have the path, because others can read them;
+//! [`config`](crate::config) rejects a secret by value there.
 
 use std::fmt;
 use std::io::Read as _;
@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// The longest secret file that is read, in bytes. Keys and tokens are far shorter; the bound keeps a wrong path
-/// (a log, a device) from filling the memory.
-const LONGEST_FILE: u64 = 64 * 1024;
+/// The largest secret file, in bytes. Keys and tokens are far smaller; the bound protects memory from a wrong path (a log, a
+/// device).
+const MAX_FILE_SIZE: u64 = 64 * 1024;
 
-/// Text that neither logs nor printed settings show. Use it as `Option<Secret>` in settings.
+/// Text that is redacted in logs and printed settings. Settings use it as `Option<Secret>`.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// What stands in place of a secret that is set.
-    pub const SHOWN_AS: &'static str = "(set)";
+    /// Shown instead of a secret that is set.
+    pub const REDACTED: &'static str = "(set)";
 
-    /// The name under which a secret serialises, by which settings recognise one.
+    /// The type name that a secret serialises with, by which settings recognise it.
     pub(crate) const TYPE_NAME: &'static str = "inrush::Secret";
 
     /// A secret with this text.
@@ -32,24 +32,24 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that needs it.
+    /// The text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The secret of a setting that may be given by value or as the path of a file, whose last line break is not part
-    /// of it. `setting` is the key, such as `front.token`; the file's key is the same with `_file`.
+    /// The secret of a setting that is set by value or by the path of a file. The last line break of the file is removed.
+    /// `setting` is the key, such as `front.token`; the key of the file has the suffix `_file`.
     ///
     /// # Errors
-    /// If both are given, or the file cannot be read, is empty, is too large or is not text.
+    /// If both are set, or the file cannot be read, is empty, too large or not text.
     pub fn resolve(
         setting: &str,
         value: Option<&Self>,
         file: Option<&Path>,
     ) -> Result<Option<Self>, SecretError> {
         match (value, file) {
-            (Some(_), Some(_)) => Err(SecretError::GivenTwice { setting: setting.to_owned() }),
+            (Some(_), Some(_)) => Err(SecretError::SetTwice { setting: setting.to_owned() }),
             (Some(value), None) => Ok(Some(value.clone())),
             (None, Some(file)) => Self::read(setting, file).map(Some),
             (None, None) => Ok(None),
@@ -57,23 +57,21 @@ impl Secret {
     }
 
     fn read(setting: &str, path: &Path) -> Result<Self, SecretError> {
-        let wrong_file = |reason: String| SecretError::WrongFile {
+        let invalid = |reason: String| SecretError::InvalidFile {
             setting: setting.to_owned(),
             path: path.to_owned(),
             reason,
         };
         let mut text = String::new();
         std::fs::File::open(path)
-            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
-            .map_err(|error| wrong_file(error.to_string()))?;
-        if text.len() as u64 > LONGEST_FILE {
-            return Err(wrong_file(format!(
-                "it is longer than {LONGEST_FILE} bytes, so it is hardly a secret"
-            )));
+            .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_string(&mut text))
+            .map_err(|error| invalid(error.to_string()))?;
+        if text.len() as u64 > MAX_FILE_SIZE {
+            return Err(invalid(format!("it is larger than {MAX_FILE_SIZE} bytes, so it is not a secret")));
         }
         let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.trim_end_matches('\r'));
         if secret.is_empty() {
-            return Err(wrong_file("it is empty".to_owned()));
+            return Err(invalid("it is empty".to_owned()));
         }
         Ok(Self::new(secret))
     }
@@ -81,13 +79,13 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(Self::SHOWN_AS)
+        formatter.write_str(Self::REDACTED)
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(Self::TYPE_NAME, Self::SHOWN_AS)
+        serializer.serialize_newtype_struct(Self::TYPE_NAME, Self::REDACTED)
     }
 }
 
@@ -97,7 +95,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Takes text only. What is no text is refused here, in words that do not repeat it as serde's own would.
+/// Accepts text only. Other values are rejected here, since serde's own errors would repeat them.
 struct SecretVisitor;
 
 impl SecretVisitor {
@@ -116,7 +114,7 @@ impl Visitor<'_> for SecretVisitor {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
         match text {
             "" => Err(E::custom("a secret must not be empty")),
-            Secret::SHOWN_AS => Err(E::custom("`(set)` only stands for a secret: give the secret itself")),
+            Secret::REDACTED => Err(E::custom("`(set)` is the redacted form: set the secret itself")),
             text => Ok(Secret::new(text)),
         }
     }
@@ -138,23 +136,23 @@ impl Visitor<'_> for SecretVisitor {
     }
 }
 
-/// Why a secret cannot be had.
+/// Why a secret cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// By value and by file at once.
+    /// Both the value and the file are set.
     #[error("`{setting}` and `{setting}_file` are both set: keep one of them")]
-    GivenTwice {
+    SetTwice {
         /// The secret's key.
         setting: String,
     },
-    /// The file does not give a secret.
-    #[error("`{setting}_file` names {}, which does not give a secret: {reason}", .path.display())]
-    WrongFile {
+    /// The file does not contain a secret.
+    #[error("invalid secret file {}, set in `{setting}_file`: {reason}", .path.display())]
+    InvalidFile {
         /// The secret's key.
         setting: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_text_only_and_repeats_nothing() {
+    fn deserialises_text_only_and_errors_do_not_repeat_it() {
         assert_eq!(serde_json::from_str::<Secret>("\"hunter2\"").unwrap().expose(), "hunter2");
         for refused in ["4711", "-4711", "47.11", "true", "\"\"", "\"(set)\"", "[4711]", "{\"a\":4711}"] {
             let message = serde_json::from_str::<Secret>(refused).unwrap_err().to_string();
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_by_value_or_from_a_file() {
+    fn resolves_from_a_value_or_a_file() {
         let file = file_with("hunter2\r\n");
         let value = Secret::new("by value");
         let resolve = |value, file| Secret::resolve("front.token", value, file).unwrap();
@@ -197,15 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn wrong_files_are_named_with_their_key() {
+    fn errors_name_the_file_and_its_key() {
         let (empty, long) = (file_with("\n"), file_with(&"x".repeat(70_000)));
         for (path, reason) in [
             (empty.path(), "it is empty"),
-            (long.path(), "longer than"),
+            (long.path(), "larger than"),
             (Path::new("/nowhere"), "No such file"),
         ] {
             let message = Secret::resolve("front.token", None, Some(path)).unwrap_err().to_string();
-            assert!(message.contains("`front.token_file` names /"), "{message}");
+            assert!(message.contains("set in `front.token_file`"), "{message}");
             assert!(message.contains(reason), "{message}");
         }
         let twice = Secret::resolve("front.token", Some(&Secret::new("x")), Some(empty.path())).unwrap_err();

@@ -1,38 +1,38 @@
-//! How a process ends: the first SIGTERM or SIGINT starts draining, a second one ends the process at once.
+//! Graceful shutdown: the first SIGTERM or SIGINT starts draining, a second one exits at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::ExitStatus;
 
-/// The process's wish to end. Clones share it.
+/// The shutdown of a process. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     token: CancellationToken,
 }
 
 impl Shutdown {
-    /// No wish to end yet, and no signals listened to.
+    /// A shutdown that has not started and that no signal starts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Listens for signals from here on. Needs a Tokio runtime, whose end also ends the listening.
+    /// A shutdown that SIGTERM and SIGINT start. Needs a Tokio runtime; signals are handled until it ends.
     ///
     /// # Errors
-    /// If the operating system does not let the process handle its signals.
+    /// If a signal handler cannot be installed.
     pub fn on_signals() -> std::io::Result<Self> {
         let shutdown = Self::new();
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         };
-        tokio::spawn(signals.obey(shutdown.clone()));
+        tokio::spawn(signals.handle_signals(shutdown.clone()));
         Ok(shutdown)
     }
 
-    /// Starts draining. The reason is logged the first time; later calls change nothing.
+    /// Starts draining and logs the reason. Later calls have no effect.
     pub fn start(&self, reason: &str) {
         if !self.token.is_cancelled() {
             tracing::info!(reason, "shutting down");
@@ -64,12 +64,12 @@ struct Signals {
 }
 
 impl Signals {
-    async fn obey(mut self, shutdown: Shutdown) {
+    async fn handle_signals(mut self, shutdown: Shutdown) {
         let name = self.next().await;
         shutdown.start(name);
         let name = self.next().await;
-        tracing::error!(signal = name, "second signal: leaving at once, with work unfinished");
-        leave_at_once();
+        tracing::error!(signal = name, "second signal: exiting at once, work is unfinished");
+        force_exit();
     }
 
     async fn next(&mut self) -> &'static str {
@@ -80,12 +80,9 @@ impl Signals {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user does not want to wait for what draining would finish"
-)]
-fn leave_at_once() -> ! {
-    std::process::exit(ExitStatus::Failed.code().into())
+#[expect(clippy::disallowed_methods, reason = "the second signal asks to exit without draining")]
+fn force_exit() -> ! {
+    std::process::exit(ExitStatus::Failure.code().into())
 }
 
 #[cfg(test)]
@@ -96,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn starts_once_for_all_clones() {
+    async fn all_clones_start_together() {
         let shutdown = Shutdown::new();
         let (clone, token) = (shutdown.clone(), shutdown.token());
         assert!(!clone.is_started());
@@ -113,14 +110,14 @@ mod tests {
         assert!(!shutdown.is_started());
     }
 
-    /// Tells a process that the signal tests started it.
+    /// Set in the process that the signal tests start.
     const UNDER_TEST: &str = "INRUSH_TEST_SIGNALS";
 
-    /// The process that the signal tests talk to.
+    /// The process that the signal tests send signals to.
     #[tokio::test]
     #[ignore = "run by the signal tests, in a process of its own"]
     async fn process_under_test() {
-        assert!(std::env::var_os(UNDER_TEST).is_some(), "this is no test of its own");
+        assert!(std::env::var_os(UNDER_TEST).is_some(), "only the signal tests run this");
         let shutdown = Shutdown::on_signals().unwrap();
         println!("ready");
         shutdown.started().await;
@@ -146,7 +143,10 @@ mod tests {
         }
 
         fn wait_for(&mut self, word: &str) {
-            assert!(self.lines.by_ref().any(|line| line.unwrap().ends_with(word)), "never said {word}");
+            assert!(
+                self.lines.by_ref().any(|line| line.unwrap().ends_with(word)),
+                "no line ends with {word}"
+            );
         }
 
         fn send(&self, signal: &str) {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_signal_drains_and_a_second_one_ends_the_process() {
+    fn one_signal_drains_and_a_second_one_exits() {
         for (first, second) in [("-TERM", "-TERM"), ("-INT", "-TERM"), ("-TERM", "-INT")] {
             let mut process = Process::start();
             process.wait_for("ready");

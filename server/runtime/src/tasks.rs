@@ -1,51 +1,42 @@
-//! Supervised tasks. No task fails in silence: it has a name, it is told when to stop, and what its failure means is
-//! decided where it is spawned: the process stops, or the task starts again.
+//! Supervised tasks. Every task has a name, a stop token and a policy for its failure, chosen where it is spawned: stop the
+//! process, or restart the task.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::failure::{panic_message, with_causes};
 use crate::shutdown::Shutdown;
 
 pub use crate::failure::TaskError;
 
-/// How a failed task starts again: after pauses that double from the first to the longest, each shortened at random by
-/// up to half so that replicas do not come back in step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// The pause after the first failure.
-    pub first: Duration,
-    /// The longest pause. A task that ran for longer than this has recovered: its failures are forgotten.
-    pub longest: Duration,
-    /// How many failures in a row are borne. One more stops the process.
-    pub patience: u32,
+/// How a failed task is restarted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RestartPolicy {
+    /// The delays. A task that ran for longer than the longest has recovered: its failures are reset.
+    pub backoff: Backoff,
+    /// Failures in a row after which the task is restarted. One more stops the process.
+    pub max_failures: u32,
 }
 
-impl Default for Backoff {
-    /// From 100 ms to 10 s; a task that fails 20 times in a row, which takes two minutes, will not get better by itself.
+impl Default for RestartPolicy {
+    /// From 100 ms to 10 s; a task that fails 20 times in a row, which takes two minutes, does not recover by itself.
     fn default() -> Self {
-        Self { first: Duration::from_millis(100), longest: Duration::from_secs(10), patience: 20 }
+        Self { backoff: Backoff { max: Duration::from_secs(10), ..Backoff::default() }, max_failures: 20 }
     }
 }
 
-impl Backoff {
-    fn pause(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(31);
-        let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
-        pause.mul_f64(rand::random_range(0.5..=1.0))
-    }
-}
-
-/// Tasks that are stopped together. Dropping the group tells its tasks to stop and waits for none.
+/// Tasks that are stopped together. Dropping the group stops its tasks without waiting for them.
 ///
-/// A group does not stop by itself when the process starts draining: whoever owns several groups stops those first that
-/// take work in.
+/// A group does not stop by itself when the process drains: the owner of several groups stops them in order, those that accept
+/// work first.
 #[derive(Debug)]
 pub struct TaskGroup {
     shutdown: Shutdown,
@@ -61,7 +52,7 @@ struct Running {
 }
 
 impl TaskGroup {
-    /// An empty group, whose failures start this shutdown.
+    /// An empty group. A failure of its tasks starts this shutdown.
     #[must_use]
     pub fn new(shutdown: &Shutdown) -> Self {
         Self {
@@ -72,8 +63,8 @@ impl TaskGroup {
         }
     }
 
-    /// Spawns a task that the process cannot do without: an error or a panic in it stops the process. It should end
-    /// soon after its token is cancelled, and may end earlier when its work is done.
+    /// Spawns a task whose error or panic stops the process. It should end soon after its token is cancelled, and may end
+    /// earlier.
     pub fn spawn_essential<F, E>(
         &self,
         name: impl Into<String>,
@@ -83,7 +74,7 @@ impl TaskGroup {
         E: Into<TaskError>,
     {
         let supervisor = self.supervisor(name.into());
-        self.keep(supervisor.name.clone(), async move {
+        self.supervise(supervisor.name.clone(), async move {
             let stop = supervisor.stop.clone();
             if let Err(reason) = attempt(|| run(stop)).await {
                 supervisor.give_up(reason);
@@ -91,56 +82,57 @@ impl TaskGroup {
         });
     }
 
-    /// Spawns a task that starts again after an error or a panic, and stops the process once patience is at its end.
+    /// Spawns a task that is restarted after an error or a panic, and stops the process after too many of them.
     pub fn spawn_restarting<F, E>(
         &self,
         name: impl Into<String>,
-        backoff: Backoff,
+        policy: RestartPolicy,
         mut run: impl FnMut(CancellationToken) -> F + Send + 'static,
     ) where
         F: Future<Output = Result<(), E>> + Send,
         E: Into<TaskError>,
     {
         let supervisor = self.supervisor(name.into());
-        self.keep(supervisor.name.clone(), async move {
+        self.supervise(supervisor.name.clone(), async move {
             let mut failures = 0;
             loop {
                 let started = Instant::now();
                 let Err(reason) = attempt(|| run(supervisor.stop.clone())).await else { return };
-                failures = if started.elapsed() > backoff.longest { 1 } else { failures + 1 };
-                if supervisor.stop.is_cancelled() || failures > backoff.patience {
+                failures = if started.elapsed() > policy.backoff.max { 1 } else { failures + 1 };
+                if supervisor.stop.is_cancelled() || failures > policy.max_failures {
                     return supervisor.give_up(reason);
                 }
-                let pause = backoff.pause(failures);
+                let delay = policy.backoff.delay(failures);
                 tracing::warn!(
                     task = supervisor.name,
                     failures,
-                    ?pause,
-                    "a task failed and will start again: {reason}"
+                    ?delay,
+                    reason,
+                    "task failed, restarting it"
                 );
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    () = tokio::time::sleep(delay) => {}
                     () = supervisor.stop.cancelled() => return,
                 }
             }
         });
     }
 
-    /// Tells all tasks to stop, waits for them up to the grace time, and aborts the rest.
-    pub async fn shut_down(&self, grace: Duration) -> Outcome {
+    /// Stops all tasks, waits for them up to the timeout, and aborts the others.
+    pub async fn shut_down(&self, timeout: Duration) -> Outcome {
         self.stop.cancel();
-        let deadline = Instant::now() + grace;
+        let deadline = Instant::now() + timeout;
         let mut unfinished = Vec::new();
-        let running = std::mem::take(&mut *lock(&self.running));
+        let running = std::mem::take(&mut *self.running.lock());
         for Running { name, mut handle } in running {
-            // A finished task counts as finished even when the grace time is over.
+            // A task that has ended counts as ended after the timeout, too.
             if tokio::time::timeout_at(deadline, &mut handle).await.is_err() {
-                tracing::warn!(task = name, ?grace, "a task did not stop in time and is aborted");
+                tracing::warn!(task = name, ?timeout, "task did not stop in time, aborting it");
                 handle.abort();
                 unfinished.push(name);
             }
         }
-        Outcome { unfinished, failed: std::mem::take(&mut *lock(&self.failed)) }
+        Outcome { unfinished, failed: std::mem::take(&mut *self.failed.lock()) }
     }
 
     fn supervisor(&self, name: String) -> Supervisor {
@@ -152,9 +144,9 @@ impl TaskGroup {
         }
     }
 
-    fn keep(&self, name: String, task: impl Future<Output = ()> + Send + 'static) {
+    fn supervise(&self, name: String, task: impl Future<Output = ()> + Send + 'static) {
         let handle = tokio::spawn(task);
-        let mut running = lock(&self.running);
+        let mut running = self.running.lock();
         running.retain(|task| !task.handle.is_finished());
         running.push(Running { name, handle });
     }
@@ -169,31 +161,31 @@ impl Drop for TaskGroup {
 /// How a group of tasks ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The tasks that had to be aborted.
+    /// The tasks that were aborted.
     pub unfinished: Vec<String>,
-    /// The tasks that failed for good, in the order in which they did.
+    /// The tasks that failed for good, in order.
     pub failed: Vec<FailedTask>,
 }
 
 impl Outcome {
-    /// Whether every task ended well and in time.
+    /// Whether no task failed or was aborted.
     #[must_use]
-    pub fn is_fine(&self) -> bool {
+    pub fn is_ok(&self) -> bool {
         self.unfinished.is_empty() && self.failed.is_empty()
     }
 }
 
 /// A task that failed for good.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the task {name} failed: {reason}")]
+#[error("task {name} failed: {reason}")]
 pub struct FailedTask {
     /// The task's name.
     pub name: String,
-    /// The error with its causes, or what the panic said.
+    /// The error with its causes, or the message of the panic.
     pub reason: String,
 }
 
-/// What a task's wrapper needs to deal with its failure.
+/// Handles the failure of a task.
 struct Supervisor {
     name: String,
     stop: CancellationToken,
@@ -203,13 +195,13 @@ struct Supervisor {
 
 impl Supervisor {
     fn give_up(&self, reason: String) {
-        tracing::error!(task = self.name, "a task failed: {reason}");
-        lock(&self.failed).push(FailedTask { name: self.name.clone(), reason });
-        self.shutdown.start(&format!("the task {} failed", self.name));
+        tracing::error!(task = self.name, reason, "task failed");
+        self.failed.lock().push(FailedTask { name: self.name.clone(), reason });
+        self.shutdown.start(&format!("task {} failed", self.name));
     }
 }
 
-/// Runs a task once. Making the future may panic as well as running it.
+/// Runs a task once. Both creating the future and running it may panic.
 async fn attempt<F, E>(run: impl FnOnce() -> F) -> Result<(), String>
 where
     F: Future<Output = Result<(), E>>,
@@ -218,13 +210,8 @@ where
     match AssertUnwindSafe(async { run().await }).catch_unwind().await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(with_causes(error.into().as_ref())),
-        Err(payload) => Err(format!("it panicked: {}", panic_message(payload.as_ref()))),
+        Err(payload) => Err(format!("panicked: {}", panic_message(payload.as_ref()))),
     }
-}
-
-/// A panic while a lock was held leaves these lists whole, so the lock's poison says nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -233,14 +220,14 @@ mod tests {
 
     use super::*;
 
-    const GRACE: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(5);
 
     fn failed(name: &str, reason: &str) -> Vec<FailedTask> {
         vec![FailedTask { name: name.to_owned(), reason: reason.to_owned() }]
     }
 
     #[tokio::test]
-    async fn tasks_are_told_to_stop_and_waited_for() {
+    async fn tasks_are_stopped_and_waited_for() {
         let group = TaskGroup::new(&Shutdown::new());
         let finished = Arc::new(AtomicU32::new(0));
         for index in 0..3 {
@@ -251,7 +238,7 @@ mod tests {
                 anyhow::Ok(())
             });
         }
-        assert_eq!(group.shut_down(GRACE).await, Outcome::default());
+        assert_eq!(group.shut_down(TIMEOUT).await, Outcome::default());
         assert_eq!(finished.load(Ordering::SeqCst), 3);
     }
 
@@ -263,9 +250,9 @@ mod tests {
             Err(anyhow::anyhow!("connection refused").context("cannot claim"))
         });
         shutdown.started().await;
-        let outcome = group.shut_down(GRACE).await;
+        let outcome = group.shut_down(TIMEOUT).await;
         assert_eq!(outcome.failed, failed("claimer", "cannot claim: connection refused"));
-        assert!(!outcome.is_fine());
+        assert!(!outcome.is_ok());
     }
 
     #[tokio::test]
@@ -281,23 +268,23 @@ mod tests {
                 }
             });
             shutdown.started().await;
-            assert_eq!(group.shut_down(GRACE).await.failed, failed("settler", "it panicked: off by one"));
+            assert_eq!(group.shut_down(TIMEOUT).await.failed, failed("settler", "panicked: off by one"));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_restarting_task_comes_back() {
+    async fn a_failed_task_is_restarted() {
         let shutdown = Shutdown::new();
         let group = TaskGroup::new(&shutdown);
         let (report, mut starts) = tokio::sync::mpsc::channel(8);
         let mut runs = 0;
-        group.spawn_restarting("recoverer", Backoff::default(), move |stop| {
+        group.spawn_restarting("recoverer", RestartPolicy::default(), move |stop| {
             runs += 1;
             let (run, report) = (runs, report.clone());
             async move {
                 report.send(run).await?;
                 match run {
-                    1 => Err(anyhow::anyhow!("store away")),
+                    1 => Err(anyhow::anyhow!("store unavailable")),
                     2 => panic!("off by one"),
                     _ => {
                         stop.cancelled().await;
@@ -310,37 +297,37 @@ mod tests {
             assert_eq!(starts.recv().await, Some(run));
         }
         assert!(!shutdown.is_started());
-        assert!(group.shut_down(GRACE).await.is_fine());
+        assert!(group.shut_down(TIMEOUT).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends() {
+    async fn too_many_failures_in_a_row_stop_the_process() {
         let shutdown = Shutdown::new();
         let group = TaskGroup::new(&shutdown);
         let runs = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&runs);
-        let backoff = Backoff { patience: 4, ..Backoff::default() };
-        group.spawn_restarting("recoverer", backoff, move |_| {
+        let policy = RestartPolicy { max_failures: 4, ..RestartPolicy::default() };
+        group.spawn_restarting("recoverer", policy, move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
-            async { Err::<(), _>("store away") }
+            async { Err::<(), _>("store unavailable") }
         });
         shutdown.started().await;
         assert_eq!(runs.load(Ordering::SeqCst), 5);
-        assert_eq!(group.shut_down(GRACE).await.failed, failed("recoverer", "store away"));
+        assert_eq!(group.shut_down(TIMEOUT).await.failed, failed("recoverer", "store unavailable"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_long_apart_do_not_add_up() {
+    async fn failures_far_apart_do_not_add_up() {
         let shutdown = Shutdown::new();
         let group = TaskGroup::new(&shutdown);
         let (report, mut starts) = tokio::sync::mpsc::channel(1);
-        let backoff = Backoff { patience: 1, ..Backoff::default() };
-        group.spawn_restarting("recoverer", backoff, move |_| {
+        let policy = RestartPolicy { max_failures: 1, ..RestartPolicy::default() };
+        group.spawn_restarting("recoverer", policy, move |_| {
             let report = report.clone();
             async move {
                 report.send(()).await?;
-                tokio::time::sleep(backoff.longest * 2).await;
-                Err::<(), _>(anyhow::anyhow!("store away"))
+                tokio::time::sleep(policy.backoff.max * 2).await;
+                Err::<(), _>(anyhow::anyhow!("store unavailable"))
             }
         });
         for _ in 0..10 {
@@ -350,22 +337,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_ends_when_the_group_stops() {
+    async fn a_delay_ends_when_the_group_stops() {
         let group = TaskGroup::new(&Shutdown::new());
-        let backoff =
-            Backoff { first: Duration::from_secs(3600), longest: Duration::from_secs(3600), patience: 1 };
+        let hour = Duration::from_secs(3600);
+        let policy =
+            RestartPolicy { backoff: Backoff { initial: hour, max: hour, jitter: 0.5 }, max_failures: 1 };
         let (report, mut starts) = tokio::sync::mpsc::channel(1);
-        group.spawn_restarting("recoverer", backoff, move |_| {
+        group.spawn_restarting("recoverer", policy, move |_| {
             let report = report.clone();
             async move {
                 report.send(()).await?;
-                Err::<(), _>(anyhow::anyhow!("store away"))
+                Err::<(), _>(anyhow::anyhow!("store unavailable"))
             }
         });
         starts.recv().await.unwrap();
         let before = Instant::now();
-        assert!(group.shut_down(GRACE).await.is_fine());
-        assert!(before.elapsed() < GRACE);
+        assert!(group.shut_down(TIMEOUT).await.is_ok());
+        assert!(before.elapsed() < TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
@@ -377,7 +365,7 @@ mod tests {
             std::future::pending::<Result<(), TaskError>>().await
         });
         group.spawn_essential("quick", |_| async { anyhow::Ok(()) });
-        let outcome = group.shut_down(GRACE).await;
+        let outcome = group.shut_down(TIMEOUT).await;
         assert_eq!(outcome.unfinished, ["stuck"]);
         assert!(dropped.await.is_err(), "an aborted task is dropped");
     }
@@ -396,12 +384,12 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest() {
-        let backoff = Backoff::default();
+    fn delays_double_up_to_the_longest() {
+        let RestartPolicy { backoff, .. } = RestartPolicy::default();
         for (failures, full) in [(1, 100), (2, 200), (3, 400), (8, 10_000), (u32::MAX, 10_000)] {
             let full = Duration::from_millis(full);
-            let pause = backoff.pause(failures);
-            assert!(pause <= full && pause >= full / 2, "{pause:?} after {failures} failures");
+            let delay = backoff.delay(failures);
+            assert!(delay <= full && delay >= full / 2, "{delay:?} after {failures} failures");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! TLS settings, read and checked before anything is served, so that a wrong file is named at the start and not at the
-//! first connection. A server follows its files when they are renewed (`renewal.rs`).
+//! TLS settings. Files are read and checked at the start, so that an invalid one is reported before the first connection. A
+//! server reloads its files when they change (`reload.rs`).
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,66 +11,65 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-mod renewal;
+mod reload;
 
-pub use self::renewal::ServerTls;
+pub use self::reload::ServerTls;
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The longest file that is read, in bytes: room for a bundle of all public authorities several times over.
-const LONGEST_FILE: u64 = 4 * 1024 * 1024;
+/// The largest file, in bytes: several times that of a bundle of all public CAs.
+const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
 
-/// How a server proves who it is, and whether its clients must.
+/// The certificate of a server, and whether clients need one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerTlsSettings {
     /// The server's certificate chain, PEM. Unset: no TLS.
     pub cert_file: Option<PathBuf>,
     /// The private key of the certificate, PEM.
     pub key_file: Option<PathBuf>,
-    /// The authorities whose clients are let in, PEM. Set: clients without a certificate are turned away (mTLS).
+    /// The CAs of client certificates, PEM. Set: clients without a certificate are rejected (mTLS).
     pub client_ca_file: Option<PathBuf>,
 }
 
 impl ServerTlsSettings {
-    /// What encrypts the connections of a gRPC server; none if TLS is off. `table` is where these settings stand, such as
-    /// `front.tls`.
+    /// The TLS acceptor of a gRPC server; `None` if TLS is off. `table` is the table of these settings, such as `front.tls`.
     ///
     /// # Errors
-    /// If settings are missing, or a file does not hold what it should.
+    /// If a setting is missing, or a file is invalid.
     pub fn load(&self, table: &str) -> Result<Option<ServerTls>, TlsError> {
         let Some(files) = self.read(table)? else { return Ok(None) };
         ServerTls::new(self.clone(), table.to_owned(), files).map(Some)
     }
 
-    /// What the files hold; none if TLS is off.
+    /// The contents of the files; `None` if TLS is off.
     fn read(&self, table: &str) -> Result<Option<ServerFiles>, TlsError> {
-        let keys = TableOfKeys { table };
-        let Some(identity) = keys.identity(self.cert_file.as_deref(), self.key_file.as_deref())? else {
+        let tls = TlsTable { table };
+        let Some(identity) = tls.identity(self.cert_file.as_deref(), self.key_file.as_deref())? else {
             return match self.client_ca_file {
-                Some(_) => Err(keys.incomplete("client_ca_file", "cert_file")),
+                Some(_) => Err(tls.incomplete("client_ca_file", "cert_file")),
                 None => Ok(None),
             };
         };
         let authorities = match &self.client_ca_file {
-            Some(path) => keys.certificates("client_ca_file", path)?,
+            Some(path) => tls.certificates("client_ca_file", path)?,
             None => Vec::new(),
         };
         Ok(Some(ServerFiles { identity, authorities }))
     }
 }
 
-/// What a server's files hold.
+/// The contents of a server's files.
 #[derive(PartialEq, Eq)]
 struct ServerFiles {
     identity: PemIdentity,
-    /// PEM; without any, every client is let in.
+    /// PEM. Empty: client certificates are not required.
     authorities: Vec<u8>,
 }
 
 impl ServerFiles {
     /// HTTP/2 over TLS.
     fn config(&self, table: &str) -> Result<ServerConfig, TlsError> {
-        self.try_config().map_err(|error| TableOfKeys { table }.mismatch(error))
+        self.try_config().map_err(|error| TlsTable { table }.mismatch(error))
     }
 
     fn try_config(&self) -> Result<ServerConfig, BoxedError> {
@@ -93,36 +92,35 @@ fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls_pk
     CertificateDer::pem_slice_iter(pem).collect()
 }
 
-/// Whom a client trusts, and how it proves who it is.
+/// The CAs that a client trusts, and its certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientTlsSettings {
-    /// The authorities that vouch for the server, PEM. Unset: no TLS.
+    /// The CAs of the server's certificate, PEM. Unset: no TLS.
     pub ca_file: Option<PathBuf>,
-    /// The name in the server's certificate, where it is not the host of the address that is called.
+    /// The name in the server's certificate, if it is not the host of the address.
     pub domain: Option<String>,
-    /// The client's own certificate chain, PEM, for servers that want one (mTLS).
+    /// The client's certificate chain, PEM, if the server requires one (mTLS).
     pub cert_file: Option<PathBuf>,
     /// The private key of the certificate, PEM.
     pub key_file: Option<PathBuf>,
 }
 
 impl ClientTlsSettings {
-    /// What tonic connects with; none if TLS is off. `table` is where these settings stand, such as
-    /// `fulfilment.orders.tls`.
+    /// The TLS settings for tonic; `None` if TLS is off. `table` is the table of these settings, such as `fulfilment.tls`.
     ///
     /// # Errors
-    /// If settings are missing, or a file does not hold what it should.
+    /// If a setting is missing, or a file is invalid.
     pub fn load(&self, table: &str) -> Result<Option<ClientTlsConfig>, TlsError> {
-        let keys = TableOfKeys { table };
-        let identity = keys.identity(self.cert_file.as_deref(), self.key_file.as_deref())?;
+        let tls = TlsTable { table };
+        let identity = tls.identity(self.cert_file.as_deref(), self.key_file.as_deref())?;
         let Some(ca_file) = &self.ca_file else {
             return match (&identity, &self.domain) {
-                (Some(_), _) => Err(keys.incomplete("cert_file", "ca_file")),
-                (None, Some(_)) => Err(keys.incomplete("domain", "ca_file")),
+                (Some(_), _) => Err(tls.incomplete("cert_file", "ca_file")),
+                (None, Some(_)) => Err(tls.incomplete("domain", "ca_file")),
                 (None, None) => Ok(None),
             };
         };
-        let authorities = Certificate::from_pem(keys.certificates("ca_file", ca_file)?);
+        let authorities = Certificate::from_pem(tls.certificates("ca_file", ca_file)?);
         let mut config = ClientTlsConfig::new().ca_certificate(authorities);
         if let Some(domain) = &self.domain {
             config = config.domain_name(domain);
@@ -132,7 +130,7 @@ impl ClientTlsSettings {
         }
         Endpoint::from_static("https://localhost")
             .tls_config(config.clone())
-            .map_err(|error| keys.mismatch(error))?;
+            .map_err(|error| tls.mismatch(error))?;
         Ok(Some(config))
     }
 }
@@ -144,12 +142,12 @@ struct PemIdentity {
     key: Vec<u8>,
 }
 
-/// The table that the settings stand in, for errors that name its keys.
-struct TableOfKeys<'a> {
+/// Reads the files of a table of settings, and names its keys in errors.
+struct TlsTable<'a> {
     table: &'a str,
 }
 
-impl TableOfKeys<'_> {
+impl TlsTable<'_> {
     fn identity(&self, cert: Option<&Path>, key: Option<&Path>) -> Result<Option<PemIdentity>, TlsError> {
         match (cert, key) {
             (Some(cert), Some(key)) => {
@@ -168,15 +166,12 @@ impl TableOfKeys<'_> {
         match certificates.next() {
             Some(Ok(_)) if certificates.all(|certificate| certificate.is_ok()) => Ok(pem),
             Some(_) => {
-                Err(self.wrong_file(name, path, "its PEM is damaged: copy the file again, whole".to_owned()))
+                Err(self.invalid_file(name, path, "damaged PEM: copy the whole file again".to_owned()))
             }
-            None => Err(self.wrong_file(
+            None => Err(self.invalid_file(
                 name,
                 path,
-                format!(
-                    "it holds no certificate, only {}: it must begin with -----BEGIN CERTIFICATE-----",
-                    content(&pem)
-                ),
+                format!("no certificate in it, only {}: expected -----BEGIN CERTIFICATE-----", content(&pem)),
             )),
         }
     }
@@ -185,10 +180,13 @@ impl TableOfKeys<'_> {
         let pem = self.read(name, path)?;
         match PrivateKeyDer::from_pem_slice(&pem) {
             Ok(_) => Ok(pem),
-            Err(_) => Err(self.wrong_file(
+            Err(_) => Err(self.invalid_file(
                 name,
                 path,
-                format!("it holds no private key without a password, only {}: it must begin with -----BEGIN PRIVATE KEY-----", content(&pem)),
+                format!(
+                    "no unencrypted private key in it, only {}: expected -----BEGIN PRIVATE KEY-----",
+                    content(&pem)
+                ),
             )),
         }
     }
@@ -196,10 +194,10 @@ impl TableOfKeys<'_> {
     fn read(&self, name: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
         let mut bytes = Vec::new();
         std::fs::File::open(path)
-            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes))
-            .map_err(|error| self.wrong_file(name, path, error.to_string()))?;
-        if bytes.len() as u64 > LONGEST_FILE {
-            return Err(self.wrong_file(name, path, format!("it is longer than {LONGEST_FILE} bytes")));
+            .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes))
+            .map_err(|error| self.invalid_file(name, path, error.to_string()))?;
+        if bytes.len() as u64 > MAX_FILE_SIZE {
+            return Err(self.invalid_file(name, path, format!("larger than {MAX_FILE_SIZE} bytes")));
         }
         Ok(bytes)
     }
@@ -209,8 +207,8 @@ impl TableOfKeys<'_> {
         TlsError::Incomplete { set: format!("{table}.{set}"), missing: format!("{table}.{missing}") }
     }
 
-    fn wrong_file(&self, name: &str, path: &Path, reason: String) -> TlsError {
-        TlsError::WrongFile { key: format!("{}.{name}", self.table), path: path.to_owned(), reason }
+    fn invalid_file(&self, name: &str, path: &Path, reason: String) -> TlsError {
+        TlsError::InvalidFile { key: format!("{}.{name}", self.table), path: path.to_owned(), reason }
     }
 
     fn mismatch(&self, error: impl Into<BoxedError>) -> TlsError {
@@ -218,7 +216,7 @@ impl TableOfKeys<'_> {
     }
 }
 
-/// What a PEM file holds instead of what was looked for.
+/// The kind of a PEM file's first section, for errors.
 fn content(pem: &[u8]) -> &'static str {
     match <(SectionKind, Vec<u8>)>::from_pem_slice(pem) {
         Ok((SectionKind::Certificate, _)) => "a certificate",
@@ -232,35 +230,33 @@ fn content(pem: &[u8]) -> &'static str {
     }
 }
 
-/// Why TLS cannot be had.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// One setting needs another.
-    #[error("`{set}` is set and `{missing}` is not: set both for TLS, or neither")]
+    /// A setting requires another one.
+    #[error("`{set}` is set but `{missing}` is not: set both, or neither")]
     Incomplete {
         /// The key that is set.
         set: String,
-        /// The key that it needs.
+        /// The key that it requires.
         missing: String,
     },
-    /// A file does not hold what it should.
-    #[error("`{key}` names {}, which cannot be used: {reason}", .path.display())]
-    WrongFile {
+    /// A file is invalid.
+    #[error("invalid TLS file {}, set in `{key}`: {reason}", .path.display())]
+    InvalidFile {
         /// The file's key.
         key: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// Each file is fine, and together they are not.
-    #[error(
-        "the files of `{table}` do not fit together: check that the private key belongs to the certificate"
-    )]
+    /// The files are valid but do not match.
+    #[error("the files of `{table}` do not match: check that the private key belongs to the certificate")]
     Mismatch {
         /// The table of the settings.
         table: String,
-        /// What TLS says.
+        /// The error of the TLS library.
         source: BoxedError,
     },
 }

@@ -3,11 +3,7 @@
 //! Each operation is a method of [`sale::Sale`], in a file of its own under `memory/sale/`. This file finds the sale,
 //! locks it for the length of the operation, lets it check itself in debug builds and sends its announcements.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use async_trait::async_trait;
 use inrush_core::{
@@ -20,6 +16,7 @@ use inrush_core::{
     ticket::Seq,
     time::{Clock, Timestamp},
 };
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::broadcast;
 
 use self::sale::{Announcements, Sale};
@@ -59,7 +56,7 @@ impl MemoryStore {
     /// Carries one operation out, alone with its sale.
     fn on<T>(&self, id: &SaleId, operation: impl FnOnce(&mut Sale, Timestamp) -> T) -> Result<T, StoreError> {
         let sale = self.shared.find(id)?;
-        let mut sale = lock(&sale);
+        let mut sale = sale.lock();
         let reply = operation(&mut sale, self.shared.now());
         let announcements = sale.finish_operation();
         drop(sale);
@@ -77,11 +74,11 @@ impl Shared {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Sales> {
-        self.sales.read().unwrap_or_else(PoisonError::into_inner)
+        self.sales.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Sales> {
-        self.sales.write().unwrap_or_else(PoisonError::into_inner)
+        self.sales.write()
     }
 
     fn find(&self, id: &SaleId) -> Result<Arc<Mutex<Sale>>, StoreError> {
@@ -101,7 +98,7 @@ impl Shared {
     fn create(&self, id: &SaleId, settings: &SaleSettings) -> ConfigureResult {
         let mut sales = self.write();
         if let Some(existing) = sales.get(id) {
-            return ConfigureResult::Conflict(Some(lock(existing).snapshot(self.now())));
+            return ConfigureResult::Conflict(Some(existing.lock().snapshot(self.now())));
         }
         let mut sale = Sale::create(id.clone(), settings.clone(), self.now());
         let snapshot = sale.snapshot(self.now());
@@ -114,7 +111,7 @@ impl Shared {
 
     fn delete(&self, id: &SaleId) -> DeleteResult {
         let mut sales = self.write();
-        let obstacle = sales.get(id).and_then(|sale| lock(sale).deletion_blocker());
+        let obstacle = sales.get(id).and_then(|sale| sale.lock().deletion_blocker());
         obstacle.unwrap_or_else(|| {
             sales.remove(id);
             DeleteResult::Deleted
@@ -127,11 +124,6 @@ impl Shared {
     ) -> impl Iterator<Item = (&'a SaleId, &'a Arc<Mutex<Sale>>)> {
         sales.range::<SaleId, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
     }
-}
-
-/// A sale whose operation panicked is still there for the others: what it holds was checked when it was written.
-fn lock(sale: &Mutex<Sale>) -> MutexGuard<'_, Sale> {
-    sale.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
@@ -236,7 +228,7 @@ impl AdminStore for MemoryStore {
     async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
         let now = self.shared.now();
         let sales = self.shared.read();
-        Ok(Shared::after(&sales, after).take(limit).map(|(_, sale)| lock(sale).snapshot(now)).collect())
+        Ok(Shared::after(&sales, after).take(limit).map(|(_, sale)| sale.lock().snapshot(now)).collect())
     }
 
     async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {

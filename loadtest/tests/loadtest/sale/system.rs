@@ -8,11 +8,12 @@ use inrush_fulfilment::{Backoff, FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{
     CreateSaleRequest, GetSaleRequest, Ledger, Sale, sale_admin_service_client::SaleAdminServiceClient,
 };
-use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
 use inrush_store::{
     fault_injection::{Fault, inject_fault},
     memory::MemoryStore,
 };
+use inrush_telemetry::Metrics;
 use inrush_testkit::port::free_port;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
@@ -53,7 +54,7 @@ impl System {
         let reconnect = Backoff { max: Duration::from_millis(200), ..Backoff::default() };
         let settings = FulfilmentSettings {
             orders: vec![format!("http://{orders}")],
-            drain_grace: Duration::ZERO,
+            drain_timeout: Duration::ZERO,
             reconnect,
             ..FulfilmentSettings::default()
         };

@@ -39,7 +39,7 @@ async fn a_collector_receives_traces_metrics_and_logs_of_every_service() {
     let endpoint = format!("http://{grpc_address}");
     let mut system = MonitoredSystem::start(&[
         ("INRUSH_TELEMETRY_OTLP_ENDPOINT", &endpoint),
-        ("INRUSH_TELEMETRY_SAMPLING", "1"),
+        ("INRUSH_TELEMETRY_SAMPLING_RATIO", "1"),
         ("OTEL_RESOURCE_ATTRIBUTES", "k8s.namespace.name=shop"),
     ])
     .await;

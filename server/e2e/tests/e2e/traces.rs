@@ -46,8 +46,8 @@ async fn until(client: &Client, sale: &str, what: &str, condition: impl Fn(&prot
 fn no_random_sampling(collector: &TraceCollector) -> [(&str, &str); 3] {
     [
         ("INRUSH_TELEMETRY_OTLP_ENDPOINT", collector.url()),
-        ("INRUSH_TELEMETRY_SAMPLING", "0"),
-        ("INRUSH_TELEMETRY_SLOW", "1h"),
+        ("INRUSH_TELEMETRY_SAMPLING_RATIO", "0"),
+        ("INRUSH_TELEMETRY_SLOW_CALL_THRESHOLD", "1h"),
     ]
 }
 
@@ -156,7 +156,7 @@ async fn failed_calls_are_traced_even_when_unsampled() {
     assert!(client.enqueue("phone", "bob", 1, Vec::new()).await.is_err());
     let kept = collector.wait_for("error", ReceivedSpan::is_error).await;
     assert_eq!(kept.name(), "inrush.v1.QueueService/Enqueue");
-    assert_eq!(kept.attribute("inrush.kept").as_deref(), Some("error"));
+    assert_eq!(kept.attribute("inrush.sampling_reason").as_deref(), Some("error"));
     assert_eq!(kept.attribute("error.type").as_deref(), Some("UNAVAILABLE"));
     assert!(kept.parent().is_empty() && kept.duration_nanos() > 0, "{kept:?}");
     assert!(collector.spans().iter().all(ReceivedSpan::is_error), "the successful call has no spans");
@@ -169,7 +169,7 @@ async fn an_unavailable_or_silent_collector_has_no_effect() {
     for address in [closed, silent.local_addr().expect("an address")] {
         let endpoint = format!("http://{address}");
         let variables =
-            [("INRUSH_TELEMETRY_OTLP_ENDPOINT", endpoint.as_str()), ("INRUSH_TELEMETRY_SAMPLING", "1")];
+            [("INRUSH_TELEMETRY_OTLP_ENDPOINT", endpoint.as_str()), ("INRUSH_TELEMETRY_SAMPLING_RATIO", "1")];
         let mut system = MonitoredSystem::start(&variables).await;
         let client = system.client().await;
         create_sale(&client, proto::Sale { sale_id: "phone".into(), stock: Some(200), ..Default::default() })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_proto::code_name;
-use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder};
+use inrush_telemetry::{Histogram, MetricDef, Metrics, Recorder};
 use tonic::Code;
 
 use crate::call::{Method, code};
@@ -31,7 +31,7 @@ const METHOD: &str = "rpc.method";
 const STATUS: &str = "rpc.response.status_code";
 const ERROR: &str = "error.type";
 
-pub(super) const DURATION: Family = Family::times(
+pub(super) const DURATION: MetricDef = MetricDef::duration_histogram(
     "rpc.server.call.duration",
     BUCKETS,
     &[SYSTEM, METHOD, STATUS, ERROR],
@@ -60,7 +60,7 @@ impl Calls {
 impl CallDurations {
     /// A call has ended, with this code, after this time.
     pub(crate) fn record(&self, method: Method, code: Code, took: Duration) {
-        self.0.time(method.index() * code::COUNT + code::index(code), took);
+        self.0.record_duration(method.index() * code::COUNT + code::index(code), took);
     }
 }
 

@@ -4,29 +4,33 @@ use inrush_core::{
     SaleId,
     store::{Admission, AdmitRequest},
 };
-use inrush_runtime::telemetry::{Family, Metrics, Points, Tally, Teller};
+use inrush_telemetry::{LocalCounter, MetricDef, Metrics, Observer, ShardedCounter};
 
 use crate::gate_decision::GateDecision;
 
 const SALE: &str = "sale";
 const REASON: &str = "reason";
 
-pub(super) const ADMITTED_TICKETS: Family = Family::counter(
+pub(super) const ADMITTED_TICKETS: MetricDef = MetricDef::counter(
     "inrush.admitted_tickets",
     "{ticket}",
     &[SALE],
     "Tickets given out; a buyer who asks again gets the same and is not counted again",
 );
-pub(super) const ADMITTED_UNITS: Family =
-    Family::counter("inrush.admitted_units", "{unit}", &[SALE], "Units that the tickets given out ask for");
-pub(super) const REFUSED: Family = Family::counter(
-    "inrush.refused",
+pub(super) const ADMITTED_UNITS: MetricDef = MetricDef::counter(
+    "inrush.admitted_units",
+    "{unit}",
+    &[SALE],
+    "Units that the tickets given out ask for",
+);
+pub(super) const REFUSED: MetricDef = MetricDef::counter(
+    "inrush.enqueue_refused",
     "{buyer}",
     &[SALE, REASON],
     "Buyers who got no ticket: sold_out, not_open, closed, held, unit_limit, or bypass for those sent to the normal \
      purchase flow",
 );
-pub(super) const GATE_HITS: Family = Family::counter(
+pub(super) const GATE_HITS: MetricDef = MetricDef::counter(
     "inrush.gate_hits",
     "{buyer}",
     &[SALE],
@@ -44,45 +48,45 @@ mod column {
 
 /// The sales of a node. Clones share them.
 #[derive(Clone)]
-pub(super) struct Sales(Tally);
+pub(super) struct Sales(ShardedCounter);
 
 /// One core's way to count what becomes of buyers.
 #[derive(Debug)]
-pub(crate) struct SaleCounts(Teller);
+pub(crate) struct SaleCounts(LocalCounter);
 
 impl Sales {
     pub(super) fn register(metrics: &Metrics) -> Self {
-        let tally = metrics.tally(column::COUNT);
-        for (family, column) in [
+        let counter = metrics.sharded_counter(column::COUNT);
+        for (metric, column) in [
             (&ADMITTED_TICKETS, column::TICKETS),
             (&ADMITTED_UNITS, column::UNITS),
             (&GATE_HITS, column::GATE_HITS),
         ] {
-            let tally = tally.clone();
-            metrics.counter(family, move |points| report(&tally, column, points));
+            let counter = counter.clone();
+            metrics.counter(metric, move |observer| report(&counter, column, observer));
         }
-        let refusals = tally.clone();
-        metrics.counter(&REFUSED, move |points| report_refusals(&refusals, points));
-        Self(tally)
+        let refusals = counter.clone();
+        metrics.counter(&REFUSED, move |observer| report_refusals(&refusals, observer));
+        Self(counter)
     }
 
     pub(super) fn counts(&self) -> SaleCounts {
-        SaleCounts(self.0.teller())
+        SaleCounts(self.0.local())
     }
 }
 
-fn report(tally: &Tally, column: usize, points: &Points<'_, u64>) {
-    for (sale, counts) in tally.counts() {
-        points.add(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
+fn report(counter: &ShardedCounter, column: usize, observer: &Observer<'_, u64>) {
+    for (sale, counts) in counter.counts() {
+        observer.observe(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
     }
 }
 
-fn report_refusals(tally: &Tally, points: &Points<'_, u64>) {
-    for (sale, counts) in tally.counts() {
+fn report_refusals(counter: &ShardedCounter, observer: &Observer<'_, u64>) {
+    for (sale, counts) in counter.counts() {
         let refusals = GateDecision::REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
         // What never happened is left out: most sales are refused for one reason.
         for (reason, count) in refusals.filter(|(_, count)| **count > 0) {
-            points.add(*count, &[(SALE, &sale), (REASON, reason)]);
+            observer.observe(*count, &[(SALE, &sale), (REASON, reason)]);
         }
     }
 }
@@ -163,8 +167,8 @@ mod tests {
         for reason in GateDecision::REASONS {
             let count = if reason == "sold_out" { 2 } else { 1 };
             let series = [
-                format!("inrush_refused_total{{reason=\"{reason}\",sale=\"phone\"}} {count}"),
-                format!("inrush_refused_total{{sale=\"phone\",reason=\"{reason}\"}} {count}"),
+                format!("inrush_enqueue_refused_total{{reason=\"{reason}\",sale=\"phone\"}} {count}"),
+                format!("inrush_enqueue_refused_total{{sale=\"phone\",reason=\"{reason}\"}} {count}"),
             ];
             assert!(series.iter().any(|series| text.contains(series)), "{reason} is missing in\n{text}");
         }

@@ -10,14 +10,15 @@
 use std::{
     collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
 use inrush_core::{SaleId, StoreError};
-use inrush_runtime::{batch_trace::BatchTrace, trace_context::TraceContext};
+use inrush_telemetry::{batch_trace::BatchTrace, trace_context::TraceContext};
 use opentelemetry::context::FutureExt as _;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
@@ -35,7 +36,7 @@ pub(crate) struct BatchLimits {
     pub(crate) max_batch: usize,
     /// The longest that a call waits for its run to begin. Whoever comes to an overloaded node is better told so than served
     /// ever later: those who are served then never wait longer than this, however many come.
-    pub(crate) max_wait: Duration,
+    pub(crate) max_queue_wait: Duration,
 }
 
 /// What a batcher runs.
@@ -128,7 +129,7 @@ impl<O: Operation> Clone for Batcher<O> {
 /// Runs one batch after the other until nobody waits.
 async fn run_queue<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
     while let Some(batch) = shared.next_batch(&sale) {
-        let trace = BatchTrace::of(batch.iter().filter_map(|call| call.trace));
+        let trace = BatchTrace::from_members(batch.iter().filter_map(|call| call.trace));
         let (requests, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|call| (call.request, call.answer)).unzip();
         // What goes wrong is told in the log as part of the trace.
@@ -163,7 +164,7 @@ impl<O: Operation> Shared<O> {
             let Some(call) = waiting.pop_front() else { break };
             if call.deadline <= now {
                 drop(call.answer.send(Err(CallError::DeadlineExceeded)));
-            } else if now > call.enqueued_at + self.limits.max_wait {
+            } else if now > call.enqueued_at + self.limits.max_queue_wait {
                 drop(call.answer.send(Err(self.overloaded())));
             } else if let Some(reply) = self.operation.cached_reply(sale, &call.request) {
                 drop(call.answer.send(Ok(reply)));
@@ -186,7 +187,7 @@ impl<O: Operation> Shared<O> {
 
     /// A panic while the lock was held leaves the queues whole, so the lock's poison says nothing.
     fn queues(&self) -> MutexGuard<'_, HashMap<SaleId, VecDeque<Call<O>>>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queues.lock()
     }
 }
 

@@ -1,9 +1,9 @@
 //! The `send` span of an Enqueue. Its context travels in the queue entry, so the span that processes the entry is linked to it.
 
 use inrush_core::{SaleId, TicketId};
-use inrush_runtime::{
+use inrush_telemetry::{
+    Traces,
     spans::{QueueOperation, queue_span},
-    telemetry::Traces,
     trace_context::TraceContext,
 };
 use opentelemetry::{

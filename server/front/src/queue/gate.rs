@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher as _},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -25,6 +25,7 @@ use inrush_core::{
     BuyerId, SaleId, Seq, Store, Timestamp,
     store::{Admission, AdmitReply, AdmitRequest, Gate, Refusal, StoreEvent},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::broadcast;
 
 use crate::gate_decision::GateDecision;
@@ -198,7 +199,7 @@ impl Gates {
         if let Some(gate) = shard.gates.load().get(sale) {
             return Some(Arc::clone(gate));
         }
-        let _replacing = lock(&shard.replace_lock);
+        let _replacing = shard.replace_lock.lock();
         let mut gates = HashMap::clone(&shard.gates.load());
         if gates.len() >= MAX_GATES_PER_SHARD {
             return None;
@@ -254,7 +255,7 @@ impl Gates {
 
     fn evict_idle(&self) {
         for shard in &self.shards {
-            let _replacing = lock(&shard.replace_lock);
+            let _replacing = shard.replace_lock.lock();
             let mut gates = HashMap::clone(&shard.gates.load());
             gates.retain(|_, gate| gate.admitted().renewed.elapsed() < IDLE_TIMEOUT);
             shard.gates.store(Arc::new(gates));
@@ -277,7 +278,7 @@ impl SaleGate {
     }
 
     fn admitted(&self) -> MutexGuard<'_, AdmittedSet> {
-        lock(&self.admitted)
+        self.admitted.lock()
     }
 
     /// Under the lock, so that a reply that is being learnt from right now is not believed after all.
@@ -320,11 +321,6 @@ fn decided_units(decision: GateDecision, requests: &[AdmitRequest], reply: &Admi
     let sold_out = Admission::Refused(Refusal::SoldOut);
     let told = requests.iter().zip(&reply.admissions).filter(|(_, admission)| **admission == sold_out);
     told.map(|(request, _)| request.entry.units).max().unwrap_or(1)
-}
-
-/// No lock here is held over anything that can panic half way, so its poison says nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

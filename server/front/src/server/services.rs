@@ -52,7 +52,7 @@ fn queue_service(
 ) -> QueueService {
     let Node { settings, keyring, gates, .. } = node.clone();
     let CoreMetrics { counts, sales, durations: _ } = metrics;
-    let limits = BatchLimits { max_batch: settings.batch_limit, max_wait: settings.max_wait };
+    let limits = BatchLimits { max_batch: settings.max_batch, max_queue_wait: settings.max_queue_wait };
     let admit = AdmitOp { store: Arc::clone(store), gates: Arc::clone(&gates), counts: Arc::clone(sales) };
     QueueService {
         keyring,
@@ -74,7 +74,7 @@ fn routes(
     metrics: &CoreMetrics,
 ) -> Result<Routes, FrontError> {
     let Node { settings, gates, .. } = node.clone();
-    let limits = BatchLimits { max_batch: settings.batch_limit, max_wait: settings.max_wait };
+    let limits = BatchLimits { max_batch: settings.max_batch, max_queue_wait: settings.max_queue_wait };
     let release = ReleaseOp { store: Arc::clone(&store), gates: Arc::clone(&gates) };
     let settlement =
         SettlementService { releases: Batcher::new(release, limits, Arc::clone(&metrics.counts)) };

@@ -10,7 +10,7 @@ use inrush_core::{
     store::{AdmitRequest, CancelResult, Refusal},
 };
 use inrush_proto::v1::{self, enqueue_response::Outcome};
-use inrush_runtime::telemetry::Traces;
+use inrush_telemetry::Traces;
 use tonic::{Request, Response, Status};
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, stream};
 use inrush_core::{TicketId, TicketStatus};
 use inrush_proto::v1::WatchStatusResponse;
-use inrush_runtime::trace_context::TraceContext;
+use inrush_telemetry::trace_context::TraceContext;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,

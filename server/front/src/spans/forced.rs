@@ -1,10 +1,9 @@
 //! How many spans are made of calls that were not traced, but failed or were slow. In an overload all do, and a span for each
 //! would make it worse.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Most that are made in a second on a core, for each reason: enough to see what is wrong.
 const MAX_PER_SECOND: u32 = 10;
@@ -57,8 +56,7 @@ impl ForcedSpanLimits {
 
 impl RateLimiter {
     fn allow_at(&self, now: Instant) -> bool {
-        // Nothing here can leave the second half written, so the lock's poison says nothing.
-        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut second = self.second.lock();
         let (began, made) = match *second {
             Some((began, made)) if now.saturating_duration_since(began) < SECOND => (began, made),
             _ => (now, 0),

@@ -1,4 +1,4 @@
-use inrush_runtime::telemetry::TelemetrySettings;
+use inrush_telemetry::TelemetrySettings;
 use opentelemetry_sdk::{
     Resource,
     trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
@@ -16,11 +16,12 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(sampling: f64) -> Self {
-        let settings = TelemetrySettings { sampling, ..TelemetrySettings::default() };
+    fn new(sampling_ratio: f64) -> Self {
+        let settings = TelemetrySettings { sampling_ratio, ..TelemetrySettings::default() };
         let sent = InMemorySpanExporter::default();
         let processor = SimpleSpanProcessor::new(sent.clone());
-        let (traces, provider) = Traces::over(&settings, Resource::builder_empty().build(), processor);
+        let (traces, provider) =
+            Traces::with_processor(&settings, Resource::builder_empty().build(), processor);
         Self { spans: Spans::new(Some(traces)), sent, _provider: provider }
     }
 
@@ -65,7 +66,7 @@ fn a_call_that_its_caller_traces_has_a_span_below_the_callers() {
     assert_eq!(attribute(span, "rpc.system.name").as_deref(), Some("grpc"));
     assert_eq!(attribute(span, "rpc.method").as_deref(), Some("inrush.v1.QueueService/Enqueue"));
     assert_eq!(attribute(span, "rpc.response.status_code").as_deref(), Some("OK"));
-    assert_eq!((attribute(span, "error.type"), attribute(span, KEPT)), (None, None));
+    assert_eq!((attribute(span, "error.type"), attribute(span, SAMPLING_REASON)), (None, None));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn what_failed_or_was_slow_is_kept_with_its_real_start() {
         assert!(call_trace.trace().is_none(), "nothing is below it");
         let sent = bench.sent();
         let [span] = &sent[..] else { panic!("{sent:?}") };
-        assert_eq!(attribute(span, KEPT).as_deref(), Some(reason));
+        assert_eq!(attribute(span, SAMPLING_REASON).as_deref(), Some(reason));
         assert_eq!(span.end_time.duration_since(span.start_time).unwrap(), took);
         assert!(span.end_time >= before);
         assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");

@@ -6,7 +6,8 @@ use inrush_core::store::prelude::*;
 use inrush_core::{Keyring, SaleSettings, Store};
 use inrush_front::{FrontParts, FrontSettings, run};
 use inrush_proto::v1::{self, queue_service_client::QueueServiceClient};
-use inrush_runtime::{readiness::Readiness, shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::{readiness::Readiness, shutdown::Shutdown};
+use inrush_telemetry::Metrics;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -57,7 +58,7 @@ async fn a_leaving_node_answers_for_its_grace_time_and_finishes_what_it_began() 
 #[tokio::test]
 async fn what_does_not_end_is_cut_off_in_bounded_time() {
     let mut settings = settings();
-    settings.drain.finish = Duration::from_millis(100);
+    settings.drain.timeout = Duration::from_millis(100);
     let front = Front::with(Probe::new(), settings).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let _held = front.store.hold_admissions().await;

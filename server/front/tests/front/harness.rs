@@ -12,12 +12,8 @@ use inrush_proto::v1::{
     self, enqueue_response, queue_service_client::QueueServiceClient,
     sale_admin_service_client::SaleAdminServiceClient, settlement_service_client::SettlementServiceClient,
 };
-use inrush_runtime::{
-    listen,
-    readiness::Readiness,
-    shutdown::Shutdown,
-    telemetry::{Metrics, Traces},
-};
+use inrush_runtime::{listen, readiness::Readiness, shutdown::Shutdown};
+use inrush_telemetry::{Metrics, Traces};
 use tokio::task::JoinHandle;
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
@@ -179,7 +175,7 @@ pub(crate) async fn connect(address: SocketAddr) -> Channel {
 
 /// No grace: a test that drains waits for nothing. Patience: on a slow machine, too, nobody waits too long by chance.
 pub(crate) fn settings() -> FrontSettings {
-    let mut settings = FrontSettings { max_wait: Duration::from_secs(300), ..FrontSettings::default() };
+    let mut settings = FrontSettings { max_queue_wait: Duration::from_secs(300), ..FrontSettings::default() };
     settings.drain.grace = Duration::ZERO;
     settings.watch.min_interval = Duration::from_millis(10);
     settings.watch.max_interval = Duration::from_millis(20);

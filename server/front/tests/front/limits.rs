@@ -72,7 +72,7 @@ async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
     let status = front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(status.get_details_retry_info().unwrap().retry_delay.unwrap() >= Duration::from_millis(500));
-    assert_eq!(front.count("inrush_shed_total"), 1);
+    assert_eq!(front.count("inrush_calls_shed_total"), 1);
     let mut health = tonic_health::pb::health_client::HealthClient::new(front.channel.clone());
     health.check(tonic_health::pb::HealthCheckRequest::default()).await.expect("a busy node is alive");
     drop(held);
@@ -82,8 +82,8 @@ async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
 
 #[tokio::test]
 async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_once() {
-    let max_wait = Duration::from_millis(20);
-    let front = Front::with(Probe::new(), FrontSettings { max_wait, ..settings() }).await;
+    let max_queue_wait = Duration::from_millis(20);
+    let front = Front::with(Probe::new(), FrontSettings { max_queue_wait, ..settings() }).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
     let mut client = front.queue();
@@ -93,13 +93,13 @@ async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_onc
     let second = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "bob", 1)).await });
     // A connection keeps its order: once a later call is answered, bob waits for a turn.
     front.poll("forged").await.unwrap_err();
-    tokio::time::sleep(2 * max_wait).await;
+    tokio::time::sleep(2 * max_queue_wait).await;
     drop(held);
     first.await.unwrap().expect("a run that has begun is finished");
     let status = second.await.unwrap().unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
-    assert_eq!(front.count("inrush_shed_total"), 1);
+    assert_eq!(front.count("inrush_calls_shed_total"), 1);
     assert_eq!(front.read(&front.queued("phone-x", "bob").await.ticket).seq, 2, "only then in line");
 }
 
@@ -116,7 +116,7 @@ async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
         let mut client = front.queue();
         let impatient = client.enqueue(enqueue_request("phone-x", "bob", 1));
         assert!(tokio::time::timeout(Duration::from_millis(10), impatient).await.is_err());
-        front.count("inrush_cancelled_calls_total") > 0
+        front.count("inrush_calls_cancelled_total") > 0
     })
     .await;
     // A connection keeps its order: once a later call is answered, the last hang-up has been seen.
@@ -136,8 +136,8 @@ async fn a_setting_out_of_range_or_an_unfit_store_ends_the_start_with_the_remedy
     unfit.set_unsuitable();
     let error = run_to_its_end(unfit, settings()).await;
     assert!(matches!(error, FrontError::Store(_)) && error.to_string().contains("noeviction"), "{error}");
-    let error = run_to_its_end(Probe::new(), FrontSettings { batch_limit: 0, ..settings() }).await;
-    assert!(error.to_string().contains("front.batch_limit"), "{error}");
+    let error = run_to_its_end(Probe::new(), FrontSettings { max_batch: 0, ..settings() }).await;
+    assert!(error.to_string().contains("front.max_batch"), "{error}");
 }
 
 async fn run_to_its_end(store: std::sync::Arc<Probe>, settings: FrontSettings) -> FrontError {
@@ -147,7 +147,7 @@ async fn run_to_its_end(store: std::sync::Arc<Probe>, settings: FrontSettings) -
         store,
         keyring: inrush_core::Keyring::ephemeral().unwrap(),
         readiness: inrush_runtime::readiness::Readiness::new(),
-        metrics: inrush_runtime::telemetry::Metrics::default(),
+        metrics: inrush_telemetry::Metrics::default(),
         traces: None,
     };
     inrush_front::run_here(parts, listener, &inrush_runtime::shutdown::Shutdown::new()).await.unwrap_err()

@@ -1,10 +1,7 @@
 //! What is seen of calls in traces, and what travels in entries.
 
 use inrush_core::SaleSettings;
-use inrush_runtime::{
-    telemetry::{TelemetrySettings, Traces},
-    trace_context::TraceContext,
-};
+use inrush_telemetry::{TelemetrySettings, Traces, trace_context::TraceContext};
 use opentelemetry_sdk::{
     Resource,
     trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
@@ -23,12 +20,14 @@ struct Sent(InMemorySpanExporter);
 
 impl Sent {
     /// A front that traces this share of its calls, and no slow ones.
-    async fn front(sampling: f64) -> (Front, Self, SdkTracerProvider) {
-        let slow = std::time::Duration::from_secs(3600);
-        let telemetry = TelemetrySettings { sampling, slow, ..TelemetrySettings::default() };
+    async fn front(sampling_ratio: f64) -> (Front, Self, SdkTracerProvider) {
+        let slow_call_threshold = std::time::Duration::from_secs(3600);
+        let telemetry =
+            TelemetrySettings { sampling_ratio, slow_call_threshold, ..TelemetrySettings::default() };
         let sent = InMemorySpanExporter::default();
         let processor = SimpleSpanProcessor::new(sent.clone());
-        let (traces, provider) = Traces::over(&telemetry, Resource::builder_empty().build(), processor);
+        let (traces, provider) =
+            Traces::with_processor(&telemetry, Resource::builder_empty().build(), processor);
         (Front::traced(Probe::new(), settings(), traces).await, Self(sent), provider)
     }
 
@@ -73,7 +72,7 @@ async fn a_traced_wish_carries_its_span_into_the_line() {
     assert!(ticket.starts_with("phone-x/") && ticket.ends_with("/1"), "{ticket}");
     assert_eq!(attribute(&send, "inrush.outcome").as_deref(), Some("in_line"));
     let claim = front.claim("phone-x", 1).await;
-    let carried = TraceContext::of_bytes(&claim.entries[0].entry.trace).unwrap();
+    let carried = TraceContext::from_bytes(&claim.entries[0].entry.trace).unwrap();
     assert_eq!(carried.span_context().span_id(), send.span_context.span_id());
     assert_eq!(carried.span_context().trace_id(), call.span_context.trace_id());
 }
@@ -130,5 +129,5 @@ async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
     front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
     let kept = sent.span(ENQUEUE).await;
     assert_eq!(attribute(&kept, "error.type").as_deref(), Some("UNAVAILABLE"));
-    assert_eq!(attribute(&kept, "inrush.kept").as_deref(), Some("error"));
+    assert_eq!(attribute(&kept, "inrush.sampling_reason").as_deref(), Some("error"));
 }

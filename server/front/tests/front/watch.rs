@@ -129,7 +129,7 @@ async fn an_open_watch_takes_no_place_from_calls() {
     let mut second = watch(&front, &ticket).await;
     next(&mut second).await.unwrap().expect("where it stands");
     front.queued("phone-x", "bob").await;
-    assert_eq!(front.count("inrush_shed_total"), 0);
+    assert_eq!(front.count("inrush_calls_shed_total"), 0);
 }
 
 #[tokio::test]

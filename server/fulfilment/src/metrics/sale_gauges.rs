@@ -11,12 +11,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use inrush_core::{SaleId, SaleSnapshot, Store, StoreError, sale::from_milli, store::Backlog};
-use inrush_runtime::telemetry::{Family, Metrics, Names, OTHERS, Points};
+use inrush_telemetry::{LabelLimiter, MetricDef, Metrics, OTHER_LABEL, Observer};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::oldest_waiting::OldestWaiting;
@@ -31,7 +32,7 @@ const EVICTION_TIMEOUT: Duration = Duration::from_secs(3600);
 /// A gauge of sales: its definition, its value, and how the values of sales without series of their own are
 /// merged.
 struct GaugeDef {
-    family: Family,
+    metric: MetricDef,
     value: fn(&CachedSale, Instant) -> Option<f64>,
     merge: fn(f64, f64) -> f64,
 }
@@ -42,7 +43,7 @@ const fn gauge(
     help: &'static str,
     value: fn(&CachedSale, Instant) -> Option<f64>,
 ) -> GaugeDef {
-    GaugeDef { family: Family::gauge(name, unit, &["sale"], help), value, merge: sum }
+    GaugeDef { metric: MetricDef::gauge(name, unit, &["sale"], help), value, merge: sum }
 }
 
 const GAUGES: [GaugeDef; 9] = [
@@ -87,26 +88,26 @@ const GAUGES: [GaugeDef; 9] = [
         |cached, _| cached.free_units,
     ),
     gauge(
-        "inrush.ledger_difference",
+        "inrush.ledger_imbalance",
         "",
         "Tickets and units by which the ledger of the sale does not balance: 0, or there is a defect",
         |cached, _| Some(cached.ledger_difference),
     ),
-    gauge("inrush.pace", "", "Tickets that leave the line in a second, as measured", |cached, _| {
+    gauge("inrush.claim_rate", "", "Tickets that leave the line in a second, as measured", |cached, _| {
         Some(cached.pace)
     }),
 ];
 
 /// The gauges defined here.
-pub(crate) fn families() -> Vec<Family> {
-    GAUGES.iter().map(|gauge| gauge.family).collect()
+pub(crate) fn metric_defs() -> Vec<MetricDef> {
+    GAUGES.iter().map(|gauge| gauge.metric).collect()
 }
 
 /// The gauges of all sales. Clones share them.
 #[derive(Clone)]
 pub(crate) struct SaleGauges {
     cache: Arc<Mutex<Cache>>,
-    names: Names,
+    labels: LabelLimiter,
 }
 
 #[derive(Debug, Default)]
@@ -136,10 +137,10 @@ struct CachedSale {
 
 impl SaleGauges {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        let gauges = Self { cache: Arc::default(), names: metrics.names().clone() };
+        let gauges = Self { cache: Arc::default(), labels: metrics.label_limiter().clone() };
         for gauge in GAUGES {
-            let (gauges, family) = (gauges.clone(), gauge.family);
-            metrics.gauge(&family, move |points| gauges.export(&gauge, Instant::now(), points));
+            let (gauges, metric) = (gauges.clone(), gauge.metric);
+            metrics.gauge(&metric, move |observer| gauges.export(&gauge, Instant::now(), observer));
         }
         gauges
     }
@@ -169,7 +170,7 @@ impl SaleGauges {
     /// values stay as they are.
     pub(crate) async fn refresh(&self, store: &dyn Store, sale: &SaleId) {
         let now = Instant::now();
-        if !self.cache().needs_refresh(sale, self.names.most() / 2, now) {
+        if !self.cache().needs_refresh(sale, self.labels.max() / 2, now) {
             return;
         }
         match store.sale(sale).await {
@@ -187,7 +188,7 @@ impl SaleGauges {
             self.cache().finished.insert(snapshot.id.clone(), now);
             return;
         }
-        self.names.mention(snapshot.id.as_str());
+        self.labels.touch(snapshot.id.as_str());
         let mut cache = self.cache();
         cache.finished.remove(&snapshot.id);
         let oldest_waiting = cache
@@ -205,26 +206,25 @@ impl SaleGauges {
         cache.dirty.remove(sale);
     }
 
-    fn export(&self, gauge: &GaugeDef, now: Instant, points: &Points<'_, f64>) {
+    fn export(&self, gauge: &GaugeDef, now: Instant, observer: &Observer<'_, f64>) {
         let mut other: Option<f64> = None;
         let mut cache = self.cache();
         cache.evict_stale(now);
         for (sale, cached) in &cache.sales {
             let Some(value) = (gauge.value)(cached, now) else { continue };
-            if self.names.has(sale.as_str()) {
-                points.add(value, &[("sale", sale.as_str())]);
+            if self.labels.contains(sale.as_str()) {
+                observer.observe(value, &[("sale", sale.as_str())]);
             } else {
                 other = Some(other.map_or(value, |sum| (gauge.merge)(sum, value)));
             }
         }
         if let Some(value) = other {
-            points.add(value, &[("sale", OTHERS)]);
+            observer.observe(value, &[("sale", OTHER_LABEL)]);
         }
     }
 
-    /// The cache is valid after every statement, so poisoning is ignored.
     fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 }
 
@@ -345,7 +345,7 @@ mod tests {
             assert!(has(&text, &format!("inrush_{name}{{sale=\"phone\"}} {value}")), "{name}:\n{text}");
         }
         for gauge in &GAUGES {
-            assert!(text.contains(&gauge.family.prometheus_name()), "{:?}:\n{text}", gauge.family);
+            assert!(text.contains(&gauge.metric.prometheus_name()), "{:?}:\n{text}", gauge.metric);
         }
     }
 
@@ -470,6 +470,6 @@ mod tests {
         let text = metrics.text().unwrap();
         let own = text.lines().filter(|line| line.starts_with("inrush_waiting_tickets{sale=\"sale-"));
         assert_eq!(own.count(), 50, "by default");
-        assert!(has(&text, "inrush_waiting_tickets{sale=\"(other)\"} 3"), "{text}");
+        assert!(has(&text, "inrush_waiting_tickets{sale=\"_OTHER\"} 3"), "{text}");
     }
 }

@@ -11,10 +11,10 @@ use inrush_core::{
     store::{Backlog, Claim, ClaimRequest, LeaseToken},
 };
 use inrush_proto::v1::OrderRequest;
-use inrush_runtime::{
+use inrush_telemetry::{
+    Traces,
     batch_trace::{BatchTrace, links},
-    spans::{DatabaseRun, QueueOperation, count, queue_span},
-    telemetry::Traces,
+    spans::{DatabaseCall, QueueOperation, count, queue_span},
 };
 use opentelemetry::{
     KeyValue,
@@ -44,9 +44,9 @@ pub(crate) struct Claimer {
     /// `None` disables tracing.
     pub(crate) traces: Option<Traces>,
     /// The fraction of a lease after which it is extended.
-    pub(crate) extend_at: f64,
+    pub(crate) lease_extend_ratio: f64,
     /// The time within which the order system must answer.
-    pub(crate) answer_timeout: Duration,
+    pub(crate) response_timeout: Duration,
 }
 
 /// The result of one claim.
@@ -76,7 +76,7 @@ impl Claimer {
     /// Makes the spans of a claim if it returned entries whose Enqueue was traced, which is only known now.
     fn trace(&self, sale: &SaleId, entries: &[ClaimedEntry], took: Duration) {
         let Some(traces) = &self.traces else { return };
-        let Some(batch) = BatchTrace::of(entries.iter().filter_map(enqueued)) else { return };
+        let Some(batch) = BatchTrace::from_members(entries.iter().filter_map(enqueued)) else { return };
         let (above, ended) = (batch.context(), SystemTime::now());
         let size = KeyValue::new(MESSAGING_BATCH_MESSAGE_COUNT, count(entries.len()));
         let mut builder = queue_span(QueueOperation::Receive, sale.as_str(), [size]);
@@ -84,7 +84,7 @@ impl Claimer {
         builder.links = Some(links(&above));
         let receiving = above.with_span(traces.tracer().build_with_context(builder, &above));
         let (system, batch) = (self.store.backend(), Some(entries.len()));
-        DatabaseRun { system, operation: "claim", batch, took, error: None }.trace(traces, &receiving);
+        DatabaseCall { system, operation: "claim", batch, took, error: None }.record(traces, &receiving);
         receiving.span().end_with_timestamp(ended);
     }
 
@@ -116,8 +116,8 @@ impl Claimer {
         lane: LaneId,
         called_at: Instant,
     ) -> (Vec<OrderRequest>, Vec<(String, InFlightEntry)>) {
-        let renew_at = called_at + lease.mul_f64(self.extend_at);
-        let overdue_at = called_at + self.answer_timeout;
+        let renew_at = called_at + lease.mul_f64(self.lease_extend_ratio);
+        let overdue_at = called_at + self.response_timeout;
         entries
             .into_iter()
             .map(|claimed| {

@@ -65,7 +65,7 @@ pub(crate) struct Scheduler {
     pub(crate) window: Arc<InFlightWindow>,
     /// Notified when announcements were lost, which starts a full sweep.
     pub(crate) missed: Arc<Notify>,
-    pub(crate) claim_batch: usize,
+    pub(crate) max_claim_batch: usize,
     pub(crate) backoff: Backoff,
     pub(crate) log_throttle: LogThrottle,
     /// Set while only a few permits are free: the time until which they wait for more.
@@ -131,7 +131,7 @@ impl Scheduler {
         }
         let Some(share) = self.share() else { return };
         while self.sale_queue.has_turns() && self.sale_queue.claims_in_flight() < MAX_CLAIMS_IN_FLIGHT {
-            let Some(permits) = self.window.reserve(share.min(self.claim_batch)) else { return };
+            let Some(permits) = self.window.reserve(share.min(self.max_claim_batch)) else { return };
             let Some(sale) = self.sale_queue.start_claim() else { return };
             let claimer = self.claimer.clone();
             calls.push(Box::pin(async move {
@@ -182,7 +182,7 @@ impl Scheduler {
                 if self.log_throttle.allow(now) {
                     tracing::warn!(%sale, %error, "store call failed; retrying");
                 }
-                self.sale_queue.failed(&sale, |failures| self.backoff.pause(failures), now);
+                self.sale_queue.failed(&sale, |failures| self.backoff.delay(failures), now);
             }
         }
     }

@@ -89,7 +89,7 @@ impl Sweeper {
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     self.report(failures, &error);
-                    sleep(self.backoff.pause(failures)).await;
+                    sleep(self.backoff.delay(failures)).await;
                 }
             }
         }

@@ -7,7 +7,7 @@ use inrush_core::{
     store::{Outcome, Settlement},
 };
 use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
-use inrush_runtime::trace_context::TraceContext;
+use inrush_telemetry::trace_context::TraceContext;
 
 use crate::{
     concurrency::Verdict, settings::Backoff, settle::requeuer::RequeueReason,
@@ -46,7 +46,7 @@ impl Answer {
         outcome: Option<order_result::Outcome>,
         backoff: &Backoff,
     ) -> Self {
-        let retry = |reason: String| Outcome::Retry { after: backoff.pause(unanswered.attempt), reason };
+        let retry = |reason: String| Outcome::Retry { after: backoff.delay(unanswered.attempt), reason };
         let outcome = match outcome {
             Some(order_result::Outcome::Created(OrderCreated { order_id })) => match order_id.len() {
                 1..=MAX_ORDER_ID_BYTES => Outcome::Ordered { order_id },

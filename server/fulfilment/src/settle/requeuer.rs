@@ -60,7 +60,7 @@ impl Requeuer {
     pub(crate) async fn stream_broken(&self, entries: Vec<InFlightEntry>) {
         let after = |attempt| match attempt {
             0 | 1 => FIRST_BREAK_BACKOFF,
-            attempt => self.retry.pause(attempt - 1),
+            attempt => self.retry.delay(attempt - 1),
         };
         self.send(entries, after, RequeueReason::Broken).await;
     }
@@ -68,7 +68,7 @@ impl Requeuer {
     /// The order system did not answer in time.
     pub(crate) async fn overdue(&self, entries: Vec<InFlightEntry>) {
         self.statistics.add(Counter::Overdue, entries.len());
-        self.send(entries, |attempt| self.retry.pause(attempt), RequeueReason::Overdue).await;
+        self.send(entries, |attempt| self.retry.delay(attempt), RequeueReason::Overdue).await;
     }
 
     /// The worker is shutting down: another may claim them at once.

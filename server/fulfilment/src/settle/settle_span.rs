@@ -4,10 +4,10 @@ use inrush_core::{
     SaleId, Store, StoreError,
     store::{SettleResult, Settlement},
 };
-use inrush_runtime::{
+use inrush_telemetry::{
+    Traces,
     batch_trace::{BatchTrace, links},
     spans::{QueueOperation, count, queue_span},
-    telemetry::Traces,
 };
 use opentelemetry::{
     KeyValue,

@@ -12,7 +12,7 @@ use inrush_core::{
     SaleId, Store, StoreError, TicketState,
     store::{Outcome, SettleResult, Settlement},
 };
-use inrush_runtime::{batch_trace::BatchTrace, telemetry::Traces, trace_context::TraceContext};
+use inrush_telemetry::{Traces, batch_trace::BatchTrace, trace_context::TraceContext};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -116,7 +116,7 @@ impl Settler {
             return;
         }
         let (settlements, traces): (Vec<_>, Vec<_>) = queue.drain(..size).unzip();
-        let trace = BatchTrace::of(traces.into_iter().flatten());
+        let trace = BatchTrace::from_members(traces.into_iter().flatten());
         calls.push(self.call(sale, Batch { settlements, trace }, 0, Duration::ZERO));
     }
 
@@ -147,7 +147,7 @@ impl Settler {
                     tracing::warn!(%sale, %error, outcomes = settlements.len(), "settling failed; retrying");
                 }
                 let failures = failures.saturating_add(1);
-                calls.push(self.call(sale, batch, failures, self.backoff.pause(failures)));
+                calls.push(self.call(sale, batch, failures, self.backoff.delay(failures)));
                 return None;
             }
             Err(error @ (StoreError::SaleNotFound(_) | StoreError::Corrupt(_))) => {

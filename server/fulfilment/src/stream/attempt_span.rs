@@ -5,10 +5,10 @@
 //! entry, so an earlier attempt whose fulfilment was killed makes no difference.
 
 use inrush_core::{entry::ClaimedEntry, store::Outcome};
-use inrush_runtime::{
+use inrush_telemetry::{
+    Traces,
     batch_trace::link,
     spans::{QueueOperation, queue_span},
-    telemetry::Traces,
     trace_context::TraceContext,
 };
 use opentelemetry::{
@@ -26,7 +26,7 @@ const NUMBER: &str = "inrush.attempt";
 
 /// The trace context that the entry carries, if its Enqueue was traced.
 pub(crate) fn enqueued(claimed: &ClaimedEntry) -> Option<TraceContext> {
-    TraceContext::of_bytes(&claimed.entry.trace).filter(TraceContext::is_sampled)
+    TraceContext::from_bytes(&claimed.entry.trace).filter(TraceContext::is_sampled)
 }
 
 /// The span of an attempt in progress. It ends without an outcome if it is dropped, as when the lease is

@@ -51,7 +51,7 @@ impl Dispatcher {
                 return;
             }
             failures = if answered { 1 } else { failures.saturating_add(1) };
-            let pause = self.reconnect.pause(failures);
+            let pause = self.reconnect.delay(failures);
             if log_throttle.allow(Instant::now()) {
                 let order_system = self.endpoint.uri();
                 tracing::warn!(%order_system, reason = %ended, retry_after = ?pause, "order stream is down; reconnecting");

@@ -4,9 +4,10 @@
 //! An entry holds its permit as unanswered until the order system answers, then as unsettled until the store
 //! has recorded the outcome.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use inrush_core::store::LeaseToken;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
@@ -256,7 +257,7 @@ impl InFlightWindow {
 
     /// The state is valid after every statement, so a panic while the lock was held does no harm here.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct LeaseKeeper {
     pub(crate) requeuer: Requeuer,
     pub(crate) statistics: Statistics,
     /// The fraction of a lease after which it is extended.
-    pub(crate) extend_at: f64,
+    pub(crate) lease_extend_ratio: f64,
     pub(crate) log_throttle: LogThrottle,
 }
 
@@ -76,7 +76,7 @@ impl LeaseKeeper {
         let (kept, lost): (Vec<_>, Vec<_>) = leases.iter().cloned().zip(kept).partition(|(_, kept)| **kept);
         self.statistics.add(Counter::Extended, kept.len());
         self.window.mark_extended(kept.into_iter().map(|(due, _)| {
-            let renew_at = called_at + due.lease.mul_f64(self.extend_at);
+            let renew_at = called_at + due.lease.mul_f64(self.lease_extend_ratio);
             (due, renew_at)
         }));
         let lost_entries = self.window.remove_lost(lost.into_iter().map(|(due, _)| due));

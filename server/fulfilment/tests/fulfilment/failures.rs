@@ -99,7 +99,7 @@ async fn unsettled_outcomes_bound_claims_while_the_store_is_unavailable() {
     store.create("phone", &long_leases(1_000)).await;
     store.enqueue("phone", 1_000).await;
     store.make_unavailable(Operation::Settle);
-    let narrow = inrush_fulfilment::FulfilmentSettings { concurrency: 20, ..settings(&orders) };
+    let narrow = inrush_fulfilment::FulfilmentSettings { max_concurrency: 20, ..settings(&orders) };
     let worker = Worker::start(narrow, &store);
     eventually("nothing more is claimed", || worker.counts().claimed == 40).await;
     let calls = store.calls(Operation::Settle);
@@ -126,7 +126,7 @@ async fn outcomes_not_recorded_before_shutdown_are_an_error() {
 #[tokio::test]
 async fn an_invalid_setting_is_an_error_and_starts_no_worker() {
     let orders = OrderSystem::down(Reaction::order).await;
-    let wrong = inrush_fulfilment::FulfilmentSettings { concurrency: 0, ..settings(&orders) };
+    let wrong = inrush_fulfilment::FulfilmentSettings { max_concurrency: 0, ..settings(&orders) };
     let error = Worker::start(wrong, &TestStore::new()).end().await.unwrap_err();
-    assert!(error.to_string().starts_with("fulfilment.concurrency"), "{error}");
+    assert!(error.to_string().starts_with("fulfilment.max_concurrency"), "{error}");
 }

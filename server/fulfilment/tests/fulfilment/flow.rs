@@ -61,7 +61,7 @@ async fn a_sale_with_a_hundred_times_the_backlog_gets_no_more_than_its_share() {
         store.create(sale, &SaleSettings::of_stock(buyers)).await;
         store.enqueue(sale, buyers).await;
     }
-    let settings = FulfilmentSettings { concurrency: CONCURRENCY, ..settings(&orders) };
+    let settings = FulfilmentSettings { max_concurrency: CONCURRENCY, ..settings(&orders) };
     let worker = Worker::start(settings, &store);
     // Nothing is answered before both sales are probed and all permits are in use.
     eventually("both sales were probed", || {
@@ -99,7 +99,7 @@ async fn blocked_sales_do_not_delay_others() {
     store.create("free", &SaleSettings::of_stock(500)).await;
     store.enqueue("free", 500).await;
 
-    let worker = Worker::start(FulfilmentSettings { concurrency: 2, ..settings(&orders) }, &store);
+    let worker = Worker::start(FulfilmentSettings { max_concurrency: 2, ..settings(&orders) }, &store);
     store.ordered("free", 500).await;
     store.ordered("paced", 1).await;
     store.ordered("blocked", 1).await;
@@ -208,7 +208,7 @@ async fn streams_to_several_order_systems_share_the_entries() {
     let shared = FulfilmentSettings {
         orders: vec![one.url(), two.url()],
         streams: 2,
-        concurrency: 200,
+        max_concurrency: 200,
         ..settings(&one)
     };
     let worker = Worker::start(shared, &store);

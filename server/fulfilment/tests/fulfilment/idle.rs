@@ -77,12 +77,12 @@ async fn a_worker_without_free_permits_does_not_poll() {
     store.create("phone", &SaleSettings::of_stock(1_000)).await;
     store.enqueue("phone", 1_000).await;
     let full = FulfilmentSettings {
-        concurrency: 50,
+        max_concurrency: 50,
         recover_interval: Duration::from_secs(3_600),
         ..settings(&orders)
     };
     let worker =
-        Worker::start(FulfilmentSettings { sweep_rate: 1, drain_grace: Duration::ZERO, ..full }, &store);
+        Worker::start(FulfilmentSettings { sweep_rate: 1, drain_timeout: Duration::ZERO, ..full }, &store);
     eventually("all permits are taken", || orders.delivered() == 50).await;
     let (before, start) = (store.all_calls(), Instant::now());
     eventually("a slow pass went by", || start.elapsed() > Duration::from_secs(1)).await;

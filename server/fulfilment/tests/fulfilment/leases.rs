@@ -22,7 +22,7 @@ async fn another_replica_reclaims_the_leases_of_a_dead_one() {
         SaleSettings { lease: Duration::from_millis(500), max_attempts: 100, ..SaleSettings::of_stock(500) };
     store.create("phone", &short).await;
     store.enqueue("phone", 500).await;
-    let doomed = MortalWorker::start(FulfilmentSettings { concurrency: 50, ..settings(&hung) }, &store);
+    let doomed = MortalWorker::start(FulfilmentSettings { max_concurrency: 50, ..settings(&hung) }, &store);
     // It has extended its leases, so they expire only because it dies.
     eventually("the doomed worker extends its leases", || doomed.counts().extended >= 50).await;
     let other = Worker::start(settings(&orders), &store);
@@ -41,7 +41,7 @@ async fn leases_are_extended_until_the_order_system_answers() {
         .create("phone", &SaleSettings { lease: Duration::from_secs(1), ..SaleSettings::of_stock(300) })
         .await;
     store.enqueue("phone", 300).await;
-    let worker = Worker::start(FulfilmentSettings { extend_at: 0.2, ..settings(&orders) }, &store);
+    let worker = Worker::start(FulfilmentSettings { lease_extend_ratio: 0.2, ..settings(&orders) }, &store);
     // Each lease was extended several times, so the first would have expired otherwise.
     eventually("leases are extended", || worker.counts().extended >= 300 * 6).await;
     orders.answer_held(usize::MAX);
@@ -82,7 +82,7 @@ async fn a_lost_lease_releases_its_permit() {
         .create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(4) })
         .await;
     store.enqueue("phone", 4).await;
-    let one_at_a_time = FulfilmentSettings { concurrency: 4, ..settings(&orders) };
+    let one_at_a_time = FulfilmentSettings { max_concurrency: 4, ..settings(&orders) };
     let worker = Worker::start(one_at_a_time, &store);
     eventually("all are delivered", || orders.delivered() == 4).await;
     store.make_unavailable(Operation::Extend);
@@ -104,7 +104,7 @@ async fn an_entry_without_an_answer_is_requeued_after_the_answer_timeout() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(forgets_once).await);
     store.create("phone", &SaleSettings { lease: HOUR, ..SaleSettings::of_stock(20) }).await;
     store.enqueue("phone", 20).await;
-    let impatient = FulfilmentSettings { answer_timeout: Duration::from_millis(100), ..settings(&orders) };
+    let impatient = FulfilmentSettings { response_timeout: Duration::from_millis(100), ..settings(&orders) };
     let worker = Worker::start(impatient, &store);
     store.ordered("phone", 20).await;
     let counts = worker.stop().await;

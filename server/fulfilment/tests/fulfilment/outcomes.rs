@@ -85,7 +85,7 @@ async fn a_closed_sale_finishes_claimed_entries_only() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     store.create("phone", &SaleSettings::of_stock(100)).await;
     store.enqueue("phone", 100).await;
-    let few = FulfilmentSettings { concurrency: 10, ..settings(&orders) };
+    let few = FulfilmentSettings { max_concurrency: 10, ..settings(&orders) };
     let worker = Worker::start(few, &store);
     eventually("ten are delivered", || orders.held() == 10).await;
     store.close(&id("phone")).await.unwrap();

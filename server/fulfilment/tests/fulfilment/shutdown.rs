@@ -16,8 +16,11 @@ async fn a_drain_waits_for_the_order_system() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::keep).await);
     store.create("phone", &SaleSettings::of_stock(100)).await;
     store.enqueue("phone", 100).await;
-    let few =
-        FulfilmentSettings { concurrency: 10, drain_grace: Duration::from_secs(60), ..settings(&orders) };
+    let few = FulfilmentSettings {
+        max_concurrency: 10,
+        drain_timeout: Duration::from_secs(60),
+        ..settings(&orders)
+    };
     let mut worker = Worker::start(few, &store);
     eventually("ten are delivered", || orders.held() == 10).await;
     worker.shutdown.start("requested by the test");
@@ -39,7 +42,7 @@ async fn a_drain_requeues_entries_that_are_not_answered_in_time() {
     let hour = Duration::from_secs(3_600);
     store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
     store.enqueue("phone", 100).await;
-    let hasty = FulfilmentSettings { drain_grace: Duration::ZERO, ..settings(&orders) };
+    let hasty = FulfilmentSettings { drain_timeout: Duration::ZERO, ..settings(&orders) };
     let worker = Worker::start(hasty.clone(), &store);
     eventually("all are delivered", || orders.delivered() == 100).await;
     let counts = worker.stop().await;

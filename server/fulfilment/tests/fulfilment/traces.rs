@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use inrush_core::SaleSettings;
 use inrush_proto::v1::OrderRequest;
-use inrush_runtime::{
-    telemetry::{TelemetrySettings, Traces},
-    trace_context::TraceContext,
-};
+use inrush_telemetry::{TelemetrySettings, Traces, trace_context::TraceContext};
 use opentelemetry_sdk::{
     Resource,
     trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
@@ -26,8 +23,11 @@ impl Sent {
     fn traces() -> (Traces, Self, SdkTracerProvider) {
         let sent = InMemorySpanExporter::default();
         let processor = SimpleSpanProcessor::new(sent.clone());
-        let (traces, provider) =
-            Traces::over(&TelemetrySettings::default(), Resource::builder_empty().build(), processor);
+        let (traces, provider) = Traces::with_processor(
+            &TelemetrySettings::default(),
+            Resource::builder_empty().build(),
+            processor,
+        );
         (traces, Self(sent), provider)
     }
 
@@ -48,7 +48,7 @@ fn attribute(span: &SpanData, key: &str) -> Option<String> {
 /// The span context of a ticket's Enqueue: one in three is traced.
 fn enqueued(seq: u64) -> Option<TraceContext> {
     let trace = [&[0, 0][..], &[7; 15], &[u8::try_from(seq).unwrap()], &[1], &[8; 8], &[2, 1]].concat();
-    TraceContext::of_bytes(&trace).filter(|_| seq.is_multiple_of(3))
+    TraceContext::from_bytes(&trace).filter(|_| seq.is_multiple_of(3))
 }
 
 fn carried(seq: u64) -> Vec<u8> {
@@ -83,7 +83,7 @@ async fn each_attempt_of_a_traced_entry_has_a_span_linked_to_its_enqueue() {
         let linked: Vec<_> = span.links.iter().map(|link| link.span_context.clone()).collect();
         assert_eq!(linked, [enqueued]);
         assert_eq!(
-            TraceContext::of_bytes(&order.trace_context).map(|trace| trace.span_context().span_id()),
+            TraceContext::from_bytes(&order.trace_context).map(|trace| trace.span_context().span_id()),
             Some(span.span_context.span_id()),
             "the order system's spans belong below this one"
         );

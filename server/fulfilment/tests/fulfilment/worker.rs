@@ -3,10 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_fulfilment::{Backoff, Counts, FulfilmentError, FulfilmentSettings, Parts, Statistics, run};
-use inrush_runtime::{
-    shutdown::Shutdown,
-    telemetry::{Metrics, Traces},
-};
+use inrush_runtime::shutdown::Shutdown;
+use inrush_telemetry::{Metrics, Traces};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
 use crate::{order_system::OrderSystem, store::TestStore};
@@ -19,7 +17,7 @@ pub(crate) fn settings(orders: &OrderSystem) -> FulfilmentSettings {
         orders: vec![orders.url()],
         retry: backoff,
         reconnect: backoff,
-        concurrency_floor: FulfilmentSettings::default().concurrency,
+        min_concurrency: FulfilmentSettings::default().max_concurrency,
         recover_interval: Duration::from_millis(100),
         ..FulfilmentSettings::default()
     }

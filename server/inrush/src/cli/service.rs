@@ -245,7 +245,7 @@ impl AllFlags {
         let flags = self.store.add_to(flags);
         let flags = self.keys.add_to(flags);
         let flags = flags.set("fulfilment.orders", "--orders", self.orders.orders.as_ref()).set(
-            "orders_listen",
+            "orders.listen",
             "--orders-listen",
             self.orders.orders_listen.as_ref(),
         );
@@ -279,7 +279,7 @@ impl OrdersArgs {
         let flags = self
             .process
             .add_to(Flags::new())
-            .set("orders_listen", "--listen", self.orders.listen.as_ref())
+            .set("orders.listen", "--listen", self.orders.listen.as_ref())
             .set("orders.front", "--front", self.orders.front.as_ref());
         self.orders.common.add_to(flags)
     }

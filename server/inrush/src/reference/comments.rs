@@ -7,14 +7,15 @@ use syn::{Attribute, Expr, ExprLit, Fields, Item, ItemEnum, ItemStruct, Lit, Met
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Where settings are defined.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "inrush/src/settings.rs",
     "front/src/settings.rs",
     "fulfilment/src/settings.rs",
     "orders/src/settings.rs",
     "runtime/src/admin/settings.rs",
-    "runtime/src/telemetry/logs.rs",
-    "runtime/src/telemetry/settings.rs",
+    "runtime/src/backoff.rs",
+    "telemetry/src/logs.rs",
+    "telemetry/src/settings.rs",
     "runtime/src/tls.rs",
 ];
 

@@ -7,8 +7,8 @@ use inrush_runtime::{
     config::Loaded,
     listen,
     secret::Secret,
-    telemetry::Telemetry,
 };
+use inrush_telemetry::Telemetry;
 use tokio::net::TcpListener;
 
 use super::services::Services;
@@ -61,13 +61,12 @@ pub(super) fn serve(
     telemetry: &Telemetry,
     names: &[&'static str],
 ) -> anyhow::Result<Option<SocketAddr>> {
-    telemetry.metrics().describe_process(VERSION, services.readiness());
+    telemetry.metrics().register_process_metrics(VERSION, services.readiness());
     let Some(Bound { listener, token, configuration }) = bound else { return Ok(None) };
     let address = listener.local_addr()?;
     let admin = Admin::new(services.readiness().clone(), names)
-        .with_metrics(telemetry.metrics().clone())
         .with_configuration(configuration)
-        .with_log_level(telemetry.log_level().clone(), token);
+        .with(inrush_telemetry::pages(telemetry.metrics().clone(), telemetry.log_level().clone(), token));
     services.add("admin", DRAIN, move |stop| async move {
         admin.run(listener, stop).await;
         anyhow::Ok(())

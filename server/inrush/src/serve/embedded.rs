@@ -7,7 +7,8 @@ use inrush_core::{Keyring, Store};
 use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_orders::{OrderSettings, OrderStore, OrderSystem};
-use inrush_runtime::{shutdown::Shutdown, telemetry::Metrics};
+use inrush_runtime::shutdown::Shutdown;
+use inrush_telemetry::Metrics;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{announcement::url, front, fulfilment, orders, services::Services};

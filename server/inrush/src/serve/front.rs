@@ -5,10 +5,8 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use inrush_core::{Keyring, Store};
 use inrush_front::{FrontParts, FrontSettings};
-use inrush_runtime::{
-    config::Loaded,
-    telemetry::{Metrics, Telemetry, Traces},
-};
+use inrush_runtime::config::Loaded;
+use inrush_telemetry::{Metrics, Telemetry, Traces};
 
 use super::{
     admin,
@@ -96,7 +94,7 @@ pub(super) fn add(
     metrics: Metrics,
     traces: Option<Traces>,
 ) {
-    let drain: Duration = settings.drain.grace + settings.drain.finish;
+    let drain: Duration = settings.drain.grace + settings.drain.timeout;
     let shutdown = services.shutdown().clone();
     let readiness = services.readiness().clone();
     let parts = FrontParts { settings, store, keyring, readiness, metrics, traces };

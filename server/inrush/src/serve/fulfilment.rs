@@ -4,11 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use inrush_core::Store;
 use inrush_fulfilment::{FulfilmentError, FulfilmentSettings, Parts, Statistics};
-use inrush_runtime::{
-    config::Loaded,
-    shutdown::Shutdown,
-    telemetry::{Metrics, Telemetry, Traces},
-};
+use inrush_runtime::{config::Loaded, shutdown::Shutdown};
+use inrush_telemetry::{Metrics, Telemetry, Traces};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -74,7 +71,7 @@ pub(super) fn add(
     metrics: Metrics,
     traces: Option<Traces>,
 ) {
-    let drain = settings.drain_grace + DRAIN;
+    let drain = settings.drain_timeout + DRAIN;
     let parts = Parts { settings, store, statistics: Statistics::default(), metrics, traces };
     services.add("fulfilment", drain, move |stop| serve(parts, stop));
 }

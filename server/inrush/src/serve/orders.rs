@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use inrush_orders::{OrderSettings, OrderSystem};
-use inrush_runtime::{
-    config::Loaded,
-    listen,
-    telemetry::{Metrics, Telemetry},
-};
+use inrush_runtime::{config::Loaded, listen};
+use inrush_telemetry::{Metrics, Telemetry};
 use tokio::net::TcpListener;
 
 use super::{
@@ -60,8 +57,8 @@ pub(super) fn check(settings: &OrderSettings) -> anyhow::Result<()> {
 /// # Errors
 /// If it cannot be had.
 pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
-    let setting = settings.how_to_set("orders_listen");
-    Ok(TcpListener::from_std(listen::bind(&settings.value.orders_listen, &setting)?)?)
+    let setting = settings.how_to_set("orders.listen");
+    Ok(TcpListener::from_std(listen::bind(&settings.value.orders.listen, &setting)?)?)
 }
 
 /// Opens the order system and its database.

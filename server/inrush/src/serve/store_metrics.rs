@@ -3,26 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::{Store, StoreError, store::decorator::Operation};
-use inrush_runtime::telemetry::{Family, Histogram, Metrics, Recorder, usual_times};
 use inrush_store::instrumented::{CompletedOperation, Observer, instrument};
+use inrush_telemetry::{Histogram, MetricDef, Metrics, Recorder, default_buckets};
 
 const OPERATION: &str = "operation";
 const ERROR: &str = "error.type";
 
 /// From a round trip on the same machine to more than any store is waited for.
-const TIMES: &[Duration] = usual_times(Duration::from_micros(100), Duration::from_secs(5));
+const TIMES: &[Duration] = default_buckets(Duration::from_micros(100), Duration::from_secs(5));
 
 /// The largest is the largest batch there is.
 const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-const DURATION: Family = Family::times(
+const DURATION: MetricDef = MetricDef::duration_histogram(
     "inrush.store.operation.duration",
     TIMES,
     &[OPERATION, ERROR],
     "Time that an operation of the store took, which is one round trip in nearly all cases; error_type is there if it \
      failed: sale_not_found, unavailable, unsuitable or corrupt",
 );
-const SIZE: Family = Family::sizes(
+const SIZE: MetricDef = MetricDef::size_histogram(
     "inrush.store.batch_size",
     "{item}",
     SIZES,
@@ -32,7 +32,7 @@ const SIZE: Family = Family::sizes(
 
 /// The metrics of a process with a store.
 #[cfg(test)]
-pub(crate) const FAMILIES: [Family; 2] = [DURATION, SIZE];
+pub(crate) const METRICS: [MetricDef; 2] = [DURATION, SIZE];
 
 /// An operation ends well, or with one of these failures.
 const ENDINGS: usize = 1 + StoreError::KINDS.len();
@@ -77,9 +77,9 @@ impl Observer for StoreMetrics {
         let CompletedOperation { operation, duration, size, error, .. } = *completed;
         let kind = error.and_then(|error| StoreError::KINDS.iter().position(|kind| *kind == error.kind()));
         let ending = kind.map_or(0, |kind| 1 + kind);
-        self.time_recorder.time(operation as usize * ENDINGS + ending, duration);
+        self.time_recorder.record_duration(operation as usize * ENDINGS + ending, duration);
         if let Some(size) = size {
-            self.size_recorder.size(operation as usize, size);
+            self.size_recorder.record_size(operation as usize, size);
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use inrush_core::{Store, StoreError};
-use inrush_runtime::{spans::DatabaseRun, telemetry::Traces};
 use inrush_store::instrumented::{CompletedOperation, Observer, instrument};
+use inrush_telemetry::{Traces, spans::DatabaseCall};
 use opentelemetry::Context;
 
 /// Has a span made of each operation that is part of a trace. What is part of one is seen by the context in which it is asked for.
@@ -23,13 +23,13 @@ impl Observer for StoreSpans {
     }
 
     fn on_complete(&self, completed: &CompletedOperation<'_>) {
-        let run = DatabaseRun {
+        let run = DatabaseCall {
             system: completed.backend,
             operation: completed.operation.name(),
             batch: completed.size,
             took: completed.duration,
             error: completed.error.map(StoreError::kind),
         };
-        Context::map_current(|context| run.trace(&self.0, context));
+        Context::map_current(|context| run.record(&self.0, context));
     }
 }

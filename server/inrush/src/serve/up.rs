@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use inrush_runtime::{
-    config::{Loaded, Origin},
-    telemetry::Telemetry,
-};
+use inrush_runtime::config::{Loaded, Origin};
+use inrush_telemetry::Telemetry;
 
 use super::{
     admin,

@@ -17,8 +17,8 @@ fn config_with(file: &str, variables: &[(&str, &str)], flags: &str) -> crate::su
 
 #[test]
 fn each_layer_wins_over_those_before_and_says_so() {
-    let file = "[front]\nlisten = \"127.0.0.1:1\"\ncores = 3\nbatch_limit = 16\n";
-    let variables = [("INRUSH_FRONT_CORES", "4"), ("INRUSH_FRONT_BATCH_LIMIT", "32")];
+    let file = "[front]\nlisten = \"127.0.0.1:1\"\ncores = 3\nmax_batch = 16\n";
+    let variables = [("INRUSH_FRONT_CORES", "4"), ("INRUSH_FRONT_MAX_BATCH", "32")];
     let settings = config_with(file, &variables, "--cores 5 --json").json();
     let find = |key: &str| {
         let entry = settings.as_array().unwrap().iter().find(|entry| entry["key"] == key);
@@ -26,7 +26,7 @@ fn each_layer_wins_over_those_before_and_says_so() {
         (entry["value"].clone(), entry["origin"].as_str().unwrap().to_owned())
     };
     assert_eq!(find("front.cores"), (Value::from(5), "flag --cores".to_owned()));
-    assert_eq!(find("front.batch_limit"), (Value::from(32), "variable INRUSH_FRONT_BATCH_LIMIT".to_owned()));
+    assert_eq!(find("front.max_batch"), (Value::from(32), "variable INRUSH_FRONT_MAX_BATCH".to_owned()));
     let (listen, origin) = find("front.listen");
     assert_eq!(listen, "127.0.0.1:1");
     assert!(origin.ends_with("inrush.toml, line 2"), "{origin}");
@@ -79,7 +79,7 @@ fn unknown_names_get_the_nearest() {
         .expect_error(2, &["unknown key `front.lisen`", "line 2", "did you mean `front.listen`?"]);
     config_with("", &[("INRUSH_STORE_ULR", "memory:")], "")
         .expect_error(2, &["INRUSH_STORE_ULR", "did you mean `INRUSH_STORE_URL`?"]);
-    config_with("[front]\nlisen = \"x\"\n[stor]\nurl = \"x\"\n", &[], "").expect_error(2, &["2 mistakes"]);
+    config_with("[front]\nlisen = \"x\"\n[stor]\nurl = \"x\"\n", &[], "").expect_error(2, &["2 errors"]);
 }
 
 #[test]

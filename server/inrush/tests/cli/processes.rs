@@ -108,7 +108,7 @@ fn keys_that_are_none_are_told_and_not_shown() {
 #[test]
 fn settings_out_of_range_are_refused_before_anything_starts() {
     for (variable, value, command_line) in [
-        ("INRUSH_FRONT_BATCH_LIMIT", "1000", "up"),
+        ("INRUSH_FRONT_MAX_BATCH", "1000", "up"),
         ("INRUSH_FULFILMENT_STREAMS", "0", "up"),
         ("INRUSH_ORDERS_FAILURE_RATE", "2", "up"),
         ("INRUSH_ORDERS_CREDIT", "0", "orders"),

@@ -172,7 +172,7 @@ async fn malformed_entries_are_rejected_with_the_reason() {
 
 #[tokio::test]
 async fn a_stream_above_its_credit_is_delayed_and_answered() {
-    let server = Server::start(OrderSettings { credit: 4, batch: 3, ..selling(1_000) }).await;
+    let server = Server::start(OrderSettings { credit: 4, max_batch: 3, ..selling(1_000) }).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(client.credit, 4);
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=200)).await), (200, 0, 0));
@@ -199,7 +199,7 @@ async fn orders_are_created_no_faster_than_the_capacity() {
 #[tokio::test]
 async fn injected_latency_delays_answers_and_costs_no_capacity() {
     let latency = std::time::Duration::from_millis(200);
-    let server = Server::start(OrderSettings { latency, batch: 1, ..selling(1_000) }).await;
+    let server = Server::start(OrderSettings { latency, max_batch: 1, ..selling(1_000) }).await;
     let mut client = Client::connect(server.address).await;
     let start = Instant::now();
     client.send(entries("shoes", 1..=300)).await;
@@ -265,7 +265,7 @@ async fn a_disconnected_stream_does_not_affect_others() {
 #[tokio::test]
 async fn invalid_settings_and_databases_are_refused_with_the_reason() {
     for (settings, expected) in [
-        (OrderSettings { batch: 0, ..selling(1) }, "batch is 0"),
+        (OrderSettings { max_batch: 0, ..selling(1) }, "max_batch is 0"),
         (
             OrderSettings { database: "sqlite:/nowhere/at/all/orders.db".parse().unwrap(), ..selling(1) },
             "/nowhere/at/all/orders.db",

@@ -1,76 +1,65 @@
-//! One connection to the admin server, in whichever protocol its client speaks.
+//! One connection to the admin server: HTTP/1 or HTTP/2, as the client chooses.
 
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to send a request's head, and to stay silent between two requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send its first byte, or the head of a request, or stay idle between two on HTTP/1.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest request head, in bytes.
-pub(super) const LONGEST_HEAD: u32 = 16 * 1024;
+/// The largest request head, in bytes.
+pub(super) const MAX_HEADER_SIZE: u32 = 16 * 1024;
 
-/// How HTTP/2 begins. No method of HTTP does.
-const HTTP2_START: [u8; 3] = *b"PRI";
+/// Open calls on one HTTP/2 connection: a prober needs one.
+const MAX_CONCURRENT_STREAMS: u32 = 16;
 
-/// The pause before looking again at a client of whom fewer bytes than that have come.
-const PEEK_AGAIN: Duration = Duration::from_millis(10);
+/// How long a connection may be used: an idle HTTP/2 connection is not closed otherwise.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 
-/// Calls that one HTTP/2 connection may have open at once: a prober needs one.
-const MOST_STREAMS: u32 = 16;
-
-/// How long an HTTP/2 connection may be used, since it is not closed for being silent.
-const LONGEST_CONNECTION: Duration = Duration::from_secs(600);
-
-/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to answer.
+/// How often an HTTP/2 client is pinged.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a client may take to answer a ping.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves a connection until its end. One on which nothing was said ends at once when the server stops.
+/// Serves a connection until it is closed, or until the server stops and its requests in progress are answered. A client that
+/// sends nothing is disconnected after [`HEADER_TIMEOUT`], and at once when the server stops.
 pub(super) async fn serve(stream: TcpStream, routes: Router, graceful: Watcher, stop: CancellationToken) {
-    let start = tokio::select! {
-        start = timeout(HEAD_TIMEOUT, first_bytes(&stream)) => start,
-        () = stop.cancelled() => return,
+    let has_sent = tokio::select! {
+        readable = timeout(HEADER_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        () = stop.cancelled() => false,
     };
-    let Ok(Some(start)) = start else { return };
-    let (stream, service) = (TokioIo::new(stream), TowerToHyperService::new(routes));
-    let served = if start == HTTP2_START {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .max_concurrent_streams(MOST_STREAMS)
-            .max_header_list_size(LONGEST_HEAD)
-            .serve_connection(stream, service);
-        timeout(LONGEST_CONNECTION, graceful.watch(connection)).await.unwrap_or(Ok(()))
-    } else {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(LONGEST_HEAD as usize)
-            .serve_connection(stream, service);
-        graceful.watch(connection).await
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "an admin connection broke");
+    if !has_sent {
+        return;
+    }
+    let builder = builder();
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    if let Ok(Err(error)) = timeout(MAX_CONNECTION_AGE, graceful.watch(connection)).await {
+        tracing::debug!(%error, "admin connection failed");
     }
 }
 
-/// Looks at how a client begins, and leaves it to be read. None: it has gone.
-async fn first_bytes(stream: &TcpStream) -> Option<[u8; HTTP2_START.len()]> {
-    let mut start = [0; HTTP2_START.len()];
-    loop {
-        match stream.peek(&mut start).await {
-            Ok(0) | Err(_) => return None,
-            Ok(length) if length == start.len() => return Some(start),
-            Ok(_) => sleep(PEEK_AGAIN).await,
-        }
-    }
+/// Both protocols, with their limits.
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_SIZE as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_header_list_size(MAX_HEADER_SIZE);
+    builder
 }

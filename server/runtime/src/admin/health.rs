@@ -1,8 +1,13 @@
-//! `grpc.health.v1` for orchestrators that probe by gRPC: what `/livez` and `/readyz` say, in its words.
+//! `grpc.health.v1`: liveness and readiness for orchestrators that probe by gRPC.
 
 use std::pin::Pin;
 
+use axum::extract::Request as HttpRequest;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response as HttpResponse};
 use futures_util::{Stream, stream};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -11,13 +16,25 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::readiness::{Readiness, Report};
 
-/// Asked for by this name, health is whether the process lives and not whether it can serve.
+/// The health of this service name is liveness instead of readiness.
 pub(super) const LIVENESS: &str = "liveness";
 
-/// The service that tells the readiness of the process, whichever of these names is asked for; the empty name is the process as
-/// a whole.
+/// What the content type of every gRPC request begins with.
+const GRPC: &[u8] = b"application/grpc";
+
+/// The health service. The status of these names, and of the empty name, is the readiness of the process.
 pub(super) fn service(readiness: Readiness, names: &[&'static str]) -> HealthServer<impl Health + use<>> {
     HealthServer::new(ProcessHealth { readiness, names: names.to_vec() })
+}
+
+/// Answers 415 to requests that are not gRPC: a web page can send any other content type without asking first.
+pub(super) async fn require_grpc(request: HttpRequest, next: Next) -> HttpResponse {
+    let content_type = request.headers().get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    if content_type.is_some_and(|value| value.starts_with(GRPC)) {
+        next.run(request).await
+    } else {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response()
+    }
 }
 
 struct ProcessHealth {
@@ -25,24 +42,24 @@ struct ProcessHealth {
     names: Vec<&'static str>,
 }
 
-/// What a name stands for.
+/// What the status of a name depends on.
 #[derive(Clone, Copy)]
-enum Asked {
+enum Probe {
     Liveness,
     Readiness,
 }
 
 impl ProcessHealth {
-    fn asked(&self, name: &str) -> Option<Asked> {
+    fn probe(&self, name: &str) -> Option<Probe> {
         match name {
-            LIVENESS => Some(Asked::Liveness),
-            "" => Some(Asked::Readiness),
-            name => self.names.contains(&name).then_some(Asked::Readiness),
+            LIVENESS => Some(Probe::Liveness),
+            "" => Some(Probe::Readiness),
+            name => self.names.contains(&name).then_some(Probe::Readiness),
         }
     }
 }
 
-impl Asked {
+impl Probe {
     const fn status(self, report: &Report) -> ServingStatus {
         match self {
             Self::Liveness => ServingStatus::Serving,
@@ -59,40 +76,39 @@ impl Health for ProcessHealth {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let name = &request.get_ref().service;
-        let asked = self
-            .asked(name)
-            .ok_or_else(|| Status::not_found(format!("there is no service `{name}` here")))?;
-        Ok(Response::new(answer(asked.status(&self.readiness.report()))))
+        let probe = self.probe(name).ok_or_else(|| Status::not_found(format!("unknown service `{name}`")))?;
+        Ok(Response::new(response(probe.status(&self.readiness.report()))))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-    /// A watch tells every change and ends when the process is about to.
+    /// A watch sends every change, and ends when the process drains.
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let changes = self.readiness.follow();
-        let watch = Watch { asked: self.asked(&request.get_ref().service), changes, told: None };
+        let changes = self.readiness.subscribe();
+        let watch = Watch { probe: self.probe(&request.get_ref().service), changes, sent: None };
         Ok(Response::new(Box::pin(stream::unfold(watch, Watch::next))))
     }
 }
 
 struct Watch {
-    /// None: a name that nobody has, which the protocol answers and does not refuse.
-    asked: Option<Asked>,
+    /// `None`: an unknown name, for which the protocol requires a response and not an error.
+    probe: Option<Probe>,
     changes: watch::Receiver<Report>,
-    told: Option<ServingStatus>,
+    /// The status that was sent last.
+    sent: Option<ServingStatus>,
 }
 
 impl Watch {
     async fn next(mut self) -> Option<(Result<HealthCheckResponse, Status>, Self)> {
         loop {
             let report = self.changes.borrow_and_update().clone();
-            let status = self.asked.map_or(ServingStatus::ServiceUnknown, |asked| asked.status(&report));
-            if self.told != Some(status) {
-                self.told = Some(status);
-                return Some((Ok(answer(status)), self));
+            let status = self.probe.map_or(ServingStatus::ServiceUnknown, |probe| probe.status(&report));
+            if self.sent != Some(status) {
+                self.sent = Some(status);
+                return Some((Ok(response(status)), self));
             }
             if report.draining {
                 return None;
@@ -102,6 +118,6 @@ impl Watch {
     }
 }
 
-fn answer(status: ServingStatus) -> HealthCheckResponse {
+fn response(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }

@@ -1,4 +1,4 @@
-//! What an operator decides about admin HTTP.
+//! The settings of admin HTTP.
 
 use std::path::PathBuf;
 
@@ -10,23 +10,23 @@ use crate::secret::{Secret, SecretError};
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// An address and a port, or `off`. Unset: a port of this machine that each service has for itself, so that all can
-    /// run on one.
+    /// Where to listen: an address and a port, or `off`. Unset: a local port per service, so that all services can run on one
+    /// machine.
     pub listen: Option<String>,
-    /// The token that changes the log level, by variable only. Unset: nobody can.
+    /// The token that is needed to change the log level, by variable only. Unset: the level cannot be changed.
     pub token: Option<Secret>,
-    /// A file with that token.
+    /// A file with the token.
     pub token_file: Option<PathBuf>,
 }
 
 impl AdminSettings {
-    /// What turns admin HTTP off.
+    /// The value of `listen` that disables admin HTTP.
     pub const OFF: &str = "off";
 
     /// The admin token, if there is one.
     ///
     /// # Errors
-    /// If it is given twice, or the file does not give one.
+    /// If both keys are set, or the file cannot be used.
     pub fn token(&self) -> Result<Option<Secret>, SecretError> {
         Secret::resolve("admin.token", self.token.as_ref(), self.token_file.as_deref())
     }

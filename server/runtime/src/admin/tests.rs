@@ -47,13 +47,13 @@ impl Running {
     }
 }
 
-/// A server with nothing but the probes.
+/// A server with the probes only.
 fn plain() -> Admin {
     Admin::new(Readiness::new(), &[])
 }
 
 #[tokio::test]
-async fn tells_that_it_lives_and_what_it_lacks() {
+async fn livez_and_readyz_report_liveness_and_readiness() {
     let readiness = Readiness::new();
     let store = readiness.require("store", "connection refused");
     let running = Running::start(Admin::new(readiness.clone(), &[])).await;
@@ -72,86 +72,27 @@ async fn tells_that_it_lives_and_what_it_lacks() {
 
     readiness.start_draining();
     assert!(running.get("/readyz").await.starts_with("HTTP/1.1 503"));
-    assert!(running.get("/livez").await.starts_with("HTTP/1.1 200"), "a draining process still lives");
+    assert!(running.get("/livez").await.starts_with("HTTP/1.1 200"), "a draining process is alive");
 }
 
 #[tokio::test]
-async fn serves_the_routes_of_services() {
+async fn additional_routes_are_served() {
     let admin = plain().with(Router::new().route("/sales", get(async || "phone\n")));
     let running = Running::start(admin).await;
     assert!(running.get("/sales").await.ends_with("phone\n"));
     assert!(running.get("/elsewhere").await.starts_with("HTTP/1.1 404"));
-    assert!(running.get("/metrics").await.starts_with("HTTP/1.1 404"), "nobody gave it metrics");
+    assert!(running.get("/metrics").await.starts_with("HTTP/1.1 404"), "no route for metrics was added");
 }
 
 #[tokio::test]
-async fn shows_metrics_and_the_configuration() {
-    let (metrics, readiness) = (Metrics::default(), Readiness::new());
-    metrics.describe_process("1.2.3", &readiness);
-    let admin = plain().with_metrics(metrics).with_configuration("listen = \"here\"\n".to_owned());
+async fn shows_the_configuration() {
+    let admin = plain().with_configuration("listen = \"here\"\n".to_owned());
     let running = Running::start(admin).await;
-    let answer = running.get("/metrics").await;
-    assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
-    assert!(answer.contains("inrush_build_info{version=\"1.2.3\"} 1"), "{answer}");
     assert!(running.get("/config").await.ends_with("listen = \"here\"\n"));
 }
 
-/// A server whose log level can be changed with this token, and the logs of which that is the level.
-async fn with_log_level(token: Option<&str>) -> (Running, LogLevel, impl Sized) {
-    let (level, logs) = LogLevel::of_nothing("info");
-    let admin = plain().with_log_level(level.clone(), token.map(Secret::new));
-    (Running::start(admin).await, level, logs)
-}
-
 #[tokio::test]
-async fn the_log_level_is_shown_to_all_and_changed_with_the_token() {
-    let (running, level, _logs) = with_log_level(Some("open sesame")).await;
-    assert!(running.get("/log-level").await.ends_with("\r\n\r\ninfo\n"));
-    for scheme in ["Bearer", "bearer"] {
-        let token = format!("authorization: {scheme} open sesame\r\n");
-        let answer = running.ask("PUT", "/log-level", &token, "warn,inrush_front=debug\n").await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        assert!(answer.ends_with("inrush_front=debug,warn\n"), "{answer}");
-    }
-    assert_eq!(level.current(), "inrush_front=debug,warn");
-}
-
-#[tokio::test]
-async fn whoever_may_not_change_the_log_level_is_told_why() {
-    let (running, level, _logs) = with_log_level(Some("open sesame")).await;
-    for headers in
-        ["", "authorization: Bearer open\r\n", "authorization: Basic open sesame\r\n", "authorization: \r\n"]
-    {
-        let answer = running.ask("PUT", "/log-level", headers, "debug").await;
-        assert!(answer.starts_with("HTTP/1.1 401"), "{headers}: {answer}");
-        assert!(answer.contains("www-authenticate: Bearer"), "{answer}");
-        assert!(answer.contains("`Authorization: Bearer TOKEN`") && !answer.contains("sesame"), "{answer}");
-    }
-    let (closed, _level, _logs) = with_log_level(None).await;
-    let answer = closed.ask("PUT", "/log-level", "authorization: Bearer \r\n", "debug").await;
-    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
-    assert!(answer.contains("INRUSH_ADMIN_TOKEN") && answer.contains("admin.token_file"), "{answer}");
-    assert_eq!(level.current(), "info");
-}
-
-#[tokio::test]
-async fn a_level_that_cannot_be_taken_changes_nothing() {
-    let (running, level, _logs) = with_log_level(Some("open sesame")).await;
-    let long = "x".repeat(5000);
-    for (body, status, says) in [
-        ("a=b=c", "400", "write error, warn, info, debug or trace"),
-        (" \n", "400", "send the level as the body"),
-        (long.as_str(), "413", "at most 4096 bytes"),
-    ] {
-        let answer = running.ask("PUT", "/log-level", "authorization: Bearer open sesame\r\n", body).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(says), "{answer}");
-    }
-    assert_eq!(level.current(), "info");
-    assert!(running.ask("POST", "/log-level", "", "debug").await.starts_with("HTTP/1.1 405"));
-}
-
-#[tokio::test]
-async fn health_is_told_by_grpc_on_the_same_port() {
+async fn health_checks_by_grpc_are_served_on_the_same_port() {
     let readiness = Readiness::new();
     let store = readiness.require("store", "not asked yet");
     let running = Running::start(Admin::new(readiness.clone(), &["inrush.v1.QueueService"])).await;
@@ -163,28 +104,47 @@ async fn health_is_told_by_grpc_on_the_same_port() {
         assert_eq!(check(name).await.unwrap(), ServingStatus::NotServing);
     }
     assert_eq!(check("liveness").await.unwrap(), ServingStatus::Serving);
-    assert_eq!(check("nobody").await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(check("unknown").await.unwrap_err().code(), Code::NotFound);
     store.ready();
     assert_eq!(check("").await.unwrap(), ServingStatus::Serving);
     assert!(running.get("/readyz").await.starts_with("HTTP/1.1 200"), "and HTTP/1 goes on");
 }
 
 #[tokio::test]
-async fn a_watch_tells_every_change_until_the_process_leaves() {
+async fn a_health_check_must_be_a_post_of_grpc() {
+    let running = Running::start(plain()).await;
+    let path = "/grpc.health.v1.Health/Check";
+    for (method, content_type, status) in [
+        ("GET", "application/grpc", "405"),
+        ("PUT", "application/grpc", "405"),
+        ("POST", "text/plain", "415"),
+        ("POST", "application/json", "415"),
+        ("POST", "application/grpc", "200"),
+    ] {
+        let headers = format!("content-type: {content_type}\r\n");
+        let answer = running.ask(method, path, &headers, "").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{method} {content_type}: {answer}");
+    }
+    let answer = running.ask("POST", path, "", "").await;
+    assert!(answer.starts_with("HTTP/1.1 415"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_health_watch_sends_every_change_until_the_process_drains() {
     let readiness = Readiness::new();
     let running = Running::start(Admin::new(readiness.clone(), &[])).await;
     let request = HealthCheckRequest { service: String::new() };
     let mut watch = running.health().watch(request).await.unwrap().into_inner();
-    let mut told = async || watch.message().await.unwrap().map(|answer| answer.status());
-    assert_eq!(told().await, Some(ServingStatus::Serving));
+    let mut next = async || watch.message().await.unwrap().map(|answer| answer.status());
+    assert_eq!(next().await, Some(ServingStatus::Serving));
     let store = readiness.require("store", "gone");
-    assert_eq!(told().await, Some(ServingStatus::NotServing));
+    assert_eq!(next().await, Some(ServingStatus::NotServing));
     store.missing("gone for good");
     store.ready();
-    assert_eq!(told().await, Some(ServingStatus::Serving));
+    assert_eq!(next().await, Some(ServingStatus::Serving));
     readiness.start_draining();
-    assert_eq!(told().await, Some(ServingStatus::NotServing));
-    assert_eq!(told().await, None);
+    assert_eq!(next().await, Some(ServingStatus::NotServing));
+    assert_eq!(next().await, None);
 }
 
 #[tokio::test]
@@ -203,10 +163,10 @@ async fn stops_without_waiting_for_idle_connections() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_place() {
+async fn connections_beyond_the_limit_wait_for_a_permit() {
     let running = Running::start(plain()).await;
     let mut open = Vec::new();
-    for _ in 0..MOST_CONNECTIONS {
+    for _ in 0..MAX_CONNECTIONS {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         stream.write_all(b"GET /livez HTTP/1.1\r\nhost: admin\r\n\r\n").await.unwrap();
         assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
@@ -220,8 +180,8 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_refused() {
+async fn a_request_head_that_is_too_large_is_refused() {
     let running = Running::start(plain()).await;
-    let answer = running.get(&format!("/{}", "x".repeat(connection::LONGEST_HEAD as usize))).await;
+    let answer = running.get(&format!("/{}", "x".repeat(connection::MAX_HEADER_SIZE as usize))).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }

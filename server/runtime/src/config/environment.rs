@@ -8,17 +8,17 @@ use super::keys::{Keys, PREFIX};
 use super::origin::Origin;
 use super::service_links::ServiceLinks;
 
-/// Variables that configure test runs, not processes.
+/// The prefix of variables that configure test runs.
 const TEST_PREFIX: &str = "INRUSH_TEST_";
 
-/// Gives the keys what the variables say.
+/// Sets the keys that variables set.
 pub(super) fn apply(
     variables: Vec<(OsString, OsString)>,
     reserved: &[String],
     keys: &mut Keys,
     problems: &mut Vec<Problem>,
 ) {
-    // Sorted, so that the same mistakes are always reported in the same order.
+    // Sorted, so that errors have a fixed order.
     let ours: BTreeMap<String, OsString> = variables
         .into_iter()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))

@@ -1,18 +1,18 @@
-//! What can be wrong with a configuration, in words that say how to put it right.
+//! Configuration errors, each with its remedy.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::origin::Origin;
 
-/// Everything that was found wrong with a configuration. Never empty.
+/// All errors of a configuration: at least one.
 #[derive(Debug)]
 pub struct ConfigError {
     problems: Vec<Problem>,
 }
 
 impl ConfigError {
-    /// The single mistakes, in the order of the layers.
+    /// The errors, in the order of the layers.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -36,90 +36,90 @@ impl fmt::Display for ConfigError {
         match self.problems.as_slice() {
             [only] => only.fmt(formatter),
             several => {
-                write!(formatter, "the configuration has {} mistakes:", several.len())?;
+                write!(formatter, "the configuration has {} errors:", several.len())?;
                 several.iter().try_for_each(|problem| write!(formatter, "\n  - {problem}"))
             }
         }
     }
 }
 
-/// One mistake in a configuration.
+/// One error of a configuration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// A key that no setting has.
+    /// The key is unknown.
     #[error("unknown key `{key}` ({origin}){}", did_you_mean(.nearest.as_deref()))]
     UnknownKey {
-        /// The key as written, with the tables it stands in.
+        /// The key with its tables.
         key: String,
-        /// Where it stands.
+        /// Its location.
         origin: Origin,
-        /// The known key most like it.
+        /// The most similar known key.
         nearest: Option<String>,
     },
-    /// A variable with Inrush's prefix that no setting has.
+    /// A variable with Inrush's prefix is unknown.
     #[error("unknown environment variable `{variable}`{}", did_you_mean(.nearest.as_deref()))]
     UnknownVariable {
-        /// The variable's name.
+        /// The variable.
         variable: String,
-        /// The known variable most like it.
+        /// The most similar known variable.
         nearest: Option<String>,
     },
-    /// A value where a table of keys belongs.
+    /// A value where a table is expected.
     #[error("`{key}` ({origin}) is a table: write the keys below a line [{key}]")]
     NotATable {
         /// The table's key.
         key: String,
-        /// Where the value stands.
+        /// The location of the value.
         origin: Origin,
     },
-    /// A value that does not fit its key.
+    /// The value of a key is invalid.
     #[error("`{key}` ({origin}): {reason}")]
-    WrongValue {
+    InvalidValue {
         /// The key.
         key: String,
-        /// Where the value stands.
+        /// The location of the value.
         origin: Origin,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A secret where others can read it.
+    /// A secret is set where others can read it.
     #[error(
-        "`{key}` is a secret and must not be given by value in {origin}: name a file that holds it \
-             in `{key}_file`, or set the environment variable {variable}"
+        "`{key}` is a secret and must not be set by value in {origin}: set the path of a file in `{key}_file`, \
+             or set the environment variable {variable}"
     )]
     ExposedSecret {
         /// The secret's key.
         key: String,
-        /// Where it was given.
+        /// Its location.
         origin: Origin,
-        /// The variable that may hold it.
+        /// The variable that it may be set in.
         variable: String,
     },
-    /// A variable whose value is not text.
+    /// The value of a variable is not text.
     #[error(
         "the value of the environment variable {variable} is not valid UTF-8: set it again as plain text"
     )]
     NotText {
-        /// The variable's name, as far as it is text.
+        /// The variable.
         variable: String,
     },
-    /// A file that cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the configuration file {}: {reason}", .path.display())]
     UnreadableFile {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         reason: String,
     },
-    /// A file that is not TOML.
+    /// The file is not TOML.
     #[error("the configuration file {} is not valid TOML: {reason}", .path.display())]
     InvalidFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and at which line.
+        /// The reason, with the line.
         reason: String,
     },
-    /// Two keys that the same variable would set. A mistake in the settings type, not in the configuration.
+    /// One variable would set two keys: a defect of the settings type, not of the configuration.
     #[error(
         "the environment variable {variable} would set both `{first}` and `{second}`: rename one of the keys"
     )]
@@ -131,10 +131,10 @@ pub enum Problem {
         /// The other key.
         second: String,
     },
-    /// A settings type that cannot be shown as TOML. A mistake in the settings type, not in the configuration.
+    /// The settings cannot be written as TOML: a defect of the settings type, not of the configuration.
     #[error("the settings cannot be written as TOML: {what}")]
     Unsupported {
-        /// What stands in the way.
+        /// The reason.
         what: String,
     },
 }

@@ -9,7 +9,7 @@ use super::error::Problem;
 use super::keys::{Keys, join};
 use super::origin::Origin;
 
-/// Gives the keys what the file says.
+/// Sets the keys that are in the file.
 pub(super) fn apply(path: &Path, keys: &mut Keys, problems: &mut Vec<Problem>) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -18,11 +18,11 @@ pub(super) fn apply(path: &Path, keys: &mut Keys, problems: &mut Vec<Problem>) {
             return;
         }
     };
-    // Read twice: once for the values, once for the lines they stand in.
+    // Parsed twice: for the values, and for their lines.
     match (toml::from_str::<Table>(&text), DeTable::parse(&text)) {
-        (Ok(values), Ok(places)) => {
+        (Ok(values), Ok(spans)) => {
             let mut layer = FileLayer { path, text: &text, keys, problems };
-            layer.table("", &values, places.get_ref());
+            layer.table("", &values, spans.get_ref());
         }
         (Err(error), _) | (_, Err(error)) => {
             problems.push(Problem::InvalidFile {
@@ -41,17 +41,17 @@ struct FileLayer<'a> {
 }
 
 impl FileLayer<'_> {
-    fn table(&mut self, table: &str, values: &Table, places: &DeTable<'_>) {
-        // In the order of the file, so that mistakes are reported from top to bottom.
-        let mut entries: Vec<_> = places.iter().collect();
+    fn table(&mut self, table: &str, values: &Table, spans: &DeTable<'_>) {
+        // In the order of the file, and so are the errors.
+        let mut entries: Vec<_> = spans.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        for (name, place) in entries {
+        for (name, span) in entries {
             let key = join(table, name.get_ref());
             let origin = self.origin(name);
             match values.get(name.get_ref().as_ref()) {
                 Some(Value::Table(inner)) if self.keys.is_table(&key) => {
-                    if let Some(inner_places) = place.get_ref().as_table() {
-                        self.table(&key, inner, inner_places);
+                    if let Some(inner_spans) = span.get_ref().as_table() {
+                        self.table(&key, inner, inner_spans);
                     }
                 }
                 Some(_) if self.keys.is_table(&key) => self.problems.push(Problem::NotATable { key, origin }),
@@ -61,8 +61,8 @@ impl FileLayer<'_> {
         }
     }
 
-    fn origin<T>(&self, place: &Spanned<T>) -> Origin {
-        let before = self.text.get(..place.span().start).unwrap_or(self.text);
+    fn origin<T>(&self, spanned: &Spanned<T>) -> Origin {
+        let before = self.text.get(..spanned.span().start).unwrap_or(self.text);
         Origin::File { path: self.path.to_owned(), line: before.matches('\n').count() + 1 }
     }
 }

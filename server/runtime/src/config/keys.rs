@@ -1,4 +1,4 @@
-//! The known keys, each with the value it has so far and the layer that gave it.
+//! The known keys, each with its current value and the layer that it is from.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use figment::value::{Dict, Empty, Value as FigmentValue};
 use toml::Value;
 
 use super::error::{ConfigError, Problem};
-use super::nearest::nearest;
 use super::origin::Origin;
 use super::tree::Node;
+use crate::nearest::nearest;
 
-/// What every variable of Inrush starts with.
+/// The prefix of every variable.
 pub(super) const PREFIX: &str = "INRUSH_";
 
-/// What a key takes.
+/// The kind of a key's value.
 #[derive(Clone, Copy)]
 enum Kind {
     /// One value: a string, number, boolean or secret.
     Scalar,
     /// A list.
     List,
-    /// A map, whose names the user chooses.
+    /// A map with free names.
     Map,
 }
 
-/// One key's state.
+/// The state of a key.
 struct Key {
     kind: Kind,
     value: Option<Value>,
@@ -69,7 +69,7 @@ impl Keys {
         self.keys.insert(path.to_owned(), Key { kind, value: node.to_toml(), origin: Origin::Default });
     }
 
-    /// Where each key's value came from.
+    /// The origin of each key's value.
     pub(super) fn into_origins(self) -> BTreeMap<String, Origin> {
         self.keys.into_iter().map(|(path, key)| (path, key.origin)).collect()
     }
@@ -83,7 +83,7 @@ impl Keys {
         self.variables.get(variable).map(String::as_str)
     }
 
-    /// Gives a known key its value.
+    /// Sets a known key.
     pub(super) fn set(&mut self, path: &str, value: Value, origin: Origin) -> Result<(), Problem> {
         match self.keys.get_mut(path) {
             Some(key) => {
@@ -95,26 +95,26 @@ impl Keys {
         }
     }
 
-    /// Gives a known key its value from text, as variables and flags have it.
+    /// Sets a known key from the text of a variable or a flag.
     pub(super) fn set_text(&mut self, path: &str, text: &str, origin: Origin) -> Result<(), Problem> {
         let value = match self.keys.get(path).map(|key| key.kind) {
             Some(Kind::List) => Value::Array(split(text).map(Value::from).collect()),
             Some(Kind::Map) => match map_from_text(text) {
                 Ok(map) => map,
-                Err(reason) => return Err(Problem::WrongValue { key: path.to_owned(), origin, reason }),
+                Err(reason) => return Err(Problem::InvalidValue { key: path.to_owned(), origin, reason }),
             },
             Some(Kind::Scalar) | None => Value::from(text),
         };
         self.set(path, value, origin)
     }
 
-    /// The problem of a key that is not among these.
+    /// The error of an unknown key.
     pub(super) fn unknown(&self, path: &str, origin: Origin) -> Problem {
         let known = self.keys.keys().chain(&self.tables).map(String::as_str);
         Problem::UnknownKey { key: path.to_owned(), origin, nearest: nearest(path, known).map(str::to_owned) }
     }
 
-    /// The problem of a variable that sets none of these keys.
+    /// The error of an unknown variable.
     pub(super) fn unknown_variable(&self, variable: &str) -> Problem {
         let known = self.variables.keys().map(String::as_str);
         Problem::UnknownVariable {
@@ -123,8 +123,8 @@ impl Keys {
         }
     }
 
-    /// All values as one nested dictionary, to be read into the settings type. A key that is not set is there too, as
-    /// nothing, for fields whose own way of reading does not take a missing one.
+    /// All values as one nested dictionary, to be deserialised. A key that is not set is an empty value, since some fields
+    /// cannot be missing.
     pub(super) fn to_figment(&self) -> FigmentValue {
         let mut root = Dict::new();
         for (path, key) in &self.keys {
@@ -137,15 +137,15 @@ impl Keys {
         FigmentValue::from(root)
     }
 
-    /// Says which key, from which layer, a value that did not fit belongs to.
-    pub(super) fn explain(&self, error: &figment::Error) -> ConfigError {
+    /// Adds the key and its origin to an error of deserialisation.
+    pub(super) fn error(&self, error: &figment::Error) -> ConfigError {
         let path = error.path.join(".");
         let known = self.keys.iter().find(|(key, _)| path == **key || path.starts_with(&format!("{key}.")));
         let origin = known.map_or(Origin::Default, |(_, key)| key.origin.clone());
-        Problem::WrongValue { key: path, origin, reason: error.kind.to_string() }.into()
+        Problem::InvalidValue { key: path, origin, reason: error.kind.to_string() }.into()
     }
 
-    /// Refuses secrets that were given by value where others can read them.
+    /// Rejects secrets that are set by value where others can read them.
     pub(super) fn check_secrets(&self, loaded: &Node) -> Result<(), ConfigError> {
         let exposed = self.keys.iter().filter(|(path, key)| {
             matches!(key.origin, Origin::File { .. } | Origin::Flag(_)) && holds_secret(loaded, path)
@@ -176,7 +176,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 fn map_from_text(text: &str) -> Result<Value, String> {
     let entries = split(text).map(|item| match item.split_once('=') {
         Some((name, value)) => Ok((name.trim().to_owned(), Value::from(value.trim()))),
-        None => Err(format!("`{item}` has no value: write name=value, and commas between several")),
+        None => Err(format!("`{item}` has no value: expected name=value, separated by commas")),
     });
     entries.collect::<Result<_, _>>().map(Value::Table)
 }
@@ -211,7 +211,7 @@ fn insert(dict: &mut Dict, path: &str, value: FigmentValue) {
     }
 }
 
-/// A table without keys must be there as well, or reading would find it missing.
+/// A table without keys must exist as well: it cannot be missing.
 fn ensure_table(dict: &mut Dict, path: &str) {
     let (table, rest) = path.split_once('.').unwrap_or((path, ""));
     if let Some(inner) = table_in(dict, table)

@@ -1,4 +1,4 @@
-//! Loaded settings, and where each of them came from.
+//! Loaded settings, and the origin of each key.
 
 use std::collections::BTreeMap;
 
@@ -27,21 +27,20 @@ impl<T> Loaded<T> {
         Self { value, tree, origins, flags }
     }
 
-    /// Where the value of a key (`front.listen`) came from; none if there is no such key.
+    /// The origin of a key's value; `None` if the key is unknown.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
 
-    /// How a user changes a key, for messages that tell them to: "`front.listen` (flag --listen, variable
-    /// INRUSH_FRONT_LISTEN)".
+    /// How to set a key, for the remedy of an error: "`front.listen` (flag --listen, variable INRUSH_FRONT_LISTEN)".
     #[must_use]
     pub fn how_to_set(&self, key: &str) -> String {
         let flag = self.flags.get(key).map(|flag| format!("flag {flag}, ")).unwrap_or_default();
         format!("`{key}` ({flag}variable {})", variable_of(key))
     }
 
-    /// All keys, in the order in which the settings declare them.
+    /// All keys, in the order of declaration.
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
@@ -49,22 +48,21 @@ impl<T> Loaded<T> {
         settings
     }
 
-    /// The effective configuration as TOML, every line with its origin, secrets hidden. It can be used as a
-    /// configuration file once secrets are taken out.
+    /// The effective configuration as TOML, each line with its origin, secrets redacted. It is a valid configuration file.
     #[must_use]
     pub fn to_toml(&self) -> String {
         print::to_toml(&self.tree, &self.origins)
     }
 }
 
-/// One key that can be set.
+/// A key that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The key's path, such as `front.listen`.
     pub key: String,
     /// The variable that sets it.
     pub variable: String,
-    /// Its value as TOML, secrets hidden; none if it is not set.
+    /// Its value as TOML, secrets redacted; `None` if it is not set.
     pub value: Option<String>,
 }
 

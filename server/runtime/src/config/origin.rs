@@ -1,23 +1,23 @@
-//! Where a value came from.
+//! The origin of a value.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// The layer and the place that gave a key its value.
+/// The layer and the location that a key's value is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The default in the code.
     Default,
     /// The configuration file.
     File {
-        /// The file's path as it was given.
+        /// The path as it was passed.
         path: PathBuf,
         /// The line of the key, counted from 1.
         line: usize,
     },
-    /// An environment variable, by its name.
+    /// The name of an environment variable.
     Variable(String),
-    /// A command-line flag, as the user writes it.
+    /// A command-line flag, such as `--listen`.
     Flag(String),
 }
 

@@ -1,4 +1,4 @@
-//! The effective configuration as TOML, with the origin of every key beside it.
+//! The effective configuration as TOML, with the origin of every key in a comment.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use super::tree::Node;
 
 type Origins = BTreeMap<String, Origin>;
 
-/// Writes a settings tree: the keys of a table first, then the tables in it, as TOML wants it.
+/// Writes a settings tree: the keys of a table first, then its tables, as TOML requires.
 pub(super) fn to_toml(settings: &Node, origins: &Origins) -> String {
     let mut out = String::new();
     if let Node::Table(fields) = settings {
@@ -28,7 +28,7 @@ fn table(out: &mut String, path: &str, fields: &[(String, Node)], origins: &Orig
         let gap = if out.is_empty() { "" } else { "\n" };
         let _ = writeln!(out, "{gap}[{path}]");
     }
-    // Origins stand in one column, so that the eye can run down them.
+    // Origins are aligned.
     let column = lines.iter().map(|(setting, _)| setting.chars().count()).max().unwrap_or(0);
     for (setting, comment) in lines {
         let _ = writeln!(out, "{setting:<column$}  # {comment}");
@@ -43,7 +43,7 @@ fn table(out: &mut String, path: &str, fields: &[(String, Node)], origins: &Orig
 fn setting(name: &str, node: &Node) -> String {
     match (node, node.to_toml()) {
         (Node::Unset, _) | (_, None) => format!("# {name} is not set"),
-        // Written as a comment: a hidden secret is not a value that could be read back.
+        // A comment: the redacted form cannot be read back.
         (Node::Secret, Some(value)) => format!("# {name} = {value}"),
         (_, Some(value)) => format!("{name} = {value}"),
     }

@@ -1,6 +1,5 @@
-//! The variables that Kubernetes puts into every pod for every service of its namespace. A service named
-//! `inrush-front` brings `INRUSH_FRONT_SERVICE_HOST`, `INRUSH_FRONT_PORT=tcp://…` and more: they look like settings and
-//! are none.
+//! The variables that Kubernetes sets in every pod for every service of its namespace. A service named `inrush-front` has
+//! `INRUSH_FRONT_SERVICE_HOST`, `INRUSH_FRONT_PORT=tcp://…` and more, which are not settings.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +8,7 @@ use std::ffi::OsString;
 pub(super) struct ServiceLinks(Vec<String>);
 
 impl ServiceLinks {
-    /// A service is known by the pair of variables that Kubernetes always sets for one.
+    /// A service is recognised by the pair of variables that Kubernetes always sets.
     pub(super) fn among(variables: &BTreeMap<String, OsString>) -> Self {
         let hosts = variables.keys().filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
         let services = hosts.filter(|service| variables.contains_key(&format!("{service}_SERVICE_PORT")));
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn one_variable_alone_is_no_service() {
+    fn one_variable_alone_is_not_a_service() {
         assert!(!links(&["INRUSH_FRONT_SERVICE_HOST"]).include("INRUSH_FRONT_SERVICE_HOST", "10.0.0.7"));
     }
 }

@@ -110,7 +110,7 @@ fn message(error: &ConfigError, file: &NamedTempFile) -> String {
 }
 
 #[test]
-fn without_layers_the_defaults_hold() {
+fn without_layers_all_keys_have_their_defaults() {
     let loaded = Loader::new().load::<Settings>().unwrap();
     assert_eq!(loaded.value, Settings::default());
     assert_eq!(loaded.origin("front.grace"), Some(&Origin::Default));
@@ -118,7 +118,7 @@ fn without_layers_the_defaults_hold() {
 }
 
 #[test]
-fn each_layer_replaces_single_keys_of_the_earlier_ones() {
+fn each_layer_overrides_keys_of_the_earlier_ones() {
     let file = file("zone = 'a'\n[front]\nlisten = 'file:1'\nbatch_limit = 1\ngrace = '1s'\n");
     let loaded = Loader::new()
         .file(file.path())
@@ -145,7 +145,7 @@ fn each_layer_replaces_single_keys_of_the_earlier_ones() {
 }
 
 #[test]
-fn variables_hold_every_kind_of_value() {
+fn variables_take_every_kind_of_value() {
     let loaded = from_environment(&[
         ("INRUSH_ZONE", "7"),
         ("INRUSH_FRONT_IDLE", "90s"),
@@ -179,7 +179,7 @@ fn variables_hold_every_kind_of_value() {
 }
 
 #[test]
-fn a_map_in_a_file_may_be_a_table_and_keeps_its_names() {
+fn a_map_in_a_file_can_be_a_table_and_keeps_its_names() {
     let loaded = from_file("[orders.stock]\nphone = 2000\n\"games console\" = 50\n").unwrap().value;
     assert_eq!(
         loaded.orders.stock,
@@ -188,7 +188,7 @@ fn a_map_in_a_file_may_be_a_table_and_keeps_its_names() {
 }
 
 #[test]
-fn flags_may_hold_lists_maps_and_numbers() {
+fn flags_take_lists_maps_and_numbers() {
     let flags = Flags::new()
         .set("orders.stock", "--stock", Some("phone=1"))
         .set("orders.routes", "--route", Some(vec!["a", "b"]))
@@ -200,7 +200,7 @@ fn flags_may_hold_lists_maps_and_numbers() {
 }
 
 #[test]
-fn empty_reserved_test_and_foreign_variables_are_left_alone() {
+fn empty_reserved_test_and_foreign_variables_are_ignored() {
     let loaded = Loader::new()
         .environment([
             ("INRUSH_ZONE", ""),
@@ -229,7 +229,7 @@ fn all_unknown_keys_and_variables_are_reported_together() {
         .unwrap_err();
     assert_eq!(
         message(&error, &file),
-        "the configuration has 6 mistakes:\
+        "the configuration has 6 errors:\
          \n  - unknown key `front.batch_limt` (file inrush.toml, line 3); did you mean `front.batch_limit`?\
          \n  - unknown key `front.tls.url` (file inrush.toml, line 8); did you mean `store.url`?\
          \n  - unknown key `frnt` (file inrush.toml, line 5); did you mean `front`?\
@@ -240,7 +240,7 @@ fn all_unknown_keys_and_variables_are_reported_together() {
 }
 
 #[test]
-fn a_value_that_does_not_fit_names_its_key_and_place() {
+fn an_invalid_value_is_reported_with_its_key_and_origin() {
     for (variable, value, expected) in [
         (
             "INRUSH_FRONT_BATCH_LIMIT",
@@ -283,7 +283,7 @@ fn a_value_that_does_not_fit_names_its_key_and_place() {
 }
 
 #[test]
-fn files_that_cannot_be_used_say_why() {
+fn unreadable_and_invalid_files_are_reported_with_the_reason() {
     let error = Loader::new().file("/nowhere/inrush.toml").load::<Settings>().unwrap_err().to_string();
     assert!(
         error.starts_with("cannot read the configuration file /nowhere/inrush.toml: No such file"),
@@ -296,20 +296,20 @@ fn files_that_cannot_be_used_say_why() {
 }
 
 #[test]
-fn a_variable_that_is_not_text_is_named() {
+fn a_variable_that_is_not_text_is_reported() {
     let broken = OsStr::from_bytes(&[0xff]).to_owned();
     let error = Loader::new().environment([("INRUSH_ZONE", broken)]).load::<Settings>().unwrap_err();
     assert_eq!(error.problems(), [Problem::NotText { variable: "INRUSH_ZONE".to_owned() }]);
 }
 
 #[test]
-fn secrets_by_value_come_from_the_environment_only() {
+fn secrets_by_value_are_accepted_from_the_environment_only() {
     let file = file("[front]\ntoken = 'hunter2'\n");
     let in_file = Loader::new().file(file.path()).load::<Settings>().unwrap_err();
     assert_eq!(
         message(&in_file, &file),
-        "`front.token` is a secret and must not be given by value in file inrush.toml, line 2: name a file that holds \
-         it in `front.token_file`, or set the environment variable INRUSH_FRONT_TOKEN"
+        "`front.token` is a secret and must not be set by value in file inrush.toml, line 2: set the path of \
+         a file in `front.token_file`, or set the environment variable INRUSH_FRONT_TOKEN"
     );
     let flags = Flags::new().set("front.token", "--token", Some("hunter2"));
     let in_flag = Loader::new().flags(flags).load::<Settings>().unwrap_err().to_string();
@@ -363,14 +363,14 @@ weights = []                                    # default
 }
 
 #[test]
-fn what_is_printed_can_be_loaded_again() {
+fn the_printed_configuration_can_be_loaded() {
     let before = from_environment(&[("INRUSH_ZONE", "a"), ("INRUSH_ORDERS_STOCK", "phone=2000")]).unwrap();
     let after = from_file(&before.to_toml()).unwrap();
     assert_eq!(after.value, before.value);
 }
 
 #[test]
-fn settings_types_that_cannot_work_are_refused() {
+fn invalid_settings_types_are_rejected() {
     #[derive(Default, Serialize, Deserialize)]
     struct Ambiguous {
         front: Limits,
@@ -397,7 +397,7 @@ fn settings_types_that_cannot_work_are_refused() {
 }
 
 #[test]
-fn a_table_without_keys_is_still_a_table() {
+fn a_table_without_keys_is_a_table() {
     #[derive(Default, Debug, PartialEq, Serialize, Deserialize)]
     struct Settings {
         empty: Empty,

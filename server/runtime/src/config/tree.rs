@@ -1,5 +1,5 @@
-//! A settings value taken apart: which keys it has, of what kind, holding what. Made by serialising the value, so that
-//! the settings types need no companion list of their keys, and a key that is not set is still seen.
+//! A settings value as a tree of keys. It is built by serialising the value, so that the keys need not be listed a second
+//! time, and keys that are not set are included.
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 use toml::Value;
@@ -7,30 +7,30 @@ use toml::Value;
 use super::error::{ConfigError, Problem};
 use crate::secret::Secret;
 
-/// One place in a settings value.
+/// A node of a settings value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
-    /// A struct: its fields in the order in which they are declared.
+    /// A struct: its fields in the order of declaration.
     Table(Vec<(String, Node)>),
-    /// A map, whose names the user chooses.
+    /// A map with free names.
     Map(Vec<(String, Node)>),
-    /// A list of anything.
+    /// A list.
     List(Vec<Node>),
     /// A string, number or boolean.
     Scalar(Value),
-    /// A secret that is set. Its text never gets here.
+    /// A secret that is set, without its text.
     Secret,
     /// A key without a value.
     Unset,
 }
 
 impl Node {
-    /// Takes a settings value apart.
+    /// The tree of a settings value.
     pub(super) fn of(settings: &impl Serialize) -> Result<Self, ConfigError> {
         settings.serialize(TreeSerializer).map_err(|Unsupported(what)| Problem::Unsupported { what }.into())
     }
 
-    /// The value as TOML shows it; none if nothing is set.
+    /// The value as TOML; `None` if it is not set.
     pub(super) fn to_toml(&self) -> Option<Value> {
         match self {
             Self::Table(entries) | Self::Map(entries) => Some(Value::Table(
@@ -41,13 +41,13 @@ impl Node {
             )),
             Self::List(items) => Some(Value::Array(items.iter().filter_map(Self::to_toml).collect())),
             Self::Scalar(value) => Some(value.clone()),
-            Self::Secret => Some(Value::String(Secret::SHOWN_AS.to_owned())),
+            Self::Secret => Some(Value::String(Secret::REDACTED.to_owned())),
             Self::Unset => None,
         }
     }
 }
 
-/// A kind of value that settings cannot hold.
+/// A kind of value that settings cannot contain.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unsupported(String);
@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_is_seen_in_order_even_when_unset() {
+    fn every_field_is_in_the_tree_even_when_unset() {
         #[derive(Serialize)]
         struct Settings {
             zone: Option<String>,
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_toml_cannot_hold_is_refused() {
+    fn values_that_toml_cannot_hold_are_rejected() {
         #[derive(Serialize)]
         enum Shape {
             Circle(u8),

@@ -11,7 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
 
-/// An authority with files for a server named `inrush.test` and for a client.
+/// A CA with certificates for a server named `inrush.test` and for a client.
 pub(super) struct Authority {
     folder: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -41,8 +41,8 @@ impl Authority {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    /// Puts another authority's file in the place of the one with that name.
-    pub(super) fn take(&self, name: &str, other: &Self) {
+    /// Replaces a file by that of another CA.
+    pub(super) fn replace(&self, name: &str, other: &Self) {
         std::fs::copy(other.folder.path().join(name), self.folder.path().join(name)).unwrap();
     }
 
@@ -68,13 +68,13 @@ impl Authority {
     }
 }
 
-/// A server that answers over TLS until it is dropped.
-pub(super) struct Answering {
+/// A TLS server that runs until it is dropped.
+pub(super) struct TestServer {
     address: SocketAddr,
-    _stop_at_the_end: DropGuard,
+    _stop_on_drop: DropGuard,
 }
 
-impl Answering {
+impl TestServer {
     pub(super) async fn start(tls: ServerTls) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -82,11 +82,11 @@ impl Answering {
         let (_, health) = tonic_health::server::health_reporter();
         let encrypted = TcpListenerStream::new(listener)
             .then(move |stream| tls.accept(stream.unwrap()))
-            // Whoever fails to shake hands is not served.
+            // A failed handshake ends the connection.
             .filter(Result::is_ok);
         let server = Server::builder().add_service(health);
         tokio::spawn(server.serve_with_incoming_shutdown(encrypted, stop.clone().cancelled_owned()));
-        Self { address, _stop_at_the_end: stop.drop_guard() }
+        Self { address, _stop_on_drop: stop.drop_guard() }
     }
 
     /// Whether a client with these settings gets an answer.
@@ -100,31 +100,31 @@ impl Answering {
     }
 }
 
-/// Whether a client with these settings gets an answer from a server with those.
-async fn talks(server: &ServerTlsSettings, client: &ClientTlsSettings) -> bool {
-    Answering::start(server.load("front.tls").unwrap().unwrap()).await.answers(client).await
+/// Whether a client with these settings gets a response from a server with those.
+async fn connects(server: &ServerTlsSettings, client: &ClientTlsSettings) -> bool {
+    TestServer::start(server.load("front.tls").unwrap().unwrap()).await.answers(client).await
 }
 
 #[tokio::test]
-async fn clients_and_servers_prove_who_they_are() {
+async fn clients_and_servers_authenticate_each_other() {
     let (ours, theirs) = (Authority::new(), Authority::new());
-    assert!(talks(&ours.server(None), &ours.client(false)).await, "server certificate only");
-    assert!(!talks(&ours.server(None), &theirs.client(false)).await, "a server of an unknown authority");
+    assert!(connects(&ours.server(None), &ours.client(false)).await, "server certificate only");
+    assert!(!connects(&ours.server(None), &theirs.client(false)).await, "a server of an unknown authority");
     let mutual = ours.server(Some("ca.pem"));
-    assert!(talks(&mutual, &ours.client(true)).await, "both certificates");
-    assert!(!talks(&mutual, &ours.client(false)).await, "a client without a certificate");
+    assert!(connects(&mutual, &ours.client(true)).await, "both certificates");
+    assert!(!connects(&mutual, &ours.client(false)).await, "a client without a certificate");
     let stranger = ClientTlsSettings { ca_file: ours.path("ca.pem"), ..theirs.client(true) };
-    assert!(!talks(&mutual, &stranger).await, "a client of an unknown authority");
+    assert!(!connects(&mutual, &stranger).await, "a client of an unknown authority");
 }
 
 #[test]
-fn unset_settings_are_no_tls() {
+fn tls_is_off_by_default() {
     assert!(ServerTlsSettings::default().load("front.tls").unwrap().is_none());
     assert!(ClientTlsSettings::default().load("client.tls").unwrap().is_none());
 }
 
 #[test]
-fn half_set_settings_name_the_missing_key() {
+fn an_incomplete_table_names_the_missing_key() {
     let path = || Some(PathBuf::from("x.pem"));
     let server = [
         (ServerTlsSettings { cert_file: path(), ..Default::default() }, "`front.tls.key_file` is not"),
@@ -153,7 +153,7 @@ fn half_set_settings_name_the_missing_key() {
 }
 
 #[test]
-fn a_wrong_file_is_named_with_what_it_holds() {
+fn errors_name_the_file_and_what_it_contains() {
     let authority = Authority::new();
     authority.write("broken.pem", "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n");
     authority.write("empty.pem", "");
@@ -167,11 +167,11 @@ fn a_wrong_file_is_named_with_what_it_holds() {
     };
     for (cert, key, says) in [
         ("nowhere.pem", "server.key", "No such file"),
-        ("server.key", "server.key", "holds no certificate, only a private key"),
-        ("empty.pem", "server.key", "holds no certificate, only something that is not PEM"),
-        ("broken.pem", "server.key", "its PEM is damaged"),
-        ("server.pem", "server.pem", "holds no private key without a password, only a certificate"),
-        ("server.pem", "client.key", "the files of `front.tls` do not fit together"),
+        ("server.key", "server.key", "no certificate in it, only a private key"),
+        ("empty.pem", "server.key", "no certificate in it, only something that is not PEM"),
+        ("broken.pem", "server.key", "damaged PEM"),
+        ("server.pem", "server.pem", "no unencrypted private key in it, only a certificate"),
+        ("server.pem", "client.key", "the files of `front.tls` do not match"),
     ] {
         let message = load(cert, key);
         assert!(message.contains(says), "{message}");

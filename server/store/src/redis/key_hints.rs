@@ -3,10 +3,9 @@
 //! A script that is called with the keys of another state does nothing and tells the state it found, so a wrong hint
 //! costs one more round trip and nothing else.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::{HashMap, HashSet};
+
+use parking_lot::Mutex;
 
 use inrush_core::{sale::SaleId, store::StoreError, ticket::Seq};
 
@@ -69,13 +68,13 @@ pub(super) struct KeyHints {
 impl KeyHints {
     /// The best hint for a sale.
     pub(super) fn get(&self, sale: &SaleId) -> QueueState {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock();
         lines.get(sale).copied().unwrap_or(QueueState::NEW)
     }
 
     /// Remembers what was heard.
     pub(super) fn update(&self, sale: &SaleId, state: QueueState) {
-        let mut hints = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hints = self.lines.lock();
         if let Some(known) = hints.get_mut(sale) {
             *known = state;
             return;
@@ -88,12 +87,12 @@ impl KeyHints {
 
     /// Whether a sale was last heard to want its admissions replicated.
     pub(super) fn is_replicated(&self, sale: &SaleId) -> bool {
-        self.replicated.lock().unwrap_or_else(PoisonError::into_inner).contains(sale)
+        self.replicated.lock().contains(sale)
     }
 
     /// Remembers whether it does.
     pub(super) fn set_replicated(&self, sale: &SaleId, replicated: bool) {
-        let mut sales = self.replicated.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sales = self.replicated.lock();
         if sales.len() >= MAX_HINTS {
             sales.clear();
         }

@@ -2,14 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use inrush_core::store::{Durability, StoreError};
+use parking_lot::Mutex;
 use redis::{FromRedisValue, Value, cmd};
 
 use super::connection::Connection;
@@ -90,7 +88,7 @@ pub(super) struct DurabilityCache {
 impl DurabilityCache {
     /// What was last heard, if that is not long ago; else asks.
     pub(super) async fn recent(&self, connection: &Connection) -> Result<Durability, StoreError> {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *self.last.lock();
         match last {
             Some((at, durability)) if at.elapsed() < DURABILITY_TTL => Ok(durability),
             _ => self.ask(connection).await,
@@ -111,7 +109,7 @@ impl DurabilityCache {
                 Durability::Memory
             }
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), durability));
+        *self.last.lock() = Some((Instant::now(), durability));
         Ok(durability)
     }
 }

@@ -39,13 +39,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(batch_limit: usize) -> Self {
+    fn new(max_batch: usize) -> Self {
         let (go, batches) = (Arc::new(Semaphore::new(0)), Arc::default());
         let operation = Tenfold { go: Arc::clone(&go), batches: Arc::clone(&batches) };
         Self {
             batcher: Batcher::new(
                 operation,
-                BatchLimits { max_batch: batch_limit, max_wait: Duration::from_secs(3600) },
+                BatchLimits { max_batch, max_queue_wait: Duration::from_secs(3600) },
                 Arc::default(),
             ),
             go,
