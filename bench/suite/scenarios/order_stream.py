@@ -55,19 +55,21 @@ def run(harness, form):
     results = interleaved(form.rounds, measurements, harness.log)
     return Report(
         text=(
-            f"An order system with a capacity of {CAPACITY:,} entries per second: it works on as many concurrently as that"
-            " takes at each latency, first come, first served. Its queue does not end. `share` is the part of"
-            f" the capacity that was used in the last {SETTLED} seconds of a run, `found` with the limit on unanswered"
-            f" entries that fulfilment finds by itself, with its default settings, `fixed` with {FIXED:,} always, as it was"
-            " before. `degrades`: one that works on 50 concurrently in 20 ms each, and on more of them more slowly, as a"
-            f" thread pool or a database that thrashes does. Medians of {form.rounds} interleaved rounds."
+            f"An order system with a capacity of {CAPACITY:,} entries per second: it processes as many entries"
+            " at once as this takes at each latency, in the order of arrival. Its queue never ends. `share` is"
+            f" the part of the capacity that was used in the last {SETTLED} seconds of a run. `found` uses the"
+            f" in-flight limit that fulfilment finds with default settings, `fixed` a limit of {FIXED:,}."
+            " `degrades` is an order system that processes 50 entries at once in 20 ms each, and more of them"
+            f" more slowly, as a thread pool or a thrashing database does. Medians of {form.rounds} interleaved"
+            " rounds."
         ),
         tables=[_table(results)],
         plots=_plots(form, results, rates),
         data={name: {key: each.as_data() for key, each in metrics.items()} for name, metrics in results.items()},
         remarks=(
-            "The limit doubles while that pays, so it takes a little more than one latency for each doubling from where it starts, at 256."
-            " Who knows that their order system is slow sets a higher `min_concurrency`, from which it starts."
+            "The limit doubles while that increases the rate. From its start at 256 it therefore takes a"
+            " little more than one latency per doubling. For an order system that is known to be slow, set a"
+            " higher `min_concurrency`, from which the search starts."
         ),
     )
 

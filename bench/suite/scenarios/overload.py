@@ -20,18 +20,22 @@ MAX_WAIT_MS = 500
 PHASES = {"half of it before": 0.5, "three times": 3.0, "half of it right after": 0.5}
 
 TEXT = """
-A front is given three times what it can bear at the most, which is what a closed loop of {in_flight} callers reaches in the same
-round; for {seconds} s each, before and right after, half of that. The front has one script run for each buyer, so that it is Redis and the
-way there that limit it, and not the cores, which it shares with the load. Calls come at fixed times over {connections} connections, and latency is
-counted from then, for accepted and refused calls apart. Medians of {rounds} rounds, and from where to where they went.
+Three rates are offered to a front for {seconds} s each: half of its highest rate, three times the highest rate, and
+directly afterwards half of it again. The highest rate is what a closed loop of {in_flight} callers reaches in the
+same round. The front runs one script per buyer, so that Redis and the connection to it are the limit, and not the
+cores, which it shares with the load. Calls are sent at planned times over {connections} connections. Latency counts
+from then, separately for accepted and refused (shed) calls. Medians of {rounds} rounds, with the range of the rounds
+in brackets.
 """
 REMARKS = """
-- A call that has waited for its turn at the store for {wait} ms (`front.max_queue_wait`) is refused, and so are calls beyond `front.max_in_flight`, before
-  their message is read: with UNAVAILABLE and a RetryInfo. So no served call has waited longer, whatever the load.
-- *Cores* are those that each process kept busy. Load, front and Redis share {cores}, so what is made and sent of three times the rate, and what refusals
-  cost, is results from those who are served: accepted calls are fewer than at the highest rate.
-- Where the cores are the limit, a refusal takes processor time as well: HTTP/2 alone is more than half of what an Enqueue costs the front. What comes beyond that
-  waits in the buffers of the connections, which `front.http2.max_concurrent_streams` bounds.
+- A call that has waited for the store for {wait} ms (`front.max_queue_wait`) is shed, and so are calls beyond
+  `front.max_in_flight`, before their message is read: with UNAVAILABLE and a RetryInfo. An accepted call has
+  therefore never waited longer.
+- *Cores* is the number of cores that each process kept busy. Load, front and Redis share {cores}: sending three times
+  the rate, and shedding, takes processor time from accepted calls, which are fewer than at the highest rate.
+- If the cores are the limit, a shed call costs processor time as well: HTTP/2 alone is more than half of the cost of
+  an Enqueue in the front. Calls beyond that wait in the buffers of the connections, which
+  `front.http2.max_concurrent_streams` bounds.
 """
 
 
