@@ -12,7 +12,7 @@ spec:
   {{- else }}
   minAvailable: {{ $budget.minAvailable }}
   {{- end }}
-  # A pod that is not ready serves nobody: it must not keep a node from being drained.
+  # A pod that is not ready serves no calls and must not block the drain of a node.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

@@ -5,11 +5,11 @@
 orderSystem.urls is set and orders.enabled is true, so that there are two order systems: set orders.enabled to false to use yours, or leave orderSystem.urls empty
 {{- end }}
 {{- if not (or $orders.enabled $urls) }}
-orderSystem.urls is empty and orders.enabled is false, so that nobody makes orders: name the address of your order system, such as http://orders.shop.svc:50061, or set orders.enabled to true to try things out
+orderSystem.urls is empty and orders.enabled is false, so that no orders would be created: name the address of your order system, such as http://orders.shop.svc:50061, or set orders.enabled to true for a trial
 {{- end }}
 {{- range $urls }}
 {{- if and (hasPrefix "https://" .) (not $.Values.orderSystem.tls.existingSecret) }}
-orderSystem.urls has {{ . }}, and orderSystem.tls.existingSecret is empty: name a Secret with ca.crt, the authorities that vouch for it
+orderSystem.urls has {{ . }}, and orderSystem.tls.existingSecret is empty: name a Secret with ca.crt, its CA certificates
 {{- end }}
 {{- if and (hasPrefix "http://" .) $.Values.orderSystem.tls.existingSecret }}
 orderSystem.urls has {{ . }}, and orderSystem.tls.existingSecret is set: write https://, or leave the Secret empty

@@ -5,7 +5,7 @@
 store.existingSecret.name is {{ $external }} and redis.enabled is true, so that there are two stores: set redis.enabled to false to use yours, or leave store.existingSecret.name empty
 {{- end }}
 {{- if not (or $redis.enabled $external) }}
-store.existingSecret.name is empty and redis.enabled is false, so that there is no store: name a Secret with the URL of your Redis, or set redis.enabled to true to try things out
+store.existingSecret.name is empty and redis.enabled is false, so that there is no store: name a Secret with the URL of your Redis, or set redis.enabled to true for a trial
 {{- end }}
 {{- if and $redis.enabled .Values.store.ca.existingSecret }}
 store.ca.existingSecret is set, and the bundled Redis has no TLS: leave it empty, or set redis.enabled to false and name your own Redis
@@ -19,7 +19,7 @@ redis.replicas is {{ $redis.replicas }}, and sentinels need a majority: use an o
 {{- $kept := include "inrush.bytes" $redis.maxMemory | int64 }}
 {{- $allowed := include "inrush.bytes" . | int64 }}
 {{- if gt (mul $kept 4) (mul $allowed 3) }}
-redis.maxMemory is {{ $redis.maxMemory }} and redis.resources.limits.memory is {{ . }}: Redis needs a quarter beyond what it keeps, or it is killed with everything in it: lower the first, or raise the second
+redis.maxMemory is {{ $redis.maxMemory }} and redis.resources.limits.memory is {{ . }}: Redis needs a quarter of the limit as headroom, or it is killed and loses its data: lower the first, or raise the second
 {{- end }}
 {{- end }}
 {{- end }}

@@ -21,11 +21,11 @@ sales: {{ .id }} closes ({{ .close }}) before it opens ({{ .open }}): change clo
 {{- end }}
 {{- if $.Values.redis.enabled }}
 {{- if and (eq (default "" .durability) "replicated") (ne $.Values.redis.mode "sentinel") }}
-sales: {{ .id }} has the durability replicated, and the bundled Redis is alone: set redis.mode to sentinel, or use your own Redis
+sales: {{ .id }} has the durability replicated, and the bundled Redis has no replica: set redis.mode to sentinel, or use your own Redis
 {{- end }}
 {{- $persistence := $.Values.redis.persistence }}
 {{- if and (eq (default "" .durability) "fsync") (not (and $persistence.enabled (eq $persistence.sync "always"))) }}
-sales: {{ .id }} has the durability fsync, and the bundled Redis has not everything on disk before it answers: set redis.persistence.enabled to true and redis.persistence.sync to always, or use your own Redis
+sales: {{ .id }} has the durability fsync, and the bundled Redis replies before the data is on disk: set redis.persistence.enabled to true and redis.persistence.sync to always, or use your own Redis
 {{- end }}
 {{- end }}
 {{- end }}

@@ -34,13 +34,13 @@ front.autoscaling.schedule has two entries named {{ .name }}: give each a name o
 {{- if $limit }}
 {{- $cores := ternary (divf (trimSuffix "m" (toString $limit)) 1000) (float64 $limit) (hasSuffix "m" (toString $limit)) }}
 {{- if gt (float64 .Values.config.front.cores) $cores }}
-config.front.cores is {{ .Values.config.front.cores }}, which is more than front.resources.limits.cpu ({{ $limit }}) lets run: lower it, or raise or drop the limit
+config.front.cores is {{ .Values.config.front.cores }}, which is more than front.resources.limits.cpu ({{ $limit }}) allows: lower it, or raise or drop the limit
 {{- end }}
 {{- end }}
 {{- $keda := .Values.fulfilment.keda }}
 {{- if $keda.enabled }}
 {{- if not $keda.prometheusAddress }}
-fulfilment.keda.prometheusAddress is empty, and KEDA must know whom to ask how many units wait: name your Prometheus, such as http://prometheus.monitoring.svc:9090
+fulfilment.keda.prometheusAddress is empty, and KEDA needs it to query the waiting units: name your Prometheus, such as http://prometheus.monitoring.svc:9090
 {{- end }}
 {{- if gt (int $keda.minReplicas) (int $keda.maxReplicas) }}
 fulfilment.keda.minReplicas is {{ $keda.minReplicas }}, which is more than fulfilment.keda.maxReplicas ({{ $keda.maxReplicas }}): raise the maximum, or lower the minimum

@@ -1,6 +1,6 @@
 {{- define "inrush.validate.secrets" -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
-serviceAccount.name is empty and serviceAccount.create is false, so that pods would have an account that nobody made: name one that exists, or set serviceAccount.create to true
+serviceAccount.name is empty and serviceAccount.create is false, so that pods would use an account that does not exist: name an existing one, or set serviceAccount.create to true
 {{- end }}
 {{- range $part := list "front" "fulfilment" "orders" }}
 {{- range (get $.Values $part).extraEnv }}

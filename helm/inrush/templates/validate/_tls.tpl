@@ -6,7 +6,7 @@
 tls.enabled is true, and there is no certificate: name a Secret with tls.existingSecret, or set tls.certManager.enabled to true
 {{- end }}
 {{- if and $tls.existingSecret $manager.enabled }}
-tls.existingSecret is {{ $tls.existingSecret }} and tls.certManager.enabled is true, which would overwrite it: use one of both
+tls.existingSecret is {{ $tls.existingSecret }} and tls.certManager.enabled is true, which would overwrite it: use one of them
 {{- end }}
 {{- if and $manager.enabled (not $manager.issuerRef.name) }}
 tls.certManager.issuerRef.name is empty: name the Issuer or ClusterIssuer that signs the certificate
@@ -19,10 +19,10 @@ config.orders.stock is empty, and the bundled order system cannot ask a front wi
 {{- end }}
 {{- else }}
 {{- if $manager.enabled }}
-tls.certManager.enabled is true and tls.enabled is false, so that nobody would use the certificate: set tls.enabled to true
+tls.certManager.enabled is true and tls.enabled is false, so that the certificate would not be used: set tls.enabled to true
 {{- end }}
 {{- if $tls.clientCa.existingSecret }}
-tls.clientCa.existingSecret is set and tls.enabled is false, so that no client would be asked for a certificate: set tls.enabled to true
+tls.clientCa.existingSecret is set and tls.enabled is false, so that no client certificate would be requested: set tls.enabled to true
 {{- end }}
 {{- end }}
 {{- end }}

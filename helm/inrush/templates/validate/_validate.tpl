@@ -1,5 +1,5 @@
-{{/* Values that are fine one by one and not together. Every check is a template that prints a line for each problem: the value,
-     what is wrong with it, and the remedy. All problems are told at once. */}}
+{{/* Values that are valid one by one and contradict each other. Every check is a template that prints a line for each problem: the value,
+     what is wrong with it, and the remedy. All problems are listed together. */}}
 
 {{- define "inrush.validate" -}}
 {{- $problems := list -}}
@@ -11,6 +11,6 @@
 {{- end -}}
 {{- end -}}
 {{- if $problems -}}
-{{- fail (printf "\n\nThese values do not go together:\n%s\n" (join "\n" $problems)) -}}
+{{- fail (printf "\n\nThese values contradict each other:\n%s\n" (join "\n" $problems)) -}}
 {{- end -}}
 {{- end }}
