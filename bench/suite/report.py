@@ -111,7 +111,7 @@ def write(folder, details, name, title, form, report, log):
     except BenchError as error:
         log(f"no plots: {error}")
     parts = [f"# {title}", wrapped(report.text)]
-    parts.append(f"Measured by `make bench ONLY={name}` ({form} form) on {machine()}.")
+    parts.append(wrapped(f"Measured by `make bench ONLY={name}` ({form} form) on {machine()}."))
     parts += [table.markdown() for table in report.tables]
     parts += [f"![{plot.title}]({path.name})" for path, plot in pictures.items() if plot.on_page and path.exists()]
     if report.remarks:
