@@ -1,4 +1,4 @@
-//! Everything a call can fail with, and the one place where it becomes a gRPC status.
+//! The errors of calls, and the one place where they become a gRPC status.
 //!
 //! Every status carries an `ErrorInfo` with the domain [`DOMAIN`] and a reason that never changes its meaning:
 //!
@@ -10,9 +10,9 @@
 //! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` | sends less at once (not RESOURCE_EXHAUSTED: waiting does not help) |
 //! | `UNSUPPORTED_CONTENT_TYPE` | `INVALID_ARGUMENT`, HTTP 415 | calls with a gRPC client |
 //! | `METHOD_NOT_ALLOWED` | `INVALID_ARGUMENT`, HTTP 405 | calls with a gRPC client |
-//! | `UNKNOWN_CALL` | `UNIMPLEMENTED` | looks at the calls that reflection lists |
+//! | `UNKNOWN_CALL` | `UNIMPLEMENTED` | finds the services and methods by server reflection |
 //! | `SALE_NOT_FOUND` | `NOT_FOUND` | checks the sale's id |
-//! | `TICKET_UNKNOWN` | `NOT_FOUND` | enqueues again: the line that the ticket belonged to is gone |
+//! | `TICKET_UNKNOWN` | `NOT_FOUND` | enqueues again: the queue of the ticket no longer exists |
 //! | `SALE_EXISTS` | `ALREADY_EXISTS` | updates the sale, or takes another id |
 //! | `VERSION_CONFLICT` | `ABORTED` | reads the sale again and repeats its change on that |
 //! | `SALE_CLOSED` | `FAILED_PRECONDITION` | nothing: closing is for good |
@@ -43,21 +43,19 @@ pub const DOMAIN: &str = "inrush";
 /// The method of gRPC.
 const POST: HeaderValue = HeaderValue::from_static("POST");
 
-/// Callers are asked to come back after this time, give or take half of it, so that they do not come back in step.
+/// Callers are asked to retry after this time, give or take half of it, so that they do not retry in step.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why a call got no answer. Business outcomes are not among these: they are answers.
+/// Why a call failed. Business outcomes are not errors: they are responses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Fields break their rules.
+    /// Fields are invalid.
     #[error("{}", list(.0))]
     InvalidFields(Vec<InvalidValue>),
-    /// The bytes are no message of this call.
-    #[error(
-        "the request is not a message that this call takes ({0}): build it from the published .proto files, with every string in UTF-8"
-    )]
+    /// The bytes do not decode as the message of this call.
+    #[error("malformed request ({0}): build it from the published .proto files, with every string in UTF-8")]
     MalformedRequest(String),
-    /// The message is longer than the node reads.
+    /// The message exceeds the size limit.
     #[error("{0}: send less in one call")]
     MessageTooLarge(String),
     /// The request is not gRPC's.
@@ -66,8 +64,8 @@ pub enum CallError {
     /// The HTTP method is not gRPC's.
     #[error("the HTTP method is not POST: call this server with a gRPC client")]
     MethodNotAllowed,
-    /// There is no such call.
-    #[error("there is no such call here: server reflection lists those there are")]
+    /// The service or method does not exist.
+    #[error("unknown service or method: server reflection lists those that exist")]
     UnknownCall,
     /// Not signed by this cluster.
     #[error(transparent)]
@@ -75,86 +73,84 @@ pub enum CallError {
     /// There is no such sale.
     #[error("there is no sale {0}")]
     SaleNotFound(SaleId),
-    /// Signed by this cluster, for a line that is gone.
+    /// Signed by this cluster, for a queue that no longer exists.
     #[error(
-        "sale {0} does not know this ticket: the sale was created anew or its line was lost after the ticket was given out; enqueue again for a new one"
+        "unknown ticket of sale {0}: the sale was recreated or its queue was lost after the ticket was issued; enqueue again for a new one"
     )]
     TicketUnknown(SaleId),
     /// A sale of that name has other settings.
-    #[error(
-        "there is a sale {0} already, with other settings: change it with UpdateSale, or take another id"
-    )]
+    #[error("sale {0} already exists with other settings: change it with UpdateSale, or use another id")]
     SaleExists(SaleId),
     /// The sale has changed since the caller read it.
-    #[error("sale {sale} is in version {current} by now: read it again and repeat the change on that")]
+    #[error("version conflict: sale {sale} is at version {current}; re-read it and retry")]
     VersionConflict {
         /// The sale.
         sale: SaleId,
-        /// Its version now; 0 when it is gone.
+        /// Its current version; 0 if it was deleted.
         current: u64,
     },
-    /// The sale is closed for good.
-    #[error("the sale is closed for good: nothing about it can change any more")]
+    /// The sale is closed.
+    #[error("the sale is closed: it cannot be changed")]
     SaleClosed,
     /// The sale is not closed.
-    #[error("the sale is not closed: close it first, so that nobody waits for nothing")]
+    #[error("the sale is not closed: close it first")]
     SaleNotClosed,
-    /// Tickets are not finished.
+    /// Tickets are not final.
     #[error(
-        "{tickets} tickets of the sale are in flight, wait for a retry or are dead: wait for them, and redrive or discard the dead ones"
+        "{tickets} tickets of the sale are in flight, wait for a retry or are dead: wait for the first two, and redrive or discard dead ones"
     )]
     SaleBusy {
         /// How many.
         tickets: u64,
     },
-    /// The cap would be below what is held.
+    /// The cap would be below the units in use.
     #[error("the cap cannot go below the {held} units that are held now")]
     CapBelowHeld {
         /// The lowest possible cap.
         held: u64,
     },
-    /// The stock would be below what is ordered or on its way.
+    /// The stock would be below the committed units.
     #[error("the stock cannot go below the {committed} units that are ordered or on their way now")]
     StockBelowCommitted {
         /// The lowest possible stock.
         committed: u64,
     },
-    /// A sale with stock cannot become one without, nor the other way round.
-    #[error("a sale is created with a stock or without, and stays so: create another sale")]
+    /// A sale with stock cannot become one without, nor the reverse.
+    #[error("a sale with stock cannot become one without, nor the reverse: create another sale")]
     StockFixed,
-    /// The store does not keep tickets so well.
+    /// The store does not support the level of durability.
     #[error("{}, or leave durability at MEMORY", durability_remedy(*.0))]
     DurabilityUnavailable(Durability),
     /// The ticket has no order.
     #[error("the ticket is {}, not ordered: only an order can be released", state_name(*.0))]
     NotOrdered(TicketState),
-    /// The caller's time is up.
-    #[error("the call's deadline has passed")]
+    /// The deadline has passed.
+    #[error("deadline exceeded")]
     DeadlineExceeded,
-    /// More calls than the node can bear.
-    #[error("this node has more calls than it can answer in time: repeat the call after the delay given")]
+    /// The node is overloaded.
+    #[error("this node is overloaded: retry after the delay in RetryInfo")]
     Overloaded,
-    /// The node is leaving.
-    #[error("this node is shutting down: repeat the call after the delay given, on another node")]
+    /// The node is draining.
+    #[error("this node is draining: retry on another node after the delay in RetryInfo")]
     Draining,
-    /// The store does not answer.
-    #[error("the store does not answer: repeat the call after the delay given")]
+    /// The store is unavailable.
+    #[error("the store is unavailable: retry after the delay in RetryInfo")]
     StoreUnavailable,
-    /// The store cannot be used as it is set up.
-    #[error("the store cannot be used as it is set up: the node's log says what to change")]
+    /// The store is configured unsuitably.
+    #[error("the store is configured unsuitably: the node's log has the remedy")]
     StoreUnsuitable,
     /// A defect.
-    #[error("a defect: the node's log has the details")]
+    #[error("internal error: the node's log has the details")]
     Internal,
 }
 
 impl CallError {
-    /// A field that breaks its rule.
+    /// An invalid field.
     pub(crate) fn field(field: &'static str, rule: impl Into<String>) -> Self {
         InvalidValue::new(field, rule).into()
     }
 
-    /// A call of one message that brings another.
+    /// A unary call with more than one message.
     pub(crate) fn second_message() -> Self {
         Self::MalformedRequest("there is more than one message".to_owned())
     }
@@ -221,7 +217,7 @@ impl CallError {
     }
 }
 
-/// The one way from what went wrong to what a caller is told.
+/// The one mapping from errors to statuses.
 impl From<CallError> for Status {
     fn from(failure: CallError) -> Self {
         let (code, reason) = failure.kind();
@@ -238,7 +234,7 @@ impl From<CallError> for Status {
     }
 }
 
-/// What a store says of itself is for the operator's log; a caller learns only what to do.
+/// The details of a store error are for the operator's log; the caller gets the remedy.
 impl From<StoreError> for CallError {
     fn from(error: StoreError) -> Self {
         match &error {
@@ -271,7 +267,7 @@ fn list(violations: &[InvalidValue]) -> String {
 
 const fn durability_remedy(wanted: Durability) -> &'static str {
     match wanted {
-        // Every store keeps what it is told in memory.
+        // Every store supports MEMORY.
         Durability::Memory => "connect the node to a store",
         Durability::Fsync => {
             "the store does not confirm writes to its disk: give the node a Redis with `appendonly yes` and `appendfsync always`"
@@ -300,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overload_says_when_to_come_back_and_refusals_do_not() {
+    fn unavailable_has_retry_info_and_other_codes_do_not() {
         for failure in [CallError::Overloaded, CallError::Draining, CallError::StoreUnavailable] {
             let status = Status::from(failure);
             let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
@@ -310,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_field_is_named_with_its_rule() {
+    fn every_invalid_field_is_named_with_its_rule() {
         let fields =
             vec![InvalidValue::new("units", "must be 1 to 9"), InvalidValue::new("payload", "too long")];
         let status = Status::from(CallError::InvalidFields(fields));
@@ -324,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_store_says_of_itself_stays_in_the_log() {
+    fn store_error_texts_do_not_reach_callers() {
         let status = Status::from(CallError::from(StoreError::Unavailable("redis://10.0.0.1".to_owned())));
         assert!(!status.message().contains("10.0.0.1"), "{}", status.message());
         assert_eq!(status.get_details_error_info().unwrap().reason, "STORE_UNAVAILABLE");

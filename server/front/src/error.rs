@@ -14,13 +14,13 @@ pub enum FrontError {
     /// A certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The store cannot be used; the text says what to change.
+    /// The store is unsuitable; the text has the remedy.
     #[error(transparent)]
     Store(StoreError),
-    /// The listener given is none.
+    /// The listener is invalid.
     #[error("cannot use the listener")]
     Listener(#[source] std::io::Error),
-    /// The published descriptors do not fit together: a defect.
+    /// The published descriptors are inconsistent: a defect.
     #[error("cannot offer server reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
     /// A core failed.

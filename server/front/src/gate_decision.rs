@@ -2,20 +2,20 @@
 
 use inrush_core::store::Refusal;
 
-/// What a buyer is told who is not taken in.
+/// Why a buyer gets no ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GateDecision {
-    /// Not in line.
+    /// Refused.
     Refused(Refusal),
     /// Use the normal purchase flow.
     Bypass,
 }
 
 impl GateDecision {
-    /// All reasons not to be taken in, by their names in telemetry.
+    /// All reasons, by their names in telemetry.
     pub(crate) const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
 
-    /// The place of its reason among [`GateDecision::REASONS`].
+    /// The index of its reason in [`GateDecision::REASONS`].
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::Refused(Refusal::SoldOut) => 0,

@@ -1,9 +1,10 @@
-//! The public edge of Inrush: stateless, any number of them, any of them answers anything.
+//! The front of Inrush: the public gRPC services. A node is stateless; any number of them serve the same sales.
 //!
-//! The way of an Enqueue, file by file: `server.rs` accepts the connection, `call.rs` is the list of what every call
-//! passes, `service/queue_service.rs` reads the request, `queue/gate.rs` answers from memory if nobody can be taken in, `queue/batcher.rs`
-//! joins calls to one run of the store, `queue/operations.rs` is that run. Everything that can go wrong is in
-//! [`call_error`], with the status a caller gets for it.
+//! The way of an Enqueue, file by file: `server.rs` accepts the connection and `server/connection.rs` serves HTTP/2 on it,
+//! `stack.rs` is the list of layers that every call passes, `rpc/router.rs` routes it and `rpc/unary.rs` reads its message,
+//! `service/queue_service.rs` checks the request, `queue/gate.rs` refuses from memory while the sale admits no buyers,
+//! `queue/batcher.rs` joins calls to one batch, `queue/operations.rs` runs the batch. Every error is in [`call_error`], with
+//! the status that a caller gets.
 
 mod call;
 mod error;

@@ -1,7 +1,7 @@
-//! What a front counts and measures.
+//! The metrics of a front.
 //!
-//! Each core has counts and cells of its own, which are added up when somebody looks: a call costs some nine microseconds
-//! altogether, and no memory that cores share is written on its way.
+//! Each core has counters of its own, which are summed when the metrics are read, so that no call writes to memory that cores
+//! share.
 
 use std::sync::{
     Arc,
@@ -21,19 +21,18 @@ const SHED: MetricDef = MetricDef::counter(
     "inrush.calls_shed",
     "{call}",
     &["reason"],
-    "Calls refused with UNAVAILABLE because the node had too many: in_flight (a core worked on too many), queue_wait (its turn \
-     at the store did not come in time), watches (a core kept too many)",
+    "Calls refused with UNAVAILABLE by reason: in_flight (beyond the in-flight limit of a core), queue_wait (its batch was not \
+     sent in time), watches (beyond the limit of watches of a core)",
 );
 const CANCELLED: MetricDef = MetricDef::counter(
     "inrush.calls_cancelled",
     "{call}",
     &[],
-    "Calls whose callers hung up before the answer",
+    "Calls whose clients disconnected before the response",
 );
 const IN_FLIGHT: MetricDef =
-    MetricDef::gauge("inrush.calls_in_flight", "{call}", &[], "Calls that are being answered, watches apart");
-const WATCHES: MetricDef =
-    MetricDef::gauge("inrush.watches", "{watch}", &[], "Tickets that are being watched");
+    MetricDef::gauge("inrush.calls_in_flight", "{call}", &[], "Calls in flight, without open watches");
+const WATCHES: MetricDef = MetricDef::gauge("inrush.watches", "{watch}", &[], "Open watches");
 const CONNECTIONS: MetricDef =
     MetricDef::gauge("inrush.connections", "{connection}", &[], "Open connections");
 
@@ -51,7 +50,7 @@ pub const METRICS: [MetricDef; 10] = [
     CONNECTIONS,
 ];
 
-/// Why a call was refused though nothing was wrong with it.
+/// Why a valid call was shed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ShedReason {
     InFlight,
@@ -59,7 +58,7 @@ pub(crate) enum ShedReason {
     Watches,
 }
 
-/// What there is at a moment.
+/// What a gauge counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum GaugeKind {
     Calls,
@@ -67,7 +66,7 @@ pub(crate) enum GaugeKind {
     Connections,
 }
 
-/// What one core counts. Cells belong to it alone; others only read them.
+/// The counters of one core. Other cores only read them.
 #[derive(Debug, Default)]
 pub(crate) struct CoreCounts {
     shed: [AtomicU64; ShedReason::LABELS.len()],
@@ -110,19 +109,19 @@ impl GaugeKind {
 }
 
 impl CoreCounts {
-    /// A call was refused.
+    /// Counts a shed call.
     pub(crate) fn shed(&self, reason: ShedReason) {
         if let Some(count) = self.shed.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A caller hung up.
+    /// Counts a client that disconnected before its response.
     pub(crate) fn cancelled(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One more, until what comes back is dropped.
+    /// Adds one to a gauge until the guard is dropped.
     pub(crate) fn count(self: &Arc<Self>, kind: GaugeKind) -> GaugeGuard {
         if let Some(count) = self.gauges.get(kind as usize) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -164,7 +163,7 @@ impl NodeMetrics {
         Self { cores, calls: Calls::register(metrics), sales: Sales::register(metrics) }
     }
 
-    /// What one more core counts with, asked for once at its start.
+    /// The metrics of one more core, called once at its start.
     pub(crate) fn core(&self) -> CoreMetrics {
         let counts = Arc::new(CoreCounts::default());
         self.cores.0.lock().push(Arc::clone(&counts));
@@ -172,12 +171,12 @@ impl NodeMetrics {
         CoreMetrics { counts, durations, sales: Arc::new(self.sales.counts()) }
     }
 
-    /// Calls whose callers hung up.
+    /// Calls whose clients disconnected.
     pub(crate) fn cancelled(&self) -> u64 {
         self.cores.sum(|counts| Some(&counts.cancelled))
     }
 
-    /// Calls refused, for whatever reason.
+    /// Calls shed, for any reason.
     pub(crate) fn shed(&self) -> u64 {
         (0..ShedReason::LABELS.len()).map(|index| self.cores.sum(|counts| counts.shed.get(index))).sum()
     }

@@ -21,22 +21,22 @@ use crate::{
     settings::FrontSettings,
 };
 
-/// The thing that a front node adds to the process's readiness.
-const NEEDS: &str = "store";
+/// The name of this check in the readiness of the process.
+const READINESS_CHECK: &str = "store";
 
 /// What a front node is made of.
 pub struct FrontParts {
-    /// What the operator decided.
+    /// The settings.
     pub settings: FrontSettings,
-    /// Where sales and lines are kept.
+    /// The store of sales and queues.
     pub store: Arc<dyn Store>,
-    /// What signs and proves tickets; the same on every node.
+    /// Signs and verifies tickets; the same on every node.
     pub keyring: Keyring,
-    /// Learns whether the store is there.
+    /// The readiness of the process, which this node's store is a part of.
     pub readiness: Readiness,
     /// Where its metrics are registered.
     pub metrics: Metrics,
-    /// Makes its spans. None: nobody wants to see them.
+    /// Exports spans; `None` disables tracing.
     pub traces: Option<Traces>,
 }
 
@@ -56,7 +56,7 @@ pub async fn run(
     Ok(with_background(node, &readiness, cores.join()).await?)
 }
 
-/// Serves on the runtime at hand until `shutdown` starts, and drains. The listener tells the address.
+/// Serves on the runtime at hand until `shutdown` starts, and drains. The listener has the address.
 ///
 /// # Errors
 /// As [`run`].
@@ -70,12 +70,12 @@ pub async fn run_here(
     with_background(node, &readiness, served).await
 }
 
-/// Checks everything that can be wrong before the first call comes. A store that does not answer yet is not wrong.
+/// Checks settings, certificates and store before the first call. A store that does not answer yet is no error.
 async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError> {
     let FrontParts { settings, store, keyring, readiness, metrics, traces } = parts;
     settings.validate()?;
     let tls = settings.tls.load("front.tls")?;
-    let readiness = readiness.require(NEEDS, "not asked yet");
+    let readiness = readiness.require(READINESS_CHECK, "not checked yet");
     match health::check(&*store).await {
         Ok(()) => {}
         Err(error @ StoreError::Unavailable(_)) => readiness.missing(&error.to_string()),
@@ -87,21 +87,21 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
     Ok((Node { settings, store, keyring, tls, gates, health, metrics, traces }, readiness))
 }
 
-/// Does what the cores share, for as long as they serve.
+/// Runs what the cores share in the background while they serve.
 async fn with_background<T>(node: Node, readiness: &ReadinessCheck, served: impl Future<Output = T>) -> T {
     let certificate = async {
         if let Some(tls) = &node.tls {
             tls.watch_files().await;
         }
     };
-    let aside = async {
-        tokio::join!(node.health.follow(&*node.store, readiness), node.gates.maintain(), certificate);
+    let background = async {
+        tokio::join!(node.health.monitor(&*node.store, readiness), node.gates.maintain(), certificate);
     };
     let outcome = tokio::select! {
         outcome = served => outcome,
-        () = aside => std::future::pending().await,
+        () = background => std::future::pending().await,
     };
     let (cancelled, shed) = (node.metrics.cancelled(), node.metrics.shed());
-    tracing::info!(cancelled, shed, "the front has stopped");
+    tracing::info!(cancelled, shed, "front stopped");
     outcome
 }

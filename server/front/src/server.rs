@@ -18,10 +18,10 @@ mod services;
 
 use self::connection::{Connections, Stack};
 
-/// How long a core waits before it asks an absent store again, and before it accepts again when it could not.
+/// How long a core waits before it retries an unavailable store, and before it retries a failed accept.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is cancelled, and drains: NOT_SERVING at once, answering for the grace time, then GOAWAY to
+/// Serves until `stop` is cancelled, and drains: NOT_SERVING first, serving through the grace period, then GOAWAY to
 /// every connection and a bounded time for calls and streams to end.
 pub(crate) async fn serve(
     node: Node,
@@ -66,7 +66,7 @@ where
             Ok((stream, _address)) => {
                 open.spawn(connections.clone().serve(stream));
             }
-            // Out of file descriptors, most likely: trying again at once would only burn the core.
+            // Out of file descriptors, most likely: retrying immediately would only use up the core.
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
                 sleep(RETRY_INTERVAL).await;

@@ -1,8 +1,8 @@
-//! The spans of calls: which calls have one, and what it says.
+//! The spans of calls: which calls have one, and its attributes.
 //!
-//! Whether a call is traced is decided first, and cheaply: by its caller's `traceparent`, or else by the share of calls that the
-//! operator wants to see. A call that is not traced has no span, unless it failed or was slow: then one is made when it
-//! ends, with its real start. It has no spans below it.
+//! Whether a call is traced is decided first, and cheaply: by its caller's `traceparent`, or else by the sampling ratio. A call
+//! that is not traced has no span, unless it failed or was slow: then one is created when it ends, with its real start and
+//! without children.
 
 use std::time::{Duration, SystemTime};
 
@@ -33,23 +33,23 @@ const ATTRIBUTES: usize = 5;
 
 /// Traces the calls of one core.
 pub(crate) struct Spans {
-    /// None: nobody wants to see them.
+    /// `None` disables tracing.
     traces: Option<Traces>,
     sampler: RatioSampler,
     forced: ForcedSpanLimits,
 }
 
-/// Where a call stands among traces.
+/// The trace of a call.
 #[derive(Debug, Default)]
 pub(crate) struct CallTrace {
-    /// What the call's work is done in, if the call is traced.
+    /// The context for the work of the call, if it is traced.
     context: Option<Context>,
-    /// What the caller said.
+    /// The caller's `traceparent`.
     caller: Option<TraceContext>,
 }
 
 impl CallTrace {
-    /// What the call's work is done in, if the call is traced.
+    /// The context for the work of the call, if it is traced.
     pub(crate) const fn context(&self) -> Option<&Context> {
         self.context.as_ref()
     }
@@ -61,13 +61,13 @@ impl CallTrace {
 }
 
 impl Spans {
-    /// Spans as the operator wants them, or none.
+    /// Spans for this exporter; `None` disables them.
     pub(crate) fn new(traces: Option<Traces>) -> Self {
         let sampler = RatioSampler::new(traces.as_ref().map_or(0.0, Traces::sampling_ratio), rand::random());
         Self { traces, sampler, forced: ForcedSpanLimits::default() }
     }
 
-    /// Decides about a call that begins, and begins its span.
+    /// Decides whether a call is traced, and starts its span.
     pub(crate) fn begin(&self, method: Method, headers: &HeaderMap) -> CallTrace {
         let caller = TraceContext::from_headers(headers);
         let Some(traces) = &self.traces else {
@@ -77,12 +77,12 @@ impl Spans {
         if !caller.map_or_else(|| self.sampler.sample(), |caller| caller.is_sampled()) {
             return CallTrace { context: None, caller };
         }
-        let above = above(caller);
-        let span = traces.tracer().build_with_context(builder(method), &above);
-        CallTrace { context: Some(above.with_span(span)), caller }
+        let parent = parent(caller);
+        let span = traces.tracer().build_with_context(builder(method), &parent);
+        CallTrace { context: Some(parent.with_span(span)), caller }
     }
 
-    /// A call has ended.
+    /// Ends the span of a call, or creates one now if the call failed or was slow.
     pub(crate) fn end(&self, call_trace: &CallTrace, method: Method, code: Code, took: Duration) {
         match (&self.traces, &call_trace.context) {
             (None, _) => {}
@@ -96,7 +96,7 @@ impl Spans {
         }
     }
 
-    /// Makes the span of a call that turned out to be worth one.
+    /// Creates the span of an untraced call that failed or was slow.
     fn force(&self, traces: &Traces, call_trace: &CallTrace, method: Method, code: Code, took: Duration) {
         let reason = if code::is_error(code) {
             Reason::Error
@@ -111,16 +111,16 @@ impl Spans {
         let ended = SystemTime::now();
         let mut builder = builder(method);
         builder.start_time = ended.checked_sub(took);
-        let kept = KeyValue::new(SAMPLING_REASON, reason.name());
-        builder.attributes.get_or_insert_default().extend(outcome(code).chain([kept]));
-        let mut span = traces.tracer().build_with_context(builder, &above(call_trace.caller));
+        let forced = KeyValue::new(SAMPLING_REASON, reason.name());
+        builder.attributes.get_or_insert_default().extend(outcome(code).chain([forced]));
+        let mut span = traces.tracer().build_with_context(builder, &parent(call_trace.caller));
         span.set_status(status(code));
         span.end_with_timestamp(ended);
     }
 }
 
-/// Below the caller's span, or below none.
-fn above(caller: Option<TraceContext>) -> Context {
+/// The caller's span, or none.
+fn parent(caller: Option<TraceContext>) -> Context {
     caller.map_or_else(Context::new, |caller| caller.context())
 }
 

@@ -51,9 +51,9 @@ where
         .layer(GrpcRequestLayer)
         // Deadline: the caller's `grpc-timeout`, or else the node's.
         .layer(DeadlineLayer::new(settings.default_deadline))
-        // Authentication: who calls. Everybody passes, as anonymous.
+        // Authentication: who calls. For now every call passes as anonymous.
         .layer(AuthenticationLayer)
-        // Rate limit of the caller. Nobody has one.
+        // Rate limit of the caller. For now there is none.
         .layer(RateLimitLayer)
         // Routing: hot calls through the thin codec, all others to tonic's services.
         .service(service_fn(move |call: Call<B>| Arc::clone(&router).answer(call)))

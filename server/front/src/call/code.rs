@@ -1,4 +1,4 @@
-//! gRPC status codes, in the words of telemetry.
+//! gRPC status codes in telemetry.
 
 use tonic::Code;
 
@@ -10,13 +10,12 @@ pub(crate) fn all() -> impl Iterator<Item = Code> {
     (0..).take(COUNT).map(Code::from)
 }
 
-/// Its place among [`all`].
+/// Its index in [`all`].
 pub(crate) const fn index(code: Code) -> usize {
     code as usize
 }
 
-/// Whether a call that ended with this code failed by the server's fault. All others did what they should: they told the
-/// caller something.
+/// Whether the code is a server error. All others are valid answers.
 pub(crate) const fn is_error(code: Code) -> bool {
     matches!(
         code,
@@ -34,9 +33,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_its_place() {
-        for (place, code) in all().enumerate() {
-            assert_eq!(index(code), place);
+    fn every_code_has_its_index() {
+        for (position, code) in all().enumerate() {
+            assert_eq!(index(code), position);
         }
         assert_eq!(Code::from(17), Code::Unknown, "there is no other");
     }

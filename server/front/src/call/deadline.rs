@@ -1,18 +1,17 @@
-//! The time that a call may take.
+//! Deadlines of calls.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
-/// Looked for in every call, as are those in `services.rs` and in the runtime's `trace_context.rs`: a name that is text would be
-/// checked each time.
+/// A header name that is checked once: it is looked up in every call.
 static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Longest time that a caller's own deadline is taken for; a longer one is as good as none, and sums stay in range.
+/// Longer timeouts are cut to this, so that sums stay in range.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// When a call's time is up; every call has one.
+/// When a call expires; every call has a deadline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -26,28 +25,28 @@ impl Deadline {
         Self { at: received_at + given.unwrap_or(default).min(MAX_TIMEOUT), given }
     }
 
-    /// A deadline that no caller gave.
+    /// A deadline that is not the caller's.
     pub(super) const fn at(at: Instant) -> Self {
         Self { at, given: None }
     }
 
-    /// Whether the caller gave no time at all.
+    /// Whether the call had expired when it was received.
     pub(crate) fn has_passed(self) -> bool {
         self.given.is_some_and(|given| given.is_zero())
     }
 
-    /// When the answer to a call is worth nothing any more.
+    /// When a unary call expires.
     pub(crate) const fn instant(self) -> Instant {
         self.at
     }
 
-    /// When a stream has to end: only if its caller said so.
+    /// When a stream expires: only if its caller set a deadline.
     pub(crate) fn of_stream(self) -> Option<Instant> {
         self.given.map(|_| self.at)
     }
 }
 
-/// The time in `grpc-timeout`: up to eight digits and a unit. What cannot be read counts as not given.
+/// The time in `grpc-timeout`: up to eight digits and a unit. An invalid value is ignored.
 fn time_left(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(&GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unit_is_read() {
+    fn every_unit_is_parsed() {
         for (text, millis) in
             [("2H", 7_200_000), ("3M", 180_000), ("4S", 4000), ("5m", 5), ("6000u", 6), ("7000000n", 7)]
         {
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timeout_counts_as_not_given() {
+    fn an_invalid_timeout_is_ignored() {
         for text in ["", "S", "5", "5x", "-5S", "+5S", "5 S", "123456789S", "1.5S"] {
             assert_eq!(read(text), None, "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! The methods that are called, by the names under which telemetry knows them.
+//! The methods that are served, and their names in telemetry.
 
 /// A method that is served here, or any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,9 +7,9 @@ pub(crate) struct Method(usize);
 /// A method that is served.
 struct Served {
     path: &'static str,
-    /// Its caller sends any number of messages.
+    /// Its requests are streams of messages.
     is_client_streaming: bool,
-    /// Its calls last for as long as their callers like.
+    /// Its responses are streams, which last as long as their clients like.
     is_streaming: bool,
 }
 
@@ -55,23 +55,23 @@ impl Method {
     pub(crate) const POLL_STATUS: Self = Self(1);
     pub(crate) const CANCEL: Self = Self(2);
 
-    /// Which one is called.
+    /// The method at this path.
     pub(crate) fn of(path: &str) -> Self {
         Self(SERVED.iter().position(|served| served.path == path).unwrap_or(SERVED.len()))
     }
 
-    /// Its full name, such as `inrush.v1.QueueService/Enqueue`. All that are not served here have one name, since their callers
-    /// could think up any number.
+    /// Its full name, such as `inrush.v1.QueueService/Enqueue`. All that are not served here have one name, since callers could send any
+    /// number of them.
     pub(crate) fn name(self) -> &'static str {
         self.served().and_then(|served| served.path.strip_prefix('/')).unwrap_or("_OTHER")
     }
 
-    /// Whether its calls last for as long as their callers like.
+    /// Whether its responses are streams, which last as long as their clients like.
     pub(crate) fn is_streaming(self) -> bool {
         self.served().is_some_and(|served| served.is_streaming)
     }
 
-    /// Whether its caller sends any number of messages.
+    /// Whether its requests are streams of messages.
     pub(crate) fn is_client_streaming(self) -> bool {
         self.served().is_some_and(|served| served.is_client_streaming)
     }
@@ -86,7 +86,7 @@ impl Method {
         (0..=SERVED.len()).map(Self)
     }
 
-    /// Its place among [`Method::all`].
+    /// Its index in [`Method::all`].
     pub(crate) const fn index(self) -> usize {
         self.0
     }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_method_of_every_service_has_its_name() {
+    fn every_method_of_every_service_is_listed() {
         let published = [
             FILE_DESCRIPTOR_SET,
             tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_has_one_name() {
+    fn unknown_methods_share_one_name() {
         for path in ["/", "", "/inrush.v1.QueueService/enqueue", "/admin.php"] {
             assert_eq!((Method::of(path).name(), Method::of(path).is_streaming()), ("_OTHER", false));
         }

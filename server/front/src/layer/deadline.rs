@@ -1,4 +1,4 @@
-//! The deadline: no caller waits for longer than it said, or than the node's default.
+//! The deadline: a call takes no longer than its `grpc-timeout`, or else the node's default.
 
 use std::{
     pin::Pin,

@@ -74,7 +74,7 @@ where
     type Error = Infallible;
     type Future = ErrorResponseFuture<S::Future>;
 
-    /// The layers are always ready: a call that there is no room for is answered, not kept waiting.
+    /// The layers are always ready: a call beyond the limits is refused, not queued.
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_are_asked_to_come_back_at_different_times() {
+    fn overload_responses_have_different_retry_delays() {
         let responses = OverloadResponses::new();
         let details =
             (0..OVERLOAD_RESPONSES).map(|_| responses.next().headers()["grpc-status-details-bin"].clone());

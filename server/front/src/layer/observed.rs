@@ -125,7 +125,7 @@ pin_project! {
     }
 }
 
-/// The body of a response that nobody observes: an error further out has taken its place.
+/// The body of an error response that was made further out: it is not observed here.
 impl<B: Default, O: CallObserver> Default for ObservedBody<B, O> {
     fn default() -> Self {
         Self { inner: B::default(), guard: None }

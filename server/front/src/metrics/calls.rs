@@ -1,4 +1,4 @@
-//! Calls by method and status, in the words of OpenTelemetry's semantic conventions.
+//! Calls by method and status, as OpenTelemetry's semantic conventions define them.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) const DURATION: MetricDef = MetricDef::duration_histogram(
 #[derive(Clone)]
 pub(super) struct Calls(Histogram);
 
-/// One core's way to record how long calls take.
+/// Records the durations of the calls of one core.
 pub(crate) struct CallDurations(Recorder);
 
 impl Calls {
@@ -58,7 +58,7 @@ impl Calls {
 }
 
 impl CallDurations {
-    /// A call has ended, with this code, after this time.
+    /// Records a call that has ended.
     pub(crate) fn record(&self, method: Method, code: Code, took: Duration) {
         self.0.record_duration(method.index() * code::COUNT + code::index(code), took);
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_told_by_method_and_status() {
+    fn durations_are_recorded_by_method_and_status() {
         let metrics = Metrics::default();
         let durations = Calls::register(&metrics).durations();
         for (path, code) in [

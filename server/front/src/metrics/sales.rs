@@ -1,4 +1,4 @@
-//! What became of buyers, by sale.
+//! Outcomes of Enqueue by sale.
 
 use inrush_core::{
     SaleId,
@@ -15,14 +15,10 @@ pub(super) const ADMITTED_TICKETS: MetricDef = MetricDef::counter(
     "inrush.admitted_tickets",
     "{ticket}",
     &[SALE],
-    "Tickets given out; a buyer who asks again gets the same and is not counted again",
+    "Tickets issued; a repeated Enqueue of the same buyer is not counted",
 );
-pub(super) const ADMITTED_UNITS: MetricDef = MetricDef::counter(
-    "inrush.admitted_units",
-    "{unit}",
-    &[SALE],
-    "Units that the tickets given out ask for",
-);
+pub(super) const ADMITTED_UNITS: MetricDef =
+    MetricDef::counter("inrush.admitted_units", "{unit}", &[SALE], "Units of the tickets issued");
 pub(super) const REFUSED: MetricDef = MetricDef::counter(
     "inrush.enqueue_refused",
     "{buyer}",
@@ -34,10 +30,10 @@ pub(super) const GATE_HITS: MetricDef = MetricDef::counter(
     "inrush.gate_hits",
     "{buyer}",
     &[SALE],
-    "Those of the refusals that were answered from memory, without the store",
+    "Refusals that were answered from memory, without the store",
 );
 
-/// What is counted of each sale, by its place in a row.
+/// The columns of a sale's counters.
 mod column {
     pub(super) const TICKETS: usize = 0;
     pub(super) const UNITS: usize = 1;
@@ -50,7 +46,7 @@ mod column {
 #[derive(Clone)]
 pub(super) struct Sales(ShardedCounter);
 
-/// One core's way to count what becomes of buyers.
+/// Counts the outcomes on one core.
 #[derive(Debug)]
 pub(crate) struct SaleCounts(LocalCounter);
 
@@ -84,7 +80,7 @@ fn report(counter: &ShardedCounter, column: usize, observer: &Observer<'_, u64>)
 fn report_refusals(counter: &ShardedCounter, observer: &Observer<'_, u64>) {
     for (sale, counts) in counter.counts() {
         let refusals = GateDecision::REASONS.into_iter().zip(counts.iter().skip(column::FIRST_REFUSAL));
-        // What never happened is left out: most sales are refused for one reason.
+        // Zeros are left out: most sales have one reason.
         for (reason, count) in refusals.filter(|(_, count)| **count > 0) {
             observer.observe(*count, &[(SALE, &sale), (REASON, reason)]);
         }
@@ -92,7 +88,7 @@ fn report_refusals(counter: &ShardedCounter, observer: &Observer<'_, u64>) {
 }
 
 impl SaleCounts {
-    /// The store has answered a batch.
+    /// Counts the outcomes of a batch.
     pub(crate) fn admitted(&self, sale: &SaleId, requests: &[AdmitRequest], admissions: &[Admission]) {
         let mut counts = [0_u64; column::COUNT];
         let mut add = |column: usize, count| {
@@ -116,7 +112,7 @@ impl SaleCounts {
         self.0.add(sale.as_str(), &counts);
     }
 
-    /// The node has refused a buyer from memory.
+    /// Counts a refusal from memory.
     pub(crate) fn refused_by_gate(&self, sale: &SaleId, decision: GateDecision) {
         self.0.add(sale.as_str(), &[(column::GATE_HITS, 1), (column_of(decision), 1)]);
     }
@@ -139,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_has_its_place() {
+    fn every_outcome_is_counted_under_its_label() {
         let metrics = Metrics::default();
         let counts = Sales::register(&metrics).counts();
         let sale: SaleId = "phone".parse().unwrap();

@@ -1,11 +1,10 @@
-//! Micro-batching without waiting: many calls, one run of the store at a time.
+//! Micro-batching without delay: one batch of a sale is in flight at the store at a time.
 //!
-//! A call that finds its sale idle runs at once. Calls that arrive during a run wait together and are the next batch. So
-//! an idle sale answers after one round trip, and the busier a sale is, the larger its batches become by themselves: no
-//! timer, no tuning.
+//! A call to an idle sale is sent immediately. Calls that arrive while a batch is in flight form the next batch. So an idle
+//! sale answers after one round trip, and batches grow with the load: no timer, no tuning.
 //!
-//! A sale has a lane, and a lane its task, exactly while there is work; ten thousand quiet sales cost nothing. A batcher
-//! lives on one core, so its lock is never fought over.
+//! A sale has a queue, and the queue a task, only while there is work; ten thousand idle sales cost nothing. A batcher
+//! belongs to one core, so its lock is never contended.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,32 +25,32 @@ use crate::{
     metrics::{CoreCounts, ShedReason},
 };
 
-/// Most calls that wait in one lane. A lane this long is some hundred runs behind: who came now would not be served in time.
-const MAX_WAITING: usize = 32_768;
+/// Most calls that wait in one queue. A queue this long is some hundred batches behind: further calls would time out.
+const MAX_QUEUE_LENGTH: usize = 32_768;
 
-/// What a batcher may do.
+/// Bounds of a batcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchLimits {
-    /// Most calls in one run.
+    /// Most calls in one batch.
     pub(crate) max_batch: usize,
-    /// The longest that a call waits for its run to begin. Whoever comes to an overloaded node is better told so than served
-    /// ever later: those who are served then never wait longer than this, however many come.
+    /// The longest that a call waits for its batch to be sent. Calls beyond are refused, so the latency of the calls that are
+    /// served stays bounded under any load.
     pub(crate) max_queue_wait: Duration,
 }
 
-/// What a batcher runs.
+/// What a batcher sends to the store.
 pub(crate) trait Operation: Send + Sync + 'static {
-    /// What one caller wants.
+    /// The request of one call.
     type Request: Send + 'static;
-    /// What one caller gets.
+    /// The reply to one call.
     type Reply: Send + 'static;
 
-    /// A reply that needs no run any more, asked for just before one.
+    /// A reply from memory, checked just before the request would be sent.
     fn cached_reply(&self, _sale: &SaleId, _request: &Self::Request) -> Option<Self::Reply> {
         None
     }
 
-    /// Runs a batch on one sale, in order, and gives one reply for each request. Never called with an empty batch.
+    /// Runs a batch on one sale, in order, and returns one reply for each request. Never called with an empty batch.
     fn run(
         &self,
         sale: &SaleId,
@@ -59,7 +58,7 @@ pub(crate) trait Operation: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Self::Reply>, StoreError>> + Send;
 }
 
-/// Joins calls of one kind. Clones share it.
+/// Batches the calls of one operation. Clones share the queues.
 pub(crate) struct Batcher<O: Operation> {
     shared: Arc<Shared<O>>,
 }
@@ -71,7 +70,7 @@ struct Shared<O: Operation> {
     queues: Mutex<HashMap<SaleId, VecDeque<Call<O>>>>,
 }
 
-/// A caller who waits. A caller who has left has closed the other end of `answer`.
+/// A call in a queue. If its client has disconnected, the other end of `answer` is closed.
 struct Call<O: Operation> {
     request: O::Request,
     enqueued_at: Instant,
@@ -81,18 +80,18 @@ struct Call<O: Operation> {
 }
 
 impl<O: Operation> Batcher<O> {
-    /// A batcher without work. Whom it does not serve in time is counted.
+    /// A batcher with empty queues. Calls that it sheds are counted in `counts`.
     pub(crate) fn new(operation: O, limits: BatchLimits, counts: Arc<CoreCounts>) -> Self {
         let queues = Mutex::default();
         Self { shared: Arc::new(Shared { operation, limits, counts, queues }) }
     }
 
-    /// Has `request` run together with others of its sale. A call that is dropped before its run began takes no part in
-    /// it; one that is dropped later changes nothing for the others. `trace` is the span that it belongs to, if it is traced.
+    /// Sends `request` in a batch with others of its sale. A call that is dropped before its batch is sent is left out of
+    /// it; one that is dropped later does not affect the others. `trace` is the span of the call, if it is traced.
     ///
     /// # Errors
-    /// What the run failed with; `Overloaded` when too many wait already, or the run did not begin in time; `DeadlineExceeded` when the deadline passed
-    /// before the run began; `Internal` when the run panicked.
+    /// The error of the batch; `Overloaded` if the queue is full or the batch was not sent in time; `DeadlineExceeded` if the
+    /// deadline passed before; `Internal` if the batch panicked.
     pub(crate) async fn call(
         &self,
         sale: &SaleId,
@@ -108,7 +107,7 @@ impl<O: Operation> Batcher<O> {
     fn accept(&self, sale: &SaleId, call: Call<O>) -> Result<(), CallError> {
         let mut queues = self.shared.queues();
         if let Some(waiting) = queues.get_mut(sale) {
-            if waiting.len() >= MAX_WAITING {
+            if waiting.len() >= MAX_QUEUE_LENGTH {
                 return Err(self.shared.overloaded());
             }
             waiting.push_back(call);
@@ -126,13 +125,13 @@ impl<O: Operation> Clone for Batcher<O> {
     }
 }
 
-/// Runs one batch after the other until nobody waits.
+/// Runs one batch after the other until the queue is empty.
 async fn run_queue<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
     while let Some(batch) = shared.next_batch(&sale) {
         let trace = BatchTrace::from_members(batch.iter().filter_map(|call| call.trace));
         let (requests, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|call| (call.request, call.answer)).unzip();
-        // What goes wrong is told in the log as part of the trace.
+        // Errors are logged in the context of the trace.
         let run = shared.operation.run(&sale, &requests).map(|outcome| outcome.map_err(CallError::from));
         let run = AssertUnwindSafe(run).catch_unwind();
         let outcome = match trace {
@@ -141,12 +140,12 @@ async fn run_queue<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
         };
         let failure = match outcome {
             Ok(Ok(replies)) => {
-                // Whose reply is missing learns of it by the dropped end of the channel. Who has left needs none.
+                // A call without a reply sees its channel closed. A call whose client has disconnected needs none.
                 answers.into_iter().zip(replies).for_each(|(answer, reply)| drop(answer.send(Ok(reply))));
                 continue;
             }
             Ok(Err(failure)) => failure,
-            // The panic itself has been logged by the process's panic hook.
+            // The panic hook of the process has logged it.
             Err(_panic) => CallError::Internal,
         };
         answers.into_iter().for_each(|answer| drop(answer.send(Err(failure.clone()))));
@@ -154,7 +153,7 @@ async fn run_queue<O: Operation>(shared: Arc<Shared<O>>, sale: SaleId) {
 }
 
 impl<O: Operation> Shared<O> {
-    /// The next calls that are still worth running, in the order of their arrival. None: nobody waits, and the lane is gone.
+    /// The next batch, in order of arrival, without expired and cancelled calls. `None`: the queue was empty and has been removed.
     fn next_batch(&self, sale: &SaleId) -> Option<Vec<Call<O>>> {
         let now = Instant::now();
         let mut queues = self.queues();
@@ -179,7 +178,7 @@ impl<O: Operation> Shared<O> {
         Some(batch)
     }
 
-    /// What a call fails with whose turn does not come in time.
+    /// Counts a shed call and returns its error.
     fn overloaded(&self) -> CallError {
         self.counts.shed(ShedReason::Wait);
         CallError::Overloaded

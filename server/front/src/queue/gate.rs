@@ -1,14 +1,14 @@
-//! The sold-out gate: what a node answers from memory while a sale takes nobody in.
+//! The sold-out gate: refusals from memory while a sale admits no buyers.
 //!
-//! Most calls of a rush are refusals. Once the store has said that a sale refuses everybody (or sends everybody to the
-//! normal purchase flow), the node repeats it to new buyers without asking, for a short lifetime. A buyer who is
-//! in line already must get the ticket again, so the node remembers a hash of everybody who was ever taken in, and whoever
-//! may be among them is asked about at the store. Until those hashes are complete, so is everybody.
+//! Most calls of a rush are refusals. Once the store has refused every new buyer of a sale (or bypassed the queue), the
+//! node repeats that decision to new buyers without the store, for a short lifetime. A buyer who is already queued must get
+//! the ticket again, so the node caches a hash of every admitted buyer, and a buyer whose hash is cached is looked up
+//! in the store. Until all hashes are loaded, every buyer is.
 //!
-//! What is said here is never older than the lifetime. It is dropped earlier when the store announces a change, or
-//! when this node itself makes one. A cached from before an announcement is never taken over after it.
+//! A cached decision never outlives its lifetime. It is invalidated earlier when the store announces a change, or when this
+//! node makes one. A decision from before an announcement is never cached after it.
 //!
-//! All cores of a node share one `Gates`: reading takes no lock, and the hashes are kept once.
+//! All cores of a node share one `Gates`: reads take no lock, and each hash is in memory once.
 
 use std::{
     collections::HashMap,
@@ -37,13 +37,13 @@ use self::buyer_hashes::BuyerHashes;
 /// Sales are spread over this many maps, so that a new gate copies only a small one.
 const SHARDS: usize = 64;
 
-/// Most gates in one shard; sales beyond are always asked about at the store.
+/// Most gates in one shard; further sales always go to the store.
 const MAX_GATES_PER_SHARD: usize = 256;
 
-/// Most buyers hash_count by a node, over all sales: 128 MiB. Sales beyond are always asked about at the store.
+/// Most buyer hashes in memory of a node, over all sales: 128 MiB. Further sales always go to the store.
 const MAX_HASHES: usize = 32 * 1024 * 1024;
 
-/// A gate that nobody has renewed for this long gives its memory back.
+/// A gate that was not renewed for this long is evicted.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The gates of a node.
@@ -51,7 +51,7 @@ pub(crate) struct Gates {
     store: Arc<dyn Store>,
     lifetime: Duration,
     shards: [Shard; SHARDS],
-    /// Hashes in admitted, counted by themselves.
+    /// Hashes in memory; each run of hashes adds and subtracts its own.
     hash_count: Arc<AtomicUsize>,
 }
 
@@ -60,11 +60,11 @@ struct Shard {
     gates: ArcSwap<HashMap<SaleId, Arc<SaleGate>>>,
     /// Held while `gates` is replaced.
     replace_lock: Mutex<()>,
-    /// Counts what was announced of the shard's sales.
+    /// Announcements about the shard's sales so far.
     announcements: AtomicU64,
 }
 
-/// What a node knew when it asked the store.
+/// The state of a gate before a batch is sent, to tell whether it has changed when the reply comes.
 #[derive(Clone, Copy)]
 pub(crate) struct PendingUpdate {
     announcements: u64,
@@ -76,15 +76,16 @@ struct SaleGate {
     admitted: Mutex<AdmittedSet>,
 }
 
-/// What holds for every buyer who is not among `buyers`.
+/// The decision for every buyer who is not among `buyers`.
 struct CachedState {
     decision: GateDecision,
-    /// The most units for which the store gave this decision; who wants more may be told of the unit limit instead.
+    /// The most units for which the store gave this decision; a request for more may get the unit limit instead.
     units: u64,
     valid_until: Instant,
     buyers: Arc<BuyerHashes>,
 }
 
+/// The admitted buyers of a sale, as far as they have been fetched.
 struct AdmittedSet {
     epoch: u64,
     buyers: Arc<BuyerHashes>,
@@ -93,13 +94,13 @@ struct AdmittedSet {
 }
 
 impl Gates {
-    /// Gates whose answers live for `lifetime`. Hashes of buyers are fetched through `store`.
+    /// Gates with decisions that are valid for `lifetime`. Hashes of buyers are fetched from `store`.
     pub(crate) fn new(store: Arc<dyn Store>, lifetime: Duration) -> Arc<Self> {
         let shards = std::array::from_fn(|_| Shard::default());
         Arc::new(Self { store, lifetime, shards, hash_count: Arc::default() })
     }
 
-    /// What the store would say to this buyer, if that is certain. None: ask the store.
+    /// The decision that the store would give this buyer, if it is certain. `None`: ask the store.
     pub(crate) fn decision(&self, sale: &SaleId, buyer: &BuyerId, units: u64) -> Option<GateDecision> {
         let gates = self.shard(sale).gates.load();
         let cached = gates.get(sale)?.cached.load();
@@ -110,7 +111,7 @@ impl Gates {
         (!cached.buyers.contains(buyer.hash32())).then_some(cached.decision)
     }
 
-    /// To be taken before a batch is sent, and given to [`Self::update`] with its reply.
+    /// Called before a batch is sent; the result goes to [`Self::update`] with the reply.
     pub(crate) fn begin_update(&self, sale: &SaleId) -> PendingUpdate {
         PendingUpdate {
             announcements: self.shard(sale).announcements.load(Ordering::SeqCst),
@@ -118,7 +119,7 @@ impl Gates {
         }
     }
 
-    /// Learns from the reply to a batch.
+    /// Caches or clears the decision by the reply to a batch.
     pub(crate) fn update(
         self: &Arc<Self>,
         sale: &SaleId,
@@ -148,13 +149,13 @@ impl Gates {
         }
     }
 
-    /// Something about the sale's admission has changed, or may have.
+    /// Clears the decision, because the sale's admission has changed or may have.
     pub(crate) fn invalidate(&self, sale: &SaleId) {
         self.shard(sale).announcements.fetch_add(1, Ordering::SeqCst);
         self.clear_cached(sale);
     }
 
-    /// Listens to the store's announcements and frees what is idle. Runs until it is dropped.
+    /// Follows the store's announcements and evicts idle gates. Runs until it is dropped.
     pub(crate) async fn maintain(&self) {
         tokio::join!(self.follow_events(), self.evict_periodically());
     }
@@ -166,7 +167,7 @@ impl Gates {
                 Ok(StoreEvent::Admission(sale)) => self.invalidate(&sale),
                 Ok(StoreEvent::Work(_)) => {}
                 Ok(StoreEvent::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => self.invalidate_all(),
-                // Nothing will be announced any more: the lifetime alone keeps the answers fresh.
+                // No more announcements: decisions expire by their lifetime alone.
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -193,7 +194,7 @@ impl Gates {
         }
     }
 
-    /// The sale's gate, new if there is room for it.
+    /// The gate of a sale, created unless the shard is full.
     fn gate(&self, sale: &SaleId, epoch: u64) -> Option<Arc<SaleGate>> {
         let shard = self.shard(sale);
         if let Some(gate) = shard.gates.load().get(sale) {
@@ -209,7 +210,7 @@ impl Gates {
         Some(gate)
     }
 
-    /// Starts fetching the hashes up to `target`, unless that is going on. The next reply finds them.
+    /// Starts fetching the hashes up to `target` in the background, unless a fetch is running.
     fn fetch_hashes(
         self: &Arc<Self>,
         sale: &SaleId,
@@ -222,7 +223,7 @@ impl Gates {
         }
         admitted.fetching = true;
         let (gates, sale) = (Arc::clone(self), sale.clone());
-        // Ends also when its runtime does: then the flag must not stay.
+        // The guard clears the flag even if the runtime shuts down first.
         let fetching = Fetching(Arc::clone(gate));
         tokio::spawn(async move { gates.fetch_up_to(target, &sale, &fetching.0).await });
     }
@@ -239,10 +240,12 @@ impl Gates {
             let hashes = match self.store.admitted_buyers(sale, known.last_seq()).await {
                 Ok(hashes) if !hashes.is_empty() => hashes,
                 Ok(_) => return,
-                Err(error) => return tracing::debug!(%sale, "the sold-out gate stays open: {error}"),
+                Err(error) => {
+                    return tracing::debug!(%sale, %error, "cannot fetch buyer hashes; the gate stays open");
+                }
             };
             if self.hash_count.load(Ordering::SeqCst) + hashes.len() > MAX_HASHES {
-                return tracing::debug!(%sale, "the sold-out gate stays open: too many buyers to remember");
+                return tracing::debug!(%sale, "too many buyer hashes in memory; the gate stays open");
             }
             let more = Arc::new(known.with(hashes, &self.hash_count));
             let mut admitted = gate.admitted();
@@ -281,7 +284,7 @@ impl SaleGate {
         self.admitted.lock()
     }
 
-    /// Under the lock, so that a reply that is being learnt from right now is not believed after all.
+    /// Takes the lock, so that an update in progress cannot cache its decision afterwards.
     fn clear_cached(&self) {
         let _admitted = self.admitted();
         self.cached.store(None);
@@ -297,7 +300,7 @@ impl SaleGate {
     }
 }
 
-/// Marks that a sale's hashes are being fetched, for as long as it lives.
+/// Marks a running fetch of a sale's hashes until it is dropped.
 struct Fetching(Arc<SaleGate>);
 
 impl Drop for Fetching {
@@ -306,21 +309,21 @@ impl Drop for Fetching {
     }
 }
 
-/// By the node's own clock. Where that is behind the store's, buyers come in up to a lifetime later; where it is ahead, the
-/// store is asked.
+/// By the node's own clock. If it is behind the store's, buyers are admitted up to a lifetime later; if it is ahead, the call
+/// goes to the store.
 fn has_opened(decision: GateDecision) -> bool {
     matches!(decision, GateDecision::Refused(Refusal::NotOpen { opens_at }) if Timestamp::now() >= opens_at)
 }
 
-/// The most units for which a new buyer gets `decision`. Being sold out comes after the unit limit, which a node does not
-/// know: but whoever was told that the sale is sold out did not ask for too many.
+/// The most units for which a new buyer gets `decision`. The store checks the unit limit before the
+/// cap, and the node does not know the limit: but a request refused as sold out was within it.
 fn decided_units(decision: GateDecision, requests: &[AdmitRequest], reply: &AdmitReply) -> u64 {
     if decision != GateDecision::Refused(Refusal::SoldOut) {
         return u64::MAX;
     }
     let sold_out = Admission::Refused(Refusal::SoldOut);
-    let told = requests.iter().zip(&reply.admissions).filter(|(_, admission)| **admission == sold_out);
-    told.map(|(request, _)| request.entry.units).max().unwrap_or(1)
+    let refused = requests.iter().zip(&reply.admissions).filter(|(_, admission)| **admission == sold_out);
+    refused.map(|(request, _)| request.entry.units).max().unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The runs that batchers make: taking in, looking up, cancelling, releasing.
+//! The batched store operations: admit, look up, cancel, release.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::{
     queue::gate::Gates,
 };
 
-/// Takes buyers in, and teaches the gate what a node may answer by itself.
+/// Admits buyers, and updates the gate by the reply.
 pub(crate) struct AdmitOp {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) counts: Arc<SaleCounts>,
 }
 
-/// What became of one Enqueue request.
+/// The outcome of one Enqueue.
 pub(crate) enum AdmitOutcome {
     /// The buyer has a ticket, new or from before.
     Queued(QueuedTicket),
@@ -27,11 +27,11 @@ pub(crate) enum AdmitOutcome {
     NotQueued(GateDecision),
 }
 
-/// A ticket that was just given out, or that its buyer had already.
+/// A ticket that was just assigned, or that its buyer already had.
 pub(crate) struct QueuedTicket {
     pub(crate) epoch: u64,
     pub(crate) seq: Seq,
-    pub(crate) standing: TicketStatus,
+    pub(crate) status: TicketStatus,
     pub(crate) repeated: bool,
     pub(crate) measured_pace: u64,
     pub(crate) durability: Durability,
@@ -41,7 +41,7 @@ impl Operation for AdmitOp {
     type Request = AdmitRequest;
     type Reply = AdmitOutcome;
 
-    /// While a buyer waited, the run before may have found that nobody can be taken in.
+    /// The batch before may have closed the gate while this call waited.
     fn cached_reply(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<AdmitOutcome> {
         let decision = self.gates.decision(sale, &entry.buyer, entry.units)?;
         self.counts.refused_by_gate(sale, decision);
@@ -54,51 +54,51 @@ impl Operation for AdmitOp {
         self.gates.update(sale, pending, requests, &reply);
         self.counts.admitted(sale, requests, &reply.admissions);
         let outcomes = reply.admissions.iter().zip(statuses);
-        outcomes.map(|(&admission, standing)| admitted(sale, &reply, admission, standing)).collect()
+        outcomes.map(|(&admission, status)| admitted(sale, &reply, admission, status)).collect()
     }
 }
 
-/// `standing` is that of an existing ticket.
+/// `status` is that of an existing ticket.
 fn admitted(
     sale: &SaleId,
     reply: &AdmitReply,
     admission: Admission,
-    standing: Option<TicketStatus>,
+    status: Option<TicketStatus>,
 ) -> Result<AdmitOutcome, StoreError> {
-    let (seq, standing, repeated) = match admission {
+    let (seq, status, repeated) = match admission {
         Admission::Queued { seq, position } => {
             (seq, TicketStatus::Waiting { position, attempted: false }, false)
         }
         Admission::Existing { seq } => {
             let lost =
-                || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is in line and stands nowhere"));
-            (seq, standing.ok_or_else(lost)?, true)
+                || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is queued and has no status"));
+            (seq, status.ok_or_else(lost)?, true)
         }
         Admission::Refused(refusal) => return Ok(AdmitOutcome::NotQueued(GateDecision::Refused(refusal))),
         Admission::Bypass => return Ok(AdmitOutcome::NotQueued(GateDecision::Bypass)),
     };
     let AdmitReply { epoch, measured_pace, durability, .. } = *reply;
-    Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, standing, repeated, measured_pace, durability }))
+    Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, status, repeated, measured_pace, durability }))
 }
 
-/// Tells where tickets stand.
+/// Looks tickets up.
 pub(crate) struct LookUpOp {
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// Where one ticket stands.
+/// What the store has of a ticket.
 #[derive(Clone, Debug)]
 pub(crate) struct TicketLookup {
     pub(crate) epoch: u64,
     pub(crate) measured_pace: u64,
-    pub(crate) standing: Option<TicketStatus>,
+    pub(crate) status: Option<TicketStatus>,
 }
 
 impl TicketLookup {
-    /// The standing, if it is that of `ticket`: numbers of another epoch belong to other tickets.
+    /// The status, if it is that of `ticket`: the same seq of another epoch is another ticket.
     pub(crate) fn of(self, ticket: &TicketId) -> Result<TicketStatus, CallError> {
-        let standing = self.standing.filter(|_| self.epoch == ticket.epoch);
-        standing.ok_or_else(|| CallError::TicketUnknown(ticket.sale.clone()))
+        let status = self.status.filter(|_| self.epoch == ticket.epoch);
+        status.ok_or_else(|| CallError::TicketUnknown(ticket.sale.clone()))
     }
 }
 
@@ -111,19 +111,19 @@ impl Operation for LookUpOp {
     }
 }
 
-/// Gives waiting tickets up.
+/// Cancels waiting tickets.
 pub(crate) struct CancelOp {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
 }
 
-/// Gives orders' units back.
+/// Releases the units of orders.
 pub(crate) struct ReleaseOp {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) gates: Arc<Gates>,
 }
 
-/// A ticket as its holder names it.
+/// A ticket of a sale, as its holder presents it.
 #[derive(Clone, Copy)]
 pub(crate) struct TicketRef {
     pub(crate) epoch: u64,
@@ -136,7 +136,7 @@ impl From<&TicketId> for TicketRef {
     }
 }
 
-/// What became of one ticket, and where it stands since. No outcome: the ticket is of another epoch.
+/// The outcome for one ticket, and its status after it. No outcome: the ticket is of another epoch.
 pub(crate) struct MutationResult<T> {
     pub(crate) outcome: Option<T>,
     pub(crate) found: TicketLookup,
@@ -175,7 +175,7 @@ impl Operation for ReleaseOp {
     }
 }
 
-/// Those of a batch that belong to the sale's present epoch: the same number of another epoch was another ticket.
+/// The tickets of a batch that belong to the sale's current epoch: the same seq of another epoch is another ticket.
 struct CurrentEpoch {
     epoch: u64,
     seqs: Vec<Seq>,
@@ -183,13 +183,13 @@ struct CurrentEpoch {
 
 impl CurrentEpoch {
     async fn among(tickets: &[TicketRef], store: &dyn Store, sale: &SaleId) -> Result<Self, StoreError> {
-        // The epoch is all that is wanted, and any number brings it.
+        // Any seq will do: only the epoch in the reply is needed.
         let epoch = store.look_up(sale, &[1]).await?.epoch;
         let seqs = tickets.iter().filter(|ticket| ticket.epoch == epoch).map(|ticket| ticket.seq).collect();
         Ok(Self { epoch, seqs })
     }
 
-    /// Pairs every ticket of the batch with its outcome, if it had one, and with where it stands now.
+    /// Pairs every ticket of the batch with its outcome, if there is one, and with its status.
     async fn changed<T>(
         self,
         outcomes: Vec<T>,
@@ -212,6 +212,6 @@ impl CurrentEpoch {
 
 async fn look_up(store: &dyn Store, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<TicketLookup>, StoreError> {
     let reply = store.look_up(sale, seqs).await?;
-    let found = |standing| TicketLookup { epoch: reply.epoch, measured_pace: reply.measured_pace, standing };
+    let found = |status| TicketLookup { epoch: reply.epoch, measured_pace: reply.measured_pace, status };
     Ok(reply.statuses.into_iter().map(found).collect())
 }

@@ -1,27 +1,27 @@
-//! Better words for requests that cannot be read.
+//! The status of requests that tonic rejects before they reach a service.
 
 use http::Response;
 use tonic::{Code, Status, body::Body};
 
 use crate::call_error::CallError;
 
-/// An answer has its status in the trailers; in the headers it is that of a call that failed at once.
+/// A response has its status in the trailers; in the headers it is that of a call that failed immediately.
 const STATUS: &str = "grpc-status";
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// tonic answers for requests that reach no service: INTERNAL for bytes that are no message, OUT_OF_RANGE for too
-/// many of them, UNIMPLEMENTED for unknown calls. Those are mistakes in the request and should say so. They are
-/// known by their lack of details: every status of a service carries an `ErrorInfo`.
+/// tonic answers requests that reach no service with INTERNAL for bytes that do not decode, OUT_OF_RANGE for too many of
+/// them, and UNIMPLEMENTED for unknown calls. These are errors of the caller, and get the status of the same error in a hot
+/// call. They have no details: every status of a service carries an `ErrorInfo`.
 pub(crate) fn normalize_status(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
     if !headers.contains_key(STATUS) || headers.contains_key(DETAILS) {
         return response;
     }
     let Some(status) = Status::from_header_map(headers) else { return response };
-    let said = || status.message().to_owned();
+    let message = || status.message().to_owned();
     let failure = match status.code() {
-        Code::Internal => CallError::MalformedRequest(said()),
-        Code::OutOfRange => CallError::MessageTooLarge(said()),
+        Code::Internal => CallError::MalformedRequest(message()),
+        Code::OutOfRange => CallError::MessageTooLarge(message()),
         Code::Unimplemented if status.message().is_empty() => CallError::UnknownCall,
         _ => return response,
     };

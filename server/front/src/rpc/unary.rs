@@ -37,7 +37,7 @@ where
     decode(received.into_bytes())
 }
 
-/// What has been received of a message. The first piece is kept as it is; a buffer is made only if there are more.
+/// The part of a message that has been received. The first piece is kept as it is; a buffer is made only if there are more.
 enum Received {
     Whole(Bytes),
     Joined(BytesMut),

@@ -69,7 +69,7 @@ where
     S: Stack<Response = Response<R>>,
     R: Body<Data = Bytes, Error = Status> + Send + 'static,
 {
-    /// Serves one, until its client or this node leaves and its calls have ended. What fails here is the client's to notice.
+    /// Serves one connection until either side closes it and its calls have ended. Errors are logged: the client sees them too.
     pub(super) async fn serve(self, stream: TcpStream) {
         let _guard = self.counts.count(GaugeKind::Connections);
         let served = match self.tls.clone() {

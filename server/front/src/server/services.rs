@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// The services of a core of `node` that keeps its sales in `store` and counts with `metrics`. Watches end when `draining` is
+/// The services of a core of `node`, on a store connection and metrics of its own. Watches end when `draining` is
 /// cancelled.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Between the messages of the protocol and the domain: sales, their settings, states, times.
+//! Conversions between protocol messages and the domain: sales, their settings, states, times.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use inrush_core::{
 };
 use inrush_proto::v1;
 
-/// The settings in a sale message. What is left out has its default; output-only fields are not looked at.
+/// The settings in a sale message. Omitted fields have their default; output-only fields are ignored.
 ///
 /// # Errors
 /// The first value that breaks a rule.
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_its_default() {
+    fn omitted_settings_have_their_default() {
         assert_eq!(settings(&message()), Ok(SaleSettings::of_stock(10)));
         let without_stock = v1::Sale { cap: Some(7), ..v1::Sale::default() };
         assert_eq!(settings(&without_stock), Ok(SaleSettings::without_stock(7)));
     }
 
     #[test]
-    fn every_setting_comes_back_as_it_was() {
+    fn every_setting_round_trips() {
         let given = SaleSettings {
             cap: Some(20),
             opens_at: Some(Timestamp(1_763_800_000_001)),

@@ -1,6 +1,6 @@
-//! Whether this node can serve, told to whoever asks by `grpc.health.v1` and to the process's own readiness.
+//! The health of this node, for `grpc.health.v1` and the readiness of the process.
 //!
-//! The node is NOT_SERVING until the store has answered, whenever it does not answer, and from the moment it drains.
+//! The node is NOT_SERVING until the store has answered, while it does not answer, and from the start of a drain.
 
 use std::{
     sync::{
@@ -19,13 +19,13 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 
-/// How often the store is asked whether it is there: a node without a store stops getting calls about this soon.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often the store is checked: a node that loses its store stops getting calls about this soon.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A store that takes longer than this to say that it is there is not.
+/// A store that takes longer to answer a check counts as unavailable.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The services of a front, whose health can be asked for by name.
+/// The services of a front whose health can be checked by name.
 pub const SERVICES: [&str; 3] = [
     queue_service_server::SERVICE_NAME,
     sale_admin_service_server::SERVICE_NAME,
@@ -35,12 +35,12 @@ pub const SERVICES: [&str; 3] = [
 /// The name of the node as a whole.
 const NODE: &str = "";
 
-/// Whatever can be asked about.
+/// Every name that can be checked.
 fn names() -> impl Iterator<Item = &'static str> {
     [NODE].into_iter().chain(SERVICES)
 }
 
-/// Asks the store whether it is there and fit for use, for a bounded time.
+/// Checks that the store answers in time and is suitable.
 pub(crate) async fn check(store: &dyn Store) -> Result<(), StoreError> {
     let silent = || StoreError::Unavailable(format!("no answer within {CHECK_TIMEOUT:?}"));
     tokio::time::timeout(CHECK_TIMEOUT, store.check()).await.unwrap_or_else(|_elapsed| Err(silent()))
@@ -50,56 +50,56 @@ pub(crate) async fn check(store: &dyn Store) -> Result<(), StoreError> {
 #[derive(Clone)]
 pub(crate) struct Health {
     reporter: HealthReporter,
-    drains: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
 }
 
 impl Health {
     /// NOT_SERVING.
     pub(crate) async fn new() -> Self {
-        let health = Self { reporter: HealthReporter::new(), drains: Arc::default() };
+        let health = Self { reporter: HealthReporter::new(), draining: Arc::default() };
         health.report(ServingStatus::NotServing).await;
         health
     }
 
-    /// The service that answers for it.
+    /// The health service.
     pub(crate) fn service(&self) -> HealthServer<HealthService> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
-    /// Asks the store again and again, and reports. Runs until it is dropped.
-    pub(crate) async fn follow(&self, store: &dyn Store, readiness: &ReadinessCheck) {
-        let mut was_there = None;
+    /// Checks the store periodically and reports. Runs until it is dropped.
+    pub(crate) async fn monitor(&self, store: &dyn Store, readiness: &ReadinessCheck) {
+        let mut was_available = None;
         loop {
             let checked = check(store).await;
-            let is_there = checked.is_ok();
-            if was_there != Some(is_there) {
+            let is_available = checked.is_ok();
+            if was_available != Some(is_available) {
                 match &checked {
-                    Ok(()) => tracing::info!("the store answers: serving"),
-                    Err(error) => tracing::warn!("not serving until the store can be used: {error}"),
+                    Ok(()) => tracing::info!("store available; serving"),
+                    Err(error) => tracing::warn!(%error, "store unavailable; not serving until it answers"),
                 }
-                was_there = Some(is_there);
+                was_available = Some(is_available);
             }
             match checked {
                 Ok(()) => readiness.ready(),
                 Err(error) => readiness.missing(&error.to_string()),
             }
-            // Asked last, and again after reporting: whoever starts to drain meanwhile has the last word.
-            let is_serving = is_there && !self.drains.load(Ordering::SeqCst);
+            // Checked last, and again after reporting: a drain that starts meanwhile wins.
+            let is_serving = is_available && !self.draining.load(Ordering::SeqCst);
             self.report(if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
-            if is_serving && self.drains.load(Ordering::SeqCst) {
+            if is_serving && self.draining.load(Ordering::SeqCst) {
                 self.report(ServingStatus::NotServing).await;
             }
-            tokio::time::sleep(CHECK_EVERY).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
     /// NOT_SERVING from now on.
     pub(crate) async fn drain(&self) {
-        self.drains.store(true, Ordering::SeqCst);
+        self.draining.store(true, Ordering::SeqCst);
         self.report(ServingStatus::NotServing).await;
     }
 
-    /// Ends all watches of this health, which would otherwise keep their connections open.
+    /// Ends all health watches, which would otherwise keep their connections open.
     pub(crate) async fn end_watches(&self) {
         let mut reporter = self.reporter.clone();
         for name in names() {

@@ -1,4 +1,4 @@
-//! The public service: taking buyers in, telling them where they stand, letting them go.
+//! `QueueService`: Enqueue, PollStatus, BatchPollStatus, WatchStatus, Cancel.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,10 +30,10 @@ use crate::{
 /// Most tickets in one BatchPollStatus.
 const MAX_TICKETS: usize = 256;
 
-/// When to ask a sold-out sale again: units come back seldom, by cancelled or unpaid tickets.
+/// When to try a sold-out sale again: few units are returned, by cancelled tickets and unpaid orders.
 const SOLD_OUT_RETRY: Duration = Duration::from_secs(10);
 
-/// When to ask a held sale again: a hold is lifted by hand.
+/// When to try a held sale again: an operator resumes it.
 const HELD_RETRY: Duration = Duration::from_secs(5);
 
 /// The service on one core.
@@ -41,7 +41,7 @@ pub(crate) struct QueueService {
     pub(crate) keyring: Keyring,
     pub(crate) gates: Arc<Gates>,
     pub(crate) counts: Arc<SaleCounts>,
-    /// None: nobody wants to see spans.
+    /// `None` disables tracing.
     pub(crate) traces: Option<Traces>,
     pub(crate) admissions: Batcher<AdmitOp>,
     pub(crate) look_ups: Batcher<LookUpOp>,
@@ -103,7 +103,7 @@ impl QueueService {
     /// Enqueue.
     ///
     /// # Errors
-    /// Whatever keeps the buyer from an answer.
+    /// If the request is invalid, or the store or this node cannot serve it.
     pub(crate) async fn enqueue(
         &self,
         request: v1::EnqueueRequest,
@@ -116,14 +116,14 @@ impl QueueService {
                 refusal_response(decision)
             }
             None => {
-                let sending = EnqueueSpan::begin(self.traces.as_ref(), meta.trace, &sale);
-                let trace = sending.trace();
+                let span = EnqueueSpan::begin(self.traces.as_ref(), meta.trace, &sale);
+                let trace = span.trace();
                 entry.trace = trace.map_or_else(Vec::new, |trace| trace.to_bytes().to_vec());
                 let admit = AdmitRequest { entry, supersedes: None };
                 let answer = self.admissions.call(&sale, admit, meta.deadline.instant(), trace).await;
-                sending.end(&sale, &answer);
+                span.end(&sale, &answer);
                 match answer? {
-                    AdmitOutcome::Queued(place) => self.queued(sale, place),
+                    AdmitOutcome::Queued(ticket) => self.queued(sale, &ticket),
                     AdmitOutcome::NotQueued(decision) => refusal_response(decision),
                 }
             }
@@ -134,7 +134,7 @@ impl QueueService {
     /// PollStatus.
     ///
     /// # Errors
-    /// Whatever keeps the ticket's holder from an answer.
+    /// If the ticket is invalid or unknown, or the store or this node cannot serve the call.
     pub(crate) async fn poll_status(
         &self,
         request: &v1::PollStatusRequest,
@@ -146,7 +146,7 @@ impl QueueService {
     /// CancelOp.
     ///
     /// # Errors
-    /// Whatever keeps the ticket's holder from an answer.
+    /// If the ticket is invalid or unknown, or the store or this node cannot serve the call.
     pub(crate) async fn cancel(
         &self,
         request: &v1::CancelRequest,
@@ -175,18 +175,18 @@ impl QueueService {
         Ok(ticket_status(&ticket, found.of(&ticket)?, pace))
     }
 
-    /// Before anything else happens to a call that presents a ticket: a forged one costs the store nothing.
+    /// Comes first in every call that presents a ticket: a forged one does not reach the store.
     fn verify(&self, ticket: &str) -> Result<TicketId, CallError> {
         Ok(self.keyring.verify(ticket)?)
     }
 
-    fn queued(&self, sale: SaleId, place: QueuedTicket) -> Outcome {
-        let ticket = TicketId { sale, epoch: place.epoch, seq: place.seq };
+    fn queued(&self, sale: SaleId, queued: &QueuedTicket) -> Outcome {
+        let ticket = TicketId { sale, epoch: queued.epoch, seq: queued.seq };
         Outcome::Queued(v1::Queued {
             ticket: self.keyring.sign(&ticket),
-            status: Some(ticket_status(&ticket, place.standing, place.measured_pace)),
-            repeated: place.repeated,
-            durability: convert::durability_message(place.durability).into(),
+            status: Some(ticket_status(&ticket, queued.status.clone(), queued.measured_pace)),
+            repeated: queued.repeated,
+            durability: convert::durability_message(queued.durability).into(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The operators' service: creating, watching and steering sales.
+//! `SaleAdminService`: operators create, list, change, hold, close and delete sales.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ const DEFAULT_PAGE: u32 = 50;
 /// Most items on a page.
 const MAX_PAGE: u32 = 500;
 
-/// How often a change is tried again on what somebody else has written in between.
-const MAX_REPEATS: usize = 5;
+/// How often a change is retried after a concurrent write.
+const MAX_CONFLICT_RETRIES: usize = 5;
 
 /// The service on one core.
 pub(crate) struct SaleAdminService {
@@ -37,7 +37,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         &self,
         request: Request<v1::CreateSaleRequest>,
     ) -> Result<Response<v1::CreateSaleResponse>, Status> {
-        let given = present(request.into_inner().sale)?;
+        let given = required_sale(request.into_inner().sale)?;
         let id = sale_id(&given.sale_id)?;
         let settings = convert::settings(&given).map_err(CallError::from)?;
         let sale = self.create(&id, &settings).await?;
@@ -61,7 +61,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let size = page_size(request.page_size)?;
         let after = page_token::<SaleId>(&request.page_token)?;
         let mut sales = self.store.sales(after.as_ref(), size + 1).await.map_err(CallError::from)?;
-        let next_page_token = cut(&mut sales, size, |sale| sale.id.to_string());
+        let next_page_token = truncate_page(&mut sales, size, |sale| sale.id.to_string());
         let sales = sales.iter().map(convert::sale).collect();
         Ok(Response::new(v1::ListSalesResponse { sales, next_page_token }))
     }
@@ -71,9 +71,9 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         request: Request<v1::UpdateSaleRequest>,
     ) -> Result<Response<v1::UpdateSaleResponse>, Status> {
         let v1::UpdateSaleRequest { sale, update_mask } = request.into_inner();
-        let given = present(sale)?;
+        let given = required_sale(sale)?;
         let id = sale_id(&given.sale_id)?;
-        // A wrong mask is told of even if there is no such sale.
+        // An invalid mask is reported even if there is no such sale.
         update_mask::apply(update_mask.as_ref(), &given, &mut v1::Sale::default())?;
         let seen = (given.version != 0).then_some(given.version);
         let sale =
@@ -133,7 +133,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let after = page_token::<Seq>(&request.page_token)?.unwrap_or_default();
         let epoch = self.store.sale(&id).await.map_err(CallError::from)?.epoch;
         let mut letters = self.store.dead_letters(&id, after, size + 1).await.map_err(CallError::from)?;
-        let next_page_token = cut(&mut letters, size, |letter| letter.claimed.seq.to_string());
+        let next_page_token = truncate_page(&mut letters, size, |letter| letter.claimed.seq.to_string());
         let dead_letters = letters.into_iter().map(|letter| {
             let ticket = TicketId { sale: id.clone(), epoch, seq: letter.claimed.seq };
             convert::dead_letter(letter, ticket.to_string())
@@ -152,7 +152,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let id = sale_id(&id)?;
         check_seqs(&seqs)?;
         let redriven = self.store.redrive(&id, &seqs).await.map_err(CallError::from)?;
-        Ok(Response::new(v1::RedriveDeadLettersResponse { seqs: chosen(seqs, &redriven) }))
+        Ok(Response::new(v1::RedriveDeadLettersResponse { seqs: filter_done(seqs, &redriven) }))
     }
 
     async fn discard_dead_letters(
@@ -164,7 +164,7 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         check_seqs(&seqs)?;
         let discarded = self.store.discard(&id, &seqs).await.map_err(CallError::from)?;
         self.gates.invalidate(&id);
-        Ok(Response::new(v1::DiscardDeadLettersResponse { seqs: chosen(seqs, &discarded) }))
+        Ok(Response::new(v1::DiscardDeadLettersResponse { seqs: filter_done(seqs, &discarded) }))
     }
 }
 
@@ -176,7 +176,7 @@ impl SaleAdminService {
         match configured {
             ConfigureResult::Done(sale) => Ok(sale),
             ConfigureResult::Conflict(Some(sale)) if sale.settings == *settings => Ok(sale),
-            // A sale that is closed for good is not what somebody who creates one wants, whatever its settings.
+            // A closed sale cannot be created again, whatever its settings.
             ConfigureResult::Conflict(_) | ConfigureResult::Closed => Err(CallError::SaleExists(id.clone())),
             ConfigureResult::CapBelowHeld { held } => Err(CallError::CapBelowHeld { held }),
             ConfigureResult::StockBelowCommitted { committed } => {
@@ -201,7 +201,7 @@ impl SaleAdminService {
         self.change(&id, None, change).await
     }
 
-    /// Reads a sale, changes it, and writes it back if nobody else has written it in between; else it is read again.
+    /// Optimistic update: reads a sale, changes it, writes it back, and retries after a concurrent write.
     /// `seen` is the one version that the caller wants to change.
     async fn change(
         &self,
@@ -210,7 +210,7 @@ impl SaleAdminService {
         change: impl Fn(&mut v1::Sale) -> Result<(), CallError> + Send + Sync,
     ) -> Result<v1::Sale, CallError> {
         let mut current = self.store.sale(id).await?;
-        for _ in 0..MAX_REPEATS {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let conflict = |current| CallError::VersionConflict { sale: id.clone(), current };
             if seen.is_some_and(|seen| seen != current.version) {
                 return Err(conflict(current.version));
@@ -257,7 +257,7 @@ impl SaleAdminService {
     }
 }
 
-fn present(sale: Option<v1::Sale>) -> Result<v1::Sale, CallError> {
+fn required_sale(sale: Option<v1::Sale>) -> Result<v1::Sale, CallError> {
     sale.ok_or_else(|| CallError::field("sale", "is needed"))
 }
 
@@ -268,9 +268,7 @@ fn sale_id(text: &str) -> Result<SaleId, CallError> {
 fn check_seqs(seqs: &[Seq]) -> Result<(), CallError> {
     let is_valid =
         (1..=MAX_BATCH).contains(&seqs.len()) && seqs.iter().all(|seq| (1..=MAX_SEQ).contains(seq));
-    is_valid
-        .then_some(())
-        .ok_or_else(|| CallError::field("seqs", "must be 1 to 256 numbers of tickets, each at least 1"))
+    is_valid.then_some(()).ok_or_else(|| CallError::field("seqs", "must be 1 to 256 seqs, each at least 1"))
 }
 
 fn page_size(given: u32) -> Result<usize, CallError> {
@@ -288,13 +286,13 @@ fn page_token<T: std::str::FromStr>(token: &str) -> Result<Option<T>, CallError>
     token.parse().map(Some).map_err(invalid)
 }
 
-/// Cuts what was read beyond the page off, and gives the token for the next page if there was anything.
-fn cut<T>(items: &mut Vec<T>, size: usize, token: impl Fn(&T) -> String) -> String {
+/// Truncates what was read to one page, and returns the token of the next page if there is one.
+fn truncate_page<T>(items: &mut Vec<T>, size: usize, token: impl Fn(&T) -> String) -> String {
     let has_more = items.len() > size;
     items.truncate(size);
     if has_more { items.last().map(token).unwrap_or_default() } else { String::new() }
 }
 
-fn chosen(seqs: Vec<Seq>, done: &[bool]) -> Vec<Seq> {
+fn filter_done(seqs: Vec<Seq>, done: &[bool]) -> Vec<Seq> {
     seqs.into_iter().zip(done).filter_map(|(seq, done)| done.then_some(seq)).collect()
 }

@@ -1,4 +1,4 @@
-//! What the order system calls after an order exists.
+//! `SettlementService`: what the order system calls after an order exists.
 
 use inrush_core::{TicketId, store::ReleaseResult, ticket::InvalidTicketId};
 use inrush_proto::v1;

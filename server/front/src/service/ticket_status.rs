@@ -1,4 +1,4 @@
-//! Where a ticket stands, in the words of the protocol.
+//! The status of a ticket as a protocol message.
 
 use std::time::Duration;
 
@@ -7,43 +7,39 @@ use inrush_proto::v1;
 
 use crate::service::convert::{duration, ticket_state};
 
-/// A dead ticket waits for a person: it is polled as seldom as possible.
-const FAR_AWAY: u64 = u64::MAX >> 12;
+/// The position that stands for a dead ticket, which waits for an operator: its poll interval is the longest.
+const DEAD_POSITION: u64 = u64::MAX >> 12;
 
-/// What a ticket's holder is told. `measured_pace` is in thousandths of tickets per second.
-pub(crate) fn ticket_status(
-    ticket: &TicketId,
-    standing: TicketStatus,
-    measured_pace: u64,
-) -> v1::TicketStatus {
-    let state = standing.state();
-    let mut status = v1::TicketStatus {
+/// The status message of a ticket. `measured_pace` is in thousandths of tickets per second.
+pub(crate) fn ticket_status(ticket: &TicketId, status: TicketStatus, measured_pace: u64) -> v1::TicketStatus {
+    let state = status.state();
+    let mut message = v1::TicketStatus {
         ticket_id: ticket.to_string(),
         state: ticket_state(state).into(),
-        poll_after: poll_after(&standing, measured_pace).map(duration),
+        poll_after: poll_after(&status, measured_pace).map(duration),
         ..v1::TicketStatus::default()
     };
-    match standing {
+    match status {
         TicketStatus::Waiting { position, attempted: _ } => {
-            status.position = position;
-            status.eta = poll_policy::eta(position, measured_pace).map(duration);
+            message.position = position;
+            message.eta = poll_policy::eta(position, measured_pace).map(duration);
         }
         TicketStatus::Ordered { order_id } | TicketStatus::Released { order_id } => {
-            status.order_id = order_id
+            message.order_id = order_id
         }
-        TicketStatus::Rejected { reason } | TicketStatus::Dead { reason } => status.reason = reason,
+        TicketStatus::Rejected { reason } | TicketStatus::Dead { reason } => message.reason = reason,
         TicketStatus::Processing | TicketStatus::Cancelled | TicketStatus::Expired => {}
     }
-    status
+    message
 }
 
-/// When to look again; never once the state is final.
-pub(crate) fn poll_after(standing: &TicketStatus, measured_pace: u64) -> Option<Duration> {
-    let position = match standing {
+/// When to poll again; `None` once the state is final.
+pub(crate) fn poll_after(status: &TicketStatus, measured_pace: u64) -> Option<Duration> {
+    let position = match status {
         TicketStatus::Waiting { position, attempted: _ } => *position,
-        // Its order is being created: it is as near as can be.
+        // Its order is being created: as near as can be.
         TicketStatus::Processing => 1,
-        TicketStatus::Dead { .. } => FAR_AWAY,
+        TicketStatus::Dead { .. } => DEAD_POSITION,
         TicketStatus::Ordered { .. }
         | TicketStatus::Released { .. }
         | TicketStatus::Cancelled

@@ -5,7 +5,7 @@ use prost_types::FieldMask;
 
 use crate::call_error::CallError;
 
-/// How one field is taken over from one sale to another.
+/// Copies one field from one sale to another.
 type Change = fn(&Sale, &mut Sale);
 
 /// Every field that can be changed.
@@ -27,10 +27,10 @@ const SETTINGS: [(&str, Change); 12] = [
 /// Fields that the server computes.
 const OUTPUT_ONLY: [&str; 6] = ["state", "epoch", "version", "ledger", "measured_pace", "create_time"];
 
-/// Takes the fields that `mask` names over from `given`. One that is absent there has its default afterwards.
+/// Copies the fields that `mask` names from `given`. A field that is absent there gets its default.
 ///
 /// # Errors
-/// If the mask is missing or names anything that cannot be changed; nothing has been taken over then.
+/// If the mask is missing or names a field that cannot be changed; `sale` is unchanged then.
 pub(crate) fn apply(mask: Option<&FieldMask>, given: &Sale, sale: &mut Sale) -> Result<(), CallError> {
     let paths = mask.map_or(&[][..], |mask| &mask.paths);
     if paths.is_empty() {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_named_is_taken_over_and_what_is_absent_falls_back() {
+    fn apply_copies_only_the_named_fields_and_absent_ones_get_their_default() {
         let given = Sale { unit_limit: 9, route: 2, ..Sale::default() };
         let mut sale = Sale { stock: Some(5), cap: Some(6), unit_limit: 1, route: 1, ..Sale::default() };
         apply(Some(&mask(&["unit_limit", "cap"])), &given, &mut sale).unwrap();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_mask_changes_nothing_and_lists_what_is_right() {
+    fn an_invalid_mask_changes_nothing_and_lists_the_valid_fields() {
         let given = Sale { unit_limit: 9, ..Sale::default() };
         for wrong in [
             None,

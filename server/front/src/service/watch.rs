@@ -1,7 +1,7 @@
-//! Watching tickets: the standing now, and every change until the final one.
+//! WatchStatus: the status of a ticket now, and every change until the final one.
 //!
-//! A watch has no task of its own: it goes on as fast as its client reads. It looks again as often as its place in line
-//! makes sense, and its looks are batched with everybody's.
+//! A watch has no task of its own: it advances as fast as its client reads. It polls the store at an interval that grows with
+//! the position, and its look-ups are batched with those of all other calls.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -25,8 +25,8 @@ use crate::{
     settings::WatchSettings,
 };
 
-/// Looks in a row that may find the store away before a watch gives up; a failover is over sooner.
-const PATIENCE: u32 = 6;
+/// Consecutive look-ups that may fail for lack of a store before a watch ends; a failover takes less.
+const MAX_FAILED_LOOK_UPS: u32 = 6;
 
 /// What a watch sends.
 pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchStatusResponse, Status>> + Send>>;
@@ -34,29 +34,29 @@ pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchStatusRespon
 /// The watches of one core.
 pub(crate) struct Watches {
     settings: WatchSettings,
-    /// How long one look may take.
-    look_deadline: Duration,
-    places: Arc<Semaphore>,
-    leaving: CancellationToken,
+    /// How long one look-up may take.
+    look_up_timeout: Duration,
+    permits: Arc<Semaphore>,
+    draining: CancellationToken,
     counts: Arc<CoreCounts>,
 }
 
 impl Watches {
-    /// No watches yet. They end when `leaving` is cancelled.
+    /// No watches yet. They end when `draining` is cancelled.
     pub(crate) fn new(
         settings: WatchSettings,
-        look_deadline: Duration,
-        leaving: CancellationToken,
+        look_up_timeout: Duration,
+        draining: CancellationToken,
         counts: Arc<CoreCounts>,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(settings.max_watches));
-        Self { settings, look_deadline, places, leaving, counts }
+        let permits = Arc::new(Semaphore::new(settings.max_watches));
+        Self { settings, look_up_timeout, permits, draining, counts }
     }
 
     /// Starts a watch.
     ///
     /// # Errors
-    /// `Overloaded` when there are as many as there may be.
+    /// `Overloaded` if the limit of watches is reached.
     pub(crate) fn watch(
         &self,
         ticket: TicketId,
@@ -64,7 +64,7 @@ impl Watches {
         deadline: Option<Instant>,
         trace: Option<TraceContext>,
     ) -> Result<WatchStream, CallError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             self.counts.shed(ShedReason::Watches);
             CallError::Overloaded
         })?;
@@ -72,16 +72,16 @@ impl Watches {
             ticket,
             look_ups,
             settings: self.settings.clone(),
-            look_deadline: self.look_deadline,
-            leaving: self.leaving.clone(),
+            look_up_timeout: self.look_up_timeout,
+            draining: self.draining.clone(),
             deadline,
             trace,
-            seen: None,
+            last_sent: None,
             failures: 0,
-            next_look: Instant::now(),
+            next_poll: Instant::now(),
             is_over: false,
-            _place: place,
-            _counted: self.counts.count(GaugeKind::Watches),
+            _permit: permit,
+            _guard: self.counts.count(GaugeKind::Watches),
         };
         Ok(Box::pin(stream::unfold(watch, |mut watch| async move {
             let item = watch.next().await?;
@@ -94,29 +94,29 @@ struct Watch {
     ticket: TicketId,
     look_ups: Batcher<LookUpOp>,
     settings: WatchSettings,
-    look_deadline: Duration,
-    leaving: CancellationToken,
+    look_up_timeout: Duration,
+    draining: CancellationToken,
     deadline: Option<Instant>,
-    /// The span that its looks belong to, if it is traced.
+    /// The span that its look-ups belong to, if it is traced.
     trace: Option<TraceContext>,
-    /// What was sent last.
-    seen: Option<TicketStatus>,
+    /// The status that was sent last.
+    last_sent: Option<TicketStatus>,
     failures: u32,
-    next_look: Instant,
+    next_poll: Instant,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
-    _counted: GaugeGuard,
+    _permit: OwnedSemaphorePermit,
+    _guard: GaugeGuard,
 }
 
 impl Watch {
-    /// The next change, or the error that ends the watch. None: it is over.
+    /// The next change, or the error that ends the watch. `None`: it is over.
     async fn next(&mut self) -> Option<Result<WatchStatusResponse, CallError>> {
         while !self.is_over {
-            let looked = match self.wait().await {
-                Ok(()) => self.look().await,
+            let polled = match self.wait().await {
+                Ok(()) => self.poll().await,
                 Err(failure) => Err(failure),
             };
-            match looked {
+            match polled {
                 Ok(None) => {}
                 Ok(Some(change)) => return Some(Ok(change)),
                 Err(failure) => {
@@ -128,58 +128,62 @@ impl Watch {
         None
     }
 
-    /// Waits for the next look. Fails when the watch has to end before.
+    /// Waits for the next poll. Fails if the watch has to end before.
     async fn wait(&self) -> Result<(), CallError> {
         tokio::select! {
             biased;
-            () = self.leaving.cancelled() => Err(CallError::Draining),
-            () = passed(self.deadline) => Err(CallError::DeadlineExceeded),
-            () = tokio::time::sleep_until(self.next_look) => Ok(()),
+            () = self.draining.cancelled() => Err(CallError::Draining),
+            () = sleep_until(self.deadline) => Err(CallError::DeadlineExceeded),
+            () = tokio::time::sleep_until(self.next_poll) => Ok(()),
         }
     }
 
-    /// Looks once. None: nothing has changed, or the store is away for a moment.
-    async fn look(&mut self) -> Result<Option<WatchStatusResponse>, CallError> {
-        let deadline = Instant::now() + self.look_deadline;
+    /// Polls once. `None`: nothing has changed, or the store is unavailable for a moment.
+    async fn poll(&mut self) -> Result<Option<WatchStatusResponse>, CallError> {
+        let deadline = Instant::now() + self.look_up_timeout;
         let found = match self.look_ups.call(&self.ticket.sale, self.ticket.seq, deadline, self.trace).await {
             Ok(found) => found,
-            Err(failure) if failure.is_passing() && self.seen.is_some() && self.failures < PATIENCE => {
+            Err(failure)
+                if failure.is_passing()
+                    && self.last_sent.is_some()
+                    && self.failures < MAX_FAILED_LOOK_UPS =>
+            {
                 self.failures += 1;
-                self.next_look = Instant::now() + self.settings.max_interval;
+                self.next_poll = Instant::now() + self.settings.max_interval;
                 return Ok(None);
             }
             Err(failure) => return Err(failure),
         };
         self.failures = 0;
         let pace = found.measured_pace;
-        let standing = self.never_further_back(found.of(&self.ticket)?);
-        match poll_after(&standing, pace) {
+        let status = self.monotonic_position(found.of(&self.ticket)?);
+        match poll_after(&status, pace) {
             Some(delay) => {
                 let interval = delay.clamp(self.settings.min_interval, self.settings.max_interval);
-                self.next_look = Instant::now() + interval;
+                self.next_poll = Instant::now() + interval;
             }
             None => self.is_over = true,
         }
-        if self.seen.as_ref() == Some(&standing) {
+        if self.last_sent.as_ref() == Some(&status) {
             return Ok(None);
         }
-        self.seen = Some(standing.clone());
-        Ok(Some(WatchStatusResponse { status: Some(ticket_status(&self.ticket, standing, pace)) }))
+        self.last_sent = Some(status.clone());
+        Ok(Some(WatchStatusResponse { status: Some(ticket_status(&self.ticket, status, pace)) }))
     }
 
-    /// A position never rises while a ticket waits, whichever replica of the store was asked.
-    fn never_further_back(&self, standing: TicketStatus) -> TicketStatus {
-        match (standing, &self.seen) {
+    /// A position never rises while a ticket waits, whichever replica of the store answers.
+    fn monotonic_position(&self, status: TicketStatus) -> TicketStatus {
+        match (status, &self.last_sent) {
             (
                 TicketStatus::Waiting { position, attempted },
                 Some(TicketStatus::Waiting { position: seen, .. }),
             ) => TicketStatus::Waiting { position: position.min(*seen), attempted },
-            (standing, _) => standing,
+            (status, _) => status,
         }
     }
 }
 
-async fn passed(deadline: Option<Instant>) {
+async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -1,21 +1,21 @@
-//! How many spans are made of calls that were not traced, but failed or were slow. In an overload all do, and a span for each
-//! would make it worse.
+//! A limit on the spans that are forced for untraced calls that failed or were slow. In an overload every call does, and a span
+//! for each would make it worse.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Most that are made in a second on a core, for each reason: enough to see what is wrong.
+/// Most forced spans per second on a core, for each reason: enough to find the cause.
 const MAX_PER_SECOND: u32 = 10;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Reason a call's span is made after all.
+/// Why a span is forced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It failed, by the server's fault.
+    /// The call failed with a server error.
     Error,
-    /// It took long.
+    /// The call was slow.
     Slow,
 }
 
@@ -29,22 +29,22 @@ impl Reason {
     }
 }
 
-/// What may still be made on a core: failures do not use up what is there for slow calls, nor the other way round.
+/// The limits of a core, one for each reason: errors do not use up what slow calls may have.
 #[derive(Debug, Default)]
 pub(super) struct ForcedSpanLimits {
     errors: RateLimiter,
     slow: RateLimiter,
 }
 
-/// What may still be made in the present second.
+/// At most [`MAX_PER_SECOND`] in each second.
 #[derive(Debug, Default)]
 struct RateLimiter {
-    /// When the second began, and what was made since.
+    /// When the current second began, and how many were allowed since.
     second: Mutex<Option<(Instant, u32)>>,
 }
 
 impl ForcedSpanLimits {
-    /// Whether one may be made now.
+    /// Whether one more is allowed now.
     pub(super) fn allow(&self, reason: Reason) -> bool {
         let limiter = match reason {
             Reason::Error => &self.errors,
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_has_room_for_so_many_and_the_next_for_as_many_again() {
+    fn each_second_allows_the_maximum_again() {
         let limiter = RateLimiter::default();
         let start = Instant::now();
         for second in 0..3 {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_and_slowness_have_room_of_their_own() {
+    fn error_and_slow_spans_have_separate_limits() {
         let limits = ForcedSpanLimits::default();
         while limits.allow(Reason::Error) {}
         assert!(limits.allow(Reason::Slow));

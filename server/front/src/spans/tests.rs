@@ -52,7 +52,7 @@ const QUICK: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_millis(1001);
 
 #[test]
-fn a_call_that_its_caller_traces_has_a_span_below_the_callers() {
+fn a_call_traced_by_its_caller_has_a_child_span() {
     let bench = Bench::new(0.0);
     let caller = format!("{CALLER}-01");
     let call_trace = bench.call(Some(&caller), Method::ENQUEUE, Code::Ok, QUICK);
@@ -70,7 +70,7 @@ fn a_call_that_its_caller_traces_has_a_span_below_the_callers() {
 }
 
 #[test]
-fn the_callers_word_goes_over_the_share() {
+fn the_callers_sampling_decision_overrides_the_ratio() {
     let all = Bench::new(1.0);
     let caller = format!("{CALLER}-00");
     assert!(all.call(Some(&caller), Method::ENQUEUE, Code::Ok, QUICK).trace().is_none());
@@ -81,7 +81,7 @@ fn the_callers_word_goes_over_the_share() {
 }
 
 #[test]
-fn a_share_of_the_calls_without_a_word_is_traced() {
+fn calls_without_traceparent_are_sampled_by_the_ratio() {
     let bench = Bench::new(0.1);
     let traced = (0..1000).filter(|_| bench.call(None, Method::ENQUEUE, Code::Ok, QUICK).trace().is_some());
     let traced = traced.count();
@@ -95,7 +95,7 @@ fn a_share_of_the_calls_without_a_word_is_traced() {
 }
 
 #[test]
-fn only_what_is_the_servers_fault_is_an_error() {
+fn only_server_errors_are_error_spans() {
     let bench = Bench::new(1.0);
     for code in code::all() {
         bench.call(None, Method::POLL_STATUS, code, QUICK);
@@ -112,7 +112,7 @@ fn only_what_is_the_servers_fault_is_an_error() {
 }
 
 #[test]
-fn what_failed_or_was_slow_is_kept_with_its_real_start() {
+fn failed_and_slow_calls_force_a_span_with_its_real_start() {
     let bench = Bench::new(0.0);
     bench.call(None, Method::ENQUEUE, Code::Ok, QUICK);
     bench.call(None, Method::ENQUEUE, Code::NotFound, QUICK);
@@ -134,18 +134,18 @@ fn what_failed_or_was_slow_is_kept_with_its_real_start() {
 }
 
 #[test]
-fn in_an_overload_a_few_are_kept() {
+fn forced_spans_are_rate_limited() {
     let bench = Bench::new(0.0);
     for _ in 0..1000 {
         bench.call(None, Method::ENQUEUE, Code::Unavailable, LONG);
     }
-    let kept = bench.sent().len();
+    let forced = bench.sent().len();
     // Should the machine halt for seconds meanwhile, each of them has room for ten more.
-    assert!((10..1000).contains(&kept), "{kept}");
+    assert!((10..1000).contains(&forced), "{forced}");
 }
 
 #[test]
-fn where_nobody_wants_spans_the_callers_trace_is_passed_on() {
+fn without_an_exporter_the_callers_trace_is_passed_on() {
     let spans = Spans::new(None);
     let trace = |caller: &str| spans.begin(Method::ENQUEUE, &headers(Some(caller))).trace();
     let passed = trace(&format!("{CALLER}-01")).unwrap();

@@ -41,7 +41,7 @@ async fn delete(front: &Front, sale_id: &str) -> Result<(), Status> {
 }
 
 #[tokio::test]
-async fn a_sale_is_created_once_however_often_it_is_asked_for() {
+async fn create_sale_is_idempotent() {
     let front = Front::start().await;
     let sale = create(&front, message("phone-x", 10)).await.unwrap();
     assert_eq!((sale.state(), sale.version, sale.unit_limit, sale.max_attempts), (SaleState::Open, 1, 1, 5));
@@ -58,7 +58,7 @@ async fn a_sale_is_created_once_however_often_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn settings_that_break_a_rule_name_it() {
+async fn create_sale_names_the_invalid_setting_and_its_rule() {
     let front = Front::start().await;
     let status = front.admin().create_sale(v1::CreateSaleRequest { sale: None }).await.unwrap_err();
     assert_eq!(violations(&status)[0].0, "sale");
@@ -80,7 +80,7 @@ async fn settings_that_break_a_rule_name_it() {
 }
 
 #[tokio::test]
-async fn durability_is_promised_only_where_the_store_can_keep_it() {
+async fn durability_is_accepted_only_if_the_store_supports_it() {
     let front = Front::start().await;
     let fsync = Sale { durability: v1::Durability::Fsync.into(), ..message("phone-x", 10) };
     let status = create(&front, fsync.clone()).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn durability_is_promised_only_where_the_store_can_keep_it() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_its_mask_names() {
+async fn update_sale_changes_only_the_fields_in_the_mask() {
     let front = Front::start().await;
     create(&front, Sale { unit_limit: 4, cap: Some(20), ..message("phone-x", 10) }).await.unwrap();
     let pace = v1::Pace { tickets_per_second: 50.0, burst: 0 };
@@ -123,7 +123,7 @@ async fn an_update_changes_what_its_mask_names() {
 }
 
 #[tokio::test]
-async fn a_wrong_mask_lists_the_right_paths() {
+async fn an_invalid_mask_is_refused_with_the_valid_paths() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     for paths in [&[][..], &["prize"], &["stock", "epoch"], &["sale_id"], &["pace.burst"], &["*"]] {
@@ -137,7 +137,7 @@ async fn a_wrong_mask_lists_the_right_paths() {
 }
 
 #[tokio::test]
-async fn a_change_of_what_the_caller_has_not_seen_is_refused_on_request() {
+async fn update_sale_with_a_stale_version_is_a_conflict() {
     let front = Front::start().await;
     let seen = create(&front, message("phone-x", 10)).await.unwrap();
     update(&front, message("phone-x", 11), &["stock"]).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_change_of_what_the_caller_has_not_seen_is_refused_on_request() {
 }
 
 #[tokio::test]
-async fn changes_made_at_the_same_time_all_take_effect() {
+async fn concurrent_updates_all_take_effect() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     let given = Sale { unit_limit: 2, max_attempts: 7, admission_held: true, ..message("phone-x", 10) };
@@ -164,7 +164,7 @@ async fn changes_made_at_the_same_time_all_take_effect() {
 }
 
 #[tokio::test]
-async fn what_is_held_already_bounds_what_can_be_taken_away() {
+async fn cap_and_stock_cannot_go_below_what_is_in_use() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     for buyer in ["ada", "bob", "carl"] {
@@ -183,7 +183,7 @@ async fn what_is_held_already_bounds_what_can_be_taken_away() {
 }
 
 #[tokio::test]
-async fn parts_are_held_and_resumed() {
+async fn hold_sale_and_resume_sale_set_the_part() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     let sale_id = || "phone-x".to_owned();
@@ -204,7 +204,7 @@ async fn parts_are_held_and_resumed() {
 }
 
 #[tokio::test]
-async fn a_hold_is_felt_at_once_on_this_node() {
+async fn a_hold_takes_effect_immediately_on_this_node() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     let request = v1::HoldSaleRequest { sale_id: "phone-x".to_owned(), part: SalePart::Admission.into() };
@@ -216,7 +216,7 @@ async fn a_hold_is_felt_at_once_on_this_node() {
 }
 
 #[tokio::test]
-async fn a_sale_is_closed_and_then_deleted() {
+async fn a_sale_is_deleted_only_after_it_is_closed() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     let waits = front.queued("phone-x", "ada").await.ticket;
@@ -235,7 +235,7 @@ async fn a_sale_is_closed_and_then_deleted() {
 }
 
 #[tokio::test]
-async fn a_sale_with_something_in_flight_stays() {
+async fn a_sale_with_entries_in_flight_cannot_be_deleted() {
     let front = Front::start().await;
     create(&front, message("phone-x", 10)).await.unwrap();
     front.queued("phone-x", "ada").await;
@@ -247,7 +247,7 @@ async fn a_sale_with_something_in_flight_stays() {
 }
 
 #[tokio::test]
-async fn sales_are_listed_page_by_page() {
+async fn list_sales_is_paged() {
     let front = Front::start().await;
     let ids: Vec<String> = (0..7).map(|number| format!("sale-{number}")).collect();
     for sale in ids.iter().rev() {
@@ -322,7 +322,7 @@ async fn dead_letters_are_listed_redriven_and_discarded() {
 }
 
 #[tokio::test]
-async fn what_is_asked_of_an_unknown_sale_is_not_found() {
+async fn every_admin_call_on_an_unknown_sale_is_not_found() {
     let front = Front::start().await;
     let mut statuses = vec![
         get(&front, "nothing").await.unwrap_err(),
@@ -339,6 +339,6 @@ async fn what_is_asked_of_an_unknown_sale_is_not_found() {
     for status in statuses {
         assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "SALE_NOT_FOUND"));
     }
-    // Deleting what is gone is what the caller wants.
+    // Deleting a deleted sale.
     delete(&front, "nothing").await.unwrap();
 }

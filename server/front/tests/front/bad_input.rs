@@ -12,7 +12,7 @@ use tonic::{
 use crate::harness::{Front, enqueue_request, reason, violations};
 
 #[tokio::test]
-async fn each_broken_field_of_an_enqueue_is_named_with_its_rule() {
+async fn enqueue_names_each_invalid_field_with_its_rule() {
     let front = Front::start().await;
     let good = || enqueue_request("phone-x", "ada", 1);
     let sale = |sale_id: &str| v1::EnqueueRequest { sale_id: sale_id.to_owned(), ..good() };
@@ -51,7 +51,7 @@ async fn each_broken_field_of_an_enqueue_is_named_with_its_rule() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_told_at_once() {
+async fn enqueue_reports_all_invalid_fields_at_once() {
     let front = Front::start().await;
     let status = front.queue().enqueue(v1::EnqueueRequest::default()).await.unwrap_err();
     let fields: Vec<String> = violations(&status).into_iter().map(|(field, _)| field).collect();
@@ -59,7 +59,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn an_unknown_sale_is_not_found() {
+async fn enqueue_into_an_unknown_sale_is_not_found() {
     let front = Front::start().await;
     let status = front.queue().enqueue(enqueue_request("nothing", "ada", 1)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "SALE_NOT_FOUND"));
@@ -67,7 +67,7 @@ async fn an_unknown_sale_is_not_found() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_the_callers_mistake() {
+async fn bytes_that_do_not_decode_are_a_malformed_request() {
     let front = Front::start().await;
     let cut_short: &[u8] = &[0x0a, 0x50, b'a'];
     let no_field: &[u8] = &[0xff; 12];
@@ -93,7 +93,7 @@ async fn bytes_that_are_no_message_are_the_callers_mistake() {
 }
 
 #[tokio::test]
-async fn unknown_fields_of_newer_clients_are_let_through() {
+async fn unknown_fields_are_ignored() {
     let front = Front::start().await;
     front.create("a", SaleSettings::of_stock(1)).await;
     // sale_id "a", buyer_id "b", units 1, and field 99 = 1.
@@ -102,7 +102,7 @@ async fn unknown_fields_of_newer_clients_are_let_through() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_refused_unread() {
+async fn a_message_above_the_size_limit_is_refused() {
     let front = Front::start().await;
     let status = send_raw(&front, "QueueService/Enqueue", &vec![0; 256 * 1024 + 1]).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::OutOfRange, "MESSAGE_TOO_LARGE"));
@@ -110,7 +110,7 @@ async fn a_message_over_the_limit_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn calls_that_do_not_exist_are_told_where_to_look() {
+async fn unknown_methods_and_services_are_unimplemented_and_point_to_reflection() {
     let front = Front::start().await;
     for call in ["QueueService/Enqueu", "CueService/Enqueue"] {
         let status = send_raw(&front, call, &[]).await.unwrap_err();
@@ -120,7 +120,7 @@ async fn calls_that_do_not_exist_are_told_where_to_look() {
 }
 
 #[tokio::test]
-async fn a_release_of_what_is_no_ticket_id_names_the_form() {
+async fn release_order_with_an_invalid_ticket_id_names_the_expected_form() {
     let front = Front::start().await;
     for ticket_id in ["", "x", "phone-x/1", "phone-x/1/0", "phone-x/1/99999999999", "PHONE/1/1"] {
         let request = v1::ReleaseOrderRequest { ticket_id: ticket_id.to_owned() };

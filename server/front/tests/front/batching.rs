@@ -7,7 +7,7 @@ use inrush_proto::v1::{TicketState, enqueue_response::Outcome};
 use crate::harness::{Front, enqueue_request, eventually, reason};
 
 #[tokio::test]
-async fn a_thousand_buyers_at_once_are_a_handful_of_runs() {
+async fn a_thousand_concurrent_enqueues_take_a_handful_of_batches() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(1000)).await;
     let held = front.store.hold_admissions().await;
@@ -20,20 +20,20 @@ async fn a_thousand_buyers_at_once_are_a_handful_of_runs() {
         })
         .collect();
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
-    // A connection keeps its order: once a later call is answered, all the earlier ones wait behind the first run.
+    // Calls of a connection are in order: once a later call is answered, all the earlier ones wait behind the first run.
     front.poll("forged").await.unwrap_err();
     drop(held);
     let mut seqs = Vec::new();
     for answer in join_all(calls).await {
         let Some(Outcome::Queued(queued)) = answer.unwrap().unwrap().into_inner().outcome else {
-            panic!("not in line")
+            panic!("not queued")
         };
         let status = queued.status.unwrap();
         assert_eq!(status.state(), TicketState::Waiting);
         seqs.push(front.read(&queued.ticket).seq);
     }
     seqs.sort_unstable();
-    assert!(seqs.iter().copied().eq(1..=1000), "everybody has a place of their own");
+    assert!(seqs.iter().copied().eq(1..=1000), "every buyer has a seq of its own");
     let batches = front.store.batches("admit");
     assert!(batches.iter().all(|size| *size <= 256), "{batches:?}");
     assert!(batches.len() <= 12, "{batches:?}");
@@ -41,11 +41,11 @@ async fn a_thousand_buyers_at_once_are_a_handful_of_runs() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_answers_everybody_who_waits() {
+async fn a_store_failure_fails_every_waiting_call() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(1000)).await;
     for (panics, expected) in [(false, "STORE_UNAVAILABLE"), (true, "INTERNAL")] {
-        front.store.set_away(!panics);
+        front.store.set_unavailable(!panics);
         front.store.set_panics(panics);
         let calls = (0..20).map(|buyer| {
             let mut client = front.queue();
@@ -54,7 +54,7 @@ async fn a_store_that_fails_answers_everybody_who_waits() {
         for answer in join_all(calls).await {
             assert_eq!(reason(&answer.unwrap_err()), expected);
         }
-        front.store.set_away(false);
+        front.store.set_unavailable(false);
         front.store.set_panics(false);
     }
     front.queued("phone-x", "ada").await;

@@ -1,4 +1,4 @@
-//! Connections: who may connect, and what a connection may not do.
+//! Connections: TLS, limits, age and keepalive.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use tokio::{
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use crate::{
-    harness::{Front, PATIENCE, enqueue_head, enqueue_request, eventually, message, settings},
+    harness::{Front, TEST_TIMEOUT, enqueue_head, enqueue_request, eventually, message, settings},
     probe::Probe,
 };
 
 #[tokio::test]
-async fn with_a_certificate_only_encrypted_calls_are_answered() {
+async fn with_tls_plaintext_calls_are_not_answered() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (cert_file, key_file) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -39,7 +39,7 @@ async fn with_a_certificate_only_encrypted_calls_are_answered() {
     let channel = channel.tls_config(trust).unwrap().connect().await.unwrap();
     QueueServiceClient::new(channel).enqueue(enqueue_request("phone-x", "ada", 1)).await.unwrap();
     front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
-    assert_eq!(front.store.batches("admit"), [1], "bob was not heard");
+    assert_eq!(front.store.batches("admit"), [1], "bob did not reach the store");
 }
 
 /// An HTTP/2 frame.
@@ -52,7 +52,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_only_opens_and_resets_calls_is_cut_off() {
+async fn rapid_resets_close_the_connection() {
     const HEADERS: u8 = 1;
     const RST_STREAM: u8 = 3;
     const SETTINGS: u8 = 4;
@@ -73,7 +73,7 @@ async fn a_client_that_only_opens_and_resets_calls_is_cut_off() {
     connection.write_all(&bytes).await.unwrap();
     let mut answer = Vec::new();
     // The connection ends, in whatever way; what came before is what counts.
-    let ended = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut answer)).await;
+    let ended = tokio::time::timeout(TEST_TIMEOUT, connection.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "the connection stays open");
     let mut frames = Vec::new();
     let mut rest = answer.as_slice();
@@ -89,7 +89,7 @@ async fn a_client_that_only_opens_and_resets_calls_is_cut_off() {
 }
 
 #[tokio::test]
-async fn an_old_connection_is_asked_to_connect_anew_and_finishes_what_it_began() {
+async fn a_connection_past_its_maximum_age_gets_goaway_and_finishes_its_calls() {
     let http2 = Http2Settings { max_connection_age: Duration::from_secs(1), ..Http2Settings::default() };
     let front = Front::with(Probe::new(), FrontSettings { http2, ..settings() }).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
@@ -112,7 +112,7 @@ async fn an_old_connection_is_asked_to_connect_anew_and_finishes_what_it_began()
 }
 
 #[tokio::test]
-async fn a_connection_that_does_not_answer_any_more_is_closed() {
+async fn a_connection_that_does_not_answer_keepalive_pings_is_closed() {
     let second = Duration::from_secs(1);
     let http2 =
         Http2Settings { keepalive_interval: second, keepalive_timeout: second, ..Http2Settings::default() };
@@ -121,8 +121,8 @@ async fn a_connection_that_does_not_answer_any_more_is_closed() {
     // It says hello, and then answers no ping.
     connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     connection.write_all(&frame(4, 0, 0, &[])).await.unwrap();
-    let mut heard = Vec::new();
-    let ended = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut heard)).await;
+    let mut received = Vec::new();
+    let ended = tokio::time::timeout(TEST_TIMEOUT, connection.read_to_end(&mut received)).await;
     assert!(ended.is_ok(), "the connection stays open");
     // A connection that answers goes on: the test's own has been open for as long.
     front.poll("forged").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Leaving.
+//! Draining.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,12 +15,12 @@ use tonic_health::pb::{
 use tonic_types::StatusExt as _;
 
 use crate::{
-    harness::{Front, PATIENCE, connect, enqueue_request, eventually, id, reason, settings},
+    harness::{Front, TEST_TIMEOUT, connect, enqueue_request, eventually, id, reason, settings},
     probe::Probe,
 };
 
 #[tokio::test]
-async fn a_leaving_node_answers_for_its_grace_time_and_finishes_what_it_began() {
+async fn a_draining_node_serves_through_its_grace_period_and_finishes_its_calls() {
     let mut settings = settings();
     settings.drain.grace = Duration::from_millis(300);
     let front = Front::with(Probe::new(), settings).await;
@@ -51,12 +51,12 @@ async fn a_leaving_node_answers_for_its_grace_time_and_finishes_what_it_began() 
     drop(held);
     last.await.unwrap().unwrap();
     drop(health_watch);
-    tokio::time::timeout(PATIENCE, front.served).await.expect("it never leaves").unwrap().unwrap();
-    assert!(tokio::net::TcpStream::connect(front.address).await.is_err(), "nobody listens any more");
+    tokio::time::timeout(TEST_TIMEOUT, front.served).await.expect("the drain does not end").unwrap().unwrap();
+    assert!(tokio::net::TcpStream::connect(front.address).await.is_err(), "the listener is still open");
 }
 
 #[tokio::test]
-async fn what_does_not_end_is_cut_off_in_bounded_time() {
+async fn drain_cuts_off_calls_that_do_not_finish_in_time() {
     let mut settings = settings();
     settings.drain.timeout = Duration::from_millis(100);
     let front = Front::with(Probe::new(), settings).await;
@@ -66,11 +66,11 @@ async fn what_does_not_end_is_cut_off_in_bounded_time() {
     let _stuck = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("its run has begun", async || front.store.runs("admit") == 1).await;
     front.shutdown.start("test");
-    tokio::time::timeout(PATIENCE, front.served).await.expect("it never leaves").unwrap().unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, front.served).await.expect("the drain does not end").unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn cores_share_a_port_and_leave_together() {
+async fn cores_share_a_port_and_drain_together() {
     let store = Probe::new();
     let settings = FrontSettings { cores: 3, listen: "127.0.0.1:0".to_owned(), ..settings() };
     let listeners = settings.bind("the test").unwrap();
@@ -108,5 +108,5 @@ async fn cores_share_a_port_and_leave_together() {
         assert_eq!(answer.status.unwrap().position, place);
     }
     shutdown.start("test");
-    tokio::time::timeout(PATIENCE, served).await.expect("they never leave").unwrap().unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, served).await.expect("the drain does not end").unwrap().unwrap();
 }

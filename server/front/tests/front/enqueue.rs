@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn buyers_get_signed_tickets_in_order() {
+async fn enqueue_returns_signed_tickets_in_seq_order() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     for place in 1..=3 {
@@ -32,7 +32,7 @@ async fn buyers_get_signed_tickets_in_order() {
 }
 
 #[tokio::test]
-async fn the_same_buyer_gets_the_same_ticket() {
+async fn enqueue_is_idempotent_per_buyer() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let first = front.queued("phone-x", "ada").await;
@@ -44,7 +44,7 @@ async fn the_same_buyer_gets_the_same_ticket() {
 }
 
 #[tokio::test]
-async fn a_buyer_whose_ticket_is_over_gets_a_new_one() {
+async fn a_buyer_whose_ticket_is_final_gets_a_new_one() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let first = front.queued("phone-x", "ada").await;
@@ -54,7 +54,7 @@ async fn a_buyer_whose_ticket_is_over_gets_a_new_one() {
 }
 
 #[tokio::test]
-async fn an_order_stays_the_buyers_one_ticket() {
+async fn a_buyer_with_an_order_gets_the_ordered_ticket_again() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let first = front.queued("phone-x", "ada").await;
@@ -68,7 +68,7 @@ async fn an_order_stays_the_buyers_one_ticket() {
 }
 
 #[tokio::test]
-async fn every_refusal_says_what_a_buyer_can_do() {
+async fn every_refusal_has_its_reason_and_retry_time() {
     let front = Front::start().await;
     let opens_at = Timestamp(Timestamp::now().0 + 3_600_000);
     let open = SaleSettings::of_stock(1);
@@ -101,7 +101,7 @@ async fn every_refusal_says_what_a_buyer_can_do() {
 }
 
 #[tokio::test]
-async fn payload_units_and_trace_reach_the_line() {
+async fn payload_units_and_trace_reach_the_queue_entry() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(10) }).await;
     let mut request = tonic::Request::new(v1::EnqueueRequest {
@@ -119,7 +119,7 @@ async fn payload_units_and_trace_reach_the_line() {
 }
 
 #[tokio::test]
-async fn an_eta_follows_from_the_measured_pace() {
+async fn the_eta_follows_from_the_measured_pace() {
     let clock = ManualClock::starting_at(Timestamp::now());
     let front = Front::with(Probe::with(Clock::Manual(clock.clone())), settings()).await;
     front.create("phone-x", SaleSettings::of_stock(100)).await;

@@ -17,7 +17,7 @@ fn long_lived() -> FrontSettings {
     FrontSettings { gate_lifetime: Duration::from_secs(1), ..settings() }
 }
 
-/// A front where `sale` of two units is sold out and the gate knows.
+/// A front where `sale` of two units is sold out and its gate refuses.
 async fn sold_out() -> Front {
     let front = Front::with(Probe::new(), long_lived()).await;
     front.create("phone-x", SaleSettings { unit_limit: 2, ..SaleSettings::of_stock(2) }).await;
@@ -37,7 +37,7 @@ async fn shut(front: &Front, sale: &str) {
     .await;
 }
 
-/// Runs `calls` again until they all fall within one life of the gate, and gives the number of admissions they cost.
+/// Runs `calls` again until they all fall within one lifetime of the gate, and gives the number of admissions they cost.
 async fn cheapest(front: &Front, calls: impl AsyncFn()) -> usize {
     let mut fewest = usize::MAX;
     for _ in 0..5 {
@@ -50,7 +50,7 @@ async fn cheapest(front: &Front, calls: impl AsyncFn()) -> usize {
 }
 
 #[tokio::test]
-async fn refusals_cost_the_store_nothing() {
+async fn gate_refusals_do_not_reach_the_store() {
     let front = sold_out().await;
     let cost = cheapest(&front, async || {
         for buyer in 0..50 {
@@ -61,7 +61,7 @@ async fn refusals_cost_the_store_nothing() {
 }
 
 #[tokio::test]
-async fn refusals_renew_themselves_with_one_run_per_life() {
+async fn the_gate_is_renewed_with_one_batch_per_lifetime() {
     let mut settings = settings();
     settings.gate_lifetime = Duration::from_millis(50);
     let front = Front::with(Probe::new(), settings).await;
@@ -81,7 +81,7 @@ async fn refusals_renew_themselves_with_one_run_per_life() {
 }
 
 #[tokio::test]
-async fn whoever_is_in_line_still_gets_the_ticket() {
+async fn a_queued_buyer_gets_the_ticket_again_through_a_closed_gate() {
     let front = sold_out().await;
     for buyer in ["ada", "bob"] {
         let queued = front.queued("phone-x", buyer).await;
@@ -90,7 +90,7 @@ async fn whoever_is_in_line_still_gets_the_ticket() {
 }
 
 #[tokio::test]
-async fn a_cancelled_place_is_free_at_once() {
+async fn a_cancel_reopens_the_gate_immediately() {
     let front = sold_out().await;
     let ada = front.queued("phone-x", "ada").await;
     shut(&front, "phone-x").await;
@@ -101,7 +101,7 @@ async fn a_cancelled_place_is_free_at_once() {
 }
 
 #[tokio::test]
-async fn a_change_made_elsewhere_is_heard_of() {
+async fn an_announced_change_from_another_node_invalidates_the_gate() {
     let front = sold_out().await;
     front.change("phone-x", |settings| settings.stock = Some(3)).await;
     // The announcement is on its way through the same runtime; the gate's life is far longer than that.
@@ -110,7 +110,7 @@ async fn a_change_made_elsewhere_is_heard_of() {
 }
 
 #[tokio::test]
-async fn a_change_whose_announcement_was_lost_is_seen_when_the_gates_life_ends() {
+async fn a_change_with_a_lost_announcement_is_seen_after_the_gate_lifetime() {
     let store = Probe::new();
     store.set_deaf();
     let front = Front::with(store, settings()).await;
@@ -120,16 +120,16 @@ async fn a_change_whose_announcement_was_lost_is_seen_when_the_gates_life_ends()
     front.change("phone-x", |settings| settings.stock = Some(2)).await;
     let changed = std::time::Instant::now();
     loop {
-        let asked = changed.elapsed();
+        let elapsed = changed.elapsed();
         if matches!(front.enqueue("phone-x", "carl").await, Outcome::Queued(_)) {
             break;
         }
-        assert!(asked < Duration::from_millis(100), "refused {asked:?} after the change");
+        assert!(elapsed < Duration::from_millis(100), "refused {elapsed:?} after the change");
     }
 }
 
 #[tokio::test]
-async fn every_kind_of_shut_sale_is_answered_from_memory() {
+async fn every_refusal_reason_is_answered_from_memory() {
     let front = Front::with(Probe::new(), long_lived()).await;
     let open = SaleSettings::of_stock(1);
     let far = Timestamp(Timestamp::now().0 + 3_600_000);
@@ -146,7 +146,7 @@ async fn every_kind_of_shut_sale_is_answered_from_memory() {
 }
 
 #[tokio::test]
-async fn a_sale_that_opens_takes_buyers_in_on_time() {
+async fn a_scheduled_sale_admits_buyers_from_its_open_time() {
     let front = Front::with(Probe::new(), long_lived()).await;
     let opens_at = Timestamp(Timestamp::now().0 + 300);
     front.create("phone-x", SaleSettings { opens_at: Some(opens_at), ..SaleSettings::of_stock(9) }).await;
@@ -163,7 +163,7 @@ async fn a_sale_that_opens_takes_buyers_in_on_time() {
 }
 
 #[tokio::test]
-async fn many_units_are_refused_from_memory_once_the_store_has_said_why() {
+async fn multi_unit_requests_are_refused_from_memory_after_the_store_has_refused_one() {
     let front = sold_out().await;
     let reason = async |units| match front.enqueue_units("phone-x", "greedy", units).await {
         Outcome::Refused(refused) => refused.reason(),
@@ -179,7 +179,7 @@ async fn many_units_are_refused_from_memory_once_the_store_has_said_why() {
 }
 
 #[tokio::test]
-async fn a_new_sale_of_the_same_name_knows_nobody() {
+async fn a_recreated_sale_forgets_the_admitted_buyers() {
     let front = sold_out().await;
     front.store.close(&id("phone-x")).await.unwrap();
     front.store.delete(&id("phone-x")).await.unwrap();
@@ -197,9 +197,9 @@ async fn a_new_sale_of_the_same_name_knows_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_waited_for_the_news_is_not_asked_about_again() {
+async fn calls_that_waited_for_a_refusing_batch_are_refused_from_memory() {
     let front = sold_out().await;
-    let asks = async || {
+    let admissions = async || {
         let before = front.store.batches("admit").len();
         let held = front.store.hold_admissions().await;
         let calls: Vec<_> = (0..500)
@@ -210,7 +210,7 @@ async fn whoever_waited_for_the_news_is_not_asked_about_again() {
                 })
             })
             .collect();
-        eventually("somebody asks", async || front.store.batches("admit").len() > before).await;
+        eventually("a call reaches the store", async || front.store.batches("admit").len() > before).await;
         front.poll("forged").await.unwrap_err();
         drop(held);
         for call in calls {
@@ -221,9 +221,9 @@ async fn whoever_waited_for_the_news_is_not_asked_about_again() {
     // More than one try, because a node that was halted in between has to ask again.
     let mut fewest = usize::MAX;
     for _ in 0..5 {
-        // Nothing is known any more: the first calls ask, and the others wait for what they hear.
+        // The gate has expired: the first calls go to the store, and the others wait for their reply.
         front.change("phone-x", |settings| settings.max_attempts += 1).await;
-        fewest = fewest.min(asks().await);
+        fewest = fewest.min(admissions().await);
     }
-    assert_eq!(fewest, 1, "the first run is news for everybody");
+    assert_eq!(fewest, 1, "the first batch answers all");
 }

@@ -20,8 +20,8 @@ use tonic_types::StatusExt as _;
 
 use crate::probe::Probe;
 
-/// Longest that a test waits for anything; it is reached only by a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest wait of a test; reached only if it fails.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Front {
     pub(crate) store: Arc<Probe>,
@@ -78,13 +78,13 @@ impl Front {
         SettlementServiceClient::new(self.channel.clone())
     }
 
-    /// Creates a sale behind the front's back.
+    /// Creates a sale directly in the store.
     pub(crate) async fn create(&self, sale: &str, settings: SaleSettings) {
         let configured = self.store.configure(&id(sale), &settings, Precondition::Absent).await.unwrap();
         assert!(matches!(configured, ConfigureResult::Done(_)), "{configured:?}");
     }
 
-    /// Changes a sale behind the front's back.
+    /// Changes a sale directly in the store.
     pub(crate) async fn change(&self, sale: &str, change: impl FnOnce(&mut SaleSettings)) {
         let snapshot = self.store.sale(&id(sale)).await.unwrap();
         let mut settings = snapshot.settings;
@@ -110,15 +110,15 @@ impl Front {
         self.queue().enqueue(enqueue_request(sale, buyer, units)).await.unwrap().into_inner().outcome.unwrap()
     }
 
-    /// Enqueues a buyer who must get in.
+    /// Enqueues a buyer who must get a ticket.
     pub(crate) async fn queued(&self, sale: &str, buyer: &str) -> v1::Queued {
         match self.enqueue(sale, buyer).await {
             enqueue_response::Outcome::Queued(queued) => queued,
-            other => panic!("{buyer} is not in line: {other:?}"),
+            other => panic!("{buyer} is not queued: {other:?}"),
         }
     }
 
-    /// Enqueues a buyer who must not get in.
+    /// Enqueues a buyer who must be refused.
     pub(crate) async fn refused(&self, sale: &str, buyer: &str) -> v1::RefusalReason {
         match self.enqueue(sale, buyer).await {
             enqueue_response::Outcome::Refused(refused) => refused.reason(),
@@ -167,13 +167,13 @@ impl Front {
 pub(crate) async fn connect(address: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}"))
         .unwrap()
-        .connect_timeout(PATIENCE)
+        .connect_timeout(TEST_TIMEOUT)
         .connect()
         .await
         .unwrap()
 }
 
-/// No grace: a test that drains waits for nothing. Patience: on a slow machine, too, nobody waits too long by chance.
+/// No grace period, so that drains are quick; and a long queue wait, so that no call is shed on a slow machine.
 pub(crate) fn settings() -> FrontSettings {
     let mut settings = FrontSettings { max_queue_wait: Duration::from_secs(300), ..FrontSettings::default() };
     settings.drain.grace = Duration::ZERO;
@@ -231,7 +231,7 @@ pub(crate) fn violations(status: &Status) -> Vec<(String, String)> {
 
 /// Waits until `condition` holds; its failure is a failure of the test, not of the clock.
 pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let waited = tokio::time::timeout(PATIENCE, async {
+    let waited = tokio::time::timeout(TEST_TIMEOUT, async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

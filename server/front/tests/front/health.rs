@@ -22,9 +22,9 @@ async fn health(front: &Front, service: &str) -> ServingStatus {
 }
 
 #[tokio::test]
-async fn a_node_serves_when_its_store_answers_and_only_then() {
+async fn health_is_serving_only_while_the_store_answers() {
     let store = Probe::new();
-    store.set_away(true);
+    store.set_unavailable(true);
     let front = Front::with(store, settings()).await;
     for service in SERVICES.into_iter().chain([""]) {
         assert_eq!(health(&front, service).await, ServingStatus::NotServing, "{service}");
@@ -34,7 +34,7 @@ async fn a_node_serves_when_its_store_answers_and_only_then() {
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STORE_UNAVAILABLE"));
     assert!(!status.message().contains("refused"), "the address of a store is not for callers");
 
-    front.store.set_away(false);
+    front.store.set_unavailable(false);
     eventually("serving", async || health(&front, "").await == ServingStatus::Serving).await;
     for service in SERVICES {
         assert_eq!(health(&front, service).await, ServingStatus::Serving, "{service}");
@@ -43,16 +43,16 @@ async fn a_node_serves_when_its_store_answers_and_only_then() {
     front.create("phone-x", SaleSettings::of_stock(1)).await;
     front.queued("phone-x", "ada").await;
 
-    front.store.set_away(true);
+    front.store.set_unavailable(true);
     eventually("not serving", async || health(&front, "").await == ServingStatus::NotServing).await;
     assert!(!front.readiness.report().ready);
-    front.store.set_away(false);
+    front.store.set_unavailable(false);
     eventually("serving again", async || health(&front, "").await == ServingStatus::Serving).await;
     assert!(front.queued("phone-x", "ada").await.repeated);
 }
 
 #[tokio::test]
-async fn reflection_lists_what_is_served_and_nothing_else_in_both_versions() {
+async fn reflection_lists_exactly_the_served_services_in_both_versions() {
     let front = Front::start().await;
     let others = [
         "grpc.health.v1.Health",

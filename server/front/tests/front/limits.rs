@@ -29,7 +29,7 @@ async fn enqueue_within(front: &Front, timeout: &str, request: v1::EnqueueReques
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_costs_the_store_nothing() {
+async fn an_expired_deadline_does_not_reach_the_store() {
     let front = Front::start().await;
     let code = enqueue_within(&front, "0n", enqueue_request("phone-x", "ada", 1)).await;
     assert_eq!(code, Some(Code::DeadlineExceeded));
@@ -37,7 +37,7 @@ async fn a_deadline_that_has_passed_costs_the_store_nothing() {
 }
 
 #[tokio::test]
-async fn a_call_waits_no_longer_than_its_deadline_and_takes_no_part_afterwards() {
+async fn a_call_past_its_deadline_fails_and_is_not_admitted_later() {
     let settings = FrontSettings { default_deadline: Duration::from_millis(50), ..settings() };
     let front = Front::with(Probe::new(), settings).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
@@ -51,18 +51,18 @@ async fn a_call_waits_no_longer_than_its_deadline_and_takes_no_part_afterwards()
             (bob, carl)
         });
     let (bob, carl) = rest;
-    assert_eq!(ada, None, "in line: the status comes in the trailers");
+    assert_eq!(ada, None, "queued: the status comes in the trailers");
     assert_eq!(bob, Some(Code::DeadlineExceeded), "by its own deadline");
     assert_eq!(reason(&carl), "DEADLINE_EXCEEDED", "by the node's");
     assert_eq!(
         front.read(&front.queued("phone-x", "dora").await.ticket).seq,
         2,
-        "bob and carl are not in line"
+        "bob and carl are not queued"
     );
 }
 
 #[tokio::test]
-async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
+async fn calls_beyond_the_in_flight_limit_are_shed_with_retry_info() {
     let front = Front::with(Probe::new(), FrontSettings { max_in_flight: 1, ..settings() }).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
@@ -81,7 +81,7 @@ async fn calls_beyond_the_bound_are_shed_with_a_complete_answer() {
 }
 
 #[tokio::test]
-async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_once() {
+async fn a_call_that_waits_too_long_for_its_batch_is_shed() {
     let max_queue_wait = Duration::from_millis(20);
     let front = Front::with(Probe::new(), FrontSettings { max_queue_wait, ..settings() }).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
@@ -91,7 +91,7 @@ async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_onc
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
     let mut client = front.queue();
     let second = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "bob", 1)).await });
-    // A connection keeps its order: once a later call is answered, bob waits for a turn.
+    // Calls of a connection are in order: once a later call is answered, bob waits for a turn.
     front.poll("forged").await.unwrap_err();
     tokio::time::sleep(2 * max_queue_wait).await;
     drop(held);
@@ -100,11 +100,15 @@ async fn whoever_waits_too_long_for_a_turn_is_shed_and_the_next_is_served_at_onc
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
     assert_eq!(front.count("inrush_calls_shed_total"), 1);
-    assert_eq!(front.read(&front.queued("phone-x", "bob").await.ticket).seq, 2, "only then in line");
+    assert_eq!(
+        front.read(&front.queued("phone-x", "bob").await.ticket).seq,
+        2,
+        "queued by the second call only"
+    );
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
+async fn a_disconnected_client_is_counted_as_cancelled_and_not_admitted() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
@@ -112,26 +116,26 @@ async fn a_caller_who_hangs_up_is_counted_and_spoils_nothing() {
     let stays = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
     // A call that is taken back before it reached the node cannot be counted there: then there is another one.
-    eventually("a hang-up is counted", async || {
+    eventually("a cancelled call is counted", async || {
         let mut client = front.queue();
         let impatient = client.enqueue(enqueue_request("phone-x", "bob", 1));
         assert!(tokio::time::timeout(Duration::from_millis(10), impatient).await.is_err());
         front.count("inrush_calls_cancelled_total") > 0
     })
     .await;
-    // A connection keeps its order: once a later call is answered, the last hang-up has been seen.
+    // Calls of a connection are in order: once a later call is answered, the last cancellation has been seen.
     front.poll("forged").await.unwrap_err();
     drop(held);
     stays.await.unwrap().unwrap();
     assert_eq!(
         front.read(&front.queued("phone-x", "carl").await.ticket).seq,
         2,
-        "nobody who left is in line"
+        "cancelled calls are not admitted"
     );
 }
 
 #[tokio::test]
-async fn a_setting_out_of_range_or_an_unfit_store_ends_the_start_with_the_remedy() {
+async fn an_invalid_setting_or_unsuitable_store_fails_the_start_with_the_remedy() {
     let unfit = Probe::new();
     unfit.set_unsuitable();
     let error = run_to_its_end(unfit, settings()).await;

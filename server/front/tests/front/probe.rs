@@ -1,4 +1,4 @@
-//! A store that counts what it is asked, and can be slow, away or unfit on purpose.
+//! A store that counts its operations, and can be slow, unavailable or unsuitable on purpose.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ struct State {
     runs: Mutex<HashMap<&'static str, Vec<usize>>>,
     /// Whoever writes holds all admissions back.
     admissions: RwLock<()>,
-    away: AtomicBool,
+    unavailable: AtomicBool,
     unsuitable: AtomicBool,
     panics: AtomicBool,
     writes_to_disk: AtomicBool,
@@ -58,7 +58,7 @@ impl Probe {
         self.state.runs.lock().unwrap().get(operation).cloned().unwrap_or_default()
     }
 
-    /// How often anything at all was asked, health checks aside.
+    /// How many operations ran, without health checks.
     pub(crate) fn all_runs(&self) -> usize {
         self.state.runs.lock().unwrap().values().map(Vec::len).sum()
     }
@@ -68,8 +68,8 @@ impl Probe {
         self.state.admissions.write().await
     }
 
-    pub(crate) fn set_away(&self, away: bool) {
-        self.state.away.store(away, Ordering::SeqCst);
+    pub(crate) fn set_unavailable(&self, unavailable: bool) {
+        self.state.unavailable.store(unavailable, Ordering::SeqCst);
     }
 
     pub(crate) fn set_unsuitable(&self) {
@@ -98,7 +98,7 @@ impl Probe {
         if self.state.unsuitable.load(Ordering::SeqCst) {
             return Err(StoreError::Unsuitable("set maxmemory-policy to noeviction".to_owned()));
         }
-        if self.state.away.load(Ordering::SeqCst) {
+        if self.state.unavailable.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("connection refused".to_owned()));
         }
         assert!(!self.state.panics.load(Ordering::SeqCst), "the store panics on purpose");

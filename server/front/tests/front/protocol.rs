@@ -28,7 +28,7 @@ fn calls() -> [(&'static str, Vec<u8>); 8] {
     ]
 }
 
-/// A client that sends what it is told, gRPC or not.
+/// A client that sends any request, gRPC or not.
 struct Client {
     front: std::net::SocketAddr,
     sender: SendRequest<Bytes>,
@@ -103,7 +103,7 @@ async fn only_post_with_the_content_type_of_grpc_reaches_a_service() {
     }
     assert_eq!(front.store.all_runs(), before, "nothing reaches the store");
     let state = front.store.sale(&id("phone-x")).await.unwrap().state();
-    assert_eq!(state, inrush_core::SaleState::Open, "nobody closed the sale");
+    assert_eq!(state, inrush_core::SaleState::Open, "the sale was closed");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ async fn release(front: &Front, ticket_id: String) -> Result<v1::ReleaseOrderRes
 }
 
 #[tokio::test]
-async fn an_order_that_was_never_paid_gives_its_units_back_once() {
+async fn release_order_returns_the_units_once() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(1)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
@@ -35,7 +35,7 @@ async fn an_order_that_was_never_paid_gives_its_units_back_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_of_this_line_is_not_found() {
+async fn release_order_of_an_unknown_ticket_is_not_found() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(1)).await;
     let mut ticket = front.read(&front.queued("phone-x", "ada").await.ticket);

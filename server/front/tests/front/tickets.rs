@@ -8,7 +8,7 @@ use tonic::Code;
 use crate::harness::{Front, id, reason};
 
 #[tokio::test]
-async fn a_ticket_is_followed_to_its_order() {
+async fn poll_status_follows_a_ticket_to_its_order() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let tickets = [front.queued("phone-x", "ada").await.ticket, front.queued("phone-x", "bob").await.ticket];
@@ -23,7 +23,7 @@ async fn a_ticket_is_followed_to_its_order() {
     let retry = Outcome::Retry { after: std::time::Duration::ZERO, reason: "busy".to_owned() };
     front.settle("phone-x", &claim, retry).await;
     let ada = front.poll(&tickets[0]).await.unwrap();
-    assert_eq!((ada.state(), ada.position), (TicketState::Waiting, 1), "whoever tries again is next");
+    assert_eq!((ada.state(), ada.position), (TicketState::Waiting, 1), "a retried ticket is next");
 
     let claim = front.claim("phone-x", 2).await;
     front.settle("phone-x", &claim, Outcome::Rejected { reason: "card refused".to_owned() }).await;
@@ -35,7 +35,7 @@ async fn a_ticket_is_followed_to_its_order() {
 }
 
 #[tokio::test]
-async fn a_forged_ticket_costs_the_store_nothing() {
+async fn a_forged_ticket_does_not_reach_the_store() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let good = front.queued("phone-x", "ada").await.ticket;
@@ -57,7 +57,7 @@ async fn a_forged_ticket_costs_the_store_nothing() {
 }
 
 #[tokio::test]
-async fn a_ticket_of_a_line_that_is_gone_is_unknown_and_cancels_nobody() {
+async fn a_ticket_of_another_epoch_is_unknown_and_cancels_nothing() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let old = front.queued("phone-x", "ada").await.ticket;
@@ -80,7 +80,7 @@ async fn a_ticket_of_a_line_that_is_gone_is_unknown_and_cancels_nobody() {
 }
 
 #[tokio::test]
-async fn a_number_never_given_out_is_unknown() {
+async fn a_seq_that_was_never_assigned_is_unknown() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let mut ticket = front.read(&front.queued("phone-x", "ada").await.ticket);
@@ -92,7 +92,7 @@ async fn a_number_never_given_out_is_unknown() {
 }
 
 #[tokio::test]
-async fn cancelling_frees_the_place_once_and_says_when_it_is_too_late() {
+async fn cancel_frees_the_units_once_and_reports_when_it_is_too_late() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
@@ -111,7 +111,7 @@ async fn cancelling_frees_the_place_once_and_says_when_it_is_too_late() {
 }
 
 #[tokio::test]
-async fn many_tickets_are_answered_in_the_order_asked_each_with_its_own_result() {
+async fn batch_poll_status_returns_one_result_per_ticket_in_request_order() {
     let front = Front::start().await;
     for sale in ["a", "b"] {
         front.create(sale, SaleSettings::of_stock(300)).await;

@@ -61,7 +61,7 @@ fn traced<T>(message: T) -> Request<T> {
 const ENQUEUE: &str = "inrush.v1.QueueService/Enqueue";
 
 #[tokio::test]
-async fn a_traced_wish_carries_its_span_into_the_line() {
+async fn a_traced_enqueue_stores_its_span_in_the_queue_entry() {
     let (front, sent, _provider) = Sent::front(0.0).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     front.queue().enqueue(traced(enqueue_request("phone-x", "ada", 1))).await.unwrap();
@@ -78,19 +78,19 @@ async fn a_traced_wish_carries_its_span_into_the_line() {
 }
 
 #[tokio::test]
-async fn an_untraced_wish_leaves_nothing() {
+async fn an_untraced_enqueue_exports_no_span() {
     let (front, sent, _provider) = Sent::front(0.0).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     front.queued("phone-x", "ada").await;
     assert!(front.claim("phone-x", 1).await.entries[0].entry.trace.is_empty());
-    // A connection keeps its order: once a traced call is seen, what came before would be.
+    // Calls of a connection are in order: once a traced call is seen, what came before would be.
     front.queue().enqueue(traced(enqueue_request("phone-x", "bob", 1))).await.unwrap();
     sent.span(ENQUEUE).await;
     assert_eq!(sent.names(), ["send", ENQUEUE]);
 }
 
 #[tokio::test]
-async fn refusals_say_why() {
+async fn the_send_span_of_a_refusal_has_its_reason() {
     let (front, sent, _provider) = Sent::front(1.0).await;
     front.create("phone-x", SaleSettings { unit_limit: 1, ..SaleSettings::of_stock(10) }).await;
     front.enqueue_units("phone-x", "ada", 2).await;
@@ -101,7 +101,7 @@ async fn refusals_say_why() {
 }
 
 #[tokio::test]
-async fn what_tonic_serves_has_its_code_from_its_trailers() {
+async fn spans_of_generated_services_have_the_status_from_the_trailers() {
     let (front, sent, _provider) = Sent::front(1.0).await;
     let missing = inrush_proto::v1::GetSaleRequest { sale_id: "nothing".to_owned() };
     assert_eq!(front.admin().get_sale(missing).await.unwrap_err().code(), Code::NotFound);
@@ -111,7 +111,7 @@ async fn what_tonic_serves_has_its_code_from_its_trailers() {
 }
 
 #[tokio::test]
-async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
+async fn failed_calls_force_a_span_and_disconnects_are_cancelled_spans() {
     let (front, sent, _provider) = Sent::front(0.0).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let held = front.store.hold_admissions().await;
@@ -125,7 +125,7 @@ async fn what_fails_is_kept_and_a_caller_who_hangs_up_is_seen() {
     assert_eq!(attribute(&cancelled, "error.type"), None);
     drop(held);
     sent.0.reset();
-    front.store.set_away(true);
+    front.store.set_unavailable(true);
     front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
     let kept = sent.span(ENQUEUE).await;
     assert_eq!(attribute(&kept, "error.type").as_deref(), Some("UNAVAILABLE"));

@@ -52,7 +52,7 @@ impl Begun {
 }
 
 #[tokio::test]
-async fn a_message_may_come_in_pieces_and_its_end_later() {
+async fn a_message_may_arrive_in_many_data_frames() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let bytes = message(&enqueue_request("phone-x", "ada", 1));
@@ -68,11 +68,11 @@ async fn a_message_may_come_in_pieces_and_its_end_later() {
         assert_eq!(prefix[0], 0, "not compressed");
         assert_eq!(u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize, answer.len());
     }
-    assert_eq!(front.read(&front.queued("phone-x", "bob").await.ticket).seq, 2, "ada is in line once");
+    assert_eq!(front.read(&front.queued("phone-x", "bob").await.ticket).seq, 2, "ada is queued once");
 }
 
 #[tokio::test]
-async fn what_is_not_one_whole_message_is_the_callers_mistake() {
+async fn anything_but_one_complete_message_is_a_malformed_request() {
     let front = Front::start().await;
     let whole = message(&enqueue_request("phone-x", "ada", 1));
     let mut compressed = whole.clone();
@@ -82,7 +82,7 @@ async fn what_is_not_one_whole_message_is_the_callers_mistake() {
         ("half a prefix", vec![0, 0]),
         ("less than it says", whole[..whole.len() - 1].to_vec()),
         ("two", [whole.clone(), whole.clone()].concat()),
-        ("compressed by nobody knows what", compressed),
+        ("compressed without an encoding", compressed),
     ];
     for (what, bytes) in cases {
         let mut call = Begun::new(&front, None).await;
@@ -98,7 +98,7 @@ async fn what_is_not_one_whole_message_is_the_callers_mistake() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_not_waited_for() {
+async fn a_message_above_the_size_limit_is_refused_by_its_prefix() {
     let front = Front::start().await;
     let mut call = Begun::new(&front, None).await;
     call.send(&[0, 0, 4, 0, 1, 0], false);
@@ -107,7 +107,7 @@ async fn what_is_too_long_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_compression_that_is_not_spoken_here_is_refused() {
+async fn an_unsupported_compression_is_unimplemented() {
     let front = Front::start().await;
     let mut call = Begun::new(&front, Some("gzip")).await;
     call.send(&message(&enqueue_request("phone-x", "ada", 1)), true);
@@ -117,7 +117,7 @@ async fn a_compression_that_is_not_spoken_here_is_refused() {
 }
 
 #[tokio::test]
-async fn a_call_whose_message_never_comes_ends_with_its_deadline() {
+async fn a_call_whose_message_never_arrives_ends_at_its_deadline() {
     let settings = inrush_front::FrontSettings {
         default_deadline: std::time::Duration::from_millis(20),
         ..crate::harness::settings()

@@ -6,7 +6,7 @@ use inrush_proto::v1::{self, TicketState, TicketStatus};
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::{
-    harness::{Front, PATIENCE, eventually, reason, settings},
+    harness::{Front, TEST_TIMEOUT, eventually, reason, settings},
     probe::Probe,
 };
 
@@ -16,12 +16,12 @@ async fn watch(front: &Front, ticket: &str) -> Streaming<v1::WatchStatusResponse
 }
 
 async fn next(watch: &mut Streaming<v1::WatchStatusResponse>) -> Result<Option<TicketStatus>, Status> {
-    let message = tokio::time::timeout(PATIENCE, watch.message()).await.expect("the watch says nothing");
+    let message = tokio::time::timeout(TEST_TIMEOUT, watch.message()).await.expect("the watch says nothing");
     Ok(message?.map(|response| response.status.unwrap()))
 }
 
 #[tokio::test]
-async fn every_change_is_sent_until_the_final_one() {
+async fn watch_status_sends_every_change_until_the_final_state() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
@@ -41,7 +41,7 @@ async fn every_change_is_sent_until_the_final_one() {
 }
 
 #[tokio::test]
-async fn what_does_not_change_is_not_sent_again() {
+async fn watch_status_does_not_repeat_an_unchanged_status() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
@@ -60,7 +60,7 @@ async fn what_does_not_change_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_watch_of_a_finished_ticket_is_one_message() {
+async fn watch_status_of_a_final_ticket_sends_one_message() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
@@ -71,7 +71,7 @@ async fn a_watch_of_a_finished_ticket_is_one_message() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_with_its_callers_deadline() {
+async fn watch_status_ends_at_its_deadline() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
@@ -84,26 +84,26 @@ async fn a_watch_ends_with_its_callers_deadline() {
 }
 
 #[tokio::test]
-async fn a_watch_outlasts_a_moment_without_the_store_but_not_a_long_one() {
+async fn watch_status_survives_a_short_store_outage_but_not_a_long_one() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ada = front.queued("phone-x", "ada").await.ticket;
     let mut watch = watch(&front, &ada).await;
     next(&mut watch).await.unwrap().unwrap();
-    front.store.set_away(true);
+    front.store.set_unavailable(true);
     let before = front.store.runs("look_up");
     let change = tokio::spawn(async move { (next(&mut watch).await, watch) });
-    eventually("it has found the store away", async || front.store.runs("look_up") > before).await;
-    front.store.set_away(false);
+    eventually("it has found the store unavailable", async || front.store.runs("look_up") > before).await;
+    front.store.set_unavailable(false);
     front.claim("phone-x", 1).await;
     let (status, mut watch) = change.await.unwrap();
     assert_eq!(status.unwrap().unwrap().state(), TicketState::Processing);
-    front.store.set_away(true);
+    front.store.set_unavailable(true);
     assert_eq!(reason(&next(&mut watch).await.unwrap_err()), "STORE_UNAVAILABLE");
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_watches_and_one_that_ends_makes_room() {
+async fn watches_are_limited_and_an_ended_watch_frees_its_permit() {
     let watch_settings = WatchSettings { max_watches: 1, ..settings().watch };
     let front = Front::with(Probe::new(), FrontSettings { watch: watch_settings, ..settings() }).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
@@ -120,20 +120,20 @@ async fn there_are_only_so_many_watches_and_one_that_ends_makes_room() {
 }
 
 #[tokio::test]
-async fn an_open_watch_takes_no_place_from_calls() {
+async fn an_open_watch_holds_no_in_flight_permit() {
     let front = Front::with(Probe::new(), FrontSettings { max_in_flight: 1, ..settings() }).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let ticket = front.queued("phone-x", "ada").await.ticket;
     let mut first = watch(&front, &ticket).await;
-    next(&mut first).await.unwrap().expect("where it stands");
+    next(&mut first).await.unwrap().expect("the first status");
     let mut second = watch(&front, &ticket).await;
-    next(&mut second).await.unwrap().expect("where it stands");
+    next(&mut second).await.unwrap().expect("the first status");
     front.queued("phone-x", "bob").await;
     assert_eq!(front.count("inrush_calls_shed_total"), 0);
 }
 
 #[tokio::test]
-async fn a_watch_of_an_unknown_ticket_ends_with_the_reason() {
+async fn watch_status_of_an_unknown_ticket_ends_with_the_reason() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let mut ticket = front.read(&front.queued("phone-x", "ada").await.ticket);

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use super::*;
 
 /// Replies with ten times the request, once the test lets it; a request of zero panics, one of a thousand fails, and after a
-/// run of 7 the reply to every 7 is known.
+/// run of 7 every 7 has a cached reply.
 struct Tenfold {
     go: Arc<Semaphore>,
     batches: Arc<Mutex<Vec<Vec<u64>>>>,
@@ -79,7 +79,7 @@ fn sale() -> SaleId {
 }
 
 #[tokio::test]
-async fn the_first_runs_at_once_and_those_who_come_meanwhile_run_together_in_order() {
+async fn the_first_call_runs_immediately_and_later_ones_form_the_next_batch_in_order() {
     let bench = Bench::new(4);
     let first = bench.call(1);
     bench.settle().await;
@@ -94,7 +94,7 @@ async fn the_first_runs_at_once_and_those_who_come_meanwhile_run_together_in_ord
 }
 
 #[tokio::test]
-async fn a_quiet_sale_leaves_nothing_behind() {
+async fn an_idle_sale_has_no_queue_and_no_task() {
     let bench = Bench::new(4);
     bench.go.add_permits(1);
     bench.call(1).await.unwrap().unwrap();
@@ -104,15 +104,15 @@ async fn a_quiet_sale_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn who_has_left_or_is_out_of_time_takes_no_part() {
+async fn cancelled_and_expired_calls_are_not_in_the_batch() {
     let bench = Bench::new(4);
     let first = bench.call(1);
     bench.settle().await;
-    let left = bench.call(2);
+    let cancelled = bench.call(2);
     let late = bench.call_until(3, Instant::now());
     let stays = bench.call(4);
     bench.settle().await;
-    left.abort();
+    cancelled.abort();
     bench.go.add_permits(2);
     assert_eq!(first.await.unwrap(), Ok(10));
     assert_eq!(late.await.unwrap(), Err(CallError::DeadlineExceeded));
@@ -121,7 +121,7 @@ async fn who_has_left_or_is_out_of_time_takes_no_part() {
 }
 
 #[tokio::test]
-async fn what_a_run_made_known_is_not_asked_again() {
+async fn calls_with_a_cached_reply_are_not_in_the_batch() {
     let bench = Bench::new(2);
     let calls: Vec<_> = [7, 7, 8, 7, 7, 9].map(|request| bench.call(request)).into();
     bench.settle().await;
@@ -132,7 +132,7 @@ async fn what_a_run_made_known_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_failed_run_answers_everybody_in_it_and_nobody_else() {
+async fn a_failed_batch_fails_its_calls_and_no_others() {
     for (poison, failure) in [(0, CallError::Internal), (1000, CallError::SaleNotFound(sale()))] {
         let bench = Bench::new(2);
         let first = bench.call(1);
@@ -150,14 +150,14 @@ async fn a_failed_run_answers_everybody_in_it_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_lane_that_is_full_refuses() {
+async fn a_full_queue_refuses_calls() {
     let bench = Bench::new(1);
     let _first = bench.call(1);
     bench.settle().await;
     let deadline = Instant::now() + Duration::from_secs(60);
     let sale = sale();
-    let mut waiting: Vec<_> = Vec::with_capacity(MAX_WAITING);
-    for _ in 0..MAX_WAITING {
+    let mut waiting: Vec<_> = Vec::with_capacity(MAX_QUEUE_LENGTH);
+    for _ in 0..MAX_QUEUE_LENGTH {
         let mut call = Box::pin(bench.batcher.call(&sale, 2, deadline, None));
         assert!(futures_util::poll!(&mut call).is_pending());
         waiting.push(call);
@@ -166,7 +166,7 @@ async fn a_lane_that_is_full_refuses() {
 }
 
 #[tokio::test]
-async fn sales_do_not_wait_for_each_other() {
+async fn sales_are_batched_independently() {
     let bench = Bench::new(4);
     let blocked = bench.call(1);
     bench.settle().await;

@@ -1,7 +1,7 @@
-//! A growing set of hashes that many read while it grows.
+//! A growing set of hashes with lock-free reads.
 //!
 //! It is a handful of sorted runs, each more than twice as long as the one after it. Adding makes a new set that shares the
-//! long runs with the old one, so it costs little however many hashes there are, and nobody who reads is disturbed.
+//! long runs with the old one, so it is cheap for any number of hashes and does not block readers.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use std::sync::{
 
 use inrush_core::Seq;
 
-/// Four bytes for everybody ever taken into a sale. Two buyers can share a hash: one of them is then asked about in vain.
+/// Four bytes for every buyer ever admitted to a sale. If two buyers share a hash, the store is asked once more than needed.
 #[derive(Default)]
 pub(super) struct BuyerHashes {
     runs: Vec<Arc<Run>>,
@@ -18,7 +18,7 @@ pub(super) struct BuyerHashes {
 }
 
 impl BuyerHashes {
-    /// Buyers up to this number are in the set.
+    /// The set holds the buyers up to this seq.
     pub(super) const fn last_seq(&self) -> Seq {
         self.last_seq
     }
@@ -28,7 +28,7 @@ impl BuyerHashes {
         self.runs.iter().any(|run| run.hashes.binary_search(&hash).is_ok())
     }
 
-    /// This set and the buyers of the next numbers. `count` shows how many hashes are in memory, over all sets that share it.
+    /// This set and the buyers of the next seqs. `count` is the number of hashes in memory, over all sets that share it.
     pub(super) fn with(&self, mut hashes: Vec<u32>, count: &Arc<AtomicUsize>) -> Self {
         let last_seq = self.last_seq + Seq::try_from(hashes.len()).unwrap_or_default();
         let mut runs = self.runs.clone();
@@ -42,7 +42,7 @@ impl BuyerHashes {
     }
 }
 
-/// Sorted hashes that take themselves off the count when nobody needs them any more.
+/// Sorted hashes that subtract themselves from the count when they are dropped.
 struct Run {
     hashes: Box<[u32]>,
     count: Arc<AtomicUsize>,

@@ -30,11 +30,11 @@ impl Bench {
         self.gates.update(&self.sale, pending, &requests, &reply);
     }
 
-    /// Asks until the gate has fetched everybody and shut.
+    /// Enqueues until the gate has fetched all hashes and refuses.
     async fn shut(&self) {
         for _ in 0..100 {
             self.ask("curious").await;
-            if self.answer("somebody").is_some() {
+            if self.answer("stranger").is_some() {
                 return;
             }
             tokio::task::yield_now().await;
@@ -61,18 +61,18 @@ const SOLD_OUT: GateDecision = GateDecision::Refused(Refusal::SoldOut);
 const TOLD_SOLD_OUT: Admission = Admission::Refused(Refusal::SoldOut);
 
 #[tokio::test]
-async fn nobody_is_answered_before_everybody_in_line_is_known() {
+async fn the_gate_answers_only_after_all_admitted_buyers_are_loaded() {
     let bench = Bench::new().await;
     assert_eq!(bench.answer("bob"), None);
     bench.ask("bob").await;
-    assert_eq!(bench.answer("bob"), None, "who is in line is not known yet");
+    assert_eq!(bench.answer("bob"), None, "the admitted buyers are not loaded yet");
     bench.shut().await;
     assert_eq!(bench.answer("bob"), Some(SOLD_OUT));
-    assert_eq!(bench.answer("ada"), None, "ada is in line");
+    assert_eq!(bench.answer("ada"), None, "ada is queued");
 }
 
 #[tokio::test]
-async fn an_announcement_drops_the_answer_and_what_was_asked_before_it() {
+async fn an_announcement_invalidates_the_state_and_pending_updates() {
     let bench = Bench::new().await;
     bench.shut().await;
     let pending = bench.gates.begin_update(&bench.sale);
@@ -89,7 +89,7 @@ async fn an_announcement_drops_the_answer_and_what_was_asked_before_it() {
 }
 
 #[tokio::test]
-async fn an_answer_lives_as_long_as_it_may_counted_from_the_question() {
+async fn the_lifetime_counts_from_when_the_batch_was_sent() {
     let bench = Bench::new().await;
     bench.shut().await;
     let requests = [enqueue_request("bob", 1)];
@@ -103,7 +103,7 @@ async fn an_answer_lives_as_long_as_it_may_counted_from_the_question() {
 }
 
 #[tokio::test]
-async fn an_open_sale_opens_the_gate() {
+async fn an_open_sale_clears_the_gate() {
     let bench = Bench::new().await;
     bench.shut().await;
     let open = reply(Gate::Open, 1, 1, vec![TOLD_SOLD_OUT]);
@@ -117,7 +117,7 @@ async fn an_open_sale_opens_the_gate() {
 }
 
 #[tokio::test]
-async fn more_units_are_answered_only_once_the_store_has_answered_for_them() {
+async fn more_units_are_refused_only_after_the_store_has_refused_as_many() {
     let bench = Bench::new().await;
     bench.shut().await;
     let epoch = bench.store.sale(&bench.sale).await.unwrap().epoch;
@@ -137,7 +137,7 @@ async fn more_units_are_answered_only_once_the_store_has_answered_for_them() {
 }
 
 #[tokio::test]
-async fn an_opening_time_ends_the_answer() {
+async fn a_not_open_decision_expires_at_the_open_time() {
     let bench = Bench::new().await;
     bench.shut().await;
     let epoch = bench.store.sale(&bench.sale).await.unwrap().epoch;
@@ -152,7 +152,7 @@ async fn an_opening_time_ends_the_answer() {
 }
 
 #[tokio::test]
-async fn gates_are_bounded_in_number_and_idle_ones_give_their_memory_back() {
+async fn gates_are_bounded_and_idle_ones_are_evicted() {
     let store: Arc<dyn Store> = MemoryStore::new(Clock::Store);
     let gates = Gates::new(store, LIFETIME);
     let empty = reply(Gate::Refusing(Refusal::Held), 1, 0, Vec::new());
@@ -163,19 +163,23 @@ async fn gates_are_bounded_in_number_and_idle_ones_give_their_memory_back() {
         gates.update(&sale, gates.begin_update(&sale), &[], &empty);
         answered += usize::from(gates.decision(&sale, &"bob".parse().unwrap(), 1).is_some());
     }
-    let kept = || gates.shards.iter().map(|shard| shard.gates.load().len()).sum::<usize>();
-    assert!(answered == kept() && kept() <= most && kept() > most / 2, "{} of {most}", kept());
+    let gate_count = || gates.shards.iter().map(|shard| shard.gates.load().len()).sum::<usize>();
+    assert!(
+        answered == gate_count() && gate_count() <= most && gate_count() > most / 2,
+        "{} of {most}",
+        gate_count()
+    );
     for shard in &gates.shards {
         for gate in shard.gates.load().values() {
             gate.admitted().renewed = Instant::now().checked_sub(IDLE_TIMEOUT).unwrap();
         }
     }
     gates.evict_idle();
-    assert_eq!(kept(), 0);
+    assert_eq!(gate_count(), 0);
 }
 
 #[tokio::test]
-async fn hashes_are_counted_while_they_are_kept() {
+async fn the_hash_count_follows_what_is_in_memory() {
     let bench = Bench::new().await;
     bench.shut().await;
     assert_eq!(bench.gates.hash_count.load(Ordering::SeqCst), 1);
