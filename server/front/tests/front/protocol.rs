@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
-use inrush_core::{SaleSettings, Store as _};
+use inrush_core::{SaleSettings, store::prelude::*};
 use inrush_proto::v1;
 use prost::Message as _;
 use tokio::net::TcpStream;
