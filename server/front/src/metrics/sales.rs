@@ -39,7 +39,7 @@ mod column {
     pub(super) const UNITS: usize = 1;
     pub(super) const GATE_HITS: usize = 2;
     pub(super) const FIRST_REFUSAL: usize = 3;
-    pub(super) const COUNT: usize = FIRST_REFUSAL + super::GateDecision::REASONS.len();
+    pub(super) const COUNT: usize = FIRST_REFUSAL + crate::gate_decision::GateDecision::REASONS.len();
 }
 
 /// The sales of a node. Clones share them.

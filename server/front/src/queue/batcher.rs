@@ -184,7 +184,7 @@ impl<O: Operation> Shared<O> {
         CallError::Overloaded
     }
 
-    /// A panic while the lock was held leaves the queues whole, so the lock's poison says nothing.
+    /// The queues of this core.
     fn queues(&self) -> MutexGuard<'_, HashMap<SaleId, VecDeque<Call<O>>>> {
         self.queues.lock()
     }
