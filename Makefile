@@ -23,8 +23,8 @@ demo: ## Run a whole flash sale and prove the result
 	$(CARGO) run --release -- demo $(DEMO)
 
 .PHONY: build
-build: ## Build the release binaries
-	$(CARGO) build --workspace --release --bins
+build: ## Build all programs as they are shipped
+	$(CARGO) build --workspace --profile dist --bins
 
 .PHONY: test
 test: test-tools test-bench ## Run all tests

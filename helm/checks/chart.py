@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from .places import CHART, HELMS, VALUE_SETS
+from .paths import CHART, HELMS, VALUE_SETS
 
 # The oldest that the chart supports, one between, and the newest that there are schemas for.
 KUBERNETES = ["1.28", "1.31", "1.37"]
@@ -28,10 +28,10 @@ def rendered(values=None, helm="helm 4", kubernetes="1.31"):
     command = [HELMS[helm], "template", RELEASE, CHART, "--namespace", NAMESPACE, "--kube-version", kubernetes]
     if values:
         command += ["--values", values]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise Refused(ran.stderr)
-    return tuple(each for each in yaml.safe_load_all(ran.stdout) if each)
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise Refused(completed.stderr)
+    return tuple(each for each in yaml.safe_load_all(completed.stdout) if each)
 
 
 def name_of(thing):

@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from .places import ROOT
+from .paths import ROOT
 
 # How long a process may take to say that it is up, or a command to end, on a machine that is busy.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @functools.cache
@@ -28,12 +28,12 @@ def binary(name="inrush"):
 def run(*arguments, program="inrush", environment=None):
     """Runs a command to its end, without the caller's own settings."""
     command = [binary(program), *map(str, arguments)]
-    return subprocess.run(command, env=_environment(environment), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run(command, env=_environment(environment), capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 
 @contextlib.contextmanager
 def serving(*arguments, environment=None):
-    """A process that serves, and what it tells with --json. It is asked to leave at the end, and killed if it does not."""
+    """A running server; yields the addresses that it prints with --json. It is terminated at the end, and killed after a timeout."""
     command = [binary(), *map(str, arguments), "--json"]
     with open(os.devnull, "w") as nowhere:
         process = subprocess.Popen(command, env=_environment(environment), stdout=subprocess.PIPE, stderr=nowhere, text=True)
@@ -42,7 +42,7 @@ def serving(*arguments, environment=None):
     finally:
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -66,7 +66,7 @@ def redis(*settings):
 
 @contextlib.contextmanager
 def cluster():
-    """Two fronts, an order system, a fulfilment and a Redis, as separate processes; what each of them tells."""
+    """Two fronts, an order system, a fulfilment and a Redis, as separate processes; yields the addresses of each."""
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(redis())
         shared = {"INRUSH_STORE_URL": store, "INRUSH_ADMIN_LISTEN": "127.0.0.1:0"}
@@ -84,7 +84,7 @@ def cluster():
 def _announcement(process):
     """All that it prints: one object, on several lines, as soon as it serves."""
     text = ""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while time.monotonic() < end and process.poll() is None:

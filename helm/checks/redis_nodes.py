@@ -12,7 +12,7 @@ from . import chart
 
 PASSWORD = "for-this-check-only"
 # A vote that is split is repeated after twenty seconds.
-PATIENCE = 120
+TIMEOUT = 120
 
 
 def main():
@@ -91,8 +91,8 @@ class Pod:
 
     def ask(self, *words, port=6379):
         command = ["redis-cli", "-h", self.address, "-p", str(port), "--no-auth-warning", "-a", PASSWORD, *words]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        return ran.stdout.strip()
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        return completed.stdout.strip()
 
     def role(self):
         return self.ask("role").partition("\n")[0]
@@ -131,10 +131,10 @@ def _pods(stateful_set, files, folder):
 
 
 def _until(what, holds):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not holds():
         if time.monotonic() > end:
-            sys.exit(f"not within {PATIENCE} s: {what}")
+            sys.exit(f"not within {TIMEOUT} s: {what}")
         time.sleep(0.2)
     print(what)
 

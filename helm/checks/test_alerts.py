@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from . import chart
-from .places import ALERT_TESTS, ALERTS, PROMTOOL, RUNBOOK
+from .paths import ALERT_TESTS, ALERTS, PROMTOOL, RUNBOOK
 
 
 def _alerts():
@@ -36,9 +36,9 @@ class Alerts(unittest.TestCase):
             wrong = Path(folder) / "wrong.yaml"
             text = ALERT_TESTS.read_text().replace("../files/alerts.yaml", str(ALERTS)).replace("0+600x20", "0x20")
             wrong.write_text(text)
-            ran = subprocess.run([PROMTOOL, "test", "rules", wrong], capture_output=True, text=True, check=False)
-        self.assertNotEqual(ran.returncode, 0)
-        self.assertIn("InrushSheddingLoad", ran.stderr + ran.stdout)
+            completed = subprocess.run([PROMTOOL, "test", "rules", wrong], capture_output=True, text=True, check=False)
+        self.assertNotEqual(completed.returncode, 0)
+        self.assertIn("InrushSheddingLoad", completed.stderr + completed.stdout)
 
     def test_each_says_what_it_is_and_leads_to_a_page_of_the_runbook(self):
         anchors = set(re.findall(r"^#+ (\w+)$", RUNBOOK.read_text(), re.MULTILINE))
@@ -50,8 +50,8 @@ class Alerts(unittest.TestCase):
                 self.assertIn(rule["alert"], anchors)
 
     def test_the_runbook_knows_no_alert_that_is_not_there(self):
-        told = set(re.findall(r"^#+ (Inrush[A-Z]\w+)$", RUNBOOK.read_text(), re.MULTILINE))
-        self.assertEqual(told, {rule["alert"] for rule in _alerts()})
+        documented = set(re.findall(r"^#+ (Inrush[A-Z]\w+)$", RUNBOOK.read_text(), re.MULTILINE))
+        self.assertEqual(documented, {rule["alert"] for rule in _alerts()})
 
     def test_the_chart_installs_them_as_they_are(self):
         """But for what the values say: one is left out, all have a label more, and their links lead elsewhere."""
@@ -65,5 +65,5 @@ class Alerts(unittest.TestCase):
 
 
 def _promtool(test, *arguments):
-    ran = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
-    test.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+    completed = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)
+    test.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)

@@ -12,7 +12,7 @@ import yaml
 from compose_spec import PyCompose
 
 from . import inrush
-from .places import ALERTS, PROMTOOL, ROOT
+from .paths import ALERTS, PROMTOOL, ROOT
 
 COMPOSE = ROOT / "docker-compose.yaml"
 PROMETHEUS_CONFIG = ROOT / "compose" / "prometheus.yaml"
@@ -47,8 +47,8 @@ class Compose(unittest.TestCase):
             with self.subTest(service=name):
                 given = service["environment"]
                 environment = given | {key: value for key, value in HERE.items() if key in given}
-                with inrush.serving(*service["command"], environment=environment) as told:
-                    self.assertIn("admin", told)
+                with inrush.serving(*service["command"], environment=environment) as addresses:
+                    self.assertIn("admin", addresses)
 
     def test_everybody_is_named_as_they_are_called(self):
         """A host in an address is a service, and its port the one that it listens on."""
@@ -67,14 +67,14 @@ class Compose(unittest.TestCase):
             shutil.copy(PROMETHEUS_CONFIG, folder)
             shutil.copy(ALERTS, folder)
             command = [PROMTOOL, "check", "config", Path(folder) / "prometheus.yaml"]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+            completed = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
         self.assertEqual(self._targets(), {f"{name}:9090" for name, _ in self._inrush()})
 
     def test_the_rehearsal_is_a_command(self):
         command = self.composition["services"]["rehearsal"]["command"]
-        ran = inrush.run(*command, "--help", program="inrush-loadtest")
-        self.assertEqual(ran.returncode, 0, ran.stderr)
+        completed = inrush.run(*command, "--help", program="inrush-loadtest")
+        self.assertEqual(completed.returncode, 0, completed.stderr)
         wrong = inrush.run(*command[:1], "127.0.0.1:1", "--buyerz=1", program="inrush-loadtest")
         self.assertEqual(wrong.returncode, 2)
 

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from . import chart, inrush
-from .places import CHART
+from .paths import CHART
 
 # Keys that are not for `config`: addresses, certificates and secrets are the chart's own, and clients have none here.
 OF_THE_CHART = {
@@ -64,8 +64,8 @@ class Configuration(unittest.TestCase):
         secret = chart.found(chart.rendered(), "Secret", "inrush-ticket-keys")
         key = base64.b64decode(secret["data"]["ticket.keys"]).decode()
         arguments = ["front", "--store", "memory:", "--listen", "127.0.0.1:0", "--admin-listen", "off"]
-        with inrush.serving(*arguments, environment={"INRUSH_TICKETS_KEYS": key}) as told:
-            self.assertIn("front", told)
+        with inrush.serving(*arguments, environment={"INRUSH_TICKETS_KEYS": key}) as addresses:
+            self.assertIn("front", addresses)
 
     def test_the_job_creates_the_sales_and_changes_nothing_the_second_time(self):
         job = chart.found(chart.rendered(chart.value_sets()["sales"]), "Job", "inrush-sales")
@@ -74,8 +74,8 @@ class Configuration(unittest.TestCase):
         with inrush.redis("--appendonly", "yes", "--appendfsync", "always") as store, _cluster("--store", store) as server:
             for _ in range(2):
                 for command in commands:
-                    ran = inrush.run(*command, environment=server)
-                    self.assertEqual(ran.returncode, 0, ran.stderr)
+                    completed = inrush.run(*command, environment=server)
+                    self.assertEqual(completed.returncode, 0, completed.stderr)
                 # What operators change while a sale runs is not undone.
                 self.assertEqual(inrush.run("sale", "update", "phone-x", "--stock", "2100", environment=server).returncode, 0)
             listed = json.loads(inrush.run("sale", "list", "--json", environment=server).stdout)["sales"]
@@ -89,10 +89,10 @@ class Configuration(unittest.TestCase):
         with _cluster() as server, tempfile.TemporaryDirectory() as folder:
             host = server["INRUSH_SERVER"].removeprefix("http://")
             arguments = [host if each == "inrush-front.shop.svc:50051" else each for each in container["args"]]
-            figures = Path(folder) / "figures.json"
-            ran = inrush.run(*arguments, "--json", figures, program=container["command"][0])
-            self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-            self.assertIn("PASS", ran.stdout + ran.stderr)
+            summary = Path(folder) / "summary.json"
+            completed = inrush.run(*arguments, "--json", summary, program=container["command"][0])
+            self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
+            self.assertIn("PASS", completed.stdout + completed.stderr)
         self.assertNotEqual(arguments, container["args"])
 
 
@@ -100,8 +100,8 @@ class Configuration(unittest.TestCase):
 def _cluster(*arguments):
     """Everything in one process; the environment of a client of it."""
     addresses = ["--listen", "127.0.0.1:0", "--orders-listen", "127.0.0.1:0", "--admin-listen", "off"]
-    with inrush.serving("up", *addresses, *arguments) as told:
-        yield {"INRUSH_SERVER": told["front"]}
+    with inrush.serving("up", *addresses, *arguments) as addresses:
+        yield {"INRUSH_SERVER": addresses["front"]}
 
 
 def _effective(test, text):
@@ -109,10 +109,10 @@ def _effective(test, text):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inrush.toml"
         path.write_text(text)
-        ran = inrush.run("config", "--config", path, "--json")
-    test.assertEqual(ran.returncode, 0, ran.stderr)
-    told = json.loads(ran.stdout)
-    return {entry["key"]: entry for entry in (told["settings"] if isinstance(told, dict) else told)}
+        completed = inrush.run("config", "--config", path, "--json")
+    test.assertEqual(completed.returncode, 0, completed.stderr)
+    config = json.loads(completed.stdout)
+    return {entry["key"]: entry for entry in (config["settings"] if isinstance(config, dict) else config)}
 
 
 def _flat(table, path=""):

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from . import chart
-from .places import DASHBOARD, PROMTOOL
+from .paths import DASHBOARD, PROMTOOL
 
 
 def queries():
@@ -27,20 +27,20 @@ class Dashboard(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rules.yaml"
             path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
-            ran = subprocess.run([PROMTOOL, "check", "rules", path], capture_output=True, text=True, check=False)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+            completed = subprocess.run([PROMTOOL, "check", "rules", path], capture_output=True, text=True, check=False)
+        self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
 
     def test_panels_have_names_and_explanations_and_do_not_overlap(self):
         panels = json.loads(DASHBOARD.read_text())["panels"]
-        places = set()
+        cells = set()
         for panel in panels:
             with self.subTest(panel=panel["title"]):
                 place = panel["gridPos"]
                 self.assertTrue(panel["type"] == "row" or panel["description"])
                 covered = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
-                self.assertFalse(covered & places)
+                self.assertFalse(covered & cells)
                 self.assertLessEqual(place["x"] + place["w"], 24)
-                places |= covered
+                cells |= covered
         self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
 
     def test_the_chart_installs_it_as_it_is(self):

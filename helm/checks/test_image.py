@@ -6,12 +6,12 @@ import subprocess
 import sys
 import unittest
 
-from .places import ROOT
+from .paths import ROOT
 
 # As the image's USER says.
-NOBODY = "65532"
+USER = "65532"
 IMAGE = ROOT / "target" / "image"
-PATIENCE = 300
+TIMEOUT = 300
 # Enough for a release that is stripped; an image of this size is pulled in a second or two.
 LARGEST_BINARY = 120 * 1024 * 1024
 
@@ -19,9 +19,9 @@ LARGEST_BINARY = 120 * 1024 * 1024
 class Image(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        ran = subprocess.run([ROOT / "tools" / "image-root", "dev", IMAGE], capture_output=True, text=True, check=False)
-        if ran.returncode:
-            raise AssertionError(ran.stderr)
+        completed = subprocess.run([ROOT / "tools" / "image-root", "dev", IMAGE], capture_output=True, text=True, check=False)
+        if completed.returncode:
+            raise AssertionError(completed.stderr)
 
     def test_there_is_nothing_but_the_binaries_and_what_they_read(self):
         files = {str(path.relative_to(IMAGE)) for path in IMAGE.rglob("*") if path.is_file()}
@@ -29,37 +29,37 @@ class Image(unittest.TestCase):
         self.assertEqual(files, {"bin/inrush", "bin/inrush-loadtest"} | configuration)
         for program in ("inrush", "inrush-loadtest"):
             with self.subTest(program=program):
-                told = subprocess.run(["readelf", "--program-headers", "--dynamic", IMAGE / "bin" / program], capture_output=True, text=True, check=True)
-                self.assertNotIn("INTERP", told.stdout, "it wants a loader")
-                self.assertNotIn("(NEEDED)", told.stdout, "it wants a library")
+                headers = subprocess.run(["readelf", "--program-headers", "--dynamic", IMAGE / "bin" / program], capture_output=True, text=True, check=True)
+                self.assertNotIn("INTERP", headers.stdout, "it needs a loader")
+                self.assertNotIn("(NEEDED)", headers.stdout, "it needs a shared library")
                 self.assertLess((IMAGE / "bin" / program).stat().st_size, LARGEST_BINARY)
 
-    def test_it_tells_its_version(self):
+    def test_it_prints_its_version(self):
         for program in ("inrush", "inrush-loadtest"):
-            ran = _in_the_image(f"/bin/{program}", "--version")
-            self.assertEqual(ran.returncode, 0, ran.stderr)
-            self.assertRegex(ran.stdout, rf"^{program} \d+\.\d+\.\d+")
+            completed = _in_the_image(f"/bin/{program}", "--version")
+            self.assertEqual(completed.returncode, 0, completed.stderr)
+            self.assertRegex(completed.stdout, rf"^{program} \d+\.\d+\.\d+")
 
     def test_it_runs_a_whole_sale(self):
-        ran = _in_the_image("/bin/inrush", "demo", "--buyers", "500", "--stock", "100")
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        completed = _in_the_image("/bin/inrush", "demo", "--buyers", "500", "--stock", "100")
+        self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
         for zero in ("oversold", "lost", "duplicated", "out of order"):
-            self.assertRegex(ran.stdout, rf"{zero}\W+0\b")
+            self.assertRegex(completed.stdout, rf"{zero}\W+0\b")
 
     def test_the_load_tool_finds_the_binary_beside_it(self):
-        ran = _in_the_image("/bin/inrush-loadtest", "sale", "--buyers=50", "--units=10", "--within=1s")
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-        self.assertIn("PASS", ran.stdout)
+        completed = _in_the_image("/bin/inrush-loadtest", "sale", "--buyers=50", "--units=10", "--within=1s")
+        self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
+        self.assertIn("PASS", completed.stdout)
 
     def test_names_are_found_in_the_hosts_file_and_in_dns(self):
         """glibc inside a static binary has no modules for names; these two it must not need."""
         for name in ("front.hosts", "front.dns"):
             with self.subTest(name=name):
-                ran = _in_the_image("/bin/inrush", "sale", "list", "--server", f"http://{name}:50051", "--timeout", "2s")
-                # Found, and nobody listens there.
-                self.assertIn("refused", ran.stdout + ran.stderr)
-        ran = _in_the_image("/bin/inrush", "sale", "list", "--server", "http://front.nowhere:50051", "--timeout", "2s")
-        self.assertNotIn("refused", ran.stdout + ran.stderr)
+                completed = _in_the_image("/bin/inrush", "sale", "list", "--server", f"http://{name}:50051", "--timeout", "2s")
+                # The name is found, and the port is closed.
+                self.assertIn("refused", completed.stdout + completed.stderr)
+        completed = _in_the_image("/bin/inrush", "sale", "list", "--server", "http://front.nowhere:50051", "--timeout", "2s")
+        self.assertNotIn("refused", completed.stdout + completed.stderr)
 
 
 def _in_the_image(*command):
@@ -68,7 +68,7 @@ def _in_the_image(*command):
     Whoever runs a container gives it a hosts file, a name server, /dev/null and its like, and a place for what is written; so
     does this."""
     root = os.geteuid() == 0
-    user = f"--userspec={NOBODY}:{NOBODY}" if root else ""
+    user = f"--userspec={USER}:{USER}" if root else ""
     script = f"""
         set -eu
         ip link set lo up
@@ -93,6 +93,6 @@ def _in_the_image(*command):
         env={"PATH": "/bin:/usr/bin:/usr/sbin:/sbin"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )

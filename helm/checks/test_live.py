@@ -1,4 +1,4 @@
-"""Do the alerts and the dashboard fit what a running cluster tells? A real Prometheus scrapes one while a sale is played."""
+"""Do the alerts and the dashboard match the metrics of a running cluster? A real Prometheus scrapes one during a sale."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ from pathlib import Path
 import yaml
 
 from . import inrush
-from .places import ALERTS, PROMETHEUS, PROMTOOL
+from .paths import ALERTS, PROMETHEUS, PROMTOOL
 from .test_dashboard import queries
 
 # How long a query may go without data while the sale is played.
-PATIENCE = 180
+TIMEOUT = 180
 # Long enough for several scrapes, and for the rates over them.
 SALE = ["--buyers=3000", "--units=500", "--within=20s", "--connections=4"]
 
@@ -30,40 +30,40 @@ class Live(unittest.TestCase):
             server = {"INRUSH_SERVER": cluster["front-1"]["front"]}
             self.assertEqual(inrush.run("sale", "create", "standing", "--stock", "5", environment=server).returncode, 0)
             waiting = dict(enumerate(queries()))
-            end = time.monotonic() + PATIENCE
+            end = time.monotonic() + TIMEOUT
             while waiting and time.monotonic() < end:
                 waiting = {number: each for number, each in waiting.items() if not ask(each[1])}
                 time.sleep(1)
             self.assertEqual(waiting, {}, "no data")
             self.assertEqual(played(), 0, "the sale itself failed")
             self.assertEqual(ask('ALERTS{alertstate="firing"}'), [])
-            for name, told in cluster.items():
+            for name, addresses in cluster.items():
                 with self.subTest(process=name):
-                    self._check_metrics(told)
+                    self._check_metrics(addresses)
             self._check_names(ask)
 
-    def _check_metrics(self, told):
-        with urllib.request.urlopen(f"{told['admin']}/metrics", timeout=10) as answer:
-            text = answer.read()
-        ran = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, check=False)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+    def _check_metrics(self, addresses):
+        with urllib.request.urlopen(f"{addresses['admin']}/metrics", timeout=10) as response:
+            text = response.read()
+        completed = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, check=False)
+        self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
 
     def _check_names(self, ask):
         """Every metric of Inrush that an alert asks for is there; only Redis's own come from elsewhere."""
-        told = {series["metric"]["__name__"] for series in ask('{job="inrush"}')}
+        exported = {series["metric"]["__name__"] for series in ask('{job="inrush"}')}
         expressions = [rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
-        asked = {name for text in expressions for name in re.findall(r"\b(?:inrush|rpc_server)_\w+", text)}
-        self.assertEqual(asked - told, set())
+        queried = {name for text in expressions for name in re.findall(r"\b(?:inrush|rpc_server)_\w+", text)}
+        self.assertEqual(queried - exported, set())
 
 
 @contextlib.contextmanager
 def _sale(cluster):
-    """A sale that is played while the block runs; what it yields waits for its end and tells the exit code."""
+    """Runs a sale during the block; yields a function that waits for its end and returns the exit code."""
     host = cluster["front-1"]["front"].removeprefix("http://")
     command = [inrush.binary("inrush-loadtest"), "sale", host, *SALE]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield lambda: process.wait(PATIENCE)
+        yield lambda: process.wait(TIMEOUT)
     finally:
         process.kill()
         process.wait()
@@ -72,7 +72,7 @@ def _sale(cluster):
 @contextlib.contextmanager
 def _prometheus(cluster):
     """Scrapes every process, with the alerts; what it yields answers a query with its series."""
-    targets = [told["admin"].removeprefix("http://") for told in cluster.values()]
+    targets = [addresses["admin"].removeprefix("http://") for addresses in cluster.values()]
     with tempfile.TemporaryDirectory() as folder:
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -95,7 +95,7 @@ def _prometheus(cluster):
 
 def _address(process, log):
     """Where it listens, as its log says."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"Listening on.* address=(127\.0\.0\.1:[1-9]\d*)", log.read_text())
         if found and "Server is ready" in log.read_text():
@@ -106,7 +106,7 @@ def _address(process, log):
 
 def _ask(address, query):
     url = f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        series = json.load(answer)["data"]["result"]
+    with urllib.request.urlopen(url, timeout=10) as response:
+        series = json.load(response)["data"]["result"]
     # A quotient of nothing is no number, and no data.
     return [each for each in series if each["value"][1] != "NaN"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from . import chart
-from .places import CHECKOV
+from .paths import CHECKOV
 
 # What checkov asks for and the chart does not do: for which objects, and why.
 EXPLAINED = {
@@ -39,8 +39,8 @@ class Policy(unittest.TestCase):
                 (Path(folder) / f"{name}.yaml").write_text(yaml.safe_dump_all(chart.rendered(values)))
             (Path(folder) / "unsafe.yaml").write_text(yaml.safe_dump(UNSAFE))
             command = [CHECKOV, "--skip-download", "--framework", "kubernetes", "--directory", folder, "--output", "json", "--quiet"]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
-        cls.report = json.loads(ran.stdout)
+            completed = subprocess.run(command, capture_output=True, text=True, check=False)
+        cls.report = json.loads(completed.stdout)
         cls.failed = {(each["check_id"], each["resource"], each["check_name"]) for each in cls.report["results"]["failed_checks"]}
 
     def test_nothing_fails_that_is_not_explained(self):

@@ -1,4 +1,4 @@
-"""Is every value told, checked and known to the binary?"""
+"""Is every value documented, checked by the schema and accepted by the binary?"""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from .places import CHART, README_GENERATOR, WRITE
+from .paths import CHART, README_GENERATOR, WRITE
 
 
 # These look like values of the table `tls`.
@@ -26,8 +26,8 @@ class Readme(unittest.TestCase):
             fresh = Path(folder) / "README.md"
             shutil.copy(readme, fresh)
             command = [README_GENERATOR, "--values", CHART / "values.yaml", "--readme", fresh]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
-            self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+            completed = subprocess.run(command, capture_output=True, text=True, check=False)
+            self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
             if WRITE:
                 shutil.copy(fresh, readme)
             self.assertEqual(readme.read_text(), fresh.read_text(), "`tools/helm-test --write` makes it anew")

@@ -7,17 +7,17 @@ import sys
 import unittest
 
 from . import chart
-from .places import ROOT
+from .paths import ROOT
 
-PATIENCE = 600
+TIMEOUT = 600
 
 
 class BundledRedis(unittest.TestCase):
     def test_sentinels_replace_a_master_that_is_gone_and_take_it_back(self):
         privilege = [] if os.geteuid() == 0 else ["--map-root-user"]
         command = ["unshare", "--mount", "--net", *privilege, sys.executable, "-m", "checks.redis_nodes"]
-        ran = subprocess.run(command, cwd=ROOT / "helm", capture_output=True, text=True, timeout=PATIENCE, check=False)
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        completed = subprocess.run(command, cwd=ROOT / "helm", capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
 
     def test_a_single_one_has_no_sentinel_and_evicts_nothing(self):
         objects = chart.rendered()

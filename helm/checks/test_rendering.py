@@ -1,4 +1,4 @@
-"""Does the chart render, on both helms the same, and as it was looked at last?"""
+"""Does the chart render the same on both helms, and as in the golden files?"""
 
 import subprocess
 import unittest
@@ -6,7 +6,7 @@ import unittest
 import yaml
 
 from . import chart
-from .places import CHART, GOLDEN, HELMS, WRITE
+from .paths import CHART, GOLDEN, HELMS, WRITE
 
 RANDOM = "(random)"
 # Golden files name the chart's own files instead of repeating them.
@@ -16,13 +16,13 @@ FILES = {file.read_text(): f"(files/{file.name})" for file in (CHART / "files").
 class Rendering(unittest.TestCase):
     maxDiff = None
 
-    def test_lint_has_nothing_to_say(self):
+    def test_lint_passes(self):
         for helm, program in HELMS.items():
             for name, values in chart.value_sets().items():
                 with self.subTest(helm=helm, values=name):
                     command = [program, "lint", "--strict", CHART] + (["--values", values] if values else [])
-                    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-                    self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+                    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+                    self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
 
     def test_both_helms_render_the_same_for_every_kubernetes(self):
         for name, values in chart.value_sets().items():
@@ -31,7 +31,7 @@ class Rendering(unittest.TestCase):
                     of = {helm: _by_name(chart.rendered(values, helm, kubernetes)) for helm in HELMS}
                     self.assertEqual(of["helm 3"], of["helm 4"])
 
-    def test_what_is_rendered_is_what_was_looked_at(self):
+    def test_rendered_manifests_are_those_of_the_golden_files(self):
         """The golden file of a value set holds what differs from the default, and the names of what is gone."""
         default = _by_name(chart.rendered())
         for name, values in chart.value_sets().items():

@@ -1,14 +1,14 @@
-"""Does the runbook name commands that exist, and lead to places that exist?"""
+"""Does the runbook name commands that exist, and have working links?"""
 
 import re
 import shlex
 import unittest
 
 from . import inrush
-from .places import RUNBOOK
+from .paths import RUNBOOK
 
 # Nobody listens there: a command that is understood fails with 1, and one that is not with 2.
-NOBODY = {"INRUSH_SERVER": "http://127.0.0.1:1", "INRUSH_CLIENT_TIMEOUT": "100ms"}
+UNREACHABLE = {"INRUSH_SERVER": "http://127.0.0.1:1", "INRUSH_CLIENT_TIMEOUT": "100ms"}
 MISUSED = 2
 
 
@@ -18,11 +18,11 @@ class Runbook(unittest.TestCase):
         self.assertGreater(len(commands), 15)
         for command in sorted(commands):
             with self.subTest(command=command):
-                ran = inrush.run(*shlex.split(command)[1:], environment=NOBODY)
-                self.assertNotEqual(ran.returncode, MISUSED, ran.stderr)
+                completed = inrush.run(*shlex.split(command)[1:], environment=UNREACHABLE)
+                self.assertNotEqual(completed.returncode, MISUSED, completed.stderr)
 
     def test_a_command_that_is_none_would_be_noticed(self):
-        self.assertEqual(inrush.run("sale", "hold", "phone-x", "--part", "everything", environment=NOBODY).returncode, MISUSED)
+        self.assertEqual(inrush.run("sale", "hold", "phone-x", "--part", "everything", environment=UNREACHABLE).returncode, MISUSED)
 
     def test_every_link_leads_somewhere(self):
         text = RUNBOOK.read_text()

@@ -9,10 +9,10 @@ import threading
 import unittest
 
 from . import chart
-from .places import KUBECTL
+from .paths import KUBECTL
 
 AUTOSCALER = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/inrush-front"
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Schedule(unittest.TestCase):
@@ -47,10 +47,10 @@ def _patches(test, container):
         address = f"--server=http://127.0.0.1:{server.server_address[1]}"
         environment = {"HOME": home, "KUBECACHEDIR": home}
         command = [KUBECTL, address, *container["args"]]
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         server.shutdown()
     test.assertEqual(container["command"], ["kubectl"])
-    test.assertEqual(ran.returncode, 0, ran.stderr)
+    test.assertEqual(completed.returncode, 0, completed.stderr)
     return patches
 
 

@@ -6,13 +6,13 @@ import unittest
 import yaml
 
 from . import chart
-from .places import HELMS, REFUSED, WRONG
+from .paths import HELMS, REFUSED, WRONG
 
 LEAST_CASES = 20
 
 
 class WrongValues(unittest.TestCase):
-    def test_values_that_do_not_go_together_are_told_with_the_remedy(self):
+    def test_values_that_contradict_each_other_are_refused_with_the_remedy(self):
         """The first line of each file is the message: the value, what is wrong with it, and what to do."""
         cases = sorted(WRONG.glob("*.yaml"))
         self.assertGreaterEqual(len(cases), LEAST_CASES)
@@ -27,7 +27,7 @@ class WrongValues(unittest.TestCase):
                     self.assertEqual(len(re.findall(r"^  - ", message, re.MULTILINE)), 1, f"one mistake, one line: {message}")
 
     def test_values_that_the_schema_refuses_are_named(self):
-        """An unknown key, or a value of the wrong kind: the first line says which key, and which words of both helms tell why."""
+        """An unknown key, or a value of the wrong kind: the first line names the key, and the words of both helms say why."""
         for path in sorted(REFUSED.glob("*.yaml")):
             names, why = re.match(r"# names: (\S+) because (.+)", path.read_text()).groups()
             for helm in HELMS:
@@ -37,7 +37,7 @@ class WrongValues(unittest.TestCase):
                     self.assertIn(names, str(refused.exception).replace("/", "."))
                     self.assertRegex(str(refused.exception), why)
 
-    def test_all_mistakes_are_told_at_once(self):
+    def test_all_mistakes_are_reported_together(self):
         path = WRONG.parent / "many-mistakes.yaml"
         with self.assertRaises(chart.Refused) as refused:
             chart.rendered(path)
