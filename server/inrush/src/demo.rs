@@ -24,8 +24,8 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use inrush_client::{Client, ClientSettings, TicketState, proto};
-use inrush_core::store::faulty::{Fault, break_store};
 use inrush_orders::{DatabaseUrl, OrderSettings, OrderState, OrderStore};
+use inrush_store::fault_injection::{Fault, inject_fault};
 use tokio::{sync::mpsc, time::sleep};
 
 use self::{
