@@ -12,11 +12,14 @@ mod events;
 mod fingerprint;
 mod key_hints;
 mod keys;
+mod pool;
 mod queue_ops;
 mod reply;
+mod retry;
 mod script;
 mod server_check;
 mod settings;
+mod shared_connection;
 mod snapshot;
 mod store;
 mod worker_ops;
@@ -24,7 +27,8 @@ mod worker_ops;
 pub use self::{
     script::ScriptSources,
     settings::{
-        DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
+        DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_POOLED_CONNECTIONS, DEFAULT_REPLICATION_TIMEOUT,
+        DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
     },
     store::RedisStore,
 };

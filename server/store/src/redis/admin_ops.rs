@@ -1,4 +1,4 @@
-//! The operators' side: sales made, changed, listed, closed and deleted, and the tickets that are out of attempts.
+//! The operators' operations: sales created, changed, listed, closed and deleted, and dead letters.
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -22,16 +22,16 @@ use super::{
     worker_ops::read_claimed,
 };
 
-/// Keys removed by one script run, so that it is over in a millisecond.
+/// Keys removed by one script run, which then takes about a millisecond.
 const KEYS_PER_SWEEP: usize = 512;
 
-/// Sales read at a time when they are listed.
+/// Sales read concurrently when they are listed.
 const LIST_CONCURRENCY: usize = 32;
 
-/// How often a creation waits for an earlier sale of the same name to be swept away.
+/// How often a creation sweeps an earlier sale of the same name before it gives up.
 const MAX_SWEEPS: usize = 3;
 
-/// What is left of a deleted sale.
+/// What determines the keys that are left of a deleted sale.
 struct SweepPlan {
     epoch: u64,
     buckets: u64,
@@ -48,8 +48,8 @@ impl AdminStore for RedisStore {
     async fn supports_durability(&self, durability: Durability) -> Result<bool, StoreError> {
         match durability {
             Durability::Memory => Ok(true),
-            Durability::Fsync => Ok(self.shared.durability.ask(&self.connection).await? == durability),
-            Durability::Replicated => server_check::has_replicas(&self.connection).await,
+            Durability::Fsync => Ok(self.shared.durability.fetch(&self.pool).await? == durability),
+            Durability::Replicated => server_check::has_replicas(&self.pool).await,
         }
     }
 
@@ -65,8 +65,8 @@ impl AdminStore for RedisStore {
                 .ok_or_else(|| StoreError::Corrupt(format!("sale {sale} exists and is being deleted")));
         }
         for _ in 0..MAX_SWEEPS {
-            // A sale that exists is in the registry: entered before, and again after for the case that somebody found
-            // the entry without a sale and removed it meanwhile.
+            // A sale that exists must be in the registry: entered before, and again after, since another process may have
+            // removed the entry while there was no sale.
             self.register(sale).await?;
             if let Some(configured) = self.write_settings(sale, settings, None).await? {
                 self.register(sale).await?;
@@ -75,7 +75,7 @@ impl AdminStore for RedisStore {
             self.delete(sale).await?;
         }
         Err(StoreError::Unavailable(format!(
-            "sale {sale} is deleted again and again while it is being created"
+            "sale {sale} is being deleted repeatedly while it is being created; retry"
         )))
     }
 
@@ -175,7 +175,7 @@ impl AdminStore for RedisStore {
 }
 
 impl RedisStore {
-    /// None while an earlier sale of this name is being deleted.
+    /// `None` while an earlier sale of this name is being deleted.
     async fn write_settings(
         &self,
         sale: &SaleId,
@@ -196,15 +196,15 @@ impl RedisStore {
         match reply.code()? {
             Code::Done => read_configure_result(&mut reply, sale),
             Code::NoSale => Ok(Some(ConfigureResult::Conflict(None))),
-            Code::WrongKeys => Err(reply.unexpected("its keys never depend on the line")),
+            Code::WrongKeys => Err(reply.unexpected("its keys do not depend on the queue's state")),
         }
     }
 
     async fn register(&self, sale: &SaleId) -> Result<(), StoreError> {
-        self.query(cmd("ZADD").arg(REGISTRY).arg(0).arg(sale.as_str())).await
+        self.query_pooled(cmd("ZADD").arg(REGISTRY).arg(0).arg(sale.as_str())).await
     }
 
-    /// None, and out of the registry, where there is no sale: its creation or deletion was cut short.
+    /// `None`, and removed from the registry, if there is no sale: its creation or deletion was interrupted.
     async fn read_listed(&self, id: SaleId) -> Result<Option<SaleSnapshot>, StoreError> {
         match self.sale(&id).await {
             Ok(snapshot) => Ok(Some(snapshot)),
@@ -230,10 +230,10 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Takes an id out of the registry, and puts it back if a sale of that name has come into being meanwhile.
+    /// Removes an id from the registry, and registers it again if a sale of that name has been created meanwhile.
     async fn unregister(&self, sale: &SaleId) -> Result<(), StoreError> {
-        self.query::<()>(cmd("ZREM").arg(REGISTRY).arg(sale.as_str())).await?;
-        let exists: u64 = self.query(cmd("EXISTS").arg(Keys(sale).sale())).await?;
+        self.query_pooled::<()>(cmd("ZREM").arg(REGISTRY).arg(sale.as_str())).await?;
+        let exists: u64 = self.query_pooled(cmd("EXISTS").arg(Keys(sale).sale())).await?;
         if exists > 0 { self.register(sale).await } else { Ok(()) }
     }
 
@@ -269,7 +269,7 @@ fn read_configure_result(reply: &mut Reply, sale: &SaleId) -> Result<Option<Conf
         3 => ConfigureResult::StockBelowCommitted { committed: reply.unsigned()? },
         4 => ConfigureResult::Closed,
         5 => return Ok(None),
-        code => return Err(reply.unexpected(&format!("{code} is no end of a configuration"))),
+        code => return Err(reply.unexpected(&format!("{code} is not a result of a configuration"))),
     }))
 }
 
@@ -283,6 +283,6 @@ fn read_delete_decision(reply: &mut Reply) -> Result<DeleteDecision, StoreError>
             buckets: reply.unsigned()?,
             last_seq: reply.unsigned()?,
         }),
-        code => return Err(reply.unexpected(&format!("{code} is no end of a deletion"))),
+        code => return Err(reply.unexpected(&format!("{code} is not a result of a deletion"))),
     })
 }

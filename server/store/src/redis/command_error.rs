@@ -1,23 +1,25 @@
 //! What a failed command means: whether the server may have executed it, whether to retry, and the error for the caller.
 
+use std::fmt;
+
 use inrush_core::store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Error code of scripts that found what Inrush did not write; see `lua/include/codes.lua`.
+/// Error code of scripts that found data that Inrush did not write; see `lua/include/codes.lua`.
 const CORRUPT: &str = "CORRUPT";
 
 /// A command that failed.
 #[derive(Clone, Debug)]
 pub(super) struct CommandError {
-    /// What is known about it.
+    /// Whether the server executed it.
     pub(super) outcome: CommandOutcome,
-    /// Whether the connection is of no more use.
+    /// Whether the connection must be closed.
     pub(super) connection_broken: bool,
-    /// What the caller is told.
+    /// The error for the caller.
     pub(super) error: StoreError,
 }
 
-/// What is known about a command that failed.
+/// Whether the server executed a command that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommandOutcome {
     /// The server does not have the script (NOSCRIPT): not executed.
@@ -31,7 +33,12 @@ pub(super) enum CommandOutcome {
 }
 
 impl CommandError {
-    /// Explains the error of a command sent to `server`.
+    /// No attempt was made on `server`, and an immediate retry would not help.
+    pub(super) fn unavailable(server: &str, why: &dyn fmt::Display) -> Self {
+        Self { outcome: CommandOutcome::Final, connection_broken: false, error: unavailable(server, why) }
+    }
+
+    /// Classifies the error of a command sent to `server`.
     pub(super) fn from_command(error: &RedisError, server: &str) -> Self {
         match error.kind() {
             ErrorKind::Server(kind) => Self::answered(kind, error, server),
@@ -54,7 +61,7 @@ impl CommandError {
             },
             ErrorKind::ClusterConnectionNotFound
             | ErrorKind::MasterNameNotFoundBySentinel
-            | ErrorKind::NoValidReplicasFoundBySentinel => Self::not_yet(error, server, true),
+            | ErrorKind::NoValidReplicasFoundBySentinel => Self::not_executed(error, server, true),
             _ => Self {
                 outcome: CommandOutcome::MaybeExecuted,
                 connection_broken: true,
@@ -63,7 +70,7 @@ impl CommandError {
         }
     }
 
-    /// Explains why there is no connection to `server`: no command was sent.
+    /// Classifies the error of connecting to `server`: no command was sent.
     pub(super) fn from_connect(error: &RedisError, server: &str) -> Self {
         match Self::from_command(error, server) {
             Self { error: error @ StoreError::Unsuitable(_), .. } => {
@@ -74,7 +81,7 @@ impl CommandError {
                 connection_broken: false,
                 error: unavailable(server, error),
             },
-            _ => Self::not_yet(error, server, false),
+            _ => Self::not_executed(error, server, false),
         }
     }
 
@@ -86,12 +93,14 @@ impl CommandError {
                 error: unavailable(server, error),
             },
             // A server that became a replica stays connected: only a new connection finds the new master.
-            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown => Self::not_yet(error, server, true),
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown => {
+                Self::not_executed(error, server, true)
+            }
             ServerErrorKind::BusyLoading
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::TryAgain
             | ServerErrorKind::Moved
-            | ServerErrorKind::Ask => Self::not_yet(error, server, false),
+            | ServerErrorKind::Ask => Self::not_executed(error, server, false),
             ServerErrorKind::NoPerm => Self::denied(error),
             _ => Self::answered_with_code(error.code().unwrap_or_default(), error, server),
         }
@@ -100,14 +109,14 @@ impl CommandError {
     fn answered_with_code(code: &str, error: &RedisError, server: &str) -> Self {
         let detail = error.detail().unwrap_or_default();
         let error = match code {
-            "BUSY" => return Self::not_yet(error, server, false),
+            "BUSY" => return Self::not_executed(error, server, false),
             "NOAUTH" | "WRONGPASS" => return Self::denied(error),
             "OOM" => {
                 unavailable(server, &"its memory is full: raise maxmemory, or delete sales that are over")
             }
             "MISCONF" | "NOREPLICAS" => unavailable(server, &format_args!("it refuses to write: {detail}")),
             "ERR" if detail.contains("max number of clients") => {
-                unavailable(server, &"it has no connection left: raise maxclients")
+                unavailable(server, &"its connection limit is reached: raise maxclients")
             }
             "ERR" if detail.contains("cluster support disabled") => StoreError::Unsuitable(format!(
                 "{server} is no Redis Cluster: write redis:// instead of redis+cluster:// in the Redis URL"
@@ -118,7 +127,7 @@ impl CommandError {
         Self { outcome: CommandOutcome::Final, connection_broken: false, error }
     }
 
-    fn not_yet(error: &RedisError, server: &str, connection_broken: bool) -> Self {
+    fn not_executed(error: &RedisError, server: &str, connection_broken: bool) -> Self {
         Self { outcome: CommandOutcome::NotExecuted, connection_broken, error: unavailable(server, error) }
     }
 
@@ -135,7 +144,7 @@ impl CommandError {
     }
 }
 
-fn unavailable(server: &str, why: &dyn std::fmt::Display) -> StoreError {
+fn unavailable(server: &str, why: &dyn fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("Redis at {server}: {why}"))
 }
 
@@ -143,13 +152,13 @@ fn unavailable(server: &str, why: &dyn std::fmt::Display) -> StoreError {
 mod tests {
     use super::*;
 
-    fn failure(reply: &str) -> CommandError {
+    fn error_of(reply: &str) -> CommandError {
         let value = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
         CommandError::from_command(&value.extract_error().unwrap_err(), "cache:6379")
     }
 
     #[test]
-    fn what_passes_is_tried_again() {
+    fn a_transient_error_is_retried() {
         for reply in [
             "LOADING Redis is loading the dataset in memory",
             "READONLY You can't write against a read only replica.",
@@ -159,31 +168,31 @@ mod tests {
             "BUSY Redis is busy running a script.",
             "MOVED 1 other:6379",
         ] {
-            let failure = failure(reply);
-            assert_eq!(failure.outcome, CommandOutcome::NotExecuted, "{reply}");
-            assert!(matches!(failure.error, StoreError::Unavailable(_)), "{reply}");
+            let error = error_of(reply);
+            assert_eq!(error.outcome, CommandOutcome::NotExecuted, "{reply}");
+            assert!(matches!(error.error, StoreError::Unavailable(_)), "{reply}");
         }
     }
 
     #[test]
-    fn what_somebody_has_to_change_says_so() {
-        let text = |reply: &str| failure(reply).error.to_string();
+    fn an_error_of_configuration_names_its_remedy() {
+        let text = |reply: &str| error_of(reply).error.to_string();
         assert!(text("OOM command not allowed").contains("maxmemory"));
         assert!(text("NOAUTH Authentication required.").contains("password"));
         assert!(text("NOPERM no permissions to run the 'evalsha' command").contains("ACL"));
         assert!(text("ERR This instance has cluster support disabled").contains("redis://"));
-        assert_eq!(failure("CORRUPT a gap").error, StoreError::Corrupt("a gap".to_owned()));
-        assert!(matches!(failure("WRONGTYPE Operation against a key").error, StoreError::Corrupt(_)));
-        assert_eq!(failure("NOSCRIPT No matching script.").outcome, CommandOutcome::ScriptMissing);
+        assert_eq!(error_of("CORRUPT a gap").error, StoreError::Corrupt("a gap".to_owned()));
+        assert!(matches!(error_of("WRONGTYPE Operation against a key").error, StoreError::Corrupt(_)));
+        assert_eq!(error_of("NOSCRIPT No matching script.").outcome, CommandOutcome::ScriptMissing);
     }
 
     #[test]
-    fn a_broken_connection_leaves_open_what_happened() {
+    fn after_a_broken_connection_it_is_unknown_whether_the_command_was_executed() {
         let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
         assert_eq!(CommandError::from_command(&broken, "cache").outcome, CommandOutcome::MaybeExecuted);
         assert_eq!(CommandError::from_connect(&broken, "cache").outcome, CommandOutcome::NotExecuted);
         let silent = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let failure = CommandError::from_command(&silent, "cache");
-        assert_eq!((failure.outcome, failure.connection_broken), (CommandOutcome::Final, true));
+        let error = CommandError::from_command(&silent, "cache");
+        assert_eq!((error.outcome, error.connection_broken), (CommandOutcome::Final, true));
     }
 }

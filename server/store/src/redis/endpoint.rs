@@ -1,4 +1,4 @@
-//! The server that a URL names, or the cluster, or the sentinels that know the server.
+//! What a Redis URL names: a server, a cluster, or sentinels that name the master.
 
 use std::{fmt, time::Duration};
 
@@ -13,16 +13,16 @@ use tokio::sync::Mutex;
 
 use super::settings::RedisSettings;
 
-/// How often the cluster client follows a redirection or a reshaped cluster for one command before it gives up.
+/// How often the cluster client follows redirections for one command before it gives up.
 const CLUSTER_RETRIES: u32 = 4;
 
-/// Longest pause of the cluster client between two of these, in milliseconds: together they stay below a second.
+/// Longest wait of the cluster client before each of these retries, in milliseconds: together less than a second.
 const MAX_CLUSTER_BACKOFF_MS: u64 = 200;
 
-/// Shortest such pause, in milliseconds.
+/// Shortest such wait, in milliseconds.
 const MIN_CLUSTER_BACKOFF_MS: u64 = 10;
 
-/// Where sentinels listen when the URL does not say.
+/// The default port of sentinels.
 const SENTINEL_PORT: u16 = 26_379;
 
 const FORMS: &str = "write redis://[user:password@]host[:port][/database], rediss://… for TLS, unix:///path/to/socket, \
@@ -36,14 +36,14 @@ pub(super) enum Endpoint {
     Single(Box<Client>),
     /// A cluster, and clients of the nodes that the URL names.
     Cluster {
-        /// Knows its way through the cluster.
+        /// Routes commands to the nodes.
         client: Box<ClusterClient>,
-        /// One client for each named node, for what any node can do.
+        /// One client for each named node, for commands that any node can run.
         nodes: Vec<Client>,
     },
     /// The master that sentinels agree on.
     Sentinel {
-        /// Asks the sentinels.
+        /// Gets the master's address from the sentinels.
         client: Box<Mutex<SentinelClient>>,
         /// The sentinels and the master's name.
         name: String,
@@ -51,11 +51,10 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Reads the settings; connects to nothing.
+    /// Parses the URL; does not connect.
     ///
     /// # Errors
-    /// [`StoreError::Unsuitable`] when the URL cannot be read. The text repeats nothing of the URL, which may hold a
-    /// password.
+    /// [`StoreError::Unsuitable`] for an invalid URL. The text contains nothing of the URL, which may have a password.
     pub(super) fn of(settings: &RedisSettings) -> Result<Self, StoreError> {
         let Some((scheme, rest)) = settings.url.split_once("://") else {
             return Err(unreadable(&"it has no scheme"));
@@ -77,7 +76,7 @@ impl Endpoint {
     fn cluster(scheme: &str, login: &str, hosts: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
         if hosts.contains(['/', '?', '#']) {
             return Err(unreadable(
-                &"a cluster has no databases and no options, only hosts with commas between",
+                &"a cluster has no databases and no options, only hosts separated by commas",
             ));
         }
         let urls: Vec<String> = hosts.split(',').map(|host| format!("{scheme}://{login}{host}")).collect();
@@ -96,12 +95,12 @@ impl Endpoint {
         Ok(Self::Cluster { client: Box::new(client), nodes })
     }
 
-    /// User and password are those of the master: sentinels are asked without.
+    /// User and password are those of the master; sentinels are queried without.
     fn sentinel(scheme: &str, login: &str, rest: &str, settings: &RedisSettings) -> Result<Self, StoreError> {
         let mut parts = rest.splitn(3, '/');
         let hosts = parts.next().unwrap_or_default();
         let Some(master) = parts.next().filter(|master| !master.is_empty()) else {
-            return Err(unreadable(&"it does not say the master's name"));
+            return Err(unreadable(&"it has no master name"));
         };
         let sentinels =
             hosts.split(',').map(|host| sentinel_address(scheme, host)).collect::<Result<Vec<_>, _>>()?;
@@ -134,8 +133,8 @@ impl Endpoint {
         })
     }
 
-    /// A client of one server that can tell what is published anywhere in the endpoint. In a cluster any node can: they
-    /// take turns.
+    /// A client of one server that receives everything published at the endpoint. In a cluster any node does; `turn`
+    /// selects one.
     pub(super) async fn subscriber_client(&self, turn: usize) -> RedisResult<Client> {
         match self {
             Self::Single(client) => Ok(client.as_ref().clone()),
@@ -195,7 +194,7 @@ fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
     Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }
 
-/// A batch is one write and goes out at once; a peer that vanished without a word is noticed.
+/// A batch is one write and is sent at once; a peer that has vanished is detected by a timeout.
 fn tcp_settings(response_timeout: Duration) -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
@@ -203,13 +202,13 @@ fn tcp_settings(response_timeout: Duration) -> TcpSettings {
     settings
 }
 
-/// rustls wants one provider for the process. Whoever was first has chosen, and ours is as good as theirs.
+/// rustls needs one provider for the process. If another part has installed one already, that one stays.
 fn choose_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn unreadable(why: &dyn fmt::Display) -> StoreError {
-    StoreError::Unsuitable(format!("the Redis URL cannot be read ({why}): {FORMS}"))
+    StoreError::Unsuitable(format!("invalid Redis URL ({why}): {FORMS}"))
 }
 
 #[cfg(test)]
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn single_servers_and_clusters_are_read() {
+    fn urls_of_servers_clusters_and_sentinels_are_parsed() {
         for (url, shown) in [
             ("redis://cache", "cache:6379"),
             ("redis://u:p@cache:7000/3", "cache:7000"),
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_without_repeating_it() {
+    fn an_invalid_url_is_an_error_that_does_not_contain_it() {
         for url in [
             "hunter2",
             "http://:hunter2@cache",

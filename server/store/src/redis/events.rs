@@ -1,4 +1,4 @@
-//! Listens to what the scripts publish, on a connection of its own, for all handles of the store.
+//! Subscribes to the events that scripts publish, on a connection of its own, for all handles of the store.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,33 +12,33 @@ use super::{
     keys::{ADMISSION_CHANNEL, WORK_CHANNEL},
 };
 
-/// Announcements kept for a listener that is behind. They only save time, so the older ones may be lost.
+/// Events buffered for a slow subscriber. They only save time, so the oldest may be lost.
 const EVENT_BUFFER: usize = 4096;
 
-/// A connection that has been silent for so long is asked whether it is still there.
+/// A connection that has been idle for so long is checked with a PING.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// First pause before connecting again; each further one is twice as long …
+/// First wait before reconnecting; it doubles with each attempt …
 const MIN_RECONNECT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// … up to this. Whoever depends on announcements also looks by itself from time to time.
+/// … up to this. Subscribers also poll from time to time.
 const MAX_RECONNECT_BACKOFF: Duration = Duration::from_secs(3);
 
-/// Announcements, as long as this lives.
+/// The subscription; it ends when this is dropped.
 pub(super) struct Events {
     sender: broadcast::Sender<StoreEvent>,
     listener: JoinHandle<()>,
 }
 
 impl Events {
-    /// Starts to listen. `reply_timeout` bounds connecting and every answer.
+    /// Subscribes in the background. `reply_timeout` bounds connecting and every answer.
     pub(super) fn listen(endpoint: Arc<Endpoint>, reply_timeout: Duration) -> Self {
         let (sender, _) = broadcast::channel(EVENT_BUFFER);
         let listener = tokio::spawn(run_listener(endpoint, reply_timeout, sender.clone()));
         Self { sender, listener }
     }
 
-    /// Announcements from now on.
+    /// Events from now on.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<StoreEvent> {
         self.sender.subscribe()
     }
@@ -55,20 +55,22 @@ async fn run_listener(
     reply_timeout: Duration,
     sender: broadcast::Sender<StoreEvent>,
 ) {
-    let mut pause = MIN_RECONNECT_BACKOFF;
+    let mut backoff = MIN_RECONNECT_BACKOFF;
     for turn in (0..usize::MAX).cycle() {
         match timeout(reply_timeout, subscribe(&endpoint, turn)).await {
             Ok(Ok(subscription)) => {
-                pause = MIN_RECONNECT_BACKOFF;
+                backoff = MIN_RECONNECT_BACKOFF;
                 let _ = sender.send(StoreEvent::Missed);
                 forward(subscription, reply_timeout, &sender).await;
-                tracing::info!(redis = %endpoint, "announcements are interrupted");
+                tracing::info!(redis = %endpoint, "event subscription lost; reconnecting");
             }
-            Ok(Err(error)) => tracing::debug!(redis = %endpoint, %error, "cannot listen to announcements"),
-            Err(_) => tracing::debug!(redis = %endpoint, "cannot listen to announcements: no answer in time"),
+            Ok(Err(error)) => {
+                tracing::debug!(redis = %endpoint, %error, "event subscription failed; retrying")
+            }
+            Err(_) => tracing::debug!(redis = %endpoint, "event subscription timed out; retrying"),
         }
-        tokio::time::sleep(pause).await;
-        pause = MAX_RECONNECT_BACKOFF.min(pause * 2);
+        tokio::time::sleep(backoff).await;
+        backoff = MAX_RECONNECT_BACKOFF.min(backoff * 2);
     }
 }
 
@@ -78,7 +80,7 @@ async fn subscribe(endpoint: &Endpoint, turn: usize) -> RedisResult<PubSub> {
     Ok(subscription)
 }
 
-/// Forwards until the connection breaks or does not answer any more. Nobody listening is no failure.
+/// Forwards events until the connection breaks or times out. Without subscribers events are dropped.
 async fn forward(subscription: PubSub, reply_timeout: Duration, sender: &broadcast::Sender<StoreEvent>) {
     let (mut sink, mut messages) = subscription.split();
     loop {
@@ -97,7 +99,7 @@ async fn forward(subscription: PubSub, reply_timeout: Duration, sender: &broadca
     }
 }
 
-/// None for what Inrush did not publish.
+/// `None` for a message that Inrush did not publish.
 fn event_of(message: &Msg) -> Option<StoreEvent> {
     let sale = std::str::from_utf8(message.get_payload_bytes()).ok()?.parse().ok()?;
     match message.get_channel_name() {

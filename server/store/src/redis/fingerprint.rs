@@ -1,15 +1,15 @@
-//! What stands for a buyer in the store's memory of who is in line.
+//! The fingerprint that represents a buyer in the store's index of buyers.
 
 use inrush_core::sale::BuyerId;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a fingerprint. Only buyers of one bucket are told apart by it: among ten million buyers of a sale, in 400,000
-/// buckets, two are taken for one with a probability of 10⁻¹⁶. Whoever wants to stand in the way of a certain buyer has to
-/// find an id with the same 80 bits, and in the same bucket.
-pub(super) const FINGERPRINT: usize = 10;
+/// Bytes of a fingerprint. It distinguishes only the buyers of one bucket: among ten million buyers of a sale, in 400,000
+/// buckets, two collide with a probability of 10⁻¹⁶. To block a certain buyer, an attacker has to find an id with the same
+/// 80 bits, and in the same bucket.
+pub(super) const FINGERPRINT_BYTES: usize = 10;
 
-/// The buyer's fingerprint: as short for a long id as for a short one.
-pub(super) fn fingerprint(buyer: &BuyerId) -> [u8; FINGERPRINT] {
+/// The buyer's fingerprint. Its length does not depend on the id's.
+pub(super) fn fingerprint(buyer: &BuyerId) -> [u8; FINGERPRINT_BYTES] {
     Sha256::digest(buyer.as_str()).first_chunk().copied().unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
-//! Where each line stood when it was last heard of: which keys to name depends on where it stands now.
+//! The last known state of each sale's queue. A script's keys depend on the current state.
 //!
-//! A script that is called with the keys of another state does nothing and tells the state it found, so a wrong hint
-//! costs one more round trip and nothing else.
+//! A script that is called with the keys of another state does nothing and replies with the current one, so an outdated
+//! hint costs one more round trip and nothing else.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,27 +11,27 @@ use inrush_core::{sale::SaleId, store::StoreError, ticket::Seq};
 
 use super::{keys, reply::Reply};
 
-/// Most sales remembered. Beyond it everything is forgotten and learnt anew.
+/// Upper bound on the sales with hints. Above it all hints are dropped.
 const MAX_HINTS: usize = 20_000;
 
-/// Where a line stands, as far as the names of keys depend on it.
+/// The state of a queue, as far as key names depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueState {
-    /// Over how many hashes the sale's buyers are spread.
+    /// The number of hashes that the sale's buyers are spread over.
     pub(super) buckets: u64,
-    /// The last number given out.
+    /// The last seq assigned.
     pub(super) last_seq: Seq,
-    /// The last number claimed or skipped.
+    /// The last seq claimed or skipped.
     pub(super) cursor: Seq,
-    /// How many numbers were cancelled, ever.
+    /// How many seqs were ever cancelled.
     pub(super) cancelled: u64,
 }
 
 impl QueueState {
-    /// A new line, the hint for a sale never heard of.
+    /// An empty queue, the hint for an unknown sale.
     const NEW: Self = Self { buckets: 0, last_seq: 0, cursor: 0, cancelled: 0 };
 
-    /// Reads the state that replies of scripts on a line begin with, after their code.
+    /// Reads the state that a reply begins with after its code, for scripts whose keys depend on it.
     pub(super) fn read(reply: &mut Reply) -> Result<Self, StoreError> {
         Ok(Self {
             buckets: reply.unsigned()?,
@@ -46,37 +46,37 @@ impl QueueState {
         keys::segment_of(self.cursor + 1)
     }
 
-    /// The segment that the next number will be in.
+    /// The segment of the next seq.
     pub(super) const fn admit_segment(self) -> u64 {
         keys::segment_of(self.last_seq + 1)
     }
 
-    /// The page that the next buyer will be logged in.
+    /// The page that logs the next buyer.
     pub(super) const fn admit_page(self) -> u64 {
         keys::page_of(self.last_seq + 1)
     }
 }
 
-/// What was last heard of each sale.
+/// The hints of all sales.
 #[derive(Default)]
 pub(super) struct KeyHints {
-    lines: Mutex<HashMap<SaleId, QueueState>>,
+    queues: Mutex<HashMap<SaleId, QueueState>>,
     /// Sales whose admissions wait for a replica.
     replicated: Mutex<HashSet<SaleId>>,
 }
 
 impl KeyHints {
-    /// The best hint for a sale.
+    /// The hint for a sale.
     pub(super) fn get(&self, sale: &SaleId) -> QueueState {
-        let lines = self.lines.lock();
-        lines.get(sale).copied().unwrap_or(QueueState::NEW)
+        let queues = self.queues.lock();
+        queues.get(sale).copied().unwrap_or(QueueState::NEW)
     }
 
-    /// Remembers what was heard.
+    /// Sets the hint for a sale.
     pub(super) fn update(&self, sale: &SaleId, state: QueueState) {
-        let mut hints = self.lines.lock();
-        if let Some(known) = hints.get_mut(sale) {
-            *known = state;
+        let mut hints = self.queues.lock();
+        if let Some(hint) = hints.get_mut(sale) {
+            *hint = state;
             return;
         }
         if hints.len() >= MAX_HINTS {
@@ -85,12 +85,12 @@ impl KeyHints {
         hints.insert(sale.clone(), state);
     }
 
-    /// Whether a sale was last heard to want its admissions replicated.
+    /// Whether the sale's last reply was configured for [`Durability::Replicated`](inrush_core::Durability::Replicated).
     pub(super) fn is_replicated(&self, sale: &SaleId) -> bool {
         self.replicated.lock().contains(sale)
     }
 
-    /// Remembers whether it does.
+    /// Sets whether admissions of the sale wait for a replica.
     pub(super) fn set_replicated(&self, sale: &SaleId, replicated: bool) {
         let mut sales = self.replicated.lock();
         if sales.len() >= MAX_HINTS {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_state_heard_of_is_the_guess() {
+    fn the_last_known_state_is_the_hint() {
         let (hints, sale) = (KeyHints::default(), "s".parse().unwrap());
         assert_eq!(hints.get(&sale), QueueState::NEW);
         let state = QueueState { buckets: 16, last_seq: 5000, cursor: 4095, cancelled: 1 };
@@ -119,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_guesses_is_bounded() {
+    fn the_number_of_hints_is_bounded() {
         let hints = KeyHints::default();
         for number in 0..=MAX_HINTS {
             hints.update(&format!("s{number}").parse().unwrap(), QueueState::NEW);
         }
-        assert_eq!(hints.lines.lock().unwrap().len(), 1);
+        assert_eq!(hints.queues.lock().unwrap().len(), 1);
     }
 
     #[test]
-    fn what_a_sale_wants_is_remembered_until_it_wants_something_else() {
+    fn whether_a_sale_is_replicated_is_cached_until_it_changes() {
         let (hints, sale) = (KeyHints::default(), "s".parse().unwrap());
         assert!(!hints.is_replicated(&sale));
         hints.set_replicated(&sale, true);

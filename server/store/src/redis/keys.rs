@@ -1,23 +1,23 @@
 //! The names of all keys and channels.
 //!
-//! The keys of a sale share its hash tag, so that Redis Cluster keeps them on one node and a script can touch them all.
+//! The keys of a sale share its hash tag, so Redis Cluster stores them on one node and a script can touch them all.
 
 use std::fmt;
 
 use inrush_core::{sale::SaleId, ticket::Seq};
 use redis::{RedisWrite, ToRedisArgs};
 
-/// Numbers in one segment of the line; `lua/include/queue.lua` counts with the same.
+/// Seqs in one segment of the queue; `lua/include/queue.lua` has the same constant.
 pub(super) const SEGMENT: u64 = 4096;
 
-/// Buyers in one page of the log of admitted buyers; `lua/admit.lua` counts with the same. With what Redis adds to a
+/// Buyers in one page of the log of admitted buyers; `lua/admit.lua` has the same constant. With what Redis adds to a
 /// string, a full page just fits 64 KiB, a size that its allocator has.
 pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
 
 /// Outcomes in one hash: few enough for Redis's compact form.
 pub(super) const OUTCOMES_PER_BUCKET: u64 = 64;
 
-/// Buyers in one hash, if as many come as the cap allows. Redis searches a small hash from front to back, twice for
+/// Buyers in one hash when a sale is at its cap. Redis searches a small hash from front to back, twice for
 /// every new buyer: at 64 an admission costs a third more once they are full. Fewer share what a key costs: 80 bytes.
 const BUYERS_PER_BUCKET: u64 = 24;
 
@@ -30,7 +30,7 @@ pub(super) const REGISTRY: &str = "inrush:sales";
 /// Where scripts announce that a sale has something to claim; `lua/include/announce.lua` names it too.
 pub(super) const WORK_CHANNEL: &str = "inrush:work";
 
-/// Where scripts announce that a sale may take buyers in; `lua/include/announce.lua` names it too.
+/// Where scripts announce that a sale may admit buyers; `lua/include/announce.lua` names it too.
 pub(super) const ADMISSION_CHANNEL: &str = "inrush:admission";
 
 /// The segment that `seq` waits in.
@@ -38,7 +38,7 @@ pub(super) const fn segment_of(seq: Seq) -> u64 {
     seq.saturating_sub(1) / SEGMENT
 }
 
-/// The page that the buyer of `seq` is logged in.
+/// The page that logs the buyer of `seq`.
 pub(super) const fn page_of(seq: Seq) -> u64 {
     seq.saturating_sub(1) / BUYERS_PER_PAGE
 }
@@ -48,7 +48,7 @@ pub(super) const fn outcomes_bucket_of(seq: Seq) -> u64 {
     seq / OUTCOMES_PER_BUCKET
 }
 
-/// How many hashes the buyers of a new sale are spread over. A sale keeps its number for life.
+/// How many hashes the buyers of a new sale are spread over. It never changes for a sale.
 pub(super) fn buckets_for(cap: u64) -> u64 {
     cap.div_ceil(BUYERS_PER_BUCKET).clamp(MIN_BUCKETS, MAX_BUCKETS)
 }
@@ -62,7 +62,7 @@ pub(super) struct Keys<'a>(pub(super) &'a SaleId);
 pub(super) struct Key<'a> {
     sale: &'a SaleId,
     part: &'static str,
-    number: Option<u64>,
+    index: Option<u64>,
 }
 
 impl<'a> Keys<'a> {
@@ -71,7 +71,7 @@ impl<'a> Keys<'a> {
         self.one("sale")
     }
 
-    /// String: what is left to sweep of a deleted sale.
+    /// String: what determines the keys left of a deleted sale.
     pub(super) const fn tombstone(self) -> Key<'a> {
         self.one("tombstone")
     }
@@ -81,12 +81,12 @@ impl<'a> Keys<'a> {
         self.many("queue", segment)
     }
 
-    /// Hash: fingerprint of the buyer → number. `hash` is the buyer's.
+    /// Hash: fingerprint of the buyer → seq. `hash` is the buyer's.
     pub(super) fn buyers_of(self, hash: u32, buckets: u64) -> Key<'a> {
         self.buyers(u64::from(hash) % buckets.max(1))
     }
 
-    /// Hash: fingerprint of the buyer → number, by bucket.
+    /// Hash: fingerprint of the buyer → seq, by bucket.
     pub(super) const fn buyers(self, bucket: u64) -> Key<'a> {
         self.many("buyers", bucket)
     }
@@ -96,13 +96,13 @@ impl<'a> Keys<'a> {
         self.many("admitted", page)
     }
 
-    /// Bitmap: cancelled numbers of a segment.
+    /// Bitmap: cancelled seqs of a segment.
     pub(super) const fn cancelled(self, segment: u64) -> Key<'a> {
         self.many("cancelled", segment)
     }
 
-    /// Hash: Fenwick tree of cancelled numbers by segment.
-    pub(super) const fn cancels(self) -> Key<'a> {
+    /// Hash: Fenwick tree of cancelled seqs by segment.
+    pub(super) const fn cancel_tree(self) -> Key<'a> {
         self.one("cancels")
     }
 
@@ -111,41 +111,41 @@ impl<'a> Keys<'a> {
         self.one("claims")
     }
 
-    /// Hash: number → record of a claimed ticket that is in no block.
+    /// Hash: seq → record of a claimed ticket that is in no block.
     pub(super) const fn claimed(self) -> Key<'a> {
         self.one("claimed")
     }
 
-    /// Sorted set: blocks, and claimed numbers that are in none, by the end of their lease.
+    /// Sorted set: blocks, and claimed seqs that are in none, by the end of their lease.
     pub(super) const fn leases(self) -> Key<'a> {
         self.one("leases")
     }
 
-    /// Sorted set: numbers by when their retry is due.
+    /// Sorted set: seqs by when their retry is due.
     pub(super) const fn retries(self) -> Key<'a> {
         self.one("retries")
     }
 
-    /// Sorted set: dead numbers in order.
+    /// Sorted set: dead seqs in order.
     pub(super) const fn dead(self) -> Key<'a> {
         self.one("dead")
     }
 
-    /// Hash: dead number → what its last attempt failed with.
+    /// Hash: dead seq → why its last attempt failed.
     pub(super) const fn reasons(self) -> Key<'a> {
         self.one("reasons")
     }
 
-    /// Hash: number → outcome, for the bucket of `seq`.
+    /// Hash: seq → outcome, for the bucket of `seq`.
     pub(super) const fn outcomes_of(self, seq: Seq) -> Key<'a> {
         self.many("outcomes", outcomes_bucket_of(seq))
     }
 
-    /// Every key that a sale of `buckets` buyers' buckets may have after giving out `last_seq`, but for its own and its
+    /// Every key that a sale of `buckets` buyers' buckets may have after assigning `last_seq`, but for its own and its
     /// tombstone.
     pub(super) fn all(self, buckets: u64, last_seq: Seq) -> impl Iterator<Item = Key<'a>> {
         let single = [
-            self.cancels(),
+            self.cancel_tree(),
             self.claims(),
             self.claimed(),
             self.leases(),
@@ -162,18 +162,18 @@ impl<'a> Keys<'a> {
     }
 
     const fn one(self, part: &'static str) -> Key<'a> {
-        Key { sale: self.0, part, number: None }
+        Key { sale: self.0, part, index: None }
     }
 
-    const fn many(self, part: &'static str, number: u64) -> Key<'a> {
-        Key { sale: self.0, part, number: Some(number) }
+    const fn many(self, part: &'static str, index: u64) -> Key<'a> {
+        Key { sale: self.0, part, index: Some(index) }
     }
 }
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "inrush:{{{}}}:{}", self.sale, self.part)?;
-        self.number.map_or(Ok(()), |number| write!(f, ":{number}"))
+        self.index.map_or(Ok(()), |index| write!(f, ":{index}"))
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_and_pages_start_at_the_number_after_a_full_one() {
+    fn segments_and_pages_start_at_the_seq_after_a_full_one() {
         assert_eq!([1, 4096, 4097].map(segment_of), [0, 0, 1]);
         assert_eq!([1, 16_380, 16_381].map(page_of), [0, 0, 1]);
     }
@@ -220,9 +220,9 @@ mod tests {
     }
 
     #[test]
-    fn scripts_count_and_publish_with_the_same_names() {
-        let line = include_str!("lua/include/queue.lua");
-        assert!(line.contains(&format!("local SEGMENT = {SEGMENT}\n")));
+    fn scripts_have_the_same_constants_and_channels() {
+        let queue = include_str!("lua/include/queue.lua");
+        assert!(queue.contains(&format!("local SEGMENT = {SEGMENT}\n")));
         let admit = include_str!("lua/admit.lua");
         assert!(admit.contains(&format!("local BUYERS_PER_PAGE = {BUYERS_PER_PAGE}\n")));
         assert!(admit.contains(&format!("local MAX_SEQ = {}\n", inrush_core::ticket::MAX_SEQ)));

@@ -1,4 +1,4 @@
-//! The buyers' side: into the line, where in the line, out of the line.
+//! The fronts' operations: buyers into the queue, their status, and out of it.
 
 use async_trait::async_trait;
 use inrush_core::{
@@ -30,13 +30,13 @@ impl QueueStore for RedisStore {
         let build = |state| Ok(self.build_admit(sale, requests, state)?.replicated(waits));
         let (state, mut reply) = self.run_with_hints(sale, build).await?;
         let mut admitted = read_admit(&mut reply, state, requests.len())?;
-        let wanted = admitted.durability;
-        if waits != (wanted == Durability::Replicated) {
+        let configured = admitted.durability;
+        if waits != (configured == Durability::Replicated) {
             self.shared.hints.set_replicated(sale, !waits);
         }
-        admitted.durability = match wanted {
+        admitted.durability = match configured {
             Durability::Memory => Durability::Memory,
-            Durability::Fsync => self.shared.durability.recent(&self.connection).await?,
+            Durability::Fsync => self.shared.durability.get(&self.pool).await?,
             Durability::Replicated if waits => replicated_or_not(&reply),
             Durability::Replicated => self.await_replica(sale).await?,
         };
@@ -59,7 +59,7 @@ impl QueueStore for RedisStore {
             let (words, _) = bytes.as_chunks::<4>();
             hashes.extend(words.iter().copied().map(u32::from_be_bytes));
             next += wanted;
-            // A page that is not full yet is the last one.
+            // A page that is not full is the last one.
             if (words.len() as u64) < wanted || hashes.len() >= MAX_ADMITTED_BUYERS {
                 break;
             }
@@ -82,7 +82,7 @@ impl QueueStore for RedisStore {
         check_batch_size(seqs.len())?;
         let keys = Keys(sale);
         let mut call =
-            self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancels());
+            self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancel_tree());
         for &seq in seqs {
             call.add(keys.cancelled(segment_of(seq)));
             call.add(keys.queue(segment_of(seq)));
@@ -114,8 +114,8 @@ impl QueueStore for RedisStore {
 }
 
 impl RedisStore {
-    /// Finds out how well batches are kept that did not wait for a replica. An empty one behind them changes nothing, but
-    /// is written, and that can be waited for.
+    /// The durability of batches that did not wait for a replica: an empty batch behind them changes nothing but is
+    /// written, so a replica that acknowledges it has them too.
     async fn await_replica(&self, sale: &SaleId) -> Result<Durability, StoreError> {
         let build = |state| Ok(self.build_admit(sale, &[], state)?.replicated(true));
         let (_, reply) = self.run_with_hints(sale, build).await?;
@@ -165,7 +165,7 @@ impl RedisStore {
         let mut call = self.call(ScriptName::LookUp, 4 + bitmaps.len() + passed().count())?;
         call.add(keys.sale());
         call.add(keys.claimed());
-        call.add(keys.cancels());
+        call.add(keys.cancel_tree());
         call.add(keys.reasons());
         for &seq in bitmaps {
             call.add(keys.cancelled(segment_of(seq)));
@@ -182,15 +182,15 @@ impl RedisStore {
     }
 }
 
-/// The tickets that requests supersede, as pairs of the request's place, counted from 1, and the number.
+/// The tickets that requests supersede, as pairs of the request's index, counted from 1, and the seq.
 fn superseded(requests: &[AdmitRequest]) -> String {
     let pairs = (1_usize..)
         .zip(requests)
-        .filter_map(|(place, request)| Some(format!("{place} {}", request.supersedes?)));
+        .filter_map(|(index, request)| Some(format!("{index} {}", request.supersedes?)));
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// The units of each request, nothing when all ask for one.
+/// The units of each request; empty when each is for one.
 fn units(requests: &[AdmitRequest]) -> String {
     if requests.iter().all(|request| request.entry.units == 1) {
         return String::new();
@@ -255,7 +255,7 @@ fn read_refusal(reply: &Reply, code: i64, opens_at: Timestamp, limit: u64) -> Re
         -4 => Ok(Refusal::Held),
         -5 => Ok(Refusal::UnitLimit { limit }),
         -6 => Ok(Refusal::SoldOut),
-        _ => Err(reply.unexpected(&format!("{code} is no refusal"))),
+        _ => Err(reply.unexpected(&format!("{code} is not a refusal"))),
     }
 }
 
@@ -270,7 +270,7 @@ fn read_status(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> {
         6 => TicketStatus::Rejected { reason: reply.text()? },
         7 => TicketStatus::Expired,
         8 => TicketStatus::Dead { reason: reply.text()? },
-        code => return Err(reply.unexpected(&format!("{code} is no status"))),
+        code => return Err(reply.unexpected(&format!("{code} is not a status"))),
     }))
 }
 
@@ -280,7 +280,7 @@ fn read_cancel_result(reply: &mut Reply) -> Result<CancelResult, StoreError> {
         1 => Ok(CancelResult::Cancelled),
         2 => Ok(CancelResult::AlreadyCancelled),
         3 => Ok(CancelResult::TooLate),
-        code => Err(reply.unexpected(&format!("{code} is no cancellation"))),
+        code => Err(reply.unexpected(&format!("{code} is not a result of a cancellation"))),
     }
 }
 
@@ -289,6 +289,6 @@ fn read_release_result(reply: &mut Reply) -> Result<ReleaseResult, StoreError> {
         0 => Ok(ReleaseResult::Unknown),
         -1 => Ok(ReleaseResult::Released),
         -2 => Ok(ReleaseResult::AlreadyReleased),
-        number => reply.state(number).map(ReleaseResult::NotOrdered),
+        code => reply.state(code).map(ReleaseResult::NotOrdered),
     }
 }

@@ -1,4 +1,4 @@
-//! What the scripts answer: flat arrays of numbers and texts, read from front to back.
+//! Replies of scripts: flat arrays of integers and strings, read from front to back.
 
 use std::vec;
 
@@ -7,14 +7,14 @@ use redis::Value;
 
 use super::script::ScriptName;
 
-/// What every reply begins with; `lua/include/codes.lua` names the same.
+/// The first element of every reply; `lua/include/codes.lua` has the same codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     /// Done; what follows is the answer.
     Done,
     /// There is no such sale.
     NoSale,
-    /// Nothing was done, since the keys were made for another state of the line, which follows.
+    /// Nothing was done: the keys were built for another state of the queue. The current state follows.
     WrongKeys,
 }
 
@@ -31,16 +31,16 @@ impl Reply {
     pub(super) fn new(script: ScriptName, value: Value) -> Result<Self, StoreError> {
         match value {
             Value::Array(values) => Ok(Self { script, replicated: false, values: values.into_iter() }),
-            other => Err(corrupt(script, &format!("a list was expected, not {other:?}"))),
+            other => Err(corrupt(script, &format!("expected an array, not {other:?}"))),
         }
     }
 
-    /// The same reply, of which is known whether a replica has what the script wrote.
+    /// The same reply, with whether a replica has acknowledged what the script wrote.
     pub(super) fn with_replicated(self, replicated: bool) -> Self {
         Self { replicated, ..self }
     }
 
-    /// Whether a replica certainly has what the script wrote.
+    /// Whether a replica has acknowledged what the script wrote.
     pub(super) const fn is_replicated(&self) -> bool {
         self.replicated
     }
@@ -50,11 +50,11 @@ impl Reply {
             0 => Ok(Code::Done),
             1 => Ok(Code::NoSale),
             2 => Ok(Code::WrongKeys),
-            code => Err(self.unexpected(&format!("{code} is no code"))),
+            code => Err(self.unexpected(&format!("{code} is not a code"))),
         }
     }
 
-    /// Whether everything was read.
+    /// Whether all elements were read.
     pub(super) fn is_at_end(&self) -> bool {
         self.values.as_slice().is_empty()
     }
@@ -62,7 +62,7 @@ impl Reply {
     pub(super) fn signed(&mut self) -> Result<i64, StoreError> {
         match self.next()? {
             Value::Int(number) => Ok(number),
-            other => Err(self.unexpected(&format!("a number was expected, not {other:?}"))),
+            other => Err(self.unexpected(&format!("expected an integer, not {other:?}"))),
         }
     }
 
@@ -71,12 +71,12 @@ impl Reply {
         u64::try_from(number).map_err(|_| self.unexpected(&format!("{number} is negative")))
     }
 
-    /// None for a negative number.
+    /// `None` for a negative integer.
     pub(super) fn optional(&mut self) -> Result<Option<u64>, StoreError> {
         Ok(u64::try_from(self.signed()?).ok())
     }
 
-    /// A number of things that are held in memory, or that come with the reply.
+    /// A count, small enough for `T`.
     pub(super) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, StoreError> {
         let number = self.unsigned()?;
         T::try_from(number).map_err(|_| self.unexpected(&format!("{number} is too large")))
@@ -93,17 +93,17 @@ impl Reply {
     pub(super) fn bytes(&mut self) -> Result<Vec<u8>, StoreError> {
         match self.next()? {
             Value::BulkString(bytes) => Ok(bytes),
-            other => Err(self.unexpected(&format!("a text was expected, not {other:?}"))),
+            other => Err(self.unexpected(&format!("expected a string, not {other:?}"))),
         }
     }
 
     pub(super) fn text(&mut self) -> Result<String, StoreError> {
-        String::from_utf8(self.bytes()?).map_err(|_| self.unexpected("a text is not UTF-8"))
+        String::from_utf8(self.bytes()?).map_err(|_| self.unexpected("a string is not UTF-8"))
     }
 
-    /// The ticket state of a number, as `lua/look_up.lua` counts them.
-    pub(super) fn state(&self, number: i64) -> Result<TicketState, StoreError> {
-        match number {
+    /// The ticket state of a code; `lua/look_up.lua` has the same codes.
+    pub(super) fn state(&self, code: i64) -> Result<TicketState, StoreError> {
+        match code {
             1 => Ok(TicketState::Waiting),
             2 => Ok(TicketState::Processing),
             3 => Ok(TicketState::Ordered),
@@ -112,11 +112,11 @@ impl Reply {
             6 => Ok(TicketState::Rejected),
             7 => Ok(TicketState::Expired),
             8 => Ok(TicketState::Dead),
-            _ => Err(self.unexpected(&format!("{number} is no ticket state"))),
+            _ => Err(self.unexpected(&format!("{code} is not a ticket state"))),
         }
     }
 
-    /// An error that says what this reply should not hold.
+    /// An error: the reply has something unexpected.
     pub(super) fn unexpected(&self, what: &str) -> StoreError {
         corrupt(self.script, what)
     }
@@ -127,7 +127,7 @@ impl Reply {
 }
 
 fn corrupt(script: ScriptName, what: &str) -> StoreError {
-    StoreError::Corrupt(format!("the reply of script {} cannot be read: {what}", script.file()))
+    StoreError::Corrupt(format!("invalid reply of script {}: {what}", script.file()))
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_an_error_that_names_the_script() {
+    fn an_unexpected_reply_is_an_error_that_names_the_script() {
         let errors = [
             Reply::new(ScriptName::Admit, Value::Nil).unwrap_err(),
             reply(vec![]).signed().unwrap_err(),

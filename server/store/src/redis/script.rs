@@ -1,13 +1,13 @@
-//! The Lua scripts: their sources, how they are put together, and one call of one of them.
+//! The Lua scripts: their sources, how they are assembled, and one call of one of them.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use inrush_core::store::StoreError;
 use redis::{Arg, Cmd, Script as Hashed, ToRedisArgs};
 
-use super::connection::Idempotency;
+use super::retry::Idempotency;
 
-/// A line that starts with this pulls the named include in, unless the script has it already.
+/// A line with this prefix is replaced by the named include, unless the script has it already.
 const INCLUDE: &str = "--! include ";
 
 /// A script, by the name of its file.
@@ -73,7 +73,29 @@ impl ScriptName {
         }
     }
 
-    /// Only a claim takes more when it is run again.
+    /// Whether it runs seldom enough, or long enough, to keep it off the hot path's connection.
+    pub(super) const fn is_rare(self) -> bool {
+        match self {
+            Self::Admit
+            | Self::Cancel
+            | Self::Claim
+            | Self::Extend
+            | Self::LookUp
+            | Self::Recover
+            | Self::Release
+            | Self::Settle => false,
+            Self::Close
+            | Self::Configure
+            | Self::DeadLetters
+            | Self::Delete
+            | Self::Discard
+            | Self::Redrive
+            | Self::Snapshot
+            | Self::Sweep => true,
+        }
+    }
+
+    /// Only a repeated claim takes more entries.
     const fn idempotency(self) -> Idempotency {
         match self {
             Self::Claim => Idempotency::NotIdempotent,
@@ -93,7 +115,7 @@ macro_rules! bundled {
 }
 
 impl ScriptSources {
-    /// The scripts that belong to this version.
+    /// The scripts of this version.
     #[must_use]
     pub fn bundled() -> Self {
         Self(BTreeMap::from(bundled![
@@ -135,15 +157,15 @@ impl ScriptSources {
         ]))
     }
 
-    /// The same scripts, but for one place of the script (or include) `name`: a test plants a mistake there.
+    /// The same scripts with one replacement in the script (or include) `name`: a test plants a mistake.
     ///
     /// # Errors
     /// [`StoreError::Unsuitable`] when there is no such script, or `from` is not exactly once in it.
     pub fn with_replaced(mut self, name: &str, from: &str, to: &str) -> Result<Self, StoreError> {
-        let places = self.0.get(name).map_or(0, |source| source.matches(from).count());
-        if places != 1 {
+        let matches = self.0.get(name).map_or(0, |source| source.matches(from).count());
+        if matches != 1 {
             return Err(StoreError::Unsuitable(format!(
-                "{places} places in script {name} read {from:?}, not one"
+                "script {name} contains {from:?} {matches} times instead of once"
             )));
         }
         for (_, source) in self.0.iter_mut().filter(|(file, _)| **file == name) {
@@ -152,7 +174,7 @@ impl ScriptSources {
         Ok(self)
     }
 
-    /// The script with its includes in place.
+    /// The script with its includes.
     fn assemble(&self, file: &'static str) -> Result<String, StoreError> {
         let mut script = String::new();
         self.append(file, &mut Vec::new(), &mut script)?;
@@ -180,10 +202,10 @@ impl ScriptSources {
     }
 }
 
-/// All scripts, ready to be called.
+/// All scripts, assembled.
 pub(super) struct Scripts(BTreeMap<ScriptName, Script>);
 
-/// One script, put together.
+/// One assembled script.
 pub(super) struct Script {
     name: ScriptName,
     source: String,
@@ -191,7 +213,7 @@ pub(super) struct Script {
 }
 
 impl Scripts {
-    /// Puts the scripts together.
+    /// Assembles all scripts.
     ///
     /// # Errors
     /// [`StoreError::Unsuitable`] when one includes what does not exist.
@@ -204,7 +226,7 @@ impl Scripts {
         scripts.collect::<Result<_, StoreError>>().map(Self)
     }
 
-    /// A call of one script with so many keys; keys are named before arguments.
+    /// A call of one script with `keys` keys, which are added before the arguments.
     pub(super) fn call(&self, name: ScriptName, keys: usize) -> Result<Call<'_>, StoreError> {
         let script = self
             .0
@@ -256,17 +278,17 @@ impl Call<'_> {
         self.script.name
     }
 
-    /// Whether the call may be made again when nobody knows whether it was carried out.
+    /// Whether the call may be sent again when it is unknown whether it was executed.
     pub(super) const fn idempotency(&self) -> Idempotency {
         self.script.name.idempotency()
     }
 
-    /// The call for a server that knows the script.
+    /// The call for a server that has the script.
     pub(super) const fn by_hash(&self) -> &Cmd {
         &self.command
     }
 
-    /// The same call for a server that does not know the script yet.
+    /// The same call for a server that does not have the script yet.
     pub(super) fn by_source(&self) -> Cmd {
         let mut command = Cmd::with_capacity(0, self.script.source.len());
         command.arg("EVAL").arg(&self.script.source);
@@ -288,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_include_is_pulled_in_once_where_it_is_first_named() {
+    fn an_include_is_inserted_once_where_it_is_first_named() {
         let sources = sources(&[
             ("main", "#!lua\n--! include b\n--! include a\nreturn 1\n"),
             ("include/a", "-- a\n"),
@@ -304,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn every_script_can_be_put_together_and_says_what_it_takes_and_gives() {
+    fn every_script_can_be_assembled_and_documents_its_keys_arguments_and_replies() {
         let sources = ScriptSources::bundled();
         assert!(Scripts::assemble(&sources).is_ok());
         for name in ScriptName::ALL {
@@ -332,9 +354,9 @@ mod tests {
         }
     }
 
-    /// Scripts that read only the first numbers of a sale name them in the order in which they are stored.
+    /// Scripts that read only the first fields of a sale name them in the order in which they are stored.
     #[test]
-    fn what_is_read_of_a_sale_is_what_is_stored() {
+    fn scripts_unpack_a_sale_in_the_order_in_which_it_is_stored() {
         let between = |text: &'static str, from: &str, to: &str| -> Vec<&'static str> {
             let list = text.split(from).nth(1).and_then(|rest| rest.split(to).next()).unwrap();
             list.split(',')
@@ -363,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_can_plant_a_mistake_in_one_place() {
+    fn a_mistake_is_planted_exactly_once() {
         let replaced = |from| ScriptSources::bundled().with_replaced("admit", from, "elsewhere");
         assert!(replaced("call('HSETNX'").unwrap().0.get("admit").unwrap().contains("elsewhere"));
         assert!(replaced("nowhere to be found").is_err());

@@ -1,4 +1,4 @@
-//! Whether a server is fit for Inrush, and how well it keeps what it is told.
+//! Checks a server's version and configuration, and which durability it provides.
 
 use std::{
     collections::HashMap,
@@ -10,20 +10,20 @@ use inrush_core::store::{Durability, StoreError};
 use parking_lot::Mutex;
 use redis::{FromRedisValue, Value, cmd};
 
-use super::connection::Connection;
+use super::pool::ConnectionPool;
 
-/// The oldest major version with all that the scripts use: flags, `ZRANGE … BYSCORE`, `BITCOUNT … BIT`.
+/// The first major version with everything that the scripts use: flags, `ZRANGE … BYSCORE`, `BITCOUNT … BIT`.
 const MIN_MAJOR_VERSION: u32 = 7;
 
-/// For so long an answer about durability is believed: an operator may change it while the server runs.
+/// How long the durability of the servers is cached: an operator may change it while they run.
 const DURABILITY_TTL: Duration = Duration::from_secs(5);
 
-/// Asks every master whether it is there and fit for use.
+/// Checks that every master is reachable, and its version and configuration.
 ///
 /// # Errors
-/// [`StoreError::Unsuitable`] says what to change.
-pub(super) async fn check(connection: &Connection, in_cluster: bool) -> Result<(), StoreError> {
-    let answers = connection.query_masters(&cmd("INFO")).await.map_err(|failure| failure.error)?;
+/// [`StoreError::Unsuitable`] with what to change.
+pub(super) async fn check(pool: &ConnectionPool, in_cluster: bool) -> Result<(), StoreError> {
+    let answers = pool.query_masters(&cmd("INFO")).await.map_err(|error| error.error)?;
     answers.into_iter().try_for_each(|answer| check_server(&text_of(answer)?, in_cluster))
 }
 
@@ -39,7 +39,7 @@ fn check_server(info: &str, in_cluster: bool) -> Result<(), StoreError> {
     let policy = field("maxmemory_policy");
     if policy != "noeviction" {
         return Err(unsuitable(&format!(
-            "its eviction policy is {policy}, so that it would forget tickets when its memory is full: run `redis-cli \
+            "its eviction policy is {policy}, so it would evict tickets when its memory is full: run `redis-cli \
              CONFIG SET maxmemory-policy noeviction` and put `maxmemory-policy noeviction` into redis.conf"
         )));
     }
@@ -50,14 +50,14 @@ fn check_server(info: &str, in_cluster: bool) -> Result<(), StoreError> {
     }
     if field("role") != "master" {
         return Err(StoreError::Unavailable(
-            "this Redis is a replica: name its master in the Redis URL, or wait for the failover".to_owned(),
+            "this Redis is a replica: set its master in the Redis URL, or wait for the failover".to_owned(),
         ));
     }
     Ok(())
 }
 
 fn unsuitable(what: &str) -> StoreError {
-    StoreError::Unsuitable(format!("this Redis does not fit: {what}"))
+    StoreError::Unsuitable(format!("Redis does not meet the requirements: {what}"))
 }
 
 fn text_of(value: Value) -> Result<String, StoreError> {
@@ -65,46 +65,47 @@ fn text_of(value: Value) -> Result<String, StoreError> {
         .map_err(|error| StoreError::Corrupt(format!("INFO cannot be read: {error}")))
 }
 
-/// Asks every master whether a replica follows it.
-pub(super) async fn has_replicas(connection: &Connection) -> Result<bool, StoreError> {
-    let question = cmd("INFO").arg("replication").take();
-    let answers = connection.query_masters(&question).await.map_err(|failure| failure.error)?;
+/// Whether every master has a connected replica.
+pub(super) async fn has_replicas(pool: &ConnectionPool) -> Result<bool, StoreError> {
+    let query = cmd("INFO").arg("replication").take();
+    let answers = pool.query_masters(&query).await.map_err(|error| error.error)?;
     let infos: Vec<String> = answers.into_iter().map(text_of).collect::<Result<_, _>>()?;
     Ok(infos.iter().all(|info| has_replica(info)))
 }
 
 fn has_replica(info: &str) -> bool {
     let replicas = info.lines().find_map(|line| line.trim_end().strip_prefix("connected_slaves:"));
-    replicas.is_some_and(|number| number != "0")
+    replicas.is_some_and(|count| count != "0")
 }
 
-/// How well the servers keep what they are told, asked now and then.
+/// The durability of the servers, cached for [`DURABILITY_TTL`].
 #[derive(Default)]
 pub(super) struct DurabilityCache {
     last: Mutex<Option<(Instant, Durability)>>,
-    forbidden_was_logged: AtomicBool,
+    permission_warning_logged: AtomicBool,
 }
 
 impl DurabilityCache {
-    /// What was last heard, if that is not long ago; else asks.
-    pub(super) async fn recent(&self, connection: &Connection) -> Result<Durability, StoreError> {
+    /// The cached durability, fetched if it has expired.
+    pub(super) async fn get(&self, pool: &ConnectionPool) -> Result<Durability, StoreError> {
         let last = *self.last.lock();
         match last {
             Some((at, durability)) if at.elapsed() < DURABILITY_TTL => Ok(durability),
-            _ => self.ask(connection).await,
+            _ => self.fetch(pool).await,
         }
     }
 
-    /// Asks every master. Managed servers that forbid the question are taken for the worst.
-    pub(super) async fn ask(&self, connection: &Connection) -> Result<Durability, StoreError> {
-        let question = cmd("CONFIG").arg("GET").arg("appendonly").arg("appendfsync").take();
-        let durability = match connection.query_masters(&question).await {
+    /// The durability that every master provides. A managed server that forbids `CONFIG GET` counts as
+    /// [`Durability::Memory`].
+    pub(super) async fn fetch(&self, pool: &ConnectionPool) -> Result<Durability, StoreError> {
+        let query = cmd("CONFIG").arg("GET").arg("appendonly").arg("appendfsync").take();
+        let durability = match pool.query_masters(&query).await {
             Ok(answers) if answers.iter().all(syncs_always) => Durability::Fsync,
             Ok(_) => Durability::Memory,
             Err(failure) if matches!(failure.error, StoreError::Unavailable(_)) => return Err(failure.error),
             Err(failure) => {
-                if !self.forbidden_was_logged.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(error = %failure.error, "Redis does not tell its durability; only memory is promised");
+                if !self.permission_warning_logged.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(error = %failure.error, "CONFIG GET is not permitted; durability is limited to memory");
                 }
                 Durability::Memory
             }
@@ -124,20 +125,20 @@ fn syncs_always(answer: &Value) -> bool {
 mod tests {
     use super::*;
 
-    const FIT: &str = "# Server\r\nredis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:noeviction\r\ncluster_enabled:0\r\n";
+    const SUITABLE: &str = "# Server\r\nredis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:noeviction\r\ncluster_enabled:0\r\n";
 
     fn error(from: &str, to: &str) -> StoreError {
-        check_server(&FIT.replace(from, to), false).unwrap_err()
+        check_server(&SUITABLE.replace(from, to), false).unwrap_err()
     }
 
     #[test]
-    fn a_fit_server_passes() {
-        assert_eq!(check_server(FIT, false), Ok(()));
-        assert_eq!(check_server(&FIT.replace("cluster_enabled:0", "cluster_enabled:1"), true), Ok(()));
+    fn a_suitable_server_passes() {
+        assert_eq!(check_server(SUITABLE, false), Ok(()));
+        assert_eq!(check_server(&SUITABLE.replace("cluster_enabled:0", "cluster_enabled:1"), true), Ok(()));
     }
 
     #[test]
-    fn what_is_wrong_comes_with_its_remedy() {
+    fn an_unsuitable_server_is_an_error_with_its_remedy() {
         assert!(error("7.0.15", "6.2.14").to_string().contains("Redis 7.0"));
         assert!(
             error("noeviction", "allkeys-lru").to_string().contains("CONFIG SET maxmemory-policy noeviction")
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn replicas_are_counted() {
-        let info = |number: u8| format!("# Replication\r\nrole:master\r\nconnected_slaves:{number}\r\n");
+        let info = |count: u8| format!("# Replication\r\nrole:master\r\nconnected_slaves:{count}\r\n");
         assert!(has_replica(&info(1)) && has_replica(&info(2)));
         assert!(!has_replica(&info(0)) && !has_replica(""));
     }

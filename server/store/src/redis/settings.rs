@@ -1,4 +1,4 @@
-//! Which Redis to use and how to treat it.
+//! The settings of the Redis store.
 
 use std::{fmt, time::Duration};
 
@@ -7,17 +7,21 @@ use inrush_core::time::Clock;
 use super::script::ScriptSources;
 
 /// How long a command may take. Every script is bounded to a few milliseconds; a rewrite of the append-only file or a
-/// slow disk under `appendfsync always` can hold all commands up for a second. Callers wait a few seconds at most.
+/// slow disk under `appendfsync always` can delay all commands by a second. Callers wait a few seconds at most.
 pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long connecting may take, name resolution and TLS included.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an admission waits for a replica. One in the same place follows within a few milliseconds; while none does,
-/// every batch of a sale that wants it takes as long as this.
+/// How long an admission waits for a replica. A replica nearby acknowledges within a few milliseconds; without one, every
+/// batch of a replicated sale takes this long.
 pub const DEFAULT_REPLICATION_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Where Redis is, and how long to wait for it.
+/// How many connections a handle lends at once: batches that wait for a replica, and rare commands. A batch of a busy sale
+/// carries up to 256 buyers, so a few of them are more than one core makes while a replica acknowledges one.
+pub const DEFAULT_MAX_POOLED_CONNECTIONS: usize = 8;
+
+/// How to connect to Redis, and its timeouts.
 #[derive(Clone)]
 pub struct RedisSettings {
     /// `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, or `unix:///path/to/socket`. For Redis
@@ -29,32 +33,35 @@ pub struct RedisSettings {
     pub response_timeout: Duration,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long an admission waits for a replica, where the sale wants that; at most half of `response_timeout`.
+    /// How long an admission waits for a replica, if the sale is replicated; at most half of `response_timeout`.
     pub replication_timeout: Duration,
+    /// Upper bound on a handle's connections beside the hot path's one. Callers wait up to `response_timeout` for a free one.
+    pub max_pooled_connections: usize,
     /// PEM certificates of the authority that signed the server's certificate. `None`: the public authorities.
     pub authority: Option<Vec<u8>>,
     /// Where the store takes its time from; all processes of a cluster must use the same.
     pub clock: Clock,
-    /// The scripts, so that tests can prove that a mistake in them is found.
+    /// The scripts, so that tests can prove that a mistake in them is detected.
     #[doc(hidden)]
     pub scripts: ScriptSources,
 }
 
 impl RedisSettings {
-    /// The settings for `url` where the operator decides nothing else.
+    /// The default settings for `url`.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
+            max_pooled_connections: DEFAULT_MAX_POOLED_CONNECTIONS,
             authority: None,
             clock: Clock::Store,
             scripts: ScriptSources::bundled(),
         }
     }
 
-    /// Never nothing, which Redis takes for endless, and short enough that there is an answer where no replica follows.
+    /// Never zero, which means endless to Redis, and short enough that a reply without a replica arrives in time.
     pub(super) fn wait_timeout(&self) -> Duration {
         self.replication_timeout.min(self.response_timeout / 2).max(Duration::from_millis(1))
     }

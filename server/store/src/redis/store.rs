@@ -1,9 +1,9 @@
 //! A handle on Redis: how it runs scripts and commands.
 //!
-//! A handle has one multiplexed connection, which reconnects by itself, and no pool of connections. A pool lends a
-//! connection to one borrower at a time and pings it before each loan: a second round trip for every batch. A
-//! multiplexed connection pipelines the commands of all its users, so more connections would gain nothing; a part of
-//! the process that must not wait behind others' commands takes a handle of its own with [`Store::with_own_connection`].
+//! A handle has one multiplexed connection for the hot path. It pipelines the commands of all its users, so more
+//! connections would gain nothing; a part of the process that must not wait behind others' commands takes a handle of
+//! its own with [`Store::with_own_connection`]. Beside it a bounded pool lends connections to one borrower at a time: to
+//! batches that wait for a replica, and to rare commands (`ScriptName::is_rare`).
 
 use std::sync::Arc;
 
@@ -18,15 +18,18 @@ use tokio::sync::broadcast;
 
 use super::{
     command_error::{CommandError, CommandOutcome},
-    connection::{Connection, Idempotency},
+    connection::Connector,
     endpoint::Endpoint,
     events::Events,
     key_hints::{KeyHints, QueueState},
     keys::Keys,
+    pool::ConnectionPool,
     reply::{Code, Reply},
+    retry::Idempotency,
     script::{Call, ScriptName, Scripts},
     server_check::{self, DurabilityCache},
     settings::RedisSettings,
+    shared_connection::SharedConnection,
     snapshot::read_snapshot,
 };
 
@@ -37,9 +40,8 @@ const MAX_HINT_CORRECTIONS: usize = 5;
 /// Sales in Redis.
 pub struct RedisStore {
     pub(super) shared: Arc<Shared>,
-    pub(super) connection: Connection,
-    /// For batches that wait for a replica: commands behind such a batch on its connection wait as well.
-    waiting: Connection,
+    connection: SharedConnection,
+    pub(super) pool: ConnectionPool,
 }
 
 /// What all handles on one Redis share.
@@ -71,14 +73,13 @@ impl RedisStore {
             durability: DurabilityCache::default(),
             events,
         });
-        Ok(Arc::new(Self::on(shared)))
+        Ok(Arc::new(Self::with_connections(shared)?))
     }
 
-    fn on(shared: Arc<Shared>) -> Self {
-        let RedisSettings { connect_timeout, response_timeout, .. } = shared.settings;
-        let connection = || Connection::new(Arc::clone(&shared.endpoint), connect_timeout, response_timeout);
-        let (connection, waiting) = (connection(), connection());
-        Self { shared, connection, waiting }
+    fn with_connections(shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let connector = Connector::new(Arc::clone(&shared.endpoint), &shared.settings);
+        let pool = ConnectionPool::new(connector.clone(), &shared.settings)?;
+        Ok(Self { shared, connection: SharedConnection::new(connector), pool })
     }
 
     /// The current time for scripts: empty where they use the time of Redis.
@@ -101,16 +102,21 @@ impl RedisStore {
             }
             answer => answer,
         };
-        let (value, replicated) = answer.map_err(|failure| failure.error)?;
+        let (value, replicated) = answer.map_err(|error| error.error)?;
         Ok(Reply::new(call.script(), value)?.with_replicated(replicated))
     }
 
     async fn send(&self, call: &Call<'_>, command: &Cmd) -> Result<(Value, bool), CommandError> {
+        let idempotency = call.idempotency();
         if call.waits_for_replica() {
-            let timeout = self.shared.settings.wait_timeout();
-            return self.waiting.run_replicated(command, call.idempotency(), timeout).await;
+            return Box::pin(self.pool.run_replicated(command, idempotency)).await;
         }
-        self.connection.run(command, call.idempotency()).await.map(|value| (value, false))
+        let value = if call.script().is_rare() {
+            Box::pin(self.pool.run(command, idempotency)).await?
+        } else {
+            self.connection.run(command, idempotency).await?
+        };
+        Ok((value, false))
     }
 
     /// Runs a script whose keys do not depend on the queue's state; the reply is read up to the answer.
@@ -147,12 +153,20 @@ impl RedisStore {
         )))
     }
 
-    /// Runs a plain command that may be repeated.
+    /// Runs a plain command of the hot path that may be repeated.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let value =
-            self.connection.run(command, Idempotency::Idempotent).await.map_err(|failure| failure.error)?;
-        T::from_redis_value(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+        read(self.connection.run(command, Idempotency::Idempotent).await)
     }
+
+    /// Runs a rare plain command that may be repeated.
+    pub(super) async fn query_pooled<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        read(self.pool.run(command, Idempotency::Idempotent).await)
+    }
+}
+
+fn read<T: FromRedisValue>(result: Result<Value, CommandError>) -> Result<T, StoreError> {
+    let value = result.map_err(|error| error.error)?;
+    T::from_redis_value(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 #[async_trait]
@@ -163,7 +177,7 @@ impl StoreHandle for RedisStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         let in_cluster = matches!(self.shared.endpoint.as_ref(), Endpoint::Cluster { .. });
-        server_check::check(&self.connection, in_cluster).await
+        server_check::check(&self.pool, in_cluster).await
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
@@ -180,6 +194,6 @@ impl StoreHandle for RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn with_own_connection(&self) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(Self::on(Arc::clone(&self.shared))))
+        Ok(Arc::new(Self::with_connections(Arc::clone(&self.shared))?))
     }
 }

@@ -1,4 +1,4 @@
-//! Fulfilment's side: entries out of the line under a lease, and what comes of them.
+//! Fulfilment's operations: entries out of the queue under a lease, and the outcome of each attempt.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::{
     store::RedisStore,
 };
 
-/// Longest wait before a retry, in milliseconds: a thousand years, which keeps sums exact in the scripts.
+/// Upper bound on the delay of a retry, in milliseconds: a thousand years, which keeps sums exact in the scripts.
 const MAX_RETRY_DELAY_MS: u64 = 32_000_000_000_000;
 
 #[async_trait]
@@ -39,10 +39,10 @@ impl WorkStore for RedisStore {
             .arg(0)
             .arg(limit)
             .take();
-        let ids: Vec<String> = self.query(&command).await?;
+        let ids: Vec<String> = self.query_pooled(&command).await?;
         ids.into_iter()
             .map(|id| {
-                id.parse().map_err(|_| StoreError::Corrupt(format!("{id:?} in {REGISTRY} is no sale's id")))
+                id.parse().map_err(|_| StoreError::Corrupt(format!("{id:?} in {REGISTRY} is not a sale id")))
             })
             .collect()
     }
@@ -169,14 +169,14 @@ impl RedisStore {
     }
 }
 
-/// Reads a claimed ticket: its number, its attempt, its entry.
+/// Reads a claimed ticket: its seq, its attempt, its entry.
 pub(super) fn read_claimed(reply: &mut Reply) -> Result<ClaimedEntry, StoreError> {
     let seq = reply.unsigned()?;
     let attempt = reply.small()?;
     Ok(ClaimedEntry { seq, attempt, entry: read_entry(reply, seq)? })
 }
 
-/// Reads a ticket that was claimed for the first time: its number, its entry.
+/// Reads a ticket that was claimed for the first time: its seq, its entry.
 fn read_first_claimed(reply: &mut Reply) -> Result<ClaimedEntry, StoreError> {
     let seq = reply.unsigned()?;
     Ok(ClaimedEntry { seq, attempt: 1, entry: read_entry(reply, seq)? })
@@ -191,24 +191,24 @@ fn add_settlement(call: &mut Call<'_>, Settlement { leased, outcome }: &Settleme
     call.add(leased.seq);
     call.add(leased.fence);
     call.add(match outcome {
-        Outcome::Ordered { order_id } => format!("O{}", cut(order_id)),
-        Outcome::Rejected { reason } => format!("J{}", cut(reason)),
+        Outcome::Ordered { order_id } => format!("O{}", truncate(order_id)),
+        Outcome::Rejected { reason } => format!("J{}", truncate(reason)),
         Outcome::Retry { after, reason } => {
-            format!("T{}:{}", millis(*after).min(MAX_RETRY_DELAY_MS), cut(reason))
+            format!("T{}:{}", millis(*after).min(MAX_RETRY_DELAY_MS), truncate(reason))
         }
     });
 }
 
-/// As much of the text as is kept, cut between characters.
-fn cut(text: &str) -> &str {
-    let longest = text.len().min(MAX_TEXT);
-    (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+/// The text, truncated to [`MAX_TEXT`] bytes between characters.
+fn truncate(text: &str) -> &str {
+    let max = text.len().min(MAX_TEXT);
+    (0..=max).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 fn read_settle_result(reply: &mut Reply) -> Result<SettleResult, StoreError> {
     match reply.signed()? {
         0 => Ok(SettleResult::Stale),
-        number => reply.state(number).map(SettleResult::Done),
+        code => reply.state(code).map(SettleResult::Done),
     }
 }
 
