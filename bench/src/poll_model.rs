@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use inrush_core::poll_policy::{most_polls_per_second, poll_after};
+use inrush_core::poll_policy::{max_polls_per_second, poll_after};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 /// The store has measured the pace after this many seconds; the policy assumes a pace before.
@@ -51,7 +51,7 @@ pub(crate) fn run(&Arguments { buyers, pace, arrive }: &Arguments) -> anyhow::Re
         }
     }
     let each = polls.iter().sum::<u64>() as f64 / buyers as f64;
-    let most = most_polls_per_second(buyers, pace * 1_000);
+    let most = max_polls_per_second(buyers, pace * 1_000);
     println!("{}", serde_json::json!({ "polls": polls, "each": each, "most": most }));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Taking a batch of buyers in, on any store: who comes again with a ticket that is over gets a new one.
+//! Admits a batch of buyers, on any store: a buyer whose ticket is no longer live gets a new one.
 
 use crate::{
     sale::SaleId,
@@ -6,17 +6,17 @@ use crate::{
     ticket::{Seq, TicketStatus},
 };
 
-/// What became of a batch of wishes.
+/// The result of a batch of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admitted {
+pub struct AdmittedBatch {
     /// The store's reply; its admissions are final.
     pub reply: AdmitReply,
-    /// For each request that got an [`Admission::Existing`] ticket, where that ticket stands.
+    /// For each request with an [`Admission::Existing`] ticket, the status of that ticket.
     pub statuses: Vec<Option<TicketStatus>>,
 }
 
-/// Admits a batch. A buyer whose earlier ticket is no longer live (cancelled, rejected, released …) does not get it again
-/// but is admitted anew: only then, and for repeats, is there more than one round trip.
+/// Admits a batch. A buyer whose earlier ticket is no longer live (cancelled, rejected, released …) is admitted anew. Only
+/// then, and for repeated requests, is there more than one round trip.
 ///
 /// # Errors
 /// Those of the store. The batch may be repeated.
@@ -24,13 +24,13 @@ pub async fn admit(
     store: &dyn QueueStore,
     sale: &SaleId,
     requests: &[AdmitRequest],
-) -> Result<Admitted, StoreError> {
+) -> Result<AdmittedBatch, StoreError> {
     let mut first = admit_once(store, sale, requests).await?;
-    let over = tickets_that_are_over(&first);
-    if over.is_empty() {
+    let ended = ended_tickets(&first);
+    if ended.is_empty() {
         return Ok(first);
     }
-    let again: Vec<AdmitRequest> = over
+    let again: Vec<AdmitRequest> = ended
         .iter()
         .filter_map(|&(index, seq)| {
             let request = requests.get(index)?;
@@ -39,7 +39,7 @@ pub async fn admit(
         .collect();
     let second = admit_once(store, sale, &again).await?;
     let outcomes = second.reply.admissions.iter().zip(second.statuses);
-    for ((index, _), (admission, status)) in over.into_iter().zip(outcomes) {
+    for ((index, _), (admission, status)) in ended.into_iter().zip(outcomes) {
         if let Some(slot) = first.reply.admissions.get_mut(index) {
             *slot = *admission;
         }
@@ -47,7 +47,7 @@ pub async fn admit(
             *slot = status;
         }
     }
-    Ok(Admitted {
+    Ok(AdmittedBatch {
         reply: AdmitReply { admissions: first.reply.admissions, ..second.reply },
         statuses: first.statuses,
     })
@@ -57,7 +57,7 @@ async fn admit_once(
     store: &dyn QueueStore,
     sale: &SaleId,
     requests: &[AdmitRequest],
-) -> Result<Admitted, StoreError> {
+) -> Result<AdmittedBatch, StoreError> {
     let reply = store.admit(sale, requests).await?;
     let seqs: Vec<Seq> = reply.admissions.iter().copied().filter_map(existing_seq).collect();
     let mut found =
@@ -67,19 +67,19 @@ async fn admit_once(
         .iter()
         .map(|&admission| existing_seq(admission).and_then(|_| found.next().flatten()))
         .collect();
-    Ok(Admitted { reply, statuses })
+    Ok(AdmittedBatch { reply, statuses })
 }
 
-/// Index and number of the existing tickets that do not stand in the way of a new one.
-fn tickets_that_are_over(admitted: &Admitted) -> Vec<(usize, Seq)> {
+/// Index and seq of the existing tickets that are no longer live.
+fn ended_tickets(admitted: &AdmittedBatch) -> Vec<(usize, Seq)> {
     let has_stock = admitted.reply.has_stock;
     let pairs = admitted.reply.admissions.iter().copied().zip(&admitted.statuses);
     pairs
         .enumerate()
         .filter_map(|(index, (admission, status))| {
             let seq = existing_seq(admission)?;
-            let over = !status.as_ref()?.state().is_live(has_stock);
-            over.then_some((index, seq))
+            let ended = !status.as_ref()?.state().is_live(has_stock);
+            ended.then_some((index, seq))
         })
         .collect()
 }

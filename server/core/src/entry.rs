@@ -1,22 +1,23 @@
-//! What waits in line: a ticket's buyer, units and payload, and its compact form in the store.
+//! A queue entry: a ticket's buyer, units and payload, and its compact form in the store.
 
 use std::str;
 
 use crate::{sale::BuyerId, ticket::Seq, varint};
 
-/// Most bytes a buyer may send along to the order system.
+/// Upper bound on the bytes of an entry's payload.
 pub const MAX_PAYLOAD: usize = 4096;
 
-/// Most bytes of binary trace context kept with an entry.
+/// Upper bound on the bytes of an entry's binary trace context.
 pub const MAX_TRACE: usize = 64;
 
-/// What a stored entry begins with that holds more than a buyer.
-const MORE_THAN_A_BUYER: u8 = 0;
+/// The first byte of a stored entry that has more than a buyer.
+const FULL_FORM: u8 = 0;
 
-/// One ticket's place in line with all that the order system needs. Its number is its place, and not in its bytes.
+/// A queued ticket with everything that the order system needs. Its seq follows from its index in the queue and is not
+/// stored with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Who wants the units.
+    /// The buyer.
     pub buyer: BuyerId,
     /// How many, all or nothing.
     pub units: u64,
@@ -26,7 +27,7 @@ pub struct Entry {
     pub trace: Vec<u8>,
 }
 
-/// Stored bytes that are no entry: a defect, or somebody else's key.
+/// Stored bytes that are not an entry: a defect, or a foreign key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stored bytes are not an entry")]
 pub struct InvalidEntry;
@@ -43,7 +44,7 @@ impl Entry {
         }
         let trace = self.trace.get(..MAX_TRACE).unwrap_or(&self.trace);
         let mut bytes = Vec::with_capacity(5 + buyer.len() + trace.len() + self.payload.len());
-        bytes.push(MORE_THAN_A_BUYER);
+        bytes.push(FULL_FORM);
         varint::push(&mut bytes, self.units);
         push_short(&mut bytes, buyer);
         push_short(&mut bytes, trace);
@@ -56,7 +57,7 @@ impl Entry {
     /// # Errors
     /// [`InvalidEntry`] when the bytes were not written by [`Entry::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidEntry> {
-        let Some((&MORE_THAN_A_BUYER, rest)) = bytes.split_first() else {
+        let Some((&FULL_FORM, rest)) = bytes.split_first() else {
             return Ok(Self { buyer: read_buyer(bytes)?, units: 1, payload: Vec::new(), trace: Vec::new() });
         };
         let (units, rest) = varint::split(rest).ok_or(InvalidEntry)?;
@@ -74,11 +75,11 @@ fn read_buyer(bytes: &[u8]) -> Result<BuyerId, InvalidEntry> {
 /// An entry that fulfilment has claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedEntry {
-    /// Its number in line.
+    /// Its seq.
     pub seq: Seq,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// What waits.
+    /// The entry.
     pub entry: Entry,
 }
 
@@ -101,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entries_come_back_as_they_were(
+        fn an_encoded_entry_decodes_to_itself(
             buyer in "[a-z0-9é]{1,40}",
             units in prop_oneof![Just(1_u64), 1_u64..1_000_000_000],
             payload in prop_oneof![Just(Vec::new()), proptest::collection::vec(any::<u8>(), 0..200)],
@@ -112,13 +113,13 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_an_entry_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn any_bytes_decode_to_an_entry_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = Entry::decode(&bytes);
         }
     }
 
     #[test]
-    fn an_entry_of_one_unit_and_nothing_else_is_its_buyer() {
+    fn an_entry_of_one_unit_without_payload_is_encoded_as_its_buyer() {
         let one = Entry {
             buyer: "0123456789abcdef".parse().unwrap(),
             units: 1,

@@ -1,4 +1,4 @@
-//! Signed tickets: what a buyer holds, and the keys that prove it.
+//! Signed tickets: what a buyer holds, and the keys that verify it.
 //!
 //! A ticket is base64url (no padding) of: format version 1, key id, the epoch and seq as varints, the sale's id, and
 //! the first 16 bytes of HMAC-SHA256 over all that. Checking one costs no call to the store.
@@ -20,7 +20,7 @@ const MAC_LENGTH: usize = 16;
 const MIN_SECRET: usize = 32;
 const MAX_KEYS: usize = 16;
 
-/// The keys that sign and prove tickets: the first signs, all of them prove. To rotate, put a new key first and drop the old
+/// The keys that sign and verify tickets: the first signs, all of them verify. To rotate, put a new key first and drop the old
 /// one when no ticket of it is needed any more.
 #[derive(Clone)]
 pub struct Keyring {
@@ -32,13 +32,13 @@ pub struct Keyring {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyring {
     /// No key at all.
-    #[error("no ticket key is given: make one with `inrush ticket new-key` and give it to every front")]
+    #[error("no ticket key: make one with `inrush ticket new-key` and give it to every front")]
     Empty,
     /// Too many keys.
     #[error("at most {MAX_KEYS} ticket keys can be in use: drop the oldest")]
     TooMany,
     /// A key id that appears twice.
-    #[error("ticket key id {0} is given twice: every key needs an id of its own, 0 to 255")]
+    #[error("duplicate ticket key id {0}: every key needs an id of its own, 0 to 255")]
     Duplicate(u8),
     /// A secret that can be guessed.
     #[error(
@@ -61,7 +61,7 @@ impl Keyring {
     /// A keyring of key ids and secrets, the signing key first.
     ///
     /// # Errors
-    /// [`InvalidKeyring`] says what is wrong with the keys; it never shows a secret.
+    /// [`InvalidKeyring`] names what is wrong with the keys; it never contains a secret.
     pub fn new(keys: &[(u8, Vec<u8>)]) -> Result<Self, InvalidKeyring> {
         if keys.is_empty() {
             return Err(InvalidKeyring::Empty);
@@ -96,7 +96,7 @@ impl Keyring {
         Self::new(&keys)
     }
 
-    /// A keyring of one new random key, for a cluster that lives in one process.
+    /// A keyring of one new random key, for a cluster within one process.
     ///
     /// # Errors
     /// Never in practice: the key it makes is valid.
@@ -128,17 +128,17 @@ impl Keyring {
     /// Checks a signed ticket, in time that does not depend on how much of it is right, and reads it.
     ///
     /// # Errors
-    /// [`InvalidTicket`] for whatever none of the keys signed.
+    /// [`InvalidTicket`] for anything that none of the keys signed.
     pub fn verify(&self, ticket: &str) -> Result<TicketId, InvalidTicket> {
         if ticket.len() > MAX_TICKET {
             return Err(InvalidTicket);
         }
         let bytes = URL_SAFE_NO_PAD.decode(ticket).map_err(|_| InvalidTicket)?;
         let split = bytes.len().checked_sub(MAC_LENGTH).ok_or(InvalidTicket)?;
-        let (signed, given) = bytes.split_at_checked(split).ok_or(InvalidTicket)?;
+        let (signed, presented) = bytes.split_at_checked(split).ok_or(InvalidTicket)?;
         let [FORMAT, id, ..] = *signed else { return Err(InvalidTicket) };
         let (_, key) = self.keys.iter().find(|(other, _)| *other == id).ok_or(InvalidTicket)?;
-        if !bool::from(mac(key, signed).ct_eq(given)) {
+        if !bool::from(mac(key, signed).ct_eq(presented)) {
             return Err(InvalidTicket);
         }
         read(signed.get(2..).unwrap_or_default()).ok_or(InvalidTicket)
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_is_noticed() {
+    fn every_flipped_bit_is_detected() {
         let keyring = Keyring::ephemeral().unwrap();
         let bytes = URL_SAFE_NO_PAD.decode(keyring.sign(&ticket())).unwrap();
         for bit in 0..bytes.len() * 8 {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_ticket_is_refused_and_a_rotated_key_still_proves() {
+    fn a_foreign_ticket_is_refused_and_a_rotated_key_still_verifies() {
         let (old, new) = ((1, vec![1; 32]), (2, vec![2; 32]));
         let before = Keyring::new(std::slice::from_ref(&old)).unwrap();
         let during = Keyring::new(&[new.clone(), old]).unwrap();
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_ticket_or_an_error(text in ".{0,300}") {
+        fn any_text_verifies_or_is_an_error(text in ".{0,300}") {
             let _ = Keyring::ephemeral().unwrap().verify(&text);
         }
     }

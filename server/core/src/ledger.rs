@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Tickets and the units they ask for.
+/// Tickets and their units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Tickets.
@@ -18,19 +18,19 @@ impl Count {
         self.units += units;
     }
 
-    /// Takes one ticket of `units` away. The caller knows it is there.
+    /// Removes one ticket of `units`. The caller guarantees that it was counted.
     pub const fn take(&mut self, units: u64) {
         self.tickets -= 1;
         self.units -= units;
     }
 }
 
-/// Where the admitted tickets of one sale are. [`Ledger::check`] says whether it balances.
+/// The admitted tickets of one sale by where they are. [`Ledger::check`] verifies that it balances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Ever taken into the line.
+    /// Ever admitted.
     pub admitted: Count,
-    /// In line, those in line again after a retry included.
+    /// Waiting, retries included.
     pub waiting: Count,
     /// The part of `waiting` that was claimed before. An order may already exist for it, so its units stay set aside.
     pub retrying: Count,
@@ -38,13 +38,13 @@ pub struct Ledger {
     pub in_flight: Count,
     /// With an order.
     pub ordered: Count,
-    /// Refused by the order system, or discarded.
+    /// Rejected by the order system, or discarded.
     pub rejected: Count,
-    /// Given up by buyers.
+    /// Cancelled by buyers.
     pub cancelled: Count,
-    /// Waiting at the close.
+    /// Never claimed before the sale closed.
     pub expired: Count,
-    /// Ordered and given back.
+    /// Ordered and released.
     pub released: Count,
     /// Out of attempts.
     pub dead: Count,
@@ -53,11 +53,11 @@ pub struct Ledger {
 /// A ledger that does not balance: a defect, never a state of business.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the ledger does not balance: {0}")]
-pub struct Unbalanced(String);
+pub struct LedgerImbalance(String);
 
 impl Ledger {
-    /// Units that the cap bounds: all that are held where there is stock, all that wait to be claimed for the first
-    /// time where there is none. Retries are not among the latter: who was let in is not turned away for coming back.
+    /// Units that the cap bounds: with stock, all units held; without stock, those that wait for their first claim.
+    /// Retries are not among the latter: a ticket that was admitted is not refused later.
     #[must_use]
     pub const fn occupied_units(&self, has_stock: bool) -> u64 {
         if has_stock {
@@ -81,16 +81,16 @@ impl Ledger {
         cap.saturating_sub(held)
     }
 
-    /// How many tickets and units were admitted and are nowhere, or are somewhere and were never admitted. 0 where the ledger
+    /// By how many tickets and units the ledger is off: admitted but in no part, or in a part but never admitted. 0 if it
     /// balances.
     #[must_use]
-    pub fn difference(&self) -> u64 {
-        let found = self.found();
-        self.admitted.tickets.abs_diff(found.tickets) + self.admitted.units.abs_diff(found.units)
+    pub fn imbalance(&self) -> u64 {
+        let total = self.total();
+        self.admitted.tickets.abs_diff(total.tickets) + self.admitted.units.abs_diff(total.units)
     }
 
-    /// What is somewhere.
-    fn found(&self) -> Count {
+    /// The sum of all parts.
+    fn total(&self) -> Count {
         let parts = [
             self.waiting,
             self.in_flight,
@@ -107,26 +107,32 @@ impl Ledger {
         }
     }
 
-    /// Checks invariants I1 and I13: what was admitted is somewhere, no more than the cap is held, and no more than
-    /// the stock is ordered or on its way.
+    /// Checks invariants I1 and I13: admitted is the sum of all parts, held units do not exceed the cap, and units ordered
+    /// or in flight do not exceed the stock.
     ///
     /// # Errors
-    /// Says which sum is off.
-    pub fn check(&self, stock: Option<u64>, cap: u64) -> Result<(), Unbalanced> {
-        let found = self.found();
-        if found != self.admitted {
-            return Err(Unbalanced(format!("admitted {} but {found} found", self.admitted)));
+    /// Names the sum that is off.
+    pub fn check(&self, stock: Option<u64>, cap: u64) -> Result<(), LedgerImbalance> {
+        let total = self.total();
+        if total != self.admitted {
+            return Err(LedgerImbalance(format!(
+                "admitted {} but the parts add up to {total}",
+                self.admitted
+            )));
         }
         if self.retrying.tickets > self.waiting.tickets || self.retrying.units > self.waiting.units {
-            return Err(Unbalanced(format!("retrying {} exceeds waiting {}", self.retrying, self.waiting)));
+            return Err(LedgerImbalance(format!(
+                "retrying {} exceeds waiting {}",
+                self.retrying, self.waiting
+            )));
         }
         let occupied = self.occupied_units(stock.is_some());
         if occupied > cap {
-            return Err(Unbalanced(format!("{occupied} units are held, the cap is {cap}")));
+            return Err(LedgerImbalance(format!("{occupied} units are held, the cap is {cap}")));
         }
         match stock {
-            Some(stock) if self.committed_units() > stock => Err(Unbalanced(format!(
-                "{} units are ordered or on their way, the stock is {stock}",
+            Some(stock) if self.committed_units() > stock => Err(LedgerImbalance(format!(
+                "{} units are ordered or in flight, the stock is {stock}",
                 self.committed_units()
             ))),
             _ => Ok(()),
@@ -158,7 +164,7 @@ mod tests {
             cancelled: count(2, 2),
             ..Ledger::default()
         };
-        assert_eq!((ledger.check(Some(7), 7), ledger.difference()), (Ok(()), 0));
+        assert_eq!((ledger.check(Some(7), 7), ledger.imbalance()), (Ok(()), 0));
         assert_eq!(ledger.free_units(10, true), 3);
         assert_eq!(ledger.free_units(10, false), 7);
     }
@@ -177,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_ticket_an_overshot_cap_and_an_oversold_stock_are_each_named() {
+    fn a_lost_ticket_an_exceeded_cap_and_an_oversold_stock_are_each_named() {
         let lost = Ledger { admitted: count(1, 1), ..Ledger::default() };
         assert!(lost.check(Some(1), 1).unwrap_err().to_string().contains("admitted"));
-        assert_eq!(lost.difference(), 2, "a ticket and its unit");
+        assert_eq!(lost.imbalance(), 2, "a ticket and its unit");
         let overshot = Ledger { admitted: count(2, 2), waiting: count(2, 2), ..Ledger::default() };
         assert!(overshot.check(Some(1), 1).unwrap_err().to_string().contains("cap"));
         let oversold = Ledger { admitted: count(2, 2), ordered: count(2, 2), ..Ledger::default() };

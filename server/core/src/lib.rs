@@ -1,7 +1,7 @@
-//! The heart of Inrush: what a sale, a ticket and a line are, and the port through which they are kept.
+//! The domain: sales, tickets, queues and ledgers, and the ports of the store that holds them.
 //!
-//! Nothing here knows how a request arrives or an order is made, nor what implements the port ([`store::Store`]): no
-//! gRPC, no command line, no database.
+//! It does not depend on how requests arrive, how orders are made, or what implements the ports ([`store`]): no gRPC, no
+//! command line, no database.
 
 pub mod admission;
 pub mod entry;

@@ -1,36 +1,36 @@
-//! When a waiting buyer should ask again, and how long the wait will be.
+//! When a waiting buyer polls next, and the estimated wait (eta).
 //!
-//! The aim is that a million waiting buyers ask a bounded number of times per second, and that nobody learns of the
-//! order much later than it exists: who is near asks often, who is far asks seldom, and nobody asks in step.
+//! A million waiting buyers must poll at a bounded rate, and a buyer should see an order soon after it exists: buyers at
+//! the front of the queue poll often, the others rarely, and jitter keeps them from polling in step.
 //!
-//! The bound: who waits longer than a minute asks every [`MAX_POLL`], and in the last minute a buyer asks
-//! [`POLLS_IN_THE_LAST_MINUTE`] times. So N buyers at a pace of P tickets per second ask N / 30 + 10.1 P times per second at
-//! most: a million at 1,000 per second 43,400 times. If all of them come in the same instant, the jitter spreads their
-//! first polls over 30 s, and the next ones overlap: for some seconds they ask up to 1.75 times as often.
+//! The bound: a buyer who waits longer than a minute polls every [`MAX_POLL`], and [`POLLS_IN_THE_LAST_MINUTE`] times in
+//! the last minute. So N buyers at a pace of P tickets per second poll at most N / 30 + 10.1 P times per second: a million
+//! at 1,000 per second 43,400 times. If all of them arrive at once, the jitter spreads their first polls over 30 s, and
+//! the next ones overlap: for some seconds they poll up to 1.75 times as often.
 
 use std::time::Duration;
 
 use crate::sale::from_milli;
 
-/// Soonest a buyer is asked to come back, on average.
+/// Shortest mean delay until the next poll.
 pub const MIN_POLL: Duration = Duration::from_millis(200);
 
-/// Latest a buyer is asked to come back, on average.
+/// Longest mean delay until the next poll.
 pub const MAX_POLL: Duration = Duration::from_secs(30);
 
-/// How often a buyer asks at most, on average, in the last minute before being claimed: 2 ln(60 s / 0.4 s) times while the
-/// wait is halved each time, less the two of who asks every [`MAX_POLL`].
+/// Upper bound on a buyer's mean number of polls in the last minute before the claim: 2 ln(60 s / 0.4 s) while the wait is
+/// halved each time, less the two polls of one who polls every [`MAX_POLL`].
 pub const POLLS_IN_THE_LAST_MINUTE: f64 = 10.1;
 
-/// A buyer comes back after this part of the expected wait. The wait halves each time, so a wrong guess is corrected some
-/// times on the way.
+/// A buyer polls again after this part of the expected wait. The wait halves each time, so a wrong estimate is corrected
+/// several times.
 const PART_OF_WAIT: f64 = 0.5;
 
 /// Assumed while nothing was measured yet, in tickets per second.
 const ASSUMED_PACE: f64 = 100.0;
 
 /// Half the width of the jitter, as a part of the delay. Half as much would double the polls half a minute after all
-/// came at once; nobody may be sent past their turn, for which it has to stay below 1.
+/// arrived at once; it must stay below 1, so that no delay exceeds the expected wait.
 const JITTER: f64 = 0.5;
 
 /// The expected wait at `position`, when `millitickets_per_second` are claimed; none when nothing is.
@@ -43,7 +43,7 @@ pub fn eta(position: u64, millitickets_per_second: u64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// When the buyer at `position` should ask again. `random` is even in 0 to 1 and spreads the buyers.
+/// When the buyer at `position` polls next. `random` is uniform in 0 to 1 and spreads the buyers.
 #[must_use]
 pub fn poll_after(position: u64, millitickets_per_second: u64, random: f64) -> Duration {
     let pace = if millitickets_per_second == 0 { ASSUMED_PACE } else { from_milli(millitickets_per_second) };
@@ -53,9 +53,9 @@ pub fn poll_after(position: u64, millitickets_per_second: u64, random: f64) -> D
     Duration::from_secs_f64(seconds * spread)
 }
 
-/// Most polls per second of so many waiting buyers, on average, once their polls have spread.
+/// Upper bound on the mean polls per second of `waiting` buyers, once their polls have spread.
 #[must_use]
-pub fn most_polls_per_second(waiting: u64, millitickets_per_second: u64) -> f64 {
+pub fn max_polls_per_second(waiting: u64, millitickets_per_second: u64) -> f64 {
     let last_minute = POLLS_IN_THE_LAST_MINUTE * from_milli(millitickets_per_second);
     as_number(waiting) / MAX_POLL.as_secs_f64() + last_minute
 }
@@ -81,10 +81,10 @@ mod tests {
         Duration::from_secs_f64(seconds).as_secs() * pace
     }
 
-    /// Buyers who come all at once, are claimed at this pace, and ask whenever they were told: how many asked in each
+    /// Buyers who arrive at once, are claimed at this pace, and poll when the policy says so: how many polled in each
     /// second, and how many times each on average.
-    fn asked(pace: u64) -> (BTreeMap<u64, f64>, f64) {
-        let mut asked = BTreeMap::new();
+    fn polls(pace: u64) -> (BTreeMap<u64, f64>, f64) {
+        let mut by_second = BTreeMap::new();
         let mut random = StdRng::seed_from_u64(1);
         for buyer in 1..=BUYERS {
             let claimed_after = as_number(buyer) / as_number(pace);
@@ -92,11 +92,11 @@ mod tests {
             while now < claimed_after {
                 let position = buyer - claimed(now, pace).min(buyer - 1);
                 now += poll_after(position, pace * 1_000, random.random()).as_secs_f64();
-                *asked.entry(Duration::from_secs_f64(now).as_secs()).or_default() += 1.0;
+                *by_second.entry(Duration::from_secs_f64(now).as_secs()).or_default() += 1.0;
             }
         }
-        let polls: f64 = asked.values().sum();
-        (asked, polls / as_number(BUYERS))
+        let total: f64 = by_second.values().sum();
+        (by_second, total / as_number(BUYERS))
     }
 
     #[test]
@@ -124,13 +124,13 @@ mod tests {
     #[test]
     fn buyers_who_do_as_they_are_told_ask_as_seldom_as_is_said() {
         for pace in PACES {
-            let (asked, each) = asked(pace);
-            for (second, polls) in asked {
+            let (by_second, each) = polls(pace);
+            for (second, polls) in by_second {
                 let waiting = BUYERS.saturating_sub(pace * second.saturating_sub(1));
-                let most = most_polls_per_second(waiting, pace * 1_000);
-                // The 1.75 is for everybody coming at once, the rest for chance and for who asks a last time.
+                let max = max_polls_per_second(waiting, pace * 1_000);
+                // The 1.75 is for all buyers arriving at once, the rest for chance and for last polls.
                 let overlap = if second < 120 { 1.75 } else { 1.1 };
-                let chance = 6.0 * most.sqrt();
+                let chance = 6.0 * max.sqrt();
                 assert!(
                     polls <= overlap * most + chance,
                     "{polls} at {second} s, pace {pace}, and not {most}"
@@ -146,7 +146,7 @@ mod tests {
         for pace in [100_000, 1_000_000, 10_000_000] {
             let asked: f64 =
                 (1..=1_000_000_u64).map(|position| 1.0 / poll_after(position, pace, 0.5).as_secs_f64()).sum();
-            let most = most_polls_per_second(1_000_000, pace);
+            let max = max_polls_per_second(1_000_000, pace);
             assert!(
                 asked <= most && asked > 0.9 * most,
                 "{asked} polls per second at pace {pace}, and not {most}"

@@ -11,7 +11,7 @@ use crate::{
 /// The most units one ticket, a stock or a cap can have.
 pub const MAX_UNITS: u64 = 1_000_000_000;
 
-/// The most units one ticket can ask for.
+/// Upper bound on the units of one ticket.
 pub const MAX_UNITS_PER_TICKET: u64 = 1_000_000;
 
 /// The most attempts a sale may allow.
@@ -36,7 +36,7 @@ pub struct InvalidValue {
 }
 
 impl InvalidValue {
-    /// Says that `field` breaks `rule`.
+    /// `field` breaks `rule`.
     pub fn new(field: &'static str, rule: impl Into<String>) -> Self {
         Self { field, rule: rule.into() }
     }
@@ -77,7 +77,7 @@ impl fmt::Display for SaleId {
     }
 }
 
-/// Who wants units: 1 to 128 bytes of UTF-8 without control characters, opaque to Inrush.
+/// A buyer's id: 1 to 128 bytes of UTF-8 without control characters, opaque to Inrush.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BuyerId(Box<str>);
 
@@ -121,14 +121,14 @@ impl fmt::Display for BuyerId {
 /// Where buyers of a sale are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
-    /// Into the line.
+    /// To the queue.
     #[default]
     Queue,
-    /// To the normal purchase flow. Who is in line stays in line.
+    /// To the normal purchase flow. Queued tickets stay queued.
     Bypass,
 }
 
-/// A token bucket kept in the store, so that all replicas of fulfilment share it.
+/// A token bucket in the store, so that all replicas of fulfilment share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// Tickets per second, in thousandths: 1 to 1,000,000,000.
@@ -138,7 +138,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A pace of `tickets_per_second`, with a burst of a tenth of a second's worth where none is given.
+    /// A pace of `tickets_per_second`, with a default burst of a tenth of a second's worth.
     ///
     /// # Errors
     /// Names the value that is out of range.
@@ -169,7 +169,7 @@ impl Pace {
     }
 }
 
-/// A rate in thousandths as a number of its own.
+/// A rate in thousandths as a floating-point number.
 #[expect(clippy::cast_precision_loss, reason = "rates are far below 2⁵²")]
 #[must_use]
 pub fn from_milli(thousandths: u64) -> f64 {
@@ -187,7 +187,7 @@ pub struct SaleSettings {
     pub opens_at: Option<Timestamp>,
     /// When it stops taking buyers in. `None`: when it is closed.
     pub closes_at: Option<Timestamp>,
-    /// The most units one ticket may ask for.
+    /// Upper bound on the units of one ticket.
     pub unit_limit: u64,
     /// Where buyers are sent.
     pub route: Route,
@@ -201,7 +201,7 @@ pub struct SaleSettings {
     pub max_attempts: u32,
     /// How long a claim lasts unless it is extended.
     pub lease: Duration,
-    /// How well acknowledged tickets are kept.
+    /// How durable acknowledged tickets are.
     pub durability: Durability,
 }
 
@@ -212,7 +212,7 @@ impl SaleSettings {
         Self { stock: Some(stock), ..Self::without_stock_or_cap() }
     }
 
-    /// The settings of a sale without stock that lets `cap` units wait at once.
+    /// The settings of a sale without stock, in which `cap` units may wait at once.
     #[must_use]
     pub const fn without_stock(cap: u64) -> Self {
         Self { cap: Some(cap), ..Self::without_stock_or_cap() }
@@ -299,13 +299,13 @@ impl SaleSettings {
 pub enum SaleState {
     /// Before its opening.
     Scheduled,
-    /// Taking buyers in.
+    /// Admitting buyers.
     Open,
     /// Open, with nothing left to admit.
     SoldOut,
     /// Admission is on hold.
     Held,
-    /// Past its closing time; the line is still served.
+    /// Past its closing time; the queue is still served.
     Ended,
     /// Closed for good.
     Closed,
@@ -329,13 +329,13 @@ pub struct SaleSnapshot {
     pub created_at: Timestamp,
     /// When this was read.
     pub read_at: Timestamp,
-    /// The last number given out.
+    /// The last seq assigned.
     pub last_seq: u64,
-    /// The last number that was claimed or skipped.
+    /// The last seq that was claimed or skipped.
     pub cursor: u64,
     /// Where tickets and units are.
     pub ledger: Ledger,
-    /// Thousandths of tickets claimed per second lately; 0 when unknown.
+    /// Recently claimed tickets per second, in thousandths; 0 when unknown.
     pub measured_pace: u64,
 }
 
@@ -371,7 +371,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_that_are_no_slugs_are_refused() {
+    fn ids_that_are_not_slugs_are_invalid() {
         for text in ["", "-a", "a-", "A", "a_b", "a b", "ä", &"a".repeat(64)] {
             assert!(text.parse::<SaleId>().is_err(), "{text:?}");
         }

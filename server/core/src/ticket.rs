@@ -1,10 +1,10 @@
-//! A ticket: its number, its name, its states and the transitions between them.
+//! A ticket: its seq, its id, its states and the transitions between them.
 
 use std::{fmt, str::FromStr};
 
 use crate::sale::SaleId;
 
-/// A ticket's number in its sale: 1, 2, 3 …, never reused within an epoch.
+/// The number of a ticket in its sale: 1, 2, 3 …, never reused within an epoch.
 pub type Seq = u64;
 
 /// The largest seq a sale can reach. It bounds the store's index of cancelled tickets.
@@ -15,9 +15,9 @@ pub const MAX_SEQ: Seq = 1 << 32;
 pub struct TicketId {
     /// The sale it belongs to.
     pub sale: SaleId,
-    /// The sale's epoch when the ticket was given out.
+    /// The sale's epoch when the ticket was issued.
     pub epoch: u64,
-    /// Its number in line.
+    /// Its seq.
     pub seq: Seq,
 }
 
@@ -52,10 +52,10 @@ impl FromStr for TicketId {
     }
 }
 
-/// Where a ticket can stand.
+/// The state of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TicketState {
-    /// In line, or in line again after a retry.
+    /// Waiting for a claim, or for another one after a retry.
     Waiting,
     /// Claimed under a lease.
     Processing,
@@ -63,7 +63,7 @@ pub enum TicketState {
     Ordered,
     /// The order was never paid, its units went back.
     Released,
-    /// Given up by the buyer while waiting.
+    /// Cancelled by the buyer while waiting.
     Cancelled,
     /// Refused by the order system, or discarded by an operator.
     Rejected,
@@ -87,7 +87,7 @@ impl TicketState {
         }
     }
 
-    /// Whether the buyer has an answer: nothing more happens unless an order goes unpaid.
+    /// Whether the state is final: it does not change unless an order goes unpaid.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
@@ -96,8 +96,8 @@ impl TicketState {
         }
     }
 
-    /// Whether the ticket stands in the way of a new one for the same buyer. In a sale with stock an order keeps its
-    /// units and stays the buyer's one ticket; in a sale without stock an ordered buyer may come again.
+    /// Whether the buyer cannot get a new ticket because of this one. In a sale with stock an ordered ticket holds its units
+    /// and stays the buyer's only one; in a sale without stock a buyer with an order may enqueue again.
     #[must_use]
     pub const fn is_live(self, has_stock: bool) -> bool {
         match self {
@@ -108,10 +108,10 @@ impl TicketState {
     }
 }
 
-/// What the store knows of one ticket.
+/// The state of one ticket, with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TicketStatus {
-    /// In line.
+    /// Waiting.
     Waiting {
         /// Waiting tickets ahead plus one, cancelled ones not counted.
         position: u64,
@@ -125,12 +125,12 @@ pub enum TicketStatus {
         /// The order's id.
         order_id: String,
     },
-    /// Given back.
+    /// Released.
     Released {
         /// The id of the order that was never paid.
         order_id: String,
     },
-    /// Given up.
+    /// Cancelled.
     Cancelled,
     /// Refused.
     Rejected {

@@ -33,7 +33,7 @@ impl Timestamp {
     }
 }
 
-/// A duration in whole milliseconds, the store's unit; stops at the largest number.
+/// A duration in whole milliseconds, the store's unit, saturating.
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -49,7 +49,7 @@ pub enum Clock {
     Manual(ManualClock),
 }
 
-/// A clock that moves only when told to. Clones share their time.
+/// A clock that is advanced by hand. Clones share their time.
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock(Arc<AtomicU64>);
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-pub use self::{backend::Backend, sale::wish, world::START};
+pub use self::{backend::Backend, sale::admit_request, world::START};
 use self::{case::Case, world::World};
 
 mod admission;

@@ -1,7 +1,7 @@
-//! The store in memory: the port's executable specification, and what `up` and `demo` run on. It keeps nothing.
+//! The store in memory: the ports' executable specification, and the default of `up` and `demo`. Nothing is persisted.
 //!
 //! Each operation is a method of [`sale::Sale`], in a file of its own under `memory/sale/`. This file finds the sale,
-//! locks it for the length of the operation, lets it check itself in debug builds and sends its announcements.
+//! locks it for the operation, checks its invariants in debug builds and sends its events.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -27,12 +27,12 @@ mod pace;
 mod queue;
 mod sale;
 
-/// Announcements kept for a listener that is behind. They only save time, so the older ones may be lost.
+/// Events buffered for a slow subscriber. They only save time, so the oldest may be lost.
 const EVENT_BUFFER: usize = 4096;
 
 type Sales = BTreeMap<SaleId, Arc<Mutex<Sale>>>;
 
-/// Keeps sales in this process only.
+/// Sales in the memory of this process.
 #[derive(Debug)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
@@ -53,7 +53,7 @@ impl MemoryStore {
         Arc::new(Self { shared: Arc::new(Shared { clock, sales: RwLock::default(), events }) })
     }
 
-    /// Carries one operation out, alone with its sale.
+    /// Runs one operation with exclusive access to its sale.
     fn on<T>(&self, id: &SaleId, operation: impl FnOnce(&mut Sale, Timestamp) -> T) -> Result<T, StoreError> {
         let sale = self.shared.find(id)?;
         let mut sale = sale.lock();
@@ -85,7 +85,7 @@ impl Shared {
         self.read().get(id).cloned().ok_or_else(|| StoreError::SaleNotFound(id.clone()))
     }
 
-    /// Nobody listening is no failure.
+    /// Sends events; without subscribers they are dropped.
     fn announce(&self, id: &SaleId, announcements: Announcements) {
         if announcements.admission {
             let _ = self.events.send(StoreEvent::Admission(id.clone()));
@@ -111,8 +111,8 @@ impl Shared {
 
     fn delete(&self, id: &SaleId) -> DeleteResult {
         let mut sales = self.write();
-        let obstacle = sales.get(id).and_then(|sale| sale.lock().deletion_blocker());
-        obstacle.unwrap_or_else(|| {
+        let blocker = sales.get(id).and_then(|sale| sale.lock().deletion_blocker());
+        blocker.unwrap_or_else(|| {
             sales.remove(id);
             DeleteResult::Deleted
         })

@@ -50,7 +50,8 @@ impl Operation for AdmitOp {
 
     async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<AdmitOutcome>, StoreError> {
         let pending = self.gates.begin_update(sale);
-        let admission::Admitted { reply, statuses } = admission::admit(&*self.store, sale, requests).await?;
+        let admission::AdmittedBatch { reply, statuses } =
+            admission::admit(&*self.store, sale, requests).await?;
         self.gates.update(sale, pending, requests, &reply);
         self.counts.admitted(sale, requests, &reply.admissions);
         let outcomes = reply.admissions.iter().zip(statuses);

@@ -267,7 +267,7 @@ impl CachedSale {
             retrying: number(ledger.retrying.tickets),
             dead: number(ledger.dead.tickets),
             free_units: stock.map(|stock| number(ledger.free_units(stock, true))),
-            ledger_difference: number(ledger.difference()),
+            ledger_difference: number(ledger.imbalance()),
             pace: from_milli(snapshot.measured_pace),
             oldest_waiting,
         }
@@ -278,7 +278,7 @@ impl CachedSale {
 fn is_finished(snapshot: &SaleSnapshot) -> bool {
     let ledger = &snapshot.ledger;
     let unfinished = ledger.waiting.tickets + ledger.in_flight.tickets + ledger.dead.tickets;
-    snapshot.closed && unfinished == 0 && ledger.difference() == 0
+    snapshot.closed && unfinished == 0 && ledger.imbalance() == 0
 }
 
 fn sum(one: f64, other: f64) -> f64 {

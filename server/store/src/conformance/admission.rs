@@ -9,29 +9,29 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{Sale, ordered, rejected, retry, seqs, wish},
+    sale::{Sale, admit_request, ordered, rejected, retry, seqs},
     world::{START, World},
 };
 
 cases! {
-    numbers_and_positions_rise_by_one,
-    a_reply_tells_the_state_of_the_sale,
+    seqs_and_positions_rise_by_one,
+    a_reply_has_the_state_of_the_sale,
     a_repeat_gets_the_same_ticket,
-    a_repeat_is_known_whatever_the_sale_does,
-    a_superseded_ticket_does_not_stand_in_the_way,
-    the_refusals_have_an_order,
+    a_repeat_gets_its_ticket_in_every_state_of_the_sale,
+    a_superseded_ticket_is_ignored_by_the_duplicate_check,
+    refusals_are_checked_in_order,
     opening_and_closing_are_exact_to_the_millisecond,
     units_are_all_or_nothing,
     the_cap_bounds_units_not_tickets,
-    a_cap_above_the_stock_makes_a_standby_line,
+    a_cap_above_the_stock_makes_a_standby_queue,
     a_claim_frees_the_cap_of_a_sale_without_stock,
     retries_of_a_sale_without_stock_leave_less_room,
-    an_empty_batch_asks_for_the_gate,
+    an_empty_batch_returns_the_gate,
     the_gate_follows_the_batch,
-    a_full_batch_is_taken_in,
-    entries_come_out_as_they_went_in,
+    a_full_batch_is_admitted,
+    entries_are_claimed_unchanged,
     the_hashes_of_admitted_buyers_are_listed,
-    many_hashes_come_in_pages,
+    many_hashes_are_returned_in_pages,
 }
 
 fn queued(seq: Seq, position: u64) -> Admission {
@@ -43,24 +43,24 @@ fn existing(seq: Seq) -> Admission {
 }
 
 fn superseding(buyer: &str, seq: Seq) -> AdmitRequest {
-    AdmitRequest { supersedes: Some(seq), ..wish(buyer, 1) }
+    AdmitRequest { supersedes: Some(seq), ..admit_request(buyer, 1) }
 }
 
-async fn numbers_and_positions_rise_by_one(world: World) {
+async fn seqs_and_positions_rise_by_one(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
-    let reply = sale.admit(&[wish("ann", 1), wish("bob", 1)]).await;
+    let reply = sale.admit(&[admit_request("ann", 1), admit_request("bob", 1)]).await;
     assert_eq!(reply.admissions, [queued(1, 1), queued(2, 2)]);
-    assert_eq!(sale.admit_one(wish("cleo", 1)).await, queued(3, 3));
+    assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, queued(3, 3));
     sale.claim(2).await;
-    assert_eq!(sale.admit_one(wish("dan", 1)).await, queued(4, 2));
+    assert_eq!(sale.admit_one(admit_request("dan", 1)).await, queued(4, 2));
     sale.cancel(&[3]).await;
-    let reply = sale.admit(&[wish("eve", 1), wish("fay", 1)]).await;
+    let reply = sale.admit(&[admit_request("eve", 1), admit_request("fay", 1)]).await;
     assert_eq!(reply.admissions, [queued(5, 2), queued(6, 3)]);
     let sale = sale.snapshot().await;
     assert_eq!((sale.last_seq, sale.cursor), (6, 2));
 }
 
-async fn a_reply_tells_the_state_of_the_sale(world: World) {
+async fn a_reply_has_the_state_of_the_sale(world: World) {
     world.advance(5);
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     world.advance(5);
@@ -73,28 +73,38 @@ async fn a_reply_tells_the_state_of_the_sale(world: World) {
         gate: Gate::Open,
         admissions: vec![queued(1, 1)],
     };
-    assert_eq!(sale.admit(&[wish("ann", 1)]).await, expected);
+    assert_eq!(sale.admit(&[admit_request("ann", 1)]).await, expected);
     let lunch = world.sale("lunch", SaleSettings::without_stock(10)).await;
-    let reply = lunch.admit(&[wish("ann", 1)]).await;
+    let reply = lunch.admit(&[admit_request("ann", 1)]).await;
     assert_eq!((reply.has_stock, reply.epoch), (false, START.0 + 10));
 }
 
 async fn a_repeat_gets_the_same_ticket(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(4) }).await;
-    let reply = sale.admit(&[wish("ann", 1), wish("bob", 1), wish("ann", 1), wish("ann", 3)]).await;
+    let reply = sale
+        .admit(&[
+            admit_request("ann", 1),
+            admit_request("bob", 1),
+            admit_request("ann", 1),
+            admit_request("ann", 3),
+        ])
+        .await;
     assert_eq!(reply.admissions, [queued(1, 1), queued(2, 2), existing(1), existing(1)]);
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, existing(2));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, existing(2));
     assert_eq!(sale.snapshot().await.ledger.admitted.units, 2);
     for outcome in [retry(0, "busy"), ordered("o-1")] {
         sale.work_one(outcome).await;
-        assert_eq!(sale.admit_one(wish("ann", 1)).await, existing(1));
+        assert_eq!(sale.admit_one(admit_request("ann", 1)).await, existing(1));
     }
     sale.release(&[1]).await;
     sale.cancel(&[2]).await;
-    assert_eq!(sale.admit(&[wish("bob", 1), wish("ann", 1)]).await.admissions, [existing(2), existing(1)]);
+    assert_eq!(
+        sale.admit(&[admit_request("bob", 1), admit_request("ann", 1)]).await.admissions,
+        [existing(2), existing(1)]
+    );
 }
 
-async fn a_repeat_is_known_whatever_the_sale_does(world: World) {
+async fn a_repeat_gets_its_ticket_in_every_state_of_the_sale(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
     sale.enqueue("ann").await;
     let changes: [fn(&mut SaleSettings); 4] = [
@@ -105,20 +115,22 @@ async fn a_repeat_is_known_whatever_the_sale_does(world: World) {
     ];
     for change in changes {
         sale.change(change).await;
-        assert_eq!(sale.admit_one(wish("ann", 9)).await, existing(1));
+        assert_eq!(sale.admit_one(admit_request("ann", 9)).await, existing(1));
     }
     sale.close().await;
-    assert_eq!(sale.admit_one(wish("ann", 1)).await, existing(1));
+    assert_eq!(sale.admit_one(admit_request("ann", 1)).await, existing(1));
 }
 
-async fn a_superseded_ticket_does_not_stand_in_the_way(world: World) {
+async fn a_superseded_ticket_is_ignored_by_the_duplicate_check(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(2).await;
     sale.cancel(&[1]).await;
-    // Another number than the buyer's present one supersedes nothing.
+    // Another seq than the buyer's current one supersedes nothing.
     assert_eq!(sale.admit_one(superseding("buyer-1", 2)).await, existing(1));
     assert_eq!(sale.admit_one(superseding("buyer-1", 0)).await, existing(1));
-    let reply = sale.admit(&[superseding("buyer-1", 1), superseding("buyer-1", 1), wish("buyer-1", 1)]).await;
+    let reply = sale
+        .admit(&[superseding("buyer-1", 1), superseding("buyer-1", 1), admit_request("buyer-1", 1)])
+        .await;
     assert_eq!(reply.admissions, [queued(3, 2), existing(3), existing(3)]);
     assert_eq!(sale.admit_one(superseding("buyer-1", 1)).await, existing(3));
     assert_eq!(sale.admit_one(superseding("cleo", 1)).await, queued(4, 3));
@@ -127,8 +139,8 @@ async fn a_superseded_ticket_does_not_stand_in_the_way(world: World) {
 
 type RemoveObstacle = fn(&mut SaleSettings);
 
-/// A sale in which everything stands against a wish for two units; the obstacles are removed one by one.
-async fn the_refusals_have_an_order(world: World) {
+/// A sale that refuses two units for every reason; the reasons are removed one by one.
+async fn refusals_are_checked_in_order(world: World) {
     let opens_at = Timestamp(START.0 + 1000);
     let settings = SaleSettings {
         route: Route::Bypass,
@@ -152,16 +164,19 @@ async fn the_refusals_have_an_order(world: World) {
     ];
     for (remove_obstacle, expected) in steps {
         sale.change(remove_obstacle).await;
-        let reply = sale.admit(&[wish("ann", 2)]).await;
+        let reply = sale.admit(&[admit_request("ann", 2)]).await;
         assert_eq!((reply.admissions[0], reply.gate), expected);
     }
     assert_eq!(sale.snapshot().await.last_seq, 0);
     sale.change(|settings| settings.stock = Some(2)).await;
-    let reply = sale.admit(&[wish("ann", 2)]).await;
+    let reply = sale.admit(&[admit_request("ann", 2)]).await;
     assert_eq!((reply.admissions[0], reply.gate), (queued(1, 1), Gate::Refusing(Refusal::SoldOut)));
-    assert_eq!(sale.admit_one(wish("bob", 3)).await, Admission::Refused(Refusal::UnitLimit { limit: 2 }));
+    assert_eq!(
+        sale.admit_one(admit_request("bob", 3)).await,
+        Admission::Refused(Refusal::UnitLimit { limit: 2 })
+    );
     sale.close().await;
-    let reply = sale.admit(&[wish("bob", 3)]).await;
+    let reply = sale.admit(&[admit_request("bob", 3)]).await;
     assert_eq!((reply.admissions[0], reply.gate), both(Refusal::Closed));
 }
 
@@ -174,20 +189,29 @@ async fn opening_and_closing_are_exact_to_the_millisecond(world: World) {
     };
     let sale = world.sale("phone", settings).await;
     world.advance(9);
-    assert_eq!(sale.admit_one(wish("ann", 1)).await, Admission::Refused(Refusal::NotOpen { opens_at }));
+    assert_eq!(
+        sale.admit_one(admit_request("ann", 1)).await,
+        Admission::Refused(Refusal::NotOpen { opens_at })
+    );
     world.advance(1);
-    assert_eq!(sale.admit_one(wish("ann", 1)).await, queued(1, 1));
+    assert_eq!(sale.admit_one(admit_request("ann", 1)).await, queued(1, 1));
     world.advance(9);
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, queued(2, 2));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, queued(2, 2));
     world.advance(1);
-    assert_eq!(sale.admit_one(wish("cleo", 1)).await, Admission::Refused(Refusal::Closed));
+    assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, Admission::Refused(Refusal::Closed));
     assert_eq!(seqs(&sale.claim(9).await), [1, 2]);
 }
 
 async fn units_are_all_or_nothing(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(7) }).await;
-    let wishes = [wish("ann", 4), wish("bob", 4), wish("cleo", 6), wish("dan", 3), wish("eve", 1)];
-    let reply = sale.admit(&wishes).await;
+    let requests = [
+        admit_request("ann", 4),
+        admit_request("bob", 4),
+        admit_request("cleo", 6),
+        admit_request("dan", 3),
+        admit_request("eve", 1),
+    ];
+    let reply = sale.admit(&requests).await;
     assert_eq!(
         reply.admissions,
         [
@@ -205,18 +229,25 @@ async fn units_are_all_or_nothing(world: World) {
 async fn the_cap_bounds_units_not_tickets(world: World) {
     let sale =
         world.sale("phone", SaleSettings { cap: Some(3), unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
-    assert_eq!(sale.admit_one(wish("ann", 3)).await, queued(1, 1));
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("ann", 3)).await, queued(1, 1));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
     // With a stock, units stay held until they are given back.
     sale.work_one(ordered("o-1")).await;
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
     sale.release(&[1]).await;
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, queued(2, 1));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, queued(2, 1));
 }
 
-async fn a_cap_above_the_stock_makes_a_standby_line(world: World) {
+async fn a_cap_above_the_stock_makes_a_standby_queue(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(3), ..SaleSettings::of_stock(1) }).await;
-    let reply = sale.admit(&[wish("ann", 1), wish("bob", 1), wish("cleo", 1), wish("dan", 1)]).await;
+    let reply = sale
+        .admit(&[
+            admit_request("ann", 1),
+            admit_request("bob", 1),
+            admit_request("cleo", 1),
+            admit_request("dan", 1),
+        ])
+        .await;
     assert_eq!(
         reply.admissions,
         [queued(1, 1), queued(2, 2), queued(3, 3), Admission::Refused(Refusal::SoldOut)]
@@ -226,10 +257,10 @@ async fn a_cap_above_the_stock_makes_a_standby_line(world: World) {
 async fn a_claim_frees_the_cap_of_a_sale_without_stock(world: World) {
     let sale = world.sale("lunch", SaleSettings::without_stock(2)).await;
     sale.fill(2).await;
-    assert_eq!(sale.admit_one(wish("cleo", 1)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, Admission::Refused(Refusal::SoldOut));
     sale.claim(1).await;
-    assert_eq!(sale.admit_one(wish("cleo", 1)).await, queued(3, 2));
-    assert_eq!(sale.admit_one(wish("dan", 1)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, queued(3, 2));
+    assert_eq!(sale.admit_one(admit_request("dan", 1)).await, Admission::Refused(Refusal::SoldOut));
 }
 
 async fn retries_of_a_sale_without_stock_leave_less_room(world: World) {
@@ -245,10 +276,10 @@ async fn retries_of_a_sale_without_stock_leave_less_room(world: World) {
     assert_eq!(sale.snapshot().await.free_units(), 0);
     world.advance(60_000);
     assert_eq!(seqs(&sale.claim(1).await), [1]);
-    assert_eq!(sale.admit_one(wish("eve", 1)).await, queued(5, 1));
+    assert_eq!(sale.admit_one(admit_request("eve", 1)).await, queued(5, 1));
 }
 
-async fn an_empty_batch_asks_for_the_gate(world: World) {
+async fn an_empty_batch_returns_the_gate(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
     let reply = sale.admit(&[]).await;
     assert_eq!((reply.gate, reply.last_seq, reply.epoch), (Gate::Open, 0, START.0));
@@ -258,54 +289,56 @@ async fn an_empty_batch_asks_for_the_gate(world: World) {
 
 async fn the_gate_follows_the_batch(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(2), ..SaleSettings::of_stock(2) }).await;
-    assert_eq!(sale.admit(&[wish("ann", 1)]).await.gate, Gate::Open);
-    assert_eq!(sale.admit(&[wish("bob", 1)]).await.gate, Gate::Refusing(Refusal::SoldOut));
+    assert_eq!(sale.admit(&[admit_request("ann", 1)]).await.gate, Gate::Open);
+    assert_eq!(sale.admit(&[admit_request("bob", 1)]).await.gate, Gate::Refusing(Refusal::SoldOut));
     sale.cancel(&[1]).await;
     assert_eq!(sale.admit(&[]).await.gate, Gate::Open);
     sale.work_one(rejected("no")).await;
-    let reply = sale.admit(&[wish("cleo", 1), wish("dan", 1), wish("eve", 1)]).await;
+    let reply =
+        sale.admit(&[admit_request("cleo", 1), admit_request("dan", 1), admit_request("eve", 1)]).await;
     assert_eq!(reply.admissions[2], Admission::Refused(Refusal::SoldOut));
     assert_eq!(reply.gate, Gate::Refusing(Refusal::SoldOut));
 }
 
-async fn a_full_batch_is_taken_in(world: World) {
+async fn a_full_batch_is_admitted(world: World) {
     let cap = 2 * MAX_BATCH as u64 - 1;
     let sale = world.sale("phone", SaleSettings::of_stock(cap)).await;
     sale.fill(MAX_BATCH as u64).await;
-    let wishes: Vec<AdmitRequest> = (0..MAX_BATCH).map(|number| wish(&format!("late-{number}"), 1)).collect();
-    let reply = sale.admit(&wishes).await;
+    let requests: Vec<AdmitRequest> =
+        (0..MAX_BATCH).map(|number| admit_request(&format!("late-{number}"), 1)).collect();
+    let reply = sale.admit(&requests).await;
     assert_eq!(reply.last_seq, cap);
     assert_eq!(reply.admissions[MAX_BATCH - 2], queued(cap, cap));
     assert_eq!(reply.admissions[MAX_BATCH - 1], Admission::Refused(Refusal::SoldOut));
 }
 
-async fn entries_come_out_as_they_went_in(world: World) {
+async fn entries_are_claimed_unchanged(world: World) {
     let settings =
         SaleSettings { unit_limit: 1_000_000, max_attempts: 1, ..SaleSettings::of_stock(1_000_000_000) };
     let sale = world.sale("phone", settings).await;
     let all_bytes: Vec<u8> = (0..=255).collect();
-    let mut wishes = vec![
-        wish("a", 1),
-        wish(&"b".repeat(128), 127),
-        wish("Ωmega buyer/1:{x}", 128),
-        wish("buyer 3", 1_000_000),
-        wish("1", 16_384),
-        wish("01", 16_383),
+    let mut requests = vec![
+        admit_request("a", 1),
+        admit_request(&"b".repeat(128), 127),
+        admit_request("Ωmega buyer/1:{x}", 128),
+        admit_request("buyer 3", 1_000_000),
+        admit_request("1", 16_384),
+        admit_request("01", 16_383),
     ];
-    wishes[1].entry.payload = all_bytes.repeat(16);
-    wishes[2].entry.trace = all_bytes[..64].to_vec();
-    wishes[3].entry.payload = b"\r\n\0$5\r\n".to_vec();
-    sale.admit(&wishes).await;
+    requests[1].entry.payload = all_bytes.repeat(16);
+    requests[2].entry.trace = all_bytes[..64].to_vec();
+    requests[3].entry.payload = b"\r\n\0$5\r\n".to_vec();
+    sale.admit(&requests).await;
     let claim = sale.claim(10).await;
     assert_eq!(seqs(&claim), [1, 2, 3, 4, 5, 6]);
-    for (wish, claimed) in wishes.iter().zip(&claim.entries) {
-        assert_eq!((&claimed.entry, claimed.attempt), (&wish.entry, 1));
+    for (request, claimed) in requests.iter().zip(&claim.entries) {
+        assert_eq!((&claimed.entry, claimed.attempt), (&request.entry, 1));
     }
-    assert_eq!(sale.admit_one(wishes[2].clone()).await, existing(3));
+    assert_eq!(sale.admit_one(requests[2].clone()).await, existing(3));
     world.advance(60_000);
     sale.recover().await;
-    for (wish, letter) in wishes.iter().zip(sale.dead_letters(0, 10).await) {
-        assert_eq!(letter.claimed.entry, wish.entry);
+    for (request, letter) in requests.iter().zip(sale.dead_letters(0, 10).await) {
+        assert_eq!(letter.claimed.entry, request.entry);
     }
 }
 
@@ -317,7 +350,13 @@ async fn the_hashes_of_admitted_buyers_are_listed(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(3)).await;
     let listed = async |sale: &Sale, after| sale.store.admitted_buyers(&sale.id, after).await.unwrap();
     assert_eq!(listed(&sale, 0).await, Vec::<u32>::new());
-    sale.admit(&[wish("ann", 1), wish("ann", 1), wish("bob", 9), wish("cleo", 1)]).await;
+    sale.admit(&[
+        admit_request("ann", 1),
+        admit_request("ann", 1),
+        admit_request("bob", 9),
+        admit_request("cleo", 1),
+    ])
+    .await;
     sale.cancel(&[1]).await;
     sale.claim(1).await;
     sale.admit(&[superseding("ann", 1)]).await;
@@ -332,7 +371,7 @@ async fn the_hashes_of_admitted_buyers_are_listed(world: World) {
     assert_eq!(listed(&sale, 1).await, all[1..]);
 }
 
-async fn many_hashes_come_in_pages(world: World) {
+async fn many_hashes_are_returned_in_pages(world: World) {
     let total = 2 * MAX_ADMITTED_BUYERS as u64 + 300;
     let sale = world.sale("phone", SaleSettings::of_stock(total)).await;
     sale.fill(total).await;

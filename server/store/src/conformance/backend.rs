@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use inrush_core::{sale::SaleId, store::Store, time::ManualClock};
 
-/// Where the store under test keeps its data.
+/// The servers of the store under test.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// An empty store that takes its time from `clock`.

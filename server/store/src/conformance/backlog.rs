@@ -14,20 +14,20 @@ use super::{
 };
 
 cases! {
-    an_empty_sale_has_nothing_to_do,
-    a_line_can_be_claimed_at_once,
-    dead_tickets_are_told_of_until_they_are_redriven,
-    a_retry_is_waited_for,
-    a_token_is_waited_for,
+    an_empty_sale_has_no_backlog,
+    a_queue_can_be_claimed_at_once,
+    dead_tickets_are_in_the_backlog_until_they_are_redriven,
+    the_next_claim_is_when_a_retry_is_due,
+    the_next_claim_is_when_there_is_a_token,
     a_retry_that_is_due_before_a_token_waits_for_the_token,
-    a_retry_that_is_due_after_a_token_is_waited_for,
+    a_token_before_a_due_retry_waits_for_the_retry,
     held_fulfilment_waits_for_an_event,
-    a_line_without_units_waits_for_an_event,
-    a_line_without_units_does_not_hide_retries,
-    cancelled_tickets_alone_are_nothing_to_do,
+    a_queue_without_units_waits_for_an_event,
+    a_queue_without_units_does_not_hide_retries,
+    cancelled_tickets_alone_are_no_backlog,
     a_closed_sale_has_only_retries_to_do,
-    leases_end,
-    recovery_tells_the_same,
+    the_next_lease_expiry_is_reported,
+    recovery_returns_the_same_backlog,
 }
 
 const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
@@ -44,7 +44,7 @@ async fn backlog(sale: &Sale) -> Backlog {
     backlog
 }
 
-async fn an_empty_sale_has_nothing_to_do(world: World) {
+async fn an_empty_sale_has_no_backlog(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     assert_eq!(backlog(&sale).await, Backlog::default());
     sale.fill(1).await;
@@ -52,7 +52,7 @@ async fn an_empty_sale_has_nothing_to_do(world: World) {
     assert_eq!(backlog(&sale).await, Backlog::default());
 }
 
-async fn a_line_can_be_claimed_at_once(world: World) {
+async fn a_queue_can_be_claimed_at_once(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     let expected = Backlog { waiting: 3, next_claim_in: AT_ONCE, ..Backlog::default() };
@@ -70,7 +70,7 @@ async fn a_line_can_be_claimed_at_once(world: World) {
     assert_eq!((claim.backlog.waiting, claim.backlog.next_claim_in), (0, None));
 }
 
-async fn dead_tickets_are_told_of_until_they_are_redriven(world: World) {
+async fn dead_tickets_are_in_the_backlog_until_they_are_redriven(world: World) {
     let settings = SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(5) };
     let sale = world.sale("phone", settings).await;
     sale.fill(1).await;
@@ -80,7 +80,7 @@ async fn dead_tickets_are_told_of_until_they_are_redriven(world: World) {
     assert_eq!(backlog(&sale).await, Backlog { waiting: 1, next_claim_in: AT_ONCE, ..Backlog::default() });
 }
 
-async fn a_retry_is_waited_for(world: World) {
+async fn the_next_claim_is_when_a_retry_is_due(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(2).await;
     sale.work_one(retry(700, "busy")).await;
@@ -101,7 +101,7 @@ async fn paced(world: &World, millitickets_per_second: u64, burst: u64) -> Sale 
     sale
 }
 
-async fn a_token_is_waited_for(world: World) {
+async fn the_next_claim_is_when_there_is_a_token(world: World) {
     let sale = paced(&world, 3000, 2).await;
     assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
     assert_eq!(sale.claim(1).await.backlog.next_claim_in, AT_ONCE);
@@ -113,7 +113,7 @@ async fn a_token_is_waited_for(world: World) {
     }
     sale.claim(5).await;
     sale.cancel(&[5]).await;
-    // Nobody is left in line, so no token is waited for.
+    // The queue is empty, so no token is needed.
     assert_eq!(backlog(&sale).await.next_claim_in, None);
 }
 
@@ -129,7 +129,7 @@ async fn a_retry_that_is_due_before_a_token_waits_for_the_token(world: World) {
     assert_eq!(backlog(&sale).await.next_claim_in, in_millis(600));
 }
 
-async fn a_retry_that_is_due_after_a_token_is_waited_for(world: World) {
+async fn a_token_before_a_due_retry_waits_for_the_retry(world: World) {
     let sale = paced(&world, 1000, 5).await;
     sale.work_one(retry(60_000, "busy")).await;
     assert_eq!(sale.claim(5).await.entries.len(), 4);
@@ -149,7 +149,7 @@ async fn held_fulfilment_waits_for_an_event(world: World) {
     assert_eq!(backlog.next_expiry_in, in_millis(30_000));
 }
 
-async fn a_line_without_units_waits_for_an_event(world: World) {
+async fn a_queue_without_units_waits_for_an_event(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(5), ..SaleSettings::of_stock(2) }).await;
     sale.fill(4).await;
     assert_eq!(sale.claim(5).await.backlog.next_claim_in, None);
@@ -161,7 +161,7 @@ async fn a_line_without_units_waits_for_an_event(world: World) {
     assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
 }
 
-async fn a_line_without_units_does_not_hide_retries(world: World) {
+async fn a_queue_without_units_does_not_hide_retries(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(5), ..SaleSettings::of_stock(1) }).await;
     sale.fill(2).await;
     sale.work_one(retry(250, "busy")).await;
@@ -170,7 +170,7 @@ async fn a_line_without_units_does_not_hide_retries(world: World) {
     assert_eq!(backlog(&sale).await.next_claim_in, AT_ONCE);
 }
 
-async fn cancelled_tickets_alone_are_nothing_to_do(world: World) {
+async fn cancelled_tickets_alone_are_no_backlog(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     sale.cancel(&[1, 2, 3]).await;
@@ -192,7 +192,7 @@ async fn a_closed_sale_has_only_retries_to_do(world: World) {
     assert_eq!(backlog(&sale).await, Backlog::default());
 }
 
-async fn leases_end(world: World) {
+async fn the_next_lease_expiry_is_reported(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(2).await;
     let first = sale.claim_one().await;
@@ -205,7 +205,7 @@ async fn leases_end(world: World) {
     assert_eq!(sale.claim(0).await.backlog.next_expiry_in, AT_ONCE);
 }
 
-async fn recovery_tells_the_same(world: World) {
+async fn recovery_returns_the_same_backlog(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(2).await;
     sale.claim(1).await;

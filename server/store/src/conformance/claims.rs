@@ -15,26 +15,26 @@ use super::{
 };
 
 cases! {
-    the_line_is_claimed_in_order,
-    a_claim_says_what_a_worker_needs,
-    nothing_to_claim_costs_no_fence,
+    the_queue_is_claimed_in_order,
+    a_claim_has_what_a_worker_needs,
+    an_empty_claim_uses_no_fence,
     cancelled_tickets_are_skipped,
-    retries_that_are_due_come_first,
+    due_retries_are_claimed_first,
     each_attempt_is_counted,
     held_fulfilment_claims_nothing,
-    nothing_wanted_moves_nothing,
+    a_claim_of_zero_entries_changes_nothing,
     the_stock_bounds_what_is_claimed,
-    nobody_overtakes_the_head_of_the_line,
-    units_given_back_let_the_standby_line_move,
-    retries_are_claimed_though_the_line_is_held_up,
-    a_sale_without_stock_has_no_such_bound,
+    no_ticket_overtakes_the_head_of_the_queue,
+    released_units_unblock_the_standby_queue,
+    retries_are_claimed_while_the_queue_is_blocked,
+    a_sale_without_stock_has_no_bound_on_claims,
     a_closed_sale_claims_retries_only,
-    a_claim_walks_over_a_bounded_number_of_cancelled_tickets,
+    a_claim_passes_a_bounded_number_of_cancelled_tickets,
     cancelled_tickets_at_the_end_are_passed,
-    a_full_claim_of_retries_and_line,
+    a_full_claim_of_retries_and_the_queue,
 }
 
-async fn the_line_is_claimed_in_order(world: World) {
+async fn the_queue_is_claimed_in_order(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(100)).await;
     sale.fill(10).await;
     assert_eq!(seqs(&sale.claim(3).await), [1, 2, 3]);
@@ -45,7 +45,7 @@ async fn the_line_is_claimed_in_order(world: World) {
     assert_eq!(sale.ticket_state(5).await, TicketState::Processing);
 }
 
-async fn a_claim_says_what_a_worker_needs(world: World) {
+async fn a_claim_has_what_a_worker_needs(world: World) {
     let lease = Duration::from_millis(12_345);
     let sale = world.sale("phone", SaleSettings { lease, ..SaleSettings::of_stock(100) }).await;
     sale.fill(3).await;
@@ -60,7 +60,7 @@ async fn a_claim_says_what_a_worker_needs(world: World) {
     assert_eq!((ledger.waiting.tickets, ledger.in_flight.tickets), (0, 3));
 }
 
-async fn nothing_to_claim_costs_no_fence(world: World) {
+async fn an_empty_claim_uses_no_fence(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(100)).await;
     sale.fill(2).await;
     let first = sale.claim(1).await.fence;
@@ -81,7 +81,7 @@ async fn cancelled_tickets_are_skipped(world: World) {
     assert_eq!(sale.snapshot().await.cursor, 10);
 }
 
-async fn retries_that_are_due_come_first(world: World) {
+async fn due_retries_are_claimed_first(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(100)).await;
     sale.fill(12).await;
     for after in [500, 300, 300, 100, 0] {
@@ -125,7 +125,7 @@ async fn held_fulfilment_claims_nothing(world: World) {
     assert_eq!(seqs(&sale.claim(5).await), [1, 3, 4]);
 }
 
-async fn nothing_wanted_moves_nothing(world: World) {
+async fn a_claim_of_zero_entries_changes_nothing(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(3).await;
     sale.cancel(&[1]).await;
@@ -136,7 +136,7 @@ async fn nothing_wanted_moves_nothing(world: World) {
 
 const NOTHING: [Seq; 0] = [];
 
-/// Two units of stock, five in line.
+/// Two units of stock, five tickets queued.
 async fn standby(world: &World) -> Sale {
     let sale = world.sale("phone", SaleSettings { cap: Some(5), ..SaleSettings::of_stock(2) }).await;
     sale.fill(5).await;
@@ -150,7 +150,7 @@ async fn the_stock_bounds_what_is_claimed(world: World) {
     assert_eq!(sale.snapshot().await.cursor, 2);
 }
 
-async fn nobody_overtakes_the_head_of_the_line(world: World) {
+async fn no_ticket_overtakes_the_head_of_the_queue(world: World) {
     let sale =
         world.sale("phone", SaleSettings { cap: Some(20), unit_limit: 5, ..SaleSettings::of_stock(6) }).await;
     for (buyer, units) in [("ann", 3), ("bob", 5), ("cleo", 1), ("dan", 4), ("eve", 2)] {
@@ -171,7 +171,7 @@ async fn nobody_overtakes_the_head_of_the_line(world: World) {
     assert_eq!(sale.snapshot().await.cursor, 6);
 }
 
-async fn units_given_back_let_the_standby_line_move(world: World) {
+async fn released_units_unblock_the_standby_queue(world: World) {
     let sale = standby(&world).await;
     sale.work_one(ordered("o-1")).await;
     sale.work_one(rejected("no")).await;
@@ -184,7 +184,7 @@ async fn units_given_back_let_the_standby_line_move(world: World) {
     assert_eq!(seqs(&sale.claim(5).await), [5]);
 }
 
-async fn retries_are_claimed_though_the_line_is_held_up(world: World) {
+async fn retries_are_claimed_while_the_queue_is_blocked(world: World) {
     let sale = standby(&world).await;
     sale.work_one(retry(10, "busy")).await;
     sale.work_one(ordered("o-2")).await;
@@ -193,7 +193,7 @@ async fn retries_are_claimed_though_the_line_is_held_up(world: World) {
     assert_eq!(seqs(&sale.claim(5).await), [1]);
 }
 
-async fn a_sale_without_stock_has_no_such_bound(world: World) {
+async fn a_sale_without_stock_has_no_bound_on_claims(world: World) {
     let sale = world.sale("lunch", SaleSettings::without_stock(3)).await;
     for round in 0..4 {
         sale.fill(3).await;
@@ -217,7 +217,7 @@ async fn a_closed_sale_claims_retries_only(world: World) {
     assert_eq!(sale.ticket_state(4).await, TicketState::Expired);
 }
 
-async fn a_claim_walks_over_a_bounded_number_of_cancelled_tickets(world: World) {
+async fn a_claim_passes_a_bounded_number_of_cancelled_tickets(world: World) {
     let walk = 4 * MAX_BATCH as u64;
     let sale = world.sale("phone", SaleSettings::of_stock(10_000)).await;
     sale.fill(2 * walk + 10).await;
@@ -252,7 +252,7 @@ async fn cancelled_tickets_at_the_end_are_passed(world: World) {
     assert_eq!(seqs(&sale.claim(1).await), [4]);
 }
 
-async fn a_full_claim_of_retries_and_line(world: World) {
+async fn a_full_claim_of_retries_and_the_queue(world: World) {
     let half = MAX_BATCH / 2;
     let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
     sale.fill(600).await;

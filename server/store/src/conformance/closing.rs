@@ -8,24 +8,24 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{ordered, retry, seqs, wish},
+    sale::{admit_request, ordered, retry, seqs},
     world::{START, World},
 };
 
 cases! {
-    what_was_never_claimed_expires,
-    closing_twice_is_closing_once,
-    a_closed_sale_takes_nobody_in,
-    what_is_in_flight_is_finished,
+    tickets_that_were_never_claimed_expire,
+    closing_twice_changes_nothing,
+    a_closed_sale_admits_no_buyer,
+    tickets_in_flight_are_finished,
     an_open_sale_is_not_deleted,
     a_busy_sale_is_not_deleted,
     a_deleted_sale_is_gone,
     a_deleted_sale_leaves_nothing_behind,
     a_deleted_sale_can_be_created_anew,
-    deleting_one_sale_leaves_the_others_alone,
+    deleting_one_sale_does_not_change_others,
 }
 
-async fn what_was_never_claimed_expires(world: World) {
+async fn tickets_that_were_never_claimed_expire(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(50) }).await;
     for (buyer, units) in [("ann", 1), ("bob", 2), ("cleo", 3), ("dan", 4), ("eve", 5)] {
         sale.enqueue_units(buyer, units).await;
@@ -42,7 +42,7 @@ async fn what_was_never_claimed_expires(world: World) {
     assert_eq!(closed.free_units(), 47);
 }
 
-async fn closing_twice_is_closing_once(world: World) {
+async fn closing_twice_changes_nothing(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     let leased = sale.claim_one().await;
@@ -53,13 +53,13 @@ async fn closing_twice_is_closing_once(world: World) {
     assert_eq!((again.version, again.ledger.waiting.tickets, again.ledger.expired.tickets), (2, 1, 2));
 }
 
-async fn a_closed_sale_takes_nobody_in(world: World) {
+async fn a_closed_sale_admits_no_buyer(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.close().await;
-    assert_eq!(sale.admit_one(wish("ann", 1)).await, Admission::Refused(Refusal::Closed));
+    assert_eq!(sale.admit_one(admit_request("ann", 1)).await, Admission::Refused(Refusal::Closed));
 }
 
-async fn what_is_in_flight_is_finished(world: World) {
+async fn tickets_in_flight_are_finished(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     let [first, second] = [sale.claim_one().await, sale.claim_one().await];
@@ -147,12 +147,12 @@ async fn a_deleted_sale_can_be_created_anew(world: World) {
     let snapshot = sale.snapshot().await;
     assert_eq!((snapshot.epoch, snapshot.version, snapshot.last_seq), (START.0 + 1, 1, 0));
     assert_eq!(sale.look_up(&[1, 2]).await, [None, None]);
-    assert_eq!(sale.admit_one(wish("buyer-1", 1)).await, Admission::Queued { seq: 1, position: 1 });
+    assert_eq!(sale.admit_one(admit_request("buyer-1", 1)).await, Admission::Queued { seq: 1, position: 1 });
     assert_eq!(world.store.admitted_buyers(&sale.id, 0).await.unwrap().len(), 1);
     assert_eq!(sale.ticket_state(1).await, TicketState::Waiting);
 }
 
-async fn deleting_one_sale_leaves_the_others_alone(world: World) {
+async fn deleting_one_sale_does_not_change_others(world: World) {
     let kept = world.sale("a", SaleSettings::of_stock(5)).await;
     let longer_name = world.sale("a-1", SaleSettings::of_stock(5)).await;
     let deleted = world.sale("a-2", SaleSettings::of_stock(5)).await;

@@ -8,7 +8,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{Sale, ordered, rejected, retry, seqs, wish},
+    sale::{Sale, admit_request, ordered, rejected, retry, seqs},
     world::World,
 };
 
@@ -17,15 +17,15 @@ cases! {
     only_orders_are_released,
     a_release_frees_the_units,
     orders_of_a_closed_sale_are_released,
-    dead_letters_come_in_pages,
-    dead_letters_are_in_line_order,
-    a_redriven_ticket_has_all_attempts_before_it,
-    only_the_dead_are_redriven_or_discarded,
-    redriven_tickets_come_before_the_line,
+    dead_letters_are_listed_in_pages,
+    dead_letters_are_listed_by_seq,
+    a_redriven_ticket_has_all_attempts_again,
+    only_dead_tickets_are_redriven_or_discarded,
+    redriven_tickets_are_claimed_before_the_queue,
     a_discarded_ticket_is_rejected,
     discarding_frees_the_units,
-    dead_tickets_keep_their_units,
-    full_batches_of_endings,
+    dead_tickets_hold_their_units,
+    full_batches_are_settled_and_released,
 }
 
 async fn an_order_is_released_once(world: World) {
@@ -65,9 +65,9 @@ async fn a_release_frees_the_units(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 2, ..SaleSettings::of_stock(2) }).await;
     sale.enqueue_units("ann", 2).await;
     sale.work_one(ordered("o-1")).await;
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
     sale.release(&[1]).await;
-    assert_eq!(sale.admit_one(wish("bob", 2)).await, Admission::Queued { seq: 2, position: 1 });
+    assert_eq!(sale.admit_one(admit_request("bob", 2)).await, Admission::Queued { seq: 2, position: 1 });
     assert_eq!(seqs(&sale.claim(1).await), [2]);
 }
 
@@ -81,7 +81,7 @@ async fn orders_of_a_closed_sale_are_released(world: World) {
 }
 
 /// A sale of `count` tickets, all dead but each third one.
-async fn cemetery(world: &World, count: u64) -> Sale {
+async fn sale_with_dead_tickets(world: &World, count: u64) -> Sale {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     sale.fill(count).await;
     for seq in 1..=count {
@@ -91,8 +91,8 @@ async fn cemetery(world: &World, count: u64) -> Sale {
     sale
 }
 
-async fn dead_letters_come_in_pages(world: World) {
-    let sale = cemetery(&world, 20).await;
+async fn dead_letters_are_listed_in_pages(world: World) {
+    let sale = sale_with_dead_tickets(&world, 20).await;
     let dead: Vec<Seq> = (1..=20).filter(|seq| seq % 3 != 0).collect();
     let mut found = Vec::new();
     loop {
@@ -117,7 +117,7 @@ async fn dead_letters_come_in_pages(world: World) {
     assert_eq!(sale.dead_letters(0, 100).await.len(), dead.len());
 }
 
-async fn dead_letters_are_in_line_order(world: World) {
+async fn dead_letters_are_listed_by_seq(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     sale.fill(12).await;
     let mut leases = Vec::new();
@@ -132,7 +132,7 @@ async fn dead_letters_are_in_line_order(world: World) {
     assert_eq!(letters.iter().map(|letter| letter.claimed.seq).collect::<Vec<_>>(), [1, 2, 3, 9, 10, 11]);
 }
 
-async fn a_redriven_ticket_has_all_attempts_before_it(world: World) {
+async fn a_redriven_ticket_has_all_attempts_again(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 2, ..SaleSettings::of_stock(10) }).await;
     sale.fill(1).await;
     sale.work_one(retry(0, "one")).await;
@@ -150,8 +150,8 @@ async fn a_redriven_ticket_has_all_attempts_before_it(world: World) {
     assert_eq!(sale.status(1).await, TicketStatus::Dead { reason: "again".to_owned() });
 }
 
-async fn only_the_dead_are_redriven_or_discarded(world: World) {
-    let sale = cemetery(&world, 4).await;
+async fn only_dead_tickets_are_redriven_or_discarded(world: World) {
+    let sale = sale_with_dead_tickets(&world, 4).await;
     sale.fill(3).await;
     sale.claim(1).await;
     sale.cancel(&[6]).await;
@@ -163,8 +163,8 @@ async fn only_the_dead_are_redriven_or_discarded(world: World) {
     assert_eq!(sale.discard(&[1, 4, 4]).await, [false, true, false]);
 }
 
-async fn redriven_tickets_come_before_the_line(world: World) {
-    let sale = cemetery(&world, 5).await;
+async fn redriven_tickets_are_claimed_before_the_queue(world: World) {
+    let sale = sale_with_dead_tickets(&world, 5).await;
     sale.fill(2).await;
     world.advance(10);
     sale.redrive(&[4]).await;
@@ -174,7 +174,7 @@ async fn redriven_tickets_come_before_the_line(world: World) {
 }
 
 async fn a_discarded_ticket_is_rejected(world: World) {
-    let sale = cemetery(&world, 2).await;
+    let sale = sale_with_dead_tickets(&world, 2).await;
     assert_eq!(sale.discard(&[2]).await, [true]);
     let reason = "discarded by an operator".to_owned();
     assert_eq!(sale.status(2).await, TicketStatus::Rejected { reason });
@@ -188,12 +188,12 @@ async fn discarding_frees_the_units(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1) }).await;
     sale.fill(1).await;
     sale.work_one(retry(0, "dead")).await;
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
     sale.discard(&[1]).await;
-    assert_eq!(sale.admit_one(wish("bob", 1)).await, Admission::Queued { seq: 2, position: 1 });
+    assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Queued { seq: 2, position: 1 });
 }
 
-async fn dead_tickets_keep_their_units(world: World) {
+async fn dead_tickets_hold_their_units(world: World) {
     let settings = SaleSettings { max_attempts: 1, cap: Some(5), ..SaleSettings::of_stock(1) };
     let sale = world.sale("phone", settings).await;
     sale.fill(2).await;
@@ -203,7 +203,7 @@ async fn dead_tickets_keep_their_units(world: World) {
     assert_eq!(seqs(&sale.claim(2).await), [1]);
 }
 
-async fn full_batches_of_endings(world: World) {
+async fn full_batches_are_settled_and_released(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     let count = MAX_BATCH as u64;
     let all: Vec<Seq> = (1..=count).collect();

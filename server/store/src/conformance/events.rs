@@ -8,24 +8,24 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{Sale, ordered, rejected, retry, wish},
+    sale::{Sale, admit_request, ordered, rejected, retry},
     world::{Announced, World},
 };
 
 cases! {
     a_new_sale_is_announced,
-    the_first_in_line_is_announced_and_no_other,
+    only_the_first_ticket_of_the_queue_is_announced,
     a_refused_change_announces_nothing,
-    a_change_announces_admission_and_what_waits,
+    a_change_announces_admission_and_waiting_tickets,
     free_units_are_announced_when_there_were_none,
     a_claim_frees_units_of_a_sale_without_stock,
-    a_release_announces_work_for_the_line,
-    a_rejection_announces_work_for_the_line,
-    a_discarded_ticket_announces_work_for_the_line,
+    a_release_announces_work_for_the_queue,
+    a_rejection_announces_work_for_the_queue,
+    a_discarded_ticket_announces_work_for_the_queue,
     a_redrive_announces_work,
     closing_announces_admission_and_retries,
-    looking_announces_nothing,
-    a_dedicated_handle_hears_the_same,
+    reading_announces_nothing,
+    a_handle_with_its_own_connection_receives_the_same_events,
 }
 
 const NOTHING: Announced = Announced { work: 0, admission: 0 };
@@ -45,11 +45,11 @@ async fn a_new_sale_is_announced(world: World) {
     assert_eq!(announced, ADMISSION);
 }
 
-async fn the_first_in_line_is_announced_and_no_other(world: World) {
+async fn only_the_first_ticket_of_the_queue_is_announced(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     let push = async |sale: &Sale, buyers: &[&str]| {
-        let wishes: Vec<_> = buyers.iter().map(|buyer| wish(buyer, 1)).collect();
-        world.announced(sale, async { drop(sale.admit(&wishes).await) }).await
+        let requests: Vec<_> = buyers.iter().map(|buyer| admit_request(buyer, 1)).collect();
+        world.announced(sale, async { drop(sale.admit(&requests).await) }).await
     };
     assert_eq!(push(&sale, &["ann", "bob"]).await, WORK);
     assert_eq!(push(&sale, &["cleo"]).await, NOTHING);
@@ -58,7 +58,7 @@ async fn the_first_in_line_is_announced_and_no_other(world: World) {
     assert_eq!(push(&sale, &["ann", "dan"]).await, WORK);
     sale.cancel(&[4]).await;
     assert_eq!(push(&sale, &["eve"]).await, WORK);
-    // Retries are no line: who comes next is work of its own.
+    // Retries are not in the queue: the next buyer is announced.
     sale.work_one(retry(60_000, "busy")).await;
     assert_eq!(push(&sale, &["fay"]).await, WORK);
     sale.change(|settings| settings.admission_held = true).await;
@@ -81,7 +81,7 @@ async fn a_refused_change_announces_nothing(world: World) {
     assert_eq!(announced, NOTHING);
 }
 
-async fn a_change_announces_admission_and_what_waits(world: World) {
+async fn a_change_announces_admission_and_waiting_tickets(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     let change = async |sale: &Sale| {
         world.announced(sale, async { drop(sale.change(|settings| settings.max_attempts += 1).await) }).await
@@ -137,7 +137,7 @@ async fn a_claim_frees_units_of_a_sale_without_stock(world: World) {
     assert_eq!(world.announced(&phone, async { drop(phone.claim(1).await) }).await, NOTHING);
 }
 
-async fn a_release_announces_work_for_the_line(world: World) {
+async fn a_release_announces_work_for_the_queue(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
     sale.fill(3).await;
     sale.work_one(ordered("o-1")).await;
@@ -149,7 +149,7 @@ async fn a_release_announces_work_for_the_line(world: World) {
     assert_eq!(release(2).await, NOTHING);
 }
 
-async fn a_rejection_announces_work_for_the_line(world: World) {
+async fn a_rejection_announces_work_for_the_queue(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
     sale.fill(3).await;
     let (first, second) = (sale.claim_one().await, sale.claim_one().await);
@@ -166,7 +166,7 @@ async fn a_rejection_announces_work_for_the_line(world: World) {
     assert_eq!(reject(second).await, NOTHING);
 }
 
-async fn a_discarded_ticket_announces_work_for_the_line(world: World) {
+async fn a_discarded_ticket_announces_work_for_the_queue(world: World) {
     let settings = SaleSettings { cap: Some(9), max_attempts: 1, ..SaleSettings::of_stock(1) };
     let sale = world.sale("phone", settings).await;
     sale.fill(2).await;
@@ -201,7 +201,7 @@ async fn closing_announces_admission_and_retries(world: World) {
     assert_eq!(world.announced(&sale, async { drop(sale.close().await) }).await, BOTH);
 }
 
-async fn looking_announces_nothing(world: World) {
+async fn reading_announces_nothing(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
     sale.fill(2).await;
     let leased = sale.claim_one().await;
@@ -217,7 +217,7 @@ async fn looking_announces_nothing(world: World) {
     assert_eq!(world.announced(&sale, look).await, NOTHING);
 }
 
-async fn a_dedicated_handle_hears_the_same(mut world: World) {
+async fn a_handle_with_its_own_connection_receives_the_same_events(mut world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
     world.store = world.store.with_own_connection().await.unwrap();
     assert_eq!(world.announced(&sale, async { sale.fill(1).await }).await, WORK);

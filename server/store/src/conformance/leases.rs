@@ -17,21 +17,21 @@ use super::{
 cases! {
     an_extended_lease_lasts_a_full_lease_from_then,
     a_lease_that_was_lost_is_not_extended,
-    an_ended_lease_can_be_extended_until_it_is_taken_back,
-    settling_gives_the_ticket_its_outcome,
-    settling_needs_the_proof,
+    an_expired_lease_can_be_extended_until_it_is_reclaimed,
+    a_settled_ticket_has_its_outcome,
+    settling_requires_the_fence,
     a_ticket_is_settled_once,
     a_late_worker_is_harmless,
-    an_ended_lease_can_settle_until_it_is_taken_back,
-    a_retry_waits_at_least_as_long_as_asked,
-    the_last_attempt_ends_dead,
-    the_number_of_attempts_is_that_of_the_present_settings,
-    long_texts_are_cut_between_characters,
-    texts_are_kept_as_they_are,
-    recovery_takes_back_what_has_ended,
-    recovery_takes_the_earliest_first,
+    an_expired_lease_can_settle_until_it_is_reclaimed,
+    a_retry_waits_at_least_its_delay,
+    a_ticket_is_dead_after_its_last_attempt,
+    the_current_settings_decide_the_number_of_attempts,
+    long_texts_are_truncated_between_characters,
+    texts_are_stored_unchanged,
+    recovery_reclaims_expired_leases,
+    recovery_reclaims_the_earliest_first,
     recovery_is_bounded,
-    recovery_after_the_last_attempt_ends_dead,
+    recovery_after_the_last_attempt_leaves_the_ticket_dead,
     the_lease_is_that_of_the_settings_at_the_claim,
     a_full_batch_is_settled,
 }
@@ -83,7 +83,7 @@ async fn a_lease_that_was_lost_is_not_extended(world: World) {
     assert_eq!(sale.extend(&[leased, again]).await, [false, true]);
 }
 
-async fn an_ended_lease_can_be_extended_until_it_is_taken_back(world: World) {
+async fn an_expired_lease_can_be_extended_until_it_is_reclaimed(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(1).await;
     let leased = sale.claim_one().await;
@@ -94,7 +94,7 @@ async fn an_ended_lease_can_be_extended_until_it_is_taken_back(world: World) {
     assert_eq!(sale.recover().await.reclaimed, 0);
 }
 
-async fn settling_gives_the_ticket_its_outcome(world: World) {
+async fn a_settled_ticket_has_its_outcome(world: World) {
     let settings = SaleSettings { unit_limit: 9, ..SaleSettings::of_stock(100) };
     let sale = world.sale("phone", settings).await;
     for (buyer, units) in [("ann", 2), ("bob", 3), ("cleo", 4)] {
@@ -120,7 +120,7 @@ async fn settling_gives_the_ticket_its_outcome(world: World) {
     assert_eq!(counts.map(|count| (count.tickets, count.units)), [(1, 2), (1, 3), (1, 4), (1, 4), (0, 0)]);
 }
 
-async fn settling_needs_the_proof(world: World) {
+async fn settling_requires_the_fence(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(3).await;
     let leased = sale.claim_one().await;
@@ -170,7 +170,7 @@ async fn a_late_worker_is_harmless(world: World) {
     assert_eq!(sale.status(1).await, TicketStatus::Ordered { order_id: "present".to_owned() });
 }
 
-async fn an_ended_lease_can_settle_until_it_is_taken_back(world: World) {
+async fn an_expired_lease_can_settle_until_it_is_reclaimed(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(1).await;
     let leased = sale.claim_one().await;
@@ -179,7 +179,7 @@ async fn an_ended_lease_can_settle_until_it_is_taken_back(world: World) {
     assert_eq!(sale.recover().await.reclaimed, 0);
 }
 
-async fn a_retry_waits_at_least_as_long_as_asked(world: World) {
+async fn a_retry_waits_at_least_its_delay(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(1).await;
     sale.work_one(retry(1500, "busy")).await;
@@ -189,7 +189,7 @@ async fn a_retry_waits_at_least_as_long_as_asked(world: World) {
     assert_eq!(seqs(&sale.claim(1).await), [1]);
 }
 
-async fn the_last_attempt_ends_dead(world: World) {
+async fn a_ticket_is_dead_after_its_last_attempt(world: World) {
     let sale = phone(&world, 2).await;
     sale.fill(1).await;
     assert_eq!(sale.settle(sale.claim_one().await, retry(0, "first")).await, DONE_WAITING);
@@ -200,7 +200,7 @@ async fn the_last_attempt_ends_dead(world: World) {
     assert_eq!((ledger.dead.tickets, ledger.waiting.tickets, ledger.retrying.tickets), (1, 0, 0));
 }
 
-async fn the_number_of_attempts_is_that_of_the_present_settings(world: World) {
+async fn the_current_settings_decide_the_number_of_attempts(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(2).await;
     sale.work_one(retry(0, "busy")).await;
@@ -213,7 +213,7 @@ async fn the_number_of_attempts_is_that_of_the_present_settings(world: World) {
     assert_eq!(sale.settle(leased, retry(0, "busy")).await, DONE_WAITING);
 }
 
-async fn long_texts_are_cut_between_characters(world: World) {
+async fn long_texts_are_truncated_between_characters(world: World) {
     let sale = phone(&world, 1).await;
     for (text, kept) in [
         ("x".repeat(MAX_TEXT), "x".repeat(MAX_TEXT)),
@@ -232,7 +232,7 @@ async fn long_texts_are_cut_between_characters(world: World) {
     }
 }
 
-async fn texts_are_kept_as_they_are(world: World) {
+async fn texts_are_stored_unchanged(world: World) {
     let sale = phone(&world, 1).await;
     for text in ["", " ", "O", "L1", "0", "12:34", "a\nb\0c", "\u{1F39F} Ω", "%s %%d", "nil", "-1", "{x}"] {
         sale.fill(3).await;
@@ -247,7 +247,7 @@ async fn texts_are_kept_as_they_are(world: World) {
     }
 }
 
-async fn recovery_takes_back_what_has_ended(world: World) {
+async fn recovery_reclaims_expired_leases(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(2).await;
     sale.claim(1).await;
@@ -265,7 +265,7 @@ async fn recovery_takes_back_what_has_ended(world: World) {
     assert_eq!(seqs(&sale.claim(2).await), [1]);
 }
 
-async fn recovery_takes_the_earliest_first(world: World) {
+async fn recovery_reclaims_the_earliest_first(world: World) {
     let sale = phone(&world, 5).await;
     sale.fill(600).await;
     let first = sale.claim(100).await;
@@ -301,7 +301,7 @@ async fn recovery_is_bounded(world: World) {
     assert_eq!(seqs(&sale.claim(256).await), (1..=256).collect::<Vec<Seq>>());
 }
 
-async fn recovery_after_the_last_attempt_ends_dead(world: World) {
+async fn recovery_after_the_last_attempt_leaves_the_ticket_dead(world: World) {
     let sale = phone(&world, 2).await;
     sale.fill(2).await;
     sale.work_one(retry(0, "busy")).await;

@@ -9,27 +9,27 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{Sale, ordered, retry, seqs, wish},
+    sale::{Sale, admit_request, ordered, retry, seqs},
     world::World,
 };
 
 cases! {
-    a_sale_that_does_not_exist_is_named,
+    an_unknown_sale_is_named_in_the_error,
     a_batch_that_is_too_large_is_refused,
-    forgotten_scripts_are_not_noticed,
-    sales_do_not_know_each_other,
+    flushed_scripts_do_not_reach_callers,
+    sales_are_independent,
     sales_of_similar_names_do_not_mix,
 }
 
 /// Every operation on one sale that takes a batch, each with a batch of `size`.
 async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static str, Result<(), StoreError>)> {
     let seqs: Vec<Seq> = (1..).take(size).collect();
-    let wishes: Vec<_> = seqs.iter().map(|seq| wish(&format!("buyer-{seq}"), 1)).collect();
+    let requests: Vec<_> = seqs.iter().map(|seq| admit_request(&format!("buyer-{seq}"), 1)).collect();
     let leases: Vec<LeaseToken> = seqs.iter().map(|&seq| LeaseToken { seq, fence: 1 }).collect();
     let settlements: Vec<Settlement> =
         leases.iter().map(|&leased| Settlement { leased, outcome: ordered("o") }).collect();
     vec![
-        ("admit", store.admit(id, &wishes).await.map(drop)),
+        ("admit", store.admit(id, &requests).await.map(drop)),
         ("look up", store.look_up(id, &seqs).await.map(drop)),
         ("cancel", store.cancel(id, &seqs).await.map(drop)),
         ("claim", store.claim(id, ClaimRequest { max: size }).await.map(drop)),
@@ -41,7 +41,7 @@ async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static s
     ]
 }
 
-async fn a_sale_that_does_not_exist_is_named(world: World) {
+async fn an_unknown_sale_is_named_in_the_error(world: World) {
     let id = world.id("nowhere");
     let store = world.store.as_ref();
     let mut replies = batches(store, &id, 2).await;
@@ -69,7 +69,7 @@ async fn a_batch_that_is_too_large_is_refused(world: World) {
     }
 }
 
-async fn forgotten_scripts_are_not_noticed(world: World) {
+async fn flushed_scripts_do_not_reach_callers(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     let forget = async || world.backend.flush_caches().await;
     forget().await;
@@ -110,7 +110,7 @@ async fn forgotten_scripts_are_not_noticed(world: World) {
 }
 
 /// Twelve sales, worked on in turns and at the same time; each one's numbers and fences are its own.
-async fn sales_do_not_know_each_other(world: World) {
+async fn sales_are_independent(world: World) {
     let mut sales = Vec::new();
     for number in 0..12 {
         sales.push(world.sale(&format!("sale-{number}"), SaleSettings::of_stock(1000 + number)).await);

@@ -15,13 +15,13 @@ use super::{
 
 cases! {
     a_new_sale_has_a_full_bucket,
-    tokens_come_at_the_pace,
-    parts_of_tokens_are_kept,
+    tokens_are_added_at_the_pace,
+    fractions_of_tokens_are_not_lost,
     the_bucket_holds_no_more_than_the_burst,
     retries_cost_tokens_and_cancelled_tickets_do_not,
-    looking_costs_no_tokens,
+    reading_costs_no_tokens,
     a_change_of_pace_fills_the_bucket,
-    another_change_leaves_the_bucket_alone,
+    other_changes_do_not_refill_the_bucket,
     without_a_pace_there_is_no_limit,
     the_slowest_and_the_fastest_pace,
     the_measured_pace_is_that_of_the_last_window,
@@ -44,7 +44,7 @@ async fn a_new_sale_has_a_full_bucket(world: World) {
     assert_eq!(claimed(&sale).await, 0);
 }
 
-async fn tokens_come_at_the_pace(world: World) {
+async fn tokens_are_added_at_the_pace(world: World) {
     let sale = paced(&world, 2000, 10).await;
     assert_eq!(claimed(&sale).await, 10);
     for (millis, tokens) in [(499, 0), (1, 1), (500, 1), (1000, 2), (3000, 6)] {
@@ -53,7 +53,7 @@ async fn tokens_come_at_the_pace(world: World) {
     }
 }
 
-async fn parts_of_tokens_are_kept(world: World) {
+async fn fractions_of_tokens_are_not_lost(world: World) {
     let sale = paced(&world, 3000, 2).await;
     assert_eq!(claimed(&sale).await, 2);
     world.advance(500);
@@ -86,7 +86,7 @@ async fn retries_cost_tokens_and_cancelled_tickets_do_not(world: World) {
     assert_eq!(sale.snapshot().await.cursor, 6);
 }
 
-async fn looking_costs_no_tokens(world: World) {
+async fn reading_costs_no_tokens(world: World) {
     let sale = paced(&world, 1000, 1).await;
     assert_eq!(claimed(&sale).await, 1);
     for _ in 0..10 {
@@ -108,7 +108,7 @@ async fn a_change_of_pace_fills_the_bucket(world: World) {
     assert_eq!(claimed(&sale).await, 3);
 }
 
-async fn another_change_leaves_the_bucket_alone(world: World) {
+async fn other_changes_do_not_refill_the_bucket(world: World) {
     let sale = paced(&world, 1000, 5).await;
     assert_eq!(sale.claim(4).await.entries.len(), 4);
     sale.change(|settings| settings.max_attempts = 9).await;

@@ -1,4 +1,4 @@
-//! Where tickets stand while they wait, and giving the place up.
+//! The status of waiting tickets, and cancelling them.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{Sale, ordered, rejected, retry, wish},
+    sale::{Sale, admit_request, ordered, rejected, retry},
     world::{START, World},
 };
 
 cases! {
-    a_number_never_given_out_stands_nowhere,
-    a_look_up_answers_in_the_order_asked,
-    every_standing_is_told,
+    a_seq_that_was_never_assigned_has_no_status,
+    a_look_up_replies_in_the_order_of_its_seqs,
+    every_status_is_reported,
     positions_are_exact_among_cancellations,
     a_position_never_rises,
-    cancellations_tell_what_became_of_them,
-    a_number_twice_in_one_batch_is_cancelled_once,
+    each_cancellation_has_its_result,
+    a_seq_twice_in_one_batch_is_cancelled_once,
     a_cancellation_frees_the_units_at_once,
-    what_was_claimed_once_is_not_cancelled,
+    a_ticket_that_was_claimed_is_not_cancelled,
     nothing_is_cancelled_in_a_closed_sale,
     a_cancelled_ticket_stays_cancelled,
-    who_comes_after_a_line_of_cancelled_tickets_is_first,
+    a_buyer_after_only_cancelled_tickets_is_first,
 }
 
-async fn a_number_never_given_out_stands_nowhere(world: World) {
+async fn a_seq_that_was_never_assigned_has_no_status(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     assert_eq!(sale.look_up(&[0, 1]).await, [None, None]);
     sale.fill(2).await;
@@ -39,7 +39,7 @@ async fn a_number_never_given_out_stands_nowhere(world: World) {
     }
 }
 
-async fn a_look_up_answers_in_the_order_asked(world: World) {
+async fn a_look_up_replies_in_the_order_of_its_seqs(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(4).await;
     sale.claim(1).await;
@@ -60,7 +60,7 @@ async fn a_look_up_answers_in_the_order_asked(world: World) {
     assert_eq!((reply.epoch, reply.measured_pace, reply.statuses), (START.0, 0, vec![]));
 }
 
-async fn every_standing_is_told(world: World) {
+async fn every_status_is_reported(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
     sale.fill(8).await;
     sale.work_one(ordered("o-1")).await;
@@ -120,7 +120,10 @@ async fn positions_are_exact_among_cancellations(world: World) {
         assert_positions(&sale, 500, &gone).await;
     }
     let expected = 500 - gone.len() as u64 + 1;
-    assert_eq!(sale.admit_one(wish("late", 1)).await, Admission::Queued { seq: 501, position: expected });
+    assert_eq!(
+        sale.admit_one(admit_request("late", 1)).await,
+        Admission::Queued { seq: 501, position: expected }
+    );
 }
 
 async fn a_position_never_rises(world: World) {
@@ -149,7 +152,7 @@ async fn a_position_never_rises(world: World) {
     }
 }
 
-async fn cancellations_tell_what_became_of_them(world: World) {
+async fn each_cancellation_has_its_result(world: World) {
     use CancelResult::{AlreadyCancelled, Cancelled, TooLate, Unknown};
     let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(4).await;
@@ -161,7 +164,7 @@ async fn cancellations_tell_what_became_of_them(world: World) {
     assert_eq!((ledger.cancelled.tickets, ledger.waiting.tickets, ledger.in_flight.tickets), (3, 0, 1));
 }
 
-async fn a_number_twice_in_one_batch_is_cancelled_once(world: World) {
+async fn a_seq_twice_in_one_batch_is_cancelled_once(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
     sale.enqueue_units("ann", 3).await;
     let replies = sale.cancel(&[1, 1]).await;
@@ -173,12 +176,12 @@ async fn a_number_twice_in_one_batch_is_cancelled_once(world: World) {
 async fn a_cancellation_frees_the_units_at_once(world: World) {
     let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(3) }).await;
     sale.enqueue_units("ann", 2).await;
-    assert_eq!(sale.admit_one(wish("bob", 2)).await, Admission::Refused(Refusal::SoldOut));
+    assert_eq!(sale.admit_one(admit_request("bob", 2)).await, Admission::Refused(Refusal::SoldOut));
     sale.cancel(&[1]).await;
-    assert_eq!(sale.admit_one(wish("bob", 3)).await, Admission::Queued { seq: 2, position: 1 });
+    assert_eq!(sale.admit_one(admit_request("bob", 3)).await, Admission::Queued { seq: 2, position: 1 });
 }
 
-async fn what_was_claimed_once_is_not_cancelled(world: World) {
+async fn a_ticket_that_was_claimed_is_not_cancelled(world: World) {
     let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
     sale.fill(5).await;
     sale.work_one(ordered("o-1")).await;
@@ -215,11 +218,11 @@ async fn a_cancelled_ticket_stays_cancelled(world: World) {
     assert_eq!(sale.ticket_state(2).await, TicketState::Cancelled);
 }
 
-async fn who_comes_after_a_line_of_cancelled_tickets_is_first(world: World) {
+async fn a_buyer_after_only_cancelled_tickets_is_first(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
     sale.fill(700).await;
     let all: Vec<Seq> = (1..=700).collect();
     sale.cancel(&all).await;
-    assert_eq!(sale.admit_one(wish("ann", 1)).await, Admission::Queued { seq: 701, position: 1 });
+    assert_eq!(sale.admit_one(admit_request("ann", 1)).await, Admission::Queued { seq: 701, position: 1 });
     assert_eq!(sale.position(701).await, 1);
 }

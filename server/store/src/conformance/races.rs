@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{
     case::cases,
-    sale::{ordered, seqs, wish},
+    sale::{admit_request, ordered, seqs},
     world::World,
 };
 
@@ -94,7 +94,7 @@ async fn a_ticket_is_claimed_by_one(world: World) {
     let mut claimed: Vec<(u64, Vec<Seq>)> = claims.iter().map(|claim| (claim.fence, seqs(claim))).collect();
     claimed.retain(|(_, seqs)| !seqs.is_empty());
     claimed.sort_unstable();
-    // In the order of the fences the line was claimed in order, each ticket once, each fence once.
+    // Ordered by fence, the queue was claimed in order, each ticket once, each fence once.
     let fences: Vec<u64> = claimed.iter().map(|(fence, _)| *fence).collect();
     assert_eq!(fences, (1..=claimed.len() as u64).collect::<Vec<_>>());
     let in_order: Vec<Seq> = claimed.into_iter().flat_map(|(_, seqs)| seqs).collect();
@@ -124,7 +124,7 @@ async fn a_buyer_gets_one_ticket(world: World) {
     let results = at_once(&world, &sale.id, 3, |_, store, id| async move {
         let mut tickets = Vec::new();
         for buyer in 0..100 {
-            let reply = store.admit(&id, &[wish(&format!("buyer-{buyer}"), 1)]).await.unwrap();
+            let reply = store.admit(&id, &[admit_request(&format!("buyer-{buyer}"), 1)]).await.unwrap();
             match reply.admissions[0] {
                 Admission::Queued { seq, .. } | Admission::Existing { seq } => tickets.push(seq),
                 other => panic!("buyer {buyer}: {other:?}"),
@@ -142,7 +142,8 @@ async fn the_last_unit_is_taken_once(world: World) {
     let results = at_once(&world, &sale.id, 3, |number, store, id| async move {
         let mut taken = 0;
         for buyer in 0..50 {
-            let reply = store.admit(&id, &[wish(&format!("buyer-{number}-{buyer}"), 1)]).await.unwrap();
+            let reply =
+                store.admit(&id, &[admit_request(&format!("buyer-{number}-{buyer}"), 1)]).await.unwrap();
             taken += usize::from(matches!(reply.admissions[0], Admission::Queued { .. }));
         }
         taken

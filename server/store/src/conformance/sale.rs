@@ -18,8 +18,8 @@ pub(crate) struct Sale {
     pub(crate) id: SaleId,
 }
 
-/// A wish for `units`.
-pub fn wish(buyer: &str, units: u64) -> AdmitRequest {
+/// A request for `units`.
+pub fn admit_request(buyer: &str, units: u64) -> AdmitRequest {
     let entry = Entry { buyer: buyer.parse().unwrap(), units, payload: Vec::new(), trace: Vec::new() };
     AdmitRequest { entry, supersedes: None }
 }
@@ -85,25 +85,25 @@ impl Sale {
         self.admit(&[request]).await.admissions[0]
     }
 
-    /// Lets a buyer of one unit in, who must be taken.
+    /// Admits a buyer of one unit, who must be queued.
     pub(crate) async fn enqueue(&self, buyer: &str) -> Seq {
         self.enqueue_units(buyer, 1).await
     }
 
     pub(crate) async fn enqueue_units(&self, buyer: &str, units: u64) -> Seq {
-        match self.admit_one(wish(buyer, units)).await {
+        match self.admit_one(admit_request(buyer, units)).await {
             Admission::Queued { seq, .. } => seq,
-            other => panic!("{buyer} should be taken in: {other:?}"),
+            other => panic!("{buyer} should be queued: {other:?}"),
         }
     }
 
     /// Lets `count` new buyers of one unit each in, named after their numbers.
     pub(crate) async fn fill(&self, count: u64) {
         let first = self.snapshot().await.last_seq + 1;
-        let wishes: Vec<AdmitRequest> =
-            (first..first + count).map(|seq| wish(&format!("buyer-{seq}"), 1)).collect();
-        for (batch, wishes) in wishes.chunks(MAX_BATCH).enumerate() {
-            let reply = self.admit(wishes).await;
+        let requests: Vec<AdmitRequest> =
+            (first..first + count).map(|seq| admit_request(&format!("buyer-{seq}"), 1)).collect();
+        for (batch, requests) in requests.chunks(MAX_BATCH).enumerate() {
+            let reply = self.admit(requests).await;
             let begin = first + (batch * MAX_BATCH) as u64;
             for (seq, admission) in (begin..).zip(&reply.admissions) {
                 assert!(

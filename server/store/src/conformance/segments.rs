@@ -10,7 +10,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{Sale, ordered, retry, seqs, wish},
+    sale::{Sale, admit_request, ordered, retry, seqs},
     world::World,
 };
 
@@ -22,11 +22,11 @@ cases! {
     tickets_are_cancelled_on_both_sides_of_a_cut,
     outcomes_are_found_on_both_sides_of_a_cut,
     an_exactly_full_segment_is_claimed_to_its_end,
-    the_head_of_a_standby_line_is_seen_over_a_cut,
-    a_long_sale_is_worked_off_in_order,
+    the_head_of_a_standby_queue_is_read_over_a_cut,
+    a_long_sale_is_processed_in_order,
 }
 
-/// Tickets in one piece of the line.
+/// Tickets in one segment of the queue.
 const SEGMENT: u64 = 4096;
 
 async fn long_sale(world: &World, count: u64) -> Sale {
@@ -37,7 +37,7 @@ async fn long_sale(world: &World, count: u64) -> Sale {
 }
 
 /// Claims and orders everything up to `seq`.
-async fn work_off(sale: &Sale, seq: Seq) {
+async fn process_all(sale: &Sale, seq: Seq) {
     let mut left = seq - sale.snapshot().await.cursor;
     while left > 0 {
         let claim = sale.claim(usize::try_from(left.min(256)).unwrap()).await;
@@ -52,12 +52,12 @@ async fn work_off(sale: &Sale, seq: Seq) {
 
 async fn batches_of_buyers_cross_a_cut(world: World) {
     let sale = long_sale(&world, SEGMENT - 2).await;
-    let wishes = ["a", "b", "c", "d", "e"].map(|buyer| wish(buyer, 1));
-    let reply = sale.admit(&wishes).await;
+    let requests = ["a", "b", "c", "d", "e"].map(|buyer| admit_request(buyer, 1));
+    let reply = sale.admit(&requests).await;
     assert_eq!(reply.last_seq, SEGMENT + 3);
     sale.fill(SEGMENT).await;
     assert_eq!(sale.position(2 * SEGMENT + 3).await, 2 * SEGMENT + 3);
-    work_off(&sale, SEGMENT - 3).await;
+    process_all(&sale, SEGMENT - 3).await;
     let claim = sale.claim(7).await;
     let buyers: Vec<&str> = claim.entries.iter().map(|entry| entry.entry.buyer.as_str()).collect();
     assert_eq!(buyers, ["buyer-4094", "a", "b", "c", "d", "e", "buyer-4100"]);
@@ -67,7 +67,7 @@ async fn claims_cross_a_cut(world: World) {
     for first in [SEGMENT - 256, SEGMENT - 100, SEGMENT - 1, SEGMENT] {
         let sale = world.sale(&format!("phone-{first}"), SaleSettings::of_stock(1_000_000)).await;
         sale.fill(SEGMENT + 300).await;
-        work_off(&sale, first - 1).await;
+        process_all(&sale, first - 1).await;
         assert_eq!(seqs(&sale.claim(256).await), (first..first + 256).collect::<Vec<Seq>>());
         assert_eq!(sale.snapshot().await.cursor, first + 255);
     }
@@ -77,7 +77,7 @@ async fn claims_skip_cancelled_tickets_over_a_cut(world: World) {
     let sale = long_sale(&world, SEGMENT + 100).await;
     let cancelled: Vec<Seq> = (SEGMENT - 300..=SEGMENT + 50).filter(|seq| *seq != SEGMENT - 10).collect();
     sale.cancel(&cancelled).await;
-    work_off(&sale, SEGMENT - 302).await;
+    process_all(&sale, SEGMENT - 302).await;
     assert_eq!(seqs(&sale.claim(3).await), [SEGMENT - 301, SEGMENT - 10, SEGMENT + 51]);
     assert_eq!(sale.position(SEGMENT + 100).await, 49);
 }
@@ -119,8 +119,8 @@ async fn tickets_are_cancelled_on_both_sides_of_a_cut(world: World) {
 
 async fn outcomes_are_found_on_both_sides_of_a_cut(world: World) {
     let sale = long_sale(&world, SEGMENT + 200).await;
-    work_off(&sale, SEGMENT + 130).await;
-    // Outcomes are kept in buckets of 64.
+    process_all(&sale, SEGMENT + 130).await;
+    // Outcomes are stored in buckets of 64.
     for seq in [1, 62, 63, 64, 65, 127, 128, SEGMENT - 1, SEGMENT, SEGMENT + 1, SEGMENT + 128] {
         assert_eq!(sale.ticket_state(seq).await, TicketState::Ordered, "{seq}");
         assert_eq!(sale.release(&[seq]).await, [ReleaseResult::Released], "{seq}");
@@ -134,7 +134,7 @@ async fn outcomes_are_found_on_both_sides_of_a_cut(world: World) {
 
 async fn an_exactly_full_segment_is_claimed_to_its_end(world: World) {
     let sale = long_sale(&world, SEGMENT).await;
-    work_off(&sale, SEGMENT).await;
+    process_all(&sale, SEGMENT).await;
     let claim = sale.claim(5).await;
     assert_eq!((claim.entries.len(), claim.backlog.waiting, claim.backlog.next_claim_in), (0, 0, None));
     assert_eq!(sale.admit(&[]).await.last_seq, SEGMENT);
@@ -143,18 +143,18 @@ async fn an_exactly_full_segment_is_claimed_to_its_end(world: World) {
     assert_eq!(seqs(&sale.claim(5).await), [SEGMENT + 1]);
 }
 
-async fn the_head_of_a_standby_line_is_seen_over_a_cut(world: World) {
+async fn the_head_of_a_standby_queue_is_read_over_a_cut(world: World) {
     let settings = SaleSettings { cap: Some(10_000), ..SaleSettings::of_stock(SEGMENT) };
     let sale = world.sale("phone", settings).await;
     sale.fill(SEGMENT + 10).await;
-    work_off(&sale, SEGMENT).await;
+    process_all(&sale, SEGMENT).await;
     assert_eq!(sale.claim(5).await.backlog.next_claim_in, None);
     sale.release(&[7]).await;
     assert_eq!(sale.claim(0).await.backlog.next_claim_in, Some(std::time::Duration::ZERO));
     assert_eq!(seqs(&sale.claim(5).await), [SEGMENT + 1]);
 }
 
-async fn a_long_sale_is_worked_off_in_order(world: World) {
+async fn a_long_sale_is_processed_in_order(world: World) {
     let last = 2 * SEGMENT + 777;
     let sale = long_sale(&world, last).await;
     let mut expected = (1..=last).filter(|seq| seq % 5 != 0);

@@ -11,26 +11,26 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    sale::{ordered, rejected, retry, wish},
+    sale::{admit_request, ordered, rejected, retry},
     world::{START, World},
 };
 
 cases! {
     a_new_sale_is_as_configured,
-    all_settings_are_kept_exactly,
+    all_settings_are_stored_exactly,
     a_change_replaces_all_settings,
     a_sale_is_created_once,
-    a_change_needs_the_present_version,
+    a_change_requires_the_current_version,
     a_sale_that_does_not_exist_cannot_be_changed,
     a_closed_sale_cannot_be_changed,
-    the_cap_stays_above_what_is_held,
-    the_cap_of_a_sale_without_stock_stays_above_first_waits,
-    the_stock_stays_above_what_is_committed,
-    the_checks_of_a_change_have_an_order,
-    a_snapshot_shows_the_moment_it_was_read,
+    the_cap_cannot_go_below_the_units_held,
+    the_cap_of_a_sale_without_stock_cannot_go_below_first_waits,
+    the_stock_cannot_go_below_the_units_committed,
+    a_change_is_checked_in_order,
+    a_snapshot_has_the_time_it_was_read,
     sales_are_listed_in_the_order_of_their_ids,
-    a_dedicated_handle_sees_the_same_sales,
-    the_store_is_there,
+    a_handle_with_its_own_connection_reads_the_same_sales,
+    the_store_is_reachable,
 }
 
 async fn a_new_sale_is_as_configured(world: World) {
@@ -84,7 +84,7 @@ fn many_settings() -> Vec<SaleSettings> {
     ]
 }
 
-async fn all_settings_are_kept_exactly(world: World) {
+async fn all_settings_are_stored_exactly(world: World) {
     for (number, settings) in many_settings().into_iter().enumerate() {
         let sale = world.sale(&format!("sale-{number}"), settings.clone()).await;
         assert_eq!(sale.snapshot().await.settings, settings);
@@ -118,7 +118,7 @@ async fn a_sale_is_created_once(world: World) {
     assert_eq!(sale.snapshot().await, closed);
 }
 
-async fn a_change_needs_the_present_version(world: World) {
+async fn a_change_requires_the_current_version(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
     let other = SaleSettings::of_stock(2);
     assert!(matches!(sale.configure(&other, Precondition::Version(1)).await, ConfigureResult::Done(_)));
@@ -149,7 +149,7 @@ async fn a_closed_sale_cannot_be_changed(world: World) {
     assert_eq!(sale.snapshot().await, closed);
 }
 
-async fn the_cap_stays_above_what_is_held(world: World) {
+async fn the_cap_cannot_go_below_the_units_held(world: World) {
     let sale = world
         .sale("phone", SaleSettings { unit_limit: 10, max_attempts: 2, ..SaleSettings::of_stock(20) })
         .await;
@@ -172,7 +172,7 @@ async fn the_cap_stays_above_what_is_held(world: World) {
     assert_eq!(reply, ConfigureResult::CapBelowHeld { held: 10 });
 }
 
-async fn the_cap_of_a_sale_without_stock_stays_above_first_waits(world: World) {
+async fn the_cap_of_a_sale_without_stock_cannot_go_below_first_waits(world: World) {
     let sale = world.sale("lunch", SaleSettings::without_stock(3)).await;
     sale.fill(3).await;
     sale.work_one(retry(60_000, "busy")).await;
@@ -189,7 +189,7 @@ async fn the_cap_of_a_sale_without_stock_stays_above_first_waits(world: World) {
     );
 }
 
-async fn the_stock_stays_above_what_is_committed(world: World) {
+async fn the_stock_cannot_go_below_the_units_committed(world: World) {
     let settings = SaleSettings { cap: Some(10), max_attempts: 2, ..SaleSettings::of_stock(5) };
     let sale = world.sale("phone", settings).await;
     sale.fill(8).await;
@@ -207,7 +207,7 @@ async fn the_stock_stays_above_what_is_committed(world: World) {
     }
 }
 
-async fn the_checks_of_a_change_have_an_order(world: World) {
+async fn a_change_is_checked_in_order(world: World) {
     let sale = world.sale("phone", SaleSettings { cap: Some(10), ..SaleSettings::of_stock(10) }).await;
     sale.fill(5).await;
     sale.claim(4).await;
@@ -230,7 +230,7 @@ async fn the_checks_of_a_change_have_an_order(world: World) {
     assert_eq!(sale.configure(&too_small, Precondition::Version(7)).await, ConfigureResult::Closed);
 }
 
-async fn a_snapshot_shows_the_moment_it_was_read(world: World) {
+async fn a_snapshot_has_the_time_it_was_read(world: World) {
     let (opens_at, closes_at) = (Some(Timestamp(START.0 + 10)), Some(Timestamp(START.0 + 20)));
     let sale = world.sale("phone", SaleSettings { opens_at, closes_at, ..SaleSettings::of_stock(1) }).await;
     for (after, state) in [
@@ -248,7 +248,7 @@ async fn a_snapshot_shows_the_moment_it_was_read(world: World) {
     sale.change(|settings| settings.admission_held = true).await;
     assert_eq!(sale.state().await, SaleState::Held);
     sale.change(|settings| settings.admission_held = false).await;
-    sale.admit_one(wish("ann", 1)).await;
+    sale.admit_one(admit_request("ann", 1)).await;
     assert_eq!(sale.state().await, SaleState::SoldOut);
     sale.close().await;
     assert_eq!(sale.state().await, SaleState::Closed);
@@ -284,15 +284,15 @@ async fn sales_are_listed_in_the_order_of_their_ids(world: World) {
     }
 }
 
-async fn a_dedicated_handle_sees_the_same_sales(world: World) {
+async fn a_handle_with_its_own_connection_reads_the_same_sales(world: World) {
     let sale = world.sale("phone", SaleSettings::of_stock(3)).await;
     let other = world.store.with_own_connection().await.unwrap();
-    other.admit(&sale.id, &[wish("ann", 1)]).await.unwrap();
+    other.admit(&sale.id, &[admit_request("ann", 1)]).await.unwrap();
     assert_eq!(other.sale(&sale.id).await.unwrap(), sale.snapshot().await);
     assert_eq!(sale.snapshot().await.last_seq, 1);
 }
 
-async fn the_store_is_there(world: World) {
+async fn the_store_is_reachable(world: World) {
     world.store.check().await.unwrap();
     assert_eq!(world.store.supports_durability(Durability::Memory).await, Ok(true));
     assert_eq!(world.store.supports_durability(Durability::Fsync).await, Ok(false));

@@ -20,11 +20,11 @@ use super::{backend::Backend, sale::Sale};
 /// When every case begins.
 pub const START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// An announcement that has not come after so long was not made.
-const ANNOUNCEMENT_LIMIT: Duration = Duration::from_secs(30);
+/// An event that is not received within this time was not sent.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A store that has just been opened may not listen yet: a mark that is not heard after so long is made again.
-const TUNING_STEP: Duration = Duration::from_millis(50);
+/// A new store may not have subscribed yet: a mark that is not received within this time is announced again.
+const MARK_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(crate) struct World {
     pub(crate) backend: Arc<dyn Backend>,
@@ -66,12 +66,12 @@ impl World {
     /// same server is created after it; its announcement is the last to arrive.
     pub(crate) async fn announced(&self, sale: &Sale, operation: impl Future<Output = ()>) -> Announced {
         let mut events = self.store.events();
-        while timeout(TUNING_STEP, wait_for(&mut events, &self.announce_mark(sale).await)).await.is_err() {}
+        while timeout(MARK_INTERVAL, wait_for(&mut events, &self.announce_mark(sale).await)).await.is_err() {}
         operation.await;
         let mark = self.announce_mark(sale).await;
         let mut announced = Announced::default();
         let heard =
-            timeout(ANNOUNCEMENT_LIMIT, wait_for(&mut events, &mark)).await.expect("the mark is announced");
+            timeout(EVENT_TIMEOUT, wait_for(&mut events, &mark)).await.expect("the mark is announced");
         for event in heard {
             match event {
                 StoreEvent::Work(id) if id == sale.id => announced.work += 1,

@@ -1,11 +1,11 @@
-//! Which numbers were cancelled, and how many of them lie below any number.
+//! Which seqs were cancelled, and how many of them are lower than a given one.
 
 use inrush_core::ticket::Seq;
 
 const BITS: u64 = u64::BITS as u64;
 
-/// A bit for each number up to the highest cancelled one, and a Fenwick tree over the words of bits, so that a count
-/// costs the logarithm of the line's length.
+/// A bit for each seq up to the highest cancelled one, and a Fenwick tree over the words of bits: a count takes time
+/// logarithmic in the queue's length.
 #[derive(Debug, Default)]
 pub(super) struct CancelledSeqs {
     words: Vec<u64>,
@@ -14,7 +14,7 @@ pub(super) struct CancelledSeqs {
 }
 
 impl CancelledSeqs {
-    /// Adds `seq`. The caller knows it is not there yet.
+    /// Adds `seq`. The caller guarantees that it is not there yet.
     pub(super) fn insert(&mut self, seq: Seq) {
         let index = word_of(seq);
         while self.words.len() <= index {
@@ -35,14 +35,14 @@ impl CancelledSeqs {
         self.words.get(word_of(seq)).is_some_and(|word| word & bit_of(seq) != 0)
     }
 
-    /// How many numbers lower than `seq` were added.
+    /// How many seqs lower than `seq` were added.
     pub(super) fn below(&self, seq: Seq) -> u64 {
         let index = word_of(seq);
         let in_word = self.words.get(index).map_or(0, |word| (word & (bit_of(seq) - 1)).count_ones());
         self.in_words_before(index.min(self.words.len())) + u64::from(in_word)
     }
 
-    /// How many numbers were added.
+    /// How many seqs were added.
     pub(super) fn len(&self) -> u64 {
         self.in_words_before(self.words.len())
     }
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counts_are_those_of_a_plain_set(
+        fn counts_equal_those_of_a_plain_set(
             seqs in proptest::collection::btree_set(1_u64..20_000, 0..300),
             order in any::<u64>(),
             asked in proptest::collection::vec(0_u64..21_000, 20),

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use inrush_core::{entry::Entry, store::LeaseToken, ticket::Seq, time::Timestamp};
 
-/// A ticket somebody works on, will work on again, or gave up.
+/// A ticket that is under a lease, waits for a retry, or is dead.
 #[derive(Debug)]
 pub(super) struct ClaimedTicket {
-    /// What waited in line.
+    /// The entry.
     pub(super) entry: Entry,
     /// Attempts begun, the present one included.
     pub(super) attempt: u32,
@@ -18,7 +18,7 @@ pub(super) struct ClaimedTicket {
 /// Where a claimed ticket is.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// A worker has it.
+    /// A worker has claimed it.
     Leased { fence: u64, deadline: Timestamp },
     /// It waits to be claimed again.
     Retrying { due: Timestamp },
@@ -26,8 +26,8 @@ pub(super) enum Stage {
     Dead { reason: String },
 }
 
-/// All claimed tickets of a sale, each in exactly one of three orders: leases by their end, retries by when they are
-/// due, the dead by their number.
+/// All claimed tickets of a sale, each in exactly one of three orders: leases by expiry, retries by when they are due,
+/// dead tickets by seq.
 #[derive(Debug, Default)]
 pub(super) struct ClaimedTickets {
     tickets: HashMap<Seq, ClaimedTicket>,
@@ -41,7 +41,7 @@ impl ClaimedTickets {
         self.tickets.get(&seq)
     }
 
-    /// Puts a ticket in. The caller knows that none of this number is there.
+    /// Adds a ticket. The caller guarantees that its seq is not there.
     pub(super) fn put(&mut self, seq: Seq, ticket: ClaimedTicket) {
         match ticket.stage {
             Stage::Leased { deadline, .. } => self.leases.insert((deadline, seq)),
@@ -51,7 +51,7 @@ impl ClaimedTickets {
         self.tickets.insert(seq, ticket);
     }
 
-    /// Takes a ticket out, whatever its stage.
+    /// Removes a ticket in any stage.
     pub(super) fn take(&mut self, seq: Seq) -> Option<ClaimedTicket> {
         let ticket = self.tickets.remove(&seq)?;
         match ticket.stage {
@@ -62,7 +62,7 @@ impl ClaimedTickets {
         Some(ticket)
     }
 
-    /// Takes a ticket out if `leased` proves its lease; the lease may have ended, as long as nobody took it back.
+    /// Removes a ticket if `leased` proves its lease; the lease may have expired, as long as it was not reclaimed.
     pub(super) fn take_leased(&mut self, leased: LeaseToken) -> Option<ClaimedTicket> {
         match self.get(leased.seq)?.stage {
             Stage::Leased { fence, .. } if fence == leased.fence => self.take(leased.seq),
@@ -70,23 +70,23 @@ impl ClaimedTickets {
         }
     }
 
-    /// Takes a ticket out if it is dead.
+    /// Removes a ticket if it is dead.
     pub(super) fn take_dead(&mut self, seq: Seq) -> Option<ClaimedTicket> {
         if self.dead.contains(&seq) { self.take(seq) } else { None }
     }
 
-    /// Leases that have ended by `now`, earliest end first, then by number.
-    pub(super) fn ended_leases(&self, now: Timestamp, most: usize) -> Vec<Seq> {
-        up_to(&self.leases, now, most)
+    /// Leases that have expired by `now`, earliest first, then by seq.
+    pub(super) fn expired_leases(&self, now: Timestamp, max: usize) -> Vec<Seq> {
+        up_to(&self.leases, now, max)
     }
 
-    /// Retries that are due by `now`, earliest due first, then by number.
-    pub(super) fn due_retries(&self, now: Timestamp, most: usize) -> Vec<Seq> {
-        up_to(&self.retries, now, most)
+    /// Retries that are due by `now`, earliest first, then by seq.
+    pub(super) fn due_retries(&self, now: Timestamp, max: usize) -> Vec<Seq> {
+        up_to(&self.retries, now, max)
     }
 
-    /// When the earliest lease ends.
-    pub(super) fn next_lease_end(&self) -> Option<Timestamp> {
+    /// When the next lease expires.
+    pub(super) fn next_lease_expiry(&self) -> Option<Timestamp> {
         self.leases.first().map(|&(deadline, _)| deadline)
     }
 
@@ -95,7 +95,7 @@ impl ClaimedTickets {
         self.retries.first().map(|&(due, _)| due)
     }
 
-    /// The dead with a number above `after`, in the order of the numbers, each with its reason.
+    /// Dead tickets with a seq above `after`, in order, each with its reason.
     pub(super) fn dead_after(&self, after: Seq) -> impl Iterator<Item = (Seq, &ClaimedTicket, &str)> {
         self.dead.range(after.saturating_add(1)..).filter_map(|&seq| match self.get(seq)? {
             ticket @ ClaimedTicket { stage: Stage::Dead { reason }, .. } => {
@@ -122,6 +122,6 @@ impl ClaimedTickets {
     }
 }
 
-fn up_to(order: &BTreeSet<(Timestamp, Seq)>, now: Timestamp, most: usize) -> Vec<Seq> {
-    order.range(..=(now, Seq::MAX)).take(most).map(|&(_, seq)| seq).collect()
+fn up_to(order: &BTreeSet<(Timestamp, Seq)>, now: Timestamp, max: usize) -> Vec<Seq> {
+    order.range(..=(now, Seq::MAX)).take(max).map(|&(_, seq)| seq).collect()
 }

@@ -11,7 +11,7 @@ const TICKET: u64 = 1_000_000;
 /// Redis script stop being exact.
 const MAX_FILL_MS: u64 = 3_600_000;
 
-/// A token bucket that is filled when somebody looks at it.
+/// A token bucket that is refilled on access.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     pace: Pace,
@@ -31,7 +31,7 @@ impl TokenBucket {
         self.level_at(now) / TICKET
     }
 
-    /// Takes tokens out. The caller knows they are there.
+    /// Spends tokens. The caller guarantees that they are there.
     pub(super) fn spend(&mut self, tokens: u64, now: Timestamp) {
         self.level = self.level_at(now) - tokens * TICKET;
         self.filled_at = now;
@@ -52,7 +52,7 @@ impl TokenBucket {
 /// Claims are counted in windows of at least this long …
 const MIN_WINDOW_MS: u64 = 1000;
 
-/// … and a window this long says more about the pause in it than about the pace.
+/// … and a window longer than this measures the idle time in it rather than the pace.
 const MAX_WINDOW_MS: u64 = 10_000;
 
 /// The pace of the last full window.
@@ -74,7 +74,7 @@ impl MeasuredPace {
         self.millitickets_per_second
     }
 
-    /// Counts the claims of one call. They belong to the window that begins, not to the one that ends with them.
+    /// Counts the claims of one call. They belong to the window that begins with them, not to the one that ends.
     pub(super) fn count(&mut self, claims: u64, now: Timestamp) {
         let fresh = Window { start: now, claims };
         let Some(window) = self.window else {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_gives_its_burst_at_once_and_then_its_pace() {
+    fn a_bucket_allows_its_burst_at_once_and_then_its_pace() {
         let mut bucket = TokenBucket::full(Pace { millitickets_per_second: 1500, burst: 3 }, Timestamp(0));
         assert_eq!(bucket.tokens(Timestamp(0)), 3);
         bucket.spend(3, Timestamp(0));

@@ -1,4 +1,4 @@
-//! The line: who waits to be claimed for the first time, in the order of the numbers.
+//! The queue: tickets that wait for their first claim, in the order of their seqs.
 
 use std::collections::VecDeque;
 
@@ -6,72 +6,72 @@ use inrush_core::{entry::Entry, ticket::Seq};
 
 use super::cancelled::CancelledSeqs;
 
-/// The places after the cursor. A cancelled ticket keeps its place, empty, until the cursor passes it.
+/// The slots after the cursor. A cancelled ticket's slot is empty until the cursor passes it.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    places: VecDeque<Option<Entry>>,
+    slots: VecDeque<Option<Entry>>,
     cursor: Seq,
     cancelled: CancelledSeqs,
 }
 
-/// The place that a claim looks at next.
+/// The slot after the cursor.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Nobody is behind the cursor.
-    Nobody,
+    /// There is none.
+    End,
     /// A cancelled ticket.
     Cancelled,
-    /// A ticket that wants this many units.
+    /// A ticket for this many units.
     Waiting(u64),
 }
 
 impl Queue {
-    /// Puts an entry at the end and gives it the next number.
+    /// Appends an entry and returns its seq.
     pub(super) fn push(&mut self, entry: Entry) -> Seq {
-        self.places.push_back(Some(entry));
+        self.slots.push_back(Some(entry));
         self.last_seq()
     }
 
-    /// Empties the place of `seq`; none if it has been passed, was emptied before or was never given out.
+    /// Empties the slot of `seq`; `None` if the cursor has passed it, it is empty, or it was never assigned.
     pub(super) fn cancel(&mut self, seq: Seq) -> Option<Entry> {
         let index = usize::try_from(seq.checked_sub(self.cursor + 1)?).ok()?;
-        let entry = self.places.get_mut(index)?.take()?;
+        let entry = self.slots.get_mut(index)?.take()?;
         self.cancelled.insert(seq);
         Some(entry)
     }
 
-    /// What a claim would find next.
+    /// The slot that a claim would take next.
     pub(super) fn next(&self) -> Next {
-        match self.places.front() {
-            None => Next::Nobody,
+        match self.slots.front() {
+            None => Next::End,
             Some(None) => Next::Cancelled,
             Some(Some(entry)) => Next::Waiting(entry.units),
         }
     }
 
-    /// Moves the cursor over one place and takes the entry out of it, if one is left there.
+    /// Advances the cursor by one slot and returns its entry, if there is one.
     pub(super) fn pass(&mut self) -> Option<(Seq, Entry)> {
-        let place = self.places.pop_front()?;
+        let slot = self.slots.pop_front()?;
         self.cursor += 1;
-        place.map(|entry| (self.cursor, entry))
+        slot.map(|entry| (self.cursor, entry))
     }
 
-    /// The last number given out.
+    /// The last seq assigned.
     pub(super) fn last_seq(&self) -> Seq {
-        self.cursor + self.places.len() as u64
+        self.cursor + self.slots.len() as u64
     }
 
-    /// The last number that was claimed or skipped.
+    /// The last seq that was claimed or skipped.
     pub(super) const fn cursor(&self) -> Seq {
         self.cursor
     }
 
-    /// Whether `seq` was cancelled, ever.
+    /// Whether `seq` was ever cancelled.
     pub(super) fn is_cancelled(&self, seq: Seq) -> bool {
         self.cancelled.contains(seq)
     }
 
-    /// How many tickets were cancelled, ever.
+    /// How many tickets were ever cancelled.
     pub(super) fn cancelled(&self) -> u64 {
         self.cancelled.len()
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_places_count_for_nobody() {
+    fn cancelled_tickets_do_not_count_in_positions() {
         let mut queue = queue_of(5);
         assert!(queue.cancel(1).is_some() && queue.cancel(3).is_some());
         assert_eq!([2, 4, 5].map(|seq| queue.position(seq)), [1, 2, 3]);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_emptied_once_and_only_behind_the_cursor() {
+    fn a_ticket_is_cancelled_once_and_only_behind_the_cursor() {
         let mut queue = queue_of(2);
         assert!(queue.cancel(0).is_none() && queue.cancel(3).is_none());
         assert!(queue.pass().is_some());

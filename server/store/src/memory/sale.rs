@@ -1,4 +1,4 @@
-//! One sale in memory: what it holds. Each file below is one operation on it.
+//! One sale in memory. Each file below is one operation on it.
 
 use std::{collections::HashMap, mem};
 
@@ -30,7 +30,7 @@ mod recover;
 mod release;
 mod settle;
 
-/// A sale, between operations always with a balanced ledger.
+/// A sale. Between operations its ledger balances.
 #[derive(Debug)]
 pub(super) struct Sale {
     id: SaleId,
@@ -43,7 +43,7 @@ pub(super) struct Sale {
     queue: Queue,
     /// Every buyer's latest ticket.
     buyers: HashMap<BuyerId, Seq>,
-    /// The hash of every buyer ever taken in, in the order of the numbers.
+    /// The hash of every buyer ever admitted, in the order of the seqs.
     admitted: Vec<u32>,
     claimed: ClaimedTickets,
     outcomes: HashMap<Seq, Concluded>,
@@ -51,11 +51,11 @@ pub(super) struct Sale {
     bucket: Option<TokenBucket>,
     measured_pace: MeasuredPace,
     announcements: Announcements,
-    /// Free units before the operation that is going on.
+    /// Free units before the current operation.
     free_before: u64,
 }
 
-/// A ticket that was claimed and is over.
+/// A claimed ticket with its final outcome.
 #[derive(Debug)]
 struct Concluded {
     units: u64,
@@ -72,14 +72,14 @@ enum End {
 /// What an operation announces.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Announcements {
-    /// There is something to claim that was not there before.
+    /// A sale that had nothing to claim has something now.
     pub(super) work: bool,
-    /// Admission may be different now.
+    /// Admission may have changed.
     pub(super) admission: bool,
 }
 
 impl Sale {
-    /// A new sale, which is news for admission.
+    /// A new sale. Its creation is announced as a change of admission.
     pub(super) fn create(id: SaleId, settings: SaleSettings, now: Timestamp) -> Self {
         Self {
             id,
@@ -118,7 +118,7 @@ impl Sale {
         }
     }
 
-    /// What stands in the way of deleting the sale.
+    /// Why the sale cannot be deleted, if it cannot.
     pub(super) fn deletion_blocker(&self) -> Option<DeleteResult> {
         if !self.closed {
             return Some(DeleteResult::NotClosed);
@@ -128,8 +128,8 @@ impl Sale {
         (tickets > 0).then_some(DeleteResult::Busy { tickets })
     }
 
-    /// Ends every operation: checks the invariants in debug builds and tells what is to be announced. Whatever frees
-    /// the first units again is news for admission.
+    /// Ends every operation: checks the invariants in debug builds and returns what to announce. An operation that frees
+    /// units when there were none changes admission.
     pub(super) fn finish_operation(&mut self) -> Announcements {
         debug_assert_eq!(self.check_invariants(), Ok(()), "sale {}", self.id);
         let free = self.free_units();
@@ -144,7 +144,7 @@ impl Sale {
         self.ledger.free_units(self.settings.effective_cap(), self.settings.has_stock())
     }
 
-    /// Tickets in line that were never claimed and not cancelled; none once the sale is closed.
+    /// Tickets that wait for their first claim; none once the sale is closed.
     const fn queued(&self) -> u64 {
         self.ledger.waiting.tickets - self.ledger.retrying.tickets
     }

@@ -23,7 +23,7 @@ async fn a_sale_that_moves_to_another_node_is_followed() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_deleted_sale_is_left_on_any_node() {
+async fn a_deleted_sale_leaves_no_key_on_any_node() {
     let cluster = RedisCluster::start().await;
     let store = connect(&cluster.url()).await;
     let sale = create(&store, &SaleSettings::of_stock(9)).await;

@@ -16,7 +16,7 @@ use crate::{
     support::{admission_of, connect, connect_with, create, enqueue, eventually, wait_until_listening},
 };
 
-const PATIENCE: Duration = Duration::from_millis(300);
+const LONG_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn a_process_can_start_before_its_redis() {
@@ -68,7 +68,7 @@ async fn a_failover_is_followed_to_the_new_master() {
 }
 
 #[tokio::test]
-async fn a_server_without_scripts_is_given_them() {
+async fn a_server_without_the_scripts_gets_them() {
     let server = RedisServer::start().await;
     let store = connect(&server.url()).await;
     let sale = create(&store, &SaleSettings::of_stock(9)).await;
@@ -79,10 +79,11 @@ async fn a_server_without_scripts_is_given_them() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_not_waited_for() {
+async fn a_server_that_does_not_answer_times_out_once() {
     let server = RedisServer::start().await;
     let store =
-        connect_with(RedisSettings { response_timeout: PATIENCE, ..RedisSettings::new(server.url()) }).await;
+        connect_with(RedisSettings { response_timeout: LONG_TIMEOUT, ..RedisSettings::new(server.url()) })
+            .await;
     let sale = create(&store, &SaleSettings::of_stock(9)).await;
     server.command::<()>(&["CLIENT", "PAUSE", "2000", "ALL"]).await;
     let started = Instant::now();
@@ -94,7 +95,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_asked_for_again_and_changes_nothing_twice() {
+async fn a_lost_reply_is_retried_and_changes_nothing_twice() {
     let server = RedisServer::start().await;
     let proxy = Proxy::to(server.port()).await;
     let sale = create(&*connect(&server.url()).await, &SaleSettings::of_stock(9)).await;
@@ -111,7 +112,7 @@ async fn a_lost_answer_is_asked_for_again_and_changes_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_claim_whose_answer_is_lost_is_not_made_again() {
+async fn a_claim_whose_reply_is_lost_is_not_retried() {
     let server = RedisServer::start().await;
     let proxy = Proxy::to(server.port()).await;
     let sale = create(&*connect(&server.url()).await, &SaleSettings::of_stock(9)).await;
@@ -129,7 +130,7 @@ async fn a_claim_whose_answer_is_lost_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn who_listens_learns_that_announcements_may_have_been_missed() {
+async fn subscribers_are_notified_that_events_may_be_lost() {
     let mut server = RedisServer::start().await;
     let store = connect(&server.url()).await;
     let mut events = wait_until_listening(&store).await;
@@ -142,7 +143,7 @@ async fn who_listens_learns_that_announcements_may_have_been_missed() {
 }
 
 #[tokio::test]
-async fn a_server_whose_memory_is_full_still_lets_the_line_move() {
+async fn a_full_server_still_serves_its_queue() {
     let server = RedisServer::start().await;
     let store = connect(&server.url()).await;
     let sale = create(&store, &SaleSettings::of_stock(9)).await;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a master is silent before its sentinel takes it for dead.
-const PATIENCE_MS: u32 = 500;
+const LONG_TIMEOUT_MS: u32 = 500;
 
 pub(crate) struct RedisSentinel {
     master: RedisServer,
@@ -87,7 +87,7 @@ fn start_sentinel(folder: &TempDir, port: u16, master: u16) -> Child {
     let config = folder.path().join("sentinel.conf");
     let lines = format!(
         "bind 127.0.0.1\nport {port}\nsentinel monitor main 127.0.0.1 {master} 1\n\
-         sentinel down-after-milliseconds main {PATIENCE_MS}\nsentinel failover-timeout main 5000\n"
+         sentinel down-after-milliseconds main {LONG_TIMEOUT_MS}\nsentinel failover-timeout main 5000\n"
     );
     fs::write(&config, lines).expect("a file in our own folder");
     let mut command = Command::new(binary());

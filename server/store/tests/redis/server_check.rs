@@ -1,4 +1,4 @@
-//! Servers that do not fit, and servers that keep what they are told.
+//! Servers with unsuitable configurations, and the durability of servers.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn remedy(checked: Result<(), StoreError>) -> String {
 }
 
 #[tokio::test]
-async fn a_server_that_forgets_tickets_does_not_fit() {
+async fn a_server_that_evicts_keys_is_unsuitable() {
     let server = RedisServer::start_with(&[("maxmemory-policy", "allkeys-lru")]).await;
     let store = connect(&server.url()).await;
     let text = remedy(store.check().await);
@@ -33,7 +33,7 @@ async fn a_server_that_forgets_tickets_does_not_fit() {
 }
 
 #[tokio::test]
-async fn every_master_of_a_cluster_has_to_fit() {
+async fn every_master_of_a_cluster_is_checked() {
     let cluster = RedisCluster::start().await;
     let store = connect(&cluster.url()).await;
     assert_eq!(store.check().await, Ok(()));
@@ -54,7 +54,7 @@ async fn the_wrong_kind_of_url_is_named() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_named_but_not_told() {
+async fn a_wrong_password_is_an_error_that_does_not_contain_it() {
     let server = RedisServer::start().await;
     server
         .command::<()>(&["ACL", "SETUSER", "inrush", "on", ">right", "~inrush:*", "&inrush:*", "+@all"])
@@ -69,7 +69,7 @@ async fn a_wrong_password_is_named_but_not_told() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_ask_for_the_configuration_is_promised_memory_only() {
+async fn durability_is_memory_when_config_get_is_not_permitted() {
     let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
     server
         .command::<()>(&[
@@ -90,7 +90,7 @@ async fn a_user_who_may_not_ask_for_the_configuration_is_promised_memory_only() 
 }
 
 #[tokio::test]
-async fn a_sale_that_wants_the_disk_is_told_whether_it_has_it() {
+async fn an_fsync_sale_gets_the_level_that_was_reached() {
     let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
     let store = connect(&server.url()).await;
     assert_eq!(store.supports_durability(Durability::Fsync).await, Ok(true));
@@ -105,7 +105,7 @@ async fn a_sale_that_wants_the_disk_is_told_whether_it_has_it() {
 }
 
 #[tokio::test]
-async fn a_sale_that_does_not_want_the_disk_is_promised_memory_only() {
+async fn a_memory_sale_gets_memory_even_where_the_disk_is_synced() {
     let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
     let store = connect(&server.url()).await;
     let sale = create(&store, &SaleSettings::of_stock(9)).await;

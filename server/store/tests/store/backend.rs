@@ -19,23 +19,23 @@ use crate::redis_server::{RedisCluster, RedisServer};
 /// The cluster's slots are shared evenly among its three servers.
 const SLOTS_OF_A_SERVER: u16 = 16_384_u16.div_ceil(3);
 
-/// How long a server may take to answer, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The response timeout on a machine that is busy with other tests.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where a store keeps its data.
+/// The servers of a store.
 pub(crate) enum Backend {
     Memory,
     Redis(RedisServer),
     Cluster(RedisCluster),
 }
 
-/// Nothing follows these servers, so there is nothing to wait for.
+/// These servers have no replicas to wait for.
 const NO_REPLICA: Duration = Duration::from_millis(1);
 
 /// A store on a Redis server, running these scripts.
 pub(crate) async fn connect(url: &str, clock: &ManualClock, scripts: ScriptSources) -> Arc<dyn Store> {
     let clock = Clock::Manual(clock.clone());
-    let (response_timeout, connect_timeout) = (PATIENCE, PATIENCE);
+    let (response_timeout, connect_timeout) = (LONG_TIMEOUT, LONG_TIMEOUT);
     let settings = RedisSettings {
         clock,
         scripts,
@@ -87,7 +87,7 @@ impl conformance::Backend for Backend {
 }
 
 impl Backend {
-    /// The index of the server that keeps `sale`.
+    /// The index of the server that has `sale`.
     async fn server_of(&self, sale: &SaleId) -> usize {
         match self {
             Self::Memory | Self::Redis(_) => 0,

@@ -1,15 +1,15 @@
-//! What is acknowledged as kept on disk is there after a crash, and only that is acknowledged as such.
+//! A change that is acknowledged as synced or replicated survives, and only such a change is acknowledged so.
 
 use std::{sync::Arc, time::Duration};
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
-    store::{Durability, Precondition, Store},
+    store::{AdmitReply, Durability, Precondition, Store, StoreError},
     ticket::TicketStatus,
     time::{Clock, ManualClock},
 };
 use inrush_store::{
-    conformance::{START, wish},
+    conformance::{START, admit_request},
     redis::{RedisSettings, RedisStore, ScriptSources},
 };
 
@@ -29,7 +29,7 @@ async fn sale_of(store: &dyn Store, name: &str, durability: Durability) -> SaleI
 }
 
 #[tokio::test]
-async fn a_reply_tells_the_level_that_was_reached() {
+async fn a_reply_has_the_level_that_was_reached() {
     use Durability::{Fsync, Memory, Replicated};
     let clock = ManualClock::starting_at(START);
     for (config, best) in [(&[][..], Memory), (&EVERY_SECOND, Memory), (&EVERY_CHANGE, Fsync)] {
@@ -39,13 +39,13 @@ async fn a_reply_tells_the_level_that_was_reached() {
             let kept = wanted == Memory || wanted == best;
             assert_eq!(store.supports_durability(wanted).await, Ok(kept), "{config:?} {name}");
             let sale = sale_of(store.as_ref(), name, wanted).await;
-            let reply = store.admit(&sale, &[wish("ann", 1)]).await.unwrap();
+            let reply = store.admit(&sale, &[admit_request("ann", 1)]).await.unwrap();
             assert_eq!(reply.durability, if kept { wanted } else { Memory }, "{config:?} {name}");
         }
     }
 }
 
-/// A store whose admissions wait so long for a replica.
+/// A store with this replication timeout.
 async fn waiting(server: &RedisServer, clock: &ManualClock, replication_timeout: Duration) -> Arc<dyn Store> {
     let response_timeout = 2 * replication_timeout.max(Duration::from_secs(30));
     let clock = Clock::Manual(clock.clone());
@@ -54,21 +54,21 @@ async fn waiting(server: &RedisServer, clock: &ManualClock, replication_timeout:
     RedisStore::connect(settings).await.unwrap()
 }
 
-/// As long as it takes, on any machine.
-const PATIENT: Duration = Duration::from_secs(60);
+/// Longer than it takes on any machine.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn what_is_replicated_survives_the_loss_of_its_server() {
+async fn a_replicated_change_survives_the_loss_of_its_server() {
     let clock = ManualClock::starting_at(START);
     let mut master = RedisServer::start().await;
     let replica = RedisServer::start_with(&[("replicaof", &format!("127.0.0.1 {}", master.port()))]).await;
     replica.wait_for_master().await;
-    let store = waiting(&master, &clock, PATIENT).await;
+    let store = waiting(&master, &clock, LONG_TIMEOUT).await;
     assert_eq!(store.supports_durability(Durability::Replicated).await, Ok(true));
     let sale = sale_of(store.as_ref(), "followed", Durability::Replicated).await;
     let dedicated = store.with_own_connection().await.unwrap();
     for (handle, buyer) in [(&store, "ann"), (&store, "bob"), (&dedicated, "bob"), (&dedicated, "cem")] {
-        let reply = handle.admit(&sale, &[wish(buyer, 1)]).await.unwrap();
+        let reply = handle.admit(&sale, &[admit_request(buyer, 1)]).await.unwrap();
         assert_eq!((reply.durability, reply.admissions.len()), (Durability::Replicated, 1), "{buyer}");
     }
     let before = store.sale(&sale).await.unwrap();
@@ -78,12 +78,12 @@ async fn what_is_replicated_survives_the_loss_of_its_server() {
     replica.command::<()>(&["REPLICAOF", "NO", "ONE"]).await;
     let store = waiting(&replica, &clock, Duration::from_millis(100)).await;
     assert_eq!(store.sale(&sale).await.unwrap(), before);
-    let reply = store.admit(&sale, &[wish("dee", 1)]).await.unwrap();
-    assert_eq!(reply.durability, Durability::Memory, "nobody follows the new master");
+    let reply = store.admit(&sale, &[admit_request("dee", 1)]).await.unwrap();
+    assert_eq!(reply.durability, Durability::Memory, "the new master has no replica");
 }
 
 #[tokio::test]
-async fn a_replica_that_stands_still_is_not_taken_for_one_that_follows() {
+async fn a_suspended_replica_does_not_count() {
     let clock = ManualClock::starting_at(START);
     let master = RedisServer::start().await;
     let replica = RedisServer::start_with(&[("replicaof", &format!("127.0.0.1 {}", master.port()))]).await;
@@ -92,22 +92,108 @@ async fn a_replica_that_stands_still_is_not_taken_for_one_that_follows() {
     let sale = sale_of(store.as_ref(), "followed", Durability::Replicated).await;
     replica.suspend();
     for buyer in ["ann", "ann", "bob"] {
-        let reply = store.admit(&sale, &[wish(buyer, 1)]).await.unwrap();
+        let reply = store.admit(&sale, &[admit_request(buyer, 1)]).await.unwrap();
         assert_eq!(reply.durability, Durability::Memory, "{buyer}");
     }
     replica.resume();
-    let reply = waiting(&master, &clock, PATIENT).await.admit(&sale, &[wish("bob", 1)]).await.unwrap();
+    let reply =
+        waiting(&master, &clock, LONG_TIMEOUT).await.admit(&sale, &[admit_request("bob", 1)]).await.unwrap();
     assert_eq!(reply.durability, Durability::Replicated);
 }
 
+/// How many connections of `server` are blocked in `WAIT`.
+async fn connections_in_wait(server: &RedisServer) -> usize {
+    let clients: String = server.command(&["CLIENT", "LIST"]).await;
+    let words = |client: &str| client.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let blocked =
+        |client: &Vec<String>| ["flags=b", "cmd=wait"].iter().all(|word| client.iter().any(|w| w == word));
+    clients.lines().map(words).filter(blocked).count()
+}
+
+/// As many batches wait for a replica as the pool has connections, each on one of its own; the others wait for one of
+/// these, and the hot path's connection waits for none of them.
 #[tokio::test]
-async fn what_is_on_disk_survives_a_crash() {
+async fn replicated_batches_wait_at_once_each_on_a_connection_of_its_own() {
+    const POOLED: usize = 4;
+    const BATCHES: usize = POOLED + 2;
+    let clock = ManualClock::starting_at(START);
+    let master = RedisServer::start().await;
+    let replica = RedisServer::start_with(&[("replicaof", &format!("127.0.0.1 {}", master.port()))]).await;
+    replica.wait_for_master().await;
+    let settings = RedisSettings {
+        clock: Clock::Manual(clock.clone()),
+        replication_timeout: LONG_TIMEOUT,
+        response_timeout: 2 * LONG_TIMEOUT,
+        max_pooled_connections: POOLED,
+        ..RedisSettings::new(master.url())
+    };
+    let store: Arc<dyn Store> = RedisStore::connect(settings).await.unwrap();
+    let mut sales = Vec::new();
+    for number in 0..BATCHES {
+        let sale = sale_of(store.as_ref(), &format!("followed-{number}"), Durability::Replicated).await;
+        // From the first reply the store learns that the sale is replicated.
+        store.admit(&sale, &[admit_request("ann", 1)]).await.unwrap();
+        sales.push(sale);
+    }
+
+    replica.suspend();
+    let batches: Vec<_> = sales
+        .iter()
+        .cloned()
+        .map(|sale| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.admit(&sale, &[admit_request("bob", 1)]).await })
+        })
+        .collect();
+    while connections_in_wait(&master).await < POOLED {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(connections_in_wait(&master).await, POOLED, "the pool is bounded");
+    let statuses = store.look_up(&sales[0], &[1]).await.unwrap().statuses;
+    assert_eq!(statuses, [Some(TicketStatus::Waiting { position: 1, attempted: false })]);
+    assert!(batches.iter().all(|batch| !batch.is_finished()));
+
+    replica.resume();
+    for batch in batches {
+        let reply = batch.await.unwrap().unwrap();
+        assert_eq!((reply.durability, reply.last_seq), (Durability::Replicated, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_finds_no_free_connection_in_time_says_so() {
+    let clock = ManualClock::starting_at(START);
+    let master = RedisServer::start().await;
+    let replica = RedisServer::start_with(&[("replicaof", &format!("127.0.0.1 {}", master.port()))]).await;
+    replica.wait_for_master().await;
+    let settings = RedisSettings {
+        clock: Clock::Manual(clock.clone()),
+        replication_timeout: LONG_TIMEOUT,
+        response_timeout: Duration::from_secs(3),
+        max_pooled_connections: 1,
+        ..RedisSettings::new(master.url())
+    };
+    let store: Arc<dyn Store> = RedisStore::connect(settings).await.unwrap();
+    let sale = sale_of(store.as_ref(), "followed", Durability::Replicated).await;
+    store.admit(&sale, &[admit_request("ann", 1)]).await.unwrap();
+
+    // One batch after the other occupies the one connection, each for half of the response timeout.
+    replica.suspend();
+    let batches = (0..4).map(|_| store.admit(&sale, &[]));
+    let replies = futures_util::future::join_all(batches).await;
+    let timed_out = |reply: &Result<AdmitReply, StoreError>| matches!(reply, Err(StoreError::Unavailable(text)) if text.contains("one of 1 pooled connections"));
+    assert!(replies.iter().any(timed_out), "{replies:?}");
+    replica.resume();
+}
+
+#[tokio::test]
+async fn a_synced_change_survives_a_crash() {
     let clock = ManualClock::starting_at(START);
     let mut server = RedisServer::start_with(&EVERY_CHANGE).await;
     let store = connect(&server.url(), &clock, ScriptSources::bundled()).await;
     let sale = sale_of(store.as_ref(), "precious", Durability::Fsync).await;
     for number in 1..=20 {
-        store.admit(&sale, &[wish(&format!("buyer-{number}"), 1)]).await.unwrap();
+        store.admit(&sale, &[admit_request(&format!("buyer-{number}"), 1)]).await.unwrap();
     }
     let before = store.sale(&sale).await.unwrap();
     server.restart().await;

@@ -26,16 +26,16 @@ mod scenario;
 /// Operations that an ordinary test run carries out at least.
 const OPERATIONS: u64 = 200_000;
 
-/// A number here asks for more (or fewer) operations than [`OPERATIONS`].
+/// The environment variable that sets the number of operations, instead of [`OPERATIONS`].
 const OPERATIONS_VARIABLE: &str = "INRUSH_TEST_OPERATIONS";
 
-/// A number here repeats the scenarios of an earlier run, which has printed it.
+/// The environment variable with the seed of an earlier run, which has printed it.
 const SEED_VARIABLE: &str = "INRUSH_TEST_SEED";
 
 /// Threads that work off scenarios, each on a pair of stores of its own; Redis is the third that is busy.
 const THREADS: u64 = 2;
 
-/// Scenarios between two looks at how many operations there have been.
+/// Scenarios between two checks of how many operations there have been.
 const SCENARIOS_AT_ONCE: u32 = 50;
 
 /// Attempts to make a failing scenario smaller …
@@ -111,7 +111,7 @@ fn compare(
 }
 
 #[test]
-fn redis_does_what_memory_does() {
+fn redis_behaves_like_memory() {
     let wanted = number_from(OPERATIONS_VARIABLE).unwrap_or(OPERATIONS);
     let seed = number_from(SEED_VARIABLE).unwrap_or_else(seed_of_the_hour);
     let server = runtime().block_on(RedisServer::start());
@@ -129,7 +129,7 @@ fn redis_does_what_memory_does() {
     assert!(operations >= wanted, "only {operations} operations were compared");
 }
 
-/// One thread's share of the operations; tells how many there were.
+/// One thread's share of the operations; returns how many there were.
 fn compare_share(server: &RedisServer, share: u64, seed: u64, worker: u64) -> u64 {
     let runtime = runtime();
     let pair = runtime.block_on(Pair::new(server, ScriptSources::bundled(), &format!("w{worker}")));

@@ -1,4 +1,4 @@
-//! Taking buyers in.
+//! Admitting buyers.
 
 use inrush_core::{
     sale::Route,
@@ -11,9 +11,9 @@ use super::Sale;
 
 impl Sale {
     pub(in super::super) fn admit(&mut self, now: Timestamp, requests: &[AdmitRequest]) -> AdmitReply {
-        let nobody_in_line = self.queued() == 0;
+        let was_empty = self.queued() == 0;
         let admissions = requests.iter().map(|request| self.admit_one(now, request)).collect();
-        self.announcements.work |= nobody_in_line && self.queued() > 0;
+        self.announcements.work |= was_empty && self.queued() > 0;
         AdmitReply {
             epoch: self.epoch,
             last_seq: self.queue.last_seq(),
@@ -25,7 +25,7 @@ impl Sale {
         }
     }
 
-    /// The hashes of buyers with numbers above `after`.
+    /// The hashes of buyers with seqs above `after`.
     pub(in super::super) fn admitted_buyers(&self, after: Seq) -> Vec<u32> {
         let first = usize::try_from(after).unwrap_or(usize::MAX);
         self.admitted.iter().skip(first).take(MAX_ADMITTED_BUYERS).copied().collect()
@@ -57,7 +57,7 @@ impl Sale {
         Admission::Queued { seq, position: self.queue.position(seq) }
     }
 
-    /// What a buyer who is not in line and asks for one unit is told.
+    /// The gate for a buyer who is not in the queue and requests one unit.
     fn gate(&self, now: Timestamp) -> Gate {
         match self.gate_before_units(now) {
             Gate::Open if self.free_units() == 0 => Gate::Refusing(Refusal::SoldOut),
@@ -65,7 +65,7 @@ impl Sale {
         }
     }
 
-    /// What the settings tell everybody, however many units are asked for.
+    /// The gate as far as the settings decide, for any number of units.
     fn gate_before_units(&self, now: Timestamp) -> Gate {
         let settings = &self.settings;
         if settings.route == Route::Bypass {

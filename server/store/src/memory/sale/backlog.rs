@@ -1,4 +1,4 @@
-//! What a sale still has to do, and when a worker should look again.
+//! What a sale still has to do, and when a worker should check again.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ impl Sale {
             in_flight: self.ledger.in_flight.tickets,
             dead: self.ledger.dead.tickets,
             next_claim_in: self.next_claim_in(now),
-            next_expiry_in: self.claimed.next_lease_end().map(|deadline| now.until(deadline)),
+            next_expiry_in: self.claimed.next_lease_expiry().map(|deadline| now.until(deadline)),
         }
     }
 
-    /// A claim brings something when a ticket is ready and there is a token for it, so the later of both decides.
+    /// A claim returns an entry when a ticket is ready and there is a token for it: the later of both decides.
     fn next_claim_in(&self, now: Timestamp) -> Option<Duration> {
         if self.settings.fulfilment_held {
             return None;
@@ -27,8 +27,8 @@ impl Sale {
         Some(ready_in.max(token_in))
     }
 
-    /// When a ticket is ready: at once where the line can move, else with the next retry. A line that the stock holds up,
-    /// or where only cancelled tickets are left, is not ready, whatever time passes.
+    /// When a ticket is ready: at once if the queue can advance, else with the next retry. Time alone does not make a queue
+    /// ready that is blocked by the stock, or that has only cancelled tickets.
     fn next_ready_in(&self, now: Timestamp) -> Option<Duration> {
         if self.queued() > 0 && self.can_advance() {
             return Some(Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Giving a place in line up.
+//! Cancelling a ticket.
 
 use inrush_core::{store::CancelResult, ticket::Seq};
 

@@ -1,4 +1,4 @@
-//! Taking entries under a lease: retries that are due, then the line, within the pace and the stock.
+//! Claiming entries under a lease: retries that are due, then the queue, within the pace and the stock.
 
 use inrush_core::{
     entry::{ClaimedEntry, Entry},
@@ -15,7 +15,7 @@ use super::{
     Sale,
 };
 
-/// Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
+/// Upper bound on the seqs that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
 const MAX_SEQS_PASSED: usize = 4 * MAX_BATCH;
 
 impl Sale {
@@ -60,7 +60,7 @@ impl Sale {
         entries
     }
 
-    /// Strictly in order: nobody overtakes the first ticket that the stock has no units for.
+    /// Strictly in order: no ticket overtakes the first one that the stock has no units for.
     fn claim_from_queue(
         &mut self,
         now: Timestamp,
@@ -84,7 +84,7 @@ impl Sale {
             return false;
         }
         match self.queue.next() {
-            Next::Nobody => false,
+            Next::End => false,
             Next::Cancelled => true,
             Next::Waiting(units) => units <= self.uncommitted_units(),
         }
@@ -94,7 +94,7 @@ impl Sale {
         self.settings.stock.map_or(u64::MAX, |stock| stock.saturating_sub(self.ledger.committed_units()))
     }
 
-    /// The caller has taken the ticket from where it waited.
+    /// Leases a ticket. The caller has removed it from where it waited.
     fn lease(&mut self, now: Timestamp, fence: u64, seq: Seq, attempt: u32, entry: Entry) -> ClaimedEntry {
         self.ledger.waiting.take(entry.units);
         self.ledger.in_flight.add(entry.units);

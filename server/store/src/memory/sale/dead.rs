@@ -1,4 +1,4 @@
-//! Tickets out of attempts: listing them, trying them again, giving them up.
+//! Dead tickets: listing, redriving and discarding them.
 
 use inrush_core::{entry::ClaimedEntry, store::DeadLetter, ticket::Seq, time::Timestamp};
 
@@ -7,7 +7,7 @@ use super::{
     Sale,
 };
 
-/// What the buyer of a discarded ticket reads.
+/// The reason of a discarded ticket.
 const DISCARDED: &str = "discarded by an operator";
 
 impl Sale {

@@ -1,11 +1,11 @@
-//! Letting a lease last longer.
+//! Extending a lease.
 
 use inrush_core::{store::LeaseToken, time::Timestamp};
 
 use super::{super::claimed::Stage, Sale};
 
 impl Sale {
-    /// A lease that has ended can be extended as long as nobody took it back.
+    /// An expired lease can be extended as long as it was not reclaimed.
     pub(in super::super) fn extend(&mut self, now: Timestamp, leased: LeaseToken) -> bool {
         let Some(mut ticket) = self.claimed.take_leased(leased) else {
             return false;

@@ -4,12 +4,12 @@ use inrush_core::ledger::Ledger;
 
 use super::Sale;
 
-/// Looking at each claimed ticket costs time; debug builds do it for sales that have at most this many.
+/// Checking each claimed ticket takes time; debug builds do it for sales with at most this many.
 const MAX_TICKETS_CHECKED: u64 = 256;
 
 impl Sale {
-    /// The ledger balances, and what it counts is really there: every ticket in flight under a lease (invariant I11),
-    /// every waiting one in line or due for a retry, every ended one with its outcome.
+    /// The ledger balances, and its counts match the data: every ticket in flight has a lease (invariant I11), every
+    /// waiting one is in the queue or waits for a retry, every settled one has its outcome.
     pub(super) fn check_invariants(&self) -> Result<(), String> {
         let Ledger { admitted, in_flight, retrying, dead, cancelled, expired, .. } = self.ledger;
         self.ledger
@@ -23,14 +23,14 @@ impl Sale {
             ("retries", retries, retrying.tickets),
             ("dead letters", dead_letters, dead.tickets),
             ("outcomes", self.outcomes.len() as u64, concluded),
-            ("cancelled places", self.queue.cancelled(), cancelled.tickets),
-            ("places in line", self.queue.len(), self.queued() + expired.tickets),
-            ("numbers given out", self.queue.last_seq(), admitted.tickets),
+            ("cancelled seqs", self.queue.cancelled(), cancelled.tickets),
+            ("queued tickets", self.queue.len(), self.queued() + expired.tickets),
+            ("seqs assigned", self.queue.last_seq(), admitted.tickets),
             ("hashes of buyers", self.admitted.len() as u64, admitted.tickets),
         ];
         for (what, there, counted) in pairs {
             if there != counted {
-                return Err(format!("{there} {what} but the ledger counts {counted}"));
+                return Err(format!("{there} {what}, but the ledger counts {counted}"));
             }
         }
         if leases + retries + dead_letters <= MAX_TICKETS_CHECKED && !self.claimed.is_consistent() {
@@ -47,14 +47,14 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-    /// One ticket in flight, one in line, one cancelled.
+    /// One ticket in flight, one queued, one cancelled.
     fn busy_sale() -> Sale {
         let mut sale = Sale::create("phone".parse().unwrap(), SaleSettings::of_stock(3), NOW);
-        let wishes = ["ann", "bob", "cleo"].map(|buyer| AdmitRequest {
+        let requests = ["ann", "bob", "cleo"].map(|buyer| AdmitRequest {
             entry: Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() },
             supersedes: None,
         });
-        sale.admit(NOW, &wishes);
+        sale.admit(NOW, &requests);
         sale.claim(NOW, 1);
         sale.cancel(3);
         sale
@@ -68,20 +68,20 @@ mod tests {
     type Tamper = fn(&mut Sale);
 
     #[test]
-    fn what_is_not_where_it_should_be_is_named() {
+    fn a_violated_invariant_is_named() {
         let tamperings: [(Tamper, &str); 6] = [
             (|sale| sale.ledger.admitted.add(1), "balance"),
             (|sale| sale.settings.stock = Some(1), "cap"),
             (|sale| drop(sale.claimed.take(1)), "leases"),
-            (|sale| drop(sale.queue.cancel(2)), "cancelled places"),
+            (|sale| drop(sale.queue.cancel(2)), "cancelled seqs"),
             (|sale| sale.admitted.clear(), "hashes"),
             (|sale| sale.ledger.retrying.add(1), "retries"),
         ];
         for (tamper, named) in tamperings {
             let mut sale = busy_sale();
             tamper(&mut sale);
-            let found = sale.check_invariants().unwrap_err();
-            assert!(found.contains(named), "{found:?} does not name {named}");
+            let violation = sale.check_invariants().unwrap_err();
+            assert!(violation.contains(named), "{violation:?} does not name {named}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Telling where tickets stand.
+//! The status of tickets.
 
 use inrush_core::{
     store::{LookUpReply, StoreError},
@@ -16,7 +16,7 @@ impl Sale {
         })
     }
 
-    /// None for a number never given out.
+    /// `None` for a seq that was never assigned.
     pub(super) fn status(&self, seq: Seq) -> Result<Option<TicketStatus>, StoreError> {
         if seq == 0 || seq > self.queue.last_seq() {
             return Ok(None);
@@ -29,7 +29,7 @@ impl Sale {
         }
         match self.status_after_claim(seq) {
             None => Err(StoreError::Corrupt(format!(
-                "ticket {seq} of sale {} was claimed and is nowhere",
+                "ticket {seq} of sale {} was claimed and is missing",
                 self.id
             ))),
             status => Ok(status),

@@ -1,4 +1,4 @@
-//! Taking back leases that have ended.
+//! Reclaiming expired leases.
 
 use inrush_core::{
     store::{MAX_BATCH, Recovery},
@@ -8,16 +8,16 @@ use inrush_core::{
 
 use super::Sale;
 
-/// What a dead ticket's last attempt failed with when no worker said anything.
+/// Why a last attempt failed that ended with its lease.
 const NO_ANSWER: &str = "the lease ended without an answer";
 
 impl Sale {
     pub(in super::super) fn recover(&mut self, now: Timestamp) -> Recovery {
         let (mut reclaimed, mut dead) = (0, 0);
-        for seq in self.claimed.ended_leases(now, MAX_BATCH) {
+        for seq in self.claimed.expired_leases(now, MAX_BATCH) {
             let Some(ticket) = self.claimed.take(seq) else { continue };
             self.ledger.in_flight.take(ticket.entry.units);
-            match self.try_again(seq, ticket, now, NO_ANSWER) {
+            match self.requeue_or_kill(seq, ticket, now, NO_ANSWER) {
                 TicketState::Dead => dead += 1,
                 _ => reclaimed += 1,
             }

@@ -1,4 +1,4 @@
-//! Giving the units of an unpaid order back.
+//! Releasing the units of an unpaid order.
 
 use std::mem;
 

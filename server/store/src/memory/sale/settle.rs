@@ -1,4 +1,4 @@
-//! Recording what came of an attempt.
+//! Settling an attempt.
 
 use inrush_core::{
     store::{MAX_TEXT, Outcome, SettleResult, Settlement},
@@ -26,28 +26,30 @@ impl Sale {
         SettleResult::Done(match outcome {
             Outcome::Ordered { order_id } => {
                 self.ledger.ordered.add(units);
-                let end = End::Ordered { order_id: cut(order_id).to_owned() };
+                let end = End::Ordered { order_id: truncate(order_id).to_owned() };
                 self.outcomes.insert(seq, Concluded { units, end });
                 TicketState::Ordered
             }
             Outcome::Rejected { reason } => {
-                self.reject(seq, units, cut(reason));
+                self.reject(seq, units, truncate(reason));
                 TicketState::Rejected
             }
-            Outcome::Retry { after, reason } => self.try_again(seq, ticket, now.after(*after), cut(reason)),
+            Outcome::Retry { after, reason } => {
+                self.requeue_or_kill(seq, ticket, now.after(*after), truncate(reason))
+            }
         })
     }
 
-    /// The caller has taken the ticket from where it was counted.
+    /// Rejects a ticket. The caller has removed it from its part of the ledger.
     pub(super) fn reject(&mut self, seq: Seq, units: u64, reason: &str) {
         self.ledger.rejected.add(units);
         self.announcements.work |= self.queued() > 0;
         self.outcomes.insert(seq, Concluded { units, end: End::Rejected { reason: reason.to_owned() } });
     }
 
-    /// After the last attempt the ticket is dead, before that it waits until `due`. The caller has taken it out of
+    /// Requeues a ticket until `due`, or marks it dead after its last attempt. The caller has removed it from the part in
     /// flight.
-    pub(super) fn try_again(
+    pub(super) fn requeue_or_kill(
         &mut self,
         seq: Seq,
         ticket: ClaimedTicket,
@@ -68,8 +70,8 @@ impl Sale {
     }
 }
 
-/// As much of the text as is kept, cut between characters.
-fn cut(text: &str) -> &str {
+/// The text, truncated to [`MAX_TEXT`] bytes between characters.
+fn truncate(text: &str) -> &str {
     if text.len() <= MAX_TEXT {
         return text;
     }
@@ -81,11 +83,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
-        assert_eq!(cut("short"), "short");
-        assert_eq!(cut(&"x".repeat(MAX_TEXT)).len(), MAX_TEXT);
-        assert_eq!(cut(&"x".repeat(MAX_TEXT + 1)).len(), MAX_TEXT);
-        assert_eq!(cut(&"é".repeat(MAX_TEXT)).len(), MAX_TEXT);
-        assert_eq!(cut(&"€".repeat(MAX_TEXT)), "€".repeat(85));
+    fn long_texts_are_truncated_between_characters() {
+        assert_eq!(truncate("short"), "short");
+        assert_eq!(truncate(&"x".repeat(MAX_TEXT)).len(), MAX_TEXT);
+        assert_eq!(truncate(&"x".repeat(MAX_TEXT + 1)).len(), MAX_TEXT);
+        assert_eq!(truncate(&"é".repeat(MAX_TEXT)).len(), MAX_TEXT);
+        assert_eq!(truncate(&"€".repeat(MAX_TEXT)), "€".repeat(85));
     }
 }

@@ -1,24 +1,24 @@
 #!lua
--- Takes buyers in, in order: who is in line already, who is refused, who gets the next number.
+-- Admits buyers, in order: each has a ticket already, is refused, or gets the next seq.
 --
 -- KEYS  1 sale · 2, 3 queue of segment s and s + 1 · 4, 5 log of admitted buyers, page p and p + 1 ·
 --       6 … the buyers' bucket, one for each request
--- ARGV  1 now, empty for Redis's time · 2 sale id · 3 s · 4 p · 5 number of buckets the keys were made for ·
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 s · 4 p · 5 count of buckets that the keys were built for ·
 --       6 the buyers' hashes, 4 bytes each · 7 superseded tickets: "request seq" pairs, spaces between ·
 --       8 the units of each request, spaces between; empty when each asks for one ·
 --       9 … the buyer's fingerprint of each request · then the encoded entry of each request
 -- Reply {NO_SALE}
---       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done, name the keys that fit
+--       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done; build the keys for this state
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, durability, 1 with stock,
---        gate, opens_at, unit limit, first new position, what became of each request …}
---       For each request 0: queued with the next number and position; a number above 0: has this ticket already;
---       below 0: the refusals below. The gate is 0 when open, else a refusal. Nothing follows when all are queued.
+--        gate, opens_at, unit limit, first new position, the result of each request …}
+--       For each request 0: queued with the next seq and position; above 0: the buyer has the ticket with this seq;
+--       below 0: one of the refusals below. The gate is 0 when open, else a refusal. No results follow if all are queued.
 --
--- A buyer's bucket is checked and written by one HSETNX, before the next buyer is looked at: whatever can refuse the
+-- A buyer's bucket is checked and written by one HSETNX, before the next buyer is checked: everything that can refuse the
 -- whole batch has been checked by then, and nothing that follows can fail.
 --
--- This is the script that a rush runs most: it makes four commands and one for each buyer, reads the sale without making
--- a table of it, and takes texts as they come.
+-- The most frequent script of a rush: it runs four commands and one for each buyer, unpacks the sale without building a
+-- table, and uses arguments without converting them.
 
 --! include codes
 --! include clock
@@ -27,7 +27,7 @@
 
 local BYPASS, CLOSED, NOT_OPEN, HELD, UNIT_LIMIT, SOLD_OUT = -1, -2, -3, -4, -5, -6
 local MAX_SEQ = 4294967296
-local REPLICATED = 2 -- what an acknowledged ticket is meant to be
+local REPLICATED = 2 -- the sale's durability
 local BUYERS_PER_PAGE = 16380
 local FIXED_KEYS, FIXED_ARGS = 5, 8
 
@@ -37,7 +37,7 @@ local function page_of(seq)
     return math.floor((seq - 1) / BUYERS_PER_PAGE)
 end
 
--- The first numbers of the sale, in the order of include/sale.lua; the five that change here lie side by side.
+-- The first fields of the sale, in the order of include/sale.lua; the five that change here are adjacent.
 local FIRST_NUMBERS, BYTES_READ, FIRST_CHANGED = '<ddddddddddddddddddddddd', 184, 56
 local stored = call('GETRANGE', KEYS[1], 0, BYTES_READ - 1)
 if stored == '' then
@@ -66,8 +66,8 @@ else
 end
 free = math.max(free, 0)
 
-local now = (has_opening or has_closing) and now_millis(ARGV[1]) -- nobody asks for the time of a sale without times
-local refusal = nil -- what everybody gets who is not in line
+local now = (has_opening or has_closing) and now_millis(ARGV[1]) -- a sale without times needs no TIME
+local refusal = nil -- of every buyer who has no ticket
 if route == 1 then
     refusal = BYPASS
 elseif closed == 1 or (has_closing and now >= closes_at) then
@@ -82,17 +82,17 @@ local superseded = {}
 for request, seq in string.gmatch(ARGV[7], '(%d+) (%d+)') do
     superseded[tonumber(request)] = tonumber(seq)
 end
-local units, sized = {}, 0 -- one where there is no number
-for number in string.gmatch(ARGV[8], '%d+') do
+local units, sized = {}, 0 -- nil means one
+for count in string.gmatch(ARGV[8], '%d+') do
     sized = sized + 1
-    units[sized] = tonumber(number)
+    units[sized] = tonumber(count)
 end
 
--- A buyer's number in the bucket, in as few bytes as it needs.
+-- A buyer's seq in the bucket, in as few bytes as it needs.
 local SEQ = last_before + requests < 16777216 and '>I3' or '>I5'
 
 local last, queued_units = last_before, 0
-local others, queued_all = {}, true -- what became of those who were not queued
+local others, queued_all = {}, true -- the results of requests that were not queued
 for i = 1, requests do
     local bucket, buyer, wanted = KEYS[FIXED_KEYS + i], ARGV[FIXED_ARGS + i], units[i] or 1
     local result = refusal
@@ -124,7 +124,7 @@ for i = 1, requests do
     end
 end
 
--- Appends to the log of a page. A full page is written anew: what Redis set aside for its growth is half its size.
+-- Appends to the log of a page. A full page is rewritten: Redis reserves as much again for its growth.
 local function log_buyers(key, hashes, is_full)
     call('APPEND', key, hashes)
     if is_full then
@@ -135,7 +135,7 @@ end
 local length_before = last_before - cursor - (cancelled_tickets - cancelled_passed)
 local queued = last - last_before
 if queued > 0 then
-    local entries, at, hashes = ARGV, FIXED_ARGS + requests, ARGV[6] -- the first of the entries is behind `at`
+    local entries, at, hashes = ARGV, FIXED_ARGS + requests, ARGV[6] -- the entries start behind `at`
     if not queued_all then
         local parts = {}
         entries, at = {}, 0
@@ -148,7 +148,7 @@ if queued > 0 then
         hashes = table.concat(parts)
     end
 
-    -- Entries and hashes of the first segment and page, then of the next ones, where the batch reaches into them.
+    -- Entries and hashes of the first segment and page, then of the next ones if the batch reaches into them.
     local fit = math.min(queued, (first_segment + 1) * SEGMENT - first + 1)
     call('RPUSH', KEYS[2 + first_segment - segment], unpack(entries, at + 1, at + fit))
     if fit < queued then
@@ -164,8 +164,8 @@ if queued > 0 then
         announce_work(ARGV[2])
     end
 end
--- A batch that must be replicated is written even if nobody was queued: its buyers may be in line by another batch, of
--- which the caller knows only that replicas have it once they have this one.
+-- A replicated sale is written even if no buyer was queued: the buyers may have tickets from another batch, and replicas
+-- that acknowledge this write have that batch too.
 if queued > 0 or durability == REPLICATED then
     call('SETRANGE', KEYS[1], FIRST_CHANGED, pack('<ddddd', last, admitted_tickets + queued,
         admitted_units + queued_units, waiting_tickets + queued, waiting_units + queued_units))

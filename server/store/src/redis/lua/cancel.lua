@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Cancels tickets that were never claimed. Their entries stay in their places until the cursor passes them.
+-- Cancels tickets that were never claimed. Their entries stay in the queue until the cursor passes them.
 --
--- KEYS  1 sale · 2 cancels · then for each ticket: the bitmap and the queue of its segment
--- ARGV  1 sale id · 2 … the tickets' numbers
+-- KEYS  1 sale · 2 cancel tree · then for each ticket: the bitmap and the queue of its segment
+-- ARGV  1 sale id · 2 … the tickets' seqs
 -- Reply {NO_SALE}
 --       {DONE, for each ticket: 0 unknown · 1 cancelled · 2 cancelled before · 3 too late}
 
@@ -21,8 +21,8 @@ if not sale.epoch then
 end
 local free_before = free_units(sale)
 
--- An entry's place in its segment's list, from which the cursor has already taken what it passed.
-local function place_of(seq)
+-- An entry's index in its segment's list, which begins after the cursor.
+local function index_of(seq)
     local first_of_segment = segment_of(seq) * SEGMENT + 1
     return seq - math.max(first_of_segment, sale.cursor + 1)
 end
@@ -38,7 +38,7 @@ for i = 1, #ARGV - 1 do
     elseif seq <= sale.cursor or sale.closed == 1 then
         result = TOO_LATE
     else
-        local entry = redis.call('LINDEX', queue, place_of(seq))
+        local entry = redis.call('LINDEX', queue, index_of(seq))
         local units = entry and units_of(entry)
         if not units then
             return corrupt('ticket ' .. digits(seq) .. ' waits and has no entry')

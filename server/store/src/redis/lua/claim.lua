@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Takes entries under a lease: retries that are due, earliest first, then the line in order, within pace and stock.
+-- Claims entries under a lease: retries that are due, earliest first, then the queue in order, within pace and stock.
 --
 -- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5, 6 queue of segment s and s + 1 · 7, 8 their bitmaps · 9 claims
--- ARGV  1 now, empty for Redis's time · 2 sale id · 3 most entries · 4 s
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 max entries · 4 s
 -- Reply {NO_SALE}
 --       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
---       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, number of retries,
---        for each: ticket, attempt, entry … then the number of first attempts, for each: ticket, entry … then the
+--       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, count of retries,
+--        for each: ticket, attempt, entry … then the count of first attempts, for each: ticket, entry … then the
 --        backlog (include/backlog.lua)}
 --
--- What comes from the line stays together in a block (include/block.lua); each retry has a record and a lease of its own.
+-- Entries from the queue form a block (include/block.lua); each retry has a record and a lease of its own.
 
 --! include codes
 --! include clock
@@ -17,7 +17,7 @@
 --! include block
 --! include reopened
 
--- Most places that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
+-- Upper bound on the seqs that one claim passes, so that a long run of cancelled tickets is skipped in bounded steps.
 local MAX_SEQS_PASSED = 1024
 
 local sale = load_sale(KEYS[1])
@@ -37,14 +37,14 @@ if sale.pace then
 end
 local fence, deadline = sale.fence + 1, digits(now + sale.lease)
 
--- What is written, gathered before anything is.
-local retried, records, leases, retries_over = {}, {}, {}, {}
+-- The changes, collected before anything is written.
+local retried, records, leases, claimed_retries = {}, {}, {}, {}
 
 if wanted > 0 and sale.retrying_tickets > 0 then
-    retries_over = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, wanted)
-    if #retries_over > 0 then
+    claimed_retries = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, wanted)
+    if #claimed_retries > 0 then
         local seqs = {}
-        for i, member in ipairs(retries_over) do
+        for i, member in ipairs(claimed_retries) do
             seqs[i] = tonumber(member)
         end
         for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(seqs))) do
@@ -58,75 +58,75 @@ if wanted > 0 and sale.retrying_tickets > 0 then
             local entry, three = string.sub(record, start), 3 * i
             retried[three - 2], retried[three - 1], retried[three] = seqs[i], attempt + 1, entry
             records[2 * i - 1], records[2 * i] = digits(seqs[i]), record_head('P', fence, attempt + 1) .. entry
-            leases[2 * i - 1], leases[2 * i] = deadline, retries_over[i]
+            leases[2 * i - 1], leases[2 * i] = deadline, claimed_retries[i]
         end
-        wanted = wanted - #retries_over
+        wanted = wanted - #claimed_retries
     end
 end
 
--- How many places hold the tickets that are wanted, and which of these places are cancelled.
-local places = math.min(sale.last_seq - sale.cursor, MAX_SEQS_PASSED)
+-- How many seqs to pass for the tickets that are wanted, and which of these seqs are cancelled.
+local seqs_ahead = math.min(sale.last_seq - sale.cursor, MAX_SEQS_PASSED)
 local cancelled = {}
 if wanted == 0 or sale.closed == 1 then
-    places = 0
+    seqs_ahead = 0
 elseif sale.cancelled_tickets == sale.cancelled_passed then
-    places = math.min(places, wanted)
+    seqs_ahead = math.min(seqs_ahead, wanted)
 else
     local bitmaps = { redis.call('GET', KEYS[7]) or '', redis.call('GET', KEYS[8]) or '' }
-    local live, place = 0, 0
-    while place < places and live < wanted do
-        place = place + 1
-        local seq = sale.cursor + place
+    local live, ahead = 0, 0
+    while ahead < seqs_ahead and live < wanted do
+        ahead = ahead + 1
+        local seq = sale.cursor + ahead
         local byte = string.byte(bitmaps[segment_of(seq) - segment + 1], math.floor(bit_of(seq) / 8) + 1) or 0
-        cancelled[place] = math.floor(byte / 2 ^ (7 - bit_of(seq) % 8)) % 2 == 1
-        if not cancelled[place] then
+        cancelled[ahead] = math.floor(byte / 2 ^ (7 - bit_of(seq) % 8)) % 2 == 1
+        if not cancelled[ahead] then
             live = live + 1
         end
     end
-    places = place
+    seqs_ahead = ahead
 end
 
-local first_queue = math.min(places, (segment + 1) * SEGMENT - sale.cursor)
+local first_queue = math.min(seqs_ahead, (segment + 1) * SEGMENT - sale.cursor)
 local entries = {}
-if places > 0 then
+if seqs_ahead > 0 then
     entries = redis.call('LRANGE', KEYS[5], 0, first_queue - 1)
-    if first_queue < places then
-        for _, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, places - first_queue - 1)) do
+    if first_queue < seqs_ahead then
+        for _, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, seqs_ahead - first_queue - 1)) do
             entries[#entries + 1] = entry
         end
     end
-    if #entries ~= places then
-        return corrupt('the line behind ticket ' .. digits(sale.cursor) .. ' has gaps')
+    if #entries ~= seqs_ahead then
+        return corrupt('the queue behind ticket ' .. digits(sale.cursor) .. ' has gaps')
     end
 end
 
-local passed, line_tickets, line_units = 0, 0, 0
+local passed, queue_tickets, queue_units = 0, 0, 0
 local uncommitted = sale.stock and sale.stock - committed_units(sale) or math.huge
 local held = {}
-for place = 1, places do
-    if cancelled[place] then
+for i = 1, seqs_ahead do
+    if cancelled[i] then
         sale.cancelled_passed = sale.cancelled_passed + 1
-        held[place], entries[place] = NOT_HELD, ''
+        held[i], entries[i] = NOT_HELD, ''
     else
-        local units = units_of(entries[place])
+        local units = units_of(entries[i])
         if not units then
-            return corrupt('the line behind ticket ' .. digits(sale.cursor) .. ' holds what is no entry')
+            return corrupt('the queue behind ticket ' .. digits(sale.cursor) .. ' has an invalid entry')
         end
         if units > uncommitted then
             break
         end
         uncommitted = uncommitted - units
-        line_tickets, line_units = line_tickets + 1, line_units + units
-        held[place] = HELD
+        queue_tickets, queue_units = queue_tickets + 1, queue_units + units
+        held[i] = HELD
     end
-    passed = place
+    passed = i
 end
-for place = passed + 1, places do
-    entries[place] = nil
+for i = passed + 1, seqs_ahead do
+    entries[i] = nil
 end
 
 local first = sale.cursor + 1
-transfer(sale, 'waiting', 'in_flight', line_tickets, line_units)
+transfer(sale, 'waiting', 'in_flight', queue_tickets, queue_units)
 if passed > 0 then
     redis.call('LTRIM', KEYS[5], math.min(passed, first_queue), -1)
     if passed > first_queue then
@@ -134,19 +134,19 @@ if passed > 0 then
     end
     sale.cursor = sale.cursor + passed
 end
-if line_tickets > 0 then
+if queue_tickets > 0 then
     local block = {
-        fence = digits(fence), first = first, left = line_tickets, single_units = line_units == line_tickets, held = held,
+        fence = digits(fence), first = first, left = queue_tickets, single_units = queue_units == queue_tickets, held = held,
     }
     redis.call('HSET', KEYS[9], block.fence, encode_block(block), entries_field(block.fence), cmsgpack.pack(entries))
     redis.call('ZADD', KEYS[3], deadline, block_member(block))
 end
-if #retries_over > 0 then
+if #claimed_retries > 0 then
     redis.call('HSET', KEYS[2], unpack(records))
     redis.call('ZADD', KEYS[3], unpack(leases))
-    redis.call('ZREM', KEYS[4], unpack(retries_over))
+    redis.call('ZREM', KEYS[4], unpack(claimed_retries))
 end
-local claims = #retries_over + line_tickets
+local claims = #claimed_retries + queue_tickets
 if claims > 0 then
     sale.fence = fence
     count_claims(sale, now, claims)
@@ -158,17 +158,17 @@ end
 
 local reply = {
     DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, sale.epoch,
-    claims > 0 and fence or 0, sale.lease, #retries_over,
+    claims > 0 and fence or 0, sale.lease, #claimed_retries,
 }
 local size = #reply
 for i = 1, #retried do
     reply[size + i] = retried[i]
 end
 size = size + #retried + 1
-reply[size] = line_tickets
-for place = 1, passed do
-    if held[place] == HELD then
-        reply[size + 1], reply[size + 2] = first + place - 1, entries[place]
+reply[size] = queue_tickets
+for i = 1, passed do
+    if held[i] == HELD then
+        reply[size + 1], reply[size + 2] = first + i - 1, entries[i]
         size = size + 2
     end
 end

@@ -3,9 +3,9 @@
 --
 -- KEYS  1 sale · 2 tombstone
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 expected version, empty for a sale that must not exist ·
---       4 number of buyers' buckets of a new sale · 5 … the settings in the order of include/snapshot.lua, empty for none
+--       4 count of buyers' buckets of a new sale · 5 … the settings in the order of include/snapshot.lua, empty for none
 -- Reply {NO_SALE}: there is nothing to change
---       {DONE, 0, snapshot}: written · {DONE, 1, snapshot}: not in the expected version, it is like this ·
+--       {DONE, 0, snapshot}: written · {DONE, 1, snapshot}: not in the expected version, the sale as it is ·
 --       {DONE, 2, units}: the cap would be below what is held · {DONE, 3, units}: the stock would be below what is
 --       committed · {DONE, 4}: closed for good · {DONE, 5}: an earlier sale of this name is still being deleted
 
@@ -23,7 +23,7 @@ local sale = load_sale(KEYS[1])
 local now = now_millis(ARGV[1])
 local create = ARGV[3] == ''
 
-local function answer_with_snapshot(code)
+local function reply_with_snapshot(code)
     local reply = { DONE, code }
     put_snapshot(reply, sale, now)
     return reply
@@ -36,7 +36,7 @@ end
 
 if create then
     if sale.epoch then
-        return answer_with_snapshot(CONFLICT)
+        return reply_with_snapshot(CONFLICT)
     end
     if redis.call('EXISTS', KEYS[2]) == 1 then
         return { DONE, BEING_DELETED }
@@ -53,7 +53,7 @@ elseif not sale.epoch then
 elseif sale.closed == 1 then
     return { DONE, CLOSED }
 elseif sale.version ~= tonumber(ARGV[3]) then
-    return answer_with_snapshot(CONFLICT)
+    return reply_with_snapshot(CONFLICT)
 else
     local held = sale.waiting_units - sale.retrying_units
     if settings.stock then
@@ -81,4 +81,4 @@ announce_admission(ARGV[2])
 if sale.waiting_tickets > 0 then
     announce_work(ARGV[2])
 end
-return answer_with_snapshot(WRITTEN)
+return reply_with_snapshot(WRITTEN)

@@ -1,10 +1,10 @@
 #!lua flags=no-writes
--- Lists dead tickets in line order.
+-- Lists dead tickets by seq.
 --
 -- KEYS  1 sale · 2 claimed · 3 dead · 4 reasons
--- ARGV  1 the number to start after · 2 most tickets
+-- ARGV  1 the seq to start after · 2 max tickets
 -- Reply {NO_SALE}
---       {DONE, for each ticket: number, attempts, entry, reason}
+--       {DONE, for each ticket: seq, attempts, entry, reason}
 
 --! include codes
 --! include record

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Deletes a closed sale: from now on it is gone for everybody. A tombstone says which of its keys are still there, until
--- the caller has swept them away with sweep.lua; no sale of this name can be created before.
+-- Deletes a closed sale. A tombstone determines which of its keys are left until the caller has removed them with
+-- sweep.lua; no sale of this name can be created before.
 --
 -- KEYS  1 sale · 2 tombstone
 -- ARGV  none
--- Reply {DONE, 0}: nothing is left · {DONE, 1}: not closed · {DONE, 2, tickets}: so many are still worked on or dead ·
---       {DONE, 3, epoch, buckets, last_seq}: gone, to be swept
+-- Reply {DONE, 0}: nothing is left · {DONE, 1}: not closed · {DONE, 2, tickets}: so many are in flight, to be retried or dead ·
+--       {DONE, 3, epoch, buckets, last_seq}: deleted, keys to be swept
 
 --! include codes
 --! include sale

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Gives the units of dead tickets back; their buyers read that an operator discarded them.
+-- Rejects dead tickets, which frees their units; the reason is that an operator discarded them.
 --
 -- KEYS  1 sale · 2 claimed · 3 dead · 4 reasons · 5 … outcomes of each ticket's bucket
--- ARGV  1 sale id · 2 … the tickets' numbers
+-- ARGV  1 sale id · 2 … the tickets' seqs
 -- Reply {NO_SALE}
 --       {DONE, for each ticket: 1 discarded · 0 was not dead}
 
@@ -25,7 +25,7 @@ for i = 2, #ARGV do
 end
 local dead = {}
 if #words > 0 then
-    dead = dead_among(words, KEYS[2])
+    dead = find_dead(words, KEYS[2])
 end
 if not dead then
     return corrupt('the record of a dead ticket cannot be read')
@@ -35,9 +35,9 @@ if #dead > 0 then
     local over = {}
     for i, ticket in ipairs(dead) do
         transfer(sale, 'dead', 'rejected', 1, ticket.units)
-        redis.call('HSET', KEYS[4 + ticket.place], ticket.word, encode_outcome('J', ticket.units, DISCARDED))
+        redis.call('HSET', KEYS[4 + ticket.index], ticket.word, encode_outcome('J', ticket.units, DISCARDED))
         over[i] = ticket.word
-        reply[1 + ticket.place] = 1
+        reply[1 + ticket.index] = 1
     end
     redis.call('HDEL', KEYS[2], unpack(over))
     remove_dead(dead, KEYS[3], KEYS[4])

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Lets leases last a full lease from now, also such that have ended and were not taken back.
+-- Extends leases to a full lease from now, also expired ones that were not reclaimed.
 --
 -- KEYS  1 sale · 2 claimed · 3 leases · 4 claims
 -- ARGV  1 now, empty for Redis's time · then for each lease: ticket, fence
@@ -33,7 +33,7 @@ local function extend(member)
     leases[#leases + 1] = member
 end
 
-local in_blocks = {} -- block → the places that are extended
+local in_blocks = {} -- block → the indexes that are extended
 for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(words))) do
     local seq, wanted_fence = tonumber(words[i]), ARGV[FIXED_ARGS + 2 * i]
     local held
@@ -45,32 +45,32 @@ for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(words))) do
         end
     else
         local block = block_of(KEYS[4], wanted_fence)
-        local place = place_in_block(block, seq)
-        held = place ~= nil
+        local index = index_in_block(block, seq)
+        held = index ~= nil
         if held then
             in_blocks[block] = in_blocks[block] or {}
-            in_blocks[block][place] = true
+            in_blocks[block][index] = true
         end
     end
     reply[1 + i] = held and 1 or 0
 end
 
--- A block that is extended as a whole stays one; else those that are extended leave it.
+-- A block that is extended as a whole stays a block; else the extended tickets leave it.
 local records = {}
-for block, places in pairs(in_blocks) do
+for block, indexes in pairs(in_blocks) do
     local count = 0
-    for _ in pairs(places) do
+    for _ in pairs(indexes) do
         count = count + 1
     end
     if count == block.left then
         extend(block_member(block))
     else
-        for place in pairs(places) do
-            local seq = block.first + place - 1
+        for index in pairs(indexes) do
+            local seq = block.first + index - 1
             records[#records + 1] = digits(seq)
-            records[#records + 1] = record_head('P', tonumber(block.fence), 1) .. entry_in_block(KEYS[4], block, place)
+            records[#records + 1] = record_head('P', tonumber(block.fence), 1) .. entry_in_block(KEYS[4], block, index)
             extend(zset_member(seq))
-            take_out_of_block(block, place)
+            remove_from_block(block, index)
         end
     end
 end

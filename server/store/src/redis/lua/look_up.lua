@@ -1,9 +1,9 @@
 #!lua flags=no-writes
--- Tells where tickets stand. Makes one command where all of them wait and nobody cancelled.
+-- The status of tickets. Runs one command if all of them wait and none is cancelled.
 --
--- KEYS  1 sale · 2 claimed · 3 cancels · 4 reasons · then, if ARGV 1 says so, the bitmap of cancelled numbers of each
+-- KEYS  1 sale · 2 claimed · 3 cancel tree · 4 reasons · then, if ARGV 1 is 1, the bitmap of cancelled seqs of each
 --       ticket's segment · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
--- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor the keys were made for · 3 … the tickets' numbers
+-- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor that the keys were built for · 3 … the tickets' seqs
 -- Reply {NO_SALE}
 --       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}
 --       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, then for each ticket …}
@@ -20,7 +20,7 @@
 local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8
 local FIXED_KEYS, FIXED_ARGS = 4, 2
 
--- The first numbers of the sale, in the order of include/sale.lua.
+-- The first fields of the sale, in the order of include/sale.lua.
 local stored = redis.call('GETRANGE', KEYS[1], 0, 63)
 if stored == '' then
     return { NO_SALE }
@@ -28,16 +28,16 @@ end
 local epoch, buckets, closed, measured_pace, cursor, cancelled_tickets, cancelled_passed, last =
     struct.unpack('<dddddddd', stored)
 
-local bitmaps_named, cursor_guessed = ARGV[1] == '1', tonumber(ARGV[2])
+local bitmaps_named, cursor_hint = ARGV[1] == '1', tonumber(ARGV[2])
 local tickets = #ARGV - FIXED_ARGS
 
--- Where each ticket's bitmap and outcomes are among the keys, as the caller has laid them out.
+-- The keys of each ticket's bitmap and outcomes, in the caller's order.
 local key_of_outcome, passed = {}, {}
 local next_key = FIXED_KEYS + (bitmaps_named and tickets or 0)
 local fits = bitmaps_named or cancelled_tickets == 0
 for i = 1, tickets do
     local seq = tonumber(ARGV[FIXED_ARGS + i])
-    if seq <= cursor_guessed then
+    if seq <= cursor_hint then
         next_key = next_key + 1
         key_of_outcome[i] = KEYS[next_key]
     end
@@ -90,7 +90,7 @@ if #passed > 0 then
     end
 end
 
--- What is needed to count the cancelled tickets ahead of those that wait.
+-- The counts of cancelled tickets ahead of those that wait.
 local counts = {}
 if cancelled_tickets > cancelled_passed then
     local segments = {}

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Takes back leases that have ended, earliest first, and tells what the sale still has to do.
+-- Reclaims expired leases, earliest first, and replies with the sale's backlog.
 --
 -- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 queue of segment s · 8 its bitmap ·
 --       9 claims
--- ARGV  1 now, empty for Redis's time · 2 most leases · 3 s
+-- ARGV  1 now, empty for Redis's time · 2 max leases · 3 s
 -- Reply {NO_SALE}
 --       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
 --       {DONE, buckets, last_seq, cursor, cancelled, leases reclaimed, tickets dead, the backlog (include/backlog.lua)}
@@ -24,12 +24,12 @@ if segment_of(sale.cursor + 1) ~= tonumber(ARGV[3]) then
     return { WRONG_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
 end
 
-local now, most = now_millis(ARGV[1]), tonumber(ARGV[2])
-local ended = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+local now, max = now_millis(ARGV[1]), tonumber(ARGV[2])
+local ended = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, max)
 local changes = new_changes()
 local reclaimed, dead = 0, 0
-local function give_up(seq, fence, attempt, entry, units)
-    if try_again(sale, changes, seq, fence, attempt, entry, units, now, NO_ANSWER) then
+local function reclaim(seq, fence, attempt, entry, units)
+    if requeue_or_kill(sale, changes, seq, fence, attempt, entry, units, now, NO_ANSWER) then
         dead = dead + 1
     else
         reclaimed = reclaimed + 1
@@ -38,18 +38,18 @@ end
 
 for _, member in ipairs(ended) do
     local fence = fence_from_member(member)
-    if reclaimed + dead == most then
+    if reclaimed + dead == max then
         break
     elseif fence then
         local block = block_of(KEYS[9], fence)
         if not block then
             return corrupt('claim ' .. fence .. ' has a lease and no block')
         end
-        for place = 1, #block.held do
-            if block.held[place] == HELD and reclaimed + dead < most then
-                local units = units_in_block(KEYS[9], block, place)
-                give_up(block.first + place - 1, tonumber(fence), 1, entry_in_block(KEYS[9], block, place), units)
-                take_out_of_block(block, place)
+        for index = 1, #block.held do
+            if block.held[index] == HELD and reclaimed + dead < max then
+                local units = units_in_block(KEYS[9], block, index)
+                reclaim(block.first + index - 1, tonumber(fence), 1, entry_in_block(KEYS[9], block, index), units)
+                remove_from_block(block, index)
             end
         end
     else
@@ -60,8 +60,8 @@ for _, member in ipairs(ended) do
         if not units then
             return corrupt('ticket ' .. digits(seq) .. ' has a lease and no record')
         end
-        changes.leases_over[#changes.leases_over + 1] = member
-        give_up(seq, record_fence, attempt, string.sub(record, start), units)
+        changes.ended_leases[#changes.ended_leases + 1] = member
+        reclaim(seq, record_fence, attempt, string.sub(record, start), units)
     end
 end
 if #ended > 0 then

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Puts dead tickets back in line, due now, with all attempts before them.
+-- Requeues dead tickets, due now, with all attempts before them.
 --
 -- KEYS  1 sale · 2 claimed · 3 retries · 4 dead · 5 reasons
--- ARGV  1 now, empty for Redis's time · 2 sale id · 3 … the tickets' numbers
+-- ARGV  1 now, empty for Redis's time · 2 sale id · 3 … the tickets' seqs
 -- Reply {NO_SALE}
---       {DONE, for each ticket: 1 back in line · 0 was not dead}
+--       {DONE, for each ticket: 1 requeued · 0 was not dead}
 
 --! include codes
 --! include clock
@@ -22,7 +22,7 @@ for i = 3, #ARGV do
 end
 local dead = {}
 if #words > 0 then
-    dead = dead_among(words, KEYS[2])
+    dead = find_dead(words, KEYS[2])
 end
 if not dead then
     return corrupt('the record of a dead ticket cannot be read')
@@ -38,7 +38,7 @@ if #dead > 0 then
         records[#records + 1] = record_head('W', sale.fence, 0) .. ticket.entry
         retries[#retries + 1] = digits(now)
         retries[#retries + 1] = zset_member(tonumber(ticket.word))
-        reply[1 + ticket.place] = 1
+        reply[1 + ticket.index] = 1
     end
     redis.call('HSET', KEYS[2], unpack(records))
     redis.call('ZADD', KEYS[3], unpack(retries))

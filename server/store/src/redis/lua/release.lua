@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Gives the units of ordered tickets back.
+-- Releases the units of ordered tickets.
 --
 -- KEYS  1 sale · 2 claimed · then for each ticket: the bitmap of its segment, the outcomes of its bucket
--- ARGV  1 sale id · 2 … the tickets' numbers
+-- ARGV  1 sale id · 2 … the tickets' seqs
 -- Reply {NO_SALE}
 --       {DONE, for each ticket: 0 unknown · -1 released · -2 released before · else it has no order and is
 --        1 waiting · 2 processing · 5 cancelled · 6 rejected · 7 expired · 8 dead}
@@ -48,11 +48,11 @@ for i = 1, #ARGV - 1 do
         elseif state == 'J' then
             result = REJECTED
         else
-            -- What has neither outcome nor record is in a block (include/block.lua).
+            -- A ticket with neither outcome nor record is in a block (include/block.lua).
             local record = redis.call('HGET', KEYS[2], word)
             result = IN_WORK[record and decode_record(record) or 'P']
             if outcome or not result then
-                return corrupt('what became of ticket ' .. word .. ' cannot be read')
+                return corrupt('the outcome of ticket ' .. word .. ' cannot be read')
             end
         end
     end

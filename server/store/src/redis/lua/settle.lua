@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Records what came of attempts. A lease that has ended still settles as long as nobody took it back: the fence counts.
+-- Settles attempts. An expired lease still settles as long as it was not reclaimed: the fence decides.
 --
 -- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 claims · 8 … the outcomes of the first ticket's
 --       bucket, then of each ticket's that is in another bucket than the one before
@@ -36,21 +36,21 @@ end
 local records = redis.call('HMGET', KEYS[2], unpack(words))
 
 local changes, settled = new_changes(), false
-local gone = {} -- the tickets with records that this run has settled
+local gone = {} -- tickets with records that this run has settled
 local over, outcomes = {}, {}
 local ordered_tickets, ordered_units, rejected_tickets, rejected_units = 0, 0, 0, 0
 
 -- The ticket of one settlement, if it is held under this fence: its units, attempt and, for another attempt, its entry.
-local function held_ticket(word, seq, fence, record, wants_entry)
+local function held_ticket(word, seq, fence, record, needs_entry)
     if not record then
         local block = block_of(KEYS[7], fence)
-        local place = place_in_block(block, seq)
-        if not place then
+        local index = index_in_block(block, seq)
+        if not index then
             return nil
         end
-        local entry = wants_entry and entry_in_block(KEYS[7], block, place)
-        local units = units_in_block(KEYS[7], block, place)
-        take_out_of_block(block, place)
+        local entry = needs_entry and entry_in_block(KEYS[7], block, index)
+        local units = units_in_block(KEYS[7], block, index)
+        remove_from_block(block, index)
         return units, 1, entry
     end
     local state, record_fence, attempt, start = decode_record(record)
@@ -59,8 +59,8 @@ local function held_ticket(word, seq, fence, record, wants_entry)
         return nil
     end
     gone[word] = true
-    changes.leases_over[#changes.leases_over + 1] = zset_member(seq)
-    return units, attempt, wants_entry and string.sub(record, start)
+    changes.ended_leases[#changes.ended_leases + 1] = zset_member(seq)
+    return units, attempt, needs_entry and string.sub(record, start)
 end
 
 local reply, bucket, bucket_key = { DONE }, nil, FIXED_KEYS
@@ -77,7 +77,7 @@ for i = 1, settlements do
     if units and kind == 'T' then
         local wait, start = string.match(outcome, '^T(%d+):()')
         local due, reason = now + tonumber(wait), string.sub(outcome, start)
-        local dead = try_again(sale, changes, seq, tonumber(fence), attempt, entry, units, due, reason)
+        local dead = requeue_or_kill(sale, changes, seq, tonumber(fence), attempt, entry, units, due, reason)
         result = dead and DEAD or WAITING
     elseif units then
         local fields = outcomes[bucket_key]

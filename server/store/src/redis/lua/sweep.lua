@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Removes some keys of a deleted sale, the tombstone with the last of them. Whoever comes late, when another caller has
--- swept and a new sale may exist, removes nothing.
+-- Removes some keys of a deleted sale, and the tombstone with the last of them. A late caller, when another one has swept
+-- and a new sale may exist, removes nothing.
 --
 -- KEYS  1 tombstone · 2 … keys to remove
 -- ARGV  1 the deleted sale's epoch · 2 whether these are the last keys, 1 or 0
--- Reply {DONE, 1 removed · 0 the tombstone is not there any more}
+-- Reply {DONE, 1 removed · 0 there is no such tombstone}
 
 --! include codes
 

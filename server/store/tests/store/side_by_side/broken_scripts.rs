@@ -1,17 +1,17 @@
-//! Scripts with one mistake each. Every mistake must show within a bounded number of operations, or the comparison is
-//! not worth much; the scripts without a mistake must pass the same procedure.
+//! Scripts with one mistake each. Every mistake must be detected within a bounded number of operations; the scripts
+//! without a mistake must pass the same procedure.
 
 use inrush_store::redis::ScriptSources;
 
 use super::{Pair, RedisServer, compare, runtime, scenario::Mix};
 
-/// A mistake shows within so many operations, and unbroken scripts pass as many.
-const MOST_OPERATIONS: u64 = 10_000;
+/// A mistake is detected within so many operations, and correct scripts pass as many.
+const MAX_OPERATIONS: u64 = 10_000;
 
 /// The scenarios are the same in every run, so that a mistake that shows once shows always.
 const SEED: u64 = 2026;
 
-/// A mistake: in this script (or include), one place reads otherwise.
+/// A mistake: one replacement in this script (or include).
 struct Mistake {
     what: &'static str,
     script: &'static str,
@@ -86,14 +86,14 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "each ticket of a block is counted as one unit",
         "claim",
-        "single_units = line_units == line_tickets",
+        "single_units = queue_units == queue_tickets",
         "single_units = true",
     ),
     mistake(
         "a ticket of a block is settled twice",
         "include/block",
-        "block.held[place] = NOT_HELD",
-        "block.held[place] = HELD",
+        "block.held[index] = NOT_HELD",
+        "block.held[index] = HELD",
     ),
     mistake(
         "a block that has ended keeps its lease",
@@ -104,7 +104,7 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "a ticket with a longer lease stays in its block",
         "extend",
-        "take_out_of_block(block, place)",
+        "remove_from_block(block, index)",
         "",
     ),
     mistake(
@@ -195,7 +195,7 @@ const MISTAKES: &[Mistake] = &[
     ),
 ];
 
-/// Every mistake with the scripts it is in. A place that a script does not have any more is told, not passed over.
+/// Every mistake with the scripts that have it. A replacement that does not match is an error.
 fn with_mistakes() -> Vec<(&'static Mistake, ScriptSources)> {
     let made: Vec<_> = MISTAKES
         .iter()
@@ -210,18 +210,18 @@ fn with_mistakes() -> Vec<(&'static Mistake, ScriptSources)> {
 }
 
 #[test]
-fn every_mistake_in_a_script_shows() {
+fn every_mistake_in_a_script_is_detected() {
     let runtime = runtime();
     let server = runtime.block_on(RedisServer::start());
     let mut hidden = Vec::new();
     for (number, (Mistake { what, mix, .. }, scripts)) in with_mistakes().into_iter().enumerate() {
         let pair = runtime.block_on(Pair::new(&server, scripts, &format!("mistake-{number}")));
-        match compare(&runtime, &pair, *mix, SEED, MOST_OPERATIONS, 0) {
+        match compare(&runtime, &pair, *mix, SEED, MAX_OPERATIONS, 0) {
             Ok(()) => hidden.push(what),
             Err(_) => println!("{:>6} operations until it shows that {what}", pair.operations()),
         }
     }
-    assert!(hidden.is_empty(), "these mistakes do not show within {MOST_OPERATIONS} operations: {hidden:#?}");
+    assert!(hidden.is_empty(), "these mistakes do not show within {MAX_OPERATIONS} operations: {hidden:#?}");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn scripts_without_a_mistake_pass_the_same_procedure() {
     for mix in [Mix::Ordinary, Mix::LongLines] {
         let name = format!("{mix:?}").to_lowercase();
         let pair = runtime.block_on(Pair::new(&server, ScriptSources::bundled(), &name));
-        if let Err(counterexample) = compare(&runtime, &pair, mix, SEED, MOST_OPERATIONS, 0) {
+        if let Err(counterexample) = compare(&runtime, &pair, mix, SEED, MAX_OPERATIONS, 0) {
             panic!("{}", counterexample.difference);
         }
     }

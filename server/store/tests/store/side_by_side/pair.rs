@@ -16,15 +16,15 @@ use inrush_store::{conformance::START, memory::MemoryStore, redis::ScriptSources
 use tokio::{sync::broadcast, time::timeout};
 
 use super::scenario::{
-    Answer, Back, Change, Lease, LongLine, Operation, Scenario, Supersedes, Version, Wish,
+    Answer, Back, BuyerRequest, Change, Lease, LongLine, Operation, Scenario, Supersedes, Version,
 };
 use crate::{backend::connect, redis_server::RedisServer};
 
-/// An announcement that has not come after so long was not made.
-const ANNOUNCEMENT_LIMIT: Duration = Duration::from_secs(30);
+/// An event that is not received within this time was not sent.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A store that has just been opened may not listen yet: a mark that is not heard after so long is made again.
-const TUNING_STEP: Duration = Duration::from_millis(50);
+/// A new store may not have subscribed yet: a mark that is not received within this time is announced again.
+const MARK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Two stores that must be the same.
 pub(super) struct Pair<'a> {
@@ -81,16 +81,16 @@ impl<'a> Pair<'a> {
             operations: Cell::new(0),
             marks: Cell::new(0),
         };
-        pair.tune_in().await;
+        pair.wait_for_subscription().await;
         pair
     }
 
-    /// Waits until Redis's announcements are heard.
-    async fn tune_in(&self) {
+    /// Waits until events of Redis are received.
+    async fn wait_for_subscription(&self) {
         let mut heard = self.redis.events();
         loop {
             let mark = self.announce_mark().await;
-            if timeout(TUNING_STEP, count_until(&mut heard, &mark, &mark)).await.is_ok() {
+            if timeout(MARK_INTERVAL, count_until(&mut heard, &mark, &mark)).await.is_ok() {
                 return;
             }
         }
@@ -202,7 +202,7 @@ impl<'a> Pair<'a> {
         let id = progress.id.clone();
         match operation {
             Operation::Advance { millis } => self.clock.advance(Duration::from_millis(*millis)),
-            Operation::Admit(wishes) => self.admit(progress, wishes).await?,
+            Operation::Admit(requests) => self.admit(progress, requests).await?,
             Operation::LookUp(tickets) => {
                 let seqs = progress.seqs(tickets);
                 drop(self.both(progress, "reply", async |store| store.look_up(&id, &seqs).await).await?);
@@ -262,8 +262,8 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    async fn admit(&self, progress: &mut Progress, wishes: &[Wish]) -> Result<(), Difference> {
-        let requests: Vec<AdmitRequest> = wishes.iter().map(|wish| progress.request(wish)).collect();
+    async fn admit(&self, progress: &mut Progress, requests: &[BuyerRequest]) -> Result<(), Difference> {
+        let requests: Vec<AdmitRequest> = requests.iter().map(|request| progress.request(request)).collect();
         let id = progress.id.clone();
         let reply = self.both(progress, "reply", async |store| store.admit(&id, &requests).await).await?;
         for reply in reply.iter() {
@@ -321,7 +321,7 @@ impl<'a> Pair<'a> {
         self.both(progress, "reply", ask).await.map(drop)
     }
 
-    /// The ledger and all that is told of the sale; the ledger must balance as well.
+    /// The snapshot of the sale; its ledger must balance as well.
     async fn compare_snapshots(&self, progress: &mut Progress) -> Result<(), Difference> {
         let id = &progress.id;
         let memory = self.memory.sale(id).await;
@@ -337,7 +337,7 @@ impl<'a> Pair<'a> {
         Ok(())
     }
 
-    /// Where every ticket is, who was admitted, who is dead, what a claim would find.
+    /// The status of every ticket, the admitted buyers, the dead letters, and what a claim would return.
     async fn look_at_everything(&self, progress: &Progress) -> Result<(), Difference> {
         let id = &progress.id;
         let from = progress.last_seq.saturating_sub(MAX_BATCH as u64 - 3);
@@ -361,7 +361,7 @@ impl<'a> Pair<'a> {
     ) -> Result<(), Difference> {
         let mark = self.announce_mark().await;
         let memory = count_until(&mut memory, &mark, &progress.id).await;
-        let redis = timeout(ANNOUNCEMENT_LIMIT, count_until(&mut redis, &mark, &progress.id)).await;
+        let redis = timeout(EVENT_TIMEOUT, count_until(&mut redis, &mark, &progress.id)).await;
         let redis = redis.expect("the mark is announced");
         if memory == redis {
             Ok(())
@@ -372,7 +372,7 @@ impl<'a> Pair<'a> {
 }
 
 impl Progress {
-    /// No ticket is 0, and a short line has no other that is so far back.
+    /// No ticket has seq 0, and a short queue has none that is so far back.
     fn seq(&self, Back(back): Back) -> Seq {
         (self.last_seq + 2).saturating_sub(back)
     }
@@ -397,14 +397,14 @@ impl Progress {
         }
     }
 
-    fn request(&self, wish: &Wish) -> AdmitRequest {
-        let buyer = format!("buyer-{}", wish.buyer);
-        let supersedes = match wish.supersedes {
+    fn request(&self, BuyerRequest { buyer, units, supersedes }: &BuyerRequest) -> AdmitRequest {
+        let buyer = format!("buyer-{buyer}");
+        let supersedes = match *supersedes {
             Supersedes::Nothing => None,
             Supersedes::Latest => self.tickets.get(&buyer).copied(),
             Supersedes::Other(back) => Some(self.seq(back)),
         };
-        request(&buyer, wish.units, supersedes)
+        request(&buyer, *units, supersedes)
     }
 }
 

@@ -10,16 +10,16 @@ use inrush_core::{
 };
 use proptest::{collection::vec, option, prelude::*};
 
-/// Most buyers who come again and again, so that repeats are frequent.
+/// Few distinct buyers, so that repeats are frequent.
 const REGULARS: u16 = 8;
 
 /// All buyers.
 const BUYERS: u16 = 400;
 
-/// How often a scenario begins with a line so long that it reaches over a cut between two segments, in thousandths.
+/// How often a scenario begins with a queue that reaches over a cut between two segments, in thousandths.
 const LONG_LINES: u32 = 8;
 
-/// Where a long line ends, and how many at its end are not worked off: on both sides of the first cut, at 4096.
+/// Where a long queue ends, and how many tickets at its end stay unclaimed: on both sides of the first cut, at 4096.
 const LONG_LINE: std::ops::Range<u64> = 4080..4130;
 
 /// Most operations of a scenario.
@@ -53,7 +53,7 @@ pub(super) struct LongLine {
 #[derive(Clone)]
 pub(super) enum Operation {
     Advance { millis: u64 },
-    Admit(Vec<Wish>),
+    Admit(Vec<BuyerRequest>),
     LookUp(Vec<Back>),
     Cancel(Vec<Back>),
     Claim { max: usize },
@@ -72,15 +72,15 @@ pub(super) enum Operation {
     LookAtEverything,
 }
 
-/// A wish for units.
+/// A request for units.
 #[derive(Clone, Debug)]
-pub(super) struct Wish {
+pub(super) struct BuyerRequest {
     pub(super) buyer: u16,
     pub(super) units: u64,
     pub(super) supersedes: Supersedes,
 }
 
-/// Which ticket a wish may replace.
+/// Which ticket a request may supersede.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Supersedes {
     Nothing,
@@ -140,7 +140,7 @@ impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Advance { millis } => write!(f, "Advance {millis} ms"),
-            Self::Admit(wishes) => write!(f, "Admit {wishes:?}"),
+            Self::Admit(requests) => write!(f, "Admit {requests:?}"),
             Self::LookUp(tickets) => write!(f, "LookUp {tickets:?}"),
             Self::Cancel(tickets) => write!(f, "Cancel {tickets:?}"),
             Self::Claim { max } => write!(f, "Claim {max}"),
@@ -214,8 +214,8 @@ fn lease() -> impl Strategy<Value = Duration> {
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        24 => vec(wish(), 0..7).prop_map(Operation::Admit),
-        1 => vec(wish(), MAX_BATCH - 40..=MAX_BATCH).prop_map(Operation::Admit),
+        24 => vec(admit_request(), 0..7).prop_map(Operation::Admit),
+        1 => vec(admit_request(), MAX_BATCH - 40..=MAX_BATCH).prop_map(Operation::Admit),
         18 => claim().prop_map(|max| Operation::Claim { max }),
         16 => vec((lease_of_a_worker(), answer()), 0..5).prop_map(Operation::Settle),
         14 => advance().prop_map(|millis| Operation::Advance { millis }),
@@ -236,7 +236,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn admit_request() -> impl Strategy<Value = BuyerRequest> {
     let buyer = prop_oneof![1 => 0..REGULARS, 2 => 0..BUYERS];
     let units = prop_oneof![5 => Just(1_u64), 2 => 1_u64..=5];
     let supersedes = prop_oneof![
@@ -244,7 +244,11 @@ fn wish() -> impl Strategy<Value = Wish> {
         3 => Just(Supersedes::Latest),
         1 => back().prop_map(Supersedes::Other),
     ];
-    (buyer, units, supersedes).prop_map(|(buyer, units, supersedes)| Wish { buyer, units, supersedes })
+    (buyer, units, supersedes).prop_map(|(buyer, units, supersedes)| BuyerRequest {
+        buyer,
+        units,
+        supersedes,
+    })
 }
 
 fn claim() -> impl Strategy<Value = usize> {

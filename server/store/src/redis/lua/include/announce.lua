@@ -1,4 +1,4 @@
--- Tells whoever listens that a sale has something to claim, or may take buyers in. Nothing depends on it being heard.
+-- Announces that a sale has something to claim, or may admit buyers. Nothing depends on these events being received.
 local function announce_work(sale_id)
     redis.call('PUBLISH', 'inrush:work', sale_id)
 end

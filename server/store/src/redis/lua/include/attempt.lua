@@ -1,17 +1,18 @@
 --! include record
 --! include ledger
 
--- What a batch of ended attempts writes: gathered first, written at once. Tickets and units are counted by where they go.
+-- The changes of a batch of ended attempts, collected first and written at once. Tickets and units are counted by the part
+-- of the ledger that they move to.
 local function new_changes()
     return {
-        records = {}, leases_over = {}, retries = {}, dead = {}, reasons = {},
+        records = {}, ended_leases = {}, retries = {}, dead = {}, reasons = {},
         waiting_tickets = 0, waiting_units = 0, dead_tickets = 0, dead_units = 0,
     }
 end
 
--- A ticket whose attempt came to nothing waits until `due`, or is dead after its last attempt. True when it is dead. It
--- is in flight before; the caller ends its lease.
-local function try_again(sale, changes, seq, fence, attempt, entry, units, due, reason)
+-- Requeues a ticket whose attempt failed until `due`, or marks it dead after its last attempt, and returns whether it is
+-- dead. The ticket is in flight before; the caller ends its lease.
+local function requeue_or_kill(sale, changes, seq, fence, attempt, entry, units, due, reason)
     local dead = attempt >= sale.max_attempts
     local word, member = digits(seq), zset_member(seq)
     local records = changes.records
@@ -43,7 +44,7 @@ end
 -- dead and reasons.
 local function write_changes(sale, changes, keys)
     write_all('HSET', keys.claimed, changes.records)
-    write_all('ZREM', keys.leases, changes.leases_over)
+    write_all('ZREM', keys.leases, changes.ended_leases)
     write_all('ZADD', keys.retries, changes.retries)
     write_all('ZADD', keys.dead, changes.dead)
     write_all('HSET', keys.reasons, changes.reasons)

@@ -3,7 +3,7 @@
 --! include queue
 --! include pace
 
--- Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for. The keys are
+-- Whether a claim would advance the cursor: over a cancelled ticket, or one that the stock has the units for. The keys are
 -- those of the segment behind the cursor.
 local function can_advance(sale, queue, bitmap)
     if sale.closed == 1 or queue_length(sale) == 0 then
@@ -22,8 +22,8 @@ local function can_advance(sale, queue, bitmap)
     return units ~= nil and units <= sale.stock - committed_units(sale)
 end
 
--- Adds to the reply: tickets waiting, in flight and dead, milliseconds until a claim can bring something, milliseconds
--- until a lease ends; -1 where time alone brings nothing. `keys` names leases, retries, queue and bitmap.
+-- Appends to the reply: tickets waiting, in flight and dead, milliseconds until a claim can return an entry, milliseconds
+-- until a lease expires; -1 where time alone changes nothing. `keys` has leases, retries, queue and bitmap.
 local function put_backlog(reply, sale, now, keys)
     local next_claim, next_expiry = -1, -1
     if sale.fulfilment_held ~= 1 then

@@ -1,26 +1,26 @@
 --! include entry
 --! include record
 
--- What one claim takes from the line stays together as a block: one lease, one field with the first number, how many
--- tickets are still held and a byte for each place, one field with the entries. A ticket leaves it when it is settled,
--- or when it goes its own way with a record: for another attempt, or with a longer lease than the others. A ticket that
--- the cursor has passed and that has neither record nor outcome is in a block, and in process.
+-- The entries that one claim takes from the queue form a block: one lease, one field with the first seq, how many tickets
+-- are still held and a byte for each seq, one field with the entries. A ticket leaves its block when it is settled, or
+-- when it gets a record of its own: for another attempt, or for a longer lease than the others. A ticket that the cursor
+-- has passed and that has neither record nor outcome is in a block, and PROCESSING.
 local HEAD = '<ddB'
 local HELD, NOT_HELD = 1, 0
 
--- The blocks that this run has looked for, by fence; false where there is none.
+-- The blocks that this run has read, by fence; false where there is none.
 local blocks = {}
 
 local function entries_field(fence)
     return fence .. ':entries'
 end
 
--- The block's member among the leases: of leases that end together, those of lower numbers come first.
+-- The block's member among the leases: leases that expire together are ordered by seq.
 local function block_member(block)
     return zset_member(block.first) .. '-' .. block.fence
 end
 
--- The fence of the block that a member stands for, nil for a single ticket.
+-- The fence of the block that a member is of, nil for a single ticket.
 local function fence_from_member(member)
     return string.match(member, '-(%d+)$')
 end
@@ -46,34 +46,34 @@ local function block_of(claims, fence)
     return block
 end
 
--- Where the block of this fence holds the ticket; nil when it does not.
-local function place_in_block(block, seq)
-    local place = block and seq - block.first + 1
-    if place and block.held[place] == HELD then
-        return place
+-- The ticket's index in the block, if the block holds it; else nil.
+local function index_in_block(block, seq)
+    local index = block and seq - block.first + 1
+    if index and block.held[index] == HELD then
+        return index
     end
     return nil
 end
 
-local function entry_in_block(claims, block, place)
+local function entry_in_block(claims, block, index)
     if not block.entries then
         block.entries = cmsgpack.unpack(redis.call('HGET', claims, entries_field(block.fence)))
     end
-    return block.entries[place]
+    return block.entries[index]
 end
 
-local function units_in_block(claims, block, place)
-    return block.single_units and 1 or units_of(entry_in_block(claims, block, place))
+local function units_in_block(claims, block, index)
+    return block.single_units and 1 or units_of(entry_in_block(claims, block, index))
 end
 
--- The ticket is not the block's any more.
-local function take_out_of_block(block, place)
-    block.held[place] = NOT_HELD
+-- Removes a ticket from its block.
+local function remove_from_block(block, index)
+    block.held[index] = NOT_HELD
     block.left = block.left - 1
     block.changed = true
 end
 
--- Writes the blocks that tickets were taken out of; one that is empty ends.
+-- Writes the blocks that tickets were removed from; an empty block is deleted with its lease.
 local function write_blocks(claims, leases)
     for fence, block in pairs(blocks) do
         if block and block.changed then

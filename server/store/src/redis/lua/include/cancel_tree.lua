@@ -1,8 +1,8 @@
 --! include queue
 
--- Cancelled numbers are counted by segment, in a Fenwick tree: node n (from 1) counts the cancelled numbers of the
--- segments n - lowest_bit(n) … n - 1, so that a count and a change touch at most one node for each bit of n.
-local LAST_NODE = 1048576 -- as many segments as the largest number needs
+-- Cancelled seqs are counted by segment, in a Fenwick tree: node n (from 1) counts the cancelled seqs of the segments
+-- n - lowest_bit(n) … n - 1, so a count and a change touch at most one node for each bit of n.
+local LAST_NODE = 1048576 -- as many segments as the largest seq needs
 
 local function lowest_bit(node)
     local bit = 1
@@ -12,8 +12,8 @@ local function lowest_bit(node)
     return bit
 end
 
--- The counts of all nodes that are needed to count below the given segments, in one command. Even the most tickets of
--- one batch, far apart in the longest line, need fewer nodes than a command takes.
+-- The counts of all nodes that are needed to count below the given segments, in one command. Even a full batch of tickets
+-- far apart in the longest queue needs fewer nodes than a command can take.
 local function load_nodes(tree, segments)
     local counts, nodes = {}, {}
     for _, segment in ipairs(segments) do
@@ -32,7 +32,7 @@ local function load_nodes(tree, segments)
     return counts
 end
 
--- How many numbers lower than `seq` were cancelled.
+-- How many seqs lower than `seq` were cancelled.
 local function cancelled_below(counts, bitmap, seq)
     local sum, node = 0, segment_of(seq)
     while node > 0 do
@@ -46,7 +46,7 @@ local function cancelled_below(counts, bitmap, seq)
     return sum
 end
 
--- Adds the cancelled numbers of each segment, given as segment → count.
+-- Adds cancelled seqs, as segment → count.
 local function count_cancelled(tree, by_segment)
     local changes = {}
     for segment, count in pairs(by_segment) do

@@ -1,7 +1,7 @@
--- What every reply begins with. The Rust side names the same codes in reply.rs.
+-- The first element of every reply. reply.rs has the same codes.
 local DONE, NO_SALE, WRONG_KEYS = 0, 1, 2
 
--- An error, not a reply: the store holds what Inrush did not write. Nothing has been written when it is returned.
+-- An error, not a reply: the store holds data that Inrush did not write. Nothing has been written when it is returned.
 local function corrupt(text)
     return redis.error_reply('CORRUPT ' .. text)
 end

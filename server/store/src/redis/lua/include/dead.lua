@@ -2,9 +2,9 @@
 --! include ledger
 --! include record
 
--- The dead ones among the tickets `words` names, in their order: { word, entry, units, place among the words }. Nil
--- where one of them cannot be read.
-local function dead_among(words, claimed)
+-- The dead tickets among those in `words`, in their order: { word, entry, units, index in `words` }. Nil if a record
+-- cannot be read.
+local function find_dead(words, claimed)
     local dead, seen = {}, {}
     for i, record in ipairs(redis.call('HMGET', claimed, unpack(words))) do
         local state, _, _, start = decode_record(record or '')
@@ -14,13 +14,13 @@ local function dead_among(words, claimed)
                 return nil
             end
             seen[words[i]] = true
-            dead[#dead + 1] = { word = words[i], entry = string.sub(record, start), units = units, place = i }
+            dead[#dead + 1] = { word = words[i], entry = string.sub(record, start), units = units, index = i }
         end
     end
     return dead
 end
 
--- Takes them out of the dead.
+-- Removes tickets from the dead ones.
 local function remove_dead(dead, dead_key, reasons_key)
     local members, words = {}, {}
     for i, ticket in ipairs(dead) do

@@ -1,7 +1,7 @@
 local format = string.format
 
--- A number as text with all its digits: Lua's own conversion keeps only 14 of them, and the one Redis makes of a number
--- that a command is given is exact but slow.
-local function digits(number)
-    return format('%d', number)
+-- An integer as text with all its digits: Lua's own conversion keeps only 14 of them, and that of Redis for the arguments
+-- of commands is exact but slow.
+local function digits(integer)
+    return format('%d', integer)
 end

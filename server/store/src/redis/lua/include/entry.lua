@@ -1,5 +1,5 @@
--- The units of the encoded entry that starts at a place of a text (at its beginning if none is given); nil when there is
--- none. An entry that begins with a buyer, who has no control characters, is one unit with nothing else to it; any other
+-- The units of the encoded entry that starts at `start` of a text (by default at its beginning); nil if it is not an
+-- entry. An entry that begins with a buyer's id, which has no control characters, is one unit and nothing else; any other
 -- begins with a zero byte and its units, a base-128 varint, little end first.
 local function units_of(text, start)
     start = start or 1

@@ -2,7 +2,7 @@
 
 -- The ledger: tickets and units of each part of the sale.
 
--- Adds to a part; what is taken away is negative.
+-- Adds to a part; negative counts remove from it.
 local function add_to(sale, part, tickets, units)
     sale[part .. '_tickets'] = sale[part .. '_tickets'] + tickets
     sale[part .. '_units'] = sale[part .. '_units'] + units

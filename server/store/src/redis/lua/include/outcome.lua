@@ -1,7 +1,7 @@
 --! include digits
 
--- A ticket's outcome: its state and an order id or a reason; between them its units and a colon where it has more than
--- one, and then the state is a small letter. States: O ordered, L released, J rejected.
+-- A ticket's outcome: its state and an order id or a reason. For more than one unit the state is a lower-case letter,
+-- followed by the units and a colon. States: O ordered, L released, J rejected.
 local function encode_outcome(state, units, text)
     if units == 1 then
         return state .. text

@@ -1,17 +1,17 @@
 -- The token bucket of the sale. Its level is in millionths of tickets: milliseconds times thousandths of tickets
--- per second. An hour's filling at the fastest pace stays below 2^53, where numbers stop being exact.
+-- per second. An hour's refill at the fastest pace stays below 2^53, up to which integers are exact.
 local TICKET = 1000000
 local MAX_FILL = 3600000
 local MIN_WINDOW, MAX_WINDOW = 1000, 10000
 
--- The level now. The sale has a pace.
+-- The level now. Only for a sale with a pace.
 local function bucket_level(sale, now)
     local elapsed = math.min(math.max(now - sale.tokens_at, 0), MAX_FILL)
     return math.min(sale.tokens + elapsed * sale.pace, sale.burst * TICKET)
 end
 
--- Takes the tokens of `claims` tickets and counts them for the measured pace. The claims of a call belong to the
--- window that begins with it.
+-- Spends the tokens of `claims` tickets and counts them for the measured pace. The claims of a call belong to the window
+-- that begins with it.
 local function count_claims(sale, now, claims)
     if sale.pace then
         sale.tokens = bucket_level(sale, now) - claims * TICKET

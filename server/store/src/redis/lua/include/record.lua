@@ -6,7 +6,7 @@ local function record_head(state, fence, attempt)
     return state .. digits(fence) .. ':' .. digits(attempt) .. ':'
 end
 
--- State, fence and attempt, and where the entry starts; nothing when the text is no record.
+-- State, fence and attempt, and where the entry starts; nil if the text is not a record.
 local function decode_record(record)
     local state, fence, attempt, start = string.match(record, '^([PWD])(%d+):(%d+):()')
     if not state then
@@ -15,7 +15,7 @@ local function decode_record(record)
     return state, tonumber(fence), tonumber(attempt), start
 end
 
--- A number as a member of a sorted set: as wide as the largest, so that ties are ordered by number.
+-- A seq as a member of a sorted set: as wide as the largest, so that ties are ordered by seq.
 local function zset_member(seq)
     return string.format('%010d', seq)
 end

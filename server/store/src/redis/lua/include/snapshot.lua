@@ -1,6 +1,6 @@
 --! include sale
 
--- The parts of a sale, in the order in which they are told; the settings are also given in theirs.
+-- The parts of a sale, in the order of replies; arguments with settings have the same order.
 local STATE = { 'epoch', 'version', 'closed', 'created_at', 'last_seq', 'cursor', 'measured_pace' }
 local SETTINGS = {
     'stock', 'cap', 'opens_at', 'closes_at', 'unit_limit', 'route', 'admission_held', 'fulfilment_held', 'pace', 'burst',
@@ -13,7 +13,7 @@ local LEDGER = {
     'dead_tickets', 'dead_units',
 }
 
--- Adds to the reply: when it was read, the state, the settings, the ledger; -1 for an absent setting.
+-- Appends to the reply: when it was read, the state, the settings, the ledger; -1 for an absent setting.
 local function put_snapshot(reply, sale, now)
     local size = #reply + 1
     reply[size] = now
