@@ -9,7 +9,6 @@ use inrush_runtime::{
     shutdown::Shutdown,
 };
 use inrush_telemetry::{Metrics, Traces};
-use inrush_telemetry::{Metrics, Traces};
 
 use crate::{
     error::FrontError,

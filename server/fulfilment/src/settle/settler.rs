@@ -163,7 +163,7 @@ impl Settler {
     }
 
     /// Counts the settled outcomes. Returns the time from which they make something claimable.
-    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[Settled]) -> Option<Instant> {
+    fn count(&self, sale: &SaleId, settlements: &[Settlement], settled: &[SettleResult]) -> Option<Instant> {
         let now = Instant::now();
         let (mut counts, mut stale) = (SettledCounts::default(), 0);
         let mut claimable_at: Option<Instant> = None;
@@ -171,10 +171,10 @@ impl Settler {
             |at: Instant| claimable_at = Some(claimable_at.map_or(at, |earliest| earliest.min(at)));
         for (settlement, settled) in settlements.iter().zip(settled) {
             match (settled, &settlement.outcome) {
-                (Settled::Stale, _) => stale += 1,
-                (Settled::Done(TicketState::Ordered), _) => counts.ordered += 1,
+                (SettleResult::Stale, _) => stale += 1,
+                (SettleResult::Done(TicketState::Ordered), _) => counts.ordered += 1,
                 // Its units are free for the next ticket in the queue.
-                (Settled::Done(TicketState::Rejected), _) => {
+                (SettleResult::Done(TicketState::Rejected), _) => {
                     counts.rejected += 1;
                     wake(now);
                 }

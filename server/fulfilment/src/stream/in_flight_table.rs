@@ -73,7 +73,7 @@ impl InFlightTable {
     }
 
     /// Removes the entry if it still has this lease.
-    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: Leased) -> Option<InFlightEntry> {
+    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: LeaseToken) -> Option<InFlightEntry> {
         match self.entries.entry(ticket_id) {
             Entry::Occupied(entry) if entry.get().leased == leased => Some(entry.remove()),
             Entry::Occupied(_) | Entry::Vacant(_) => None,

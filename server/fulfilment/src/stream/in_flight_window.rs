@@ -170,7 +170,7 @@ impl InFlightWindow {
 
     /// Removes those of the entries that are still unanswered, because they could not be sent. They count as
     /// unsettled.
-    pub(crate) fn withdraw(&self, unsent: impl Iterator<Item = (String, Leased)>) -> Vec<InFlightEntry> {
+    pub(crate) fn withdraw(&self, unsent: impl Iterator<Item = (String, LeaseToken)>) -> Vec<InFlightEntry> {
         let mut state = self.lock();
         let withdrawn: Vec<InFlightEntry> =
             unsent.filter_map(|(ticket_id, leased)| state.table.remove_leased(ticket_id, leased)).collect();
