@@ -14,36 +14,16 @@ mod measured;
 pub mod page;
 mod plots;
 mod prometheus;
+mod run_report;
 mod summary;
 
-use std::{collections::BTreeMap, io};
+use std::io;
 
 pub use measured::{Clocks, Distribution, Measured, Part, Parts, QUANTILES};
-use serde_json::{Map, Value};
-
-use crate::measure::Results;
+pub use run_report::Report;
 
 /// The size of a chart on a slide.
 const SLIDE: chart::Size = chart::Size::new(1_200.0, 600.0);
-
-/// A run that is over, and what it was asked to do.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The user's name for the run.
-    pub name: Option<String>,
-    /// The server, as it was given.
-    pub host: String,
-    /// The method, as it was given.
-    pub call: String,
-    /// The options of the run, by the names that ghz's JSON report uses.
-    pub options: Map<String, Value>,
-    /// The user's own tags.
-    pub tags: BTreeMap<String, String>,
-    /// Failed calls count in the latencies.
-    pub count_errors: bool,
-    /// What was measured.
-    pub results: Results,
-}
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -14,6 +14,8 @@ use super::{
     plots::{Plot, plots},
 };
 
+pub use self::tables::Headline;
+
 /// Charts that span the page, and those that lie beside another.
 const WIDE: Size = Size::new(1_060.0, 330.0);
 const HALF: Size = Size::new(510.0, 330.0);
@@ -31,19 +33,6 @@ pub struct Section {
     pub charts: Vec<Drawing>,
     /// Rows of a table; the first one is its head.
     pub table: Vec<Vec<String>>,
-}
-
-/// A number to show large.
-#[derive(Debug, Clone)]
-pub struct Headline {
-    /// What it is.
-    pub name: String,
-    /// The number with its unit.
-    pub value: String,
-    /// What else there is to know about it.
-    pub note: String,
-    /// It is bad news.
-    pub alarming: bool,
 }
 
 /// Writes the page of a run.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use super::Headline;
 use crate::{
     Report,
     digest::mean,
@@ -14,6 +13,19 @@ use crate::{
     measure::{Code, Quantile as _, Results},
     measured::QUANTILES,
 };
+
+/// A number to show large.
+#[derive(Debug, Clone)]
+pub struct Headline {
+    /// What it is.
+    pub name: String,
+    /// The number with its unit.
+    pub value: String,
+    /// What else there is to know about it.
+    pub note: String,
+    /// It is bad news.
+    pub alarming: bool,
+}
 
 /// The numbers that are looked at first.
 pub(super) fn headlines(report: &Report) -> Vec<Headline> {
