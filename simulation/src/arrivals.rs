@@ -13,7 +13,7 @@ const PLACE: u32 = 0xA221;
 const LONGEST_RECORDING: usize = 86_400;
 
 /// Most buyers of a run: more do not fit the memory of one machine.
-pub const MOST_BUYERS: u64 = 50_000_000;
+pub const MAX_BUYERS: u64 = 50_000_000;
 
 /// How many buyers arrive when.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,11 @@ pub enum Curve {
     Constant {
         /// When the last one has arrived.
         within: Duration,
+    },
+    /// All at the opening, each held back until one of those before it has its answer: a closed loop.
+    AtOnce {
+        /// How many may wait for their first answer at the same time.
+        limit: u32,
     },
     /// As many in each second as were recorded.
     Recorded {
@@ -66,6 +71,17 @@ impl Arrivals {
         self.curve.at(part)
     }
 
+    /// How many buyers may wait for their first answer at the same time; none: any number, since they arrive at planned
+    /// times.
+    pub fn limit(&self) -> Option<u32> {
+        match self.curve {
+            Curve::AtOnce { limit } => Some(limit),
+            Curve::Spike { .. } | Curve::Ramp { .. } | Curve::Constant { .. } | Curve::Recorded { .. } => {
+                None
+            }
+        }
+    }
+
     /// When the last one arrives, at the latest.
     pub fn end(&self) -> Duration {
         self.curve.at(1.0)
@@ -79,6 +95,7 @@ impl Curve {
             Self::Constant { within } => within.mul_f64(part),
             Self::Ramp { within } => within.mul_f64(part.sqrt()),
             Self::Spike { within, half_life } => spike(within.as_secs_f64(), half_life.as_secs_f64(), part),
+            Self::AtOnce { .. } => Duration::ZERO,
             Self::Recorded { totals } => recorded(totals, part),
         }
     }
@@ -132,12 +149,12 @@ pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Problem> {
         total = total.saturating_add(count);
         totals.push(total);
     }
-    let buyers = Buyer::try_from(total).ok().filter(|_| (1..=MOST_BUYERS).contains(&total));
+    let buyers = Buyer::try_from(total).ok().filter(|_| (1..=MAX_BUYERS).contains(&total));
     match buyers {
         Some(buyers) if totals.len() <= LONGEST_RECORDING => Ok((Curve::Recorded { totals }, buyers)),
         _ => Err(Problem::new(
             format!("{}: {total} arrivals in {} seconds", path.display(), totals.len()),
-            format!("a recording has 1 to {MOST_BUYERS} arrivals in at most {LONGEST_RECORDING} seconds"),
+            format!("a recording has 1 to {MAX_BUYERS} arrivals in at most {LONGEST_RECORDING} seconds"),
         )),
     }
 }

@@ -10,9 +10,12 @@ pub mod compare;
 pub mod host;
 pub mod inrush_process;
 pub mod nearest;
+pub mod order_source;
 pub mod order_system;
 pub mod rpc;
 pub mod sale;
 pub mod sale_client;
 pub mod seeded_random;
 pub mod threads;
+
+pub use inrush_transport::problem;

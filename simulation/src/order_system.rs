@@ -4,7 +4,7 @@ mod intake;
 mod log;
 mod model;
 
-pub use log::{Delivery, OrderLog, OrderRecord, OrderRecords, order_id};
+pub use log::{Delivery, OrderLog, OrderRecord, OrderRecords, order_hash, order_id};
 pub use model::{ModelSettings, OrderModel};
 
 use std::{
@@ -205,7 +205,19 @@ impl Running {
         written.done_for_nobody += u64::from(caller_gone);
         if let Made::Created(number) = made {
             let Wanted { epoch, seq, buyer, units, .. } = wanted;
-            written.orders.push(OrderRecord { at, number, epoch, seq, buyer, units, caller_gone });
+            let id_hash = order_hash(&order_id(number));
+            let released = false;
+            written.orders.push(OrderRecord {
+                at,
+                number,
+                id_hash,
+                epoch,
+                seq,
+                buyer,
+                units,
+                caller_gone,
+                released,
+            });
         }
     }
 }

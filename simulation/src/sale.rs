@@ -18,6 +18,7 @@ pub mod remaining;
 pub mod run;
 pub mod scenario;
 pub mod shared;
+pub mod status;
 pub mod summary;
 pub mod ticket;
 

@@ -131,8 +131,8 @@ fn may_pass(answer: &Answer) -> bool {
     matches!(answer.code, Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted)
 }
 
-/// An id that no other run has.
-pub(crate) fn fresh_id() -> String {
+/// An id of a sale that no other run has.
+pub fn fresh_id(prefix: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("loadtest-{}-{:08x}", now.as_secs(), rand::random::<u32>())
+    format!("{prefix}-{}-{:08x}", now.as_secs(), rand::random::<u32>())
 }

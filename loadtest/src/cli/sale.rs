@@ -296,6 +296,7 @@ impl Arguments {
             inrush: self.load.inrush.clone(),
             connections: usize::try_from(self.load.connections).unwrap_or(1),
             threads: self.load.cpus,
+            ..SaleOptions::default()
         })
     }
 }
@@ -320,6 +321,7 @@ impl ArrivalFlags {
             "spike" => CurveName::Spike,
             "ramp" => CurveName::Ramp,
             "constant" => CurveName::Constant,
+            "at-once" => CurveName::AtOnce,
             file if Path::new(file).extension().is_some() => {
                 scenario.arrivals.file = Some(file.into());
                 CurveName::Recorded

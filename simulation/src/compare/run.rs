@@ -156,7 +156,7 @@ impl Play<'_> {
             }
         };
         let endpoint = host::endpoint(&server, None)?;
-        let sale: Arc<str> = fresh_id().into();
+        let sale: Arc<str> = fresh_id("loadtest").into();
         SaleClient::with(&endpoint, &sale, |client| async move {
             client.create(settings.units, settings.units, 1).await.map(drop)
         })?;

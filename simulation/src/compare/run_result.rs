@@ -144,7 +144,17 @@ mod tests {
 
     fn order(number: u64, at: u64) -> OrderRecord {
         let at = Duration::from_millis(at);
-        OrderRecord { at, number, epoch: 1, seq: number, buyer: None, units: 1, caller_gone: false }
+        OrderRecord {
+            at,
+            number,
+            id_hash: 0,
+            epoch: 1,
+            seq: number,
+            buyer: None,
+            units: 1,
+            caller_gone: false,
+            released: false,
+        }
     }
 
     fn side(units: u64, outcomes: Vec<BuyerOutcome>, orders: Vec<OrderRecord>) -> RunResult {

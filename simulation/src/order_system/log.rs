@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::buyer::Buyer;
 
 /// An entry as it came.
@@ -35,8 +37,10 @@ pub struct Delivery {
 pub struct OrderRecord {
     /// When, since the opening.
     pub at: Duration,
-    /// Its number: the id is [`order_id`] of it.
+    /// Its number in the order of creation.
     pub number: u64,
+    /// The [`order_hash`] of its id.
+    pub id_hash: u64,
     /// The sale's epoch when the ticket was given out.
     pub epoch: u64,
     /// The ticket's number.
@@ -45,11 +49,18 @@ pub struct OrderRecord {
     pub buyer: Option<Buyer>,
     /// How many units.
     pub units: u64,
-    /// Whoever asked had gone when it was made.
+    /// The caller had disconnected when it was made.
     pub caller_gone: bool,
+    /// The order system has released it, because it was not paid: its units were sold again.
+    pub released: bool,
 }
 
-/// The id of an order.
+/// A hash of an order's id: ids are kept for a million tickets.
+pub fn order_hash(order_id: &str) -> u64 {
+    xxh3_64(order_id.as_bytes())
+}
+
+/// The id of an order of the simulation's own order system.
 pub fn order_id(number: u64) -> String {
     format!("order-{number}")
 }
@@ -63,8 +74,10 @@ pub struct OrderRecords {
     pub orders: Vec<OrderRecord>,
     /// Jobs that were refused because too many waited.
     pub refused: u64,
-    /// Jobs that were done for callers who had gone, orders and look-ups.
+    /// Jobs that were done for callers that had disconnected, orders and look-ups.
     pub done_for_nobody: u64,
+    /// The order system has a stock of its own and may reject what it is asked for.
+    pub may_reject: bool,
 }
 
 impl OrderRecords {

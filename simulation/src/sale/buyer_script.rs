@@ -64,7 +64,7 @@ impl Buyers {
     /// A buyer without patience leaves instead of looking again.
     fn has_left(&self, buyer: Buyer, step: Step) -> bool {
         let looks = matches!(step, Step::Poll | Step::Refresh | Step::Watch);
-        let stayed = self.now().saturating_sub(self.part.arrivals.of(buyer));
+        let stayed = self.now().saturating_sub(self.visitor(buyer).arrived);
         let leaves = looks && stayed > self.part.scenario.times.patience;
         if leaves {
             self.part.shared.counters.left.count();
@@ -95,6 +95,7 @@ impl Buyers {
             !std::mem::replace(&mut visitor.answered, true)
         });
         if first == Some(true) {
+            self.first_answer();
             self.part.shared.counters.answered.count();
         }
         match outcome {
@@ -319,7 +320,8 @@ impl Buyers {
         };
         let before = ticket.state;
         ticket.learn(status, surely, &mut state.observed);
-        if ticket.state == TicketState::Ordered && before != TicketState::Ordered {
+        let has_order = |state| matches!(state, TicketState::Ordered | TicketState::Released);
+        if has_order(ticket.state) && !has_order(before) {
             shared.counters.learned.count();
         }
         let every = (self.part.scenario.effective_cap() / TRACKED).max(1);
@@ -332,7 +334,7 @@ impl Buyers {
     fn go_on(&self, buyer: Buyer, status: &TicketStatus) {
         let (behaviour, visitor) = (self.behaviour(buyer), self.visitor(buyer));
         match status.state() {
-            TicketState::Ordered if behaviour.unpaid => {
+            TicketState::Ordered if behaviour.unpaid && !self.part.releases_itself => {
                 self.part.shared.counters.unpaid.count();
                 self.journey_over(buyer);
                 self.plan(buyer, Step::Release, self.now() + self.part.scenario.times.unpaid_after);
@@ -393,7 +395,7 @@ impl Buyers {
     }
 
     fn journey_over(&self, buyer: Buyer) {
-        let took = self.now().saturating_sub(self.part.arrivals.of(buyer));
+        let took = self.now().saturating_sub(self.visitor(buyer).arrived);
         self.state.borrow_mut().journeys.record(took, took);
     }
 

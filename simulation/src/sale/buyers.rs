@@ -42,6 +42,8 @@ pub(super) struct Part {
     pub(super) fresh: bool,
     /// Whether the sale is closed at the end: then every ticket comes to an end.
     pub(super) closes: bool,
+    /// Whether the order system releases unpaid orders itself; otherwise their buyers do.
+    pub(super) releases_itself: bool,
     /// Which thread this is, from 0.
     pub(super) thread: u32,
     /// Of how many. A thread plays every so-manieth buyer.
@@ -102,6 +104,8 @@ pub(super) struct Due {
 pub(super) struct Visitor {
     /// The ticket it holds, by its place in the list of all.
     pub(super) ticket: Option<u32>,
+    /// When it arrived, since the opening.
+    pub(super) arrived: Duration,
     /// When the present wish was first sent.
     pub(super) asked: Option<Duration>,
     /// Failures in a row.
@@ -117,15 +121,18 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
-    const NEW: Self = Self {
-        ticket: None,
-        asked: None,
-        failures: 0,
-        answered: false,
-        repeated: false,
-        cancelled: false,
-        done: false,
-    };
+    const fn new(arrived: Duration) -> Self {
+        Self {
+            ticket: None,
+            arrived,
+            asked: None,
+            failures: 0,
+            answered: false,
+            repeated: false,
+            cancelled: false,
+            done: false,
+        }
+    }
 }
 
 /// The buyers of one thread.
@@ -135,6 +142,8 @@ pub(super) struct Buyers {
     pub(super) opening: Instant,
     pub(super) state: RefCell<State>,
     pub(super) woken: Notify,
+    /// How many buyers of this thread may wait for their first answer at the same time.
+    limit: Option<usize>,
 }
 
 pub(super) struct State {
@@ -145,12 +154,16 @@ pub(super) struct State {
     pub(super) tracks: Vec<(u64, f64, u64)>,
     due: BinaryHeap<Reverse<Due>>,
     pub(super) in_flight: usize,
+    /// Buyers that have arrived and have no answer yet.
+    unanswered: usize,
     meters: [Metered; 3],
 }
 
 /// A recorder, and what it has handed over.
 struct Metered {
     recorder: Recorder,
+    /// When the last call ended.
+    last_ended: Duration,
     intervals: Vec<inrush_report::measure::Interval>,
 }
 
@@ -158,13 +171,17 @@ impl Buyers {
     pub(super) fn new(part: Part, calls: Rc<Calls>, opening: Instant) -> Rc<Self> {
         let settings = RecorderSettings {
             started: SystemTime::now(),
-            open_loop: true,
+            open_loop: part.arrivals.limit().is_none(),
             warm_up: Duration::ZERO,
             skip_first: 0,
             interval: INTERVAL,
             details: 0,
         };
-        let meter = || Metered { recorder: Recorder::new(settings), intervals: Vec::new() };
+        let meter = || Metered {
+            recorder: Recorder::new(settings),
+            last_ended: Duration::ZERO,
+            intervals: Vec::new(),
+        };
         let state = State {
             visitors: Vec::new(),
             tickets: Vec::new(),
@@ -173,9 +190,12 @@ impl Buyers {
             tracks: Vec::new(),
             due: BinaryHeap::new(),
             in_flight: 0,
+            unanswered: 0,
             meters: [meter(), meter(), meter()],
         };
-        Rc::new(Self { part, calls, opening, state: RefCell::new(state), woken: Notify::new() })
+        let limit = part.arrivals.limit().map(|limit| limit.div_ceil(part.threads.max(1)));
+        let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        Rc::new(Self { part, calls, opening, state: RefCell::new(state), woken: Notify::new(), limit })
     }
 
     /// Since the opening.
@@ -195,7 +215,7 @@ impl Buyers {
 
     /// What is known of a buyer of this thread.
     pub(super) fn visitor(&self, buyer: Buyer) -> Visitor {
-        self.with_visitor(buyer, |visitor| *visitor).unwrap_or(Visitor::NEW)
+        self.with_visitor(buyer, |visitor| *visitor).unwrap_or(Visitor::new(Duration::ZERO))
     }
 
     /// Says what a buyer does next, and when.
@@ -216,7 +236,10 @@ impl Buyers {
                 if at > now {
                     return None;
                 }
-                state.visitors.push(Visitor::NEW);
+                // One that was held back arrives now: its time is not planned.
+                let at = if self.limit.is_some() { now } else { at };
+                state.visitors.push(Visitor::new(at));
+                state.unanswered += 1;
                 self.part.shared.counters.arrived.count();
                 Some(Due { at, buyer, step: Step::Ask })
             }
@@ -226,7 +249,11 @@ impl Buyers {
     }
 
     fn next_arrival(&self) -> Option<(Duration, Buyer)> {
-        let arrived = Buyer::try_from(self.state.borrow().visitors.len()).ok()?;
+        let state = self.state.borrow();
+        if self.limit.is_some_and(|limit| state.unanswered >= limit) {
+            return None;
+        }
+        let arrived = Buyer::try_from(state.visitors.len()).ok()?;
         let buyer = arrived.checked_mul(self.part.threads)?.checked_add(self.part.thread)?;
         (buyer < self.part.scenario.buyers).then(|| (self.part.arrivals.of(buyer), buyer))
     }
@@ -251,6 +278,12 @@ impl Buyers {
         self.state.borrow_mut().in_flight += 1;
     }
 
+    /// A buyer has its first answer.
+    pub(super) fn first_answer(&self) {
+        self.state.borrow_mut().unanswered -= 1;
+        self.part.shared.first_answer(self.now());
+    }
+
     /// A call is being sent.
     pub(super) fn meter_sent(&self, meter: Meter) {
         let now = self.now();
@@ -262,7 +295,9 @@ impl Buyers {
         let Answer { code, error, bytes_sent, bytes_received, .. } = answer;
         let (ended, (bytes_sent, bytes_received)) = (self.now(), (*bytes_sent, *bytes_received));
         let call = Call { number: 0, planned, sent, ended, code: *code, error, bytes_sent, bytes_received };
-        self.state.borrow_mut().meters[meter as usize].recorder.ended(&call);
+        let metered = &mut self.state.borrow_mut().meters[meter as usize];
+        metered.recorder.ended(&call);
+        metered.last_ended = ended;
         if *code != Code::Ok {
             self.part.shared.counters.failures.count();
         }
@@ -279,12 +314,11 @@ impl Buyers {
 
     /// What is left when all have gone.
     pub(super) fn leave(&self) -> Remaining {
-        let took = self.now();
         let mut state = self.state.borrow_mut();
         let Part { thread, threads, .. } = self.part;
         let unresolved = state.visitors.iter().zip(0_u32..).filter(|(visitor, _)| visitor.asked.is_some());
         let unresolved = unresolved.map(|(_, place)| place * threads + thread).collect();
-        let [enqueues, polls, others] = state.meters.each_mut().map(|metered| metered.finish(took));
+        let [enqueues, polls, others] = state.meters.each_mut().map(Metered::finish);
         Remaining {
             tickets: std::mem::take(&mut state.tickets),
             unresolved,
@@ -301,8 +335,9 @@ impl Buyers {
 }
 
 impl Metered {
-    fn finish(&mut self, took: Duration) -> Results {
-        let (mut results, last) = self.recorder.finish(took);
+    /// A rate is of the time in which calls were made: until the end of the last one.
+    fn finish(&mut self) -> Results {
+        let (mut results, last) = self.recorder.finish(self.last_ended);
         for interval in self.intervals.drain(..).chain([last]) {
             results.timeline.add(&interval);
         }

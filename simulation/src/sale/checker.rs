@@ -15,34 +15,32 @@ use super::{evidence::Evidence, observed::Kind};
 
 pub use self::findings::Check;
 
+/// All that can be said of positions where deliveries are not seen.
+const BEYOND_NUMBER: &str = "no position is beyond the number";
+
 /// Judges everything. All faults zero: the promise was kept.
 pub fn check(evidence: &Evidence) -> Vec<Check> {
-    let ours = evidence.orders.is_some();
     let told = "what buyers were told";
-    let told_and_made = if ours { "buyers, and our order system" } else { told };
+    let (told_and_made, told_and_ordered, bounds) = match &evidence.orders {
+        None => (told, "the numbers that buyers got", BEYOND_NUMBER),
+        Some(orders) if orders.may_reject => {
+            ("buyers, and the order database", "buyers, and the order of creation", BEYOND_NUMBER)
+        }
+        Some(_) => (
+            "buyers, and our order system",
+            "buyers, and first deliveries to our order system",
+            "bounds from what our order system had seen",
+        ),
+    };
     let mut unanswered = Findings::default();
     unanswered.add_some(evidence.unanswered, || "buyers asked to the end and had no answer".to_owned());
     vec![
         stock::oversold(evidence).check("oversold", told_and_made),
         losses::lost(evidence).check("lost", told_and_made),
         doubles::duplicated(evidence).check("duplicated", told_and_made),
-        order::out_of_order(evidence).check(
-            "out of order",
-            if ours {
-                "buyers, and first deliveries to our order system"
-            } else {
-                "the numbers that buyers got"
-            },
-        ),
+        order::out_of_order(evidence).check("out of order", told_and_ordered),
         seen(evidence, Kind::Rose).check("positions that rose", told),
-        seen(evidence, Kind::Wrong).check(
-            "positions that are wrong",
-            if ours {
-                "bounds from what our order system had seen"
-            } else {
-                "no position is beyond the number"
-            },
-        ),
+        seen(evidence, Kind::Wrong).check("positions that are wrong", bounds),
         seen(evidence, Kind::Stale).check("stale answers", told),
         ledger::wrong(evidence).check("ledger", "GetSale at the end, against what buyers were told"),
         unanswered.check("without an answer", told),

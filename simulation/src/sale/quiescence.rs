@@ -6,11 +6,11 @@ use inrush_proto::v1::{Count, Ledger, Sale};
 
 use super::{
     scenario::Scenario,
-    shared::{Moment, Shared},
+    shared::{Moment, ServerView, Shared},
 };
 
 /// Most moments that are kept; when there are more, every second one goes.
-const MOST_MOMENTS: usize = 2_000;
+const MAX_MOMENTS: usize = 2_000;
 
 /// Watches a sale.
 #[derive(Debug)]
@@ -21,32 +21,33 @@ pub(super) struct Watcher<'a> {
     moments: Vec<Moment>,
     seen: usize,
     every: usize,
-    last: (Ledger, [u64; 4]),
+    last: (ServerView, [u64; 4]),
     moved: Instant,
 }
 
 impl<'a> Watcher<'a> {
     /// Watches `sale` from now on, which may have had buyers before.
-    pub(super) fn new(scenario: &'a Scenario, sale: &Sale) -> Self {
+    pub(super) fn new(scenario: &'a Scenario, sale: &Sale, shared: &Shared) -> Self {
+        let view = ServerView { ledger: sale.ledger.unwrap_or_default(), unsettled: None };
         Self {
             scenario,
             stock: sale.stock,
             before: sale.ledger.unwrap_or_default(),
-            moments: Vec::new(),
+            moments: vec![shared.moment(Duration::ZERO, &view)],
             seen: 0,
             every: 1,
-            last: (Ledger::default(), [0; 4]),
+            last: (ServerView::default(), [0; 4]),
             moved: Instant::now(),
         }
     }
 
     /// Takes in how the sale stands.
-    pub(super) fn see(&mut self, at: Duration, ledger: &Ledger, shared: &Shared) -> Moment {
-        let moment = shared.moment(at, ledger);
+    pub(super) fn see(&mut self, at: Duration, view: &ServerView, shared: &Shared) -> Moment {
+        let moment = shared.moment(at, view);
         self.keep(moment);
         let counters = &shared.counters;
         let counts = [&counters.arrived, &counters.answered, &counters.learned, &counters.released];
-        let now = (*ledger, counts.map(|count| count.get()));
+        let now = (*view, counts.map(|count| count.get()));
         if self.last != now {
             self.last = now;
             self.moved = Instant::now();
@@ -61,17 +62,24 @@ impl<'a> Watcher<'a> {
 
     /// Everybody has an answer, every order is known to its buyer, and nothing more can be sold.
     pub(super) fn is_at_rest(&self, shared: &Shared) -> bool {
-        let (ledger, counters) = (&self.last.0, &shared.counters);
+        let (ServerView { ledger, unsettled }, counters) = (&self.last.0, &shared.counters);
         let served = |ledger: &Ledger| tickets(ledger.ordered) + tickets(ledger.released);
         let ordered = ledger.ordered.unwrap_or_default().units;
         let left = self.stock.map(|stock| stock.saturating_sub(ordered));
         let nothing_to_sell = left.is_some_and(|left| left < self.scenario.units_per_ticket);
         let known = counters.learned.get() + counters.left.get();
+        // Where the order system releases orders itself, buyers may learn of it in the final check only.
+        let settled = match unsettled {
+            Some(unsettled) => *unsettled == 0,
+            None => {
+                counters.released.get() >= counters.unpaid.get()
+                    && known >= served(ledger).saturating_sub(served(&self.before))
+            }
+        };
         counters.answered.get() >= u64::from(self.scenario.buyers)
-            && counters.released.get() >= counters.unpaid.get()
+            && settled
             && tickets(ledger.in_flight) == 0
             && (nothing_to_sell || tickets(ledger.waiting) == 0)
-            && known >= served(ledger).saturating_sub(served(&self.before))
     }
 
     /// How the sale went.
@@ -84,7 +92,7 @@ impl<'a> Watcher<'a> {
             self.moments.push(moment);
         }
         self.seen += 1;
-        if self.moments.len() >= MOST_MOMENTS {
+        if self.moments.len() >= MAX_MOMENTS {
             self.moments = self.moments.iter().copied().step_by(2).collect();
             self.every *= 2;
         }

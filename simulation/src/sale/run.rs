@@ -23,13 +23,14 @@ use super::{
     quiescence::Watcher,
     remaining::{Measures, Remaining},
     scenario::Scenario,
-    shared::{Moment, Phase, Shared},
+    shared::{Moment, Phase, ServerView, Shared},
 };
 use crate::{
     arrivals::Arrivals,
     host,
     inrush_process::Inrush,
-    order_system::OrderSystem,
+    order_source::{self, OrderSource},
+    order_system::{OrderRecords, OrderSystem},
     sale_client::{self, SaleClient},
     threads::Threads,
 };
@@ -52,12 +53,16 @@ pub struct SaleOptions {
     pub host: Option<String>,
     /// The authorities to trust, in a file; naming it means TLS.
     pub authority: Option<PathBuf>,
-    /// A sale that exists; none: one is made for the run.
+    /// A sale that exists; none: one is created for the run.
     pub sale: Option<String>,
+    /// The id of the sale that is created; none: any.
+    pub new_sale: Option<String>,
     /// Close the sale at the end, also one that existed before.
     pub close: bool,
     /// Where our own order system listens; none: the order system is somebody else's, unless the Inrush is ours.
     pub orders_listen: Option<String>,
+    /// Where the orders can be read, if the order system is not our own.
+    pub order_source: Option<Arc<dyn OrderSource>>,
     /// The `inrush` binary.
     pub inrush: Option<PathBuf>,
     /// Connections to the front.
@@ -89,11 +94,27 @@ pub struct SaleRun {
     pub measures: Measures,
     /// The sale's ledger at the end.
     pub ledger: Ledger,
-    /// The sale stood still and was judged as it was.
+    /// Units of orders that stand at the end: by the orders where the order system can be read, else by the ledger.
+    pub ordered: u64,
+    /// Nothing moved any more, and the sale was judged as it was.
     pub stuck: bool,
 }
 
 impl SaleRun {
+    /// How many orders were made, those that were released later included, and how long it took: the time between two
+    /// looks in which there was none does not count.
+    pub fn orders_made(&self) -> (u64, Duration) {
+        let made = |moment: &Moment| moment.ordered / self.scenario.units_per_ticket.max(1) + moment.released;
+        let looks = self.moments.windows(2).filter_map(|pair| match pair {
+            [before, after] if made(after) > made(before) => {
+                Some((made(after) - made(before), after.at_s - before.at_s))
+            }
+            _ => None,
+        });
+        let (orders, seconds) = looks.fold((0, 0.0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
+        (orders, Duration::from_secs_f64(seconds.max(0.0)))
+    }
+
     /// Whether the promise was kept.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.faults == 0)
@@ -170,7 +191,8 @@ struct Play<'a> {
 impl Play<'_> {
     async fn play(mut self) -> Result<SaleRun, Problem> {
         let fresh = self.options.sale.is_none();
-        let id = self.options.sale.clone().unwrap_or_else(sale_client::fresh_id);
+        let id = self.options.sale.clone().or_else(|| self.options.new_sale.clone());
+        let id = id.unwrap_or_else(|| sale_client::fresh_id("loadtest"));
         let client = SaleClient::open(&self.stage.endpoint, id.clone()).await?;
         let sale = self.open(&client, fresh).await?;
         let credit = u64::from(self.scenario.order_system().credit);
@@ -179,10 +201,10 @@ impl Play<'_> {
         let works =
             self.parts(&id, fresh, &shared).into_iter().map(|part| |start| buyer_thread::play(part, start));
         let threads = Threads::gather("buyers", works.collect())?;
-        let opened = SystemTime::now();
         let opening = threads.let_in();
+        let opened = SystemTime::now() + opening.saturating_duration_since(Instant::now());
         let scenario = self.scenario.clone();
-        let mut watcher = Watcher::new(&scenario, &sale);
+        let mut watcher = Watcher::new(&scenario, &sale, &shared);
         let stuck = self.watch_until_rest(&client, &shared, &mut watcher, opening).await?;
         let closed = fresh || self.options.close;
         if closed {
@@ -190,7 +212,8 @@ impl Play<'_> {
         }
         let remaining = last_answers(threads, &shared).await?;
         let ledger = client.ledger().await?;
-        let (evidence, measures) = self.evidence(&sale, fresh, closed, remaining, ledger, &shared, opening);
+        let orders = self.orders(&id, opened, opening).await?;
+        let (evidence, measures) = self.evidence(&sale, fresh, closed, remaining, ledger, &shared, orders);
         let run = SaleRun {
             server: self.stage.server.clone(),
             sale: id,
@@ -202,6 +225,7 @@ impl Play<'_> {
             shared,
             measures,
             ledger,
+            ordered: ordered(&evidence, &ledger),
             stuck,
         };
         if run.passed() && fresh {
@@ -232,6 +256,7 @@ impl Play<'_> {
             sale: sale.into(),
             fresh,
             closes: fresh || self.options.close,
+            releases_itself: self.options.order_source.is_some(),
             thread: 0,
             threads,
             shared: Arc::clone(shared),
@@ -249,14 +274,39 @@ impl Play<'_> {
     ) -> Result<bool, Problem> {
         loop {
             sleep(LOOK_EVERY).await;
-            let ledger = client.ledger().await?;
-            let moment = watcher.see(opening.elapsed(), &ledger, shared);
+            let view = self.server_view(client, shared).await?;
+            let moment = watcher.see(opening.elapsed(), &view, shared);
             (self.watch)(&moment, shared);
             let interrupted = self.interrupted.load(Ordering::Relaxed);
             if interrupted || watcher.is_stuck() || watcher.is_at_rest(shared) {
                 return Ok(watcher.is_stuck());
             }
         }
+    }
+
+    /// What the servers say now. Before every buyer has an answer the orders are left alone: that costs the rush.
+    async fn server_view(&self, client: &SaleClient, shared: &Shared) -> Result<ServerView, Problem> {
+        let ledger = client.ledger().await?;
+        let all_answered = shared.counters.answered.get() >= u64::from(self.scenario.buyers);
+        let unsettled = match &self.options.order_source {
+            Some(source) if all_answered => Some(source.unsettled().await?),
+            Some(_) | None => None,
+        };
+        Ok(ServerView { ledger, unsettled })
+    }
+
+    /// What the order system saw and did, where that can be known.
+    async fn orders(
+        &self,
+        sale: &str,
+        opened: SystemTime,
+        opening: Instant,
+    ) -> Result<Option<OrderRecords>, Problem> {
+        if let Some(source) = &self.options.order_source {
+            return Ok(Some(order_source::records(&source.orders(sale).await?, opened)));
+        }
+        let shift = opening.saturating_duration_since(self.stage.since);
+        Ok(self.stage.orders.as_ref().map(|orders| orders.log().read().since(shift)))
     }
 
     #[expect(clippy::too_many_arguments, reason = "it puts together what comes from everywhere")]
@@ -268,10 +318,8 @@ impl Play<'_> {
         remaining: Remaining,
         ledger: Ledger,
         shared: &Shared,
-        opening: Instant,
+        orders: Option<OrderRecords>,
     ) -> (Evidence, Measures) {
-        let shift = opening.saturating_duration_since(self.stage.since);
-        let orders = self.stage.orders.as_ref().map(|orders| orders.log().read().since(shift));
         let evidence = Evidence {
             // What was asked for, and not what the store made of it.
             stock: if fresh { Some(self.scenario.units) } else { sale.stock },
@@ -287,6 +335,17 @@ impl Play<'_> {
             ledger,
         };
         (evidence, remaining.measures)
+    }
+}
+
+/// Units of orders that were not released.
+fn ordered(evidence: &Evidence, ledger: &Ledger) -> u64 {
+    match &evidence.orders {
+        // Only an order system that releases orders itself knows which of them stand.
+        Some(orders) if orders.may_reject => {
+            orders.orders.iter().filter(|order| !order.released).map(|order| order.units).sum()
+        }
+        Some(_) | None => ledger.ordered.unwrap_or_default().units,
     }
 }
 

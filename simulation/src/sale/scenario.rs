@@ -10,7 +10,7 @@ use inrush_transport::problem::Problem;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    arrivals::{Arrivals, Curve, MOST_BUYERS, read_recording},
+    arrivals::{Arrivals, Curve, MAX_BUYERS, read_recording},
     buyer::Buyer,
     nearest::nearest,
     order_system::{ModelSettings, OrderSystemSettings},
@@ -67,13 +67,15 @@ pub struct ArrivalsTable {
     /// In a spike: when the rate has halved.
     #[serde(with = "humantime_serde")]
     pub half_life: Duration,
+    /// At once: how many buyers may wait for their first answer at the same time.
+    pub at_once: u32,
     /// A recording: a CSV file with the arrivals of one second on each line. It decides how many buyers there are.
     pub file: Option<PathBuf>,
 }
 
 /// The shape of arrivals over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum CurveName {
     /// The most at the opening, then half as many after every half-life.
     Spike,
@@ -81,6 +83,8 @@ pub enum CurveName {
     Ramp,
     /// As many at any time.
     Constant,
+    /// All at the opening, each held back until one of those before it has its answer.
+    AtOnce,
     /// As in the file.
     Recorded,
 }
@@ -162,6 +166,7 @@ impl Default for ArrivalsTable {
             curve: CurveName::Spike,
             within: Duration::from_secs(5),
             half_life: Duration::from_secs(1),
+            at_once: 512,
             file: None,
         }
     }
@@ -262,7 +267,7 @@ impl Scenario {
     }
 
     fn curve(&mut self) -> Result<Curve, Problem> {
-        let ArrivalsTable { curve, within, half_life, file } = &self.arrivals;
+        let ArrivalsTable { curve, within, half_life, at_once, file } = &self.arrivals;
         if let Some(file) = file {
             let (curve, buyers) = read_recording(file)?;
             self.buyers = buyers;
@@ -274,6 +279,7 @@ impl Scenario {
             CurveName::Spike => Ok(Curve::Spike { within, half_life }),
             CurveName::Ramp => Ok(Curve::Ramp { within }),
             CurveName::Constant => Ok(Curve::Constant { within }),
+            CurveName::AtOnce => Ok(Curve::AtOnce { limit: *at_once }),
             CurveName::Recorded => Err(out_of_range(
                 "arrivals.curve",
                 "is `recorded`, but there is no recording",
@@ -283,12 +289,13 @@ impl Scenario {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        whole("buyers", u64::from(self.buyers), 1, MOST_BUYERS)?;
+        whole("buyers", u64::from(self.buyers), 1, MAX_BUYERS)?;
         whole("units", self.units, 1, 1_000_000_000)?;
         whole("units_per_ticket", self.units_per_ticket, 1, 1_000_000)?;
         whole("cap", self.effective_cap(), self.units, 1_000_000_000)?;
         lasts("timeout", self.timeout, Duration::from_millis(10))?;
         lasts("arrivals.within", self.arrivals.within, Duration::from_millis(1))?;
+        whole("arrivals.at_once", u64::from(self.arrivals.at_once), 1, 1_000_000)?;
         lasts("arrivals.half_life", self.arrivals.half_life, Duration::from_millis(1))?;
         let Shares { cancels, comes_back, repeats, refreshers, impatient, watchers, unpaid } = self.shares;
         let waiting = refreshers + impatient + watchers;

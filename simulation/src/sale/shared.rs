@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use inrush_proto::v1::Ledger;
 use inrush_report::measure::Timeline;
 use serde::Serialize;
 
@@ -93,6 +94,19 @@ pub struct Moment {
     pub in_flight: u64,
     /// Units with an order.
     pub ordered: u64,
+    /// Tickets whose order was released.
+    pub released: u64,
+    /// Orders that are not paid and will be released, as far as they are known.
+    pub unpaid: u64,
+}
+
+/// What the servers say at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ServerView {
+    /// The sale's ledger.
+    pub ledger: Ledger,
+    /// Orders that the order system has not settled yet, where it can be asked.
+    pub unsettled: Option<u64>,
 }
 
 /// What the threads of a sale share.
@@ -103,6 +117,8 @@ pub struct Shared {
     pub counters: Counters,
     /// What became of the calls so far. Threads add to it a few times a second.
     calls: Mutex<Timeline>,
+    /// When the last buyer so far had its first answer, in nanoseconds since the opening.
+    last_first_answer: AtomicU64,
     /// Cancellations that were sent, and may have happened.
     pub cancels_sent: AtomicU64,
     /// The order system's log, where it is ours.
@@ -118,6 +134,7 @@ impl Shared {
             phase: AtomicU8::new(Phase::Rush as u8),
             counters: Counters::default(),
             calls: Mutex::new(Timeline::new(INTERVAL)),
+            last_first_answer: AtomicU64::new(0),
             cancels_sent: AtomicU64::new(0),
             log,
             credit,
@@ -154,8 +171,21 @@ impl Shared {
         self.credit.saturating_mul(streams)
     }
 
-    /// The counts at one moment, with those of the sale's ledger.
-    pub fn moment(&self, at: Duration, ledger: &inrush_proto::v1::Ledger) -> Moment {
+    /// A buyer had its first answer.
+    pub fn first_answer(&self, at: Duration) {
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.last_first_answer.fetch_max(at, Ordering::Relaxed);
+    }
+
+    /// From the opening until the last buyer so far had its first answer.
+    pub fn answered_within(&self) -> Duration {
+        Duration::from_nanos(self.last_first_answer.load(Ordering::Relaxed))
+    }
+
+    /// The counts at one moment, with what the servers say.
+    pub fn moment(&self, at: Duration, view: &ServerView) -> Moment {
+        let ServerView { ledger, unsettled } = view;
+        let unpaid = self.counters.unpaid.get().saturating_sub(self.counters.released.get());
         Moment {
             at_s: at.as_secs_f64(),
             arrived: self.counters.arrived.get(),
@@ -164,6 +194,8 @@ impl Shared {
             waiting: ledger.waiting.unwrap_or_default().tickets,
             in_flight: ledger.in_flight.unwrap_or_default().tickets,
             ordered: ledger.ordered.unwrap_or_default().units,
+            released: ledger.released.unwrap_or_default().tickets,
+            unpaid: unsettled.unwrap_or(unpaid),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use inrush_proto::v1::Count;
 use inrush_report::{
     Format, Report, figure,
     measure::{Latencies, Quantile as _, Results},
@@ -47,7 +48,8 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
     let counters = &run.shared.counters;
     let count = figure::count;
     let scenario = &run.scenario;
-    let ordered = run.ledger.ordered.unwrap_or_default().units;
+    let ordered = run.ordered;
+    let enqueues = &run.measures.enqueues;
     vec![
         (
             "buyers",
@@ -58,14 +60,16 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
                 count(scenario.effective_cap())
             ),
         ),
-        ("tickets", count(counters.queued.get()), repeats(counters)),
-        ("refused", count(counters.refused.get()), String::new()),
-        ("cancelled", count(counters.cancelled.get()), String::new()),
-        ("released", count(counters.released.get()), "never paid, units given back".to_owned()),
+        ("admitted", count(counters.queued.get()), repeats(counters)),
+        ("refused", count(counters.refused.get()), "sold out".to_owned()),
+        ("cancelled", count(counters.cancelled.get()), "units freed at once".to_owned()),
+        ("released", count(tickets(run.ledger.released)), "never paid, units sold again".to_owned()),
+        ("expired", count(tickets(run.ledger.expired)), "on standby at the close".to_owned()),
         ("ordered", count(ordered), format!("units, in {}", figure::span(run.took))),
-        ("enqueues", per_second(&run.measures.enqueues), latencies(&run.measures.enqueues.latencies(true))),
-        ("polls", per_second(&run.measures.polls), latencies(&run.measures.polls.latencies(true))),
-        ("journeys", count(run.measures.journeys.count()), latencies(&run.measures.journeys)),
+        ("orders", per_second(orders_rate(run)), format!("within {}", figure::span(run.orders_made().1))),
+        ("enqueues", per_second(enqueues.rate()), latencies(enqueues)),
+        ("polls", per_second(run.measures.polls.rate()), latencies(&run.measures.polls)),
+        ("journeys", count(run.measures.journeys.count()), quantiles(&run.measures.journeys, "from arrival")),
         (
             "late",
             count(run.measures.late()),
@@ -76,19 +80,39 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
 }
 
 fn repeats(counters: &Counters) -> String {
-    format!("{} wishes repeated, {} left", figure::count(counters.repeated.get()), counters.left.get())
+    let repeated = figure::count(counters.repeated.get());
+    let left = match counters.left.get() {
+        0 => String::new(),
+        left => format!(", {} left", figure::count(left)),
+    };
+    format!("{repeated} asked again and got the same ticket{left}")
 }
 
-fn per_second(results: &Results) -> String {
-    format!("{}/s", figure::amount(results.rate()))
+/// Orders per second of the time in which orders were made, those that were released later included.
+pub fn orders_rate(run: &SaleRun) -> f64 {
+    let (orders, time) = run.orders_made();
+    figure::ratio(orders, 1) / time.as_secs_f64().max(0.001)
 }
 
-fn latencies(latencies: &Latencies) -> String {
+fn tickets(count: Option<Count>) -> u64 {
+    count.unwrap_or_default().tickets
+}
+
+fn per_second(rate: f64) -> String {
+    format!("{}/s", figure::amount(rate))
+}
+
+fn latencies(results: &Results) -> String {
+    let from = if results.open_loop { "from planned" } else { "from sending" };
+    quantiles(&results.latencies(true), from)
+}
+
+fn quantiles(latencies: &Latencies, from: &str) -> String {
     let at = |quantile| figure::latency(latencies.from_planned.at(quantile));
     if latencies.count() == 0 {
         return "none".to_owned();
     }
-    format!("p50 {}, p99 {}, max {} from planned", at(0.5), at(0.99), at(1.0))
+    format!("p50 {}, p99 {}, max {} {from}", at(0.5), at(0.99), at(1.0))
 }
 
 fn latest(run: &SaleRun) -> String {

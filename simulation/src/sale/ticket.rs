@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use inrush_proto::v1::{TicketState, TicketStatus};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::observed::{Kind, Observed};
-use crate::buyer::{Buyer, ticket_parts};
+use crate::{
+    buyer::{Buyer, ticket_parts},
+    order_system::order_hash,
+};
 
 /// What a buyer knows of one of its tickets.
 #[derive(Debug, Clone)]
@@ -46,11 +48,6 @@ pub struct Surely {
     pub gone_before: u64,
     /// No more tickets than this had left the line, or been cancelled, when the answer came; none: unknown.
     pub gone_after: Option<u64>,
-}
-
-/// A hash of an order's id: ids are kept for a million tickets.
-pub fn order_hash(order_id: &str) -> u64 {
-    xxh3_64(order_id.as_bytes())
 }
 
 /// Whether nothing more happens to a ticket, unless its order goes unpaid.

@@ -1,100 +1,140 @@
-//! The run as it happens: bars on a terminal, a plain line a second in a pipe.
+//! The run as it happens: bars on a terminal, plain lines elsewhere.
 
 use std::{
+    env,
     io::{self, IsTerminal as _, Write as _},
     time::Duration,
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use inrush_simulation::sale::{scenario::Scenario, shared::Moment, status::status};
 
-use super::counters::Sample;
+use crate::readable::count;
 
-/// How often a pipe gets a line.
-const LINE_EVERY: Duration = Duration::from_secs(1);
+/// Time between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows the numbers of a run on standard error, so that standard output holds the result alone.
+/// Shows a run on standard error, so that standard output holds the result alone.
 pub(crate) enum Progress {
     /// Bars that move.
-    Bars {
-        /// Buyers who have asked.
-        asked: ProgressBar,
-        /// Tickets waiting in line.
-        waiting: ProgressBar,
-        /// Units with an order.
-        ordered: ProgressBar,
-    },
+    Bars(Box<Bars>),
     /// A line now and then.
-    Lines {
-        /// When the next is due, since the opening.
-        next: Duration,
-    },
+    Lines(Lines),
 }
 
 impl Progress {
-    /// Shows progress towards `buyers` who have asked, of whom `cap` can wait, and `stock` units with an order.
-    pub(crate) fn new(buyers: u64, cap: u64, stock: u64) -> anyhow::Result<Self> {
-        if !io::stderr().is_terminal() {
-            return Ok(Self::Lines { next: Duration::ZERO });
-        }
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let bar = |length: u64, name: &'static str, colour: &str| -> anyhow::Result<ProgressBar> {
-            let template =
-                format!("{{prefix:>8}} {{wide_bar:.{colour}}} {{human_pos:>9}}/{{human_len}} {{msg}}");
-            let style = ProgressStyle::with_template(&template)?.progress_chars("━╸ ");
-            Ok(bars.add(ProgressBar::new(length).with_style(style).with_prefix(name)))
-        };
-        Ok(Self::Bars {
-            asked: bar(buyers, "asked", "cyan")?,
-            waiting: bar(cap, "in line", "yellow")?,
-            ordered: bar(stock, "ordered", "green")?,
-        })
-    }
-
-    /// Shows the numbers of a moment.
-    pub(crate) fn show(&mut self, sample: &Sample) {
-        match self {
-            Self::Bars { asked, waiting, ordered } => {
-                asked.set_position(sample.answered);
-                asked.set_message(format!("{} refused", sample.refused));
-                waiting.set_position(sample.waiting);
-                ordered.set_position(sample.ordered);
-                ordered.set_message(format!("{:.1} s", sample.at_s));
-            }
-            Self::Lines { next } => {
-                let at = Duration::from_secs_f64(sample.at_s);
-                if at >= *next {
-                    *next = at + LINE_EVERY;
-                    line(sample);
-                }
-            }
+    /// Fits what standard error is. A terminal that cannot move its cursor gets plain lines, like a pipe.
+    pub(crate) fn new(scenario: &Scenario) -> anyhow::Result<Self> {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if io::stderr().is_terminal() && !dumb {
+            Ok(Self::Bars(Box::new(Bars::new(scenario)?)))
+        } else {
+            Ok(Self::Lines(Lines::default()))
         }
     }
 
-    /// Shows the last numbers and leaves them standing.
-    pub(crate) fn finish(&mut self, sample: &Sample) {
+    /// Shows a moment.
+    pub(crate) fn show(&mut self, scenario: &Scenario, moment: &Moment) {
+        let status = status(scenario, moment);
         match self {
-            Self::Bars { asked, waiting, ordered } => {
-                asked.set_position(sample.answered);
-                waiting.set_position(sample.waiting);
-                ordered.set_position(sample.ordered);
-                for bar in [asked, waiting, ordered] {
-                    bar.abandon();
-                }
-            }
-            Self::Lines { .. } => line(sample),
+            Self::Bars(bars) => bars.show(moment, status),
+            Self::Lines(lines) => lines.show(moment, status),
+        }
+    }
+
+    /// Leaves the last moment standing.
+    pub(crate) fn finish(&mut self) {
+        match self {
+            Self::Bars(bars) => bars.finish(),
+            Self::Lines(lines) => lines.finish(),
         }
     }
 }
 
-fn line(sample: &Sample) {
-    // A reader that has gone away does not stop the run.
-    let _ = writeln!(
-        io::stderr(),
-        "{:6.1} s  asked {}  in line {}  refused {}  ordered {}",
-        sample.at_s,
-        sample.answered,
-        sample.waiting,
-        sample.refused,
-        sample.ordered
-    );
+/// Three bars, and below them what the sale is waiting for.
+pub(crate) struct Bars {
+    asked: ProgressBar,
+    waiting: ProgressBar,
+    ordered: ProgressBar,
+    status: ProgressBar,
+}
+
+impl Bars {
+    fn new(scenario: &Scenario) -> anyhow::Result<Self> {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let bar = |length: u64, name: &'static str, colour: &str| -> anyhow::Result<ProgressBar> {
+            let template = format!(
+                "{{prefix:>8}} {{wide_bar:.{colour}}} {{human_pos:>9}} of {{human_len:<9}} {{msg:<14}}"
+            );
+            let style = ProgressStyle::with_template(&template)?.progress_chars("━╸ ");
+            Ok(bars.add(ProgressBar::new(length).with_style(style).with_prefix(name)))
+        };
+        let asked = bar(u64::from(scenario.buyers), "asked", "cyan")?;
+        let waiting = bar(scenario.effective_cap(), "in line", "yellow")?;
+        let ordered = bar(scenario.units, "ordered", "green")?;
+        let line = ProgressStyle::with_template("         {wide_msg}")?;
+        let status = bars.add(ProgressBar::new(0).with_style(line));
+        Ok(Self { asked, waiting, ordered, status })
+    }
+
+    fn show(&self, moment: &Moment, status: Option<String>) {
+        self.asked.set_position(moment.answered);
+        self.asked.set_message(format!("{} refused", count(moment.refused)));
+        self.waiting.set_position(moment.waiting);
+        self.ordered.set_position(moment.ordered);
+        self.ordered.set_message(format!("{:.1} s", moment.at_s));
+        self.status.set_message(status.unwrap_or_default());
+    }
+
+    fn finish(&self) {
+        for bar in [&self.asked, &self.waiting, &self.ordered] {
+            bar.abandon();
+        }
+        self.status.finish_and_clear();
+    }
+}
+
+/// A line a second while something moves, and a line when it is known what the sale is waiting for.
+#[derive(Default)]
+pub(crate) struct Lines {
+    last: Moment,
+    /// The moment that was written last.
+    written: Moment,
+    status: Option<String>,
+}
+
+impl Lines {
+    fn show(&mut self, moment: &Moment, status: Option<String>) {
+        self.last = *moment;
+        if moment.at_s - self.written.at_s >= LINE_INTERVAL.as_secs_f64() {
+            self.write();
+        }
+        if status != self.status {
+            if let Some(status) = &status {
+                write(&format!("{:6.1} s  {status}", moment.at_s));
+            }
+            self.status = status;
+        }
+    }
+
+    fn finish(&mut self) {
+        self.write();
+    }
+
+    fn write(&mut self) {
+        let moves = Moment { at_s: self.last.at_s, ..self.written } != self.last;
+        if moves {
+            let Moment { at_s, answered, waiting, refused, ordered, .. } = self.last;
+            let [answered, waiting, refused, ordered] = [answered, waiting, refused, ordered].map(count);
+            write(&format!(
+                "{at_s:6.1} s  asked {answered}  in line {waiting}  refused {refused}  ordered {ordered}"
+            ));
+            self.written = self.last;
+        }
+    }
+}
+
+/// A reader that has gone away does not stop the run.
+fn write(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -5,7 +5,11 @@ use std::collections::{HashMap, HashSet};
 use inrush_proto::v1::TicketState;
 
 use super::findings::Findings;
-use crate::{buyer::Buyer, order_system::OrderRecords, sale::evidence::Evidence};
+use crate::{
+    buyer::Buyer,
+    order_system::{OrderRecord, OrderRecords},
+    sale::evidence::Evidence,
+};
 
 pub(super) fn duplicated(evidence: &Evidence) -> Findings {
     let mut found = Findings::default();
@@ -45,21 +49,22 @@ fn second_tickets(evidence: &Evidence, found: &mut Findings) {
     }
 }
 
-/// A second order of one buyer that nobody gave back.
+/// A second order for one ticket, or of one buyer whose first was not released.
 fn second_orders(evidence: &Evidence, orders: &OrderRecords, found: &mut Findings) {
-    if evidence.stock.is_none() {
-        return;
-    }
     let released: HashSet<(u64, u64)> = evidence
         .tickets
         .iter()
         .filter(|ticket| ticket.release_sent.is_some())
         .map(|ticket| (ticket.epoch, ticket.seq))
         .collect();
-    let mut seen = HashSet::new();
-    for order in orders.orders.iter().filter(|order| !released.contains(&(order.epoch, order.seq))) {
-        if let Some(buyer) = order.buyer.filter(|buyer| !seen.insert(*buyer)) {
-            found.add(|| format!("buyer {buyer} has two orders, the second for ticket {}", order.seq));
+    let (mut tickets, mut buyers) = (HashSet::new(), HashSet::new());
+    for order in &orders.orders {
+        let OrderRecord { epoch, seq, buyer, .. } = *order;
+        let counts = evidence.stock.is_some() && !order.released && !released.contains(&(epoch, seq));
+        let second_of_ticket = !tickets.insert((epoch, seq));
+        let second_of_buyer = buyer.is_some_and(|buyer| counts && !buyers.insert(buyer));
+        if second_of_ticket || second_of_buyer {
+            found.add(|| format!("a second order for ticket {seq}, or for its buyer {buyer:?}"));
         }
     }
 }
@@ -77,7 +82,9 @@ fn unasked(
                 || owners.get(&(order.epoch, order.seq)).is_some_and(|buyers| buyers.contains(&buyer))
         });
         if !asked && evidence.fresh {
-            found.add(|| format!("order {} for ticket {}, which nobody was given", order.number, order.seq));
+            found.add(|| {
+                format!("order {} for ticket {}, which was given to no buyer", order.number, order.seq)
+            });
         }
     }
 }

@@ -6,11 +6,8 @@ use inrush_proto::v1::TicketState;
 
 use super::findings::Findings;
 use crate::{
-    order_system::{OrderRecord, OrderRecords, order_id},
-    sale::{
-        evidence::Evidence,
-        ticket::{Ticket, order_hash},
-    },
+    order_system::{OrderRecord, OrderRecords},
+    sale::{evidence::Evidence, ticket::Ticket},
 };
 
 pub(super) fn lost(evidence: &Evidence) -> Findings {
@@ -34,7 +31,7 @@ fn loss(
     order: Option<Option<&OrderRecord>>,
     last_served: (u64, u64),
 ) -> Option<&'static str> {
-    let made = |order: &OrderRecord| ticket.order == Some(order_hash(&order_id(order.number)));
+    let made = |order: &OrderRecord| ticket.order == Some(order.id_hash);
     match (ticket.state, order) {
         (TicketState::Ordered | TicketState::Released, Some(None)) => {
             Some("told of an order that was never made")
@@ -42,8 +39,11 @@ fn loss(
         (TicketState::Ordered | TicketState::Released, Some(Some(order))) if !made(order) => {
             Some("told of another order than the one that was made")
         }
-        (TicketState::Released, Some(Some(_))) if ticket.release_sent.is_none() => {
+        (TicketState::Released, Some(Some(order))) if ticket.release_sent.is_none() && !order.released => {
             Some("released, though nobody asked for it")
+        }
+        (TicketState::Ordered, Some(Some(order))) if order.released => {
+            Some("still ORDERED, though its order was released")
         }
         (TicketState::Ordered | TicketState::Released, _) => None,
         (TicketState::Cancelled | TicketState::Rejected | TicketState::Expired, Some(Some(_))) => {
@@ -51,9 +51,10 @@ fn loss(
         }
         (TicketState::Cancelled, _) if !ticket.cancel_sent => Some("cancelled, though nobody asked for it"),
         (TicketState::Cancelled, _) => None,
-        // Our own order system has a place for everybody.
-        (TicketState::Rejected, Some(None)) => Some("rejected, though the order system was never against it"),
-        (TicketState::Rejected, None) => None,
+        (TicketState::Rejected, Some(None)) if !may_reject(evidence) => {
+            Some("rejected, though the order system rejects nothing")
+        }
+        (TicketState::Rejected, _) => None,
         // The line is served in order: who expired must have been behind everyone who was served.
         (TicketState::Expired, _) if (ticket.epoch, ticket.seq) < last_served => Some("passed over"),
         (TicketState::Expired, _) => None,
@@ -64,6 +65,10 @@ fn loss(
         (TicketState::Processing, _) => Some("still PROCESSING when everything was over"),
         (TicketState::Dead, _) => Some("out of attempts"),
     }
+}
+
+fn may_reject(evidence: &Evidence) -> bool {
+    evidence.orders.as_ref().is_some_and(|orders| orders.may_reject)
 }
 
 fn by_ticket(orders: &OrderRecords) -> HashMap<(u64, u64), &OrderRecord> {

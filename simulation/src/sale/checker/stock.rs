@@ -33,7 +33,8 @@ fn most_sold(evidence: &Evidence, orders: &OrderRecords) -> u64 {
         .filter_map(|ticket| Some(((ticket.epoch, ticket.seq), ticket.release_sent?)))
         .collect();
     let mut changes: Vec<(Duration, i64)> = Vec::new();
-    for order in &orders.orders {
+    // Of what the order system released itself, only its own transaction knows when the units were free.
+    for order in orders.orders.iter().filter(|order| !order.released) {
         let units = i64::try_from(order.units).unwrap_or(i64::MAX);
         changes.push((order.at, units));
         if let Some(&at) = releases.get(&(order.epoch, order.seq)) {

@@ -7,8 +7,8 @@ use inrush_proto::v1::{Count, Ledger, TicketState};
 use super::*;
 use crate::{
     buyer::Buyer,
-    order_system::{Delivery, OrderRecord, OrderRecords, order_id},
-    sale::ticket::{Ticket, order_hash},
+    order_system::{Delivery, OrderRecord, OrderRecords, order_hash, order_id},
+    sale::ticket::Ticket,
 };
 
 fn ticket(buyer: Buyer, seq: u64, state: TicketState) -> Ticket {
@@ -27,7 +27,17 @@ fn delivery(seq: u64, buyer: Buyer) -> Delivery {
 
 fn order(number: u64, seq: u64, buyer: Buyer) -> OrderRecord {
     let at = Duration::from_millis(seq * 30);
-    OrderRecord { at, number, epoch: 1, seq, buyer: Some(buyer), units: 1, caller_gone: false }
+    OrderRecord {
+        at,
+        number,
+        id_hash: order_hash(&order_id(number)),
+        epoch: 1,
+        seq,
+        buyer: Some(buyer),
+        units: 1,
+        caller_gone: false,
+        released: false,
+    }
 }
 
 fn tickets(tickets: u64) -> Option<Count> {
