@@ -185,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn all_at_once_is_bounded_by_a_number_and_not_by_time() {
+        assert_eq!(counts(Curve::AtOnce { limit: 3 }, 10, &[0.001]), [10]);
+        assert_eq!(Arrivals::new(Curve::AtOnce { limit: 3 }, 10, 1).limit(), Some(3));
+        assert_eq!(Arrivals::new(Curve::Constant { within: TEN }, 10, 1).limit(), None);
+    }
+
+    #[test]
     fn a_recording_is_followed_second_by_second() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.csv");

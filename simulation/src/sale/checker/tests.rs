@@ -228,3 +228,47 @@ fn contradictions_and_silence_are_faults() {
     let wanted = [("positions that rose", 1), ("stale answers", 1), ("without an answer", 4)];
     assert_eq!(faults(seen), wanted);
 }
+
+/// The fair sale at an order system that releases unpaid orders itself: the first buyer never paid.
+fn released_by_the_order_system(evidence: &mut Evidence) {
+    let orders = written(evidence);
+    orders.may_reject = true;
+    orders.orders[0].released = true;
+    evidence.tickets[0].state = TicketState::Released;
+    evidence.ledger.ordered = tickets(1);
+    evidence.ledger.released = tickets(1);
+}
+
+#[test]
+fn an_order_system_with_a_stock_of_its_own_may_release_and_reject() {
+    assert_eq!(faults(released_by_the_order_system), []);
+    let unknown = |evidence: &mut Evidence| {
+        released_by_the_order_system(evidence);
+        evidence.tickets[0].state = TicketState::Ordered;
+        evidence.ledger.ordered = tickets(2);
+        evidence.ledger.released = None;
+    };
+    assert_eq!(faults(unknown), [("lost", 1)]);
+    let rejected = |evidence: &mut Evidence| {
+        written(evidence).may_reject = true;
+        evidence.tickets[3].state = TicketState::Rejected;
+        evidence.ledger.expired = None;
+        evidence.ledger.rejected = tickets(1);
+    };
+    assert_eq!(faults(rejected), []);
+}
+
+#[test]
+fn second_orders_of_a_ticket_and_of_a_buyer_are_duplicates() {
+    let of_ticket = |evidence: &mut Evidence| {
+        released_by_the_order_system(evidence);
+        written(evidence).orders.push(order(5, 1, 1));
+    };
+    assert!(faults(of_ticket).contains(&("duplicated", 1)));
+    let of_buyer = |evidence: &mut Evidence| {
+        evidence.tickets[2].buyer = 1;
+        written(evidence).orders[1].buyer = Some(1);
+    };
+    // Two tickets at once, and two orders.
+    assert!(faults(of_buyer).contains(&("duplicated", 2)));
+}
