@@ -26,11 +26,7 @@ pub fn check(evidence: &Evidence) -> Vec<Check> {
         Some(orders) if orders.may_reject => {
             ("buyers, and the order database", "buyers, and the order of creation", BEYOND_NUMBER)
         }
-        Some(_) => (
-            "buyers, and our order system",
-            "buyers, and first deliveries to our order system",
-            "bounds from what our order system had seen",
-        ),
+        Some(_) => ("buyers, and our order system", "buyers, and first deliveries", "bounds from deliveries"),
     };
     let mut unanswered = Findings::default();
     unanswered.add_some(evidence.unanswered, || "buyers asked to the end and had no answer".to_owned());
@@ -42,7 +38,7 @@ pub fn check(evidence: &Evidence) -> Vec<Check> {
         seen(evidence, Kind::Rose).check("positions that rose", told),
         seen(evidence, Kind::Wrong).check("positions that are wrong", bounds),
         seen(evidence, Kind::Stale).check("stale answers", told),
-        ledger::wrong(evidence).check("ledger", "GetSale at the end, against what buyers were told"),
+        ledger::wrong(evidence).check("ledger", "the sale's account, and buyers"),
         unanswered.check("without an answer", told),
     ]
 }

@@ -23,7 +23,7 @@ pub fn text(run: &SaleRun) -> String {
     for check in &run.checks {
         let mark = if check.faults == 0 { "✓" } else { "✗ must be 0" };
         lines.push(row(check.name, &figure::count(check.faults), &format!("{mark}  ({})", check.rests_on)));
-        lines.extend(check.examples.iter().map(|example| format!("{:27}  {example}", "")));
+        lines.extend(check.examples.iter().map(|example| format!("    {example}")));
     }
     lines.push(String::new());
     if run.stuck {
@@ -67,14 +67,10 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
         ("expired", count(tickets(run.ledger.expired)), "on standby at the close".to_owned()),
         ("ordered", count(ordered), format!("units, in {}", figure::span(run.took))),
         ("orders", per_second(orders_rate(run)), format!("within {}", figure::span(run.orders_made().1))),
-        ("enqueues", per_second(enqueues.rate()), latencies(enqueues)),
-        ("polls", per_second(run.measures.polls.rate()), latencies(&run.measures.polls)),
-        ("journeys", count(run.measures.journeys.count()), quantiles(&run.measures.journeys, "from arrival")),
-        (
-            "late",
-            count(run.measures.late()),
-            format!("calls sent more than 5 ms late, at most {}", latest(run)),
-        ),
+        ("enqueues", per_second(enqueues.rate()), latencies(&enqueues.latencies(true))),
+        ("polls", per_second(run.measures.polls.rate()), latencies(&run.measures.polls.latencies(true))),
+        ("journeys", count(run.measures.journeys.count()), latencies(&run.measures.journeys)),
+        ("late", count(run.measures.late()), format!("more than 5 ms late, at most {}", latest(run))),
         ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
     ]
 }
@@ -102,17 +98,13 @@ fn per_second(rate: f64) -> String {
     format!("{}/s", figure::amount(rate))
 }
 
-fn latencies(results: &Results) -> String {
-    let from = if results.open_loop { "from planned" } else { "from sending" };
-    quantiles(&results.latencies(true), from)
-}
-
-fn quantiles(latencies: &Latencies, from: &str) -> String {
+/// Latencies from the planned time, which in a closed loop is the sending.
+fn latencies(latencies: &Latencies) -> String {
     let at = |quantile| figure::latency(latencies.from_planned.at(quantile));
     if latencies.count() == 0 {
         return "none".to_owned();
     }
-    format!("p50 {}, p99 {}, max {} {from}", at(0.5), at(0.99), at(1.0))
+    format!("p50 {}, p99 {}, max {}", at(0.5), at(0.99), at(1.0))
 }
 
 fn latest(run: &SaleRun) -> String {
