@@ -17,12 +17,12 @@ impl Operation for Tenfold {
     type Reply = u64;
 
     fn cached_reply(&self, _sale: &SaleId, request: &u64) -> Option<u64> {
-        let runs = self.batches.lock().unwrap();
+        let runs = self.batches.lock();
         (*request == 7 && runs.iter().flatten().any(|run| *run == 7)).then_some(70)
     }
 
     async fn run(&self, sale: &SaleId, requests: &[u64]) -> Result<Vec<u64>, StoreError> {
-        self.batches.lock().unwrap().push(requests.to_vec());
+        self.batches.lock().push(requests.to_vec());
         self.go.acquire().await.unwrap().forget();
         assert!(!requests.contains(&0), "zero");
         if requests.contains(&1000) {
@@ -70,7 +70,7 @@ impl Bench {
     }
 
     fn batches(&self) -> Vec<Vec<u64>> {
-        self.batches.lock().unwrap().clone()
+        self.batches.lock().clone()
     }
 }
 
