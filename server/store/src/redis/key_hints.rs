@@ -124,7 +124,7 @@ mod tests {
         for number in 0..=MAX_HINTS {
             hints.update(&format!("s{number}").parse().unwrap(), QueueState::NEW);
         }
-        assert_eq!(hints.queues.lock().unwrap().len(), 1);
+        assert_eq!(hints.queues.lock().len(), 1);
     }
 
     #[test]
