@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::{
     error::OrderStoreError,
+    migrations,
     statements::{POSTGRES, SQLITE, Statements},
 };
 use crate::database_url::{DatabaseKind, DatabaseUrl};
@@ -51,9 +52,6 @@ const POSTGRES_SESSION: &str = "
     SET lock_timeout = '5s';
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '20s';";
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A unit of work in one transaction. It may run several times, and only the last run counts.
 pub(super) trait UnitOfWork: Sync {
