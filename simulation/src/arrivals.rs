@@ -106,7 +106,7 @@ fn spike(within: f64, half_life: f64, part: f64) -> Duration {
     let decay = std::f64::consts::LN_2 / half_life.max(1e-6);
     let let_in = -(-decay * within).exp_m1();
     let time = -(-part * let_in).ln_1p() / decay;
-    // Where next to nobody is left to come the logarithm knows no bounds.
+    // The logarithm has no bound where nearly all have arrived.
     Duration::try_from_secs_f64(time.min(within)).unwrap_or_else(|_| Duration::from_secs_f64(within))
 }
 

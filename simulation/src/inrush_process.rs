@@ -168,7 +168,7 @@ fn first_line(stdout: impl Read + Send + 'static) -> Receiver<String> {
     thread::spawn(move || {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         if let Some(line) = lines.next() {
-            // Nobody waits any more if it took too long.
+            // The receiver is gone if the start timed out.
             let _ = sender.send(line);
         }
         lines.for_each(drop);

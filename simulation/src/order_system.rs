@@ -187,7 +187,7 @@ impl Running {
                 retry_after: prost_types::Duration::try_from(RETRY_AFTER).ok(),
                 reason: "too many orders are waiting".to_owned(),
             };
-            // Nobody waits for it any more, or it will be asked for again.
+            // The caller has disconnected, or will retry.
             let _ = refused.reply.send(Outcome::Retry(retry));
         }
     }

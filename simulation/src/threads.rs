@@ -8,7 +8,7 @@ use std::{
 
 use inrush_transport::problem::Problem;
 
-/// Between the moment when all are connected and the opening, so that nobody is late for it.
+/// Between the moment when all are connected and the opening, so that no thread is late.
 const BEFORE_OPENING: Duration = Duration::from_millis(50);
 
 /// What a thread says that connected in vain.
@@ -27,7 +27,7 @@ impl Start {
     /// # Errors
     /// When one of the threads could not connect.
     pub fn wait<T>(self, connected: Result<T, Problem>) -> Result<(T, Instant), Problem> {
-        // Nobody listens any more only if the run is over.
+        // The receiver is gone if the run is over.
         let _ = self.ready.send(connected.is_ok());
         let connected = connected?;
         let opening = self.opened.recv().map_err(|_| Problem::new(OTHERS, "see what that one says"))?;

@@ -20,7 +20,7 @@ use crate::{
     sale_client::{SaleClient, fresh_id},
 };
 
-/// Where order systems listen that nobody else has to find.
+/// Address of order systems that only this process calls.
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// How often it is told how far a side is.

@@ -69,7 +69,7 @@ impl Rush {
     }
 }
 
-/// The buyers of one thread, every so-manieth of all.
+/// The buyers of one thread: of N threads, each has every N-th buyer.
 fn run_buyers(
     settings: Settings,
     way: Way,

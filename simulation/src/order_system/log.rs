@@ -24,7 +24,7 @@ pub struct Delivery {
     pub epoch: u64,
     /// The ticket's number.
     pub seq: u64,
-    /// For whom; none if it is nobody of ours.
+    /// The buyer; `None` for a buyer of another load.
     pub buyer: Option<Buyer>,
     /// How many units.
     pub units: u64,
@@ -45,7 +45,7 @@ pub struct OrderRecord {
     pub epoch: u64,
     /// The ticket's number.
     pub seq: u64,
-    /// For whom; none if it is nobody of ours.
+    /// The buyer; `None` for a buyer of another load.
     pub buyer: Option<Buyer>,
     /// How many units.
     pub units: u64,
@@ -106,7 +106,7 @@ pub struct OrderLog {
 }
 
 impl OrderLog {
-    /// How many tickets were delivered at least once. Looked at often, so it waits for nobody.
+    /// How many tickets were delivered at least once. Read often, so it takes no lock.
     pub fn distinct_deliveries(&self) -> u64 {
         self.distinct.load(Ordering::Acquire)
     }

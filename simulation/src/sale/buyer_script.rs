@@ -90,7 +90,7 @@ impl Buyers {
         };
         let first = self.with_visitor(buyer, |visitor| {
             visitor.failures = 0;
-            // A wish that a later one was answered for has come to nothing, or to this.
+            // A request that a later one was answered for failed, or led to this ticket.
             visitor.asked = None;
             !std::mem::replace(&mut visitor.answered, true)
         });

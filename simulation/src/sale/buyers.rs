@@ -38,7 +38,7 @@ pub(super) struct Part {
     pub(super) connections: usize,
     /// The sale's id.
     pub(super) sale: Arc<str>,
-    /// Whether nobody was in the sale before this run.
+    /// Whether the sale had no buyers before this run.
     pub(super) fresh: bool,
     /// Whether the sale is closed at the end: then every ticket comes to an end.
     pub(super) closes: bool,
@@ -46,7 +46,7 @@ pub(super) struct Part {
     pub(super) releases_itself: bool,
     /// Which thread this is, from 0.
     pub(super) thread: u32,
-    /// Of how many. A thread plays every so-manieth buyer.
+    /// Number of threads. Of N threads, each has every N-th buyer.
     pub(super) threads: u32,
     /// What all threads share.
     pub(super) shared: Arc<Shared>,
@@ -106,13 +106,13 @@ pub(super) struct Visitor {
     pub(super) ticket: Option<u32>,
     /// When it arrived, since the opening.
     pub(super) arrived: Duration,
-    /// When the present wish was first sent.
+    /// When the present request was first sent.
     pub(super) asked: Option<Duration>,
     /// Failures in a row.
     pub(super) failures: u8,
-    /// The first wish was answered.
+    /// The first request was answered.
     pub(super) answered: bool,
-    /// The second wish was sent.
+    /// The second request was sent.
     pub(super) repeated: bool,
     /// The cancellation was sent.
     pub(super) cancelled: bool,

@@ -18,7 +18,7 @@ pub struct Evidence {
     pub cap: u64,
     /// Units that each ticket asks for.
     pub units_per_ticket: u64,
-    /// The sale was made for this run: nobody else was in it.
+    /// The sale was created for this run and had no other buyers.
     pub fresh: bool,
     /// The sale was closed at the end: every ticket must be over.
     pub closed: bool,

@@ -41,7 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the last tickets get to learn of the close.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
-/// Where our own order system listens, if nobody cares.
+/// Default address of the simulation's own order system: any free port.
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// What to play, and where.

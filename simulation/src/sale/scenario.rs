@@ -124,7 +124,7 @@ pub struct Times {
     /// When an order that is not paid is released.
     #[serde(with = "humantime_serde")]
     pub unpaid_after: Duration,
-    /// How long a buyer stays; whoever leaves keeps the ticket and looks no more.
+    /// How long a buyer stays; a buyer who leaves keeps the ticket and polls no more.
     #[serde(with = "humantime_serde")]
     pub patience: Duration,
     /// A sale in which nothing moves for so long is stuck, and judged as it is.

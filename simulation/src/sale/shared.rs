@@ -33,7 +33,7 @@ pub enum Phase {
 pub struct Counters {
     /// Buyers who arrived.
     pub arrived: Counter,
-    /// Buyers whose first wish was answered.
+    /// Buyers whose first request was answered.
     pub answered: Counter,
     /// Tickets given out.
     pub queued: Counter,
@@ -43,7 +43,7 @@ pub struct Counters {
     pub bypassed: Counter,
     /// Tickets that were cancelled.
     pub cancelled: Counter,
-    /// Second wishes of buyers in line, answered with the ticket they had.
+    /// Repeated requests of waiting buyers, answered with the ticket they had.
     pub repeated: Counter,
     /// Answers to where a ticket stands.
     pub polls: Counter,
@@ -84,7 +84,7 @@ pub struct Moment {
     pub at_s: f64,
     /// Buyers who have arrived.
     pub arrived: u64,
-    /// Buyers whose first wish was answered.
+    /// Buyers whose first request was answered.
     pub answered: u64,
     /// Buyers who were refused.
     pub refused: u64,

@@ -1,4 +1,4 @@
-//! Do tickets or orders exist twice, or for nobody?
+//! Checks for tickets and orders that exist twice, or that no buyer asked for.
 
 use std::collections::{HashMap, HashSet};
 

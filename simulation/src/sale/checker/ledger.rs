@@ -1,4 +1,4 @@
-//! Does the sale's own account balance, and agree with what buyers were told?
+//! Checks that the sale's ledger balances and agrees with what buyers know.
 
 use inrush_proto::v1::{Count, Ledger, TicketState};
 

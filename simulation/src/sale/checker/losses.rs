@@ -1,4 +1,4 @@
-//! Did acknowledged tickets come to nothing?
+//! Checks that no acknowledged ticket was lost.
 
 use std::collections::HashMap;
 

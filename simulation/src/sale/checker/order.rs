@@ -1,4 +1,4 @@
-//! Was anybody overtaken?
+//! Checks that no buyer was overtaken.
 
 use std::{
     collections::{HashMap, HashSet},

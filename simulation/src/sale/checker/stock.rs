@@ -1,4 +1,4 @@
-//! Were more units sold, or let into the line, than there are?
+//! Checks that no more units were sold or admitted than there are.
 
 use std::{collections::HashMap, time::Duration};
 
