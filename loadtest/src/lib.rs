@@ -10,7 +10,7 @@ pub mod call;
 pub mod cli;
 pub mod diff;
 pub mod engine;
-pub mod go_time;
+pub mod go_duration;
 pub mod live;
 pub mod message;
 pub mod schedule;

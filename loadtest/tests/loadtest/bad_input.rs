@@ -127,16 +127,16 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         what: "a template that fails",
         line: greet!(r#"-d '{"name":"{{ div 1 0 }}"}'"#),
-        said: &["--data, in call 0", "line 1 column", "whole number"],
+        said: &["--data, in call 0", "line 1 column", "not an integer"],
     },
     Mistake {
         what: "a template that only fails in a later call",
         line: r#"ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"{{ div 1 (sub 3 .RequestNumber) }}"}' SERVER"#,
-        said: &["--data, in call 3", "whole number"],
+        said: &["--data, in call 3", "not an integer"],
     },
     Mistake {
         what: "a template that gives something else than the message",
-        line: greet!(r#"-d '{"name":"{{ fromJson `"\\""` }}"}'"#),
+        line: greet!(r#"-d '{"name":"{{ trim `"` }}"}'"#),
         said: &["--data, in call 0", "not JSON", "the text was {\"name\":"],
     },
     Mistake {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::settings::{Concurrency, Schedule, Settings, StopAction};
 use crate::{
     engine::{AtDuration, Load, Stop},
-    go_time::GoDuration,
+    go_duration::GoDuration,
     problem::Problem,
     schedule::{ConcurrencySchedule, RateSchedule},
 };

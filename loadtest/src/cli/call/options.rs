@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     call::CallPlan,
-    go_time::GoDuration,
+    go_duration::GoDuration,
     message::{Data, Given},
     problem::Problem,
 };

@@ -1,98 +1,82 @@
-//! What a function is given.
+//! Reads the arguments of a template function.
 
-use gtmpl_ng::{FuncError, NumberKind, Value};
+use gtmpl_ng::{Func, FuncError, NumberKind, Value};
+
+/// A function and its name.
+pub(super) type Function = (&'static str, Func);
 
 /// What a function returns.
 pub(super) type Returned = Result<Value, FuncError>;
 
-/// Longest text or list that a function makes: a slip in a template must not eat the memory of the machine.
-pub(super) const LONGEST: usize = 1_000_000;
+/// Maximum length of a text or list that a function returns, so that a mistake in a template does not exhaust the
+/// memory.
+pub(super) const MAX_LENGTH: usize = 1_000_000;
 
-/// An error with a text of its own.
-pub(super) fn refused(text: impl Into<String>) -> FuncError {
+/// An error with a text.
+pub(super) fn error(text: impl Into<String>) -> FuncError {
     FuncError::Generic(text.into())
 }
 
-/// Argument number `place`, from 0.
-pub(super) fn value(arguments: &[Value], place: usize) -> Result<&Value, FuncError> {
-    arguments.get(place).ok_or_else(|| refused(format!("it needs at least {} arguments", place + 1)))
+/// Argument `index`, from 0.
+pub(super) fn value(arguments: &[Value], index: usize) -> Result<&Value, FuncError> {
+    arguments.get(index).ok_or_else(|| error(format!("at least {} arguments are required", index + 1)))
 }
 
-/// The same as text. What is no text is printed.
-pub(super) fn text(arguments: &[Value], place: usize) -> Result<String, FuncError> {
-    value(arguments, place).map(printed)
+/// Argument `index` as text. Other values are formatted.
+pub(super) fn text(arguments: &[Value], index: usize) -> Result<String, FuncError> {
+    value(arguments, index).map(format_value)
 }
 
 /// A value as text.
-pub(super) fn printed(value: &Value) -> String {
+pub(super) fn format_value(value: &Value) -> String {
     match value {
         Value::NoValue | Value::Nil => String::new(),
         value => value.to_string(),
     }
 }
 
-/// The same as a whole number. Text is read as one.
-pub(super) fn integer(arguments: &[Value], place: usize) -> Result<i64, FuncError> {
-    let given = value(arguments, place)?;
-    whole(given).ok_or_else(|| refused(format!("argument {} is {given}, and not a whole number", place + 1)))
-}
-
-fn whole(value: &Value) -> Option<i64> {
-    match value {
+/// Argument `index` as an integer. Text is parsed.
+pub(super) fn integer(arguments: &[Value], index: usize) -> Result<i64, FuncError> {
+    let argument = value(arguments, index)?;
+    let parsed = match argument {
         Value::Number(number) => match number.kind() {
             NumberKind::Unsigned(number) => i64::try_from(number).ok(),
             NumberKind::Signed(number) => Some(number),
             #[expect(
                 clippy::cast_possible_truncation,
-                reason = "a part of one is cut off, as in Go; the rest saturates"
+                reason = "the fraction is cut off, as in Go; out of range values saturate"
             )]
             NumberKind::Float(number) => Some(number as i64),
         },
-        Value::Bool(yes) => Some(i64::from(*yes)),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// The same as a number.
-pub(super) fn number(arguments: &[Value], place: usize) -> Result<f64, FuncError> {
-    let given = value(arguments, place)?;
-    let number = match given {
-        Value::Number(number) => match number.kind() {
-            #[expect(clippy::cast_precision_loss, reason = "what Go's float64() does")]
-            NumberKind::Unsigned(number) => Some(number as f64),
-            #[expect(clippy::cast_precision_loss, reason = "what Go's float64() does")]
-            NumberKind::Signed(number) => Some(number as f64),
-            NumberKind::Float(number) => Some(number),
-        },
+        Value::Bool(value) => Some(i64::from(*value)),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    number.ok_or_else(|| refused(format!("argument {} is {given}, and not a number", place + 1)))
+    parsed.ok_or_else(|| error(format!("argument {} is {argument}: expected an integer", index + 1)))
 }
 
-/// The same as how many characters or items to make.
-pub(super) fn amount(arguments: &[Value], place: usize) -> Result<usize, FuncError> {
-    let given = integer(arguments, place)?.max(0);
-    usize::try_from(given)
+/// Argument `index` as a number of characters or items to return.
+pub(super) fn length(arguments: &[Value], index: usize) -> Result<usize, FuncError> {
+    let argument = integer(arguments, index)?.max(0);
+    usize::try_from(argument)
         .ok()
-        .filter(|amount| *amount <= LONGEST)
-        .ok_or_else(|| refused(format!("argument {} is {given}, and at most {LONGEST} are made", place + 1)))
+        .filter(|length| *length <= MAX_LENGTH)
+        .ok_or_else(|| error(format!("argument {} is {argument}: the maximum is {MAX_LENGTH}", index + 1)))
 }
 
-/// The same as a list.
-pub(super) fn list(arguments: &[Value], place: usize) -> Result<&[Value], FuncError> {
-    match value(arguments, place)? {
+/// Argument `index` as a list.
+pub(super) fn list(arguments: &[Value], index: usize) -> Result<&[Value], FuncError> {
+    match value(arguments, index)? {
         Value::Array(items) => Ok(items),
-        other => Err(refused(format!("argument {} is {other}, and not a list", place + 1))),
+        other => Err(error(format!("argument {} is {other}: expected a list", index + 1))),
     }
 }
 
-/// Whether a value counts as nothing: false, 0, or empty.
+/// Whether a value is false, 0, or empty.
 pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::NoValue | Value::Nil => true,
-        Value::Bool(yes) => !yes,
+        Value::Bool(value) => !value,
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Map(entries) | Value::Object(entries) => entries.is_empty(),

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::byte_size::ByteSize, go_time::GoDuration};
+use crate::{cli::byte_size::ByteSize, go_duration::GoDuration};
 
 /// Connections and threads.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

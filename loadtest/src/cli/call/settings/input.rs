@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::text::{ImportPaths, JsonText};
-use crate::go_time::GoDuration;
+use crate::go_duration::GoDuration;
 
 /// The method and its messages.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::go_time::GoDuration;
+use crate::go_duration::GoDuration;
 
 /// Settings of this tool's own.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
