@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     if let Some(log) = &log {
         log.started(&settings)?;
     }
-    let mode = Mode::fitting(settings.own.quiet.unwrap_or(false));
+    let mode = Mode::detect(settings.own.quiet.unwrap_or(false));
     let fleet = fleet(&settings.own)?;
     let FleetResults { results, remarks, complete } = interruptible(move |interrupted| {
         let mut observer = live::observer(&plan.engine.path, plan.engine.stop, mode);

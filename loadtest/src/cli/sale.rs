@@ -21,7 +21,7 @@ use inrush_simulation::{
 
 use super::{FailIf, Verdict, interruptible};
 use crate::{
-    live::{self, Mode, Scene, View},
+    live::{self, Mode, Snapshot, View},
     measure::Timeline,
     problem::Problem,
     report::figure,
@@ -228,7 +228,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
 fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Problem> {
     let units = options.scenario.units;
     let title = format!("Flash sale of {} units", figure::count(units));
-    let mut view = live::view(&title, Mode::fitting(false));
+    let mut view = live::view(&title, Mode::detect(false));
     let played = play(options, interrupted, &mut |moment, shared| {
         show(view.as_mut(), moment, units, &shared.calls(), false);
     })?;
@@ -251,7 +251,7 @@ fn show(view: &mut dyn View, moment: &Moment, units: u64, calls: &Timeline, over
     ];
     let elapsed = Duration::from_secs_f64(at_s.max(0.0));
     let done = Some(figure::ratio(ordered, units).min(1.0));
-    view.show(&Scene { elapsed, timeline: calls, done, notes: &notes, over });
+    view.show(&Snapshot { elapsed, timeline: calls, done, notes: &notes, over });
 }
 
 /// Writes the page of `--report`.

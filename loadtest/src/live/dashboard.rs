@@ -1,4 +1,4 @@
-//! What a terminal shows: title and progress, figures of the last second, latency heat, rate, outcomes.
+//! The dashboard of a run: title and progress, figures of the last second, rate and p99 over time, outcomes.
 
 use std::time::Duration;
 
@@ -10,54 +10,46 @@ use ratatui::{
     widgets::{LineGauge, Sparkline, Widget as _},
 };
 
-use super::{Scene, heat, recent::Recent};
+use super::{recent::Recent, view::Snapshot};
 use crate::{
-    measure::{Code, Timeline},
+    measure::{Code, Interval, Timeline},
     report::figure,
 };
 
-/// Lines of the heat of latencies.
-const HEAT: u16 = 10;
+/// Heights of the rows, from top to bottom.
+const ROWS: [u16; 8] = [1, 1, 1, 1, 2, 2, 1, 1];
 
-/// All lines.
-pub(super) const HEIGHT: u16 = HEAT + 8;
+/// Height of the dashboard in lines.
+pub(super) const HEIGHT: u16 = 10;
 
-/// Draws a moment of a run.
-pub(super) fn draw(title: &str, scene: &Scene<'_>, buffer: &mut Buffer) {
-    let area = buffer.area;
-    let rows = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Length(HEAT),
-        Constraint::Length(2),
-        Constraint::Length(1),
-        Constraint::Length(1),
-    ]);
-    let [head, progress, _, figures, heat, rate, outcomes, notes] = rows.areas(area);
-    let recent = Recent::new(scene.timeline, scene.elapsed, scene.over);
-    draw_head(title, scene, buffer, head);
-    draw_progress(scene, buffer, progress);
+/// Width of the labels at the left of the sparklines.
+const LABEL_WIDTH: u16 = 9;
+
+/// Draws the dashboard.
+pub(super) fn draw(title: &str, snapshot: &Snapshot<'_>, buffer: &mut Buffer) {
+    let rows = Layout::vertical(ROWS.map(Constraint::Length));
+    let [head, progress, _, figures, rate, latency, outcomes, notes] = rows.areas(buffer.area);
+    let recent = Recent::new(snapshot.timeline, snapshot.elapsed, snapshot.over);
+    draw_head(title, snapshot, buffer, head);
+    draw_progress(snapshot, buffer, progress);
     figures_line(&recent).render(figures, buffer);
-    let cells = heat::lines(scene.timeline, usize::from(heat.width), usize::from(heat.height));
-    ratatui::text::Text::from(cells).render(heat, buffer);
-    draw_rate(scene.timeline, buffer, rate);
-    outcomes_line(scene.timeline).render(outcomes, buffer);
-    notes_line(scene).render(notes, buffer);
+    draw_sparkline("rate", Color::Cyan, snapshot.timeline, Interval::ended, buffer, rate);
+    draw_sparkline("p99", Color::Yellow, snapshot.timeline, p99, buffer, latency);
+    outcomes_line(snapshot.timeline).render(outcomes, buffer);
+    notes_line(snapshot).render(notes, buffer);
 }
 
-fn draw_head(title: &str, scene: &Scene<'_>, buffer: &mut Buffer, area: Rect) {
+fn draw_head(title: &str, snapshot: &Snapshot<'_>, buffer: &mut Buffer, area: Rect) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let time = figure::span(Duration::from_secs(scene.elapsed.as_secs()));
-    let state = if scene.over { "ended after" } else { "running for" };
+    let time = figure::span(Duration::from_secs(snapshot.elapsed.as_secs()));
+    let state = if snapshot.over { "ended after" } else { "running for" };
     let title = Span::styled(title.replace(char::is_control, " "), bold);
     Line::from(title).render(area, buffer);
     Line::from(format!(" {state} {time}")).right_aligned().render(area, buffer);
 }
 
-fn draw_progress(scene: &Scene<'_>, buffer: &mut Buffer, area: Rect) {
-    let Some(done) = scene.done else { return };
+fn draw_progress(snapshot: &Snapshot<'_>, buffer: &mut Buffer, area: Rect) {
+    let Some(done) = snapshot.done else { return };
     let gauge = LineGauge::default()
         .ratio(done)
         .label(format!("{:>3.0}%", done * 100.0))
@@ -76,25 +68,40 @@ fn figures_line(recent: &Recent) -> Line<'static> {
         ("in flight", figure::amount(recent.in_flight.round())),
         ("p50", figure::latency(recent.latency(0.5))),
         ("p99", figure::latency(recent.latency(0.99))),
-        ("max", figure::latency(recent.slowest())),
+        ("max", figure::latency(recent.max_latency())),
     ] {
-        add_figure(&mut spans, name, value, Style::new().add_modifier(Modifier::BOLD));
+        push_figure(&mut spans, name, value, Style::new().add_modifier(Modifier::BOLD));
     }
     Line::from(spans)
 }
 
-fn draw_rate(timeline: &Timeline, buffer: &mut Buffer, area: Rect) {
-    let [label, bars] = Layout::horizontal([Constraint::Length(9), Constraint::Fill(1)]).areas(area);
-    Line::styled("   rate", Style::new().fg(Color::DarkGray)).render(label, buffer);
-    let intervals = timeline.intervals();
-    let each = intervals.len().div_ceil(usize::from(bars.width).max(1)).max(1);
-    let ended =
-        intervals.chunks(each).map(|chunk| chunk.iter().map(crate::measure::Interval::ended).sum::<u64>());
-    let bars_of = Sparkline::default().data(ended.collect::<Vec<u64>>()).style(Style::new().fg(Color::Cyan));
-    bars_of.render(bars, buffer);
+/// Draws a value of every interval. Several intervals share a column if there are more intervals than columns.
+fn draw_sparkline(
+    label: &str,
+    colour: Color,
+    timeline: &Timeline,
+    value: fn(&Interval) -> u64,
+    buffer: &mut Buffer,
+    area: Rect,
+) {
+    let columns = Layout::horizontal([Constraint::Length(LABEL_WIDTH), Constraint::Fill(1)]);
+    let [label_area, bars] = columns.areas(area);
+    Line::styled(format!("{label:>7}"), Style::new().fg(Color::DarkGray)).render(label_area, buffer);
+    let per_column = timeline.intervals().len().div_ceil(usize::from(bars.width).max(1)).max(1);
+    let values = timeline.intervals().chunks(per_column).map(|chunk| {
+        let mut sum = Interval::new(Duration::ZERO);
+        chunk.iter().for_each(|interval| sum.merge(interval));
+        value(&sum)
+    });
+    let sparkline = Sparkline::default().data(values.collect::<Vec<u64>>()).style(Style::new().fg(colour));
+    sparkline.render(bars, buffer);
 }
 
-/// How calls ended so far, the most frequent outcome first.
+fn p99(interval: &Interval) -> u64 {
+    interval.latencies.value_at_quantile(0.99)
+}
+
+/// The status codes so far, the most frequent one first.
 fn outcomes_line(timeline: &Timeline) -> Line<'static> {
     let total = |code: &Code| timeline.intervals().iter().map(|part| part.codes[code.index()]).sum::<u64>();
     let mut counts: Vec<(Code, u64)> = Code::ALL.iter().map(|code| (*code, total(code))).collect();
@@ -105,25 +112,21 @@ fn outcomes_line(timeline: &Timeline) -> Line<'static> {
     for (code, count) in counts {
         let colour = if code == Code::Ok { Color::Green } else { Color::Red };
         let share = figure::share(figure::ratio(count, all));
-        add_figure(
-            &mut spans,
-            code.name(),
-            format!("{} ({share})", figure::count(count)),
-            Style::new().fg(colour),
-        );
+        let value = format!("{} ({share})", figure::count(count));
+        push_figure(&mut spans, code.name(), value, Style::new().fg(colour));
     }
     Line::from(spans)
 }
 
-fn notes_line(scene: &Scene<'_>) -> Line<'static> {
+fn notes_line(snapshot: &Snapshot<'_>) -> Line<'static> {
     let mut spans = Vec::new();
-    for (name, value) in scene.notes {
-        add_figure(&mut spans, name, value.clone(), Style::new().add_modifier(Modifier::BOLD));
+    for (name, value) in snapshot.notes {
+        push_figure(&mut spans, name, value.clone(), Style::new().add_modifier(Modifier::BOLD));
     }
     Line::from(spans)
 }
 
-fn add_figure(spans: &mut Vec<Span<'static>>, name: &str, value: String, style: Style) {
+fn push_figure(spans: &mut Vec<Span<'static>>, name: &str, value: String, style: Style) {
     spans.push(Span::styled(format!("{name} "), Style::new().fg(Color::DarkGray)));
     spans.push(Span::styled(value, style));
     spans.push(Span::raw("   "));
@@ -137,18 +140,19 @@ mod tests {
     use crate::report::fixture;
 
     #[test]
-    fn it_shows_progress_figures_heat_and_outcomes() {
+    fn the_dashboard_shows_progress_figures_sparklines_and_outcomes() {
         let timeline = fixture::results().timeline;
         let notes = [("sold", "1,200 of 2,000".to_owned())];
-        let scene = Scene {
+        let snapshot = Snapshot {
             elapsed: Duration::from_secs(10),
             timeline: &timeline,
             done: Some(0.5),
             notes: &notes,
             over: false,
         };
+        assert_eq!(HEIGHT, ROWS.iter().sum());
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, HEIGHT));
-        draw("greet.Greeter.Hello", &scene, &mut buffer);
+        draw("greet.Greeter.Hello", &snapshot, &mut buffer);
         let screen: String = buffer.content().iter().map(Cell::symbol).collect();
         for part in [
             "greet.Greeter.Hello",
@@ -158,20 +162,20 @@ mod tests {
             "OK 990 (99%)",
             "Unavailable 10 (1%)",
             "sold 1,200 of 2,000",
-            "1 ms ",
-            "▓",
+            "   p99",
+            "█",
         ] {
-            assert!(screen.contains(part), "{part} is not in\n{screen}");
+            assert!(screen.contains(part), "{part} is missing in\n{screen}");
         }
     }
 
     #[test]
-    fn it_fits_the_smallest_terminal() {
+    fn the_dashboard_fits_a_terminal_of_any_size() {
         let timeline = fixture::results().timeline;
-        let scene =
-            Scene { elapsed: Duration::ZERO, timeline: &timeline, done: None, notes: &[], over: true };
+        let snapshot =
+            Snapshot { elapsed: Duration::ZERO, timeline: &timeline, done: None, notes: &[], over: true };
         for (width, height) in [(1, 1), (5, 30), (200, 2)] {
-            draw("x", &scene, &mut Buffer::empty(Rect::new(0, 0, width, height)));
+            draw("x", &snapshot, &mut Buffer::empty(Rect::new(0, 0, width, height)));
         }
     }
 }

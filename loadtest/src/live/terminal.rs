@@ -1,8 +1,7 @@
-//! The dashboard below what the terminal already shows, drawn over itself at every moment.
+//! Redraws the dashboard in place, below the previous output of the terminal.
 //!
-//! Only relative moves are used. To ask the terminal where its cursor is, a question would have to go to stdout, where
-//! the report goes, or the terminal to be put into another mode, in which Ctrl-C is a key like any other. So there is
-//! nothing to restore, however the program ends.
+//! Only relative cursor moves are used. Querying the cursor position would write to stdout, which is reserved for the
+//! report, or require raw mode, in which Ctrl-C sends no signal. So there is no terminal state to restore at exit.
 
 use std::io::{self, Write, stderr};
 
@@ -18,31 +17,34 @@ use ratatui::{
     layout::Rect,
 };
 
-use super::{Scene, View, dashboard};
+use super::{
+    dashboard,
+    view::{Snapshot, View},
+};
 
-/// Draws on the terminal that stderr is.
+/// Draws on the terminal behind stderr.
 pub(super) struct Terminal {
     title: String,
-    /// Lines that were drawn last.
+    /// Number of lines of the last frame.
     drawn: u16,
 }
 
 impl Terminal {
-    /// Nothing is drawn yet.
+    /// A terminal without a frame.
     ///
     /// # Errors
-    /// When the terminal does not tell its size.
+    /// If the size of the terminal is unknown.
     pub(super) fn open(title: &str) -> io::Result<Self> {
         size()?;
         Ok(Self { title: title.to_owned(), drawn: 0 })
     }
 
-    fn draw(&mut self, scene: &Scene<'_>) -> io::Result<()> {
+    fn draw(&mut self, snapshot: &Snapshot<'_>) -> io::Result<()> {
         let (columns, rows) = size()?;
-        // One line and one column less than there are, so that the terminal neither scrolls nor wraps.
+        // One line and one column less than the terminal has, so that it neither scrolls nor wraps.
         let area = Rect::new(0, 0, columns.saturating_sub(1), rows.saturating_sub(1).min(dashboard::HEIGHT));
         let mut buffer = Buffer::empty(area);
-        dashboard::draw(&self.title, scene, &mut buffer);
+        dashboard::draw(&self.title, snapshot, &mut buffer);
         let mut frame = Vec::new();
         queue!(frame, BeginSynchronizedUpdate)?;
         if self.drawn > 0 {
@@ -57,9 +59,9 @@ impl Terminal {
 }
 
 impl View for Terminal {
-    fn show(&mut self, scene: &Scene<'_>) {
-        // A terminal that has gone away does not stop the run.
-        let _ = self.draw(scene);
+    fn show(&mut self, snapshot: &Snapshot<'_>) {
+        // A closed terminal does not stop the run.
+        let _ = self.draw(snapshot);
     }
 }
 
