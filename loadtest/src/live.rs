@@ -72,7 +72,7 @@ struct ViewObserver {
 }
 
 impl Observer for ViewObserver {
-    fn see(&mut self, progress: &Progress<'_>) {
+    fn on_progress(&mut self, progress: &Progress<'_>) {
         let Progress { elapsed, timeline, over, .. } = *progress;
         let done = done(self.stop, elapsed, timeline);
         self.view.show(&Snapshot { elapsed, timeline, done, notes: &[], over });

@@ -1,11 +1,12 @@
-//! An agent: makes its part of the calls when a coordinator says so.
+//! An agent: makes its share of the calls of a run for a coordinator.
 
 use std::{
+    fmt::Display,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver as Told, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -24,14 +25,14 @@ use tonic::{
 };
 
 use super::{
-    progress::News,
-    token::{Ask, Token},
+    progress::ReportedUntil,
+    token::{RequireToken, Token},
     v1::{
         Prepare, Ready, RunRequest, RunResponse,
         agent_service_server::{AgentService, AgentServiceServer},
         run_request, run_response,
     },
-    wire::{LONGEST_MESSAGE, VERSION, decoded, failed, measured, response},
+    wire::{MAX_MESSAGE_SIZE, VERSION, decode, failed, response, results},
 };
 use crate::{
     call::CallPlan,
@@ -39,52 +40,53 @@ use crate::{
     problem::Problem,
 };
 
-/// Steps that may wait to be sent to the coordinator.
-const STEPS: usize = 64;
+/// Capacity of the channel of responses to the coordinator.
+const RESPONSE_CAPACITY: usize = 64;
 
-/// How soon an agent notices that its coordinator is gone.
-const PING_EVERY: Duration = Duration::from_secs(5);
+/// Interval of pings to a coordinator.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A run that is called off before it begins starts so late that it is interrupted first.
+/// Start delay of a run whose coordinator disconnected before it began: the run is interrupted first.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// Where an agent listens, and whom it serves.
+/// The settings of an agent.
 #[derive(Debug, Clone)]
 pub struct AgentSettings {
-    /// The address; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// What a coordinator must show. Needed where other machines can connect.
+    /// The token that coordinators must send. Required unless the address is a loopback address.
     pub token: Option<Token>,
 }
 
-/// Serves coordinators, one run at a time, until the future is dropped. `listening` is told the address.
+/// Serves coordinators, one run at a time, until the future is dropped. Calls `listening` with the address.
 ///
 /// # Errors
-/// When it cannot listen, or would listen to other machines without a token.
+/// If it cannot listen, or would listen on a non-loopback address without a token.
 pub async fn serve(settings: AgentSettings, listening: impl FnOnce(SocketAddr)) -> Result<(), Problem> {
     let AgentSettings { listen, token } = settings;
     if token.is_none() && !listen.ip().is_loopback() {
         return Err(Problem::new(
-            format!("--listen {listen} lets other machines use this one to make load"),
-            "give a token with --token-file, or listen on 127.0.0.1",
+            format!("--listen {listen} lets other machines use this one as a load generator"),
+            "set a token with --token-file, or listen on 127.0.0.1",
         ));
     }
-    let unable = |error: &dyn std::fmt::Display| {
+    let unable = |error: &dyn Display| {
         Problem::new(format!("cannot listen on {listen}: {error}"), "choose another address with --listen")
     };
     let listener = TcpListener::bind(listen).await.map_err(|error| unable(&error))?;
     listening(listener.local_addr().map_err(|error| unable(&error))?);
-    let service = AgentServiceServer::new(Agent { free: Arc::new(Semaphore::new(1)) })
-        .max_decoding_message_size(LONGEST_MESSAGE);
+    let service = AgentServiceServer::new(Agent { idle: Arc::new(Semaphore::new(1)) })
+        .max_decoding_message_size(MAX_MESSAGE_SIZE);
     let served = Server::builder()
-        .http2_keepalive_interval(Some(PING_EVERY))
-        .add_service(InterceptedService::new(service, Ask(token)))
+        .http2_keepalive_interval(Some(PING_INTERVAL))
+        .add_service(InterceptedService::new(service, RequireToken(token)))
         .serve_with_incoming(TcpListenerStream::new(listener));
     served.await.map_err(|error| unable(&error))
 }
 
 struct Agent {
-    free: Arc<Semaphore>,
+    /// One permit: an agent makes one run at a time.
+    idle: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -95,55 +97,51 @@ impl AgentService for Agent {
         &self,
         request: Request<Streaming<RunRequest>>,
     ) -> Result<Response<Self::RunStream>, Status> {
-        let busy = || Status::resource_exhausted("this agent is busy with another run");
-        let occupied = Arc::clone(&self.free).try_acquire_owned().map_err(|_| busy())?;
+        let busy = |_| Status::resource_exhausted("this agent is busy with another run");
+        let permit = Arc::clone(&self.idle).try_acquire_owned().map_err(busy)?;
         let mut requests = request.into_inner();
         let prepare = match requests.message().await?.and_then(|request| request.step) {
             Some(run_request::Step::Prepare(prepare)) => prepare,
-            _ => return Err(Status::invalid_argument("a run begins with Prepare")),
+            _ => return Err(Status::invalid_argument("the first message of a run must be Prepare")),
         };
-        let (plan, share) = prepared(&prepare)?;
-        let (steps, responses) = mpsc::channel(STEPS);
-        let (begin, told) = sync_channel(1);
+        let (plan, share) = parse_prepare(&prepare)?;
+        let (responses, outgoing) = mpsc::channel(RESPONSE_CAPACITY);
+        let (begin, begun) = sync_channel(1);
         let interrupted = Arc::new(AtomicBool::new(false));
-        let run =
-            Run { plan, share, interrupted: Arc::clone(&interrupted), told, steps, _occupied: occupied };
-        let spawned = thread::Builder::new().name("run".to_owned()).spawn(move || run.make());
-        spawned.map_err(|error| Status::internal(format!("the run cannot start: {error}")))?;
-        tokio::spawn(listen_to(requests, begin, interrupted));
-        Ok(Response::new(ReceiverStream::new(responses)))
+        let run = Run { plan, share, interrupted: Arc::clone(&interrupted), begun, responses, _permit: permit };
+        let spawned = thread::Builder::new().name("run".to_owned()).spawn(move || run.run());
+        spawned.map_err(|error| Status::internal(format!("cannot start the run: {error}")))?;
+        tokio::spawn(handle_requests(requests, begin, interrupted));
+        Ok(Response::new(ReceiverStream::new(outgoing)))
     }
 }
 
-fn prepared(prepare: &Prepare) -> Result<(CallPlan, Share), Status> {
-    if prepare.version != VERSION {
+fn parse_prepare(prepare: &Prepare) -> Result<(CallPlan, Share), Status> {
+    let Prepare { version, plan, index, total } = prepare;
+    if version != VERSION {
         let text = format!(
-            "this agent is of version {VERSION}, the coordinator of {:?}: use the same on all machines",
-            prepare.version
+            "the agent has version {VERSION}, the coordinator {version:?}: use the same version on all machines"
         );
         return Err(Status::failed_precondition(text));
     }
-    if prepare.index >= prepare.of {
-        return Err(Status::invalid_argument(format!(
-            "there is no part {} of {}",
-            prepare.index, prepare.of
-        )));
+    if index >= total {
+        return Err(Status::invalid_argument(format!("share {index} of {total} does not exist")));
     }
-    Ok((decoded(&prepare.plan)?, Share { index: prepare.index, of: prepare.of }))
+    Ok((decode(plan)?, Share { index: *index, total: *total }))
 }
 
-/// Passes on what the coordinator says. Its silence for ever is a wish to stop.
-async fn listen_to(
+/// Handles the requests of the coordinator. The end of the stream interrupts the run.
+async fn handle_requests(
     mut requests: Streaming<RunRequest>,
     begin: SyncSender<Duration>,
     interrupted: Arc<AtomicBool>,
 ) {
     while let Some(Ok(request)) = requests.next().await {
         match request.step {
-            Some(run_request::Step::Begin(told)) => {
-                let after = told.after.and_then(|after| Duration::try_from(after).ok()).unwrap_or_default();
-                // Fails only if it was said before, or the run is over.
-                let _told = begin.try_send(after);
+            Some(run_request::Step::Begin(message)) => {
+                let after = message.after.and_then(|after| Duration::try_from(after).ok());
+                // Fails only for a repeated message, or if the run has ended.
+                let _sent = begin.try_send(after.unwrap_or_default());
             }
             Some(run_request::Step::Stop(_)) => break,
             Some(run_request::Step::Prepare(_)) | None => {}
@@ -157,46 +155,51 @@ struct Run {
     plan: CallPlan,
     share: Share,
     interrupted: Arc<AtomicBool>,
-    told: Told<Duration>,
-    steps: mpsc::Sender<Result<RunResponse, Status>>,
-    _occupied: OwnedSemaphorePermit,
+    /// Receives the time from Begin to the start.
+    begun: Receiver<Duration>,
+    responses: mpsc::Sender<Result<RunResponse, Status>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Run {
-    fn make(self) {
-        let mut reporter = Reporter { told: &self.told, steps: &self.steps, news: News::default() };
-        let results = self.plan.run(self.share, &mut reporter, &self.interrupted);
-        let last = match results.and_then(|results| measured(&results)) {
-            Ok(parts) => parts,
+    fn run(self) {
+        let mut reporter = Reporter {
+            begun: &self.begun,
+            responses: &self.responses,
+            reported_until: ReportedUntil::default(),
+        };
+        let outcome = self.plan.run(self.share, &mut reporter, &self.interrupted);
+        let messages = match outcome.and_then(|outcome| results(&outcome)) {
+            Ok(messages) => messages,
             Err(problem) => vec![failed(&problem)],
         };
-        for step in last {
-            if self.steps.blocking_send(Ok(step)).is_err() {
+        for message in messages {
+            if self.responses.blocking_send(Ok(message)).is_err() {
                 return;
             }
         }
     }
 }
 
-/// Tells the coordinator how the run goes.
+/// Reports the progress of a run to the coordinator.
 struct Reporter<'a> {
-    told: &'a Told<Duration>,
-    steps: &'a mpsc::Sender<Result<RunResponse, Status>>,
-    news: News,
+    begun: &'a Receiver<Duration>,
+    responses: &'a mpsc::Sender<Result<RunResponse, Status>>,
+    reported_until: ReportedUntil,
 }
 
 impl Observer for Reporter<'_> {
-    fn ready(&mut self) -> Instant {
-        // Fails only if the coordinator is gone, and then the next line fails as well.
-        let _heard = self.steps.blocking_send(Ok(response(run_response::Step::Ready(Ready {}))));
-        Instant::now() + self.told.recv().unwrap_or(NEVER)
+    fn start_time(&mut self) -> Instant {
+        // Fails only if the coordinator has disconnected; then receiving fails as well.
+        let _sent = self.responses.blocking_send(Ok(response(run_response::Step::Ready(Ready {}))));
+        Instant::now() + self.begun.recv().unwrap_or(NEVER)
     }
 
-    fn see(&mut self, progress: &Progress<'_>) {
-        if let Some(seen) = self.news.since(progress) {
-            // A coordinator that is slow to listen gets it with the next one.
-            if let Ok(()) = self.steps.try_send(Ok(response(run_response::Step::Seen(seen)))) {
-                self.news.told(progress);
+    fn on_progress(&mut self, progress: &Progress<'_>) {
+        if let Some(message) = self.reported_until.unreported(progress) {
+            // While the channel is full, intervals are kept for the next message.
+            if let Ok(()) = self.responses.try_send(Ok(response(run_response::Step::Progress(message)))) {
+                self.reported_until.advance(progress);
             }
         }
     }

@@ -1,7 +1,8 @@
-//! The coordinator: has a run made by agents, all starting together.
+//! The coordinator: has the calls of a run made by agents that start together.
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -18,13 +19,13 @@ use tonic::{
 };
 
 use super::{
-    remarks::remarks,
-    token::{Show, Token},
+    token::{SendToken, Token},
     v1::{
-        Begin, Prepare, RunRequest, RunResponse, Stop, agent_service_client::AgentServiceClient,
+        Begin, Failed, Prepare, RunRequest, RunResponse, Stop, agent_service_client::AgentServiceClient,
         run_request::Step, run_response,
     },
-    wire::{Assembly, LONGEST_MESSAGE, VERSION, decoded, encoded},
+    warnings::warnings,
+    wire::{Assembly, MAX_MESSAGE_SIZE, VERSION, decode, encode},
 };
 use crate::{
     call::CallPlan,
@@ -33,58 +34,58 @@ use crate::{
     problem::Problem,
 };
 
-/// How long an agent may take to answer at all.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Time limit for connecting to an agent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an agent may take to open its connections, beyond the plan's own limit for that.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+/// Time limit for an agent to open its connections, in addition to the plan's own limit for that.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between the word to begin and the beginning: longer than the word's way to any agent.
-const BEGIN_AFTER: Duration = Duration::from_millis(100);
+/// Time from the Begin message to the start: longer than the network latency to any agent.
+const BEGIN_DELAY: Duration = Duration::from_millis(100);
 
-/// An agent that has said nothing for so long is remarked upon.
-const SILENCE: Duration = Duration::from_secs(3);
+/// Silence of an agent that is worth a warning.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How soon a coordinator notices that an agent is gone.
-const PING_EVERY: Duration = Duration::from_secs(5);
+/// Interval of pings to an agent.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Events of all agents that may wait to be handled.
-const EVENTS: usize = 1024;
+/// Capacity of the channel of responses from all agents.
+const EVENT_CAPACITY: usize = 1024;
 
-/// Requests to an agent: a run has three.
-const REQUESTS: usize = 4;
+/// Capacity of the channel of requests to an agent: a run has three.
+const REQUEST_CAPACITY: usize = 4;
 
-/// Machines that make load together.
+/// The agents of a run.
 #[derive(Debug, Clone)]
 pub struct Fleet {
     /// Their addresses, as `host:port`.
     pub agents: Vec<String>,
-    /// What is shown to them.
+    /// The token to send to them.
     pub token: Option<Token>,
 }
 
-/// What the agents measured.
+/// What the agents have measured.
 #[derive(Debug)]
 pub struct FleetResults {
-    /// All of it, merged.
+    /// The merged results.
     pub results: Results,
-    /// What must be known before the results are believed: who fell behind, or was lost.
-    pub remarks: Vec<String>,
+    /// What the user must know before trusting the results, such as agents that fell behind or were lost.
+    pub warnings: Vec<String>,
     /// No agent was lost.
     pub complete: bool,
 }
 
 impl FleetResults {
-    /// What this machine measured alone.
+    /// The results of a run without agents.
     pub fn of_one(results: Results) -> Self {
-        Self { results, remarks: Vec::new(), complete: true }
+        Self { results, warnings: Vec::new(), complete: true }
     }
 }
 
 /// Has a plan carried out by agents. The run stops early once `interrupted` is true.
 ///
 /// # Errors
-/// When an agent cannot be reached or cannot make the run; the message names it.
+/// If an agent cannot be reached or cannot make the run. The message names the agent.
 pub fn coordinate(
     plan: &CallPlan,
     fleet: &Fleet,
@@ -92,32 +93,34 @@ pub fn coordinate(
     interrupted: &AtomicBool,
 ) -> Result<FleetResults, Problem> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(format!("the run cannot start: {error}"), "allow this process more open files")
+        Problem::new(
+            format!("cannot start the run: {error}"),
+            "raise the limit of open files of this process (`ulimit -n`)",
+        )
     })?;
     runtime.block_on(async {
-        let (events, mut seen) = mpsc::channel(EVENTS);
+        let (events, mut received) = mpsc::channel(EVENT_CAPACITY);
         let mut agents = Vec::new();
         for (index, address) in fleet.agents.iter().enumerate() {
             agents.push(Agent::prepare(plan, fleet, index, address, events.clone()).await?);
         }
         drop(events);
-        await_ready(&agents, &mut seen, plan.engine.endpoint.connect_timeout + READY_LIMIT).await?;
-        let start = observer.ready().max(Instant::now() + BEGIN_AFTER);
+        await_ready(&agents, &mut received, plan.engine.endpoint.connect_timeout + READY_TIMEOUT).await?;
+        let start = observer.start_time().max(Instant::now() + BEGIN_DELAY);
         for agent in &agents {
-            agent.say(Step::Begin(Begin { after: (start - Instant::now()).try_into().ok() })).await;
+            agent.send(Step::Begin(Begin { after: (start - Instant::now()).try_into().ok() })).await;
         }
-        let watch = Watch { agents: &agents, observer, interrupted, start };
-        watch.until_done(&mut seen).await
+        Supervisor { agents: &agents, observer, interrupted, start }.run(&mut received).await
     })
 }
 
-/// What an agent said, or that it is gone.
+/// A response of an agent, or the end of its stream.
 struct Event {
     agent: usize,
-    said: Result<run_response::Step, Status>,
+    response: Result<run_response::Step, Status>,
 }
 
-/// An agent that has been told the plan.
+/// An agent that has received the plan.
 struct Agent {
     address: String,
     requests: mpsc::Sender<RunRequest>,
@@ -132,65 +135,73 @@ impl Agent {
         events: mpsc::Sender<Event>,
     ) -> Result<Self, Problem> {
         let channel = connect(address).await?;
-        let mut client = AgentServiceClient::with_interceptor(channel, Show(fleet.token.clone()))
-            .max_decoding_message_size(LONGEST_MESSAGE)
-            .max_encoding_message_size(LONGEST_MESSAGE);
-        let (requests, outgoing) = mpsc::channel(REQUESTS);
+        let mut client = AgentServiceClient::with_interceptor(channel, SendToken(fleet.token.clone()))
+            .max_decoding_message_size(MAX_MESSAGE_SIZE)
+            .max_encoding_message_size(MAX_MESSAGE_SIZE);
+        let (requests, outgoing) = mpsc::channel(REQUEST_CAPACITY);
         let agent = Self { address: address.to_owned(), requests };
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         agent
-            .say(Step::Prepare(Prepare {
+            .send(Step::Prepare(Prepare {
                 version: VERSION.to_owned(),
-                plan: encoded(plan)?,
-                index: count(index),
-                of: count(fleet.agents.len()),
+                plan: encode(plan)?,
+                index: number(index),
+                total: number(fleet.agents.len()),
             }))
             .await;
-        let answer = client.run(ReceiverStream::new(outgoing)).await;
-        let responses = answer.map_err(|status| refused(address, &status))?.into_inner();
-        tokio::spawn(hear(index, responses, events));
+        let response = client.run(ReceiverStream::new(outgoing)).await;
+        let responses = response.map_err(|status| rejected(address, &status))?.into_inner();
+        tokio::spawn(forward_responses(index, responses, events));
         Ok(agent)
     }
 
-    /// Fails silently for an agent that is gone: it is heard of in its events.
-    async fn say(&self, step: Step) {
-        let _said = self.requests.send(RunRequest { step: Some(step) }).await;
+    /// Has no effect if the agent has disconnected, which its events report.
+    async fn send(&self, step: Step) {
+        let _sent = self.requests.send(RunRequest { step: Some(step) }).await;
     }
 }
 
 async fn connect(address: &str) -> Result<Channel, Problem> {
-    let unreachable = |why: &dyn std::fmt::Display| {
+    let unreachable = |error: &dyn Display| {
         Problem::new(
-            format!("agent {address} cannot be reached: {why}"),
-            "start one there with `inrush-loadtest agent --listen ADDRESS`, and give its host:port to --agents",
+            format!("cannot connect to agent {address}: {error}"),
+            "start it there with `inrush-loadtest agent --listen ADDRESS`, and pass its host:port to --agents",
         )
     };
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| unreachable(&error))?;
-    let endpoint = endpoint.connect_timeout(CONNECT_LIMIT).http2_keep_alive_interval(PING_EVERY);
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).http2_keep_alive_interval(PING_INTERVAL);
     endpoint.connect().await.map_err(|error| {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         unreachable(&cause.unwrap_or_else(|| error.to_string()))
     })
 }
 
-fn refused(address: &str, status: &Status) -> Problem {
+fn rejected(address: &str, status: &Status) -> Problem {
     Problem::new(
-        format!("agent {address} does not take the run: {}", status.message()),
-        "start it anew with `inrush-loadtest agent`, of this version and with this token",
+        format!("agent {address} rejected the run: {}", status.message()),
+        "restart it with `inrush-loadtest agent`, with this version and this token",
     )
 }
 
-/// Passes on what an agent says, until it says no more.
-async fn hear(agent: usize, mut responses: Streaming<RunResponse>, events: mpsc::Sender<Event>) {
+fn failed(address: &str, failed: &Failed) -> Problem {
+    Problem::new(format!("agent {address}: {}", failed.message), &failed.remedy)
+}
+
+/// Forwards the responses of an agent until its stream ends.
+async fn forward_responses(
+    agent: usize,
+    mut responses: Streaming<RunResponse>,
+    events: mpsc::Sender<Event>,
+) {
     loop {
-        let said = match responses.message().await {
+        let response = match responses.message().await {
             Ok(Some(RunResponse { step: Some(step) })) => Ok(step),
             Ok(Some(RunResponse { step: None })) => continue,
-            Ok(None) => Err(Status::unavailable("it left")),
+            Ok(None) => Err(Status::unavailable("it disconnected")),
             Err(status) => Err(status),
         };
-        let over = said.is_err();
-        if events.send(Event { agent, said }).await.is_err() || over {
+        let over = response.is_err();
+        if events.send(Event { agent, response }).await.is_err() || over {
             return;
         }
     }
@@ -198,61 +209,57 @@ async fn hear(agent: usize, mut responses: Streaming<RunResponse>, events: mpsc:
 
 async fn await_ready(
     agents: &[Agent],
-    seen: &mut mpsc::Receiver<Event>,
+    events: &mut mpsc::Receiver<Event>,
     limit: Duration,
 ) -> Result<(), Problem> {
-    let mut waiting: BTreeMap<usize, &str> =
+    let mut pending: BTreeMap<usize, &str> =
         agents.iter().enumerate().map(|(index, agent)| (index, agent.address.as_str())).collect();
-    let all = async {
-        while !waiting.is_empty() {
-            let Some(Event { agent, said }) = seen.recv().await else { break };
+    let all_ready = async {
+        while !pending.is_empty() {
+            let Some(Event { agent, response }) = events.recv().await else { break };
             let address = agents.get(agent).map_or("", |agent| agent.address.as_str());
-            match said {
-                Ok(run_response::Step::Failed(failed)) => return Err(of_agent(address, &failed)),
-                Err(status) => return Err(refused(address, &status)),
-                Ok(_) => waiting.remove(&agent),
+            match response {
+                Ok(run_response::Step::Failed(message)) => return Err(failed(address, &message)),
+                Err(status) => return Err(rejected(address, &status)),
+                Ok(_) => pending.remove(&agent),
             };
         }
         Ok(())
     };
-    match timeout(limit, all).await {
+    match timeout(limit, all_ready).await {
         Ok(done) => done,
         Err(_) => {
-            let late: Vec<&str> = waiting.into_values().collect();
+            let late: Vec<&str> = pending.into_values().collect();
             Err(Problem::new(
-                format!("agents {} did not get ready within {limit:?}", late.join(", ")),
-                "can they reach the server? Try the same call on one of those machines",
+                format!("agents {} were not ready within {limit:?}", late.join(", ")),
+                "check that they can reach the server: try the same call on one of those machines",
             ))
         }
     }
 }
 
-fn of_agent(address: &str, failed: &super::v1::Failed) -> Problem {
-    Problem::new(format!("agent {address}: {}", failed.wrong), &failed.remedy)
-}
-
-/// Follows a run that has begun.
-struct Watch<'a> {
+/// Supervises the agents during a run.
+struct Supervisor<'a> {
     agents: &'a [Agent],
     observer: &'a mut dyn Observer,
     interrupted: &'a AtomicBool,
     start: Instant,
 }
 
-impl Watch<'_> {
-    async fn until_done(mut self, seen: &mut mpsc::Receiver<Event>) -> Result<FleetResults, Problem> {
-        let mut reports: Vec<AgentReport> =
-            self.agents.iter().map(|agent| AgentReport::new(&agent.address)).collect();
+impl Supervisor<'_> {
+    async fn run(mut self, events: &mut mpsc::Receiver<Event>) -> Result<FleetResults, Problem> {
+        let mut states: Vec<AgentState> =
+            self.agents.iter().map(|agent| AgentState::new(&agent.address)).collect();
         let mut timeline = Timeline::new(INTERVAL);
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut stopped = false;
-        while reports.iter().any(|report| !report.over) {
+        while states.iter().any(|state| !state.over) {
             tokio::select! {
-                event = seen.recv() => {
-                    let Some(Event { agent, said }) = event else { break };
-                    if let Some(report) = reports.get_mut(agent) {
-                        report.take(said, &mut timeline)?;
+                event = events.recv() => {
+                    let Some(Event { agent, response }) = event else { break };
+                    if let Some(state) = states.get_mut(agent) {
+                        state.on_response(response, &mut timeline)?;
                     }
                 }
                 _ = ticks.tick() => {
@@ -260,44 +267,45 @@ impl Watch<'_> {
                         stopped = true;
                         self.stop().await;
                     }
-                    reports.iter_mut().for_each(AgentReport::notice_silence);
+                    states.iter_mut().for_each(AgentState::update_silence);
                     self.show(&timeline, false);
                 }
             }
         }
         self.show(&timeline, true);
-        merged(reports)
+        merge(states)
     }
 
     async fn stop(&self) {
         for agent in self.agents {
-            agent.say(Step::Stop(Stop {})).await;
+            agent.send(Step::Stop(Stop {})).await;
         }
     }
 
     fn show(&mut self, timeline: &Timeline, over: bool) {
         let elapsed = Instant::now().saturating_duration_since(self.start);
-        self.observer.see(&Progress { elapsed, timeline, over });
+        self.observer.on_progress(&Progress { elapsed, timeline, over });
     }
 }
 
-/// What is known of an agent.
-struct AgentReport {
+/// The state of an agent during a run.
+struct AgentState {
     address: String,
-    heard: Instant,
-    longest_silence: Duration,
+    last_response: Instant,
+    max_silence: Duration,
     assembly: Assembly,
     results: Option<Results>,
+    /// Why the agent was lost.
     lost: Option<String>,
     over: bool,
 }
 
-impl AgentReport {
+impl AgentState {
     fn new(address: &str) -> Self {
         Self {
             address: address.to_owned(),
-            heard: Instant::now(),
-            longest_silence: Duration::ZERO,
+            last_response: Instant::now(),
+            max_silence: Duration::ZERO,
             assembly: Assembly::default(),
             results: None,
             lost: None,
@@ -305,74 +313,73 @@ impl AgentReport {
         }
     }
 
-    fn take(
+    fn on_response(
         &mut self,
-        said: Result<run_response::Step, Status>,
+        response: Result<run_response::Step, Status>,
         timeline: &mut Timeline,
     ) -> Result<(), Problem> {
-        self.notice_silence();
-        self.heard = Instant::now();
+        self.update_silence();
+        self.last_response = Instant::now();
         if self.over {
             return Ok(());
         }
-        let heard = match said {
-            Ok(run_response::Step::Failed(failed)) => return Err(of_agent(&self.address, &failed)),
+        let accepted = match response {
+            Ok(run_response::Step::Failed(message)) => return Err(failed(&self.address, &message)),
             Ok(run_response::Step::Ready(_)) => Ok(()),
-            Ok(run_response::Step::Seen(seen)) => seen.intervals.iter().try_for_each(|bytes| {
-                timeline.add(&decoded::<Interval>(bytes)?);
+            Ok(run_response::Step::Progress(progress)) => progress.intervals.iter().try_for_each(|bytes| {
+                timeline.add(&decode::<Interval>(bytes)?);
                 Ok(())
             }),
-            Ok(run_response::Step::Measured(part)) => self.assembly.take(&part).map(|results| {
+            Ok(run_response::Step::Results(part)) => self.assembly.push(&part).map(|results| {
                 self.over = results.is_some();
                 self.results = results;
             }),
             Err(status) => Err(status),
         };
-        if let Err(status) = heard {
+        if let Err(status) = accepted {
             self.lost = Some(status.message().to_owned());
             self.over = true;
         }
         Ok(())
     }
 
-    fn notice_silence(&mut self) {
+    fn update_silence(&mut self) {
         if !self.over {
-            self.longest_silence = self.longest_silence.max(self.heard.elapsed());
+            self.max_silence = self.max_silence.max(self.last_response.elapsed());
         }
     }
 
-    /// What is to be said of the agent itself, apart from its results.
-    fn remarks(&self) -> Vec<String> {
-        let Self { address, .. } = self;
-        let mut remarks = Vec::new();
-        if let Some(why) = &self.lost {
-            remarks.push(format!("agent {address} was lost, and its calls are missing: {why}"));
+    /// Warnings about the agent itself, apart from its results.
+    fn warnings(&self) -> Vec<String> {
+        let Self { address, max_silence, .. } = self;
+        let mut warnings = Vec::new();
+        if let Some(reason) = &self.lost {
+            warnings.push(format!("agent {address} was lost, and its calls are missing: {reason}"));
         }
-        if self.longest_silence >= SILENCE {
-            remarks
-                .push(format!("agent {address} fell behind: it said nothing for {:?}", self.longest_silence));
+        if *max_silence >= SILENCE_TIMEOUT {
+            warnings.push(format!("agent {address} fell behind: it sent nothing for {max_silence:?}"));
         }
-        remarks
+        warnings
     }
 }
 
-fn merged(reports: Vec<AgentReport>) -> Result<FleetResults, Problem> {
-    let complete = reports.iter().all(|report| report.lost.is_none());
-    let mut all: Vec<String> = reports.iter().flat_map(AgentReport::remarks).collect();
-    let parts: Vec<(String, &Results)> = reports
+fn merge(states: Vec<AgentState>) -> Result<FleetResults, Problem> {
+    let complete = states.iter().all(|state| state.lost.is_none());
+    let mut all: Vec<String> = states.iter().flat_map(AgentState::warnings).collect();
+    let parts: Vec<(String, &Results)> = states
         .iter()
-        .filter_map(|report| Some((report.address.clone(), report.results.as_ref()?)))
+        .filter_map(|state| Some((state.address.clone(), state.results.as_ref()?)))
         .collect();
-    all.extend(remarks(&parts));
-    let merged = reports.into_iter().filter_map(|report| report.results).reduce(|mut whole, part| {
+    all.extend(warnings(&parts));
+    let merged = states.into_iter().filter_map(|state| state.results).reduce(|mut whole, part| {
         whole.merge(part);
         whole
     });
     let results = merged.ok_or_else(|| {
         Problem::new(
-            format!("every agent was lost: {}", all.join("; ")),
-            "look at what the agents say, and start them anew",
+            format!("all agents were lost: {}", all.join("; ")),
+            "check the output of the agents, and restart them",
         )
     })?;
-    Ok(FleetResults { results, remarks: all, complete })
+    Ok(FleetResults { results, warnings: all, complete })
 }

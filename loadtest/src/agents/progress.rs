@@ -1,37 +1,35 @@
-//! Which intervals of a run are news.
+//! Selects the intervals of a run that were not reported yet.
 
 use std::time::Duration;
 
-use super::{v1::Seen, wire::encoded};
+use super::{v1, wire::encode};
 use crate::engine::Progress;
 
-/// What the coordinator knows already.
+/// The end of the reported part of the timeline.
 #[derive(Debug, Default)]
-pub(super) struct News {
-    until: Duration,
-}
+pub(super) struct ReportedUntil(Duration);
 
-impl News {
-    /// Intervals that have ended since the last time. None if nothing can be said; an empty message is a sign of life.
-    pub(super) fn since(&self, progress: &Progress<'_>) -> Option<Seen> {
+impl ReportedUntil {
+    /// The complete intervals after this point. A message without intervals serves as a heartbeat.
+    pub(super) fn unreported(&self, progress: &Progress<'_>) -> Option<v1::Progress> {
+        let end = complete_until(progress);
         let intervals = progress.timeline.intervals().iter();
-        let over =
-            intervals.filter(|interval| interval.start >= self.until && interval.start < over(progress));
-        let intervals = over.map(encoded).collect::<Result<Vec<_>, _>>().ok()?;
-        Some(Seen { intervals })
+        let unreported = intervals.filter(|interval| interval.start >= self.0 && interval.start < end);
+        let intervals = unreported.map(encode).collect::<Result<Vec<_>, _>>().ok()?;
+        Some(v1::Progress { intervals })
     }
 
-    /// The coordinator was told.
-    pub(super) fn told(&mut self, progress: &Progress<'_>) {
-        self.until = self.until.max(over(progress));
+    /// Marks the intervals of [`unreported`](Self::unreported) as reported.
+    pub(super) fn advance(&mut self, progress: &Progress<'_>) {
+        self.0 = self.0.max(complete_until(progress));
     }
 }
 
-/// Until when intervals cannot grow any more: each lane tells of an interval during the next one.
-fn over(progress: &Progress<'_>) -> Duration {
+/// The end of the complete intervals: each thread reports an interval during the next one.
+fn complete_until(progress: &Progress<'_>) -> Duration {
     let width = progress.timeline.width();
-    let whole = progress.elapsed.as_nanos() / width.as_nanos();
-    width * u32::try_from(whole.saturating_sub(2)).unwrap_or(u32::MAX)
+    let elapsed = progress.elapsed.as_nanos() / width.as_nanos();
+    width * u32::try_from(elapsed.saturating_sub(2)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -43,19 +41,18 @@ mod tests {
     };
 
     #[test]
-    fn every_interval_is_told_once_it_is_over() {
+    fn every_interval_is_reported_once_when_it_is_complete() {
         let mut timeline = Timeline::new(INTERVAL);
-        let mut news = News::default();
-        let mut told = Vec::new();
+        let mut until = ReportedUntil::default();
+        let mut reported = Vec::new();
         for number in 0..20 {
             timeline.add(&Interval::new(INTERVAL * number));
             let progress = Progress { elapsed: INTERVAL * number, timeline: &timeline, over: false };
-            let seen = news.since(&progress).unwrap();
-            let starts =
-                seen.intervals.iter().map(|bytes| serde_json::from_slice::<Interval>(bytes).unwrap().start);
-            told.extend(starts);
-            news.told(&progress);
+            let message = until.unreported(&progress).unwrap();
+            let start = |bytes: &bytes::Bytes| serde_json::from_slice::<Interval>(bytes).unwrap().start;
+            reported.extend(message.intervals.iter().map(start));
+            until.advance(&progress);
         }
-        assert_eq!(told, (0..17).map(|number| INTERVAL * number).collect::<Vec<_>>());
+        assert_eq!(reported, (0..17).map(|number| INTERVAL * number).collect::<Vec<_>>());
     }
 }

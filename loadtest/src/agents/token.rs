@@ -1,4 +1,4 @@
-//! The secret that a coordinator shows to its agents.
+//! The shared secret of a coordinator and its agents.
 
 use std::{env, fmt, fs, path::Path};
 
@@ -7,57 +7,59 @@ use tonic::{Request, Status, metadata::MetadataValue, service::Interceptor};
 
 use crate::problem::Problem;
 
-/// The environment variable that holds the token where no file is named.
+/// The environment variable with the token, used if no file is given.
 const VARIABLE: &str = "INRUSH_LOADTEST_TOKEN";
 
-/// The longest token, in bytes: a wrong path shall not be read whole.
-const LONGEST: u64 = 4096;
+/// Maximum length of a token file in bytes.
+const MAX_LENGTH: u64 = 4096;
 
 const HEADER: &str = "authorization";
 
-/// A token, which never shows in logs.
+/// A token. Its debug format hides it.
 #[derive(Clone)]
 pub struct Token(String);
 
 impl Token {
-    /// The token in a file, or without one that in `INRUSH_LOADTEST_TOKEN`; none if there is neither.
+    /// The token in a file, or in `INRUSH_LOADTEST_TOKEN` if no file is given. `None` if there is neither.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds no token.
+    /// If the file cannot be read, or the text is not a token.
     pub fn find(file: Option<&Path>) -> Result<Option<Self>, Problem> {
         match file {
             Some(path) => Self::read(path).map(Some),
-            None => env::var(VARIABLE).ok().map(|text| Self::of(&text, VARIABLE)).transpose(),
+            None => env::var(VARIABLE).ok().map(|text| Self::parse(&text, VARIABLE)).transpose(),
         }
     }
 
     fn read(path: &Path) -> Result<Self, Problem> {
-        let remedy = "name a readable file that holds nothing but the token";
-        let wrong = |why: &dyn fmt::Display| {
-            Problem::new(format!("the token file {}: {why}", path.display()), remedy)
+        let unreadable = |error: &dyn fmt::Display| {
+            Problem::new(
+                format!("cannot read the token file {}: {error}", path.display()),
+                "name a readable file that contains only the token",
+            )
         };
-        let length = fs::metadata(path).map_err(|error| wrong(&error))?.len();
-        if length > LONGEST {
-            return Err(wrong(&format!("{length} bytes are too long for a token")));
+        let length = fs::metadata(path).map_err(|error| unreadable(&error))?.len();
+        if length > MAX_LENGTH {
+            return Err(unreadable(&format!("{length} bytes exceed the maximum of {MAX_LENGTH}")));
         }
-        let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        Self::of(&text, &path.display().to_string())
+        let text = fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+        Self::parse(&text, &path.display().to_string())
     }
 
-    fn of(text: &str, place: &str) -> Result<Self, Problem> {
+    fn parse(text: &str, source: &str) -> Result<Self, Problem> {
         let text = text.trim();
-        let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then(|| Self(text.to_owned())).ok_or_else(|| {
+        let is_valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_valid.then(|| Self(text.to_owned())).ok_or_else(|| {
             Problem::new(
-                format!("{place} holds no token"),
+                format!("{source} contains no token"),
                 "a token is one word of printable ASCII characters",
             )
         })
     }
 
-    fn matches(&self, shown: &[u8]) -> bool {
+    fn matches(&self, header: &[u8]) -> bool {
         let expected = format!("Bearer {}", self.0);
-        expected.as_bytes().ct_eq(shown).into()
+        expected.as_bytes().ct_eq(header).into()
     }
 }
 
@@ -67,15 +69,15 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Shows a token with every call.
+/// Adds the token to every call.
 #[derive(Debug, Clone)]
-pub(super) struct Show(pub(super) Option<Token>);
+pub(super) struct SendToken(pub(super) Option<Token>);
 
-impl Interceptor for Show {
+impl Interceptor for SendToken {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(Token(token)) = &self.0 {
             let mut value = MetadataValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| Status::unauthenticated("the token fits no header"))?;
+                .map_err(|_| Status::unauthenticated("the token is not a valid header value"))?;
             value.set_sensitive(true);
             request.metadata_mut().insert(HEADER, value);
         }
@@ -83,18 +85,18 @@ impl Interceptor for Show {
     }
 }
 
-/// Lets calls in that show the token.
+/// Rejects calls without the token.
 #[derive(Debug, Clone)]
-pub(super) struct Ask(pub(super) Option<Token>);
+pub(super) struct RequireToken(pub(super) Option<Token>);
 
-impl Interceptor for Ask {
+impl Interceptor for RequireToken {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         let Some(token) = &self.0 else { return Ok(request) };
-        let shown = request.metadata().get(HEADER).map_or(&b""[..], |value| value.as_bytes());
-        if token.matches(shown) {
+        let header = request.metadata().get(HEADER).map_or(&b""[..], |value| value.as_bytes());
+        if token.matches(header) {
             Ok(request)
         } else {
-            Err(Status::unauthenticated("this agent wants its token: give it with --agents-token-file"))
+            Err(Status::unauthenticated("this agent requires its token: set it with --agents-token-file"))
         }
     }
 }
@@ -104,19 +106,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_token_itself_is_let_in() {
-        let token = Token::of(" secret\n", "a test").unwrap();
-        let shown = |token: Option<Token>| Show(token).call(Request::new(())).unwrap();
-        let ask = |request| Ask(Some(token.clone())).call(request).is_ok();
-        assert!(ask(shown(Some(token.clone()))));
-        assert!(!ask(shown(Some(Token::of("secre", "a test").unwrap()))));
-        assert!(!ask(shown(None)));
+    fn only_calls_with_the_token_are_accepted() {
+        let token = Token::parse(" secret\n", "a test").unwrap();
+        let request = |token: Option<Token>| SendToken(token).call(Request::new(())).unwrap();
+        let is_accepted = |request| RequireToken(Some(token.clone())).call(request).is_ok();
+        assert!(is_accepted(request(Some(token.clone()))));
+        assert!(!is_accepted(request(Some(Token::parse("secre", "a test").unwrap()))));
+        assert!(!is_accepted(request(None)));
         assert!(!format!("{token:?}").contains("secret"));
     }
 
     #[test]
-    fn an_empty_token_is_none() {
-        assert!(Token::of(" \n", "the file").unwrap_err().wrong().contains("the file"));
-        assert!(Token::of("two words", "the file").is_err());
+    fn an_empty_text_is_not_a_token() {
+        assert!(Token::parse(" \n", "the file").unwrap_err().wrong().contains("the file"));
+        assert!(Token::parse("two words", "the file").is_err());
     }
 }

@@ -1,72 +1,72 @@
-//! Plans and results as bytes.
+//! Plans and results as the bytes of messages.
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::Status;
 
-use super::v1::{Failed, Measured, RunResponse, run_response::Step};
+use super::v1::{Failed, ResultsPart, RunResponse, run_response::Step};
 use crate::{measure::Results, problem::Problem};
 
-/// This version of the tool. Plans and results have the form that it gives them.
+/// Version of this program. Plans and results are exchanged only between equal versions.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The longest message between coordinator and agents, in bytes: a plan carries the messages of its calls.
-pub(super) const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
+/// Maximum length of a message between coordinator and agent, in bytes. A plan contains the messages of its calls.
+pub(super) const MAX_MESSAGE_SIZE: usize = 64 * 1024 * 1024;
 
-/// Results are sent in parts of this many bytes.
-const PART: usize = 1024 * 1024;
+/// Length of the parts in which results are sent.
+const PART_SIZE: usize = 1024 * 1024;
 
-/// The longest results that are taken in, in bytes.
-const LONGEST_RESULTS: usize = 512 * 1024 * 1024;
+/// Maximum length of results, in bytes.
+const MAX_RESULTS_SIZE: usize = 512 * 1024 * 1024;
 
-/// As JSON.
-pub(super) fn encoded(value: &impl Serialize) -> Result<Bytes, Problem> {
+/// Encodes a value as JSON.
+pub(super) fn encode(value: &impl Serialize) -> Result<Bytes, Problem> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
-        Problem::new(format!("it cannot be written as JSON: {error}"), "this is a fault of the load tool")
+        Problem::new(format!("cannot encode as JSON: {error}"), "this is a bug in inrush-loadtest: report it")
     })
 }
 
-/// The reverse of [`encoded`].
-pub(super) fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Status> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Status::invalid_argument(format!("it cannot be understood: {error}")))
+/// The reverse of [`encode`].
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Status> {
+    serde_json::from_slice(bytes).map_err(|error| Status::invalid_argument(format!("invalid JSON: {error}")))
 }
 
-/// Results, in parts.
-pub(super) fn measured(results: &Results) -> Result<Vec<RunResponse>, Problem> {
-    let mut bytes = encoded(results)?;
-    let mut parts = Vec::with_capacity(bytes.len() / PART + 1);
+/// The messages that carry the results.
+pub(super) fn results(results: &Results) -> Result<Vec<RunResponse>, Problem> {
+    let mut bytes = encode(results)?;
+    let mut messages = Vec::with_capacity(bytes.len() / PART_SIZE + 1);
     loop {
-        let part = bytes.split_to(PART.min(bytes.len()));
+        let part = bytes.split_to(PART_SIZE.min(bytes.len()));
         let last = bytes.is_empty();
-        parts.push(response(Step::Measured(Measured { part, last })));
+        messages.push(response(Step::Results(ResultsPart { part, last })));
         if last {
-            return Ok(parts);
+            return Ok(messages);
         }
     }
 }
 
-/// Puts results together from their parts.
+/// Assembles results from their parts.
 #[derive(Default)]
 pub(super) struct Assembly(Vec<u8>);
 
 impl Assembly {
-    /// Takes in a part. Gives the results after the last.
-    pub(super) fn take(&mut self, part: &Measured) -> Result<Option<Results>, Status> {
-        if self.0.len() + part.part.len() > LONGEST_RESULTS {
-            return Err(Status::resource_exhausted("the results are too long: keep fewer --details"));
+    /// Adds a part. Returns the results after the last one.
+    pub(super) fn push(&mut self, part: &ResultsPart) -> Result<Option<Results>, Status> {
+        if self.0.len() + part.part.len() > MAX_RESULTS_SIZE {
+            return Err(Status::resource_exhausted("the results are too large: reduce --details"));
         }
         self.0.extend_from_slice(&part.part);
-        if part.last { decoded(&std::mem::take(&mut self.0)).map(Some) } else { Ok(None) }
+        if part.last { decode(&std::mem::take(&mut self.0)).map(Some) } else { Ok(None) }
     }
 }
 
-/// A step of an agent.
+/// The message of one step of an agent.
 pub(super) fn response(step: Step) -> RunResponse {
     RunResponse { step: Some(step) }
 }
 
-/// Why an agent's run could not be made.
+/// The message for a run that could not be made.
 pub(super) fn failed(problem: &Problem) -> RunResponse {
-    response(Step::Failed(Failed { wrong: problem.wrong().to_owned(), remedy: problem.remedy().to_owned() }))
+    let (message, remedy) = (problem.wrong().to_owned(), problem.remedy().to_owned());
+    response(Step::Failed(Failed { message, remedy }))
 }

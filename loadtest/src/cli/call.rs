@@ -69,14 +69,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     }
     let mode = Mode::detect(settings.own.quiet.unwrap_or(false));
     let fleet = fleet(&settings.own)?;
-    let FleetResults { results, remarks, complete } = interruptible(move |interrupted| {
+    let FleetResults { results, warnings, complete } = interruptible(move |interrupted| {
         let mut observer = live::observer(&plan.engine.path, plan.engine.stop, mode);
         match fleet {
             None => plan.run(Share::WHOLE, observer.as_mut(), interrupted).map(FleetResults::of_one),
             Some(fleet) => coordinate(&plan, &fleet, observer.as_mut(), interrupted),
         }
     })?;
-    remarks.iter().for_each(|remark| eprintln!("warning: {remark}"));
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     if let Some(log) = &log {
         log.ended(&results)?;
     }

@@ -1,4 +1,4 @@
-//! A closed loop: workers that each wait for an answer before they call again.
+//! A closed loop: each worker waits for an answer before its next call.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -8,84 +8,85 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
-use super::lane::Lane;
+use super::calls::Calls;
 use crate::schedule::{ConcurrencySchedule, PlannedTimes, RateSchedule};
 
-/// How often a changing number of workers is looked at, at least: a change may be a little late, and must not be missed.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Maximum delay of a change in the number of workers.
+const MAX_CHANGE_DELAY: Duration = Duration::from_millis(20);
 
 /// Makes calls until there are no more.
 pub(super) async fn run(
-    lane: &Rc<Lane>,
+    calls: &Rc<Calls>,
     tasks: &mut JoinSet<()>,
     schedule: &ConcurrencySchedule,
     pace: Option<&RateSchedule>,
 ) {
     let pace = pace.map(|pace| Rc::new(RefCell::new(pace.times())));
-    let (wanted, _) = watch::channel(0);
-    let mut hired = 0;
+    let (active, _) = watch::channel(0);
+    let mut spawned = 0;
     loop {
-        let workers = lane.shared.part(schedule.workers(lane.elapsed()), lane.index);
-        wanted.send_replace(workers);
-        for number in hired..workers {
+        let workers = calls.shared.part(schedule.workers(calls.elapsed()), calls.index);
+        active.send_replace(workers);
+        for number in spawned..workers {
             let worker =
-                Worker { lane: Rc::clone(lane), number, wanted: wanted.subscribe(), pace: pace.clone() };
-            tasks.spawn_local(worker.work());
+                Worker { calls: Rc::clone(calls), number, active: active.subscribe(), pace: pace.clone() };
+            tasks.spawn_local(worker.run());
         }
-        hired = hired.max(workers);
+        spawned = spawned.max(workers);
         match schedule.changes_every() {
             None => break,
             Some(every) => {
                 tokio::select! {
-                    () = sleep(every.min(LOOK_EVERY)) => {}
+                    () = sleep(every.min(MAX_CHANGE_DELAY)) => {}
                     _ = tasks.join_next(), if !tasks.is_empty() => break,
                 }
             }
         }
     }
-    // The first worker that leaves has found that there are no more calls; those that rest must leave as well.
+    // The first worker that ends has found that there are no more calls. Dropping the channel ends inactive workers.
     if schedule.changes_every().is_some() {
-        drop(wanted);
+        drop(active);
     }
     while tasks.join_next().await.is_some() {}
 }
 
 struct Worker {
-    lane: Rc<Lane>,
+    calls: Rc<Calls>,
     number: u32,
-    wanted: watch::Receiver<u32>,
+    /// The number of workers that make calls.
+    active: watch::Receiver<u32>,
     pace: Option<Rc<RefCell<PlannedTimes>>>,
 }
 
 impl Worker {
-    async fn work(mut self) {
-        let Some(mut caller) = self.lane.caller(self.number) else { return };
+    async fn run(mut self) {
+        let Some(mut caller) = self.calls.caller(self.number) else { return };
         loop {
             let number = self.number;
-            if *self.wanted.borrow() <= number
-                && self.wanted.wait_for(|wanted| *wanted > number).await.is_err()
+            if *self.active.borrow() <= number
+                && self.active.wait_for(|active| *active > number).await.is_err()
             {
                 return;
             }
             let Some(call) = self.next().await else { return };
-            if !self.lane.call(&mut caller, self.number, call, None).await {
+            if !self.calls.call(&mut caller, self.number, call, None).await {
                 return;
             }
         }
     }
 
-    /// The next call's number, once it may be made.
+    /// Claims the next call and waits for its time.
     async fn next(&self) -> Option<u64> {
-        if self.lane.time_is_over() {
+        if self.calls.is_time_over() {
             return None;
         }
-        let call = self.lane.claim()?;
+        let call = self.calls.claim()?;
         if let Some(pace) = &self.pace {
             let due = pace.borrow_mut().due(call)?;
-            if !self.lane.in_time(due) {
+            if !self.calls.is_in_time(due) {
                 return None;
             }
-            sleep_until(self.lane.instant(due).into()).await;
+            sleep_until((self.calls.start + due).into()).await;
         }
         Some(call)
     }

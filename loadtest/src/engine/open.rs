@@ -1,7 +1,7 @@
 //! An open loop: calls at planned times, however slow the answers are.
 //!
-//! A pacer waits for the planned times and hands each call to a worker that is free; where none is, it hires one. So the
-//! number of workers is the number of calls in flight, up to a limit beyond which a call that is due counts as unsent.
+//! A pacer waits for the planned times and dispatches each call to an idle worker; if there is none, it spawns one. So
+//! the number of workers is the number of calls in flight, up to a limit beyond which due calls count as unsent.
 
 use std::{
     cell::RefCell,
@@ -14,114 +14,119 @@ use std::{
 
 use tokio::task::{JoinSet, yield_now};
 
-use super::{alarm::Alarm, lane::Lane};
+use super::{calls::Calls, timer::PreciseTimer};
 use crate::{problem::Problem, schedule::RateSchedule};
 
-/// After so many calls in a row that were due already, others get their turn.
-const IN_A_ROW: u32 = 32;
+/// After this many overdue calls in a row, the pacer yields to the other tasks.
+const MAX_BURST: u32 = 32;
 
-/// Makes calls at their times until there are no more.
-pub(super) async fn run(lane: &Rc<Lane>, tasks: &mut JoinSet<()>, rate: &RateSchedule, max_in_flight: u32) {
-    let alarm = match Alarm::new() {
-        Ok(alarm) => alarm,
+/// Makes calls at their planned times until there are no more.
+pub(super) async fn run(
+    calls: &Rc<Calls>,
+    tasks: &mut JoinSet<()>,
+    rate: &RateSchedule,
+    max_in_flight: u32,
+) {
+    let timer = match PreciseTimer::new() {
+        Ok(timer) => timer,
         Err(error) => {
-            let remedy = "allow this process more open files: `ulimit -n`";
-            return lane.shared.fail(Problem::new(format!("there is no timer: {error}"), remedy));
+            let remedy = "raise the limit of open files of this process (`ulimit -n`)";
+            return calls.shared.fail(Problem::new(format!("cannot create a timer: {error}"), remedy));
         }
     };
-    let limit = lane.shared.part(max_in_flight, lane.index).max(1);
-    let desk = Rc::new(Desk::default());
+    let limit = calls.shared.part(max_in_flight, calls.index).max(1);
+    let dispatcher = Rc::new(Dispatcher::default());
     let mut times = rate.times();
-    let mut in_a_row = 0;
-    while let Some(number) = lane.claim() {
-        let Some(planned) = times.due(number).filter(|planned| lane.in_time(*planned)) else { break };
-        if planned > lane.elapsed() {
-            in_a_row = 0;
-            alarm.until(lane.instant(planned)).await;
+    let mut burst = 0;
+    while let Some(number) = calls.claim() {
+        let Some(planned) = times.due(number).filter(|planned| calls.is_in_time(*planned)) else { break };
+        if planned > calls.elapsed() {
+            burst = 0;
+            timer.sleep_until(calls.start + planned).await;
         } else {
-            in_a_row += 1;
-            if in_a_row >= IN_A_ROW {
-                in_a_row = 0;
+            burst += 1;
+            if burst >= MAX_BURST {
+                burst = 0;
                 yield_now().await;
             }
         }
-        lane.due();
-        if !lane.is_closing()
-            && let Handed::Hire(worker) = desk.hand(Due { number, planned }, limit)
+        calls.count_due();
+        if !calls.is_closing()
+            && let Dispatch::Spawn(worker) = dispatcher.dispatch(DueCall { number, planned }, limit)
         {
-            tasks.spawn_local(work(Rc::clone(lane), Rc::clone(&desk), worker));
+            tasks.spawn_local(work(Rc::clone(calls), Rc::clone(&dispatcher), worker));
         }
     }
-    lane.paced();
-    if !lane.is_closing() {
-        desk.close();
+    calls.end_pacing();
+    if !calls.is_closing() {
+        dispatcher.close();
         while tasks.join_next().await.is_some() {}
     }
 }
 
-async fn work(lane: Rc<Lane>, desk: Rc<Desk>, worker: u32) {
-    let Some(mut caller) = lane.caller(worker) else { return };
-    while let Some(Due { number, planned }) = poll_fn(|context| desk.poll_next(context)).await {
-        if !lane.call(&mut caller, worker, number, Some(planned)).await {
+async fn work(calls: Rc<Calls>, dispatcher: Rc<Dispatcher>, worker: u32) {
+    let Some(mut caller) = calls.caller(worker) else { return };
+    while let Some(DueCall { number, planned }) = poll_fn(|context| dispatcher.poll_next(context)).await {
+        if !calls.call(&mut caller, worker, number, Some(planned)).await {
             return;
         }
     }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Due {
+struct DueCall {
     number: u64,
     planned: Duration,
 }
 
-/// Where the pacer hands calls to workers.
+/// Passes due calls from the pacer to the workers.
 #[derive(Default)]
-struct Desk(RefCell<Inner>);
+struct Dispatcher(RefCell<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    due: VecDeque<Due>,
-    /// Workers without a call. The last that became free is taken first: what it needs is still in the caches.
-    free: Vec<Waker>,
-    hired: u32,
+    due: VecDeque<DueCall>,
+    /// Workers without a call. The one that became idle last is woken first: its data is still in the caches.
+    idle: Vec<Waker>,
+    spawned: u32,
     closed: bool,
 }
 
-/// What became of a call that was handed over.
+/// The outcome of a dispatch.
 #[derive(Debug, PartialEq, Eq)]
-enum Handed {
-    /// A free worker takes it.
-    Taken,
-    /// A worker of this number is to be hired for it.
-    Hire(u32),
-    /// Nobody can take it.
+enum Dispatch {
+    /// An idle worker was woken.
+    Assigned,
+    /// The caller must spawn a worker with this number.
+    Spawn(u32),
+    /// All workers are busy, and their number has reached the limit.
     Full,
 }
 
-impl Desk {
-    fn hand(&self, due: Due, limit: u32) -> Handed {
+impl Dispatcher {
+    fn dispatch(&self, call: DueCall, limit: u32) -> Dispatch {
         let mut inner = self.0.borrow_mut();
-        if let Some(free) = inner.free.pop() {
-            inner.due.push_back(due);
-            free.wake();
-            return Handed::Taken;
+        if let Some(idle) = inner.idle.pop() {
+            inner.due.push_back(call);
+            idle.wake();
+            return Dispatch::Assigned;
         }
-        if inner.hired >= limit {
-            return Handed::Full;
+        if inner.spawned >= limit {
+            return Dispatch::Full;
         }
-        inner.due.push_back(due);
-        inner.hired += 1;
-        Handed::Hire(inner.hired - 1)
+        inner.due.push_back(call);
+        inner.spawned += 1;
+        Dispatch::Spawn(inner.spawned - 1)
     }
 
-    /// The next call for a worker; none: there will be no more.
-    fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Due>> {
+    /// The next call for a worker. `None` once the dispatcher is closed.
+    fn poll_next(&self, context: &Context<'_>) -> Poll<Option<DueCall>> {
         let mut inner = self.0.borrow_mut();
         match inner.due.pop_front() {
             Some(due) => Poll::Ready(Some(due)),
             None if inner.closed => Poll::Ready(None),
             None => {
-                inner.free.push(context.waker().clone());
+                inner.idle.push(context.waker().clone());
                 Poll::Pending
             }
         }
@@ -130,6 +135,6 @@ impl Desk {
     fn close(&self) {
         let mut inner = self.0.borrow_mut();
         inner.closed = true;
-        inner.free.drain(..).for_each(Waker::wake);
+        inner.idle.drain(..).for_each(Waker::wake);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run is to do.
+//! The plan of a run.
 
 use std::{num::NonZero, thread, time::Duration};
 
@@ -9,28 +9,28 @@ use crate::{
     transport::{CallKind, Endpoint},
 };
 
-/// A run, apart from what its calls carry. It can be sent to other machines.
+/// The plan of a run, without the content of its calls. It can be sent to other machines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The server.
     pub endpoint: Endpoint,
-    /// The method's path: `/package.Service/Method`.
+    /// The path of the method: `/package.Service/Method`.
     pub path: String,
     /// Which messages of the method are streams.
     pub kind: CallKind,
     /// When calls are made.
     pub load: Load,
-    /// When no more are made.
+    /// When the run ends.
     pub stop: Stop,
-    /// How long each call may take.
+    /// Time limit of each call.
     pub timeout: Option<Duration>,
     /// How streams are paced.
     pub streaming: Streaming,
-    /// Messages are compressed with gzip: the source does it, the transport says so.
+    /// Messages are compressed with gzip: the source compresses them, the transport declares it.
     pub compressed: bool,
-    /// How many connections, over all machines; none: one for each thread.
+    /// Number of connections over all machines. `None`: one per thread.
     pub connections: Option<usize>,
-    /// How many threads at most; none: one for each core of the machine. Never more than connections, or than workers of
+    /// Maximum number of threads. `None`: one per core. There are never more threads than connections, or than workers of
     /// a closed loop.
     pub threads: Option<usize>,
     /// What is recorded.
@@ -38,30 +38,30 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// How many threads of this machine may make calls.
-    pub fn threads_here(&self) -> usize {
+    /// Maximum number of threads on this machine.
+    pub fn max_threads(&self) -> usize {
         self.threads.unwrap_or_else(cores)
     }
 
-    /// How many threads make the calls of a share.
-    pub fn lanes(&self, share: Share) -> usize {
+    /// Number of threads that make the calls of a share.
+    pub fn thread_count(&self, share: Share) -> usize {
         let workers = match &self.load {
-            Load::Closed { workers, .. } => workers.most(),
+            Load::Closed { workers, .. } => workers.max(),
             Load::Open { max_in_flight, .. } => Some(*max_in_flight),
         };
-        let workers = workers.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let workers = workers.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         let connections = self.connections_of(share).unwrap_or(usize::MAX);
-        self.threads_here().min(workers).min(connections).max(1)
+        self.max_threads().min(workers).min(connections).max(1)
     }
 
-    /// How many connections the machine of a share opens; none: one for each thread.
+    /// Number of connections that the machine of a share opens. `None`: one per thread.
     pub fn connections_of(&self, share: Share) -> Option<usize> {
-        let machines = usize::try_from(share.of).unwrap_or(usize::MAX).max(1);
+        let machines = usize::try_from(share.total).unwrap_or(usize::MAX).max(1);
         self.connections.map(|all| all.div_ceil(machines).max(1))
     }
 }
 
-/// How many cores this machine has for the run.
+/// Number of cores that this machine has for the run.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -69,41 +69,41 @@ pub fn cores() -> usize {
 /// When calls are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Load {
-    /// Workers that each wait for an answer before they call again.
+    /// By workers that each wait for an answer before their next call.
     Closed {
-        /// How many workers.
+        /// The number of workers.
         workers: ConcurrencySchedule,
-        /// Calls are not made faster than this, either.
+        /// An additional limit of the rate.
         pace: Option<RateSchedule>,
     },
     /// At planned times, however slow the answers are.
     Open {
         /// The planned times.
         rate: RateSchedule,
-        /// Calls in flight, beyond which a due call counts as unsent.
+        /// Maximum number of calls in flight. Beyond it, due calls count as unsent.
         max_in_flight: u32,
     },
 }
 
-/// When no more calls are made: whatever comes first.
+/// When no more calls are made. The limit that is reached first ends the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
-    /// After so many calls.
+    /// After this number of calls.
     pub calls: Option<u64>,
     /// After this time.
     pub duration: Option<Duration>,
-    /// What becomes of the calls that are in flight when the time is over.
+    /// What happens to the calls in flight at the end of the duration.
     pub at_duration: AtDuration,
 }
 
-/// What becomes of calls in flight when the time is over.
+/// What happens to the calls in flight at the end of the duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AtDuration {
-    /// They are cut off, and count as failed.
+    /// They are cancelled and count as failed.
     Close,
-    /// They may end.
+    /// The run waits for them.
     Wait,
-    /// They are cut off, and do not count.
+    /// They are cancelled and not counted.
     Ignore,
 }
 
@@ -114,31 +114,32 @@ pub struct Streaming {
     pub interval: Duration,
     /// When the client ends a stream.
     pub call_duration: Option<Duration>,
-    /// After how many messages of an answer the client ends a call.
+    /// The client ends a call after this number of messages of the answer.
     pub receive_count: Option<u32>,
 }
 
 /// What is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
-    /// Calls planned for during this time are made and left out.
+    /// Calls with an earlier planned time are made and not counted.
     pub warm_up: Duration,
-    /// So many first calls are made and left out.
+    /// This number of first calls is made and not counted.
     pub skip_first: u64,
-    /// How many single calls are kept.
+    /// Maximum number of single calls that are recorded.
     pub details: usize,
 }
 
-/// The part of a run that one machine makes: of `of` machines it is number `index`, from 0, and makes every `of`-th call.
+/// The part of a run that one machine makes: of `total` machines it is number `index`, from 0, and makes every
+/// `total`-th call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Which part.
+    /// The index of the part, from 0.
     pub index: u32,
-    /// Of how many.
-    pub of: u32,
+    /// The number of parts.
+    pub total: u32,
 }
 
 impl Share {
-    /// All of it.
-    pub const WHOLE: Self = Self { index: 0, of: 1 };
+    /// The whole run.
+    pub const WHOLE: Self = Self { index: 0, total: 1 };
 }

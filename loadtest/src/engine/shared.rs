@@ -1,4 +1,4 @@
-//! What the lanes of a run share.
+//! What the threads of a run share.
 
 use std::{
     sync::{
@@ -13,23 +13,26 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 use super::plan::{Plan, Share};
-use crate::{measure::EndReason, problem::Problem};
+use crate::{measure::EndReason, message::RequestSource, problem::Problem};
 
-/// What the lanes of a run share.
+/// Makes the source of requests of a thread.
+pub type Sources<'a> = &'a (dyn Fn() -> Result<Box<dyn RequestSource>, Problem> + Sync);
+
+/// What the threads of a run share.
 pub(super) struct Shared {
     pub(super) plan: Plan,
-    pub(super) lanes: usize,
+    pub(super) threads: usize,
     pub(super) share: Share,
     next: AtomicU64,
     start: watch::Sender<Option<Start>>,
-    /// What `cut` says, for those who look before every call.
+    /// The same as `cancelled`, for the check before every call.
     stopped: AtomicBool,
-    cut: watch::Sender<bool>,
+    cancelled: watch::Sender<bool>,
     end_reason: OnceLock<EndReason>,
     problem: Mutex<Option<Problem>>,
 }
 
-/// When a run starts, on both clocks.
+/// The start time of a run, on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
     pub(super) instant: Instant,
@@ -37,84 +40,84 @@ pub(super) struct Start {
 }
 
 impl Shared {
-    pub(super) fn new(plan: Plan, share: Share, lanes: usize) -> Self {
+    pub(super) fn new(plan: Plan, share: Share, threads: usize) -> Self {
         Self {
             plan,
-            lanes,
+            threads,
             share,
             next: AtomicU64::new(0),
             start: watch::Sender::new(None),
             stopped: AtomicBool::new(false),
-            cut: watch::Sender::new(false),
+            cancelled: watch::Sender::new(false),
             end_reason: OnceLock::new(),
             problem: Mutex::default(),
         }
     }
 
-    /// The number of the next call of the whole run; none if there is none.
+    /// Claims the number of the next call of the whole run. `None` if there are no more calls.
     pub(super) fn claim(&self) -> Option<u64> {
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
         let own = self.next.fetch_add(1, Ordering::Relaxed);
-        let number = own * u64::from(self.share.of) + u64::from(self.share.index);
+        let number = own * u64::from(self.share.total) + u64::from(self.share.index);
         self.plan.stop.calls.is_none_or(|calls| number < calls).then_some(number)
     }
 
-    /// A number for a worker that no other worker of the whole run has.
-    pub(super) fn worker(&self, lane: usize, own: u32) -> u32 {
-        let of_machine = own.saturating_mul(u32::try_from(self.lanes).unwrap_or(u32::MAX));
-        let of_machine = of_machine.saturating_add(u32::try_from(lane).unwrap_or(u32::MAX));
-        of_machine.saturating_mul(self.share.of).saturating_add(self.share.index)
+    /// The number of a worker, unique in the whole run. `own` is its number within the thread.
+    pub(super) fn worker_number(&self, thread: usize, own: u32) -> u32 {
+        let of_machine = own.saturating_mul(u32::try_from(self.threads).unwrap_or(u32::MAX));
+        let of_machine = of_machine.saturating_add(u32::try_from(thread).unwrap_or(u32::MAX));
+        of_machine.saturating_mul(self.share.total).saturating_add(self.share.index)
     }
 
-    /// The share of this lane of a number that the whole run has.
-    pub(super) fn part(&self, whole: u32, lane: usize) -> u32 {
-        let parts = u64::from(self.share.of) * self.lanes as u64;
-        let place = u64::from(self.share.index) + lane as u64 * u64::from(self.share.of);
+    /// The part of a thread in a number of the whole run.
+    pub(super) fn part(&self, whole: u32, thread: usize) -> u32 {
+        let parts = u64::from(self.share.total) * self.threads as u64;
+        let index = u64::from(self.share.index) + thread as u64 * u64::from(self.share.total);
         let whole = u64::from(whole);
-        u32::try_from(whole / parts + u64::from(place < whole % parts)).unwrap_or(u32::MAX)
+        u32::try_from(whole / parts + u64::from(index < whole % parts)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn start(&self, instant: Instant, time: SystemTime) {
         self.start.send_replace(Some(Start { instant, time }));
     }
 
-    /// Waits for the start. None: there will be none.
+    /// Waits for the start. `None` if the run was cancelled before.
     pub(super) async fn started(&self) -> Option<Start> {
         let mut start = self.start.subscribe();
         tokio::select! {
             started = start.wait_for(Option::is_some) => started.ok().and_then(|started| *started),
-            () = self.cut() => None,
+            () = self.cancelled() => None,
         }
     }
 
     pub(super) fn interrupt(&self) {
         self.end(EndReason::Cancel);
-        self.cut_off();
+        self.cancel();
     }
 
-    /// Ends the run, since a request could not be made or the server not be reached.
+    /// Ends the run because a request could not be made or the server not be reached. The first error is kept.
     pub(super) fn fail(&self, problem: Problem) {
         self.problem.lock().get_or_insert(problem);
-        self.cut_off();
+        self.cancel();
     }
 
-    /// Waits until all calls in flight are to be given up.
-    pub(super) async fn cut(&self) {
-        let mut cut = self.cut.subscribe();
-        // Fails only if the sender is gone, and that is in `self`.
-        let _cut = cut.wait_for(|cut| *cut).await;
+    /// Waits until the run is cancelled.
+    pub(super) async fn cancelled(&self) {
+        let mut cancelled = self.cancelled.subscribe();
+        // Fails only if the sender is dropped, which `self` owns.
+        let _cancelled = cancelled.wait_for(|cancelled| *cancelled).await;
     }
 
-    fn cut_off(&self) {
+    fn cancel(&self) {
         self.stopped.store(true, Ordering::Relaxed);
-        self.cut.send_replace(true);
+        self.cancelled.send_replace(true);
     }
 
-    /// Says why the run ended; the first word counts.
+    /// Sets the reason for the end of the run. The first one is kept.
     pub(super) fn end(&self, reason: EndReason) {
-        // Only fails if it was said before.
+        // Fails only if there already is a reason.
         let _first = self.end_reason.set(reason);
     }
 
@@ -122,13 +125,13 @@ impl Shared {
         self.end_reason.get().copied().unwrap_or(EndReason::Normal)
     }
 
-    /// The problem that ended the run, if one did.
+    /// The error that ended the run, if there is one.
     pub(super) fn outcome(&self) -> Result<(), Problem> {
         self.problem.lock().take().map_or(Ok(()), Err)
     }
 }
 
-/// What this process has used of all processors.
+/// Processor time that this process has used.
 pub(super) fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
@@ -144,7 +147,7 @@ mod tests {
         transport::{CallKind, Endpoint},
     };
 
-    fn shared(share: Share, lanes: usize) -> Shared {
+    fn shared(share: Share, threads: usize) -> Shared {
         let plan = Plan {
             endpoint: Endpoint::plain("localhost", 1),
             path: "/a/b".to_owned(),
@@ -155,17 +158,17 @@ mod tests {
             streaming: Streaming::default(),
             compressed: false,
             connections: None,
-            threads: Some(lanes),
+            threads: Some(threads),
             recording: Recording { warm_up: Duration::ZERO, skip_first: 0, details: 0 },
         };
-        Shared::new(plan, share, lanes)
+        Shared::new(plan, share, threads)
     }
 
     #[test]
-    fn machines_make_every_call_once() {
+    fn the_shares_of_all_machines_cover_every_call_once() {
         let mut numbers: Vec<u64> = (0..3)
             .flat_map(|index| {
-                let machine = shared(Share { index, of: 3 }, 2);
+                let machine = shared(Share { index, total: 3 }, 2);
                 std::iter::from_fn(move || machine.claim())
             })
             .collect();
@@ -174,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn lanes_of_all_machines_share_workers_evenly() {
+    fn workers_are_divided_evenly_among_the_threads_of_all_machines() {
         for whole in [0, 1, 5, 6, 7, 50] {
             let parts: Vec<u32> = (0..3)
-                .flat_map(|index| (0..2).map(move |lane| shared(Share { index, of: 3 }, 2).part(whole, lane)))
+                .flat_map(|index| (0..2).map(move |thread| shared(Share { index, total: 3 }, 2).part(whole, thread)))
                 .collect();
             assert_eq!(parts.iter().sum::<u32>(), whole);
             assert!(parts.iter().max() <= parts.iter().min().map(|least| least + 1).as_ref(), "{parts:?}");
@@ -185,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn workers_have_numbers_of_their_own() {
+    fn worker_numbers_are_unique() {
         let mut workers: Vec<u32> = (0..2)
             .flat_map(|index| {
-                let machine = shared(Share { index, of: 2 }, 3);
+                let machine = shared(Share { index, total: 2 }, 3);
                 (0..3)
-                    .flat_map(move |lane| (0..4).map(move |own| (lane, own)))
-                    .map(move |(lane, own)| machine.worker(lane, own))
+                    .flat_map(move |thread| (0..4).map(move |own| (thread, own)))
+                    .map(move |(thread, own)| machine.worker_number(thread, own))
             })
             .collect();
         workers.sort_unstable();

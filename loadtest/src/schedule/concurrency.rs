@@ -1,58 +1,58 @@
-//! How many calls a closed loop keeps in flight.
+//! The number of workers of a closed loop.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How many workers call, each waiting for its answer before it calls again.
+/// The number of workers, each of which waits for an answer before its next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConcurrencySchedule {
-    /// The same all the time.
+    /// Constant.
     Constant {
-        /// How many.
+        /// Number of workers.
         workers: u32,
     },
     /// Changes by `step` every `every`.
     Step {
-        /// How many at the start.
+        /// Number of workers at the start.
         start: u32,
         /// Added at every step; may be negative.
         step: i32,
         /// How long each step lasts.
         every: Duration,
-        /// Where it stays once it is reached.
+        /// Final number of workers.
         end: Option<u32>,
-        /// When it stops changing.
+        /// Time of the last change.
         until: Option<Duration>,
     },
-    /// Changes by `slope` per second, one by one.
+    /// Changes by `slope` every second.
     Line {
-        /// How many at the start.
+        /// Number of workers at the start.
         start: u32,
-        /// Added during every second; may be negative.
+        /// Added every second; may be negative.
         slope: i32,
-        /// Where it stays once it is reached.
+        /// Final number of workers.
         end: Option<u32>,
-        /// When it stops changing.
+        /// Time of the last change.
         until: Option<Duration>,
     },
 }
 
-/// A change of a line happens once a second.
-const LINE_EVERY: Duration = Duration::from_secs(1);
+/// A line changes once a second.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl ConcurrencySchedule {
-    /// How many workers call at a time, since the start.
+    /// The number of workers at a time since the start.
     pub fn workers(&self, elapsed: Duration) -> u32 {
         match *self {
             Self::Constant { workers } => workers,
             Self::Step { start, step, every, end, until } => stepped(elapsed, start, step, every, end, until),
-            Self::Line { start, slope, end, until } => stepped(elapsed, start, slope, LINE_EVERY, end, until),
+            Self::Line { start, slope, end, until } => stepped(elapsed, start, slope, LINE_INTERVAL, end, until),
         }
     }
 
-    /// The most workers that ever call at once; none if there is no limit but time's.
-    pub fn most(&self) -> Option<u32> {
+    /// The maximum number of workers. `None` if only the duration of the run limits it.
+    pub fn max(&self) -> Option<u32> {
         match *self {
             Self::Constant { workers } => Some(workers),
             Self::Step { start, step, end, until, .. } | Self::Line { start, slope: step, end, until } => {
@@ -66,12 +66,12 @@ impl ConcurrencySchedule {
         }
     }
 
-    /// How often it can change; none: never.
+    /// Time between two changes. `None` if it never changes.
     pub fn changes_every(&self) -> Option<Duration> {
         match *self {
             Self::Constant { .. } => None,
             Self::Step { every, .. } => Some(every),
-            Self::Line { .. } => Some(LINE_EVERY),
+            Self::Line { .. } => Some(LINE_INTERVAL),
         }
     }
 }
@@ -115,11 +115,11 @@ mod tests {
         };
         assert_eq!(at(&up), [5, 5, 10, 12, 12]);
         assert_eq!(at(&down), [12, 12, 7, 4, 4]);
-        assert_eq!((up.most(), down.most()), (Some(12), Some(12)));
+        assert_eq!((up.max(), down.max()), (Some(12), Some(12)));
     }
 
     #[test]
-    fn a_limit_in_time_stops_the_change() {
+    fn a_time_limit_ends_the_change() {
         let until = Some(Duration::from_secs(3));
         let line = ConcurrencySchedule::Line { start: 1, slope: 2, end: None, until };
         let jump = ConcurrencySchedule::Line { start: 1, slope: 2, end: Some(20), until };
@@ -127,11 +127,11 @@ mod tests {
             |schedule: &ConcurrencySchedule| [0, 2, 3, 9].map(|s| schedule.workers(Duration::from_secs(s)));
         assert_eq!(at(&line), [1, 5, 7, 7]);
         assert_eq!(at(&jump), [1, 5, 20, 20]);
-        assert_eq!(line.most(), Some(7));
+        assert_eq!(line.max(), Some(7));
     }
 
     #[test]
-    fn nobody_is_left_of_a_falling_line() {
+    fn a_falling_line_ends_at_zero_workers() {
         let line = ConcurrencySchedule::Line { start: 2, slope: -1, end: None, until: None };
         assert_eq!(line.workers(Duration::from_secs(100)), 0);
     }

@@ -112,8 +112,8 @@ fn an_agent_that_is_lost_is_named_and_the_rest_is_kept() {
     let results = coordinate(&plan, &fleet, &mut kill, &AtomicBool::new(false)).unwrap();
     assert!(!results.complete);
     assert_eq!(results.results.count(), 300, "half of the calls are the other agent's");
-    let remark = &results.remarks[0];
-    assert!(remark.contains(&lost.address) && remark.contains("its calls are missing"), "{remark}");
+    let warning = &results.warnings[0];
+    assert!(warning.contains(&lost.address) && warning.contains("its calls are missing"), "{warning}");
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn an_agent_that_fell_behind_is_named() {
     });
     assert!(results.complete);
     assert_eq!(results.results.count(), 1_000, "late calls are made all the same");
-    let named = |remark: &String| remark.contains(&slow.address) && remark.contains("fell behind");
-    assert!(results.remarks.iter().any(named), "{:?}", results.remarks);
+    let named = |warning: &String| warning.contains(&slow.address) && warning.contains("fell behind");
+    assert!(results.warnings.iter().any(named), "{:?}", results.warnings);
     assert!(results.results.late > 0);
 }
 
@@ -224,7 +224,7 @@ struct Once<F: Fn()> {
 }
 
 impl<F: Fn()> Observer for Once<F> {
-    fn see(&mut self, progress: &Progress<'_>) {
+    fn on_progress(&mut self, progress: &Progress<'_>) {
         let ended = progress.timeline.intervals().iter().map(Interval::ended).sum();
         if self.seen < self.when && ended >= self.when {
             (self.act)();

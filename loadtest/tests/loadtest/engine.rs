@@ -148,7 +148,7 @@ fn machines_share_a_run() {
         let machine = |index| {
             scope.spawn({
                 let plan = &plan;
-                move || run_share(plan, Share { index, of: 2 })
+                move || run_share(plan, Share { index, total: 2 })
             })
         };
         [machine(0), machine(1)].map(|machine| machine.join().unwrap().unwrap())

@@ -94,5 +94,5 @@ fn framed(message: &ReleaseOrderRequest) -> Bytes {
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {
-    fn see(&mut self, _progress: &Progress<'_>) {}
+    fn on_progress(&mut self, _: &Progress<'_'>) {}
 }

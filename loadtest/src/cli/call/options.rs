@@ -43,7 +43,7 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
         ("concurrency-step-duration", nanoseconds(concurrency.concurrency_step_duration)),
         ("concurrency-max-duration", nanoseconds(concurrency.concurrency_max_duration)),
         ("binary", json!(matches!(plan.requests.data, Data::Binary(_)))),
-        ("CPUs", json!(plan.engine.threads_here())),
+        ("CPUs", json!(plan.engine.max_threads())),
         // ghz leaves the following out where they are empty or 0; so does what is null here.
         ("call", json!(input.call)),
         ("host", json!(settings.host)),
@@ -61,7 +61,7 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
         ("concurrency", json!(concurrency.concurrency.unwrap_or(WORKERS))),
         ("total", json!(load.total.unwrap_or(TOTAL))),
         ("async", truth(load.r#async)),
-        ("connections", json!(plan.engine.connections.unwrap_or_else(|| plan.engine.threads_here()))),
+        ("connections", json!(plan.engine.connections.unwrap_or_else(|| plan.engine.max_threads()))),
         ("duration", json!(plan.engine.stop.duration.map(whole))),
         ("timeout", json!(whole(load.timeout.map_or(TIMEOUT, |given| given.0)))),
         ("dial-timeout", json!(whole(plan.engine.endpoint.connect_timeout))),
