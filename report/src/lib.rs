@@ -21,12 +21,11 @@ use std::io;
 
 pub use measured::{Clocks, Distribution, Measured, Part, Parts, QUANTILES};
 pub use run_report::Report;
-
-/// The size of a chart on a slide.
-const SLIDE: chart::Size = chart::Size::new(1_200.0, 600.0);
+use serde::{Deserialize, Serialize};
 
 /// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Text for people.
     Summary,
@@ -61,9 +60,4 @@ pub fn write(report: &Report, format: Format, to: &mut dyn io::Write) -> io::Res
         Format::InfluxDetails => influx::write_details(report, to),
         Format::Prometheus => prometheus::write(report, to),
     }
-}
-
-/// Draws the main charts of a run, each with a name that a file can have.
-pub fn draw_plots(report: &Report) -> Vec<(&'static str, chart::Drawing)> {
-    plots::plots(report).iter().map(|plot| (plot.name, plot.chart.draw(SLIDE))).collect()
 }

@@ -8,10 +8,10 @@ use std::{fmt::Display, io};
 
 use super::{
     Report,
-    chart::{Drawing, Size},
+    chart::{Chart, Drawing, Size},
     figure,
     markup::Markup,
-    plots::{Plot, plots},
+    plots::plots,
 };
 
 pub use self::tables::Headline;
@@ -107,14 +107,14 @@ fn add_run(report: &Report, main: &mut Markup) {
 }
 
 /// The first two span the page, the others lie side by side; an odd one out at the end spans it, too.
-fn drawings(plots: &[Plot]) -> Vec<Drawing> {
-    let count = plots.len();
+fn drawings(charts: &[Box<dyn Chart>]) -> Vec<Drawing> {
+    let count = charts.len();
     let size = |place: usize| match place {
         0 | 1 => WIDE,
         _ if count % 2 == 1 && place + 1 == count => WIDE,
         _ => HALF,
     };
-    plots.iter().enumerate().map(|(place, plot)| plot.chart.draw(size(place))).collect()
+    charts.iter().enumerate().map(|(place, chart)| chart.draw(size(place))).collect()
 }
 
 fn add_section(section: &Section, main: &mut Markup) {

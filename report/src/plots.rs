@@ -23,37 +23,27 @@ const BARS_PER_DECADE: f64 = 16.0;
 /// So much of an interval must have passed for its rates to be shown: a shorter end of a run says nothing.
 const LEAST_SHARE: f64 = 0.5;
 
-/// A chart and its name, which a file can have.
-pub(super) struct Plot {
-    pub(super) name: &'static str,
-    pub(super) chart: Box<dyn Chart>,
-}
-
 /// The charts of a run, in the order in which they are looked at. None of a run without calls.
-pub(super) fn plots(report: &Report) -> Vec<Plot> {
+pub(super) fn plots(report: &Report) -> Vec<Box<dyn Chart>> {
     let results = &report.results;
     if results.timeline.intervals().iter().all(|interval| interval.ended() == 0) {
         return Vec::new();
     }
     let latencies = results.latencies(report.count_errors);
-    let mut plots = vec![
-        plot("latency-over-time", latency_over_time(results)),
-        plot("throughput-over-time", throughput_over_time(results)),
-        plot("latency-heat-map", heat_map(results)),
-        plot("in-flight-over-time", in_flight_over_time(results)),
+    let mut plots: Vec<Box<dyn Chart>> = vec![
+        Box::new(latency_over_time(results)),
+        Box::new(throughput_over_time(results)),
+        Box::new(heat_map(results)),
+        Box::new(in_flight_over_time(results)),
     ];
     if latencies.count() > 0 {
-        plots.push(plot("latency-percentiles", percentiles(results, &latencies)));
-        plots.push(plot("latency-histogram", histogram(&latencies.from_planned)));
+        plots.push(Box::new(percentiles(results, &latencies)));
+        plots.push(Box::new(histogram(&latencies.from_planned)));
     }
     if results.timeline.intervals().iter().any(|interval| interval.ended() > interval.ok()) {
-        plots.push(plot("outcomes-over-time", outcomes_over_time(results)));
+        plots.push(Box::new(outcomes_over_time(results)));
     }
     plots
-}
-
-fn plot(name: &'static str, chart: impl Chart + 'static) -> Plot {
-    Plot { name, chart: Box::new(chart) }
 }
 
 fn latency_axis() -> Axis {
@@ -240,24 +230,26 @@ fn with_warm_up(chart: LineChart, results: &Results) -> LineChart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use crate::{chart::Size, fixture};
 
     #[test]
     fn a_run_with_failures_has_all_charts_and_one_without_calls_has_none() {
         let mut report = fixture::report();
-        let names: Vec<&str> = plots(&report).iter().map(|plot| plot.name).collect();
-        assert_eq!(
-            names,
-            [
-                "latency-over-time",
-                "throughput-over-time",
-                "latency-heat-map",
-                "in-flight-over-time",
-                "latency-percentiles",
-                "latency-histogram",
-                "outcomes-over-time"
-            ]
-        );
+        let drawn: Vec<String> =
+            plots(&report).iter().map(|chart| chart.draw(Size::new(500.0, 300.0)).file()).collect();
+        let titles = [
+            "Latency over time",
+            "Throughput over time",
+            "Where calls lie",
+            "In flight over time",
+            "Percentiles",
+            "Histogram",
+            "Failures over time",
+        ];
+        assert_eq!(drawn.len(), titles.len());
+        for (drawing, title) in drawn.iter().zip(titles) {
+            assert!(drawing.contains(&format!("<title>{title}</title>")), "{title}: {drawing}");
+        }
         report.results = Results::new(report.results.started, true, Duration::from_secs(1), 0);
         assert!(plots(&report).is_empty());
     }

@@ -8,7 +8,6 @@ mod input;
 mod load;
 mod options;
 mod plan;
-mod plots;
 mod settings;
 
 use std::path::PathBuf;
@@ -18,7 +17,6 @@ use clap::{ArgAction, Args};
 use self::{
     debug_log::DebugLog,
     destination::Destination,
-    plots::PlotFolder,
     settings::{Own, Settings},
 };
 use super::{FailIf, Verdict, interrupt::interruptible};
@@ -62,7 +60,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     let format = output.format.unwrap_or(Format::Summary);
     let destination = Destination::open("--output", output.output.as_deref())?;
     let page = page.as_deref().map(|path| Destination::open("--report", Some(path))).transpose()?;
-    let plots = settings.own.plots.as_deref().map(PlotFolder::make).transpose()?;
     let log = output.debug.as_deref().map(DebugLog::create).transpose()?;
     if let Some(log) = &log {
         log.started(&settings)?;
@@ -92,9 +89,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     destination.write(&report, format)?;
     if let Some(page) = page {
         page.write(&report, Format::Html)?;
-    }
-    if let Some(plots) = plots {
-        plots.write(&report)?;
     }
     let judged = arguments.fail_if.judge(&report.results, report.count_errors);
     Ok(if complete { judged } else { Verdict::Failed })

@@ -33,10 +33,6 @@ pub(in super::super) struct Own {
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
 
-    /// Write the main plots as SVG into a folder
-    #[arg(long, value_name = "FOLDER")]
-    pub plots: Option<PathBuf>,
-
     /// Show nothing while the run goes on
     #[arg(long)]
     pub quiet: Option<bool>,
