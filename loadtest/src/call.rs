@@ -1,4 +1,4 @@
-//! A run of one method: what its calls carry, and when they are made.
+//! The plan of a run of one method: the requests, and when they are sent.
 
 use std::sync::atomic::AtomicBool;
 
@@ -11,20 +11,20 @@ use crate::{
     problem::Problem,
 };
 
-/// A run. It can be sent to other machines.
+/// The plan of a run. It can be sent to other machines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallPlan {
-    /// When calls are made, and how.
+    /// When and how calls are made.
     pub engine: Plan,
-    /// What they carry.
+    /// The content of the calls.
     pub requests: RequestPlan,
 }
 
 impl CallPlan {
-    /// Makes this machine's share of the calls, and returns when all have ended.
+    /// Makes a share of the calls, and returns when all have ended.
     ///
     /// # Errors
-    /// When the server cannot be reached at the start, or a request cannot be made.
+    /// If the server cannot be reached at the start, or a request cannot be made.
     pub fn run(
         &self,
         share: Share,

@@ -9,24 +9,14 @@ mod fail_if;
 mod interrupt;
 mod sale;
 mod spelling;
+mod verdict;
 
 use std::{env, process::ExitCode};
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use self::verdict::Verdict;
 use crate::problem::Problem;
-
-pub use fail_if::FailIf;
-pub use interrupt::interruptible;
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Exit code 0.
-    Passed,
-    /// It ran, and a threshold or a check failed: exit code 1.
-    Failed,
-}
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]
@@ -34,7 +24,7 @@ pub enum Verdict {
     name = "inrush-loadtest",
     version,
     about = "Load tests of gRPC services and of flash sales",
-    after_help = "A command line of ghz works as it is: inrush-loadtest --insecure --call … host:port",
+    after_help = "Command lines of ghz work as they are: inrush-loadtest --insecure --call … host:port",
     disable_version_flag = true,
     arg_required_else_help = true
 )]
@@ -55,7 +45,7 @@ enum Command {
     /// Make calls for a coordinator on another machine
     Agent(agent::Arguments),
     Sale(Box<sale::Arguments>),
-    /// Compare two runs, with confidence
+    /// Compare two runs, with confidence intervals
     Diff(diff::Arguments),
     Compare(Box<compare::Arguments>),
 }
@@ -63,16 +53,15 @@ enum Command {
 /// The life of the process: parse, run, exit code.
 pub fn main() -> ExitCode {
     let command = spelling::with_switches(Arguments::command());
-    let understood = spelling::understood(&command, env::args_os());
+    let normalized = spelling::normalize(&command, env::args_os());
     let parsed =
-        command.try_get_matches_from(understood).and_then(|found| Arguments::from_arg_matches(&found));
+        command.try_get_matches_from(normalized).and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
     match run(arguments.command) {
-        Ok(Verdict::Passed) => ExitCode::SUCCESS,
-        Ok(Verdict::Failed) => ExitCode::from(1),
+        Ok(verdict) => verdict.into(),
         Err(problem) => {
             eprintln!("error: {problem}");
             ExitCode::from(2)

@@ -1,29 +1,32 @@
-//! Two runs compared, with the confidence that what differs is more than chance.
+//! Compares two runs, with confidence intervals of the differences.
 //!
-//! The calls of a run are not independent: a slow second makes many of them slow. So whole pieces of the two runs are
-//! drawn again and again ([`bootstrap`]), and what a figure's change would then have been tells how far it can be
-//! trusted. Nothing is random about it: the same two files give the same answer.
+//! The calls of a run are not independent: a slow second makes many of them slow. So the confidence intervals come from
+//! a block [`bootstrap`] over short pieces of the two runs. Its seed is fixed: the same two files give the same result.
 
 mod bootstrap;
 mod comparison;
+mod figures;
 mod ghz;
 mod pieces;
+mod report_file;
 mod run;
 mod table;
+mod text;
 
 pub use comparison::{Comparison, Interval, Row, Verdict, compare};
-pub use run::Run;
+pub use report_file::read;
+pub use run::{Run, RunKind};
 pub use table::write;
 
 use crate::{
     problem::Problem,
-    threshold::{Breach, Expression, Figure, Limit},
+    threshold::{Breach, Expression, Limit},
 };
 
-/// The thresholds that the second run did not keep. A change counts if it is shown, or if its confidence is unknown.
+/// The thresholds that are exceeded. A change counts if it is significant, or if its significance is unknown.
 ///
 /// # Errors
-/// When a threshold is about a figure that is not compared.
+/// If the figure of a threshold is not compared.
 pub fn check(thresholds: &[Expression], comparison: &Comparison) -> Result<Vec<Breach>, Problem> {
     let mut breaches = Vec::new();
     for threshold in thresholds {
@@ -39,13 +42,13 @@ fn breach(threshold: &Expression, row: &Row) -> Option<Breach> {
     let after = row.after?;
     let measured = match threshold.limit {
         Limit::Value(limit) | Limit::Share(limit) => {
-            threshold.relation.holds(after, limit).then(|| row.text(after))
+            threshold.relation.holds(after, limit).then(|| text::value(row, after))
         }
         Limit::Change(limit) => {
             let change = row.change?;
-            let shown = !matches!(row.verdict, Verdict::NoDifference);
-            let measured = format!("{} ({})", table::percent(change), row.verdict_text());
-            (shown && threshold.relation.holds(change, limit)).then_some(measured)
+            let may_differ = !matches!(row.verdict, Verdict::NoDifference);
+            let measured = format!("{} ({})", text::percent(change), text::verdict(row));
+            (may_differ && threshold.relation.holds(change, limit)).then_some(measured)
         }
     };
     measured.map(|measured| Breach { threshold: threshold.text.clone(), measured })
@@ -54,27 +57,9 @@ fn breach(threshold: &Expression, row: &Row) -> Option<Breach> {
 fn not_compared(threshold: &Expression, comparison: &Comparison) -> Problem {
     let known: Vec<String> = comparison.rows.iter().map(|row| row.name.clone()).collect();
     Problem::new(
-        format!("the threshold `{}` is about a figure that is not compared", threshold.text),
-        format!("compared are {}; errors are a share here, such as errors>0.1%", known.join(", ")),
+        format!("the figure of the threshold `{}` is not compared", threshold.text),
+        format!("use one of {}; errors are a share here, such as errors>0.1%", known.join(", ")),
     )
-}
-
-/// The figures that are compared, and what they are called.
-fn figures() -> Vec<(String, Figure)> {
-    use crate::{
-        report::figure::percentile,
-        threshold::{Clock::Planned, Statistic},
-    };
-    let mut figures = vec![
-        ("rps".to_owned(), Figure::Rate),
-        ("mean".to_owned(), Figure::Latency(Planned, Statistic::Mean)),
-    ];
-    for quantile in crate::report::QUANTILES {
-        figures.push((percentile(quantile), Figure::Latency(Planned, Statistic::Quantile(quantile))));
-    }
-    figures.push(("max".to_owned(), Figure::Latency(Planned, Statistic::Greatest)));
-    figures.push(("errors".to_owned(), Figure::Errors));
-    figures
 }
 
 #[cfg(test)]
@@ -90,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_breaks_a_threshold_if_it_is_shown() {
+    fn a_change_exceeds_a_threshold_if_it_is_significant() {
         assert_eq!(breaches("p50>+5%", 1.1).len(), 1);
         assert_eq!(breaches("p50>+20%", 1.1), []);
         assert_eq!(breaches("p50>+0%", 1.0), []);
@@ -98,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_that_of_the_second_run() {
+    fn a_value_is_compared_with_the_second_run() {
         assert_eq!(breaches("p50>1us", 1.0).len(), 1);
         assert_eq!(breaches("errors>50%", 1.0), []);
     }
 
     #[test]
-    fn what_is_not_compared_is_a_problem() {
+    fn a_figure_that_is_not_compared_is_an_error() {
         let comparison = compare(&fixture::run(1, 1.0), &fixture::run(2, 1.0), 0.95);
         let problem = check(&["unsent>0".parse().unwrap()], &comparison).unwrap_err();
         assert!(problem.remedy().contains("p99.9"), "{problem}");

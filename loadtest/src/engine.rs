@@ -22,12 +22,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use self::{calls::Event, shared::Shared};
 pub use self::{
     observer::{INTERVAL, Observer, Progress},
     plan::{AtDuration, Load, Plan, Recording, Share, Stop, Streaming, cores},
     shared::Sources,
 };
-use self::{calls::Event, shared::Shared};
 use crate::{
     measure::{Results, Timeline},
     problem::Problem,
@@ -67,7 +67,10 @@ pub fn run(
         drop(received);
         let parts = handles.into_iter().map(|thread| {
             thread.join().unwrap_or_else(|_| {
-                Err(Problem::new("a thread of the run panicked", "this is a bug in inrush-loadtest: report it"))
+                Err(Problem::new(
+                    "a thread of the run panicked",
+                    "this is a bug in inrush-loadtest: report it",
+                ))
             })
         });
         let parts = parts.collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Limits that a run has to keep: `p99>5ms` says when it has failed.
+//! Thresholds of a run: it fails if an expression such as `p99>5ms` is true.
 
 mod expression;
 mod figure;
@@ -10,16 +10,16 @@ pub use figure::{Clock, Figure, Kind, Statistic};
 
 use crate::{measure::Results, problem::Problem};
 
-/// A limit; a run fails if what it says is true of the run.
+/// A threshold. A run fails if its expression is true.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold(Expression);
 
-/// A threshold that a run did not keep.
+/// A threshold that a run has exceeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// The threshold, as it was given.
+    /// The text of the threshold.
     pub threshold: String,
-    /// What was measured, with its unit.
+    /// The measured value with its unit.
     pub measured: String,
 }
 
@@ -36,8 +36,8 @@ impl FromStr for Threshold {
         let expression: Expression = text.parse()?;
         match expression.limit {
             Limit::Change(_) => Err(Problem::new(
-                format!("the threshold `{text}` is about a change, and there is one run"),
-                "give a limit without a sign, such as p99>5ms; changes are for inrush-loadtest diff",
+                format!("the threshold `{text}` limits a change, and there is only one run"),
+                "write a limit without a sign, such as p99>5ms; changes are for inrush-loadtest diff",
             )),
             Limit::Value(_) | Limit::Share(_) => Ok(Self(expression)),
         }
@@ -45,8 +45,7 @@ impl FromStr for Threshold {
 }
 
 impl Threshold {
-    /// The breach, if the run did not keep this. A latency of a run without calls keeps no threshold: nothing shows
-    /// that it would.
+    /// The breach, if the run exceeded the threshold. A run without calls exceeds every threshold of a latency.
     fn breach(&self, results: &Results, count_errors: bool) -> Option<Breach> {
         let Expression { ref figure, relation, limit, .. } = self.0;
         let measured = match (figure.measure(results, count_errors), limit) {
@@ -64,7 +63,7 @@ impl Threshold {
     }
 }
 
-/// The thresholds that a run did not keep. `count_errors` tells whether latencies are of failed calls as well.
+/// The thresholds that a run has exceeded. `count_errors` includes failed calls in the latencies.
 pub fn check(thresholds: &[Threshold], results: &Results, count_errors: bool) -> Vec<Breach> {
     thresholds.iter().filter_map(|threshold| threshold.breach(results, count_errors)).collect()
 }
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_told_with_its_value() {
+    fn an_exceeded_threshold_is_reported_with_the_measured_value() {
         // The run of the fixture: 1,000 calls in ten seconds with latencies of 1 to 10 ms, 10 of them failed.
         for (text, measured) in [
             ("p50>5ms", "5.49 ms"),
@@ -102,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_not_told() {
+    fn a_kept_threshold_is_not_reported() {
         for text in ["p50>6ms", "p99.9>=1s", "errors>1%", "rps<90", "code.Internal>0", "mean<1ms", "late>3"] {
             assert_eq!(breaches(text), [], "{text}");
         }
     }
 
     #[test]
-    fn a_run_without_calls_keeps_no_latency() {
+    fn a_run_without_calls_exceeds_thresholds_of_latencies() {
         let nothing = Results::new(std::time::SystemTime::now(), true, std::time::Duration::from_secs(1), 0);
         let thresholds = ["p99>5s".parse().unwrap(), "errors>0".parse().unwrap()];
         let found = check(&thresholds, &nothing, false);
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_needs_two_runs() {
+    fn a_change_is_an_error_for_a_single_run() {
         let problem = "p99>+5%".parse::<Threshold>().unwrap_err();
         assert!(problem.remedy().contains("diff"), "{problem}");
     }

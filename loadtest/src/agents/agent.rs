@@ -108,7 +108,8 @@ impl AgentService for Agent {
         let (responses, outgoing) = mpsc::channel(RESPONSE_CAPACITY);
         let (begin, begun) = sync_channel(1);
         let interrupted = Arc::new(AtomicBool::new(false));
-        let run = Run { plan, share, interrupted: Arc::clone(&interrupted), begun, responses, _permit: permit };
+        let run =
+            Run { plan, share, interrupted: Arc::clone(&interrupted), begun, responses, _permit: permit };
         let spawned = thread::Builder::new().name("run".to_owned()).spawn(move || run.run());
         spawned.map_err(|error| Status::internal(format!("cannot start the run: {error}")))?;
         tokio::spawn(handle_requests(requests, begin, interrupted));

@@ -188,11 +188,7 @@ fn failed(address: &str, failed: &Failed) -> Problem {
 }
 
 /// Forwards the responses of an agent until its stream ends.
-async fn forward_responses(
-    agent: usize,
-    mut responses: Streaming<RunResponse>,
-    events: mpsc::Sender<Event>,
-) {
+async fn forward_responses(agent: usize, mut responses: Streaming<RunResponse>, events: mpsc::Sender<Event>) {
     loop {
         let response = match responses.message().await {
             Ok(Some(RunResponse { step: Some(step) })) => Ok(step),
@@ -366,10 +362,8 @@ impl AgentState {
 fn merge(states: Vec<AgentState>) -> Result<FleetResults, Problem> {
     let complete = states.iter().all(|state| state.lost.is_none());
     let mut all: Vec<String> = states.iter().flat_map(AgentState::warnings).collect();
-    let parts: Vec<(String, &Results)> = states
-        .iter()
-        .filter_map(|state| Some((state.address.clone(), state.results.as_ref()?)))
-        .collect();
+    let parts: Vec<(String, &Results)> =
+        states.iter().filter_map(|state| Some((state.address.clone(), state.results.as_ref()?))).collect();
     all.extend(warnings(&parts));
     let merged = states.into_iter().filter_map(|state| state.results).reduce(|mut whole, part| {
         whole.merge(part);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use tokio::{runtime::Builder, signal::ctrl_c};
 
-use super::Verdict;
+use super::verdict::Verdict;
 use crate::{
     agents::{AgentSettings, Token, serve},
     problem::Problem,
@@ -14,12 +14,12 @@ use crate::{
 /// The arguments of `agent`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where coordinators connect; port 0 takes a free one
+    /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50099")]
     listen: SocketAddr,
 
-    /// File with the token that coordinators must show; without it INRUSH_LOADTEST_TOKEN holds the token. Needed
-    /// where other machines can connect
+    /// File with the token that coordinators must send [default: the token in INRUSH_LOADTEST_TOKEN]. Required unless the
+    /// address is a loopback address
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -29,7 +29,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     let settings =
         AgentSettings { listen: arguments.listen, token: Token::find(arguments.token_file.as_deref())? };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(format!("the agent cannot start: {error}"), "allow this process more open files")
+        Problem::new(
+            format!("cannot start the agent: {error}"),
+            "raise the limit of open files of this process",
+        )
     })?;
     runtime.block_on(async {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Sizes in bytes as people write them: `1024`, `42 MB`, `2000mib`.
+//! Sizes in bytes: `1024`, `42 MB`, `2000mib`.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ByteSize(pub(super) usize);
 
-/// Units by name, in lower case.
+/// The units, in lower case.
 const UNITS: [(&str, f64); 18] = [
     ("", 1.0),
     ("b", 1.0),
@@ -30,31 +30,31 @@ const UNITS: [(&str, f64); 18] = [
     ("tib", 1_099_511_627_776.0),
 ];
 
-/// Why a text is no size.
+/// The text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a size: write a number of bytes, or one with a unit, such as 42MB or 2GiB")]
-pub(super) struct NotASize(String);
+pub(super) struct InvalidSize(String);
 
 impl FromStr for ByteSize {
-    type Err = NotASize;
+    type Err = InvalidSize;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || NotASize(text.to_owned());
+        let invalid = || InvalidSize(text.to_owned());
         let plain = text.trim().replace(',', "").to_lowercase();
         let end = plain.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(plain.len());
         let (number, unit) = plain.split_at(end);
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit.trim()).ok_or_else(wrong)?;
-        whole(number * size).map(Self).ok_or_else(wrong)
+        let number: f64 = number.parse().map_err(|_| invalid())?;
+        let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit.trim()).ok_or_else(invalid)?;
+        round_down(number * size).map(Self).ok_or_else(invalid)
     }
 }
 
-/// The whole number below, if messages can be as long as that: their prefix has 32 bits for it.
-fn whole(bytes: f64) -> Option<usize> {
+/// Rounds down, if the size fits the 32 bits of a message prefix.
+fn round_down(bytes: f64) -> Option<usize> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it lies between 0 and 2^32, and a part of a byte does not count"
+        reason = "the value is between 0 and 2^32, and fractions of bytes are dropped"
     )]
     (0.0..=f64::from(u32::MAX)).contains(&bytes).then_some(bytes as usize)
 }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_understood_as_people_write_them() {
+    fn sizes_are_parsed() {
         let cases = [
             ("0", 0),
             ("1024", 1024),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn other_texts_are_errors() {
         for text in ["", "mb", "-1", "1024nb", "5TB", "1 2"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text:?}");
         }

@@ -17,9 +17,9 @@ use clap::{ArgAction, Args};
 use self::{
     debug_log::DebugLog,
     destination::Destination,
-    settings::{Own, Settings},
+    settings::{Extensions, Settings},
 };
-use super::{FailIf, Verdict, interrupt::interruptible};
+use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
 use crate::{
     agents::{Fleet, FleetResults, Token, coordinate},
     engine::Share,
@@ -32,7 +32,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(disable_version_flag = true)]
 pub(super) struct Arguments {
-    /// File with settings, in JSON or TOML, by the long names of flags; flags win over it
+    /// File with settings in JSON or TOML, by the long names of flags; flags override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -47,25 +47,25 @@ pub(super) struct Arguments {
     fail_if: FailIf,
 }
 
-/// Makes the calls, and reports.
+/// Makes the calls, and writes the report.
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     let settings = match &arguments.config {
-        Some(path) => config_file::under(&arguments.settings, path)?,
+        Some(path) => config_file::merge(&arguments.settings, path)?,
         None => arguments.settings.clone(),
     };
     let plan = plan::of(&settings)?;
     let tags = options::tags(settings.output.tags.as_ref())?;
     let options = options::of(&settings, &plan);
-    let (output, page) = (&settings.output, &settings.own.report);
+    let (output, page) = (&settings.output, &settings.extensions.report);
     let format = output.format.unwrap_or(Format::Summary);
     let destination = Destination::open("--output", output.output.as_deref())?;
     let page = page.as_deref().map(|path| Destination::open("--report", Some(path))).transpose()?;
     let log = output.debug.as_deref().map(DebugLog::create).transpose()?;
     if let Some(log) = &log {
-        log.started(&settings)?;
+        log.log_start(&settings)?;
     }
-    let mode = Mode::detect(settings.own.quiet.unwrap_or(false));
-    let fleet = fleet(&settings.own)?;
+    let mode = Mode::detect(settings.extensions.quiet.unwrap_or(false));
+    let fleet = fleet(&settings.extensions)?;
     let FleetResults { results, warnings, complete } = interruptible(move |interrupted| {
         let mut observer = live::observer(&plan.engine.path, plan.engine.stop, mode);
         match fleet {
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     })?;
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     if let Some(log) = &log {
-        log.ended(&results)?;
+        log.log_results(&results)?;
     }
     let report = Report {
         name: output.name.clone().filter(|name| !name.is_empty()),
@@ -90,12 +90,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     if let Some(page) = page {
         page.write(&report, Format::Html)?;
     }
-    let judged = arguments.fail_if.judge(&report.results, report.count_errors);
-    Ok(if complete { judged } else { Verdict::Failed })
+    let verdict = arguments.fail_if.check(&report.results, report.count_errors);
+    Ok(if complete { verdict } else { Verdict::Failed })
 }
 
-/// The machines that make the calls, if not this one.
-fn fleet(own: &Own) -> Result<Option<Fleet>, Problem> {
-    let Some(agents) = own.agents.clone().filter(|agents| !agents.is_empty()) else { return Ok(None) };
-    Ok(Some(Fleet { agents, token: Token::find(own.agents_token_file.as_deref())? }))
+/// The agents that make the calls, if there are any.
+fn fleet(extensions: &Extensions) -> Result<Option<Fleet>, Problem> {
+    let Some(agents) = extensions.agents.clone().filter(|agents| !agents.is_empty()) else { return Ok(None) };
+    Ok(Some(Fleet { agents, token: Token::find(extensions.agents_token_file.as_deref())? }))
 }

@@ -8,8 +8,10 @@ use inrush_simulation::{
 };
 
 use super::{
-    FailIf, Verdict, interruptible,
+    fail_if::FailIf,
+    interrupt::interruptible,
     sale::{save, save_page},
+    verdict::Verdict,
 };
 use crate::problem::Problem;
 
@@ -165,7 +167,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     if let Some(path) = &output.svg {
         save("--svg", path, &comparison_chart(&comparison).file())?;
     }
-    let kept = output.fail_if.judge(&comparison.through.results, true);
+    let kept = output.fail_if.check(&comparison.through.results, true);
     let (_, through) = comparison.shares();
     match output.at_least {
         Some(least) if through < least => {

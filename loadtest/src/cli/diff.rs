@@ -1,4 +1,4 @@
-//! `diff`: two runs compared.
+//! `diff`: compares two runs.
 
 use std::{
     io::{self, Write as _},
@@ -7,12 +7,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{Verdict, fail_if};
-use crate::{
-    diff::{self, Run},
-    problem::Problem,
-    threshold::Expression,
-};
+use super::{fail_if, verdict::Verdict};
+use crate::{diff, problem::Problem, threshold::Expression};
 
 /// The arguments of `diff`.
 #[derive(Debug, Args)]
@@ -25,13 +21,13 @@ pub(super) struct Arguments {
     #[arg(value_name = "B.json")]
     after: PathBuf,
 
-    /// Exit with 1 if this is true: of the change from A to B, such as 'p99>+5%' or 'rps<-3%', or of B, such as
-    /// 'p99>5ms'; may be repeated. A change counts if it is shown, or if a run is too short for anything to be shown
+    /// Exit with 1 if this is true of the change from A to B, such as 'p99>+5%' or 'rps<-3%', or of B, such as
+    /// 'p99>5ms'; may be repeated. A change counts if it is significant, or if its significance is unknown
     #[arg(long = "fail-if", value_name = "CONDITION")]
     fail_if: Vec<Expression>,
 
-    /// How sure to be, from 0.5 to 0.999
-    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = confidence)]
+    /// Confidence of the intervals, from 0.5 to 0.999
+    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = parse_confidence)]
     confidence: f64,
 
     /// Format of the comparison
@@ -41,7 +37,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A table for people
+    /// A text table
     Summary,
     /// The same as JSON
     Json,
@@ -49,7 +45,7 @@ enum Format {
 
 /// Compares two runs.
 pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
-    let (before, after) = (Run::read(&arguments.before)?, Run::read(&arguments.after)?);
+    let (before, after) = (diff::read(&arguments.before)?, diff::read(&arguments.after)?);
     let comparison = diff::compare(&before, &after, arguments.confidence);
     let breaches = diff::check(&arguments.fail_if, &comparison)?;
     let mut to = io::stdout().lock();
@@ -60,12 +56,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
         }
     };
     written.map_err(|error| {
-        Problem::new(format!("standard output: {error}"), "redirect it to where it can be written")
+        Problem::new(format!("cannot write to standard output: {error}"), "redirect it to a writable file")
     })?;
     Ok(fail_if::verdict(&breaches))
 }
 
-fn confidence(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
-    if (0.5..=0.999).contains(&share) { Ok(share) } else { Err("it is not from 0.5 to 0.999".to_owned()) }
+fn parse_confidence(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.5..=0.999).contains(&share) {
+        Ok(share)
+    } else {
+        Err("expected a number from 0.5 to 0.999".to_owned())
+    }
 }

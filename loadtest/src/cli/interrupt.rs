@@ -1,4 +1,4 @@
-//! Control-C: the first one ends a run and shows its result, the second one leaves at once.
+//! Ctrl-C: the first one ends a run with its report, the second one exits at once.
 
 use std::{
     io,
@@ -13,26 +13,26 @@ use tokio::{runtime::Builder, signal::ctrl_c, sync::oneshot};
 
 use crate::problem::Problem;
 
-/// Does some work on a thread of its own, which learns by its argument that it is to end early.
+/// Runs `work` on a thread of its own. Its argument becomes true when the run is interrupted.
 ///
 /// # Errors
-/// Those of the work, and when it is interrupted for a second time.
-pub fn interruptible<T: Send + 'static>(
+/// The errors of `work`, and a second interruption.
+pub(super) fn interruptible<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&interrupted);
-    let (tell, told) = oneshot::channel();
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| unable(&error))?;
+    let flag = Arc::clone(&interrupted);
+    let (sender, result) = oneshot::channel();
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| cannot_start(&error))?;
     thread::Builder::new()
         .name("run".to_owned())
-        .spawn(move || tell.send(work(&seen)))
-        .map_err(|error| unable(&error))?;
-    // This thread only waits: when it returns, the process ends, whatever the other one does.
+        .spawn(move || sender.send(work(&flag)))
+        .map_err(|error| cannot_start(&error))?;
+    // When this thread returns, the process exits, even if the other thread does not end.
     runtime.block_on(async {
         tokio::select! {
-            result = told => result.unwrap_or_else(|_| Err(failed())),
-            () = second_interrupt(&interrupted) => Err(left()),
+            result = result => result.unwrap_or_else(|_| Err(panicked())),
+            () = second_interrupt(&interrupted) => Err(aborted()),
         }
     })
 }
@@ -42,20 +42,23 @@ async fn second_interrupt(interrupted: &AtomicBool) {
         return std::future::pending().await;
     }
     interrupted.store(true, Ordering::Relaxed);
-    eprintln!("stopping; press Ctrl-C again to leave without a report");
+    eprintln!("stopping; press Ctrl-C again to exit without a report");
     if ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-fn unable(error: &io::Error) -> Problem {
-    Problem::new(format!("the run cannot start: {error}"), "allow this process more threads and open files")
+fn cannot_start(error: &io::Error) -> Problem {
+    Problem::new(
+        format!("cannot start the run: {error}"),
+        "raise the limits of threads and open files of this process",
+    )
 }
 
-fn failed() -> Problem {
-    Problem::new("the run failed", "this is a fault of the load tool")
+fn panicked() -> Problem {
+    Problem::new("the run panicked", "this is a bug in inrush-loadtest: report it")
 }
 
-fn left() -> Problem {
+fn aborted() -> Problem {
     Problem::new("interrupted twice: there is no report", "press Ctrl-C once to stop and see the report")
 }

@@ -19,7 +19,7 @@ use inrush_simulation::{
     },
 };
 
-use super::{FailIf, Verdict, interruptible};
+use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
 use crate::{
     live::{self, Mode, Snapshot, View},
     measure::Timeline,
@@ -220,7 +220,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
     if let Some(path) = &arguments.report {
         save_page(path, |to| page(&played, to))?;
     }
-    let kept = arguments.fail_if.judge(&played.measures.enqueues, true);
+    let kept = arguments.fail_if.check(&played.measures.enqueues, true);
     Ok(if played.passed() { kept } else { Verdict::Failed })
 }
 

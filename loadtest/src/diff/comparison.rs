@@ -1,43 +1,39 @@
-//! What differs between two runs, and how sure that is.
+//! The comparison of two runs.
 
 use serde::Serialize;
 
 use super::{
-    bootstrap::Replicates,
-    figures,
-    run::{Kind, Run},
-    table::percent,
+    bootstrap::{MIN_PIECES, Replicates},
+    figures::figures,
+    run::{Run, RunKind},
 };
-use crate::{
-    report::figure as text,
-    threshold::{Figure, Kind as Number, Statistic},
-};
+use crate::threshold::{Figure, Kind, Statistic};
 
-/// A latency's change below this is within what a run's timeline can tell apart.
+/// Relative changes of latencies below this are within the resolution of a timeline.
 const LATENCY_RESOLUTION: f64 = 0.01;
 
-/// A rate's change below this is within what the length of a run is known by.
+/// Relative changes of rates below this are within the precision of the length of a run.
 const RATE_RESOLUTION: f64 = 0.001;
 
-/// In so many pieces of each run calls have to exceed a percentile before anything is said about it: if all that exceed it
-/// were in one pause, they are one event, however many they are.
-const FEWEST_PLACES: usize = 5;
+/// Minimum number of pieces of each run with calls above a percentile, for the percentile to be judged. If all calls above
+/// it were in one pause, they are a single event.
+const MIN_EXCEEDING_PIECES: usize = 5;
 
-/// Two runs compared.
+/// The comparison of two runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// How sure it is, from 0 to 1, that none of the intervals misses.
+    /// The probability, from 0 to 1, that all intervals together hold.
     pub confidence: f64,
-    /// What keeps the comparison from meaning what it seems to.
+    /// Reasons not to trust the comparison.
     pub warnings: Vec<String>,
-    /// One for each figure.
+    /// One row per figure.
     pub rows: Vec<Row>,
 }
 
-/// A figure of both runs.
+/// The comparison of one figure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// What it is called; thresholds know it by the same name.
+    /// The name of the figure, as in thresholds.
     pub name: String,
     #[serde(skip)]
     pub(super) figure: Figure,
@@ -45,60 +41,60 @@ pub struct Row {
     pub before: Option<f64>,
     /// Its value in the second run.
     pub after: Option<f64>,
-    /// Its change, as a share of the first value; none if that was 0.
+    /// The relative change. `None` if the first value is 0.
     pub change: Option<f64>,
-    /// Where the change lies; for errors, where the difference of the shares lies.
+    /// The confidence interval of the change; for errors, of the difference of the shares.
     pub interval: Option<Interval>,
-    /// What that means.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// From where to where a change lies.
+/// A confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
-    /// The lower end.
+    /// The lower bound.
     pub low: f64,
-    /// The upper end.
+    /// The upper bound.
     pub high: f64,
 }
 
-/// What is shown of a figure.
+/// The verdict on a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// It is lower in the second run.
+    /// Significantly lower in the second run.
     Lower,
-    /// It is higher in the second run.
+    /// Significantly higher in the second run.
     Higher,
-    /// Chance explains what differs, or nothing does.
+    /// No significant difference.
     NoDifference,
-    /// A run is too short for anything to be said.
+    /// A run is too short for a verdict.
     TooShort,
-    /// Calls exceed this percentile at too few moments.
+    /// Calls exceed this percentile in too few pieces.
     TooRare,
-    /// It is the figure of a single call, of which nothing can be said.
+    /// The figure is that of a single call, which has no confidence interval.
     SingleCall,
-    /// There is no such figure.
+    /// There are no calls.
     Missing,
 }
 
-/// Compares two runs. All intervals together hold with `confidence`, so each is wider than it would be alone
-/// (Bonferroni's correction).
+/// Compares two runs. All intervals together hold with the given confidence (Bonferroni correction).
 pub fn compare(before: &Run, after: &Run, confidence: f64) -> Comparison {
     let figures = figures();
     let of: Vec<Figure> = figures.iter().map(|(_, figure)| *figure).collect();
     let replicates = Replicates::draw(&before.pieces, &after.pieces, &of);
-    let judged = of.iter().filter(|figure| judgement(**figure, before, after).is_none()).count().max(1);
+    let judged = of.iter().filter(|figure| hindrance(**figure, before, after).is_none()).count().max(1);
     #[expect(clippy::cast_precision_loss, reason = "there are few figures")]
     let miss = (1.0 - confidence) / judged as f64;
-    let row = |(place, (name, figure)): (usize, (String, Figure))| {
+    let row = |(index, (name, figure)): (usize, (String, Figure))| {
         let (old, new) = (before.value(figure), after.value(figure));
-        let hindrance = judgement(figure, before, after);
+        let hindrance = hindrance(figure, before, after);
         let interval = match (&replicates, hindrance) {
-            (Some(replicates), None) => interval(&replicates.changes(place, measure(figure)), miss),
+            (Some(replicates), None) => interval(&replicates.changes(index, change_of(figure)), miss),
             _ => None,
         };
-        let verdict = hindrance.unwrap_or_else(|| interval.map_or(Verdict::TooShort, |at| shown(figure, at)));
+        let verdict = hindrance
+            .unwrap_or_else(|| interval.map_or(Verdict::TooShort, |interval| judge(figure, interval)));
         let change = old.zip(new).filter(|(old, _)| *old > 0.0).map(|(old, new)| relative(old, new));
         Row { name, figure, before: old, after: new, change, interval, verdict }
     };
@@ -106,14 +102,14 @@ pub fn compare(before: &Run, after: &Run, confidence: f64) -> Comparison {
     Comparison { confidence, warnings: warnings(before, after, replicates.is_some()), rows }
 }
 
-/// Why nothing can be said of a figure, however long the runs are.
-fn judgement(figure: Figure, before: &Run, after: &Run) -> Option<Verdict> {
+/// The reason why a figure is not judged, apart from the length of the runs.
+fn hindrance(figure: Figure, before: &Run, after: &Run) -> Option<Verdict> {
     match figure {
         _ if before.count == 0 || after.count == 0 => Some(Verdict::Missing),
-        Figure::Latency(_, Statistic::Greatest | Statistic::Least) => Some(Verdict::SingleCall),
+        Figure::Latency(_, Statistic::Max | Statistic::Min) => Some(Verdict::SingleCall),
         Figure::Latency(_, Statistic::Quantile(quantile)) => {
-            let places = before.places_beyond(quantile).min(after.places_beyond(quantile));
-            (places < FEWEST_PLACES).then_some(Verdict::TooRare)
+            let pieces = before.pieces_above(quantile).min(after.pieces_above(quantile));
+            (pieces < MIN_EXCEEDING_PIECES).then_some(Verdict::TooRare)
         }
         Figure::Latency(_, Statistic::Mean)
         | Figure::Rate
@@ -125,8 +121,8 @@ fn judgement(figure: Figure, before: &Run, after: &Run) -> Option<Verdict> {
     }
 }
 
-/// How a figure's change is measured: errors may have been none, so theirs is a difference.
-fn measure(figure: Figure) -> fn(f64, f64) -> f64 {
+/// How the change of a figure is computed: for errors, whose share may be 0, as a difference.
+fn change_of(figure: Figure) -> fn(f64, f64) -> f64 {
     if figure == Figure::Errors { |before, after| after - before } else { relative }
 }
 
@@ -134,12 +130,12 @@ fn relative(before: f64, after: f64) -> f64 {
     if before > 0.0 { after / before - 1.0 } else { 0.0 }
 }
 
-/// The middle of all changes, so that the share `miss` lies outside of it.
+/// The central interval of all changes that excludes the share `miss`.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a place among a few thousand"
+    reason = "an index among a few thousand"
 )]
 fn interval(changes: &[f64], miss: f64) -> Option<Interval> {
     let last = changes.len().checked_sub(1)?;
@@ -147,11 +143,11 @@ fn interval(changes: &[f64], miss: f64) -> Option<Interval> {
     Some(Interval { low: *changes.get(outside)?, high: *changes.get(last.checked_sub(outside)?)? })
 }
 
-fn shown(figure: Figure, interval: Interval) -> Verdict {
+fn judge(figure: Figure, interval: Interval) -> Verdict {
     let resolution = match figure.kind() {
-        Number::Latency => LATENCY_RESOLUTION,
-        Number::Rate => RATE_RESOLUTION,
-        Number::Calls => 0.0,
+        Kind::Latency => LATENCY_RESOLUTION,
+        Kind::Rate => RATE_RESOLUTION,
+        Kind::Calls => 0.0,
     };
     match interval {
         Interval { low, .. } if low > resolution => Verdict::Higher,
@@ -161,7 +157,7 @@ fn shown(figure: Figure, interval: Interval) -> Verdict {
 }
 
 fn warnings(before: &Run, after: &Run, long_enough: bool) -> Vec<String> {
-    let Kind { call, open_loop } = &before.kind;
+    let RunKind { call, open_loop } = &before.kind;
     let mut warnings = Vec::new();
     if *call != after.kind.call {
         warnings.push(format!("the runs called different methods: {call} and {}", after.kind.call));
@@ -170,59 +166,20 @@ fn warnings(before: &Run, after: &Run, long_enough: bool) -> Vec<String> {
         && *before != after
     {
         warnings.push(
-            "one run was an open loop and the other a closed one: their latencies mean different things"
+            "one run is an open loop and the other a closed one: their latencies are not comparable"
                 .to_owned(),
         );
     }
     if before.failed + after.failed > 0 {
-        warnings.push("calls failed; the latencies here are of all calls, also of those".to_owned());
+        warnings.push("calls failed; these latencies include failed calls".to_owned());
     }
     if !long_enough {
         warnings.push(format!(
-            "a run is too short to tell how it varies: it takes at least {} intervals of its timeline after the \
-             warm-up, which is 5 s",
-            super::bootstrap::FEWEST_PIECES
+            "a run is too short for confidence intervals: at least {MIN_PIECES} intervals of its timeline after the \
+             warm-up are required, which take 5 s"
         ));
     }
     warnings
-}
-
-impl Row {
-    /// A value with its unit.
-    pub(super) fn text(&self, value: f64) -> String {
-        match self.figure {
-            Figure::Errors => text::share(value),
-            figure => figure.kind().text(value),
-        }
-    }
-
-    /// Where the change lies, as text.
-    pub(super) fn interval_text(&self) -> Option<String> {
-        let Interval { low, high } = self.interval?;
-        if self.figure != Figure::Errors {
-            return Some(format!("{} to {}", percent(low), percent(high)));
-        }
-        let points = |share| percent(share).trim_end_matches('%').to_owned();
-        Some(format!("{} to {} points", points(low), points(high)))
-    }
-
-    /// What the verdict means for this figure.
-    pub(super) fn verdict_text(&self) -> &'static str {
-        let (higher, lower) = match self.figure {
-            Figure::Latency(..) => ("slower", "faster"),
-            Figure::Errors => ("more errors", "fewer errors"),
-            _ => ("more", "less"),
-        };
-        match self.verdict {
-            Verdict::Higher => higher,
-            Verdict::Lower => lower,
-            Verdict::NoDifference => "no difference shown",
-            Verdict::TooShort => "too short to tell",
-            Verdict::TooRare => "too rare to tell",
-            Verdict::SingleCall => "a single call: not judged",
-            Verdict::Missing => "no calls",
-        }
-    }
 }
 
 #[cfg(test)]
@@ -239,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_the_same_kind_show_no_difference() {
+    fn equal_runs_show_no_difference() {
         for seed in [10, 20, 30, 40] {
             let found = verdicts(&fixture::run(seed, 1.0), &fixture::run(seed + 1, 1.0));
             let shown = [Verdict::Higher, Verdict::Lower];
@@ -248,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_down_by_a_tenth_is_found() {
+    fn a_slowdown_of_ten_percent_is_detected() {
         for seed in [10, 20] {
             let found = verdicts(&fixture::run(seed, 1.0), &fixture::run(seed + 1, 1.1));
             for name in ["mean", "p50", "p90", "p95"] {
@@ -261,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_true_change() {
+    fn the_interval_contains_the_true_change() {
         let comparison = compare(&fixture::run(1, 1.0), &fixture::run(2, 1.1), 0.95);
         let p50 = comparison.rows.iter().find(|row| row.name == "p50").unwrap();
         let Interval { low, high } = p50.interval.unwrap();
@@ -269,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_said() {
+    fn figures_that_cannot_be_judged_say_why() {
         let found = verdicts(&fixture::run(1, 1.0), &fixture::run(2, 1.0));
         assert_eq!(verdict("max", &found), Verdict::SingleCall);
         assert_eq!(verdict("p99.99", &found), Verdict::TooRare);
@@ -280,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn one_pause_is_one_event_however_many_calls_waited() {
+    fn a_single_pause_is_a_single_event() {
         let found = verdicts(&fixture::run(1, 1.0), &fixture::paused_run(2));
         assert_eq!(verdict("p99.9", &found), Verdict::TooRare);
         assert_eq!(verdict("p50", &found), Verdict::NoDifference);
     }
 
     #[test]
-    fn the_same_runs_give_the_same_answer() {
+    fn the_comparison_is_deterministic() {
         let text =
             || serde_json::to_string(&compare(&fixture::run(1, 1.0), &fixture::run(2, 1.1), 0.95)).unwrap();
         assert_eq!(text(), text());

@@ -1,5 +1,4 @@
-//! Runs for tests: thirty seconds of 200 calls a second, with latencies that wander as real ones do: a slow moment lasts
-//! for a while.
+//! Runs for tests: thirty seconds with 200 calls per second and autocorrelated latencies, as real runs have.
 
 use std::time::Duration;
 
@@ -8,23 +7,23 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
     pieces::{Piece, Pieces},
-    run::{Kind, Run},
+    run::{Run, RunKind},
 };
 
 const WIDTH: Duration = Duration::from_millis(250);
 const CALLS_PER_PIECE: usize = 50;
 
-/// A run whose latencies are `slower` times those of another.
+/// A run with latencies multiplied by `slower`.
 pub(super) fn run(seed: u64, slower: f64) -> Run {
     run_of(seed, slower, 120, None)
 }
 
-/// A run during which the server paused once, so that fifty calls took a second.
+/// A run with one pause of the server, in which fifty calls took a second.
 pub(super) fn paused_run(seed: u64) -> Run {
     run_of(seed, 1.0, 120, Some(60))
 }
 
-/// A run of a second.
+/// A run of one second.
 pub(super) fn short_run() -> Run {
     run_of(1, 1.0, 4, None)
 }
@@ -57,7 +56,7 @@ fn run_of(seed: u64, slower: f64, pieces: usize, paused: Option<usize>) -> Run {
         })
         .collect();
     Run {
-        kind: Kind { call: "greet.Greeter.Hello".to_owned(), open_loop: Some(true) },
+        kind: RunKind { call: "greet.Greeter.Hello".to_owned(), open_loop: Some(true) },
         count: latencies.len(),
         failed: 0,
         counted_for: WIDTH * u32::try_from(pieces.len()).unwrap(),
@@ -66,7 +65,7 @@ fn run_of(seed: u64, slower: f64, pieces: usize, paused: Option<usize>) -> Run {
     }
 }
 
-/// About normal, with a mean of 0 and a standard deviation of 1.
+/// Approximately normal, with mean 0 and standard deviation 1.
 fn normal(random: &mut StdRng) -> f64 {
     (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0
 }

@@ -1,4 +1,4 @@
-//! A report of ghz itself, whose list of calls says when each ended and how long it took.
+//! A report of ghz itself: its list of calls has the end and the latency of each call.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 
 use super::{
     pieces::{Piece, Pieces},
-    run::{Kind, Run},
+    run::{Run, RunKind},
 };
 
-/// Width of the pieces that the list of calls is cut into.
-const WIDTH: Duration = Duration::from_millis(250);
+/// Width of the pieces.
+const PIECE_WIDTH: Duration = Duration::from_millis(250);
 
-/// Longest latency that is told apart, in nanoseconds: an hour.
-const LONGEST: u64 = 3_600_000_000_000;
+/// Maximum latency in nanoseconds: an hour.
+const MAX_LATENCY: u64 = 3_600_000_000_000;
 
-/// More pieces than this are not made: a run of 42 hours.
-const MOST_PIECES: usize = 600_000;
+/// Maximum number of pieces: a run of 42 hours.
+const MAX_PIECES: usize = 600_000;
 
-/// Fields of a report of ghz.
+/// The fields that are read of a report of ghz.
 #[derive(Deserialize)]
 pub(super) struct Fields {
     #[serde(default)]
@@ -43,43 +43,42 @@ impl Fields {
         self.options.get("call").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The run that the list of calls tells of; none if it lists no calls, or their times cannot be read.
+    /// The run that the list of calls describes. `None` if it has no calls, or an invalid time.
     pub(super) fn run(&self, call: String) -> Option<Run> {
         let details = self.details.as_deref().filter(|details| !details.is_empty())?;
         let ended: Vec<SystemTime> =
             details.iter().map(|detail| time(&detail.timestamp)).collect::<Option<_>>()?;
         let (first, last) = (ended.iter().min()?, ended.iter().max()?);
         let took = last.duration_since(*first).unwrap_or_default();
-        let complete = usize::try_from(took.as_nanos() / WIDTH.as_nanos()).unwrap_or(usize::MAX);
-        let mut pieces = vec![Piece::default(); complete.min(MOST_PIECES)];
-        let mut latencies = Histogram::new_with_bounds(1, LONGEST, 3).ok()?;
+        let complete = usize::try_from(took.as_nanos() / PIECE_WIDTH.as_nanos()).unwrap_or(usize::MAX);
+        let mut pieces = vec![Piece::default(); complete.min(MAX_PIECES)];
+        let mut latencies = Histogram::new_with_bounds(1, MAX_LATENCY, 3).ok()?;
         for (detail, at) in details.iter().zip(&ended) {
             latencies.saturating_record(detail.latency.max(1));
-            let place = at.duration_since(*first).unwrap_or_default().as_nanos() / WIDTH.as_nanos();
-            if let Some(piece) = usize::try_from(place).ok().and_then(|place| pieces.get_mut(place)) {
+            let index = at.duration_since(*first).unwrap_or_default().as_nanos() / PIECE_WIDTH.as_nanos();
+            if let Some(piece) = usize::try_from(index).ok().and_then(|index| pieces.get_mut(index)) {
                 piece.failed += u64::from(!detail.error.is_empty());
                 piece.latencies.push((in_microseconds(&latencies, detail.latency), 1));
             }
         }
         let failed = details.iter().filter(|detail| !detail.error.is_empty()).count();
         Some(Run {
-            kind: Kind { call, open_loop: None },
+            kind: RunKind { call, open_loop: None },
             count: latencies.len(),
             failed: u64::try_from(failed).unwrap_or(u64::MAX),
             counted_for: took,
             latencies,
-            pieces: Pieces::new(WIDTH, &pieces),
+            pieces: Pieces::new(PIECE_WIDTH, &pieces),
         })
     }
 }
 
-/// The same microseconds for latencies that are the same to three digits, so that there are few different ones.
+/// A latency in microseconds, rounded to three digits to keep the number of distinct values small.
 fn in_microseconds(latencies: &Histogram<u64>, nanoseconds: u64) -> u64 {
-    (latencies.lowest_equivalent(nanoseconds.min(LONGEST)) / 1_000).max(1)
+    (latencies.lowest_equivalent(nanoseconds.min(MAX_LATENCY)) / 1_000).max(1)
 }
 
-/// A time by RFC 3339. Times are only subtracted from each other, so that their zone, which is the same, does not
-/// matter.
+/// Parses a time in RFC 3339. The time zone is ignored: it is the same for all times, of which only differences are used.
 fn time(text: &str) -> Option<SystemTime> {
     let zone = text.char_indices().skip_while(|(_, character)| *character != 'T');
     let zone =
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_any_zone() {
+    fn times_are_parsed_in_any_time_zone() {
         let utc = time("2019-08-26T22:53:33.250Z").unwrap();
         let zoned = time("2019-08-26T22:53:33.5-04:00").unwrap();
         assert_eq!(zoned.duration_since(utc).unwrap(), Duration::from_millis(250));

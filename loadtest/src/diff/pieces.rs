@@ -1,23 +1,23 @@
-//! A run cut into short pieces, so that others like it can be made of them.
+//! A run, cut into short pieces for resampling.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-/// So many pieces are enough to draw from; more are joined, which costs nothing but time.
-const MOST_PIECES: usize = 600;
+/// Maximum number of pieces. Beyond it, neighbouring pieces are joined.
+const MAX_PIECES: usize = 600;
 
 /// A short part of a run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Piece<Latency = u64> {
-    /// Calls that failed.
+    /// Number of failed calls.
     pub(super) failed: u64,
-    /// Latencies of all calls that ended, in microseconds if nothing else is said, and how many calls had each.
+    /// The latencies of all ended calls in microseconds, or their indexes, with the number of calls.
     pub(super) latencies: Vec<(Latency, u64)>,
 }
 
-/// The pieces of a run, all of the same width, in the order of time.
+/// The pieces of a run, all of the same width, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Pieces {
     width: Duration,
@@ -26,45 +26,45 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn new(width: Duration, pieces: &[Piece]) -> Self {
-        let each = pieces.len().div_ceil(MOST_PIECES).max(1);
-        // Pieces at the end that do not fill a joined one are left out: it would be shorter than the others.
+        let each = pieces.len().div_ceil(MAX_PIECES).max(1);
+        // Pieces at the end that do not fill a joined piece are dropped, since it would be shorter than the others.
         let joined = pieces.chunks_exact(each).map(join).collect();
         Self { width: width * u32::try_from(each).unwrap_or(u32::MAX), pieces: joined }
     }
 
-    /// How many there are.
+    /// Number of pieces.
     pub(super) fn len(&self) -> usize {
         self.pieces.len()
     }
 
-    /// How many calls are in them.
+    /// Number of calls.
     #[cfg(test)]
     pub(super) fn count(&self) -> u64 {
         self.pieces.iter().flat_map(|piece| &piece.latencies).map(|(_, count)| count).sum()
     }
 
-    /// How many pieces hold a latency beyond a limit.
-    pub(super) fn places_beyond(&self, limit: u64) -> usize {
-        let beyond = |piece: &&Piece| piece.latencies.iter().any(|(value, _)| *value > limit);
-        self.pieces.iter().filter(beyond).count()
+    /// Number of pieces with a latency above a limit.
+    pub(super) fn pieces_above(&self, limit: u64) -> usize {
+        let is_above = |piece: &&Piece| piece.latencies.iter().any(|(value, _)| *value > limit);
+        self.pieces.iter().filter(is_above).count()
     }
 
-    /// All latencies that occur, in order.
+    /// All distinct latencies, sorted.
     pub(super) fn values(&self) -> impl Iterator<Item = u64> {
         let values: BTreeSet<u64> =
             self.pieces.iter().flat_map(|piece| &piece.latencies).map(|(value, _)| *value).collect();
         values.into_iter()
     }
 
-    /// The pieces with the places of their latencies among `values`, which are in order.
-    pub(super) fn placed(&self, values: &[u64]) -> Placed {
-        let place =
-            |(value, count): &(u64, u64)| values.binary_search(value).ok().map(|place| (place, *count));
-        let placed = self.pieces.iter().map(|piece| Piece {
+    /// Replaces latencies by their indexes in `values`, which are sorted.
+    pub(super) fn index(&self, values: &[u64]) -> IndexedPieces {
+        let index =
+            |(value, count): &(u64, u64)| values.binary_search(value).ok().map(|index| (index, *count));
+        let indexed = self.pieces.iter().map(|piece| Piece {
             failed: piece.failed,
-            latencies: piece.latencies.iter().filter_map(place).collect(),
+            latencies: piece.latencies.iter().filter_map(index).collect(),
         });
-        Placed { width: self.width, values: values.len(), pieces: placed.collect() }
+        IndexedPieces { width: self.width, values: values.len(), pieces: indexed.collect() }
     }
 }
 
@@ -79,12 +79,12 @@ fn join(pieces: &[Piece]) -> Piece {
     }
 }
 
-/// Pieces whose latencies are places among the latencies of two runs.
+/// Pieces with indexes instead of latencies.
 #[derive(Debug)]
-pub(super) struct Placed {
-    /// How long a piece is.
+pub(super) struct IndexedPieces {
+    /// Length of a piece.
     pub(super) width: Duration,
-    /// How many latencies there are.
+    /// Number of distinct latencies.
     pub(super) values: usize,
     pub(super) pieces: Vec<Piece<usize>>,
 }
@@ -94,15 +94,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latencies_get_their_places() {
+    fn latencies_are_replaced_by_indexes() {
         let piece = Piece { failed: 1, latencies: vec![(10, 2), (30, 1)] };
-        let placed = Pieces::new(Duration::from_secs(1), &[piece]).placed(&[10, 20, 30]);
-        assert_eq!(placed.pieces[0].latencies, [(0, 2), (2, 1)]);
-        assert_eq!((placed.pieces[0].failed, placed.values), (1, 3));
+        let indexed = Pieces::new(Duration::from_secs(1), &[piece]).index(&[10, 20, 30]);
+        assert_eq!(indexed.pieces[0].latencies, [(0, 2), (2, 1)]);
+        assert_eq!((indexed.pieces[0].failed, indexed.values), (1, 3));
     }
 
     #[test]
-    fn many_pieces_are_joined() {
+    fn neighbouring_pieces_are_joined_beyond_the_maximum() {
         let piece = Piece { failed: 1, latencies: vec![(10, 1)] };
         let pieces = Pieces::new(Duration::from_millis(250), &vec![piece; 1_201]);
         assert_eq!((pieces.len(), pieces.count(), pieces.width), (400, 1_200, Duration::from_millis(750)));

@@ -1,18 +1,21 @@
-//! A comparison as a table for people.
+//! A comparison as a text table.
 
 use std::io;
 
-use super::comparison::{Comparison, Row, Verdict};
+use super::{
+    comparison::{Comparison, Row, Verdict},
+    text,
+};
 use crate::report::figure;
 
-/// The columns and their widths: the first and the last are on the left of theirs, the others on the right.
+/// The columns and their widths. The first and the last are left-aligned, the others right-aligned.
 const COLUMNS: [(&str, usize); 6] =
-    [("", 8), ("A", 12), ("B", 12), ("change", 10), ("lies within", 24), ("verdict", 0)];
+    [("", 8), ("A", 12), ("B", 12), ("change", 10), ("confidence interval", 24), ("verdict", 0)];
 
-/// Writes the table, and below it how it is to be read.
+/// Writes the table and the notes that explain it.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If writing fails.
 pub fn write(comparison: &Comparison, to: &mut dyn io::Write) -> io::Result<()> {
     writeln!(to, "{}", line(COLUMNS.map(|(name, _)| name.to_owned())))?;
     for row in &comparison.rows {
@@ -21,12 +24,9 @@ pub fn write(comparison: &Comparison, to: &mut dyn io::Write) -> io::Result<()> 
     let confidence = figure::share(comparison.confidence);
     writeln!(
         to,
-        "\nWith {confidence} confidence, none of the changes lies outside of what its line says; latencies are"
+        "\nAll intervals together hold with {confidence} confidence (moving block bootstrap, Bonferroni correction)."
     )?;
-    writeln!(
-        to,
-        "from the planned time. Method: moving block bootstrap (Künsch 1989), Bonferroni's correction."
-    )?;
+    writeln!(to, "Latencies are from the planned time.")?;
     for warning in &comparison.warnings {
         writeln!(to, "Note: {warning}.")?;
     }
@@ -34,21 +34,21 @@ pub fn write(comparison: &Comparison, to: &mut dyn io::Write) -> io::Result<()> 
 }
 
 fn cells(row: &Row) -> [String; 6] {
-    let value = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| row.text(value));
+    let value = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| text::value(row, value));
     [
         row.name.clone(),
         value(row.before),
         value(row.after),
-        row.change.map_or_else(|| "–".to_owned(), percent),
-        row.interval_text().unwrap_or_else(|| "–".to_owned()),
-        row.verdict_text().to_owned(),
+        row.change.map_or_else(|| "–".to_owned(), text::percent),
+        text::interval(row).unwrap_or_else(|| "–".to_owned()),
+        text::verdict(row).to_owned(),
     ]
 }
 
 fn line(cells: [String; 6]) -> String {
     let mut line = String::new();
-    for (place, (cell, (_, width))) in cells.into_iter().zip(COLUMNS).enumerate() {
-        let cell = match place {
+    for (index, (cell, (_, width))) in cells.into_iter().zip(COLUMNS).enumerate() {
+        let cell = match index {
             0 => format!("{cell:<width$}"),
             5 => format!("  {cell}"),
             _ => format!("{cell:>width$}"),
@@ -59,31 +59,18 @@ fn line(cells: [String; 6]) -> String {
 }
 
 fn conclusion(comparison: &Comparison) -> String {
-    let shown = |row: &&Row| matches!(row.verdict, Verdict::Higher | Verdict::Lower);
+    let is_significant = |row: &&Row| matches!(row.verdict, Verdict::Higher | Verdict::Lower);
     let different: Vec<String> = comparison
         .rows
         .iter()
-        .filter(shown)
-        .map(|row| format!("{} {}", row.name, row.verdict_text()))
+        .filter(is_significant)
+        .map(|row| format!("{} {}", row.name, text::verdict(row)))
         .collect();
     let judged = comparison.rows.iter().any(|row| row.interval.is_some());
     match (judged, different.is_empty()) {
-        (false, _) => "It cannot be told whether B differs from A.".to_owned(),
+        (false, _) => "The runs do not show whether B differs from A.".to_owned(),
         (true, true) => "No difference is shown between A and B.".to_owned(),
         (true, false) => format!("B differs from A: {}.", different.join(", ")),
-    }
-}
-
-/// A change with its sign.
-pub(super) fn percent(change: f64) -> String {
-    let percent = change * 100.0;
-    let decimals = if percent.abs() < 0.095 { 2 } else { 1 };
-    let text = format!("{percent:+.decimals$}%");
-    // Nothing has no sign.
-    if text.trim_start_matches(['+', '-']).trim_end_matches('%').parse() == Ok(0.0) {
-        "0%".to_owned()
-    } else {
-        text
     }
 }
 
@@ -100,19 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_differs_and_what_does_not() {
+    fn the_table_ends_with_a_conclusion() {
         let slower = table(1.2);
         assert!(slower.contains("B differs from A: mean slower, p50 slower"), "{slower}");
-        assert!(slower.contains("With 95% confidence"), "{slower}");
+        assert!(slower.contains("hold with 95% confidence"), "{slower}");
         assert!(table(1.0).contains("No difference is shown"), "{}", table(1.0));
-    }
-
-    #[test]
-    fn changes_have_signs() {
-        let cases =
-            [(0.1, "+10.0%"), (-0.0049, "-0.5%"), (0.0004, "+0.04%"), (0.0, "0%"), (-0.000_001, "0%")];
-        for (change, text) in cases {
-            assert_eq!(percent(change), text);
-        }
     }
 }

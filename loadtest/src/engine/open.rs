@@ -21,12 +21,7 @@ use crate::{problem::Problem, schedule::RateSchedule};
 const MAX_BURST: u32 = 32;
 
 /// Makes calls at their planned times until there are no more.
-pub(super) async fn run(
-    calls: &Rc<Calls>,
-    tasks: &mut JoinSet<()>,
-    rate: &RateSchedule,
-    max_in_flight: u32,
-) {
+pub(super) async fn run(calls: &Rc<Calls>, tasks: &mut JoinSet<()>, rate: &RateSchedule, max_in_flight: u32) {
     let timer = match PreciseTimer::new() {
         Ok(timer) => timer,
         Err(error) => {

@@ -180,7 +180,9 @@ mod tests {
     fn workers_are_divided_evenly_among_the_threads_of_all_machines() {
         for whole in [0, 1, 5, 6, 7, 50] {
             let parts: Vec<u32> = (0..3)
-                .flat_map(|index| (0..2).map(move |thread| shared(Share { index, total: 3 }, 2).part(whole, thread)))
+                .flat_map(|index| {
+                    (0..2).map(move |thread| shared(Share { index, total: 3 }, 2).part(whole, thread))
+                })
                 .collect();
             assert_eq!(parts.iter().sum::<u32>(), whole);
             assert!(parts.iter().max() <= parts.iter().min().map(|least| least + 1).as_ref(), "{parts:?}");

@@ -26,8 +26,7 @@ impl Recent {
         let is_complete = |interval: &&Interval| over || interval.start + 2 * width <= until;
         let intervals = timeline.intervals().iter();
         let last = intervals.clone().rfind(is_complete);
-        let from =
-            last.map_or(Duration::ZERO, |last| (last.start + width).saturating_sub(WINDOW.max(width)));
+        let from = last.map_or(Duration::ZERO, |last| (last.start + width).saturating_sub(WINDOW.max(width)));
         let mut sum = Interval::new(from);
         let mut time = Duration::ZERO;
         for interval in intervals.filter(is_complete).filter(|interval| interval.start >= from) {

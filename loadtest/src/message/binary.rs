@@ -1,14 +1,14 @@
-//! Messages that are given encoded: one, or several with their lengths in front.
+//! Encoded messages: one, or several, each with a length prefix.
 
 use prost::encoding::decode_varint;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
-/// The messages in `bytes`. They are several if all of it can be read so, and one otherwise.
+/// The messages in `bytes`: several if all of it decodes as messages with length prefixes, otherwise one.
 ///
 /// # Errors
-/// When it is neither: what the decoder says.
+/// If it decodes as neither: the error of the decoder.
 pub(super) fn messages(descriptor: &MessageDescriptor, bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    if let Some(several) = with_lengths(descriptor, bytes) {
+    if let Some(several) = length_delimited(descriptor, bytes) {
         return Ok(several);
     }
     match DynamicMessage::decode(descriptor.clone(), bytes) {
@@ -17,7 +17,7 @@ pub(super) fn messages(descriptor: &MessageDescriptor, bytes: &[u8]) -> Result<V
     }
 }
 
-fn with_lengths(descriptor: &MessageDescriptor, mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
+fn length_delimited(descriptor: &MessageDescriptor, mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut messages = Vec::new();
     while !rest.is_empty() {
         let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn one_message_and_several_are_told_apart() {
+    fn one_message_and_several_are_distinguished() {
         let one = b"\x0a\x03Bob";
         assert_eq!(messages(&string_value(), one).unwrap(), [one.to_vec()]);
         let several = b"\x05\x0a\x03Bob\x07\x0a\x05Alice";
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn invalid_bytes_are_an_error() {
         assert!(messages(&string_value(), b"\x0a\x09Bob").is_err());
     }
 }

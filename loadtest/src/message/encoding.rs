@@ -1,4 +1,4 @@
-//! Messages as they travel: five bytes of prefix (a flag and a length), then the message, compressed or not.
+//! The framing of messages: a prefix of five bytes (a flag and a length), then the message, compressed or not.
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
 
 use std::io::Write as _;
@@ -8,39 +8,39 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::problem::Problem;
 
-/// Length of a prefix.
-const PREFIX: usize = 5;
+/// Length of the prefix.
+const PREFIX_SIZE: usize = 5;
 
-/// How messages are put into bytes.
+/// How messages are encoded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Encoding {
-    /// With gzip.
+    /// Compress with gzip.
     pub(super) compressed: bool,
-    /// Longest message, in bytes, before it is compressed.
-    pub(super) longest: usize,
+    /// Maximum length of a message in bytes, before compression.
+    pub(super) max_size: usize,
 }
 
 impl Encoding {
-    /// An encoded message with its prefix.
+    /// Frames an encoded message.
     pub(super) fn frame(self, message: &[u8]) -> Result<Bytes, Problem> {
-        if message.len() > self.longest {
+        if message.len() > self.max_size {
             return Err(Problem::new(
                 format!(
-                    "a message has {} bytes, and --max-send-message-size allows {}",
+                    "a message has {} bytes: --max-send-message-size allows {}",
                     message.len(),
-                    self.longest
+                    self.max_size
                 ),
-                "send a shorter message, or allow longer ones",
+                "send a shorter message, or raise the limit",
             ));
         }
         if self.compressed { prefixed(1, &gzip(message)?) } else { prefixed(0, message) }
     }
 }
 
-/// An encoded message with its prefix, not compressed.
+/// Frames an encoded message without compression.
 ///
 /// # Errors
-/// When it is too long for a prefix: more than 4 GiB.
+/// If it is longer than 4 GiB.
 pub fn framed(message: &[u8]) -> Result<Bytes, Problem> {
     prefixed(0, message)
 }
@@ -48,11 +48,11 @@ pub fn framed(message: &[u8]) -> Result<Bytes, Problem> {
 fn prefixed(flag: u8, message: &[u8]) -> Result<Bytes, Problem> {
     let length = u32::try_from(message.len()).map_err(|_| {
         Problem::new(
-            format!("a message has {} bytes, and gRPC allows at most 4 GiB", message.len()),
+            format!("a message has {} bytes: gRPC allows at most 4 GiB", message.len()),
             "send a shorter message",
         )
     })?;
-    let mut frame = BytesMut::with_capacity(PREFIX + message.len());
+    let mut frame = BytesMut::with_capacity(PREFIX_SIZE + message.len());
     frame.put_u8(flag);
     frame.put_u32(length);
     frame.put_slice(message);
@@ -62,7 +62,7 @@ fn prefixed(flag: u8, message: &[u8]) -> Result<Bytes, Problem> {
 fn gzip(message: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(message).and_then(|()| encoder.finish()).map_err(|error| {
-        Problem::new(format!("a message cannot be compressed: {error}"), "leave --enable-compression out")
+        Problem::new(format!("cannot compress a message: {error}"), "omit --enable-compression")
     })
 }
 
@@ -75,15 +75,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_gets_its_length_in_front() {
+    fn a_frame_begins_with_the_length_of_the_message() {
         assert_eq!(framed(b"abc").unwrap(), &b"\0\0\0\0\x03abc"[..]);
         assert_eq!(framed(b"").unwrap(), &b"\0\0\0\0\0"[..]);
     }
 
     #[test]
-    fn a_compressed_message_says_so() {
+    fn a_compressed_frame_has_the_flag() {
         let text = [b'a'; 1000];
-        let frame = Encoding { compressed: true, longest: 1000 }.frame(&text).unwrap();
+        let frame = Encoding { compressed: true, max_size: 1000 }.frame(&text).unwrap();
         assert_eq!(frame[0], 1);
         assert_eq!(u32::from_be_bytes(frame[1..5].try_into().unwrap()) as usize, frame.len() - 5);
         assert!(frame.len() < 100);
@@ -93,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_too_long_is_not_sent() {
-        let problem = Encoding { compressed: false, longest: 2 }.frame(b"abc").unwrap_err();
+    fn a_message_beyond_the_limit_is_an_error() {
+        let problem = Encoding { compressed: false, max_size: 2 }.frame(b"abc").unwrap_err();
         assert!(problem.wrong().contains("3 bytes") && problem.wrong().contains("--max-send-message-size"));
     }
 }

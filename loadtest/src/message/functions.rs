@@ -6,11 +6,14 @@ mod sprig;
 
 use self::arguments::Function;
 
-pub(super) use self::random::new_uuid;
-
 /// All functions and their names.
 pub(super) fn all() -> impl Iterator<Item = Function> {
     [random::FUNCTIONS, sprig::FUNCTIONS].into_iter().flatten().copied()
+}
+
+/// A random UUID.
+pub(super) fn new_uuid() -> String {
+    random::new_uuid()
 }
 
 /// The names of all functions.
@@ -43,7 +46,10 @@ mod tests {
             ("{{ add 1 -3 }} {{ add `7` 1.9 }} {{ max 1 5 3 }} {{ min 4 1 3 }}", "-2 8 5 1"),
             ("{{ default `x` `` }} {{ default `x` `y` }} {{ `` | default `z` }}", "x y z"),
             ("{{ ternary `yes` `no` true }} {{ ternary `yes` `no` 0 }}", "yes no"),
-            ("{{ join `-` (list 1 `a`) }} {{ until 3 }} {{ index (list `a` `b`) (mod 3 2) }}", "1-a [0 1 2] b"),
+            (
+                "{{ join `-` (list 1 `a`) }} {{ until 3 }} {{ index (list `a` `b`) (mod 3 2) }}",
+                "1-a [0 1 2] b",
+            ),
             ("{{ b64enc `hello` }}", "aGVsbG8="),
             ("{{ env `CARGO_PKG_NAME` }}{{ env `INRUSH_NOT_SET` }}", "inrush-loadtest"),
         ];
@@ -82,7 +88,8 @@ mod tests {
                 let _ = render(&format!("{{{{ {name} {arguments} }}}}"));
             }
         }
-        for text in ["{{ div 1 0 }}", "{{ repeat 999999999 `x` }}", "{{ until 99999999 }}", "{{ randomInt 2 2 }}"]
+        for text in
+            ["{{ div 1 0 }}", "{{ repeat 999999999 `x` }}", "{{ until 99999999 }}", "{{ randomInt 2 2 }}"]
         {
             assert!(render(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Messages from JSON, by the mapping of protobuf.
+//! Encodes messages from JSON, by the JSON mapping of protobuf.
 //! <https://protobuf.dev/programming-guides/json/>
 
 use prost::Message as _;
@@ -10,7 +10,7 @@ use crate::nearest;
 /// Encodes the message that `text` describes.
 ///
 /// # Errors
-/// What is wrong with the text, with line and column and, where it is known, the field.
+/// The error with line and column and, if it is known, the field.
 pub(super) fn encode(descriptor: &MessageDescriptor, text: &str) -> Result<Vec<u8>, String> {
     match read(descriptor, text) {
         Ok(message) => Ok(message.encode_to_vec()),
@@ -25,7 +25,7 @@ fn read(descriptor: &MessageDescriptor, text: &str) -> Result<DynamicMessage, se
     Ok(message)
 }
 
-/// Reads the text again, with an eye on where it goes wrong: that takes time which a good message need not pay for.
+/// Parses the text again and tracks the path of the error, which would slow down the parsing of valid messages.
 fn explain(descriptor: &MessageDescriptor, text: &str) -> String {
     let name = descriptor.full_name();
     let value: Value = match serde_json::from_str(text) {
@@ -47,9 +47,9 @@ fn explain(descriptor: &MessageDescriptor, text: &str) -> String {
     }
 }
 
-/// The first field that the message does not have, and those that it has.
+/// The first unknown field, and the known fields.
 fn unknown_field(descriptor: &MessageDescriptor, value: &Value, path: &str) -> Option<String> {
-    // Messages of this package have forms of their own in JSON.
+    // Messages of this package have special forms in JSON.
     if descriptor.package_name() == "google.protobuf" {
         return None;
     }
@@ -78,7 +78,10 @@ fn unknown_field(descriptor: &MessageDescriptor, value: &Value, path: &str) -> O
 fn no_such_field(descriptor: &MessageDescriptor, path: &str, key: &str) -> String {
     let fields: Vec<String> = descriptor.fields().map(|field| field.json_name().to_owned()).collect();
     let hint = nearest::hint(key, fields.iter().map(String::as_str));
-    let known =
-        if fields.is_empty() { "it has none".to_owned() } else { format!("it has {}", fields.join(", ")) };
+    let known = if fields.is_empty() {
+        "it has no fields".to_owned()
+    } else {
+        format!("it has {}", fields.join(", "))
+    };
     format!("{} has no field {path:?}{hint} ({known})", descriptor.full_name())
 }

@@ -1,4 +1,4 @@
-//! Metadata of calls, from JSON.
+//! The metadata of calls, from JSON.
 
 use base64::{
     Engine as _,
@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use super::{template::Template, variables::CallData};
 
-/// The end of a name whose value is bytes.
-const BINARY: &str = "-bin";
+/// Suffix of the names of binary values.
+const BINARY_SUFFIX: &str = "-bin";
 
-/// Names that gRPC or HTTP/2 has for itself.
+/// Names that are reserved by gRPC or HTTP/2.
 const RESERVED: [&str; 6] = ["te", "content-type", "grpc-timeout", "grpc-encoding", "connection", "host"];
 
 /// Base64 with or without padding.
@@ -22,27 +22,27 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
 
-/// The metadata of a call: of each of several in turn, if a list was given.
+/// The metadata of all calls. The items of a list are used in turn.
 pub(super) struct Metadata {
-    turns: Vec<Entries>,
+    items: Vec<Entries>,
 }
 
-/// The entries of one call.
+/// The entries of one item.
 struct Entries {
-    fixed: HeaderMap,
-    made: Vec<(HeaderName, Template)>,
+    constant: HeaderMap,
+    templates: Vec<(HeaderName, Template)>,
 }
 
 impl Metadata {
     /// No metadata.
     pub(super) fn none() -> Self {
-        Self { turns: vec![Entries { fixed: HeaderMap::new(), made: Vec::new() }] }
+        Self { items: vec![Entries { constant: HeaderMap::new(), templates: Vec::new() }] }
     }
 
-    /// Reads an object, or a list of them.
+    /// Parses an object, or a list of objects.
     ///
     /// # Errors
-    /// What is wrong with the text.
+    /// If the text is neither, or has an invalid name or value.
     pub(super) fn parse(text: &str, templates: bool, functions: bool) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
         let objects = match value {
@@ -52,26 +52,28 @@ impl Metadata {
             }
             _ => return Err("it is neither an object nor a list of objects".to_owned()),
         };
-        let turns = objects.iter().map(|entries| Entries::parse(entries, templates, functions));
-        Ok(Self { turns: turns.collect::<Result<_, _>>()? })
+        let items = objects.iter().map(|entries| Entries::parse(entries, templates, functions));
+        Ok(Self { items: items.collect::<Result<_, _>>()? })
     }
 
-    /// How many calls it takes until it is the turn of the first again.
-    pub(super) fn turns(&self) -> usize {
-        self.turns.len()
+    /// Number of items.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// The metadata of a call.
     ///
     /// # Errors
-    /// When a template cannot be evaluated, or what it gives is no value.
+    /// If a template cannot be evaluated, or its result is not a valid value.
     pub(super) fn of(&self, number: u64, call: &CallData<'_>) -> Result<HeaderMap, String> {
-        let turn = usize::try_from(number % self.turns.len() as u64).unwrap_or(0);
-        let Some(Entries { fixed, made }) = self.turns.get(turn) else { return Ok(HeaderMap::new()) };
-        let mut metadata = fixed.clone();
-        for (name, template) in made {
+        let index = usize::try_from(number % self.items.len() as u64).unwrap_or(0);
+        let Some(Entries { constant, templates }) = self.items.get(index) else {
+            return Ok(HeaderMap::new());
+        };
+        let mut metadata = constant.clone();
+        for (name, template) in templates {
             let text = template.render(call).map_err(|error| format!("{name}: {error}"))?;
-            metadata.insert(name, value(name, &text)?);
+            metadata.insert(name, parse_value(name, &text)?);
         }
         Ok(metadata)
     }
@@ -79,31 +81,31 @@ impl Metadata {
 
 impl Entries {
     fn parse(object: &Map<String, Value>, templates: bool, functions: bool) -> Result<Self, String> {
-        let mut entries = Self { fixed: HeaderMap::new(), made: Vec::new() };
-        for (key, given) in object {
-            let name = name(key)?;
-            let Value::String(text) = given else {
-                return Err(format!("{key}: the value is {given}, and must be text: write it in quotes"));
+        let mut entries = Self { constant: HeaderMap::new(), templates: Vec::new() };
+        for (key, value) in object {
+            let name = parse_name(key)?;
+            let Value::String(text) = value else {
+                return Err(format!("{key}: the value {value} is not a string: write it in quotes"));
             };
             if templates && Template::is_in(text) {
                 let template = Template::parse(text, functions).map_err(|error| format!("{key}: {error}"))?;
-                entries.made.push((name, template));
+                entries.templates.push((name, template));
             } else {
-                let value = value(&name, text)?;
-                entries.fixed.insert(name, value);
+                let value = parse_value(&name, text)?;
+                entries.constant.insert(name, value);
             }
         }
         Ok(entries)
     }
 }
 
-/// Metadata without templates.
+/// Parses metadata without templates.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// If the text is not an object, or has an invalid name or value.
 pub fn plain_metadata(text: &str) -> Result<HeaderMap, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-    Entries::parse(&object(value)?, false, false).map(|entries| entries.fixed)
+    Entries::parse(&object(value)?, false, false).map(|entries| entries.constant)
 }
 
 fn object(value: Value) -> Result<Map<String, Value>, String> {
@@ -113,18 +115,17 @@ fn object(value: Value) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn name(key: &str) -> Result<HeaderName, String> {
-    let name = HeaderName::try_from(key).map_err(|_| {
-        format!("{key:?} is no name of metadata: it may have letters, digits and - _ . in it")
-    })?;
+fn parse_name(key: &str) -> Result<HeaderName, String> {
+    let name = HeaderName::try_from(key)
+        .map_err(|_| format!("{key:?} is not a metadata name: allowed are letters, digits and - _ ."))?;
     if RESERVED.contains(&name.as_str()) {
-        return Err(format!("{key:?} is set by gRPC itself"));
+        return Err(format!("{key:?} is reserved: gRPC sets it"));
     }
     Ok(name)
 }
 
-fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, String> {
-    let value = if name.as_str().ends_with(BINARY) {
+fn parse_value(name: &HeaderName, text: &str) -> Result<HeaderValue, String> {
+    let value = if name.as_str().ends_with(BINARY_SUFFIX) {
         let bytes =
             BASE64.decode(text).map_err(|error| format!("{name}: the value is not base64: {error}"))?;
         HeaderValue::try_from(BASE64_STANDARD_NO_PAD.encode(bytes))
@@ -132,7 +133,7 @@ fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, String> {
         HeaderValue::try_from(text)
     };
     value.map_err(|_| {
-        format!("{name}: {text:?} has letters that metadata cannot have; a name with {BINARY} takes base64")
+        format!("{name}: {text:?} has characters that are not allowed in metadata; names ending in {BINARY_SUFFIX} take base64")
     })
 }
 
@@ -141,21 +142,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_is_read_and_bytes_are_kept() {
+    fn text_and_binary_values_are_parsed() {
         let metadata = plain_metadata(r#"{"Token":"secret","trace-bin":"AAEC/w=="}"#).unwrap();
         assert_eq!(metadata["token"], "secret");
         assert_eq!(metadata["trace-bin"], "AAEC/w");
     }
 
     #[test]
-    fn what_is_no_metadata_is_refused_by_name() {
+    fn invalid_metadata_is_an_error_that_names_the_entry() {
         let cases = [
             ("{", "not JSON"),
             ("[]", "not an object"),
             (r#"{"a b":"1"}"#, "a b"),
-            (r#"{"te":"1"}"#, "set by gRPC"),
+            (r#"{"te":"1"}"#, "reserved"),
             (r#"{"a":1}"#, "in quotes"),
-            (r#"{"a":"\n"}"#, "letters"),
+            (r#"{"a":"\n"}"#, "characters"),
             (r#"{"a-bin":"?"}"#, "base64"),
         ];
         for (text, part) in cases {

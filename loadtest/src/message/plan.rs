@@ -1,4 +1,4 @@
-//! What the calls of a run carry, for all threads and machines.
+//! The plan of the requests of a run, for all threads and machines.
 
 use std::rc::Rc;
 
@@ -6,25 +6,25 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Body, RequestSource,
-    data::{Items, Maker},
+    data::{Items, MessageEncoder},
     encoding::Encoding,
     metadata::Metadata,
+    request_source::RequestSource,
     source::{PlannedSource, Streams},
-    variables::Fixed,
+    variables::Constants,
 };
-use crate::problem::Problem;
+use crate::{problem::Problem, transport::Body};
 
-/// Something the user gave, and where, such as `--data` or the name of a file.
+/// An input of the user and its source, such as `--data` or the name of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given<T> {
-    /// Where it was given.
-    pub place: String,
-    /// What was given.
+    /// Its source.
+    pub source: String,
+    /// The input.
     pub content: T,
 }
 
-/// The messages that were given.
+/// The input for the messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Data {
     /// As JSON, with or without templates.
@@ -33,43 +33,43 @@ pub enum Data {
     Binary(Given<Vec<u8>>),
 }
 
-/// What templates are taken for.
+/// How templates are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Templates {
-    /// They are evaluated.
+    /// Evaluated.
     Evaluated,
-    /// The same, but there are no functions other than Go's own.
+    /// Evaluated with no functions but Go's own.
     WithoutFunctions,
-    /// They are text like any other.
+    /// Sent as they are.
     Text,
 }
 
-/// What the calls of a run carry. It can be sent to other machines.
+/// The plan of the requests of a run. It can be sent to other machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestPlan {
     /// The definition of the method: an encoded `FileDescriptorSet`.
     pub descriptors: Vec<u8>,
-    /// The method's service, with its package.
+    /// The service, with its package.
     pub service: String,
-    /// The method alone.
+    /// The method without its service.
     pub method: String,
     /// The messages.
     pub data: Data,
-    /// The metadata: an object, or a list of them that are used in turn.
+    /// The metadata: an object, or a list of objects that are used in turn.
     pub metadata: Option<Given<String>>,
-    /// What templates are taken for.
+    /// How templates are treated.
     pub templates: Templates,
-    /// After how many messages a call of many is ended; the data is used again from the start.
+    /// Number of messages of a client stream; the data is repeated as needed. `None`: as many as the data has.
     pub stream_count: Option<u32>,
-    /// Templates are evaluated for every message of a call, and not once for the call.
+    /// Templates are evaluated for every message of a call instead of once per call.
     pub dynamic_messages: bool,
     /// Messages are compressed with gzip.
     pub compressed: bool,
-    /// Longest message, in bytes, before it is compressed.
-    pub longest: usize,
-    /// Name of the run, which is a part of worker ids.
+    /// Maximum length of a message in bytes, before compression.
+    pub max_size: usize,
+    /// Name of the run, which is part of worker ids.
     pub name: Option<String>,
-    /// Number of connections, which is a part of worker ids.
+    /// Number of connections, which is part of worker ids.
     pub connections: u32,
 }
 
@@ -77,22 +77,22 @@ impl RequestPlan {
     /// A source of requests, for one thread.
     ///
     /// # Errors
-    /// When the data or the metadata do not fit the method, or a template cannot be parsed.
+    /// If data or metadata do not fit the method, or a template cannot be parsed.
     pub fn source(&self) -> Result<Box<dyn RequestSource>, Problem> {
         self.planned_source().map(|source| Box::new(source) as Box<dyn RequestSource>)
     }
 
-    /// Makes the request of every item once, so that what is wrong with one is known before the run.
+    /// Makes the request of every item once, to find errors before the run.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first error.
     pub fn check(&self) -> Result<(), Problem> {
         let mut source = self.planned_source()?;
-        let turns = match source.streams {
-            Streams::OneEach => source.items.len().max(source.metadata.turns()),
-            Streams::All { .. } => source.metadata.turns(),
+        let requests = match source.streams {
+            Streams::OneEach => source.items.len().max(source.metadata.len()),
+            Streams::All { .. } => source.metadata.len(),
         };
-        for number in 0..turns as u64 {
+        for number in 0..requests as u64 {
             if let Body::Many(messages) = source.request(number, 0)?.body {
                 for message in messages.take(source.items.len()) {
                     message?;
@@ -109,16 +109,16 @@ impl RequestPlan {
             Templates::WithoutFunctions => (true, false),
             Templates::Text => (false, false),
         };
-        let (metadata_place, metadata) = match &self.metadata {
+        let (metadata_source, metadata) = match &self.metadata {
             None => (String::new(), Metadata::none()),
-            Some(Given { place, content }) => {
+            Some(Given { source, content }) => {
                 let metadata = Metadata::parse(content, evaluated, functions).map_err(|error| {
                     Problem::new(
-                        format!("{place}: {error}"),
+                        format!("{source}: {error}"),
                         "write metadata as a JSON object of strings, such as {\"request-id\":\"7\"}",
                     )
                 })?;
-                (place.clone(), metadata)
+                (source.clone(), metadata)
             }
         };
         let streams = if method.is_client_streaming() {
@@ -127,10 +127,10 @@ impl RequestPlan {
         } else {
             Streams::OneEach
         };
-        let encoding = Encoding { compressed: self.compressed, longest: self.longest };
-        let (maker, items) = self.items(&method, encoding, evaluated, functions)?;
-        let fixed = Rc::new(Fixed::new(method, self.name.clone(), self.connections));
-        Ok(PlannedSource { metadata_place, metadata, fixed, maker: Rc::new(maker), items, streams })
+        let encoding = Encoding { compressed: self.compressed, max_size: self.max_size };
+        let (encoder, items) = self.items(&method, encoding, evaluated, functions)?;
+        let constants = Rc::new(Constants::new(method, self.name.clone(), self.connections));
+        Ok(PlannedSource { metadata_source, metadata, constants, encoder: Rc::new(encoder), items, streams })
     }
 
     fn items(
@@ -139,34 +139,34 @@ impl RequestPlan {
         encoding: Encoding,
         evaluated: bool,
         functions: bool,
-    ) -> Result<(Maker, Items), Problem> {
+    ) -> Result<(MessageEncoder, Items), Problem> {
         let descriptor = method.input();
         match &self.data {
-            Data::Json(Given { place, content }) => {
-                let maker = Maker { descriptor, encoding, place: place.clone() };
-                let items = maker.json(content, evaluated, functions)?;
-                Ok((maker, items))
+            Data::Json(Given { source, content }) => {
+                let encoder = MessageEncoder { descriptor, encoding, source: source.clone() };
+                let items = encoder.json(content, evaluated, functions)?;
+                Ok((encoder, items))
             }
-            Data::Binary(Given { place, content }) => {
-                let maker = Maker { descriptor, encoding, place: place.clone() };
-                let items = maker.binary(content)?;
-                Ok((maker, items))
+            Data::Binary(Given { source, content }) => {
+                let encoder = MessageEncoder { descriptor, encoding, source: source.clone() };
+                let items = encoder.binary(content)?;
+                Ok((encoder, items))
             }
         }
     }
 
     fn method_descriptor(&self) -> Result<MethodDescriptor, Problem> {
-        let unknown = |reason: String| {
+        let missing = |reason: String| {
             Problem::new(
-                format!("the plan does not describe {}/{}: {reason}", self.service, self.method),
-                "run the same version of inrush-loadtest everywhere",
+                format!("the plan does not define {}/{}: {reason}", self.service, self.method),
+                "use the same version of inrush-loadtest on all machines",
             )
         };
         let pool = DescriptorPool::decode(self.descriptors.as_slice())
-            .map_err(|error| unknown(error.to_string()))?;
+            .map_err(|error| missing(error.to_string()))?;
         let service = pool.get_service_by_name(&self.service);
-        let service = service.ok_or_else(|| unknown("it does not have the service".to_owned()))?;
+        let service = service.ok_or_else(|| missing("the service is missing".to_owned()))?;
         let method = service.methods().find(|method| method.name() == self.method);
-        method.ok_or_else(|| unknown("the service does not have the method".to_owned()))
+        method.ok_or_else(|| missing("the method is missing".to_owned()))
     }
 }

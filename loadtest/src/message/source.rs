@@ -5,45 +5,48 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::{
-    Body, Request, RequestSource,
-    data::{Item, Items, Maker, Place},
+    data::{Item, Items, MessageEncoder, Position},
     metadata::Metadata,
-    variables::{CallData, Fixed},
+    request_source::RequestSource,
+    variables::{CallData, Constants},
 };
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    transport::{Body, Request},
+};
 
-/// Makes requests as a plan says.
+/// Makes the requests of a plan.
 pub(super) struct PlannedSource {
-    /// Where metadata was given, for errors.
-    pub(super) metadata_place: String,
+    /// The source of the metadata, for errors.
+    pub(super) metadata_source: String,
     pub(super) metadata: Metadata,
-    pub(super) fixed: Rc<Fixed>,
-    pub(super) maker: Rc<Maker>,
+    pub(super) constants: Rc<Constants>,
+    pub(super) encoder: Rc<MessageEncoder>,
     pub(super) items: Items,
     pub(super) streams: Streams,
 }
 
-/// How the messages of a call are chosen from the items.
+/// How the messages of a call are selected from the items.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Streams {
-    /// One of them, in turn.
+    /// One item, in turn.
     OneEach,
-    /// All of them, or so many, from the start again where they do not suffice.
+    /// All items, or a number of messages, for which the items are repeated.
     All {
-        /// How many.
+        /// The number of messages.
         count: Option<usize>,
-        /// Templates are evaluated for every message, and not once for each call.
+        /// Templates are evaluated for every message instead of once per call.
         dynamic: bool,
     },
 }
 
 impl RequestSource for PlannedSource {
     fn request(&mut self, number: u64, worker: u32) -> Result<Request, Problem> {
-        let call = CallData::new(&self.fixed, number, worker);
+        let call = CallData::new(&self.constants, number, worker);
         let metadata = self.metadata.of(number, &call).map_err(|error| {
             Problem::new(
-                format!("{}, in call {number}: {error}", self.metadata_place),
-                "see docs/ghz.md for what templates can do",
+                format!("{}, in call {number}: {error}", self.metadata_source),
+                "see docs/ghz.md for the template language",
             )
         })?;
         let body = match self.streams {
@@ -59,15 +62,15 @@ impl PlannedSource {
     fn one(&self, number: u64, call: &CallData<'_>) -> Result<Bytes, Problem> {
         match &self.items {
             Items::Ready(messages) => {
-                messages.get(turn(number, messages.len())).cloned().ok_or_else(no_message)
+                messages.get(item_index(number, messages.len())).cloned().ok_or_else(no_message)
             }
             Items::Templates(items) => {
-                let place = turn(number, items.len());
-                let mut made = self.made(items, place, number, call)?;
-                if made.is_empty() {
+                let index = item_index(number, items.len());
+                let mut messages = self.encode(items, index, number, call)?;
+                if messages.is_empty() {
                     Err(no_message())
                 } else {
-                    Ok(made.swap_remove(turn(number, made.len())))
+                    Ok(messages.swap_remove(item_index(number, messages.len())))
                 }
             }
         }
@@ -78,56 +81,57 @@ impl PlannedSource {
             Items::Ready(messages) => Rc::clone(messages),
             Items::Templates(items) => {
                 let mut all = Vec::with_capacity(items.len());
-                for place in 0..items.len() {
-                    all.extend(self.made(items, place, number, call)?);
+                for index in 0..items.len() {
+                    all.extend(self.encode(items, index, number, call)?);
                 }
                 all.into()
             }
         };
         let count = count.unwrap_or(messages.len());
         Ok(Body::Many(Box::new(
-            (0..count).filter_map(move |place| messages.get(place % messages.len().max(1)).cloned().map(Ok)),
+            (0..count).filter_map(move |sent| messages.get(sent % messages.len().max(1)).cloned().map(Ok)),
         )))
     }
 
-    /// Messages that are made when it is time to send them.
+    /// Messages that are encoded when they are sent.
     fn dynamic(&self, number: u64, worker: u32, count: Option<usize>) -> Body {
-        let (fixed, maker, items) = (Rc::clone(&self.fixed), Rc::clone(&self.maker), self.items.clone());
+        let (constants, encoder, items) =
+            (Rc::clone(&self.constants), Rc::clone(&self.encoder), self.items.clone());
         let count = count.unwrap_or(items.len());
         Body::Many(Box::new((0..count).filter_map(move |sent| {
-            let place = sent % items.len().max(1);
+            let index = sent % items.len().max(1);
             match &items {
-                Items::Ready(messages) => messages.get(place).cloned().map(Ok),
+                Items::Ready(messages) => messages.get(index).cloned().map(Ok),
                 Items::Templates(items) => {
-                    let call = CallData::new(&fixed, number, worker);
-                    let at = place_of(items, place, number);
-                    let made = maker.make(items.get(place)?, at, &call);
-                    made.map(|messages| messages.into_iter().next()).transpose()
+                    let call = CallData::new(&constants, number, worker);
+                    let position = position(items, index, number);
+                    let encoded = encoder.encode(items.get(index)?, position, &call);
+                    encoded.map(|messages| messages.into_iter().next()).transpose()
                 }
             }
         })))
     }
 
-    fn made(
+    fn encode(
         &self,
         items: &[Item],
-        place: usize,
+        index: usize,
         number: u64,
         call: &CallData<'_>,
     ) -> Result<Vec<Bytes>, Problem> {
-        let item = items.get(place).ok_or_else(no_message)?;
-        self.maker.make(item, place_of(items, place, number), call)
+        let item = items.get(index).ok_or_else(no_message)?;
+        self.encoder.encode(item, position(items, index, number), call)
     }
 }
 
-fn place_of(items: &[Item], place: usize, number: u64) -> Place {
-    Place { item: (items.len() > 1).then_some(place), call: Some(number) }
+fn position(items: &[Item], index: usize, number: u64) -> Position {
+    Position { item: (items.len() > 1).then_some(index), call: Some(number) }
 }
 
-fn turn(number: u64, of: usize) -> usize {
-    usize::try_from(number % of.max(1) as u64).unwrap_or(0)
+fn item_index(number: u64, count: usize) -> usize {
+    usize::try_from(number % count.max(1) as u64).unwrap_or(0)
 }
 
 fn no_message() -> Problem {
-    Problem::new("the data has no message", "give at least one")
+    Problem::new("the data contains no message", "pass at least one message")
 }

@@ -1,4 +1,4 @@
-//! Text with `{{…}}` in it, as Go's `text/template` has it.
+//! Text with `{{…}}`, in the language of Go's `text/template`.
 //! <https://pkg.go.dev/text/template>
 
 use gtmpl_ng::{ExecError, ParseError, StructuredError};
@@ -9,18 +9,18 @@ use super::{
 };
 use crate::nearest;
 
-/// What templates begin with.
+/// The beginning of a template action.
 const OPENING: &str = "{{";
 
-/// A template, parsed once.
+/// A parsed template.
 pub(super) struct Template {
     template: gtmpl_ng::Template,
-    /// The variables that its text names: no others are made for it.
+    /// The variables that occur in its text. Only these are computed.
     variables: Vec<&'static str>,
 }
 
 impl Template {
-    /// Whether a text has any.
+    /// Whether a text has template actions.
     pub(super) fn is_in(text: &str) -> bool {
         text.contains(OPENING)
     }
@@ -28,14 +28,14 @@ impl Template {
     /// Parses a text.
     ///
     /// # Errors
-    /// What is wrong with it, with line and column.
+    /// The error with line and column.
     pub(super) fn parse(text: &str, with_functions: bool) -> Result<Self, String> {
         let mut template = gtmpl_ng::Template::default();
-        // There may be thousands of templates: each has the functions that its text names, and no others.
+        // There may be thousands of templates, so each gets only the functions that occur in its text.
         for (name, function) in functions::all().filter(|(name, _)| with_functions && text.contains(name)) {
             template.add_func(name, function);
         }
-        template.parse(text).map_err(|error| unreadable(&error, text, with_functions))?;
+        template.parse(text).map_err(|error| parse_error(&error, text, with_functions))?;
         let variables = VARIABLES.into_iter().filter(|name| text.contains(name)).collect();
         Ok(Self { template, variables })
     }
@@ -43,15 +43,15 @@ impl Template {
     /// The text for a call.
     ///
     /// # Errors
-    /// What went wrong, with line and column.
+    /// The error with line and column.
     pub(super) fn render(&self, call: &CallData<'_>) -> Result<String, String> {
         let context = call.context(&self.variables);
-        self.template.render(&context).map_err(|error| failed(&error))
+        self.template.render(&context).map_err(|error| render_error(&error))
     }
 }
 
-fn unreadable(error: &ParseError, text: &str, with_functions: bool) -> String {
-    let (place, message) = match error {
+fn parse_error(error: &ParseError, text: &str, with_functions: bool) -> String {
+    let (position, message) = match error {
         ParseError::WithContext(context, message) => {
             (format!("line {} column {}: ", context.line, context.col), message.clone())
         }
@@ -59,26 +59,26 @@ fn unreadable(error: &ParseError, text: &str, with_functions: bool) -> String {
     };
     let undefined = message.strip_prefix("function ").and_then(|rest| rest.strip_suffix(" not defined"));
     let hint = match undefined {
-        Some(_) if !with_functions => " (--disable-template-functions is given)".to_owned(),
+        Some(_) if !with_functions => " (--disable-template-functions is set)".to_owned(),
         Some(name) => nearest::hint(name, functions::names()),
         None if text.contains("\\\"") => " (within {{…}} write `text` instead of \\\"text\\\")".to_owned(),
         None => String::new(),
     };
-    format!("{place}{message}{hint}")
+    format!("{position}{message}{hint}")
 }
 
-fn failed(error: &ExecError) -> String {
+fn render_error(error: &ExecError) -> String {
     let Some(StructuredError { context, message, .. }) = error.as_structured() else {
         return error.to_string();
     };
-    let place = format!("line {} column {}", context.line, context.col);
-    // The engine lists all values of the call here; their names are what helps.
+    let position = format!("line {} column {}", context.line, context.col);
+    // The engine lists all values of the call here; the name of the variable suffices.
     let unknown = message.strip_prefix("no field `").and_then(|rest| rest.split('`').next());
     match unknown {
         Some(name) => {
             let hint = nearest::hint(name, VARIABLES);
-            format!("{place}: there is no variable .{name}{hint}")
+            format!("{position}: unknown variable .{name}{hint}")
         }
-        None => format!("{place}: {message}"),
+        None => format!("{position}: {message}"),
     }
 }

@@ -1,12 +1,16 @@
-//! Requests of whole plans.
+//! Tests of the requests of whole plans.
 
 use proptest::prelude::*;
 use prost_reflect::DynamicMessage;
 
 use super::*;
-use crate::target::{Source, Target};
+use crate::{
+    problem::Problem,
+    target::{Source, Target},
+    transport::Body,
+};
 
-/// A plan for a method of the service that ghz's documentation calls.
+/// A plan for a method of the service of ghz's documentation.
 fn plan(method: &str, data: Data) -> RequestPlan {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protos/greeter.proto");
     let source = Source::Proto { file: root.into(), imports: Vec::new() };
@@ -21,14 +25,14 @@ fn plan(method: &str, data: Data) -> RequestPlan {
         stream_count: None,
         dynamic_messages: false,
         compressed: false,
-        longest: 1_000,
+        max_size: 1_000,
         name: None,
         connections: 1,
     }
 }
 
 fn json(text: &str) -> Data {
-    Data::Json(Given { place: "--data".to_owned(), content: text.to_owned() })
+    Data::Json(Given { source: "--data".to_owned(), content: text.to_owned() })
 }
 
 /// The names in the messages of a call.
@@ -49,7 +53,7 @@ fn names(plan: &RequestPlan, number: u64) -> Result<Vec<String>, Problem> {
 }
 
 #[test]
-fn what_is_no_json_yet_may_become_it() {
+fn a_template_may_yield_json_from_text_that_is_not_json() {
     let plan =
         plan("SayHello", json(r#"{"name": {{ if eq .RequestNumber 0 }}"first"{{ else }}"other"{{ end }} }"#));
     assert_eq!(names(&plan, 0).unwrap(), ["first"]);
@@ -57,7 +61,7 @@ fn what_is_no_json_yet_may_become_it() {
 }
 
 #[test]
-fn a_template_may_make_a_list() {
+fn a_template_may_yield_a_list() {
     let text = r#"[{{ range $i, $n := list 7 8 }}{{ if $i }},{{ end }}{"name":"{{ $n }}"}{{ end }}]"#;
     assert_eq!(names(&plan("SayHelloCS", json(text)), 0).unwrap(), ["7", "8"]);
     let unary = plan("SayHello", json(text));
@@ -65,15 +69,15 @@ fn a_template_may_make_a_list() {
 }
 
 #[test]
-fn nothing_is_an_empty_message() {
+fn empty_data_is_an_empty_message() {
     for text in ["", " ", "{}", "null"] {
         assert_eq!(names(&plan("SayHello", json(text)), 0).unwrap(), [""], "{text:?}");
     }
 }
 
 #[test]
-fn a_plan_that_was_sent_makes_the_same_requests() {
-    let data = Data::Binary(Given { place: "--binary-file x".to_owned(), content: b"\x0a\x03Bob".to_vec() });
+fn a_deserialized_plan_makes_the_same_requests() {
+    let data = Data::Binary(Given { source: "--binary-file x".to_owned(), content: b"\x0a\x03Bob".to_vec() });
     for data in [data, json(r#"{"name":"Bob"}"#)] {
         let plan = plan("SayHello", data);
         let sent: RequestPlan = serde_json::from_slice(&serde_json::to_vec(&plan).unwrap()).unwrap();
@@ -83,7 +87,7 @@ fn a_plan_that_was_sent_makes_the_same_requests() {
 }
 
 #[test]
-fn messages_that_are_made_anew_differ_within_a_call() {
+fn dynamic_messages_differ_within_a_call() {
     let mut plan = plan("SayHelloBidi", json(r#"{"name":"{{.UUID}} {{.RequestNumber}}"}"#));
     plan.stream_count = Some(3);
     let same = names(&plan, 5).unwrap();
@@ -94,20 +98,20 @@ fn messages_that_are_made_anew_differ_within_a_call() {
 }
 
 proptest! {
-    /// What users write is a message or a problem, whatever it is.
+    /// Any input is a message or an error.
     #[test]
-    fn no_data_and_no_metadata_break_anything(
+    fn no_data_and_no_metadata_makes_it_panic(
         data in r#"([{}\[\]",:.| a-z0-9$-]|\{\{|\}\}|name|range|end|index|printf|\PC){0,60}"#,
         bytes in proptest::collection::vec(any::<u8>(), 0..40),
         metadata in r#"([{}\[\]",: a-z0-9-]|-bin|\{\{|\}\}|\PC){0,40}"#,
     ) {
         for method in ["SayHello", "SayHelloBidi"] {
             let mut plan = plan(method, json(&data));
-            plan.metadata = Some(Given { place: "--metadata".to_owned(), content: metadata.clone() });
+            plan.metadata = Some(Given { source: "--metadata".to_owned(), content: metadata.clone() });
             let _ = plan.check();
             plan.metadata = None;
             let _ = plan.check();
-            plan.data = Data::Binary(Given { place: "--binary".to_owned(), content: bytes.clone() });
+            plan.data = Data::Binary(Given { source: "--binary".to_owned(), content: bytes.clone() });
             let _ = plan.check();
         }
     }

@@ -1,4 +1,4 @@
-//! What a template knows of its call.
+//! The variables of templates.
 
 use std::{
     cell::OnceCell,
@@ -29,23 +29,23 @@ pub const VARIABLES: [&str; 14] = [
     "UUID",
 ];
 
-/// What is the same for all calls of a thread.
-pub(super) struct Fixed {
+/// The data that is the same for all calls of a thread.
+pub(super) struct Constants {
     method: MethodDescriptor,
     name: Option<String>,
     connections: u32,
 }
 
-impl Fixed {
-    /// `name` and the number of connections are parts of a worker's id.
+impl Constants {
+    /// `name` and the number of connections are part of worker ids.
     pub(super) fn new(method: MethodDescriptor, name: Option<String>, connections: u32) -> Self {
         Self { method, name, connections: connections.max(1) }
     }
 }
 
-/// One call, or one message of it: its time and its id are taken when a template first asks for them, and stay.
+/// The data of one call, or of one message. Its time and its UUID are determined on first use.
 pub(super) struct CallData<'a> {
-    fixed: &'a Fixed,
+    constants: &'a Constants,
     number: u64,
     worker: u32,
     time: OnceCell<SystemTime>,
@@ -53,11 +53,11 @@ pub(super) struct CallData<'a> {
 }
 
 impl<'a> CallData<'a> {
-    pub(super) fn new(fixed: &'a Fixed, number: u64, worker: u32) -> Self {
-        Self { fixed, number, worker, time: OnceCell::new(), uuid: OnceCell::new() }
+    pub(super) fn new(constants: &'a Constants, number: u64, worker: u32) -> Self {
+        Self { constants, number, worker, time: OnceCell::new(), uuid: OnceCell::new() }
     }
 
-    /// The given variables.
+    /// A context with these variables.
     pub(super) fn context(&self, names: &[&'static str]) -> Context {
         let values: HashMap<String, Value> =
             names.iter().map(|name| ((*name).to_owned(), self.value(name))).collect();
@@ -65,7 +65,7 @@ impl<'a> CallData<'a> {
     }
 
     fn value(&self, name: &str) -> Value {
-        let method = &self.fixed.method;
+        let method = &self.constants.method;
         match name {
             "WorkerID" => self.worker_id().into(),
             "RequestNumber" => self.number.into(),
@@ -77,18 +77,18 @@ impl<'a> CallData<'a> {
             "IsClientStreaming" => method.is_client_streaming().into(),
             "IsServerStreaming" => method.is_server_streaming().into(),
             "Timestamp" => humantime::format_rfc3339_seconds(self.time()).to_string().into(),
-            "TimestampUnix" => self.since_1970().as_secs().into(),
-            "TimestampUnixMilli" => whole(self.since_1970().as_millis()),
-            "TimestampUnixNano" => whole(self.since_1970().as_nanos()),
+            "TimestampUnix" => self.unix_time().as_secs().into(),
+            "TimestampUnixMilli" => integer(self.unix_time().as_millis()),
+            "TimestampUnixNano" => integer(self.unix_time().as_nanos()),
             "UUID" => self.uuid.get_or_init(new_uuid).as_str().into(),
             _ => Value::NoValue,
         }
     }
 
-    /// As in ghz: the worker, and the connection that it would have there.
+    /// As in ghz: the worker, and the connection that it would have in ghz.
     fn worker_id(&self) -> String {
-        let (worker, connection) = (self.worker, self.worker % self.fixed.connections);
-        match &self.fixed.name {
+        let (worker, connection) = (self.worker, self.worker % self.constants.connections);
+        match &self.constants.name {
             Some(name) => format!("{name}:g{worker}c{connection}"),
             None => format!("g{worker}c{connection}"),
         }
@@ -98,12 +98,12 @@ impl<'a> CallData<'a> {
         *self.time.get_or_init(SystemTime::now)
     }
 
-    fn since_1970(&self) -> Duration {
+    fn unix_time(&self) -> Duration {
         self.time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 }
 
-/// Enough for the next 580 years.
-fn whole(number: u128) -> Value {
+/// 64 bits of nanoseconds suffice until the year 2554.
+fn integer(number: u128) -> Value {
     u64::try_from(number).unwrap_or(u64::MAX).into()
 }

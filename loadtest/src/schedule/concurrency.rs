@@ -47,7 +47,9 @@ impl ConcurrencySchedule {
         match *self {
             Self::Constant { workers } => workers,
             Self::Step { start, step, every, end, until } => stepped(elapsed, start, step, every, end, until),
-            Self::Line { start, slope, end, until } => stepped(elapsed, start, slope, LINE_INTERVAL, end, until),
+            Self::Line { start, slope, end, until } => {
+                stepped(elapsed, start, slope, LINE_INTERVAL, end, until)
+            }
         }
     }
 

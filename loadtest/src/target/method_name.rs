@@ -1,4 +1,4 @@
-//! Names of methods as they are given on a command line.
+//! The name of a method, as in `--call`.
 
 use std::str::FromStr;
 
@@ -9,25 +9,26 @@ use crate::problem::Problem;
 pub struct MethodName {
     /// The service with its package: `helloworld.Greeter`.
     pub service: String,
-    /// The method alone: `SayHello`.
+    /// The method without its service: `SayHello`.
     pub method: String,
 }
 
 impl FromStr for MethodName {
     type Err = Problem;
 
-    /// Reads `package.Service/Method` or `package.Service.Method`, with or without a dot or a slash in front.
+    /// Parses `package.Service/Method` or `package.Service.Method`, with an optional leading dot or slash.
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let wrong = || {
+        let invalid = || {
             Problem::new(
-                format!("--call: {text:?} is not the name of a method"),
+                format!("--call: {text:?} is not a method name"),
                 "write package.Service/Method or package.Service.Method, such as helloworld.Greeter/SayHello",
             )
         };
         let plain = text.trim().trim_start_matches(['.', '/']);
-        let (service, method) = plain.split_once('/').or_else(|| plain.rsplit_once('.')).ok_or_else(wrong)?;
+        let (service, method) =
+            plain.split_once('/').or_else(|| plain.rsplit_once('.')).ok_or_else(invalid)?;
         if service.is_empty() || method.is_empty() || method.contains(['/', '.']) {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(Self { service: service.to_owned(), method: method.to_owned() })
     }
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_name_the_same_method() {
+    fn both_notations_name_the_same_method() {
         for text in
             ["a.b.Greeter/SayHello", "a.b.Greeter.SayHello", ".a.b.Greeter.SayHello", "/a.b.Greeter/SayHello"]
         {
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_method_is_refused() {
+    fn other_texts_are_errors() {
         for text in ["", "SayHello", "Greeter/", "/SayHello", "a/b/c", "Greeter."] {
             assert!(text.parse::<MethodName>().is_err(), "{text:?}");
         }

@@ -6,18 +6,18 @@ use prost_reflect::DescriptorPool;
 
 use crate::problem::Problem;
 
-/// Reads a file as `protoc --descriptor_set_out` writes it.
+/// Reads a file that `protoc --descriptor_set_out` has written.
 pub(super) fn read(file: &Path) -> Result<DescriptorPool, Problem> {
     let shown = file.display();
     let bytes = fs::read(file).map_err(|error| {
         Problem::new(
-            format!("--protoset {shown} cannot be read: {error}"),
-            "give the path of a file that protoc --descriptor_set_out has written",
+            format!("cannot read --protoset {shown}: {error}"),
+            "pass the path of a file that protoc --descriptor_set_out has written",
         )
     })?;
     DescriptorPool::decode(bytes.as_slice()).map_err(|error| {
         Problem::new(
-            format!("--protoset {shown} is not a complete set of descriptors: {error}"),
+            format!("--protoset {shown} is not a complete FileDescriptorSet: {error}"),
             "write it with protoc --include_imports --descriptor_set_out=FILE",
         )
     })

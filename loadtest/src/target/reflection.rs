@@ -1,4 +1,4 @@
-//! Asking a server about its methods.
+//! Reads the definition of a service by server reflection.
 //! <https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>
 
 use std::{collections::BTreeMap, iter, rc::Rc};
@@ -14,31 +14,31 @@ use tonic_reflection::pb::v1::{
     server_reflection_response::MessageResponse,
 };
 
-use super::{MethodName, no_service};
+use super::{method_name::MethodName, not_found::service_not_found};
 use crate::{
     measure::Code,
-    message::{Body, Request, framed},
+    message::framed,
     problem::Problem,
-    transport::{Caller, Endpoint, Head, Link, StreamTimes, TlsConnector},
+    transport::{Body, Caller, Endpoint, Head, Link, Request, StreamTimes, TlsConnector},
 };
 
-/// The services that answer, the newer one first. Their messages are the same.
+/// The versions of the reflection service, the newest first. Their messages are the same.
 const SERVICES: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// Files that a description may consist of: a server that goes on naming new ones is not believed.
-const MOST_FILES: usize = 10_000;
+/// Maximum number of files of a definition.
+const MAX_FILES: usize = 10_000;
 
-/// The files that describe a service.
-pub(super) fn ask(
+/// The files that define a service.
+pub(super) fn describe(
     endpoint: &Endpoint,
     metadata: &HeaderMap,
     name: &MethodName,
 ) -> Result<DescriptorPool, Problem> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(format!("no runtime can be started: {error}"), "free some resources")
+        Problem::new(format!("cannot start a runtime: {error}"), "raise the limits of this process")
     })?;
     LocalSet::new().block_on(&runtime, async {
         let mut server = Server::connect(endpoint, metadata).await?;
@@ -53,26 +53,26 @@ struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// Connects, and finds out which of the services answers.
+    /// Connects, and finds out which version the server has.
     async fn connect(endpoint: &'a Endpoint, metadata: &'a HeaderMap) -> Result<Self, Problem> {
         let tls = TlsConnector::of(endpoint)?;
         let link = Link::open(Rc::new(endpoint.clone()), tls, 0).await;
         let link = link.map_err(|failure| failure.problem())?;
-        let mut refused = String::new();
+        let mut reason = String::new();
         for path in SERVICES {
             let head = Head::new(endpoint, path, Some(endpoint.connect_timeout))?.keeping_messages();
             let caller = Caller::new(Rc::clone(&link), Rc::new(head), StreamTimes::default());
             let mut server = Self { endpoint, metadata, caller };
             match server.perform(MessageRequest::ListServices(String::new())).await? {
                 Ok(_) => return Ok(server),
-                Err(Refused { code: Code::Unimplemented, .. }) => {}
-                Err(Refused { code, error }) => {
-                    refused = format!(": {} {error}", code.name());
+                Err(Rejection { code: Code::Unimplemented, .. }) => {}
+                Err(Rejection { code, error }) => {
+                    reason = format!(": {} {error}", code.name());
                     break;
                 }
             }
         }
-        Err(server_without_reflection(endpoint, &refused))
+        Err(no_reflection(endpoint, &reason))
     }
 
     async fn describe(&mut self, name: &MethodName) -> Result<DescriptorPool, Problem> {
@@ -80,31 +80,31 @@ impl<'a> Server<'a> {
         let first = MessageRequest::FileContainingSymbol(name.service.clone());
         if !self.collect(first, &mut files).await? {
             let services = self.services().await?;
-            return Err(no_service(name, &services, &self.endpoint.address()));
+            return Err(service_not_found(name, &services, &self.endpoint.address()));
         }
         while let Some(missing) = missing(&files) {
             let request = MessageRequest::FileByFilename(missing.clone());
             if !self.collect(request, &mut files).await? || !files.contains_key(&missing) {
-                return Err(self.incomplete(&format!("it does not have {missing:?}")));
+                return Err(self.incomplete(&format!("the file {missing:?} is missing")));
             }
-            if files.len() > MOST_FILES {
-                return Err(self.incomplete(&format!("it has more than {MOST_FILES} files")));
+            if files.len() > MAX_FILES {
+                return Err(self.incomplete(&format!("there are more than {MAX_FILES} files")));
             }
         }
         let set = FileDescriptorSet { file: files.into_values().collect() };
         DescriptorPool::from_file_descriptor_set(set).map_err(|error| self.incomplete(&error.to_string()))
     }
 
-    /// Adds the files of an answer. False: the server does not know what was asked for.
+    /// Adds the files of a response. Returns false if the server does not know the symbol or file.
     async fn collect(
         &mut self,
         request: MessageRequest,
         files: &mut BTreeMap<String, FileDescriptorProto>,
     ) -> Result<bool, Problem> {
-        let Some(MessageResponse::FileDescriptorResponse(answer)) = self.answered(request).await? else {
+        let Some(MessageResponse::FileDescriptorResponse(response)) = self.request(request).await? else {
             return Ok(false);
         };
-        for bytes in answer.file_descriptor_proto {
+        for bytes in response.file_descriptor_proto {
             let file = FileDescriptorProto::decode(bytes.as_slice())
                 .map_err(|error| self.incomplete(&error.to_string()))?;
             files.insert(file.name().to_owned(), file);
@@ -113,8 +113,8 @@ impl<'a> Server<'a> {
     }
 
     async fn services(&mut self) -> Result<Vec<String>, Problem> {
-        let answer = self.answered(MessageRequest::ListServices(String::new())).await?;
-        Ok(match answer {
+        let response = self.request(MessageRequest::ListServices(String::new())).await?;
+        Ok(match response {
             Some(MessageResponse::ListServicesResponse(list)) => {
                 list.service.into_iter().map(|service| service.name).collect()
             }
@@ -122,25 +122,25 @@ impl<'a> Server<'a> {
         })
     }
 
-    /// None: the server says, in one of the two ways that servers do, that there is no such thing.
-    async fn answered(&mut self, request: MessageRequest) -> Result<Option<MessageResponse>, Problem> {
+    /// Sends a request. Returns `None` for the status `NOT_FOUND`, which some servers send instead of an error response.
+    async fn request(&mut self, request: MessageRequest) -> Result<Option<MessageResponse>, Problem> {
         match self.perform(request).await? {
-            Ok(answer) => Ok(answer),
-            Err(Refused { code: Code::NotFound, .. }) => Ok(None),
-            Err(Refused { code, error }) => Err(self.incomplete(&format!("{} {error}", code.name()))),
+            Ok(response) => Ok(response),
+            Err(Rejection { code: Code::NotFound, .. }) => Ok(None),
+            Err(Rejection { code, error }) => Err(self.incomplete(&format!("{} {error}", code.name()))),
         }
     }
 
     async fn perform(
         &mut self,
         request: MessageRequest,
-    ) -> Result<Result<Option<MessageResponse>, Refused>, Problem> {
+    ) -> Result<Result<Option<MessageResponse>, Rejection>, Problem> {
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
         let message: Bytes = framed(&request.encode_to_vec())?;
         let body = Body::Many(Box::new(iter::once(Ok(message))));
         let answer = self.caller.call(Request { metadata: self.metadata.clone(), body }).await?;
         if answer.code != Code::Ok {
-            return Ok(Err(Refused { code: answer.code, error: answer.error }));
+            return Ok(Err(Rejection { code: answer.code, error: answer.error }));
         }
         let response = ServerReflectionResponse::decode(answer.message);
         Ok(Ok(response.map_err(|error| self.incomplete(&error.to_string()))?.message_response))
@@ -148,26 +148,27 @@ impl<'a> Server<'a> {
 
     fn incomplete(&self, reason: &str) -> Problem {
         Problem::new(
-            format!("{} describes its methods incompletely (reflection): {reason}", self.endpoint.address()),
-            "name the definition with --proto FILE.proto or --protoset FILE",
+            format!("the reflection service of {} is incomplete: {reason}", self.endpoint.address()),
+            "pass the definition with --proto FILE.proto or --protoset FILE",
         )
     }
 }
 
-struct Refused {
+/// A status other than OK.
+struct Rejection {
     code: Code,
     error: String,
 }
 
-/// A file that another one imports, and that is not there.
+/// A file that is imported and missing.
 fn missing(files: &BTreeMap<String, FileDescriptorProto>) -> Option<String> {
     let mut imports = files.values().flat_map(|file| &file.dependency);
     imports.find(|name| !files.contains_key(*name)).cloned()
 }
 
-fn server_without_reflection(endpoint: &Endpoint, refused: &str) -> Problem {
+fn no_reflection(endpoint: &Endpoint, reason: &str) -> Problem {
     Problem::new(
-        format!("{} does not say which methods it has (no server reflection){refused}", endpoint.address()),
-        "name the definition with --proto FILE.proto or --protoset FILE",
+        format!("{} has no server reflection{reason}", endpoint.address()),
+        "pass the definition with --proto FILE.proto or --protoset FILE",
     )
 }

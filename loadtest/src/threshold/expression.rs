@@ -1,24 +1,24 @@
-//! What a threshold says: a figure, a relation, a limit.
+//! The expression of a threshold: a figure, a relation, a limit.
 
 use std::str::FromStr;
 
 use super::figure::{Figure, Kind};
-use crate::problem::Problem;
+use crate::{go_duration::GoDuration, problem::Problem};
 
 /// A figure compared with a limit, as in `p99>5ms`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
-    /// As it was given, without spaces around it.
+    /// The text of the expression, trimmed.
     pub text: String,
     /// The figure.
     pub figure: Figure,
-    /// How it is compared.
+    /// The relation.
     pub relation: Relation,
-    /// With what.
+    /// The limit.
     pub limit: Limit,
 }
 
-/// How a figure is compared with a limit.
+/// The relation between a figure and a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// `>`
@@ -31,27 +31,23 @@ pub enum Relation {
     AtMost,
 }
 
-/// With what a figure is compared.
+/// The limit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// With a value: seconds, calls per second, or calls.
+    /// A value: seconds, calls per second, or calls.
     Value(f64),
-    /// Calls only: with a share of all calls, from 0 to 1.
+    /// A share of all calls, from 0 to 1.
     Share(f64),
-    /// With its change from one run to another, as a share: +5% is 0.05.
+    /// A change from one run to another, as a share: +5% is 0.05.
     Change(f64),
 }
 
-/// Longer ones first, so that none is found within another.
+/// Longer signs first, since they contain the shorter ones.
 const RELATIONS: [(&str, Relation); 4] =
     [(">=", Relation::AtLeast), ("<=", Relation::AtMost), (">", Relation::Above), ("<", Relation::Below)];
 
-/// Units of time, in seconds.
-const UNITS: [(&str, f64); 7] =
-    [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
-
 impl Relation {
-    /// True if it holds between a value and a limit.
+    /// Whether it holds between a value and a limit.
     pub fn holds(self, value: f64, limit: f64) -> bool {
         match self {
             Self::Above => value > limit,
@@ -94,14 +90,14 @@ impl Limit {
             _ => None,
         };
         parsed.ok_or_else(|| {
-            let wanted = match kind {
+            let expected = match kind {
                 Kind::Latency => "a time with its unit (ns, us, ms, s, m, h), such as 5ms",
                 Kind::Rate => "calls per second, such as 1000",
                 Kind::Calls => "a number of calls or a share of them, such as 10 or 0.1%",
             };
             Problem::new(
-                format!("the threshold `{whole}` has the limit `{limit}`"),
-                format!("write {wanted}; diff also takes a change, such as +5%"),
+                format!("the threshold `{whole}` has an invalid limit `{limit}`"),
+                format!("write {expected}; diff also takes a change, such as +5%"),
             )
         })
     }
@@ -112,10 +108,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 fn seconds(text: &str) -> Option<f64> {
-    let unit_at = text.find(|character: char| character.is_alphabetic())?;
-    let (amount, unit) = text.split_at(unit_at);
-    let (_, factor) = UNITS.into_iter().find(|(known, _)| *known == unit)?;
-    number(amount.trim_end()).map(|amount| amount * factor)
+    text.replace(' ', "").parse().ok().map(|GoDuration(duration)| duration.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -123,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_with_their_units() {
+    fn limits_are_parsed_with_their_units() {
         for (text, limit) in [
             ("p99>5ms", Limit::Value(5.0 * 1e-3)),
             ("p99>1.5s", Limit::Value(1.5)),
@@ -139,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn bad_limits_are_told_with_what_is_wanted() {
-        for (text, wanted) in [
+    fn an_invalid_limit_is_an_error_with_the_expected_form() {
+        for (text, expected) in [
             ("p99>5", "with its unit"),
             ("p99>5 parsec", "with its unit"),
             ("p99>5%", "with its unit"),
@@ -152,7 +145,7 @@ mod tests {
             ("p99>>5ms", "with its unit"),
         ] {
             let problem = text.parse::<Expression>().unwrap_err();
-            assert!(problem.remedy().contains(wanted), "{text}: {problem}");
+            assert!(problem.remedy().contains(expected), "{text}: {problem}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The figures of a run that a threshold can be about.
+//! The figures of a run that thresholds can limit.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use crate::{
     measure::{Code, Quantile as _, Results},
@@ -20,7 +20,7 @@ pub enum Figure {
     Count,
     /// Calls that failed.
     Errors,
-    /// Calls that were sent later than planned, by the load tool's own fault.
+    /// Calls that the load tool sent later than planned.
     Late,
     /// Calls that were due and never sent.
     Unsent,
@@ -28,29 +28,29 @@ pub enum Figure {
     Code(Code),
 }
 
-/// From when a latency is taken.
+/// The start of a latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// From the planned time.
     Planned,
-    /// From the sending.
+    /// From the time of sending.
     Service,
 }
 
-/// A figure of many latencies.
+/// A statistic of many latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
-    /// What this share of the calls did not exceed.
+    /// The latency at a quantile, from 0 to 1.
     Quantile(f64),
     /// The mean.
     Mean,
-    /// The least.
-    Least,
-    /// The greatest.
-    Greatest,
+    /// The minimum.
+    Min,
+    /// The maximum.
+    Max,
 }
 
-/// What a figure is a number of.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Seconds.
@@ -72,14 +72,14 @@ impl Kind {
     }
 }
 
-/// The names that are whole words; percentiles, codes and `service.` come with a part of their own.
+/// The constant names. Percentiles, status codes and names with `service.` are parsed.
 const NAMES: [(&str, Figure); 12] = [
     ("mean", Figure::Latency(Clock::Planned, Statistic::Mean)),
     ("average", Figure::Latency(Clock::Planned, Statistic::Mean)),
-    ("min", Figure::Latency(Clock::Planned, Statistic::Least)),
-    ("fastest", Figure::Latency(Clock::Planned, Statistic::Least)),
-    ("max", Figure::Latency(Clock::Planned, Statistic::Greatest)),
-    ("slowest", Figure::Latency(Clock::Planned, Statistic::Greatest)),
+    ("min", Figure::Latency(Clock::Planned, Statistic::Min)),
+    ("fastest", Figure::Latency(Clock::Planned, Statistic::Min)),
+    ("max", Figure::Latency(Clock::Planned, Statistic::Max)),
+    ("slowest", Figure::Latency(Clock::Planned, Statistic::Max)),
     ("median", Figure::Latency(Clock::Planned, Statistic::Quantile(0.5))),
     ("rps", Figure::Rate),
     ("count", Figure::Count),
@@ -92,7 +92,7 @@ const KNOWN: &str = "known figures: p50, p99.9 and other percentiles, mean, min,
      on; rps, count, errors, late, unsent, and code.NAME such as code.Unavailable";
 
 impl Figure {
-    /// What it is a number of.
+    /// Its unit.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Latency(..) => Kind::Latency,
@@ -101,8 +101,8 @@ impl Figure {
         }
     }
 
-    /// Its value, in what [`kind`](Self::kind) says; none for a latency of no calls.
-    #[expect(clippy::cast_precision_loss, reason = "limits are not set to sixteen digits")]
+    /// Its value in the unit of [`kind`](Self::kind). `None` for a latency if there are no calls.
+    #[expect(clippy::cast_precision_loss, reason = "limits have fewer than sixteen digits")]
     pub fn measure(&self, results: &Results, count_errors: bool) -> Option<f64> {
         let calls = match *self {
             Self::Latency(clock, statistic) => return latency(clock, statistic, results, count_errors),
@@ -116,8 +116,8 @@ impl Figure {
         Some(calls as f64)
     }
 
-    /// Of how many calls it is a share: of those that were due for those that were not sent, else of those that ended.
-    #[expect(clippy::cast_precision_loss, reason = "limits are not set to sixteen digits")]
+    /// The number of calls that its share refers to: the due calls for unsent ones, otherwise the ended calls.
+    #[expect(clippy::cast_precision_loss, reason = "limits have fewer than sixteen digits")]
     pub fn whole(&self, results: &Results) -> f64 {
         let unsent = if *self == Self::Unsent { results.unsent } else { 0 };
         (results.count() + unsent) as f64
@@ -131,17 +131,16 @@ fn latency(clock: Clock, statistic: Statistic, results: &Results, count_errors: 
         Clock::Planned => latencies.from_planned,
         Clock::Service => latencies.service,
     };
+    if histogram.is_empty() {
+        return None;
+    }
     let nanoseconds = match statistic {
-        Statistic::Quantile(quantile) => return latency_at(&histogram, quantile).map(|at| at.as_secs_f64()),
+        Statistic::Quantile(quantile) => return Some(histogram.at(quantile).as_secs_f64()),
         Statistic::Mean => histogram.mean(),
-        Statistic::Least => histogram.min() as f64,
-        Statistic::Greatest => histogram.max() as f64,
+        Statistic::Min => histogram.min() as f64,
+        Statistic::Max => histogram.max() as f64,
     };
-    (!histogram.is_empty()).then_some(nanoseconds / 1e9)
-}
-
-fn latency_at(histogram: &hdrhistogram::Histogram<u64>, quantile: f64) -> Option<Duration> {
-    (!histogram.is_empty()).then(|| histogram.at(quantile))
+    Some(nanoseconds / 1e9)
 }
 
 impl FromStr for Figure {
@@ -164,7 +163,7 @@ impl FromStr for Figure {
     }
 }
 
-/// A name without a prefix.
+/// Parses a name without a prefix.
 fn plain(name: &str) -> Option<Figure> {
     let known = NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, figure)| figure);
     known.or_else(|| percentile(name).map(|at| Figure::Latency(Clock::Planned, Statistic::Quantile(at))))
@@ -175,15 +174,12 @@ fn percentile(name: &str) -> Option<f64> {
     let digits =
         name.strip_prefix('p').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))?;
     let percent: f64 = digits.parse().ok()?;
-    // Rounded, so that 99.99 becomes the float that is nearest to 0.9999.
+    // Rounded, so that 99.99 becomes the float nearest to 0.9999.
     (0.0..=100.0).contains(&percent).then(|| (percent * 1e9).round() / 1e11)
 }
 
 fn unknown(name: &str, near: &str) -> Problem {
-    Problem::new(
-        format!("a threshold names `{name}`, which is no figure of a run"),
-        format!("try {near}; {KNOWN}"),
-    )
+    Problem::new(format!("unknown figure `{name}` in a threshold"), format!("try {near}; {KNOWN}"))
 }
 
 fn unknown_code(name: &str, code: &str) -> Problem {
@@ -199,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_figures_are_told_with_the_nearest_known() {
+    fn an_unknown_figure_is_an_error_with_the_nearest_known_one() {
         for (name, near) in [
             ("erors", "try errors;"),
             ("p101", "try"),
@@ -213,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_not_case_sensitive() {
+    fn names_are_case_insensitive() {
         assert_eq!("P99.99".parse(), Ok(Figure::Latency(Clock::Planned, Statistic::Quantile(0.9999))));
-        assert_eq!("Service.MAX".parse(), Ok(Figure::Latency(Clock::Service, Statistic::Greatest)));
+        assert_eq!("Service.MAX".parse(), Ok(Figure::Latency(Clock::Service, Statistic::Max)));
         assert_eq!("code.ok".parse(), Ok(Figure::Code(Code::Ok)));
     }
 }

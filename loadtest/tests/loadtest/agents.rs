@@ -1,4 +1,4 @@
-//! Several machines make a run together. The machines are processes of the real binary.
+//! Runs on several machines. The agents are processes of the real binary.
 
 use std::{
     fs,
@@ -19,13 +19,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
-    runs::{Nobody, closed, numbered, open, plan},
-    server::NotingServer,
+    runs::{NoObserver, closed, numbered, open, plan},
+    server::RecordingServer,
 };
 
 const TOOL: &str = env!("CARGO_BIN_EXE_inrush-loadtest");
 
-/// A process that is killed with the test.
+/// An agent process, which is killed at the end of the test.
 struct Agent {
     process: Child,
     address: String,
@@ -67,18 +67,18 @@ fn call(engine: Plan) -> CallPlan {
 }
 
 fn run(plan: &CallPlan, fleet: &Fleet) -> Result<FleetResults, Problem> {
-    coordinate(plan, fleet, &mut Nobody, &AtomicBool::new(false))
+    coordinate(plan, fleet, &mut NoObserver, &AtomicBool::new(false))
 }
 
-fn numbers(server: &NotingServer) -> Vec<u64> {
+fn numbers(server: &RecordingServer) -> Vec<u64> {
     let mut numbers: Vec<u64> = server.answers().into_iter().map(|(number, _)| number).collect();
     numbers.sort_unstable();
     numbers
 }
 
 #[test]
-fn agents_make_every_call_once_and_their_measures_add_up() {
-    let server = NotingServer::start();
+fn agents_make_every_call_once_and_their_results_are_merged() {
+    let server = RecordingServer::start();
     let agents = [Agent::start(&[]), Agent::start(&[]), Agent::start(&[])];
     let mut plan = call(plan(server.endpoint(), open(500.0), 400));
     plan.engine.recording.details = 150;
@@ -93,71 +93,71 @@ fn agents_make_every_call_once_and_their_measures_add_up() {
 
 #[test]
 fn workers_are_divided_among_agents() {
-    let server = NotingServer::start();
-    server.freeze_for_ever();
+    let server = RecordingServer::start();
+    server.freeze_forever();
     let agents = [Agent::start(&[]), Agent::start(&[])];
     let mut plan = call(plan(server.endpoint(), closed(7), u64::MAX));
     plan.engine.stop.duration = Some(Duration::from_secs(1));
     let FleetResults { results, .. } = run(&plan, &fleet(&agents.each_ref())).unwrap();
-    assert_eq!((server.most_at_once(), results.failures()), (7, 7));
+    assert_eq!((server.max_concurrent(), results.failures()), (7, 7));
 }
 
 #[test]
-fn an_agent_that_is_lost_is_named_and_the_rest_is_kept() {
-    let server = NotingServer::start();
+fn a_lost_agent_is_named_and_the_other_results_are_kept() {
+    let server = RecordingServer::start();
     let (good, lost) = (Agent::start(&[]), Agent::start(&[]));
     let plan = call(plan(server.endpoint(), open(200.0), 600));
     let fleet = fleet(&[&good, &lost]);
-    let mut kill = Once { when: 100, act: || lost.signal(Signal::KILL), seen: 0 };
+    let mut kill = Once { at: 100, act: || lost.signal(Signal::KILL), ended: 0 };
     let results = coordinate(&plan, &fleet, &mut kill, &AtomicBool::new(false)).unwrap();
     assert!(!results.complete);
-    assert_eq!(results.results.count(), 300, "half of the calls are the other agent's");
+    assert_eq!(results.results.count(), 300, "half of the calls belong to the lost agent");
     let warning = &results.warnings[0];
     assert!(warning.contains(&lost.address) && warning.contains("its calls are missing"), "{warning}");
 }
 
 #[test]
 fn an_agent_that_fell_behind_is_named() {
-    let server = NotingServer::start();
+    let server = RecordingServer::start();
     let (good, slow) = (Agent::start(&[]), Agent::start(&[]));
     let plan = call(plan(server.endpoint(), open(200.0), 1_000));
     let fleet = fleet(&[&good, &slow]);
-    let mut halt = Once { when: 100, act: || slow.signal(Signal::STOP), seen: 0 };
+    let mut stop = Once { at: 100, act: || slow.signal(Signal::STOP), ended: 0 };
     let results = std::thread::scope(|scope| {
-        let run = scope.spawn(|| coordinate(&plan, &fleet, &mut halt, &AtomicBool::new(false)));
-        // The other agent goes on: when it has made all of its calls, the halted one has missed some of its own.
+        let run = scope.spawn(|| coordinate(&plan, &fleet, &mut stop, &AtomicBool::new(false)));
+        // Once the other agent has made all of its calls, the stopped one has missed some of its own.
         await_until(|| server.answers().iter().filter(|(number, _)| number % 2 == 0).count() == 500);
         slow.signal(Signal::CONT);
         run.join().unwrap().unwrap()
     });
     assert!(results.complete);
-    assert_eq!(results.results.count(), 1_000, "late calls are made all the same");
-    let named = |warning: &String| warning.contains(&slow.address) && warning.contains("fell behind");
-    assert!(results.warnings.iter().any(named), "{:?}", results.warnings);
+    assert_eq!(results.results.count(), 1_000, "late calls are still made");
+    let names_agent = |warning: &String| warning.contains(&slow.address) && warning.contains("fell behind");
+    assert!(results.warnings.iter().any(names_agent), "{:?}", results.warnings);
     assert!(results.results.late > 0);
 }
 
 #[test]
-fn agents_stop_when_the_coordinator_does() {
-    let server = NotingServer::start();
+fn agents_stop_when_the_coordinator_is_interrupted() {
+    let server = RecordingServer::start();
     let agent = Agent::start(&[]);
     let plan = call(plan(server.endpoint(), open(200.0), u64::MAX));
     let interrupted = AtomicBool::new(false);
     let mut stop =
-        Once { when: 50, act: || interrupted.store(true, std::sync::atomic::Ordering::SeqCst), seen: 0 };
+        Once { at: 50, act: || interrupted.store(true, std::sync::atomic::Ordering::SeqCst), ended: 0 };
     let results = coordinate(&plan, &fleet(&[&agent]), &mut stop, &interrupted).unwrap();
     assert_eq!(results.results.end_reason, EndReason::Cancel);
-    // It is free for another run.
+    // It accepts another run.
     let plan = CallPlan { engine: plan_of(&server, 3), ..plan };
     await_until(|| run(&plan, &fleet(&[&agent])).is_ok());
 }
 
 #[test]
-fn an_agent_without_its_token_is_refused() {
+fn a_coordinator_without_the_token_is_rejected() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("token");
     fs::write(&path, "the-secret\n").unwrap();
-    let server = NotingServer::start();
+    let server = RecordingServer::start();
     let agent = Agent::start(&["--token-file", path.to_str().unwrap()]);
     let plan = call(plan_of(&server, 10));
     let mut fleet = fleet(&[&agent]);
@@ -169,30 +169,30 @@ fn an_agent_without_its_token_is_refused() {
 }
 
 #[test]
-fn an_agent_that_others_can_reach_wants_a_token() {
+fn an_agent_on_a_public_address_requires_a_token() {
     let output = Command::new(TOOL)
         .args(["agent", "--listen", "0.0.0.0:0"])
         .env_remove("INRUSH_LOADTEST_TOKEN")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--listen 0.0.0.0:0") && said.contains("--token-file"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("--listen 0.0.0.0:0") && stderr.contains("--token-file"), "{stderr}");
 }
 
 #[test]
-fn an_agent_that_is_not_there_or_cannot_reach_the_server_is_named() {
-    let server = NotingServer::start();
+fn an_agent_that_is_unreachable_or_cannot_reach_the_server_is_named() {
+    let server = RecordingServer::start();
     let agent = Agent::start(&[]);
-    let mut nowhere = fleet(&[&agent]);
-    nowhere.agents.push("127.0.0.1:1".to_owned());
-    let problem = run(&call(plan_of(&server, 10)), &nowhere).unwrap_err();
+    let mut unreachable = fleet(&[&agent]);
+    unreachable.agents.push("127.0.0.1:1".to_owned());
+    let problem = run(&call(plan_of(&server, 10)), &unreachable).unwrap_err();
     assert!(problem.wrong().contains("agent 127.0.0.1:1"), "{problem}");
     let mut plan = plan_of(&server, 10);
     plan.endpoint.port = 1;
     let mut problem = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
     await_until(|| {
-        // The agent may still be busy with the run that was called off.
+        // The agent may still be busy with the cancelled run.
         if problem.wrong().contains("busy") {
             problem = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
         }
@@ -204,31 +204,31 @@ fn an_agent_that_is_not_there_or_cannot_reach_the_server_is_named() {
     );
 }
 
-fn plan_of(server: &NotingServer, calls: u64) -> Plan {
+fn plan_of(server: &RecordingServer, calls: u64) -> Plan {
     plan(server.endpoint(), closed(2), calls)
 }
 
-fn await_until(mut happened: impl FnMut() -> bool) {
+fn await_until(mut condition: impl FnMut() -> bool) {
     let limit = Instant::now() + Duration::from_secs(60);
-    while !happened() {
-        assert!(Instant::now() < limit, "it does not happen");
+    while !condition() {
+        assert!(Instant::now() < limit, "timed out");
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
-/// Does something when so many calls have ended.
+/// Calls `act` once a number of calls have ended.
 struct Once<F: Fn()> {
-    when: u64,
+    at: u64,
     act: F,
-    seen: u64,
+    ended: u64,
 }
 
 impl<F: Fn()> Observer for Once<F> {
     fn on_progress(&mut self, progress: &Progress<'_>) {
         let ended = progress.timeline.intervals().iter().map(Interval::ended).sum();
-        if self.seen < self.when && ended >= self.when {
+        if self.ended < self.at && ended >= self.at {
             (self.act)();
         }
-        self.seen = ended;
+        self.ended = ended;
     }
 }

@@ -1,17 +1,17 @@
-//! What a user does wrong: each time the message names the place and the remedy, and the exit code is 2.
+//! Invalid command lines: every error message names the source and the remedy, and the exit code is 2.
 
 use std::net::TcpListener;
 
-use crate::called::{Called, Certificates, Folder, Setup};
+use crate::called::{Certificates, DynamicServer, Folder, Setup};
 
-/// A command line, and what must be in the message.
-struct Mistake {
+/// An invalid command line, and the texts that its error message must contain.
+struct Invalid {
     what: &'static str,
     line: &'static str,
-    said: &'static [&'static str],
+    message: &'static [&'static str],
 }
 
-/// What a good line consists of; `SERVER` is the server's address.
+/// A valid command line with further flags; `SERVER` stands for the address of the server.
 macro_rules! greet {
     ($flags:literal) => {
         concat!(
@@ -22,267 +22,267 @@ macro_rules! greet {
     };
 }
 
-const MISTAKES: &[Mistake] = &[
-    Mistake {
+const INVALID: &[Invalid] = &[
+    Invalid {
         what: "a definition that does not parse",
         line: "ghz --insecure --proto broken.proto --call helloworld.Greeter.SayHello SERVER",
-        said: &["broken.proto:4:", "expected", "correct the definition"],
+        message: &["broken.proto:4:", "expected", "correct the definition"],
     },
-    Mistake {
+    Invalid {
         what: "a definition with an unknown type",
         line: "ghz --insecure --proto unknown.proto --call a.B.C SERVER",
-        said: &["unknown.proto:3:", "Nothing", "correct the definition"],
+        message: &["unknown.proto:3:", "Nothing", "correct the definition"],
     },
-    Mistake {
+    Invalid {
         what: "a definition whose import is missing",
         line: "ghz --insecure --proto shop/shop.proto --call shop.Shop.Buy SERVER",
-        said: &["shop.proto:6:", "common/money.proto", "--import-paths"],
+        message: &["shop.proto:6:", "common/money.proto", "--import-paths"],
     },
-    Mistake {
-        what: "a definition that is not there",
+    Invalid {
+        what: "a missing definition",
         line: "ghz --insecure --proto none.proto --call helloworld.Greeter.SayHello SERVER",
-        said: &["--proto none.proto cannot be read", "leave --proto out to ask the server"],
+        message: &["cannot read --proto none.proto", "omit --proto to use server reflection"],
     },
-    Mistake {
-        what: "a compiled definition that is none",
+    Invalid {
+        what: "an invalid compiled definition",
         line: "ghz --insecure --protoset greeter.proto --call helloworld.Greeter.SayHello SERVER",
-        said: &["--protoset greeter.proto is not a complete set", "--include_imports"],
+        message: &["--protoset greeter.proto is not a complete FileDescriptorSet", "--include_imports"],
     },
-    Mistake {
-        what: "a method that does not exist",
+    Invalid {
+        what: "an unknown method",
         line: "ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHelo SERVER",
-        said: &["no method \"SayHelo\"", "did you mean \"SayHello\"?", "SayHelloBidi"],
+        message: &["no method \"SayHelo\"", "did you mean \"SayHello\"?", "SayHelloBidi"],
     },
-    Mistake {
-        what: "a service that does not exist",
+    Invalid {
+        what: "an unknown service",
         line: "ghz --insecure --proto greeter.proto --call helloworld.Greter/SayHello SERVER",
-        said: &["no service \"helloworld.Greter\"", "did you mean \"helloworld.Greeter\"?"],
+        message: &["no service \"helloworld.Greter\"", "did you mean \"helloworld.Greeter\"?"],
     },
-    Mistake {
-        what: "a service that the server does not have",
+    Invalid {
+        what: "a service that is unknown to the server",
         line: "ghz --insecure --call helloworld.Greter/SayHello SERVER",
-        said: &["no service \"helloworld.Greter\" in 127.0.0.1:", "did you mean \"helloworld.Greeter\"?"],
+        message: &["no service \"helloworld.Greter\" in 127.0.0.1:", "did you mean \"helloworld.Greeter\"?"],
     },
-    Mistake {
-        what: "a name that is none",
+    Invalid {
+        what: "an invalid method name",
         line: "ghz --insecure --proto greeter.proto --call SayHello SERVER",
-        said: &["--call: \"SayHello\" is not the name of a method", "package.Service/Method"],
+        message: &["--call: \"SayHello\" is not a method name", "package.Service/Method"],
     },
-    Mistake { what: "no method", line: "ghz --insecure SERVER", said: &["no method is given", "--call"] },
-    Mistake {
+    Invalid {
+        what: "no method",
+        line: "ghz --insecure SERVER",
+        message: &["the method is missing", "--call"],
+    },
+    Invalid {
         what: "no server",
         line: "ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello",
-        said: &["no server is given", "host:port"],
+        message: &["the server address is missing", "host:port"],
     },
-    Mistake {
-        what: "a field that does not exist",
+    Invalid {
+        what: "an unknown field",
         line: greet!(r#"-d '{"nme":"Joe"}'"#),
-        said: &["--data", "no field \"nme\"", "did you mean \"name\"?"],
+        message: &["--data", "no field \"nme\"", "did you mean \"name\"?"],
     },
-    Mistake {
-        what: "a field within a field that does not exist",
+    Invalid {
+        what: "an unknown nested field",
         line: r#"ghz --insecure --call routeguide.RouteGuide.ListFeatures -d '{"hi":{"latitud":1}}' SERVER"#,
-        said: &["no field \"hi.latitud\"", "did you mean \"latitude\"?"],
+        message: &["no field \"hi.latitud\"", "did you mean \"latitude\"?"],
     },
-    Mistake {
-        what: "a field of another type",
+    Invalid {
+        what: "a field of the wrong type",
         line: r#"ghz --insecure --call routeguide.RouteGuide.ListFeatures -d '{"hi":{"latitude":"north"}}' SERVER"#,
-        said: &["field hi.latitude", "routeguide.Rectangle", "protobuf.dev"],
+        message: &["field hi.latitude", "routeguide.Rectangle", "protobuf.dev"],
     },
-    Mistake {
-        what: "one item of a list that does not fit",
+    Invalid {
+        what: "an invalid item of a list",
         line: greet!(r#"-d '[{"name":"Joe"},{"name":7}]'"#),
-        said: &["--data, item 1 of the list", "field name"],
+        message: &["--data, item 1 of the list", "field name"],
     },
-    Mistake {
-        what: "no JSON",
+    Invalid {
+        what: "invalid JSON",
         line: greet!(r#"-d '{"name":"Joe"'"#),
-        said: &["--data", "not JSON", "line 1 column 13"],
+        message: &["--data", "not JSON", "line 1 column 13"],
     },
-    Mistake {
-        what: "no JSON in a file",
+    Invalid {
+        what: "invalid JSON in a file",
         line: greet!("-D broken.json"),
-        said: &["--data-file broken.json", "line 2 column"],
+        message: &["--data-file broken.json", "line 2 column"],
     },
-    Mistake {
+    Invalid {
         what: "a template that does not parse",
         line: greet!(r#"-d '{"name":"{{if}}"}'"#),
-        said: &["--data", "the template is wrong at line 1 column", "docs/ghz.md"],
+        message: &["--data", "invalid template: line 1 column", "docs/ghz.md"],
     },
-    Mistake {
-        what: "a function that is unknown",
+    Invalid {
+        what: "an unknown function",
         line: greet!(r#"-d '{"name":"{{randomStrin 8}}"}'"#),
-        said: &["function randomStrin not defined", "did you mean \"randomString\"?"],
+        message: &["function randomStrin not defined", "did you mean \"randomString\"?"],
     },
-    Mistake {
-        what: "functions that are switched off",
+    Invalid {
+        what: "disabled functions",
         line: greet!(r#"--disable-template-functions -d '{"name":"{{newUUID}}"}'"#),
-        said: &["newUUID not defined", "--disable-template-functions is given"],
+        message: &["newUUID not defined", "--disable-template-functions is set"],
     },
-    Mistake {
-        what: "a variable that is unknown",
+    Invalid {
+        what: "an unknown variable",
         line: greet!(r#"-d '{"name":"{{.RequestNumbr}}"}'"#),
-        said: &["no variable .RequestNumbr", "did you mean \"RequestNumber\"?", "in call 0"],
+        message: &["unknown variable .RequestNumbr", "did you mean \"RequestNumber\"?", "in call 0"],
     },
-    Mistake {
+    Invalid {
         what: "a template that fails",
         line: greet!(r#"-d '{"name":"{{ div 1 0 }}"}'"#),
-        said: &["--data, in call 0", "line 1 column", "not an integer"],
+        message: &["--data, in call 0", "line 1 column", "not an integer"],
     },
-    Mistake {
-        what: "a template that only fails in a later call",
+    Invalid {
+        what: "a template that fails in a later call",
         line: r#"ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"{{ div 1 (sub 3 .RequestNumber) }}"}' SERVER"#,
-        said: &["--data, in call 3", "not an integer"],
+        message: &["--data, in call 3", "not an integer"],
     },
-    Mistake {
-        what: "a template that gives something else than the message",
+    Invalid {
+        what: "a template that yields invalid JSON",
         line: greet!(r#"-d '{"name":"{{ trim `"` }}"}'"#),
-        said: &["--data, in call 0", "not JSON", "the text was {\"name\":"],
+        message: &["--data, in call 0", "not JSON", "the text was {\"name\":"],
     },
-    Mistake {
-        what: "quotes within a template",
+    Invalid {
+        what: "escaped quotes within a template",
         line: greet!(r#"-d '{"name":"{{ default \"x\" .UUID }}"}'"#),
-        said: &["the template is wrong", "write `text` instead"],
+        message: &["invalid template", "write `text` instead"],
     },
-    Mistake {
-        what: "metadata that is none",
+    Invalid {
+        what: "an invalid metadata name",
         line: greet!(r#"-m '{"a b":"1"}'"#),
-        said: &["--metadata: \"a b\"", "JSON object of strings"],
+        message: &["--metadata: \"a b\"", "JSON object of strings"],
     },
-    Mistake {
+    Invalid {
         what: "metadata with an unknown function",
         line: greet!(r#"-m '{"id":"{{newUID}}"}'"#),
-        said: &["--metadata: id: ", "did you mean \"newUUID\"?"],
+        message: &["--metadata: id: ", "did you mean \"newUUID\"?"],
     },
-    Mistake {
-        what: "encoded messages that are none",
+    Invalid {
+        what: "invalid encoded messages",
         line: greet!("-B broken.json"),
-        said: &["--binary-file broken.json does not decode as helloworld.HelloRequest", "varints"],
+        message: &["--binary-file broken.json does not decode as helloworld.HelloRequest", "varint"],
     },
-    Mistake {
+    Invalid {
         what: "a message that is too long",
         line: greet!(r#"--max-send-message-size 3B -d '{"name":"Joe"}'"#),
-        said: &["5 bytes", "--max-send-message-size allows 3"],
+        message: &["5 bytes", "--max-send-message-size allows 3"],
     },
-    Mistake {
-        what: "a bad duration",
+    Invalid {
+        what: "an invalid duration",
         line: greet!("-z 10"),
-        said: &["'--duration <DURATION>'", "\"10\" is not a duration", "1m30s"],
+        message: &["'--duration <DURATION>'", "\"10\" is not a duration", "1m30s"],
     },
-    Mistake {
-        what: "a bad size",
+    Invalid {
+        what: "an invalid size",
         line: greet!("--max-recv-message-size 1nb"),
-        said: &["\"1nb\" is not a size", "42MB"],
+        message: &["\"1nb\" is not a size", "42MB"],
     },
-    Mistake {
+    Invalid {
         what: "an unknown flag",
         line: greet!("--concurency 5"),
-        said: &["'--concurency'", "'--concurrency'"],
+        message: &["'--concurency'", "'--concurrency'"],
     },
-    Mistake { what: "an unknown format", line: greet!("-O jsn"), said: &["'jsn'", "pretty", "'json'"] },
-    Mistake {
-        what: "data that cannot be read",
+    Invalid { what: "an unknown format", line: greet!("-O jsn"), message: &["'jsn'", "pretty", "'json'"] },
+    Invalid {
+        what: "unreadable data",
         line: greet!("-D none.json"),
-        said: &["--data-file none.json cannot be read", "path of a file"],
+        message: &["cannot read --data-file none.json", "path of a file"],
     },
-    Mistake {
-        what: "a certificate that cannot be read",
+    Invalid {
+        what: "an unreadable certificate",
         line: "ghz --cacert none.pem --proto greeter.proto --call helloworld.Greeter.SayHello SERVER",
-        said: &["--cacert none.pem cannot be read", "PEM"],
+        message: &["cannot read --cacert none.pem", "PEM"],
     },
-    Mistake {
-        what: "a certificate that is none",
+    Invalid {
+        what: "an invalid certificate",
         line: "ghz --cacert greeter.proto --proto greeter.proto --call helloworld.Greeter.SayHello SERVER",
-        said: &["--cacert", "BEGIN CERTIFICATE"],
+        message: &["--cacert", "BEGIN CERTIFICATE"],
     },
-    Mistake {
-        what: "a report that cannot be written",
+    Invalid {
+        what: "a report in a missing folder",
         line: greet!("-o none/report.json"),
-        said: &["--output none/report.json cannot be written", "folder"],
+        message: &["cannot write --output none/report.json", "folder"],
     },
-    Mistake {
+    Invalid {
         what: "a certificate without its key",
         line: "ghz --cert client.pem --call a.B/C SERVER",
-        said: &["--cert is given without --key"],
+        message: &["--cert requires --key"],
     },
-    Mistake {
+    Invalid {
         what: "more connections than workers",
         line: greet!("--connections 5"),
-        said: &["--connections 5", "1 workers of --concurrency"],
+        message: &["--connections 5", "1 workers of --concurrency"],
     },
-    Mistake {
-        what: "more skipped than made",
+    Invalid {
+        what: "more skipped calls than calls",
         line: greet!("--skipFirst 5"),
-        said: &["--skipFirst 5", "--total"],
+        message: &["--skipFirst 5", "--total"],
     },
-    Mistake {
-        what: "steps that lead nowhere",
+    Invalid {
+        what: "a final rate that is never reached",
         line: greet!(
             "--load-schedule step --load-start 50 --load-end 100 --load-step=-5 --load-step-duration 1s"
         ),
-        said: &["--load-step -5 never leads from --load-start 50 to --load-end 100"],
+        message: &["--load-end 100 is never reached from --load-start 50 by --load-step -5"],
     },
-    Mistake {
-        what: "steps without a length",
+    Invalid {
+        what: "steps without a duration",
         line: greet!("--load-schedule step --load-start 50 --load-step 5"),
-        said: &["--load-step-duration is missing"],
+        message: &["--load-step-duration is missing"],
     },
-    Mistake {
+    Invalid {
         what: "a schedule that changes nothing",
         line: greet!("--concurrency-schedule line --concurrency-step 0"),
-        said: &["--concurrency-step is missing or 0"],
+        message: &["--concurrency-step is missing or 0"],
     },
-    Mistake {
-        what: "waiting and not waiting",
+    Invalid {
+        what: "--closed-loop with --async",
         line: greet!("-r 5 --closed-loop --async"),
-        said: &["--closed-loop and --async"],
+        message: &["--closed-loop and --async"],
     },
-    Mistake {
+    Invalid {
         what: "a closed loop without a rate",
         line: greet!("--closed-loop"),
-        said: &["--closed-loop is given without a rate"],
+        message: &["--closed-loop requires a rate"],
     },
-    Mistake {
-        what: "encoded messages made anew",
+    Invalid {
+        what: "encoded dynamic messages",
         line: greet!("-B hello.bin --stream-dynamic-messages"),
-        said: &["--stream-dynamic-messages is given with encoded messages"],
+        message: &["--stream-dynamic-messages does not apply to encoded messages"],
     },
-    Mistake {
-        what: "a setting that is unknown",
+    Invalid {
+        what: "an unknown setting",
         line: "ghz --config unknown.json",
-        said: &["unknown.json: \"concurency\" is no setting", "did you mean \"concurrency\"?"],
+        message: &["unknown.json: unknown setting \"concurency\"", "did you mean \"concurrency\"?"],
     },
-    Mistake {
-        what: "a setting of another type",
+    Invalid {
+        what: "an invalid setting",
         line: "ghz --config wrong.toml",
-        said: &["wrong.toml: timeout", "\"foo\" is not a duration"],
+        message: &["wrong.toml: timeout", "\"foo\" is not a duration"],
     },
-    Mistake {
-        what: "settings that are no TOML",
-        line: "ghz --config broken.toml",
-        said: &["broken.toml:2:"],
-    },
-    Mistake {
-        what: "settings that are YAML",
+    Invalid { what: "invalid TOML", line: "ghz --config broken.toml", message: &["broken.toml:2:"] },
+    Invalid {
+        what: "settings in YAML",
         line: "ghz --config config.yaml",
-        said: &["neither a .json nor a .toml"],
+        message: &["neither a .json nor a .toml"],
     },
-    Mistake {
-        what: "tags that are none",
+    Invalid {
+        what: "invalid tags",
         line: greet!("--tags '{\"env\":1}'"),
-        said: &["--tags", "JSON object of strings"],
+        message: &["--tags", "JSON object of strings"],
     },
-    Mistake {
-        what: "a strategy that is unknown",
+    Invalid {
+        what: "an unknown strategy",
         line: greet!("--lb-strategy least_busy"),
-        said: &["--lb-strategy \"least_busy\"", "round_robin"],
+        message: &["unknown --lb-strategy \"least_busy\"", "round_robin"],
     },
-    Mistake { what: "a threshold that is none", line: greet!("--fail-if 'p99>'"), said: &["--fail-if"] },
+    Invalid { what: "an invalid threshold", line: greet!("--fail-if 'p99>'"), message: &["--fail-if"] },
 ];
 
 #[test]
-fn every_mistake_is_told_with_its_place_and_its_remedy() {
-    let server = Called::start(&Setup::default());
+fn every_error_names_its_source_and_its_remedy() {
+    let server = DynamicServer::start(&Setup::default());
     let folder = Folder::new(&Certificates::new());
     folder.write(
         "broken.proto",
@@ -299,72 +299,77 @@ fn every_mistake_is_told_with_its_place_and_its_remedy() {
     folder.write("broken.toml", b"total = 5\nhost = \n");
     folder.write("config.yaml", b"total: 5\n");
     let mut failures = Vec::new();
-    for mistake in MISTAKES {
-        let output = folder.run(&mistake.line.replace("SERVER", &server.address.to_string()), b"");
-        let said = String::from_utf8_lossy(&output.stderr);
-        let missing: Vec<&&str> = mistake.said.iter().filter(|part| !said.contains(**part)).collect();
+    for invalid in INVALID {
+        let output = folder.run(&invalid.line.replace("SERVER", &server.address.to_string()), b"");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let missing: Vec<&&str> = invalid.message.iter().filter(|part| !stderr.contains(**part)).collect();
         if output.status.code() != Some(2) || !missing.is_empty() {
-            failures.push(format!("--- {}: {}, without {missing:?}\n{said}", mistake.what, output.status));
+            failures.push(format!("--- {}: {}, without {missing:?}\n{stderr}", invalid.what, output.status));
         }
     }
-    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), MISTAKES.len(), failures.join("\n"));
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), INVALID.len(), failures.join("\n"));
 }
 
 fn error(folder: &Folder, line: &str) -> String {
     let output = folder.run(line, b"");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    said
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    stderr
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told() {
+fn an_unreachable_server_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let folder = Folder::new(&Certificates::new());
     for definition in ["--proto greeter.proto", ""] {
-        let said = error(
+        let message = error(
             &folder,
             &format!("ghz --insecure {definition} --call helloworld.Greeter.SayHello {address}"),
         );
-        assert!(said.contains(&address.to_string()) && said.contains("is the server running"), "{said}");
+        assert!(
+            message.contains(&address.to_string()) && message.contains("is the server running"),
+            "{message}"
+        );
     }
-    let said = error(
+    let message = error(
         &folder,
         "ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello nobody.invalid:5",
     );
-    assert!(said.contains("nobody.invalid") && said.contains("spelling"), "{said}");
+    assert!(message.contains("nobody.invalid") && message.contains("spelling"), "{message}");
 }
 
 #[test]
-fn tls_with_a_server_in_plain_text_is_told() {
-    let server = Called::start(&Setup::default());
+fn tls_with_a_server_in_plain_text_is_an_error() {
+    let server = DynamicServer::start(&Setup::default());
     let folder = Folder::new(&Certificates::new());
     let line = format!("ghz --proto greeter.proto --call helloworld.Greeter.SayHello {}", server.address);
-    let said = error(&folder, &line);
-    assert!(said.contains("TLS with 127.0.0.1:") && said.contains("--insecure"), "{said}");
+    let message = error(&folder, &line);
+    assert!(message.contains("TLS with 127.0.0.1:") && message.contains("--insecure"), "{message}");
 }
 
 #[test]
-fn plain_text_with_a_server_that_wants_tls_is_told() {
+fn plain_text_with_a_server_with_tls_is_an_error() {
     let certificates = Certificates::new();
-    let server = Called::start(&Setup { tls: Some(&certificates), ..Setup::default() });
+    let server = DynamicServer::start(&Setup { tls: Some(&certificates), ..Setup::default() });
     let line =
         format!("ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello {}", server.address);
-    let said = error(&Folder::new(&certificates), &line);
-    assert!(said.contains("HTTP/2") && said.contains("leave --insecure out"), "{said}");
+    let message = error(&Folder::new(&certificates), &line);
+    assert!(message.contains("HTTP/2") && message.contains("leave --insecure out"), "{message}");
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_told() {
+fn an_untrusted_certificate_is_an_error() {
     let certificates = Certificates::new();
-    let server = Called::start(&Setup { tls: Some(&certificates), ..Setup::default() });
+    let server = DynamicServer::start(&Setup { tls: Some(&certificates), ..Setup::default() });
     let folder = Folder::new(&Certificates::new());
     let line = format!("ghz --proto greeter.proto --call helloworld.Greeter.SayHello {}", server.address);
-    let said = error(&folder, &line);
+    let message = error(&folder, &line);
     assert!(
-        said.contains("invalid peer certificate") && said.contains("--cacert") && said.contains("--skipTLS"),
-        "{said}"
+        message.contains("invalid peer certificate")
+            && message.contains("--cacert")
+            && message.contains("--skipTLS"),
+        "{message}"
     );
 }

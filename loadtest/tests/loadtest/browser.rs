@@ -1,4 +1,4 @@
-//! A real browser without a window.
+//! A headless browser.
 
 use std::{
     fs,
@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-/// Names under which systems have it.
+/// Names of the program.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// What the browser would do of its own accord is switched off as far as it lets itself, and finds no other machine.
+/// Disables background activity of the browser and access to other machines.
 const FLAGS: [&str; 15] = [
     "--headless=new",
     "--no-sandbox",
@@ -30,29 +30,29 @@ const FLAGS: [&str; 15] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
-/// A program that opens pages.
+/// The browser.
 pub(crate) struct Browser(PathBuf);
 
-/// What a page did.
+/// The visit of a page.
 pub(crate) struct Visit {
-    /// The page after its script ran.
+    /// The DOM after the script of the page has run.
     pub(crate) dom: String,
-    /// Everything on the console: errors, and what the content policy forbade.
+    /// The lines of the console: errors, and violations of the content security policy.
     pub(crate) console: Vec<String>,
-    /// Every address that the page asked for, apart from the file itself.
+    /// The URLs that the page requested, apart from its own.
     pub(crate) requests: Vec<String>,
 }
 
 impl Browser {
-    /// The one on PATH.
+    /// Finds the browser in PATH.
     pub(crate) fn find() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let files = std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
         let found = files.into_iter().find(|file| file.is_file());
-        Self(found.expect("no Chromium on PATH: tools/install-test-tools installs one"))
+        Self(found.expect("no Chromium in PATH: tools/install-test-tools installs it"))
     }
 
-    /// Opens a file, lets its script run, and closes it.
+    /// Opens a file, runs its script, and closes it.
     pub(crate) fn visit(&self, page: &Path) -> Visit {
         let profile = tempfile::tempdir().unwrap();
         let net_log = profile.path().join("net.json");
@@ -64,20 +64,20 @@ impl Browser {
             .arg(format!("file://{}", page.display()))
             .output()
             .unwrap();
-        let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{complaints}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
         Visit {
             dom: String::from_utf8(output.stdout).unwrap(),
-            console: complaints.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect(),
+            console: stderr.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect(),
             requests: requests(&fs::read_to_string(net_log).unwrap()),
         }
     }
 }
 
-/// Who asks where the browser itself does, and not a page.
-const NO_PAGE: &str = "not an origin";
+/// The initiator of requests of the browser itself.
+const BROWSER_ITSELF: &str = "not an origin";
 
-/// The addresses in Chromium's log of its network that a page asked for.
+/// The URLs in Chromium's network log that a page requested.
 fn requests(net_log: &str) -> Vec<String> {
     let log: Value = serde_json::from_str(net_log).unwrap();
     let number = |kind: &str, name: &str| log["constants"][kind][name].as_u64().unwrap();
@@ -85,6 +85,7 @@ fn requests(net_log: &str) -> Vec<String> {
         (number("logEventTypes", "URL_REQUEST_START_JOB"), number("logSourceType", "URL_REQUEST"));
     let events = log["events"].as_array().unwrap().iter();
     let started = events.filter(|event| event["type"] == start && event["source"]["type"] == request);
-    let of_pages = started.map(|event| &event["params"]).filter(|asked| asked["initiator"] != NO_PAGE);
-    of_pages.filter_map(|asked| asked["url"].as_str()).map(str::to_owned).collect()
+    let requests = started.map(|event| &event["params"]);
+    let by_page = requests.filter(|request| request["initiator"] != BROWSER_ITSELF);
+    by_page.filter_map(|request| request["url"].as_str()).map(str::to_owned).collect()
 }

@@ -1,7 +1,7 @@
-//! A server for everything in `tests/protos`, and what it saw.
+//! A server for all services in `tests/protos` that records its calls.
 //!
-//! What it answers depends on the `name` in a message: it fails for `fail`, never answers for `wait`, and sends without
-//! end for `forever`. Anybody else is greeted.
+//! Its answer depends on the `name` in a message: an error for `fail`, none for `wait`, an endless stream for `forever`, and
+//! a greeting for any other.
 
 mod codec;
 mod folder;
@@ -28,9 +28,9 @@ pub(crate) use folder::{Folder, compiled};
 use service::Dynamic;
 pub(crate) use tls::Certificates;
 
-/// What a server saw of one call.
+/// A recorded call.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedCall {
     pub(crate) path: String,
     pub(crate) authority: String,
     pub(crate) headers: HeaderMap,
@@ -38,16 +38,16 @@ pub(crate) struct Seen {
     pub(crate) peer: Option<SocketAddr>,
 }
 
-/// How a server is to be.
+/// The settings of a server.
 #[derive(Default)]
 pub(crate) struct Setup<'a> {
     /// With TLS.
     pub(crate) tls: Option<&'a Certificates>,
-    /// It takes only clients with a certificate.
+    /// Require a client certificate.
     pub(crate) mutual: bool,
-    /// No call is answered until so many are there at once.
+    /// Number of concurrent calls that are required before any is answered.
     pub(crate) gather: u64,
-    /// Which versions of reflection it has.
+    /// The versions of the reflection service.
     pub(crate) reflection: Versions,
 }
 
@@ -60,29 +60,30 @@ pub(crate) enum Versions {
     None,
 }
 
-/// A server on a runtime of its own. Stops when it is dropped.
-pub(crate) struct Called {
+/// A server on a runtime of its own. Dropping it stops the server.
+pub(crate) struct DynamicServer {
     pub(crate) address: SocketAddr,
     log: Arc<Log>,
     _runtime: Runtime,
 }
 
-/// What a server notes.
+/// The log of a server.
 pub(crate) struct Log {
-    calls: Mutex<Vec<Seen>>,
-    at_once: Mutex<(u64, u64)>,
+    calls: Mutex<Vec<RecordedCall>>,
+    /// The current and the maximum number of concurrent calls.
+    concurrent: Mutex<(u64, u64)>,
     gather: u64,
     gathered: watch::Sender<bool>,
 }
 
-impl Called {
+impl DynamicServer {
     pub(crate) fn start(setup: &Setup<'_>) -> Self {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Log {
             calls: Mutex::default(),
-            at_once: Mutex::default(),
+            concurrent: Mutex::default(),
             gather: setup.gather,
             gathered: watch::Sender::new(setup.gather == 0),
         });
@@ -104,34 +105,34 @@ impl Called {
         Self { address, log, _runtime: runtime }
     }
 
-    /// All calls, in the order in which their requests were complete.
-    pub(crate) fn calls(&self) -> Vec<Seen> {
+    /// All calls, in the order in which their requests were completed.
+    pub(crate) fn calls(&self) -> Vec<RecordedCall> {
         self.log.calls.lock().unwrap().clone()
     }
 
-    /// The most calls that were there at once.
-    pub(crate) fn most_at_once(&self) -> u64 {
-        self.log.at_once.lock().unwrap().1
+    /// The maximum number of concurrent calls.
+    pub(crate) fn max_concurrent(&self) -> u64 {
+        self.log.concurrent.lock().unwrap().1
     }
 
-    /// How many connections calls came over.
+    /// Number of connections that calls used.
     pub(crate) fn connections(&self) -> usize {
         self.calls().iter().map(|call| call.peer).collect::<BTreeSet<_>>().len()
     }
 }
 
 impl Log {
-    fn note(&self, seen: Seen) {
-        self.calls.lock().unwrap().push(seen);
+    fn record(&self, call: RecordedCall) {
+        self.calls.lock().unwrap().push(call);
     }
 
-    /// A call is there: it waits for the others.
-    async fn arrive(&self) {
+    /// Counts a call and waits for the required concurrent ones.
+    async fn begin_call(&self) {
         let now = {
-            let mut at_once = self.at_once.lock().unwrap();
-            at_once.0 += 1;
-            at_once.1 = at_once.1.max(at_once.0);
-            at_once.0
+            let mut concurrent = self.concurrent.lock().unwrap();
+            concurrent.0 += 1;
+            concurrent.1 = concurrent.1.max(concurrent.0);
+            concurrent.0
         };
         if now >= self.gather {
             self.gathered.send_replace(true);
@@ -139,28 +140,28 @@ impl Log {
         self.gathered.subscribe().wait_for(|gathered| *gathered).await.unwrap();
     }
 
-    fn leave(&self) {
-        self.at_once.lock().unwrap().0 -= 1;
+    fn end_call(&self) {
+        self.concurrent.lock().unwrap().0 -= 1;
     }
 }
 
 fn reflection(versions: &Versions) -> Routes {
-    let described = || {
+    let builder = || {
         Reflection::configure()
             .register_encoded_file_descriptor_set(descriptors())
             .include_reflection_service(false)
     };
     let mut routes = Routes::default();
     if *versions == Versions::Both {
-        routes = routes.add_service(described().build_v1().unwrap());
+        routes = routes.add_service(builder().build_v1().unwrap());
     }
     if *versions != Versions::None {
-        routes = routes.add_service(described().build_v1alpha().unwrap());
+        routes = routes.add_service(builder().build_v1alpha().unwrap());
     }
     routes
 }
 
-/// The definitions, encoded. They live as long as the tests.
+/// The encoded definitions.
 fn descriptors() -> &'static [u8] {
     static DESCRIPTORS: OnceLock<Vec<u8>> = OnceLock::new();
     DESCRIPTORS.get_or_init(|| compiled().encode_to_vec())

@@ -1,4 +1,4 @@
-//! The command that compares two runs.
+//! The command `diff`.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn a_slower_run_fails_and_the_same_again_passes() {
+fn a_slower_run_fails_and_an_equal_run_passes() {
     let folder = tempfile::tempdir().unwrap();
     let before = report(folder.path(), "a.json", &Rush::default());
     let same = report(folder.path(), "b.json", &Rush { seed: 2, ..Rush::default() });
@@ -52,7 +52,7 @@ fn a_slower_run_fails_and_the_same_again_passes() {
 }
 
 #[test]
-fn the_comparison_can_be_read_by_programs() {
+fn the_comparison_is_available_as_json() {
     let folder = tempfile::tempdir().unwrap();
     let before = report(folder.path(), "a.json", &Rush::default());
     let slower = report(folder.path(), "b.json", &Rush { seed: 2, slower: 1.1, ..Rush::default() });
@@ -64,7 +64,7 @@ fn the_comparison_can_be_read_by_programs() {
 }
 
 #[test]
-fn reports_of_ghz_are_compared_by_their_calls() {
+fn reports_of_ghz_are_compared_by_their_details() {
     let folder = tempfile::tempdir().unwrap();
     let [before, after] = [("a.json", 1.0), ("b.json", 1.2)].map(|(name, slower)| {
         let path = report(folder.path(), name, &Rush { slower, seconds: 30, ..Rush::default() });
@@ -83,16 +83,16 @@ fn reports_of_ghz_are_compared_by_their_calls() {
 }
 
 #[test]
-fn mistakes_in_thresholds_are_told() {
+fn invalid_thresholds_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let before = report(folder.path(), "a.json", &Rush { seconds: 6, ..Rush::default() });
-    for (threshold, told) in [
+    for (threshold, message) in [
         ("p99>5", "write a time with its unit"),
         ("pp99>+5%", "try p99"),
-        ("unsent>0", "compared are rps, mean"),
+        ("unsent>0", "use one of rps, mean"),
     ] {
         let problem = diff(&before, &before, &["--fail-if", threshold]);
         assert_eq!(problem.status.code(), Some(2), "{threshold}");
-        assert!(text(&problem.stderr).contains(told), "{threshold}: {}", text(&problem.stderr));
+        assert!(text(&problem.stderr).contains(message), "{threshold}: {}", text(&problem.stderr));
     }
 }

@@ -1,4 +1,4 @@
-//! What docs/ghz.md says is what the program does.
+//! docs/ghz.md matches the program.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -6,7 +6,7 @@ use inrush_loadtest::message::{VARIABLES, function_names};
 
 const PAGE: &str = include_str!("../../../docs/ghz.md");
 
-/// Flags of ghz, as `ghz --help` lists them.
+/// The flags of `ghz --help`.
 const GHZ: &str = "config proto protoset call import-paths cacert cert key cname skipTLS insecure authority async rps \
     load-schedule load-start load-step load-end load-step-duration load-max-duration concurrency concurrency-schedule \
     concurrency-start concurrency-end concurrency-step concurrency-step-duration concurrency-max-duration total timeout \
@@ -16,7 +16,7 @@ const GHZ: &str = "config proto protoset call import-paths cacert cert key cname
     max-send-message-size disable-template-functions disable-template-data version help";
 
 #[test]
-fn every_flag_is_in_the_tables_and_every_flag_of_ghz_is_a_flag() {
+fn the_tables_list_every_flag_and_every_flag_of_ghz_exists() {
     let help = Command::new(env!("CARGO_BIN_EXE_inrush-loadtest")).args(["call", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let flags: BTreeSet<&str> = help.lines().filter_map(flag_of_help).collect();
@@ -42,14 +42,14 @@ fn flag_of_table(line: &str) -> Option<&str> {
 }
 
 #[test]
-fn functions_and_variables_are_those_that_templates_have() {
+fn the_page_lists_the_functions_and_variables_of_templates() {
     let functions: BTreeSet<&str> = function_names().collect();
     assert_eq!(listed("functions"), functions);
     let variables: BTreeSet<String> = VARIABLES.iter().map(|name| format!(".{name}")).collect();
     assert_eq!(listed("variables"), variables.iter().map(String::as_str).collect());
 }
 
-/// What a part of the page has in backquotes.
+/// The names in backquotes in a part of the page.
 fn listed(part: &str) -> BTreeSet<&'static str> {
     let (_, rest) = PAGE.split_once(&format!("<!-- {part} -->")).unwrap();
     let (part, _) = rest.split_once("<!-- end -->").unwrap();

@@ -1,4 +1,4 @@
-//! The engine makes the calls it was asked to make, and counts every one of them.
+//! The engine makes the planned calls and counts every one.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -11,18 +11,18 @@ use inrush_loadtest::{
 
 use crate::{
     runs::{closed, open, plan, run, run_share},
-    server::NotingServer,
+    server::RecordingServer,
 };
 
-fn numbers(server: &NotingServer) -> Vec<u64> {
+fn numbers(server: &RecordingServer) -> Vec<u64> {
     let mut numbers: Vec<u64> = server.answers().into_iter().map(|(number, _)| number).collect();
     numbers.sort_unstable();
     numbers
 }
 
 #[test]
-fn every_call_is_made_once_by_as_many_workers_as_asked_for() {
-    let server = NotingServer::start();
+fn every_call_is_made_once_by_the_planned_number_of_workers() {
+    let server = RecordingServer::start();
     let results = run(&plan(server.endpoint(), closed(5), 2_000)).unwrap();
     assert_eq!(numbers(&server), (0..2_000).collect::<Vec<u64>>());
     assert_eq!((results.count(), results.failures()), (2_000, 0));
@@ -31,28 +31,28 @@ fn every_call_is_made_once_by_as_many_workers_as_asked_for() {
     let ended: u64 = results.timeline.intervals().iter().map(Interval::ended).sum();
     let sent: u64 = results.timeline.intervals().iter().map(|interval| interval.sent).sum();
     assert_eq!((ended, sent), (2_000, 2_000));
-    assert!((2..=5).contains(&server.most_at_once()), "{}", server.most_at_once());
+    assert!((2..=5).contains(&server.max_concurrent()), "{}", server.max_concurrent());
 }
 
 #[test]
-fn an_open_loop_goes_on_while_the_server_answers_nothing() {
-    let server = NotingServer::start();
-    server.freeze_for_ever();
+fn an_open_loop_continues_while_the_server_does_not_answer() {
+    let server = RecordingServer::start();
+    server.freeze_forever();
     let mut plan = plan(server.endpoint(), open(500.0), u64::MAX);
     plan.stop.duration = Some(Duration::from_secs(1));
     let results = run(&plan).unwrap();
     assert_eq!(results.end_reason, EndReason::Timeout);
-    // A busy machine may not get to send the last ones, and then says so.
+    // A busy machine may not send the last calls in time, and then counts them as unsent.
     let cut_off = results.codes[Code::Unavailable.index()];
     assert_eq!(cut_off + results.unsent, 500);
     assert!(cut_off > 100, "{cut_off}");
-    assert!(server.most_at_once() > 100, "{}", server.most_at_once());
+    assert!(server.max_concurrent() > 100, "{}", server.max_concurrent());
 }
 
 #[test]
 fn calls_beyond_the_limit_count_as_unsent() {
-    let server = NotingServer::start();
-    server.freeze_for_ever();
+    let server = RecordingServer::start();
+    server.freeze_forever();
     let load = Load::Open { rate: RateSchedule::Constant { rate: 500.0 }, max_in_flight: 100 };
     let mut plan = plan(server.endpoint(), load, u64::MAX);
     plan.stop = inrush_loadtest::engine::Stop {
@@ -67,8 +67,8 @@ fn calls_beyond_the_limit_count_as_unsent() {
 }
 
 #[test]
-fn calls_may_end_after_the_time_is_over() {
-    let server = NotingServer::start();
+fn calls_may_end_after_the_duration() {
+    let server = RecordingServer::start();
     server.freeze(Duration::ZERO, Duration::from_millis(1_500));
     let mut plan = plan(server.endpoint(), open(100.0), u64::MAX);
     plan.stop.duration = Some(Duration::from_secs(1));
@@ -79,9 +79,9 @@ fn calls_may_end_after_the_time_is_over() {
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_given_up() {
-    let server = NotingServer::start();
-    server.freeze_for_ever();
+fn a_call_beyond_its_time_limit_is_cancelled() {
+    let server = RecordingServer::start();
+    server.freeze_forever();
     let mut plan = plan(server.endpoint(), closed(3), 6);
     plan.timeout = Some(Duration::from_millis(50));
     let results = run(&plan).unwrap();
@@ -90,20 +90,20 @@ fn a_call_that_takes_too_long_is_given_up() {
     assert_eq!(texts, [("rpc error: code = DeadlineExceeded desc = context deadline exceeded", 6)]);
 }
 
-/// All answers together are larger than what the server may send on a connection before it is told that there is room.
+/// All answers together exceed the flow-control window of a connection.
 #[test]
-fn large_answers_do_not_use_a_connection_up() {
+fn large_answers_do_not_exhaust_the_window_of_a_connection() {
     const LENGTH: usize = 200_000;
-    let server = NotingServer::with_answers_of(LENGTH);
+    let server = RecordingServer::with_answer_length(LENGTH);
     let results = run(&plan(server.endpoint(), closed(4), 1_000)).unwrap();
     assert_eq!((results.count(), results.failures()), (1_000, 0));
     assert!(results.bytes_received > 1_000 * LENGTH as u64);
 }
 
 #[test]
-fn workers_come_and_go_as_planned() {
-    let server = NotingServer::start();
-    server.freeze_for_ever();
+fn the_number_of_workers_follows_the_schedule() {
+    let server = RecordingServer::start();
+    server.freeze_forever();
     let workers = ConcurrencySchedule::Step {
         start: 2,
         step: 3,
@@ -114,12 +114,12 @@ fn workers_come_and_go_as_planned() {
     let mut plan = plan(server.endpoint(), Load::Closed { workers, pace: None }, u64::MAX);
     plan.stop.duration = Some(Duration::from_secs(2));
     let results = run(&plan).unwrap();
-    assert_eq!((server.most_at_once(), results.count()), (8, 8));
+    assert_eq!((server.max_concurrent(), results.count()), (8, 8));
 }
 
 #[test]
-fn a_paced_closed_loop_is_no_faster_than_its_pace() {
-    let server = NotingServer::start();
+fn a_paced_closed_loop_does_not_exceed_its_rate() {
+    let server = RecordingServer::start();
     let load = Load::Closed {
         workers: ConcurrencySchedule::Constant { workers: 4 },
         pace: Some(RateSchedule::Constant { rate: 100.0 }),
@@ -130,8 +130,8 @@ fn a_paced_closed_loop_is_no_faster_than_its_pace() {
 }
 
 #[test]
-fn first_calls_and_the_warm_up_are_left_out() {
-    let server = NotingServer::start();
+fn first_calls_and_the_warm_up_are_not_counted() {
+    let server = RecordingServer::start();
     let mut plan = plan(server.endpoint(), open(100.0), 100);
     plan.recording.skip_first = 10;
     plan.recording.warm_up = Duration::from_millis(295);
@@ -141,8 +141,8 @@ fn first_calls_and_the_warm_up_are_left_out() {
 }
 
 #[test]
-fn machines_share_a_run() {
-    let server = NotingServer::start();
+fn machines_share_the_calls_of_a_run() {
+    let server = RecordingServer::start();
     let plan = plan(server.endpoint(), open(1_000.0), 301);
     let parts = std::thread::scope(|scope| {
         let machine = |index| {
@@ -158,7 +158,7 @@ fn machines_share_a_run() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named() {
+fn an_unreachable_server_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let problem = run(&plan(Endpoint::plain("127.0.0.1", port), closed(1), 1)).unwrap_err();
     assert!(problem.wrong().contains(&format!("127.0.0.1:{port}")), "{problem}");

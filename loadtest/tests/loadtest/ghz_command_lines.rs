@@ -1,9 +1,9 @@
-//! Command lines of ghz's documentation, run as they are there, against a server that says what it saw.
+//! Command lines of ghz's documentation, against a server that records its calls.
 //!
-//! They are given to a shell with `ghz` as the name of our binary, in a folder that has the files which they name. Three
-//! things are put in their place: the address of the server, larger numbers and longer times by such as a test can wait
-//! for, and ` -O json` behind a line that asks for no format, since the table is about what the report says as well.
-//! Lines without `--insecure` are served with TLS, by an authority that the system trusts.
+//! A shell runs them with `ghz` as the name of the binary, in a folder with the files that they refer to. Three things
+//! differ from the documentation: the address of the server, smaller numbers and shorter times, and ` -O json` if a line has
+//! no format, since the checks include the report. Lines without `--insecure` call a server with TLS, whose certificate
+//! authority the system trusts.
 
 mod connections;
 mod data;
@@ -22,30 +22,30 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    called::{Called, Certificates, Folder, Seen, Setup},
+    called::{Certificates, DynamicServer, Folder, RecordedCall, Setup},
     ghz_report::GhzReport,
 };
 
-/// What documentation has for the server's address.
+/// The address of the server in the documentation.
 const ADDRESS: &str = "0.0.0.0:50051";
 
-/// How many lines are run at once.
-const AT_ONCE: usize = 4;
+/// Number of concurrent lines.
+const CONCURRENT: usize = 4;
 
-/// How many lines are to be shown at least.
-const LEAST: usize = 40;
+/// Minimum number of lines.
+const MIN_LINES: usize = 40;
 
-/// A command line, and what must come of it.
+/// A command line with its check.
 pub(super) struct Line {
-    /// Where it is from: a page of the documentation, and a part of it.
+    /// The page and part of the documentation.
     from: &'static str,
-    /// The line, or several of a shell script.
+    /// The command line, or a shell script.
     line: &'static str,
     /// Standard input.
     input: &'static [u8],
-    /// The server answers no call until so many are there at once.
+    /// Number of concurrent calls that are required before any is answered.
     gather: u64,
-    /// It takes only clients with a certificate.
+    /// The server requires a client certificate.
     mutual: bool,
     check: fn(&Outcome),
 }
@@ -71,11 +71,11 @@ impl Line {
     }
 }
 
-/// What came of a line.
+/// The outcome of a line.
 pub(super) struct Outcome {
     output: Output,
-    calls: Vec<Seen>,
-    most_at_once: u64,
+    calls: Vec<RecordedCall>,
+    max_concurrent: u64,
     connections: usize,
     address: String,
     folder: Folder,
@@ -91,8 +91,8 @@ impl Outcome {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
-    /// The report after so many calls, all of which went well and reached the server.
-    fn all_well(&self, calls: u64) -> GhzReport {
+    /// The report of a run in which all calls succeeded and reached the server.
+    fn all_succeeded(&self, calls: u64) -> GhzReport {
         let report = self.report();
         assert_eq!(report.count, calls);
         assert_eq!(report.status_code_distribution.get("OK"), Some(&calls), "{report:?}");
@@ -101,7 +101,7 @@ impl Outcome {
         report
     }
 
-    /// The first message of every call, by a field; sorted.
+    /// A field of the first message of every call, sorted.
     fn values(&self, field: &str) -> Vec<String> {
         let mut values: Vec<String> = self
             .calls
@@ -112,7 +112,7 @@ impl Outcome {
         values
     }
 
-    /// The values of a header in all calls; sorted.
+    /// The values of a header in all calls, sorted.
     fn header(&self, name: &str) -> Vec<String> {
         let mut values: Vec<String> = self
             .calls
@@ -126,7 +126,7 @@ impl Outcome {
 }
 
 /// The names in the messages of a call.
-fn names(call: &Seen) -> Vec<&str> {
+fn names(call: &RecordedCall) -> Vec<&str> {
     call.messages.iter().map(|message| message["name"].as_str().unwrap_or_default()).collect()
 }
 
@@ -141,17 +141,17 @@ fn ghz_command_lines_mean_the_same() {
             .into_iter()
             .flatten()
             .collect();
-    assert!(lines.len() >= LEAST, "{} lines", lines.len());
+    assert!(lines.len() >= MIN_LINES, "{} lines", lines.len());
     let certificates = Certificates::new();
-    let waiting = Mutex::new(VecDeque::from(lines));
+    let pending = Mutex::new(VecDeque::from(lines));
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENT {
             scope.spawn(|| {
-                while let Some(line) = take(&waiting) {
+                while let Some(line) = take(&pending) {
                     let outcome = run(&line, &certificates);
                     if catch_unwind(AssertUnwindSafe(|| (line.check)(&outcome))).is_err() {
-                        failures.lock().unwrap().push(told(&line, &outcome));
+                        failures.lock().unwrap().push(describe(&line, &outcome));
                     }
                 }
             });
@@ -161,13 +161,13 @@ fn ghz_command_lines_mean_the_same() {
     assert!(failures.is_empty(), "{} lines failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn take(waiting: &Mutex<VecDeque<Line>>) -> Option<Line> {
-    waiting.lock().unwrap().pop_front()
+fn take(pending: &Mutex<VecDeque<Line>>) -> Option<Line> {
+    pending.lock().unwrap().pop_front()
 }
 
 fn run(line: &Line, certificates: &Certificates) -> Outcome {
     let secure = !line.line.contains("--insecure") && !line.line.contains("--config");
-    let server = Called::start(&Setup {
+    let server = DynamicServer::start(&Setup {
         tls: secure.then_some(certificates),
         mutual: line.mutual,
         gather: line.gather,
@@ -177,25 +177,26 @@ fn run(line: &Line, certificates: &Certificates) -> Outcome {
     let address = server.address.to_string();
     data::files(&folder, &address);
     let mut script = line.line.replace(ADDRESS, &address);
-    let asks = [" -O", "--format", "--config ./with-format"].iter().any(|format| line.line.contains(format));
-    if !asks {
+    let has_format =
+        [" -O", "--format", "--config ./with-format"].iter().any(|format| line.line.contains(format));
+    if !has_format {
         script.push_str(" -O json");
     }
     let output = folder.run(&script, line.input);
     Outcome {
         output,
         calls: server.calls(),
-        most_at_once: server.most_at_once(),
+        max_concurrent: server.max_concurrent(),
         connections: server.connections(),
         address,
         folder,
     }
 }
 
-fn told(line: &Line, outcome: &Outcome) -> String {
+fn describe(line: &Line, outcome: &Outcome) -> String {
     let stderr = String::from_utf8_lossy(&outcome.output.stderr);
     format!(
-        "--- {}\n{}\n{}\n{stderr}\ncalls seen: {}\n",
+        "--- {}\n{}\n{}\n{stderr}\ncalls: {}\n",
         line.from,
         line.line,
         outcome.output.status,

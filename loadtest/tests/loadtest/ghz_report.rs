@@ -1,11 +1,11 @@
-//! ghz's JSON report, as a program that was written for ghz reads it: all of its fields, with its types.
+//! ghz's JSON report, as read by a program that was written for ghz: all of its fields, with their types.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::called::{Called, Certificates, Folder, Setup};
+use crate::called::{Certificates, DynamicServer, Folder, Setup};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,7 +15,7 @@ pub(crate) struct GhzReport {
     pub(crate) date: String,
     pub(crate) options: GhzOptions,
     pub(crate) count: u64,
-    /// All durations are nanoseconds.
+    /// All durations are in nanoseconds.
     pub(crate) total: u64,
     pub(crate) average: u64,
     pub(crate) fastest: u64,
@@ -28,7 +28,7 @@ pub(crate) struct GhzReport {
     pub(crate) details: Vec<GhzDetail>,
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
-    /// What ghz does not have.
+    /// The extension of Inrush.
     pub(crate) inrush: Value,
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct GhzOptions {
 
 #[test]
 fn a_program_that_was_written_for_ghz_reads_the_report() {
-    let server = Called::start(&Setup::default());
+    let server = DynamicServer::start(&Setup::default());
     let folder = Folder::new(&Certificates::new());
     let line = format!(
         "ghz --insecure --call helloworld.Greeter.SayHello -n 100 -c 4 --name greeting --count-errors -O json \\

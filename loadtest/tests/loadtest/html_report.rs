@@ -1,4 +1,4 @@
-//! The page of a run, opened in a real browser.
+//! The page of a run in a real browser.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use inrush_loadtest::report::{self, Format};
 use crate::{browser::Browser, rush::Rush};
 
 #[test]
-fn the_page_opens_without_complaints_and_loads_nothing() {
+fn the_page_opens_without_errors_and_loads_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     fs::write(&file, page()).unwrap();
     let visit = Browser::find().visit(&file);
     assert_eq!(visit.console, Vec::<String>::new());
     assert_eq!(visit.requests, Vec::<String>::new());
-    // The script ran, and nobody else's did.
+    // The script of the page ran, and the injected one did not.
     assert!(visit.dom.contains("<html lang=\"en\" class=\"live\">"), "{}", visit.dom);
     assert!(visit.dom.contains("class=\"read-out\""));
     assert!(visit.dom.contains("<title>A &lt;rush&gt; &amp; a freeze</title>"));
@@ -33,9 +33,9 @@ fn the_page_opens_without_complaints_and_loads_nothing() {
     assert!(visit.dom.contains("&lt;img src=\"http://127.0.0.1:9/x\"&gt;"));
 }
 
-/// The test above is worth something only if it fails where there is something to see.
+/// The test above must be able to fail.
 #[test]
-fn the_browser_tells_of_what_a_page_loads_and_complains_about() {
+fn the_browser_reports_requests_and_errors_of_a_page() {
     let page = page();
     let planted_image = page
         .replace("img-src data:", "img-src http:")
@@ -56,7 +56,7 @@ fn the_browser_tells_of_what_a_page_loads_and_complains_about() {
         "{:?}",
         script.console
     );
-    // A script that was changed does not match its hash any more.
+    // A changed script no longer matches its hash.
     let error = visit(&planted_error);
     assert!(error.console.iter().any(|line| line.contains("Content Security Policy")), "{:?}", error.console);
     assert!(!error.dom.contains("class=\"live\""));

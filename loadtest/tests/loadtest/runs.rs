@@ -1,4 +1,4 @@
-//! Runs of the engine, without a command line.
+//! Runs of the engine without a command line.
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
@@ -7,10 +7,10 @@ use http::HeaderMap;
 use inrush_loadtest::{
     engine::{self, AtDuration, Load, Observer, Plan, Progress, Recording, Share, Stop, Streaming},
     measure::Results,
-    message::{Body, Data, Given, Request, RequestPlan, RequestSource, Templates},
+    message::{Data, Given, RequestPlan, RequestSource, Templates},
     problem::Problem,
     schedule::{ConcurrencySchedule, RateSchedule},
-    transport::{CallKind, Endpoint},
+    transport::{Body, CallKind, Endpoint, Request},
 };
 use inrush_proto::v1::ReleaseOrderRequest;
 use prost::Message as _;
@@ -34,20 +34,20 @@ pub(crate) fn plan(endpoint: Endpoint, load: Load, calls: u64) -> Plan {
     }
 }
 
-/// So many workers.
+/// A closed loop.
 pub(crate) fn closed(workers: u32) -> Load {
     Load::Closed { workers: ConcurrencySchedule::Constant { workers }, pace: None }
 }
 
-/// So many calls per second.
+/// An open loop with a constant rate.
 pub(crate) fn open(rate: f64) -> Load {
     Load::Open { rate: RateSchedule::Constant { rate }, max_in_flight: 10_000 }
 }
 
-/// Requests as those of [`run`], in a form that can be sent to other machines.
+/// The requests of [`run`], as a plan that can be sent to other machines.
 pub(crate) fn numbered() -> RequestPlan {
     let data =
-        Given { place: "--data".to_owned(), content: r#"{"ticketId":"{{.RequestNumber}}"}"#.to_owned() };
+        Given { source: "--data".to_owned(), content: r#"{"ticketId":"{{.RequestNumber}}"}"#.to_owned() };
     RequestPlan {
         descriptors: inrush_proto::FILE_DESCRIPTOR_SET.to_vec(),
         service: "inrush.v1.SettlementService".to_owned(),
@@ -58,7 +58,7 @@ pub(crate) fn numbered() -> RequestPlan {
         stream_count: None,
         dynamic_messages: false,
         compressed: false,
-        longest: 1024,
+        max_size: 1024,
         name: None,
         connections: 1,
     }
@@ -70,10 +70,10 @@ pub(crate) fn run(plan: &Plan) -> Result<Results, Problem> {
 
 pub(crate) fn run_share(plan: &Plan, share: Share) -> Result<Results, Problem> {
     let sources = || Ok(Box::new(Numbers) as Box<dyn RequestSource>);
-    engine::run(plan, share, &sources, &mut Nobody, &AtomicBool::new(false))
+    engine::run(plan, share, &sources, &mut NoObserver, &AtomicBool::new(false))
 }
 
-/// Sends the call's number.
+/// Sends the number of the call.
 struct Numbers;
 
 impl RequestSource for Numbers {
@@ -91,8 +91,8 @@ fn framed(message: &ReleaseOrderRequest) -> Bytes {
     frame.freeze()
 }
 
-pub(crate) struct Nobody;
+pub(crate) struct NoObserver;
 
-impl Observer for Nobody {
-    fn on_progress(&mut self, _: &Progress<'_'>) {}
+impl Observer for NoObserver {
+    fn on_progress(&mut self, _: &Progress<'_>) {}
 }

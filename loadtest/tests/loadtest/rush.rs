@@ -1,4 +1,4 @@
-//! Runs as they could have been: no server is called, and the same numbers come out every time.
+//! Reproducible runs without a server.
 
 use std::{
     collections::BTreeMap,
@@ -11,20 +11,19 @@ use inrush_loadtest::{
 };
 use serde_json::json;
 
-/// A text that would take over a page which does not escape it.
+/// A text that injects a script into a page without escaping.
 const HOSTILE: &str =
     "</script><script>document.title='taken over'</script><img src=\"http://127.0.0.1:9/x\"> & 'quotes'";
 
 /// A run at 500 calls a second.
 pub(crate) struct Rush {
-    /// Runs of different seeds differ as two runs of the same test do.
+    /// Runs with different seeds differ like two runs of the same test.
     pub(crate) seed: u64,
-    /// Latencies are this times as long.
+    /// Factor of all latencies.
     pub(crate) slower: f64,
-    /// The server freezes for a second after 20 seconds, and fails a third of the calls from the 40th second on for five
-    /// seconds.
+    /// The server freezes for a second after 20 seconds, and fails a third of the calls from second 40 to 45.
     pub(crate) trouble: bool,
-    /// How long it goes on.
+    /// Duration of the run.
     pub(crate) seconds: u64,
 }
 
@@ -35,7 +34,7 @@ impl Default for Rush {
 }
 
 impl Rush {
-    /// The run, and what it was asked to do.
+    /// The report of the run.
     pub(crate) fn report(&self) -> Report {
         Report {
             name: Some("A <rush> & a freeze".to_owned()),
@@ -99,7 +98,7 @@ impl Rush {
     }
 }
 
-/// Random numbers, always the same.
+/// A seeded random number generator.
 struct Random(u64);
 
 impl Random {
@@ -111,7 +110,7 @@ impl Random {
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// About normal, with a mean of 0 and a standard deviation of 1.
+    /// Approximately normal, with mean 0 and standard deviation 1.
     fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }

@@ -1,4 +1,4 @@
-//! A server that notes when it answered what, and can freeze.
+//! A server that records its answers and can freeze.
 
 use std::{
     net::SocketAddr,
@@ -18,48 +18,48 @@ use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::yield_now};
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, transport::Server};
 
-/// The method that [`NotingServer`] answers.
+/// The method that [`RecordingServer`] answers.
 pub(crate) const PATH: &str = "/inrush.v1.SettlementService/ReleaseOrder";
 
-/// A server on a runtime of its own. Stops when it is dropped.
-pub(crate) struct NotingServer {
+/// A server on a runtime of its own. Dropping it stops the server.
+pub(crate) struct RecordingServer {
     address: SocketAddr,
-    service: Noting,
+    service: Recording,
     runtime: Runtime,
 }
 
 #[derive(Clone)]
-struct Noting {
+struct Recording {
     answers: Arc<Mutex<Vec<(u64, SystemTime)>>>,
     frozen: watch::Sender<bool>,
-    at_once: Arc<AtOnce>,
+    concurrent: Arc<Concurrent>,
     answer_length: usize,
 }
 
 #[derive(Default)]
-struct AtOnce {
+struct Concurrent {
     now: AtomicU64,
-    most: AtomicU64,
+    max: AtomicU64,
 }
 
-impl NotingServer {
+impl RecordingServer {
     pub(crate) fn start() -> Self {
-        Self::with_answers_of(0)
+        Self::with_answer_length(0)
     }
 
-    /// Every answer holds a text of so many bytes.
-    pub(crate) fn with_answers_of(answer_length: usize) -> Self {
+    /// Every answer contains a text of this length.
+    pub(crate) fn with_answer_length(answer_length: usize) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let service = Noting {
+        let service = Recording {
             answers: Arc::default(),
             frozen: watch::Sender::new(false),
-            at_once: Arc::default(),
+            concurrent: Arc::default(),
             answer_length,
         };
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let served = SettlementServiceServer::new(service.clone());
-        // Without this, answers wait in the server for the acknowledgement of earlier ones.
+        // Without this, Nagle's algorithm delays answers until earlier ones are acknowledged.
         let incoming = TcpListenerStream::new(listener)
             .map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)));
         runtime.spawn(Server::builder().add_service(served).serve_with_incoming(incoming));
@@ -70,17 +70,17 @@ impl NotingServer {
         Endpoint::plain(self.address.ip().to_string(), self.address.port())
     }
 
-    /// Answers nothing from now on.
-    pub(crate) fn freeze_for_ever(&self) {
+    /// Stops answering.
+    pub(crate) fn freeze_forever(&self) {
         self.service.frozen.send_replace(true);
     }
 
-    /// The most calls that were being answered at once.
-    pub(crate) fn most_at_once(&self) -> u64 {
-        self.service.at_once.most.load(Ordering::SeqCst)
+    /// The maximum number of concurrent calls.
+    pub(crate) fn max_concurrent(&self) -> u64 {
+        self.service.concurrent.max.load(Ordering::SeqCst)
     }
 
-    /// Answers nothing for a while, `after` so long.
+    /// Stops answering `after` a delay, for `length`.
     pub(crate) fn freeze(&self, after: Duration, length: Duration) {
         let frozen = self.service.frozen.clone();
         self.runtime.spawn(async move {
@@ -91,28 +91,34 @@ impl NotingServer {
         });
     }
 
-    /// The numbers of all calls that were answered, and when.
+    /// The numbers of all answered calls, and the times of their answers.
     pub(crate) fn answers(&self) -> Vec<(u64, SystemTime)> {
-        self.service.answers.lock().expect("nobody panics with it").clone()
+        self.service.answers.lock().expect("no test panics while it holds the lock").clone()
     }
 }
 
 #[tonic::async_trait]
-impl SettlementService for Noting {
+impl SettlementService for Recording {
     async fn release_order(
         &self,
         request: Request<ReleaseOrderRequest>,
     ) -> Result<Response<ReleaseOrderResponse>, Status> {
-        let number =
-            request.into_inner().ticket_id.parse().map_err(|_| Status::invalid_argument("no number"))?;
-        let now = self.at_once.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.at_once.most.fetch_max(now, Ordering::SeqCst);
-        // Others that were sent at once arrive before this one is answered.
+        let number = request
+            .into_inner()
+            .ticket_id
+            .parse()
+            .map_err(|_| Status::invalid_argument("expected a number"))?;
+        let now = self.concurrent.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.concurrent.max.fetch_max(now, Ordering::SeqCst);
+        // Lets concurrent calls arrive before this one is answered.
         yield_now().await;
         let mut frozen = self.frozen.subscribe();
-        frozen.wait_for(|frozen| !frozen).await.map_err(|_| Status::internal("no freezer"))?;
-        self.at_once.now.fetch_sub(1, Ordering::SeqCst);
-        self.answers.lock().expect("nobody panics with it").push((number, SystemTime::now()));
+        frozen.wait_for(|frozen| !frozen).await.map_err(|_| Status::internal("the server stops"))?;
+        self.concurrent.now.fetch_sub(1, Ordering::SeqCst);
+        self.answers
+            .lock()
+            .expect("no test panics while it holds the lock")
+            .push((number, SystemTime::now()));
         let status = TicketStatus { order_id: "o".repeat(self.answer_length), ..TicketStatus::default() };
         Ok(Response::new(ReleaseOrderResponse { status: Some(status), repeated: false }))
     }

@@ -1,4 +1,4 @@
-//! The log that `--debug` asks for: a line of JSON for each event.
+//! The log of `--debug`: one line of JSON per event.
 
 use std::{
     cell::RefCell,
@@ -13,22 +13,22 @@ use serde_json::{Value, json};
 use super::settings::Settings;
 use crate::{measure::Results, problem::Problem};
 
-/// A log in a file.
+/// A log file.
 pub(super) struct DebugLog {
     path: PathBuf,
     file: RefCell<BufWriter<File>>,
 }
 
 impl DebugLog {
-    /// Begins a log.
+    /// Creates the file.
     pub(super) fn create(path: &Path) -> Result<Self, Problem> {
-        let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+        let file = File::create(path).map_err(|error| not_writable(path, &error))?;
         Ok(Self { path: path.to_path_buf(), file: RefCell::new(BufWriter::new(file)) })
     }
 
-    /// The run begins, with these settings.
-    pub(super) fn started(&self, settings: &Settings) -> Result<(), Problem> {
-        let config = settings.given().map_or(Value::Null, Value::Object);
+    /// Logs the start of the run with its settings.
+    pub(super) fn log_start(&self, settings: &Settings) -> Result<(), Problem> {
+        let config = settings.set().map_or(Value::Null, Value::Object);
         self.write(
             SystemTime::now(),
             &json!({ "level": "debug", "message": "Start Run", "config": config }),
@@ -36,8 +36,8 @@ impl DebugLog {
         self.flush()
     }
 
-    /// The run is over: the calls that were kept, then what was counted.
-    pub(super) fn ended(&self, results: &Results) -> Result<(), Problem> {
+    /// Logs the recorded calls, then the counts.
+    pub(super) fn log_results(&self, results: &Results) -> Result<(), Problem> {
         for call in results.details.details() {
             let event = json!({
                 "level": if call.error.is_some() { "error" } else { "debug" },
@@ -66,17 +66,17 @@ impl DebugLog {
     fn write(&self, time: SystemTime, event: &Value) -> Result<(), Problem> {
         let mut event = event.clone();
         event["time"] = Value::from(humantime::format_rfc3339_nanos(time).to_string());
-        writeln!(self.file.borrow_mut(), "{event}").map_err(|error| unwritable(&self.path, &error))
+        writeln!(self.file.borrow_mut(), "{event}").map_err(|error| not_writable(&self.path, &error))
     }
 
     fn flush(&self) -> Result<(), Problem> {
-        self.file.borrow_mut().flush().map_err(|error| unwritable(&self.path, &error))
+        self.file.borrow_mut().flush().map_err(|error| not_writable(&self.path, &error))
     }
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
+fn not_writable(path: &Path, error: &io::Error) -> Problem {
     Problem::new(
-        format!("--debug {} cannot be written: {error}", path.display()),
-        "name a file in a folder that is there and can be written to",
+        format!("cannot write --debug {}: {error}", path.display()),
+        "name a file in an existing, writable folder",
     )
 }

@@ -1,4 +1,4 @@
-//! Where a report goes.
+//! The destination of a report.
 
 use std::{
     fs::File,
@@ -11,34 +11,33 @@ use crate::{
     report::{self, Format, Report},
 };
 
-/// Standard output or a file, which is opened before the run: a long run is not made for nothing.
+/// Standard output or a file. The file is created before the run, so that an invalid path is found early.
 pub(super) enum Destination {
     Standard,
     File { flag: &'static str, path: PathBuf, file: File },
 }
 
 impl Destination {
-    /// Opens what the flag names.
+    /// Opens the destination that a flag names.
     pub(super) fn open(flag: &'static str, path: Option<&Path>) -> Result<Self, Problem> {
         match path.filter(|path| !path.as_os_str().is_empty()) {
             None => Ok(Self::Standard),
             Some(path) => match File::create(path) {
                 Ok(file) => Ok(Self::File { flag, path: path.to_path_buf(), file }),
-                Err(error) => Err(unwritable(flag, path, &error)),
+                Err(error) => Err(not_writable(flag, path, &error)),
             },
         }
     }
 
-    /// Writes a report to it.
+    /// Writes a report.
     pub(super) fn write(self, report: &Report, format: Format) -> Result<(), Problem> {
         match self {
-            Self::File { flag, path, file } => {
-                finish(report, format, BufWriter::new(file)).map_err(|error| unwritable(flag, &path, &error))
-            }
+            Self::File { flag, path, file } => finish(report, format, BufWriter::new(file))
+                .map_err(|error| not_writable(flag, &path, &error)),
             Self::Standard => match finish(report, format, BufWriter::new(io::stdout().lock())) {
-                // Whoever reads may have seen enough: `| head`.
+                // A reader such as `head` may close the pipe early.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                Err(error) => Err(unwritable("--output", Path::new("on standard output"), &error)),
+                Err(error) => Err(not_writable("--output", Path::new("standard output"), &error)),
                 Ok(()) => Ok(()),
             },
         }
@@ -50,9 +49,9 @@ fn finish(report: &Report, format: Format, mut to: impl Write) -> io::Result<()>
     to.flush()
 }
 
-fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Problem {
+fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Problem {
     Problem::new(
-        format!("{flag} {} cannot be written: {error}", path.display()),
-        "name a file in a folder that is there and can be written to",
+        format!("cannot write {flag} {}: {error}", path.display()),
+        "name a file in an existing, writable folder",
     )
 }

@@ -1,4 +1,4 @@
-//! When calls are made, from the settings.
+//! The load of a run, from the settings.
 
 use std::time::Duration;
 
@@ -14,49 +14,49 @@ use crate::{
 pub(super) const TOTAL: u64 = 200;
 pub(super) const WORKERS: u32 = 50;
 
-/// Calls in flight where no limit is given: more than servers take, and few enough for the memory of any machine.
+/// The default limit of calls in flight: more than servers accept, and few enough for the memory of any machine.
 const MAX_IN_FLIGHT: u32 = 100_000;
 
-/// When calls are made.
+/// The load.
 pub(super) fn of(settings: &Settings) -> Result<Load, Problem> {
-    let (load, own) = (&settings.load, &settings.own);
+    let (load, extensions) = (&settings.load, &settings.extensions);
     let rate = rate(settings)?;
-    let closed_loop = own.closed_loop.unwrap_or(false);
-    let at_once = load.r#async.unwrap_or(false);
-    let max_in_flight = own.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
+    let closed_loop = extensions.closed_loop.unwrap_or(false);
+    let no_wait = load.r#async.unwrap_or(false);
+    let max_in_flight = extensions.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
     if max_in_flight == 0 {
-        return Err(Problem::new("--max-in-flight 0 allows no call", "allow at least one"));
+        return Err(Problem::new("--max-in-flight is 0", "allow at least one call in flight"));
     }
-    if closed_loop && at_once {
+    if closed_loop && no_wait {
         return Err(Problem::new(
             "--closed-loop and --async contradict each other",
-            "leave one out: workers of a closed loop wait for their answers, --async does not wait",
+            "omit one: workers of a closed loop wait for their answers, --async does not",
         ));
     }
     let workers = workers(&settings.concurrency)?;
     match rate {
         None if closed_loop => Err(Problem::new(
-            "--closed-loop is given without a rate",
-            "give a rate with --rps or --load-schedule, or leave it out: without a rate the loop is closed anyway",
+            "--closed-loop requires a rate",
+            "set a rate with --rps or --load-schedule, or omit it: without a rate the loop is always closed",
         )),
-        // Nothing says when calls are due: as many as may be are in flight.
-        None if at_once => Ok(Load::Closed { workers: everyone(settings, max_in_flight), pace: None }),
+        // Without planned times, the number of calls in flight is the only limit.
+        None if no_wait => Ok(Load::Closed { workers: all_at_once(settings, max_in_flight), pace: None }),
         None => Ok(Load::Closed { workers, pace: None }),
-        // Workers that change in number say that workers are what is meant.
-        Some(pace) if closed_loop || (is_changing(&workers) && !at_once) => {
+        // A schedule of workers requests a closed loop.
+        Some(pace) if closed_loop || (is_changing(&workers) && !no_wait) => {
             Ok(Load::Closed { workers, pace: Some(pace) })
         }
         Some(rate) => Ok(Load::Open { rate, max_in_flight }),
     }
 }
 
-/// When no more calls are made.
+/// The end of the run.
 pub(super) fn stop(settings: &Settings) -> Stop {
     let load = &settings.load;
     let total = Some(load.total.unwrap_or(TOTAL)).filter(|total| *total > 0);
-    let (most, duration) = (positive(load.max_duration), positive(load.duration));
-    let (calls, duration) = match (most, duration) {
-        (Some(most), _) => (total, Some(most)),
+    let (max_duration, duration) = (positive(load.max_duration), positive(load.duration));
+    let (calls, duration) = match (max_duration, duration) {
+        (Some(max_duration), _) => (total, Some(max_duration)),
         (None, Some(duration)) => (None, Some(duration)),
         (None, None) => (total, None),
     };
@@ -68,9 +68,9 @@ pub(super) fn stop(settings: &Settings) -> Stop {
     Stop { calls, duration, at_duration }
 }
 
-/// A duration that is given, and not zero.
+/// A duration, unless it is missing or zero.
 pub(super) fn positive(duration: Option<GoDuration>) -> Option<Duration> {
-    duration.map(|given| given.0).filter(|duration| !duration.is_zero())
+    duration.map(|duration| duration.0).filter(|duration| !duration.is_zero())
 }
 
 fn rate(settings: &Settings) -> Result<Option<RateSchedule>, Problem> {
@@ -82,67 +82,69 @@ fn rate(settings: &Settings) -> Result<Option<RateSchedule>, Problem> {
     }
     let (start, end) = (load.load_start.unwrap_or(0), load.load_end.unwrap_or(0));
     let step = load.load_step.unwrap_or(0);
-    check("load", start, end, i64::from(step))?;
+    check_schedule("load", start, end, i64::from(step))?;
     if start == 0 {
-        return Err(Problem::new("--load-start is missing", "give the calls per second to start with"));
+        return Err(Problem::new("--load-start is missing", "set the calls per second at the start"));
     }
     let (start, step) = (f64::from(start), f64::from(step));
     let end = Some(end).filter(|end| *end > 0).map(f64::from);
     let until = positive(load.load_max_duration);
     Ok(Some(match schedule {
         Schedule::Step => {
-            let every = step_duration("load", load.load_step_duration)?;
+            let every = require_step_duration("load", load.load_step_duration)?;
             RateSchedule::Step { start, step, every, end, until }
         }
         Schedule::Line | Schedule::Const => RateSchedule::Line { start, slope: step, end, until },
     }))
 }
 
-fn workers(given: &Concurrency) -> Result<ConcurrencySchedule, Problem> {
-    let schedule = given.concurrency_schedule.unwrap_or_default();
+fn workers(settings: &Concurrency) -> Result<ConcurrencySchedule, Problem> {
+    let schedule = settings.concurrency_schedule.unwrap_or_default();
     if schedule == Schedule::Const {
-        let workers = given.concurrency.unwrap_or(WORKERS);
+        let workers = settings.concurrency.unwrap_or(WORKERS);
         if workers == 0 {
-            return Err(Problem::new("--concurrency 0 makes no calls", "have at least one worker"));
+            return Err(Problem::new("--concurrency is 0", "set at least one worker"));
         }
         return Ok(ConcurrencySchedule::Constant { workers });
     }
-    let (start, end) = (given.concurrency_start.unwrap_or(1), given.concurrency_end.unwrap_or(0));
-    let step = given.concurrency_step.unwrap_or(1);
-    check("concurrency", start, end, i64::from(step))?;
+    let (start, end) = (settings.concurrency_start.unwrap_or(1), settings.concurrency_end.unwrap_or(0));
+    let step = settings.concurrency_step.unwrap_or(1);
+    check_schedule("concurrency", start, end, i64::from(step))?;
     let end = Some(end).filter(|end| *end > 0);
-    let until = positive(given.concurrency_max_duration);
+    let until = positive(settings.concurrency_max_duration);
     Ok(match schedule {
         Schedule::Step => {
-            let every = step_duration("concurrency", given.concurrency_step_duration)?;
+            let every = require_step_duration("concurrency", settings.concurrency_step_duration)?;
             ConcurrencySchedule::Step { start, step, every, end, until }
         }
         Schedule::Line | Schedule::Const => ConcurrencySchedule::Line { start, slope: step, end, until },
     })
 }
 
-fn check(what: &str, start: u32, end: u32, step: i64) -> Result<(), Problem> {
+fn check_schedule(what: &str, start: u32, end: u32, step: i64) -> Result<(), Problem> {
     if step == 0 {
         return Err(Problem::new(
-            format!("--{what}-step is missing or 0, so the {what} schedule changes nothing"),
-            format!("give the change, which may be negative, or leave --{what}-schedule out"),
+            format!("--{what}-step is missing or 0: the {what} schedule changes nothing"),
+            format!("set the change, which may be negative, or omit --{what}-schedule"),
         ));
     }
-    let away = end > 0 && if step > 0 { end <= start } else { end >= start };
-    if away {
+    let never_reached = end > 0 && if step > 0 { end <= start } else { end >= start };
+    if never_reached {
         return Err(Problem::new(
-            format!("--{what}-step {step} never leads from --{what}-start {start} to --{what}-end {end}"),
-            "give an end that the steps lead to, or leave it out",
+            format!(
+                "--{what}-end {end} is never reached from --{what}-start {start} by --{what}-step {step}"
+            ),
+            "set a final value that the steps reach, or omit it",
         ));
     }
     Ok(())
 }
 
-fn step_duration(what: &str, given: Option<GoDuration>) -> Result<Duration, Problem> {
-    positive(given).ok_or_else(|| {
+fn require_step_duration(what: &str, duration: Option<GoDuration>) -> Result<Duration, Problem> {
+    positive(duration).ok_or_else(|| {
         Problem::new(
             format!("--{what}-step-duration is missing"),
-            "say how long each step lasts, or use the schedule line, which changes every second",
+            "set the duration of each step, or use the schedule line, which changes every second",
         )
     })
 }
@@ -151,7 +153,7 @@ fn is_changing(workers: &ConcurrencySchedule) -> bool {
     !matches!(workers, ConcurrencySchedule::Constant { .. })
 }
 
-fn everyone(settings: &Settings, max_in_flight: u32) -> ConcurrencySchedule {
+fn all_at_once(settings: &Settings, max_in_flight: u32) -> ConcurrencySchedule {
     let calls = stop(settings).calls.and_then(|calls| u32::try_from(calls).ok());
     ConcurrencySchedule::Constant { workers: calls.map_or(max_in_flight, |calls| calls.min(max_in_flight)) }
 }

@@ -1,9 +1,9 @@
-//! The whole run, from the settings.
+//! The plan of a run, from the settings.
 
 use std::time::Duration;
 
 use super::{
-    endpoint::{self, LONGEST_MESSAGE},
+    endpoint::{self, MAX_MESSAGE_SIZE},
     input,
     load::{self, positive},
     settings::Settings,
@@ -17,20 +17,20 @@ use crate::{
     transport::CallKind,
 };
 
-/// ghz's default.
+/// The default time limit of calls, as in ghz.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many single calls are kept where it is not said.
+/// The default number of recorded calls.
 const DETAILS: u32 = 100_000;
 
-/// What the settings ask for. The server is asked about the method if no definition is given.
+/// The plan of a run. Without a definition, the method is looked up by server reflection.
 pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
     let (load, stop) = (load::of(settings)?, load::stop(settings));
     let skip_first = settings.output.skip_first.unwrap_or(0);
     if stop.calls.is_some_and(|calls| skip_first > calls) {
         return Err(Problem::new(
-            format!("--skipFirst {skip_first} leaves out more calls than are made"),
-            "leave out fewer, or make more with --total",
+            format!("--skipFirst {skip_first} exceeds the number of calls"),
+            "exclude fewer calls, or make more with --total",
         ));
     }
     let connections = connections(settings, &load)?;
@@ -47,7 +47,7 @@ pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
         stream_count: settings.streams.stream_call_count.filter(|count| *count > 0),
         dynamic_messages: settings.streams.stream_dynamic_messages.unwrap_or(false),
         compressed: settings.input.enable_compression.unwrap_or(false),
-        longest: settings.connection.max_send_message_size.map_or(LONGEST_MESSAGE, |given| given.0),
+        max_size: settings.connection.max_send_message_size.map_or(MAX_MESSAGE_SIZE, |size| size.0),
         name: settings.output.name.clone().filter(|name| !name.is_empty()),
         connections: connections
             .unwrap_or_else(|| u32::try_from(threads.unwrap_or_else(engine::cores)).unwrap_or(u32::MAX)),
@@ -60,50 +60,50 @@ pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
         endpoint,
         load,
         stop,
-        timeout: Some(settings.load.timeout.map_or(TIMEOUT, |given| given.0))
+        timeout: Some(settings.load.timeout.map_or(TIMEOUT, |timeout| timeout.0))
             .filter(|limit| !limit.is_zero()),
         streaming: Streaming {
-            interval: settings.streams.stream_interval.map_or(Duration::ZERO, |given| given.0),
+            interval: settings.streams.stream_interval.map_or(Duration::ZERO, |duration| duration.0),
             call_duration: positive(settings.streams.stream_call_duration),
-            // Of a call that sends many messages, those that are sent count, and the plan of its requests says it.
+            // For client streams, the number of messages is part of the plan of the requests.
             receive_count: requests.stream_count.filter(|_| target.kind() == CallKind::ServerStreaming),
         },
         compressed: requests.compressed,
         connections: connections.map(|number| usize::try_from(number).unwrap_or(usize::MAX)),
         threads,
         recording: Recording {
-            warm_up: settings.own.warm_up.map_or(Duration::ZERO, |given| given.0),
+            warm_up: settings.extensions.warm_up.map_or(Duration::ZERO, |duration| duration.0),
             skip_first,
-            details: usize::try_from(settings.own.details.unwrap_or(DETAILS)).unwrap_or(usize::MAX),
+            details: usize::try_from(settings.extensions.details.unwrap_or(DETAILS)).unwrap_or(usize::MAX),
         },
     };
     Ok(CallPlan { engine, requests })
 }
 
 fn connections(settings: &Settings, load: &Load) -> Result<Option<u32>, Problem> {
-    let given = settings.connection.connections.filter(|number| *number > 0);
+    let connections = settings.connection.connections.filter(|number| *number > 0);
     if let (Some(number), Load::Closed { workers: ConcurrencySchedule::Constant { workers }, .. }) =
-        (given, load)
+        (connections, load)
         && number > *workers
     {
         return Err(Problem::new(
-            format!("--connections {number} are more than the {workers} workers of --concurrency"),
-            "have at least as many workers as connections",
+            format!("--connections {number} exceeds the {workers} workers of --concurrency"),
+            "use at least as many workers as connections",
         ));
     }
-    Ok(given)
+    Ok(connections)
 }
 
 fn threads(settings: &Settings) -> Option<usize> {
-    let given = settings.connection.cpus.filter(|number| *number > 0);
-    given.and_then(|number| usize::try_from(number).ok())
+    let threads = settings.connection.cpus.filter(|number| *number > 0);
+    threads.and_then(|number| usize::try_from(number).ok())
 }
 
 fn check_dynamic(requests: &RequestPlan) -> Result<(), Problem> {
     if requests.dynamic_messages && matches!(requests.data, Data::Binary(_)) {
         return Err(Problem::new(
-            "--stream-dynamic-messages is given with encoded messages",
-            "leave it out, or give the messages as JSON with templates",
+            "--stream-dynamic-messages does not apply to encoded messages",
+            "omit it, or pass the messages as JSON with templates",
         ));
     }
     Ok(())

@@ -1,29 +1,21 @@
-//! The settings of a run: flags of the command line and keys of the configuration file, by ghz's names.
+//! The settings of a run: flags of the command line and keys of the configuration file, with ghz's names.
 //!
-//! A setting that was not given is `None`, so that one source can be laid over another; defaults are applied where a
-//! setting is used, and are told in its help.
+//! Every setting is optional, so that one source can override another. Defaults are applied where a setting is used, and
+//! documented in its help.
 
-mod connection;
-mod input;
-mod load;
-mod output;
-mod own;
-mod security;
+mod flags;
 mod text;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(super) use connection::Connection;
-pub(super) use input::{Input, Streams};
-pub(super) use load::{Concurrency, Load, Schedule, StopAction};
-pub(super) use output::Output;
-pub(super) use own::Own;
-pub(super) use security::Security;
+pub(super) use flags::{
+    Concurrency, Connection, Extensions, Input, Load, Output, Schedule, Security, StopAction, Streams,
+};
 pub(super) use text::{ImportPaths, JsonText};
 
-/// Everything that can be said about a run.
+/// All settings of a run.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Settings {
@@ -61,12 +53,12 @@ pub(super) struct Settings {
 
     #[command(flatten)]
     #[serde(flatten)]
-    pub(super) own: Own,
+    pub(super) extensions: Extensions,
 }
 
 impl Settings {
-    /// These settings by their names, without those that were not given.
-    pub(super) fn given(&self) -> Result<Map<String, Value>, serde_json::Error> {
+    /// The settings that have a value, by name.
+    pub(super) fn set(&self) -> Result<Map<String, Value>, serde_json::Error> {
         let mut all = self.by_name()?;
         all.retain(|_, value| !value.is_null());
         Ok(all)

@@ -25,7 +25,7 @@ const LETTERS_AND_DIGITS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=16;
 
 /// A random UUID, from a fast generator: the random source of the system would cost more than a call.
-pub(in crate::message) fn new_uuid() -> String {
+pub(super) fn new_uuid() -> String {
     Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 

@@ -1,4 +1,4 @@
-//! Messages of any type.
+//! A codec for messages of any type.
 
 use prost::{Message as _, bytes::Buf as _};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -7,7 +7,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-/// Decodes requests of a type, and encodes any answer.
+/// Decodes requests of a type, and encodes any response.
 #[derive(Clone)]
 pub(super) struct DynamicCodec(pub(super) MessageDescriptor);
 

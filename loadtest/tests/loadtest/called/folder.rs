@@ -1,4 +1,4 @@
-//! A folder with the files that command lines name.
+//! A folder with the files that command lines refer to.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::machine;
 /// The binary under test.
 const TOOL: &str = env!("CARGO_BIN_EXE_inrush-loadtest");
 
-/// Where the definitions are.
+/// The folder of the definitions.
 const PROTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protos");
 
 /// All definitions.
@@ -32,14 +32,14 @@ pub(crate) fn compiled() -> DescriptorPool {
     compiler.descriptor_pool()
 }
 
-/// A folder that is gone with the test. While it is there, no other test has the machine alone.
+/// A folder that is deleted at the end of the test. While it exists, no other test holds the machine exclusively.
 pub(crate) struct Folder {
     folder: TempDir,
     _machine: RwLockReadGuard<'static, ()>,
 }
 
 impl Folder {
-    /// One with all definitions, compiled ones, and certificates.
+    /// A folder with all definitions, compiled definitions, and certificates.
     pub(crate) fn new(certificates: &Certificates) -> Self {
         let folder = Self { folder: TempDir::new().unwrap(), _machine: machine::shared() };
         copy(Path::new(PROTOS), folder.path());
@@ -65,7 +65,8 @@ impl Folder {
         fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    /// Runs a shell script in the folder, in which `ghz` is the load tool. The system trusts the folder's authority.
+    /// Runs a shell script in the folder, in which `ghz` is the load tool. The system trusts the certificate authority of the
+    /// folder.
     pub(crate) fn run(&self, script: &str, input: &[u8]) -> Output {
         let script = format!("ghz() {{ \"$TOOL\" \"$@\"; }}\n{script}");
         let mut shell = Command::new("sh")
@@ -78,7 +79,7 @@ impl Folder {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A tool that does not read its input may be gone already.
+        // A program that does not read its input may already have exited.
         let _ = shell.stdin.take().unwrap().write_all(input);
         shell.wait_with_output().unwrap()
     }

@@ -21,9 +21,9 @@ use tonic::{
     transport::server::{TcpConnectInfo, TlsConnectInfo},
 };
 
-use super::{Log, Seen, codec::DynamicCodec};
+use super::{Log, RecordedCall, codec::DynamicCodec};
 
-/// How many answers a stream has.
+/// Number of messages of a response stream.
 pub(crate) const ANSWERS: usize = 3;
 
 type Answers = Pin<Box<dyn Stream<Item = Result<DynamicMessage, Status>> + Send>>;
@@ -66,7 +66,7 @@ impl Dynamic {
         };
         let extensions = request.extensions();
         let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
-        let seen = Seen {
+        let recorded = RecordedCall {
             path: request.uri().path().to_owned(),
             authority: request.uri().authority().map(ToString::to_string).unwrap_or_default(),
             headers: request.headers().clone(),
@@ -76,7 +76,7 @@ impl Dynamic {
         let mut grpc = Grpc::new(DynamicCodec(method.input()))
             .accept_compressed(CompressionEncoding::Gzip)
             .apply_max_message_size_config(Some(usize::MAX), None);
-        let call = Call { log: self.log, method: method.clone(), seen };
+        let call = Call { log: self.log, method: method.clone(), recorded };
         match (method.is_client_streaming(), method.is_server_streaming()) {
             (false, false) => {
                 grpc.unary(tower::service_fn(move |request| call.clone().unary(request)), request).await
@@ -112,13 +112,13 @@ impl Dynamic {
 struct Call {
     log: Arc<Log>,
     method: MethodDescriptor,
-    seen: Seen,
+    recorded: RecordedCall,
 }
 
 impl Call {
     async fn unary(mut self, request: Request<DynamicMessage>) -> Result<Response<DynamicMessage>, Status> {
         let name = self.take(&request.into_inner());
-        self.log.note(self.seen.clone());
+        self.log.record(self.recorded.clone());
         self.behave(&name).await?;
         Ok(Response::new(self.greeting(&name)))
     }
@@ -132,20 +132,20 @@ impl Call {
         while let Some(message) = messages.next().await {
             last = self.take(&message?);
         }
-        self.log.note(self.seen.clone());
+        self.log.record(self.recorded.clone());
         self.behave(&last).await?;
         Ok(Response::new(self.greeting(&last)))
     }
 
     async fn several(mut self, request: Request<DynamicMessage>) -> Result<Response<Answers>, Status> {
         let name = self.take(&request.into_inner());
-        self.log.note(self.seen.clone());
+        self.log.record(self.recorded.clone());
         self.behave(&name).await?;
         let greeting = self.greeting(&name);
         if name == "forever" {
             let answers = stream::unfold((), move |()| {
                 let greeting = greeting.clone();
-                // Without a pause it would have a core of its own.
+                // Without a pause it would use up a core.
                 async move {
                     sleep(Duration::from_millis(1)).await;
                     Some((Ok(greeting), ()))
@@ -156,7 +156,7 @@ impl Call {
         Ok(Response::new(Box::pin(stream::repeat(greeting).map(Ok).take(ANSWERS))))
     }
 
-    /// The call is noted when its requests are at an end.
+    /// The call is recorded at the end of its requests.
     async fn each(self, request: Request<Streaming<DynamicMessage>>) -> Result<Response<Answers>, Status> {
         let answers = stream::unfold(Some((self, request.into_inner())), |state| async move {
             let (mut call, mut messages) = state?;
@@ -167,7 +167,7 @@ impl Call {
                 }
                 Some(Err(status)) => Some((Err(status), None)),
                 None => {
-                    call.log.note(call.seen.clone());
+                    call.log.record(call.recorded.clone());
                     None
                 }
             }
@@ -175,23 +175,23 @@ impl Call {
         Ok(Response::new(Box::pin(answers)))
     }
 
-    /// Notes a message, and returns the name in it.
+    /// Records a message, and returns the name in it.
     fn take(&mut self, message: &DynamicMessage) -> String {
-        self.seen.messages.push(serde_json::to_value(message).unwrap());
+        self.recorded.messages.push(serde_json::to_value(message).unwrap());
         let name = message.get_field_by_name("name");
         name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
     async fn behave(&self, name: &str) -> Result<(), Status> {
-        // A call that is cut off leaves, too.
-        struct Leaving<'a>(&'a Log);
-        impl Drop for Leaving<'_> {
+        // Also ends calls that are cancelled.
+        struct EndCall<'a>(&'a Log);
+        impl Drop for EndCall<'_> {
             fn drop(&mut self) {
-                self.0.leave();
+                self.0.end_call();
             }
         }
-        let _leaving = Leaving(&self.log);
-        self.log.arrive().await;
+        let _end = EndCall(&self.log);
+        self.log.begin_call().await;
         match name {
             "fail" => Err(Status::internal("no greeting for this one")),
             "wait" => pending().await,

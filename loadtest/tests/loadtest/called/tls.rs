@@ -2,7 +2,7 @@
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-/// An authority, and what it has signed: certificate and key, in PEM.
+/// A certificate authority and the certificates that it signed, with their keys, in PEM.
 pub(crate) struct Certificates {
     pub(crate) authority: String,
     pub(crate) server: (String, String),
@@ -10,7 +10,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// The server's carries 127.0.0.1 and the name `greeter.test`.
+    /// Creates them. The certificate of the server is for 127.0.0.1 and `greeter.test`.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

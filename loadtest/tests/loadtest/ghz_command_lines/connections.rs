@@ -1,4 +1,4 @@
-//! How the server is connected to, and trusted.
+//! Connections and security.
 
 use super::Line;
 
@@ -14,7 +14,7 @@ pub(super) fn lines() -> Vec<Line> {
   --connections=10 \
   0.0.0.0:50051"#,
             |outcome| {
-                assert_eq!(outcome.all_well(200).options.connections, Some(10));
+                assert_eq!(outcome.all_succeeded(200).options.connections, Some(10));
                 assert_eq!(outcome.connections, 10);
             },
         )
@@ -23,7 +23,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --cacert and --cname",
             r#"unset SSL_CERT_FILE; ghz --cacert ./ca.pem --cname greeter.test --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                let options = outcome.all_well(5).options;
+                let options = outcome.all_succeeded(5).options;
                 assert_eq!(options.cacert.as_deref(), Some("./ca.pem"));
                 assert_eq!(options.cname.as_deref(), Some("greeter.test"));
             },
@@ -31,13 +31,13 @@ pub(super) fn lines() -> Vec<Line> {
         Line::new(
             "options.md, --skipTLS",
             r#"unset SSL_CERT_FILE; ghz --skipTLS --cname somebody.else --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
-            |outcome| assert!(outcome.all_well(5).options.skip_tls),
+            |outcome| assert!(outcome.all_succeeded(5).options.skip_tls),
         ),
         Line::new(
             "options.md, --cert and --key",
             r#"ghz --cacert ./ca.pem --cert ./client.pem --key ./client.key --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                let options = outcome.all_well(5).options;
+                let options = outcome.all_succeeded(5).options;
                 assert_eq!((options.cert.as_deref(), options.key.as_deref()), (Some("./client.pem"), Some("./client.key")));
             },
         )
@@ -46,7 +46,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --authority",
             r#"ghz --insecure --authority greeter.test --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                assert_eq!(outcome.all_well(5).options.authority.as_deref(), Some("greeter.test"));
+                assert_eq!(outcome.all_succeeded(5).options.authority.as_deref(), Some("greeter.test"));
                 assert!(outcome.calls.iter().all(|call| call.authority == "greeter.test"));
             },
         ),
@@ -54,7 +54,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --enable-compression",
             r#"ghz --insecure -e --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"JoeJoeJoeJoeJoeJoeJoeJoe"}' 0.0.0.0:50051"#,
             |outcome| {
-                assert!(outcome.all_well(5).options.enable_compression);
+                assert!(outcome.all_succeeded(5).options.enable_compression);
                 assert_eq!(outcome.header("grpc-encoding"), ["gzip"; 5]);
                 assert_eq!(outcome.values("name"), ["JoeJoeJoeJoeJoeJoeJoeJoe"; 5]);
             },
@@ -63,7 +63,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --lb-strategy",
             r#"ghz --insecure --lb-strategy "round_robin" --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 -d '{"name":"Joe"}' dns:///0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(5);
+                outcome.all_succeeded(5);
             },
         ),
         Line::new(
@@ -78,7 +78,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --connect-timeout, --keepalive and --cpus",
             r#"ghz --insecure --connect-timeout 5s --keepalive 1m30s --cpus 1 --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 2 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                let options = outcome.all_well(5).options;
+                let options = outcome.all_succeeded(5).options;
                 assert_eq!((options.dial_timeout, options.keepalive), (Some(5_000_000_000), Some(90_000_000_000)));
                 assert_eq!((options.cpus, outcome.connections), (1, 1));
             },

@@ -1,4 +1,4 @@
-//! What is called and what is sent.
+//! Methods, messages and metadata.
 
 use super::{ADDRESS, Line, Outcome, names};
 use crate::called::Folder;
@@ -6,10 +6,10 @@ use crate::called::Folder;
 /// `{"name": "Alice"}`, encoded.
 const ALICE: &[u8] = b"\x0a\x05Alice";
 
-/// The same and `{"name": "Bob"}`, with their lengths in front.
+/// The same and `{"name": "Bob"}`, with length prefixes.
 const ALICE_AND_BOB: &[u8] = b"\x07\x0a\x05Alice\x05\x0a\x03Bob";
 
-/// The files that lines name, besides the definitions.
+/// Writes the files that the lines refer to, apart from the definitions.
 pub(super) fn files(folder: &Folder, address: &str) {
     let config = r#"{
         "insecure": true, "proto": "./greeter.proto", "call": "helloworld.Greeter.SayHello",
@@ -53,7 +53,7 @@ pub(super) fn lines() -> Vec<Line> {
   -d '{"name":"Joe"}' \
   0.0.0.0:50051"#,
             |outcome| {
-                let report = outcome.all_well(200);
+                let report = outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| names(call) == ["Joe"]));
                 assert_eq!(outcome.calls[0].path, "/helloworld.Greeter/SayHello");
                 assert_eq!(report.options.host, outcome.address);
@@ -69,7 +69,7 @@ pub(super) fn lines() -> Vec<Line> {
   -d '{"name":"Joe"}' \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| names(call) == ["Joe"]));
             },
         ),
@@ -77,8 +77,8 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --reflect-metadata",
             r#"ghz --insecure --call helloworld.Greeter/SayHello --reflect-metadata '{"token":"secret"}' -n 10 -c 5 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(10);
-                assert!(outcome.header("token").is_empty(), "it is for reflection only");
+                outcome.all_succeeded(10);
+                assert!(outcome.header("token").is_empty(), "only reflection calls have it");
             },
         ),
         Line::new(
@@ -90,7 +90,7 @@ pub(super) fn lines() -> Vec<Line> {
   -m '{"trace_id":"{{.RequestNumber}}", "timestamp":"{{.TimestampUnix}}"}' \
   0.0.0.0:50051"#,
             |outcome| {
-                let report = outcome.all_well(200);
+                let report = outcome.all_succeeded(200);
                 every_number_once(&outcome.header("trace_id"), 200);
                 let times = outcome.header("timestamp");
                 assert!(times.iter().all(|time| time.parse::<u64>().unwrap() > 1_700_000_000), "{times:?}");
@@ -101,7 +101,7 @@ pub(super) fn lines() -> Vec<Line> {
             "calldata.md, metadata",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 30 -c 3 -d '{"name":"Joe"}' -m '{"request-id":"{{.RequestNumber}}", "timestamp":"{{.TimestampUnix}}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(30);
+                outcome.all_succeeded(30);
                 every_number_once(&outcome.header("request-id"), 30);
             },
         ),
@@ -109,23 +109,23 @@ pub(super) fn lines() -> Vec<Line> {
             "calldata.md, template functions",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 20 -c 2 -d '{"name":"{{newUUID}} {{randomString 8 }} {{randomString 0}} {{randomInt 5 9}}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(20);
-                let mut seen = outcome.values("name");
-                for name in &seen {
+                outcome.all_succeeded(20);
+                let mut names = outcome.values("name");
+                for name in &names {
                     let parts: Vec<&str> = name.split(' ').collect();
                     assert_eq!((parts[0].len(), parts[1].len()), (36, 8), "{name}");
                     assert!((2..=16).contains(&parts[2].len()), "{name}");
                     assert!((5..9).contains(&parts[3].parse::<u32>().unwrap()), "{name}");
                 }
-                seen.dedup();
-                assert_eq!(seen.len(), 20, "each is made anew");
+                names.dedup();
+                assert_eq!(names.len(), 20, "every call renders the template");
             },
         ),
         Line::new(
             "calldata.md, all variables",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello --name shop -n 1 -c 1 -d '{"name":"{{.WorkerID}} {{.RequestNumber}} {{.FullyQualifiedName}} {{.MethodName}} {{.ServiceName}} {{.InputName}} {{.OutputName}} {{.IsClientStreaming}} {{.IsServerStreaming}} {{.Timestamp}} {{.TimestampUnix}} {{.TimestampUnixMilli}} {{.TimestampUnixNano}} {{.UUID}}"}' -m '{"uuid":"{{.UUID}}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(1);
+                outcome.all_succeeded(1);
                 let name = &outcome.values("name")[0];
                 let parts: Vec<&str> = name.split(' ').collect();
                 let first = "shop:g0c0 0 helloworld.Greeter.SayHello SayHello Greeter HelloRequest HelloReply false false";
@@ -140,7 +140,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --disable-template-data",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 --disable-template-data -d '{"name":"{{.RequestNumber}}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(5);
+                outcome.all_succeeded(5);
                 assert_eq!(outcome.values("name"), ["{{.RequestNumber}}"; 5]);
             },
         ),
@@ -148,7 +148,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --disable-template-functions",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 --disable-template-functions -d '{"name":"{{.RequestNumber}}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(5);
+                outcome.all_succeeded(5);
                 assert_eq!(outcome.values("name"), ["0", "1", "2", "3", "4"]);
             },
         ),
@@ -159,19 +159,19 @@ pub(super) fn lines() -> Vec<Line> {
   -B ./hello_request_data.bin \
   0.0.0.0:50051",
             |outcome| {
-                let report = outcome.all_well(200);
+                let report = outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| names(call) == ["Alice"]));
                 assert!(report.options.binary && report.options.data.is_none());
             },
         ),
         Line::new(
-            "examples.md, binary data that is not asked for",
+            "examples.md, binary data without --binary",
             r"ghz --proto ./greeter.proto \
   --call helloworld.Greeter.SayHello \
   0.0.0.0:50051 < ./hello_request_data.bin",
             |outcome| {
                 // As in ghz, only --binary reads standard input: the message is empty.
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| names(call) == [""]));
             },
         ),
@@ -179,7 +179,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --binary",
             "ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 4 -c 1 -b 0.0.0.0:50051",
             |outcome| {
-                outcome.all_well(4);
+                outcome.all_succeeded(4);
                 assert_eq!(outcome.values("name"), ["Alice", "Alice", "Bob", "Bob"], "in turn");
             },
         )
@@ -194,7 +194,7 @@ ghz --insecure \
 -d "{\"name\":\"icon.ico\", \"data\":\"${data}\"}" \
 -c 1 -n 1 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(1);
+                outcome.all_succeeded(1);
                 assert_eq!(outcome.values("data"), ["AAEC/v8="]);
             },
         ),
@@ -206,7 +206,7 @@ ghz --insecure \
   -d '[{"name":"Joe"},{"name":"Bob"}]' \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 let joe = outcome.values("name").iter().filter(|name| *name == "Joe").count();
                 assert_eq!(joe, 100);
             },
@@ -215,7 +215,7 @@ ghz --insecure \
             "options.md, --data with a list",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 6 -c 1 -d '[{"name":"Joe"},{"name":"Kate"},{"name":"Sara"}]' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(6);
+                outcome.all_succeeded(6);
                 let order: Vec<&str> = outcome.calls.iter().map(|call| names(call)[0]).collect();
                 assert_eq!(order, ["Joe", "Kate", "Sara", "Joe", "Kate", "Sara"]);
             },
@@ -224,7 +224,7 @@ ghz --insecure \
             "options.md, --data from standard input",
             "ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 3 -c 1 -d @ 0.0.0.0:50051",
             |outcome| {
-                outcome.all_well(3);
+                outcome.all_succeeded(3);
                 assert_eq!(outcome.values("name"), ["7", "7", "7"]);
             },
         )
@@ -233,7 +233,7 @@ ghz --insecure \
             "options.md, --data-file and --metadata-file",
             "ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 2 -c 1 -D ./file.json -M ./metadata.json 0.0.0.0:50051",
             |outcome| {
-                outcome.all_well(2);
+                outcome.all_succeeded(2);
                 assert_eq!(outcome.values("name"), ["SayHello 0", "SayHello 1"]);
                 assert_eq!(outcome.header("request-id"), ["0", "1"]);
                 assert_eq!(outcome.header("key-bin"), ["AAEC/w", "AAEC/w"]);
@@ -247,9 +247,9 @@ ghz --insecure \
   -n 100 -c 10 \
   0.0.0.0:50051"#,
             |outcome| {
-                let report = outcome.all_well(100);
+                let report = outcome.all_succeeded(100);
                 assert_eq!(report.options.protoset.as_deref(), Some("./bundle.protoset"));
-                assert_eq!(outcome.most_at_once, 10);
+                assert_eq!(outcome.max_concurrent, 10);
             },
         )
         .gathering(10),
@@ -257,7 +257,7 @@ ghz --insecure \
             "options.md, --import-paths",
             r#"ghz --insecure --proto shop/shop.proto -i ./shared,./other --call shop.Shop/Buy -n 1 -c 1 -d '{"sku":"a","price":{"currency":"EUR","units":"5"}}' 0.0.0.0:50051"#,
             |outcome| {
-                let report = outcome.all_well(1);
+                let report = outcome.all_succeeded(1);
                 assert_eq!(outcome.calls[0].messages[0]["price"]["units"], "5");
                 assert_eq!(report.options.import_paths.unwrap(), ["./shared", "./other"]);
             },
@@ -270,7 +270,7 @@ ghz --insecure \
   -d '"asdf"' \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| call.messages == ["asdf"]));
             },
         ),
@@ -278,11 +278,11 @@ ghz --insecure \
             "options.md and examples.md, --config",
             "ghz --config ./config.json -c 20 -n 100",
             |outcome| {
-                let report = outcome.all_well(100);
+                let report = outcome.all_succeeded(100);
                 assert_eq!((report.options.concurrency, report.options.total), (Some(20), Some(100)));
                 assert_eq!(outcome.header("foo"), ["bar"; 100]);
                 every_number_once(&outcome.header("trace_id"), 100);
-                assert_eq!(outcome.most_at_once, 20);
+                assert_eq!(outcome.max_concurrent, 20);
             },
         )
         .gathering(20),
@@ -297,8 +297,8 @@ ghz --insecure \
     ]
 }
 
-fn every_number_once(seen: &[String], count: u64) {
-    let mut numbers: Vec<u64> = seen.iter().map(|number| number.parse().unwrap()).collect();
+fn every_number_once(values: &[String], count: u64) {
+    let mut numbers: Vec<u64> = values.iter().map(|number| number.parse().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..count).collect::<Vec<_>>());
 }

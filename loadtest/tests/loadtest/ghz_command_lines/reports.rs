@@ -1,4 +1,4 @@
-//! What is reported, and where.
+//! Reports.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) fn lines() -> Vec<Line> {
   --debug ./logs/debug.json \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(50);
+                outcome.all_succeeded(50);
                 let log = outcome.folder.read("logs/debug.json");
                 let events: Vec<Value> =
                     log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -29,7 +29,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --name and --tags",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 5 -c 1 --name 'Greeter SayHello' --tags '{"env":"staging","created by":"Joe Developer"}' -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                let report = outcome.all_well(5);
+                let report = outcome.all_succeeded(5);
                 assert_eq!(report.name.as_deref(), Some("Greeter SayHello"));
                 assert_eq!(report.tags["created by"], "Joe Developer");
             },
@@ -44,7 +44,7 @@ pub(super) fn lines() -> Vec<Line> {
             },
         ),
         Line::new(
-            "options.md, errors are left out of the latencies",
+            "options.md, errors are excluded from the latencies",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHello -n 20 -c 1 -d '[{"name":"Joe"},{"name":"fail"}]' 0.0.0.0:50051"#,
             |outcome| errors(&outcome.report(), 10),
         ),
@@ -120,7 +120,7 @@ pub(super) fn lines() -> Vec<Line> {
     ]
 }
 
-/// Of twenty calls half failed, and so many count in the latencies.
+/// Half of twenty calls failed, and `counted` calls are included in the latencies.
 fn errors(report: &GhzReport, counted: u64) {
     assert_eq!(report.count, 20);
     assert_eq!(report.status_code_distribution.get("Internal"), Some(&10));

@@ -11,7 +11,7 @@ pub(super) fn lines() -> Vec<Line> {
   -d '[{"name":"Joe"},{"name":"Kate"},{"name":"Sara"}]' \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| names(call) == ["Joe", "Kate", "Sara"]));
             },
         ),
@@ -24,7 +24,7 @@ pub(super) fn lines() -> Vec<Line> {
   -m '{"trace_id":"{{.RequestNumber}}", "timestamp":"{{.TimestampUnixNano}}"}' \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 assert!(outcome.calls.iter().all(|call| call.messages.len() == 4));
                 assert_eq!(outcome.calls[0].messages[3]["longitude"], -743_949_739);
                 assert!(outcome.header("timestamp").iter().all(|time| time.len() == 19));
@@ -39,7 +39,7 @@ pub(super) fn lines() -> Vec<Line> {
   -m '{"trace_id":"{{.RequestNumber}}", "timestamp":"{{.TimestampUnixNano}}"}' \
   0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(200);
+                outcome.all_succeeded(200);
                 assert_eq!(outcome.calls[0].messages[0]["hi"]["latitude"], 420_000_000);
             },
         ),
@@ -47,7 +47,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-call-count below the number of messages",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHelloCS -n 10 -c 2 --stream-call-count=2 -d '[{"name":"Joe"},{"name":"Kate"},{"name":"Sara"}]' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(10);
+                outcome.all_succeeded(10);
                 assert!(outcome.calls.iter().all(|call| names(call) == ["Joe", "Kate"]));
             },
         ),
@@ -55,7 +55,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-call-count above the number of messages",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHelloBidi -n 10 -c 2 --stream-call-count=5 -d '[{"name":"Joe"},{"name":"Kate"},{"name":"Sara"}]' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(10);
+                outcome.all_succeeded(10);
                 assert!(
                     outcome.calls.iter().all(|call| names(call) == ["Joe", "Kate", "Sara", "Joe", "Kate"])
                 );
@@ -65,12 +65,12 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-dynamic-messages",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHelloCS -n 10 -c 2 --stream-dynamic-messages=true --stream-call-count=5 -d '{"name":"{{randomString 8 }}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(10);
+                outcome.all_succeeded(10);
                 for call in &outcome.calls {
                     let mut names = names(call);
                     names.sort_unstable();
                     names.dedup();
-                    assert_eq!(names.len(), 5, "each is made anew");
+                    assert_eq!(names.len(), 5, "every message renders the template");
                 }
             },
         ),
@@ -78,11 +78,11 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-call-count with a template",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHelloCS -n 10 -c 2 --stream-call-count=5 -d '{"name":"{{randomString 8 }}"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(10);
+                outcome.all_succeeded(10);
                 for call in &outcome.calls {
                     let names = names(call);
                     assert_eq!((names.len(), names[0].len()), (5, 8));
-                    assert!(names.iter().all(|name| *name == names[0]), "one for each call: {names:?}");
+                    assert!(names.iter().all(|name| *name == names[0]), "once per call: {names:?}");
                 }
             },
         ),
@@ -90,7 +90,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-interval",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHelloBidi -n 2 -c 2 --stream-interval 100ms -d '[{"name":"Joe"},{"name":"Kate"},{"name":"Sara"}]' 0.0.0.0:50051"#,
             |outcome| {
-                let report = outcome.all_well(2);
+                let report = outcome.all_succeeded(2);
                 assert!(
                     report.fastest >= 200_000_000,
                     "two intervals between three messages: {}",
@@ -102,8 +102,8 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-call-duration in a bidirectional call",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHelloBidi -n 2 -c 2 --stream-interval 20ms --stream-call-duration 500ms --stream-call-count 1000 -d '{"name":"Joe"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(2);
-                // 25 fit if none is late, and there is no reason for fewer than one.
+                outcome.all_succeeded(2);
+                // 25 messages fit if none is late.
                 assert!(outcome.calls.iter().all(|call| (1..=26).contains(&names(call).len())));
             },
         ),
@@ -111,7 +111,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-call-duration in a server streaming call",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHellos -n 2 -c 2 --stream-call-duration 200ms -d '{"name":"forever"}' 0.0.0.0:50051"#,
             |outcome| {
-                // A slow machine may have seen neither by then.
+                // On a slow machine, the server may not have recorded the calls yet.
                 let report = outcome.report();
                 assert_eq!(report.status_code_distribution.get("OK"), Some(&2), "{report:?}");
                 assert!(report.fastest >= 200_000_000, "{}", report.fastest);
@@ -121,7 +121,7 @@ pub(super) fn lines() -> Vec<Line> {
             "options.md, --stream-call-count in a server streaming call",
             r#"ghz --insecure --proto ./greeter.proto --call helloworld.Greeter.SayHellos -n 10 -c 2 --stream-call-count 5 -d '{"name":"forever"}' 0.0.0.0:50051"#,
             |outcome| {
-                outcome.all_well(10);
+                outcome.all_succeeded(10);
             },
         ),
     ]

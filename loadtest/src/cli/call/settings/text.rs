@@ -1,13 +1,13 @@
-//! Settings that are text on the command line and structure in a file.
+//! Settings that are text on the command line and structured values in a file.
 
 use std::{convert::Infallible, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// JSON. In a file it is given as it is, or as a string that holds it.
+/// JSON. In a file it is a value, or a string that contains JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in super::super) struct JsonText(pub String);
+pub(crate) struct JsonText(pub String);
 
 impl FromStr for JsonText {
     type Err = Infallible;
@@ -21,14 +21,14 @@ impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(match Value::deserialize(deserializer)? {
             Value::String(text) => text,
-            structure => structure.to_string(),
+            value => value.to_string(),
         }))
     }
 }
 
 /// Folders, separated by commas. In a file they are a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in super::super) struct ImportPaths(pub Vec<String>);
+pub(crate) struct ImportPaths(pub Vec<String>);
 
 impl FromStr for ImportPaths {
     type Err = Infallible;
