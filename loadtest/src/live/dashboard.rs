@@ -150,7 +150,7 @@ mod tests {
             notes: &notes,
             over: false,
         };
-        assert_eq!(HEIGHT, ROWS.iter().sum());
+        assert_eq!(HEIGHT, ROWS.iter().sum::<u16>());
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, HEIGHT));
         draw("greet.Greeter.Hello", &snapshot, &mut buffer);
         let screen: String = buffer.content().iter().map(Cell::symbol).collect();
