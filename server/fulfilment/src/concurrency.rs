@@ -24,5 +24,5 @@ mod simulation_tests;
 
 pub(crate) use self::{
     limit::ConcurrencyLimit,
-    round::{Sent, Verdict},
+    round::{AnswerKind, Sent},
 };

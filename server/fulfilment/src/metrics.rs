@@ -97,10 +97,10 @@ impl WorkerMetrics {
         let counter = metrics.sharded_counter(column::COUNT);
         for (metric, column) in [(&CLAIMED, column::CLAIMED), (&RECOVERED, column::RECOVERED)] {
             let counter = counter.clone();
-            metrics.counter(metric, move |observer| tell(&counter, column, observer));
+            metrics.counter(metric, move |observer| observe(&counter, column, observer));
         }
         let settled = counter.clone();
-        metrics.counter(&SETTLED, move |observer| tell_outcomes(&settled, observer));
+        metrics.counter(&SETTLED, move |observer| observe_outcomes(&settled, observer));
         register_present(metrics, statistics);
         let orders = metrics.histogram(&ORDER_DURATION, vec![Vec::new()]).recorder();
         Self {
@@ -148,13 +148,13 @@ fn register_present(metrics: &Metrics, statistics: &Statistics) {
     metrics.gauge(&STREAMS, move |observer| observer.observe(streams.counts().streams as f64, &[]));
 }
 
-fn tell(counter: &ShardedCounter, column: usize, observer: &Observer<'_, u64>) {
+fn observe(counter: &ShardedCounter, column: usize, observer: &Observer<'_, u64>) {
     for (sale, counts) in counter.counts() {
         observer.observe(counts.get(column).copied().unwrap_or_default(), &[(SALE, &sale)]);
     }
 }
 
-fn tell_outcomes(counter: &ShardedCounter, observer: &Observer<'_, u64>) {
+fn observe_outcomes(counter: &ShardedCounter, observer: &Observer<'_, u64>) {
     for (sale, counts) in counter.counts() {
         for (outcome, count) in OUTCOMES.into_iter().zip(counts.iter().skip(column::FIRST_OUTCOME)) {
             observer.observe(*count, &[(SALE, &sale), (OUTCOME, outcome)]);

@@ -114,10 +114,10 @@ impl FulfilmentSettings {
         check_backoff("reconnect", &self.reconnect)?;
         between("sweep_rate", &self.sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
         between("full_sweep_rate", &self.full_sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
-        lasts("recover_interval", self.recover_interval, Duration::from_millis(10), HOUR)?;
+        check_duration("recover_interval", self.recover_interval, Duration::from_millis(10), HOUR)?;
         between("lease_extend_ratio", &self.lease_extend_ratio, &0.2, &0.8, "of the lease")?;
-        lasts("response_timeout", self.response_timeout, Duration::from_millis(100), DAY)?;
-        lasts("drain_timeout", self.drain_timeout, Duration::ZERO, HOUR)?;
+        check_duration("response_timeout", self.response_timeout, Duration::from_millis(100), DAY)?;
+        check_duration("drain_timeout", self.drain_timeout, Duration::ZERO, HOUR)?;
         self.endpoints().map(drop)
     }
 
@@ -151,8 +151,8 @@ impl FulfilmentSettings {
 }
 
 fn check_backoff(table: &'static str, backoff: &Backoff) -> Result<(), InvalidSetting> {
-    lasts(table, backoff.initial, Duration::from_millis(1), HOUR)?;
-    lasts(table, backoff.max, backoff.initial, DAY)?;
+    check_duration(table, backoff.initial, Duration::from_millis(1), HOUR)?;
+    check_duration(table, backoff.max, backoff.initial, DAY)?;
     between(table, &backoff.jitter, &0.0, &1.0, "as jitter")
 }
 
@@ -169,7 +169,12 @@ fn between<T: PartialOrd + std::fmt::Display>(
     Err(broken(key, format!("is {value}; it must be {least} to {most} {unit}").trim_end().to_owned()))
 }
 
-fn lasts(key: &'static str, value: Duration, least: Duration, most: Duration) -> Result<(), InvalidSetting> {
+fn check_duration(
+    key: &'static str,
+    value: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<(), InvalidSetting> {
     if (least..=most).contains(&value) {
         return Ok(());
     }

@@ -1,48 +1,48 @@
-//! The way of answers back to the streams their entries came from.
+//! Sends answers to the streams that their entries came from.
 
 use std::{collections::HashMap, time::Instant};
 
 use inrush_proto::v1::{OrderCreated, OrderRejected, OrderResult, OrderRetry, order_result};
 use tokio::sync::mpsc;
 
-/// Where the answer to one entry goes.
+/// Where the answer to one entry is sent.
 #[derive(Clone)]
 pub(crate) struct Reply {
     stream: u64,
     answers: mpsc::Sender<Answers>,
 }
 
-/// Answers for one stream, and when to send them.
+/// Answers for one stream, and when they are due.
 pub(crate) struct Answers {
     pub(crate) due: Instant,
     pub(crate) results: Vec<OrderResult>,
 }
 
 impl Reply {
-    /// The way to a stream. The number tells streams apart.
+    /// A reply on this stream; the number identifies it.
     pub(crate) fn new(stream: u64, answers: mpsc::Sender<Answers>) -> Self {
         Self { stream, answers }
     }
 
-    /// True when nobody listens any more.
+    /// Whether the client has disconnected.
     pub(crate) fn is_closed(&self) -> bool {
         self.answers.is_closed()
     }
 
-    /// Returns when nobody listens any more.
+    /// Resolves when the client has disconnected.
     pub(crate) async fn closed(&self) {
         self.answers.closed().await;
     }
 }
 
-/// Answers that were found together, sorted by stream.
+/// Answers that are sent together, by stream.
 pub(crate) struct Outbox {
     due: Instant,
     streams: HashMap<u64, (mpsc::Sender<Answers>, Vec<OrderResult>)>,
 }
 
 impl Outbox {
-    /// An empty one, whose answers are to be sent at `due`.
+    /// An empty outbox, whose answers are due at this time.
     pub(crate) fn new(due: Instant) -> Self {
         Self { due, streams: HashMap::new() }
     }
@@ -54,8 +54,8 @@ impl Outbox {
         results.push(OrderResult { ticket_id, outcome: Some(outcome) });
     }
 
-    /// Hands everything to the streams. Never waits: a stream has room for as many answers as it may have unanswered
-    /// entries. Answers for a stream that has ended are dropped; their entries will be sent again.
+    /// Passes the answers to the streams. Never waits: a stream has room for as many answers as it may have
+    /// unanswered entries. Answers for a stream that has ended are dropped; their entries will be sent again.
     pub(crate) fn send(self) {
         for (answers, results) in self.streams.into_values() {
             if let Err(mpsc::error::TrySendError::Full(_)) =
@@ -77,7 +77,7 @@ pub(crate) fn rejected(reason: &str) -> order_result::Outcome {
     order_result::Outcome::Rejected(OrderRejected { reason: reason.to_owned() })
 }
 
-/// Not now. How long to wait is left to the sale's own backoff.
+/// Not now. The delay is left to fulfilment's backoff.
 pub(crate) fn retry(reason: &str) -> order_result::Outcome {
     order_result::Outcome::Retry(OrderRetry { retry_after: None, reason: reason.to_owned() })
 }

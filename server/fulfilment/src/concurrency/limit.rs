@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    round::{Round, Sample, Sent, Verdict},
+    round::{AnswerKind, Round, Sample, Sent},
     search::Search,
 };
 
@@ -42,8 +42,8 @@ impl ConcurrencyLimit {
     }
 
     /// An entry was answered, or has to be sent again.
-    pub(crate) fn on_answer(&mut self, sent: Sent, verdict: Verdict, now: Instant) {
-        match self.round.on_answer(sent, verdict, now, &self.search) {
+    pub(crate) fn on_answer(&mut self, sent: Sent, kind: AnswerKind, now: Instant) {
+        match self.round.on_answer(sent, kind, now, &self.search) {
             Sample::Incomplete => return,
             Sample::NotLimited => {}
             Sample::Score(score) => self.search.conclude(score),

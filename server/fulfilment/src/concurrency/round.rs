@@ -46,7 +46,7 @@ pub(crate) struct Sent {
 
 /// The result of an entry that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum AnswerKind {
     /// The order system has created or rejected the order.
     Done,
     /// The entry must be sent again: on request, after a timeout, or because the stream broke.
@@ -101,7 +101,7 @@ impl Round {
     pub(super) fn on_answer(
         &mut self,
         sent: Sent,
-        verdict: Verdict,
+        kind: AnswerKind,
         now: Instant,
         search: &Search,
     ) -> Sample {
@@ -109,7 +109,7 @@ impl Round {
         self.unanswered = self.unanswered.saturating_sub(1);
         let Some(since) = self.since.filter(|since| sent.at >= *since) else { return Sample::Incomplete };
         self.answers = self.answers.saturating_add(1);
-        self.retries = self.retries.saturating_add(u32::from(verdict == Verdict::Retry));
+        self.retries = self.retries.saturating_add(u32::from(kind == AnswerKind::Retry));
         self.latency = self.latency.saturating_add(now.saturating_duration_since(sent.at));
         self.alongside += as_f64(sent.alongside);
         if self.retries >= COLLAPSE_RETRIES && self.retries >= self.answers.div_ceil(2) {

@@ -9,7 +9,7 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::Instant;
 
-use super::{ConcurrencyLimit, Sent, Verdict, search::INITIAL_LIMIT};
+use super::{AnswerKind, ConcurrencyLimit, Sent, search::INITIAL_LIMIT};
 
 const FLOOR: usize = 16;
 const CEILING: usize = 16_384;
@@ -23,7 +23,7 @@ const CLAIM: usize = 256;
 /// Entries that an order system handles together, and for how many seconds.
 struct Job {
     entries: Vec<Sent>,
-    verdict: Verdict,
+    kind: AnswerKind,
     service_time: f64,
 }
 
@@ -55,7 +55,7 @@ impl WorkerPool {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let load = (self.busy + self.waiting.len()) as f64 / self.capacity as f64;
         let service_time = self.service * spread * load.max(1.0).powf(self.degrades);
-        Job { entries: vec![entry], verdict: Verdict::Done, service_time }
+        Job { entries: vec![entry], kind: AnswerKind::Done, service_time }
     }
 }
 
@@ -94,7 +94,7 @@ impl BatchWriter {
         self.busy = !entries.is_empty();
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let service_time = self.fixed + self.each * entries.len() as f64;
-        self.busy.then_some(Job { entries, verdict: Verdict::Done, service_time })
+        self.busy.then_some(Job { entries, kind: AnswerKind::Done, service_time })
     }
 }
 
@@ -125,11 +125,11 @@ impl OrderSystem for LimitedPool {
     fn arrive(&mut self, entry: Sent, random: &mut StdRng) -> Option<Job> {
         let entries = vec![entry];
         if self.busy == self.capacity {
-            return Some(Job { entries, verdict: Verdict::Retry, service_time: REFUSAL_TIME });
+            return Some(Job { entries, kind: AnswerKind::Retry, service_time: REFUSAL_TIME });
         }
         self.busy += 1;
-        let verdict = if random.random_bool(self.fails) { Verdict::Retry } else { Verdict::Done };
-        Some(Job { entries, verdict, service_time: self.service })
+        let kind = if random.random_bool(self.fails) { AnswerKind::Retry } else { AnswerKind::Done };
+        Some(Job { entries, kind, service_time: self.service })
     }
 
     fn end(&mut self, job: &Job, _: &mut StdRng) -> Option<Job> {
@@ -227,10 +227,10 @@ impl<O: OrderSystem> SimulatedSale<O> {
         self.start(next);
         for sent in &job.entries {
             self.unanswered -= 1;
-            self.limit.on_answer(*sent, job.verdict, self.now);
-            match job.verdict {
-                Verdict::Done => self.done += 1,
-                Verdict::Retry => self.retries += 1,
+            self.limit.on_answer(*sent, job.kind, self.now);
+            match job.kind {
+                AnswerKind::Done => self.done += 1,
+                AnswerKind::Retry => self.retries += 1,
             }
         }
         self.claim_again();
@@ -375,7 +375,7 @@ fn a_load_below_the_limit_does_not_change_it() {
         limit.on_sent(FLOOR / 2, now);
         let sent = Sent { at: now, alongside: FLOOR / 2 };
         now += Duration::from_millis(1);
-        limit.on_answer(sent, Verdict::Done, now);
+        limit.on_answer(sent, AnswerKind::Done, now);
         assert_eq!(limit.current(), INITIAL_LIMIT);
     }
 }
@@ -392,8 +392,8 @@ fn the_limit_stays_between_its_bounds_and_the_maximum_wins() {
             limit.on_sent(current, now);
             let sent = Sent { at: now, alongside: current };
             now += Duration::from_millis(random.random_range(1..50));
-            let verdict = if random.random_bool(0.2) { Verdict::Retry } else { Verdict::Done };
-            limit.on_answer(sent, verdict, now);
+            let kind = if random.random_bool(0.2) { AnswerKind::Retry } else { AnswerKind::Done };
+            limit.on_answer(sent, kind, now);
         }
     }
 }

@@ -307,12 +307,12 @@ mod tests {
     }
 
     async fn enqueue(store: &dyn Store, sale: &SaleId, units: &[u64]) {
-        let wishes = units.iter().enumerate().map(|(index, units)| {
+        let requests = units.iter().enumerate().map(|(index, units)| {
             let buyer = format!("buyer-{index}").parse().unwrap();
             let entry = Entry { buyer, units: *units, payload: Vec::new(), trace: Vec::new() };
             AdmitRequest { entry, supersedes: None }
         });
-        store.admit(sale, &wishes.collect::<Vec<_>>()).await.unwrap();
+        store.admit(sale, &requests.collect::<Vec<_>>()).await.unwrap();
     }
 
     fn sale(name: &str) -> SaleId {

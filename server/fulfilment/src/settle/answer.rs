@@ -10,7 +10,7 @@ use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
 use inrush_telemetry::trace_context::TraceContext;
 
 use crate::{
-    concurrency::Verdict, settings::Backoff, settle::requeuer::RequeueReason,
+    concurrency::AnswerKind, settings::Backoff, settle::requeuer::RequeueReason,
     stream::attempt_span::AttemptSpan, stream::in_flight_table::InFlightEntry,
 };
 
@@ -29,7 +29,7 @@ const MAX_ORDER_ID_BYTES: usize = 128;
 /// The longest delay that the order system can ask for: a wrong number must not make a ticket disappear.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
-impl Verdict {
+impl AnswerKind {
     /// What an outcome says about the state of the order system.
     pub(crate) const fn of(outcome: Option<&order_result::Outcome>) -> Self {
         match outcome {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
 use crate::{
-    concurrency::Verdict,
+    concurrency::AnswerKind,
     log_throttle::LogThrottle,
     metrics::WorkerMetrics,
     settings::Backoff,
@@ -72,9 +72,9 @@ impl Dispatcher {
         if results.is_empty() {
             return false;
         }
-        let verdicts =
-            results.iter().map(|result| (result.ticket_id.as_str(), Verdict::of(result.outcome.as_ref())));
-        let unanswered = self.window.answer(verdicts);
+        let kinds =
+            results.iter().map(|result| (result.ticket_id.as_str(), AnswerKind::of(result.outcome.as_ref())));
+        let unanswered = self.window.answer(kinds);
         let now = Instant::now();
         for sent in unanswered.iter().flatten().filter_map(|entry| entry.sent) {
             self.metrics.answered(now.saturating_duration_since(sent.at));

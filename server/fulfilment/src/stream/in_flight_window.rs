@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    concurrency::{ConcurrencyLimit, Sent, Verdict},
+    concurrency::{AnswerKind, ConcurrencyLimit, Sent},
     statistics::Statistics,
     stream::in_flight_table::{Due, DueLease, InFlightEntry, InFlightTable},
     stream::order_lane::{Batch, Credit, LaneId, OpenLane, OrderLane},
@@ -146,7 +146,7 @@ impl InFlightWindow {
             lane.open = None;
         }
         let removed = state.table.remove_lane(lane);
-        state.mark_unsettled(&removed, Verdict::Retry);
+        state.mark_unsettled(&removed, AnswerKind::Retry);
         self.publish(&state);
         removed
     }
@@ -154,13 +154,13 @@ impl InFlightWindow {
     /// Removes the answered entries and returns them in order; `None` for a ticket that is not in flight.
     pub(crate) fn answer<'a>(
         &self,
-        answers: impl Iterator<Item = (&'a str, Verdict)>,
+        answers: impl Iterator<Item = (&'a str, AnswerKind)>,
     ) -> Vec<Option<InFlightEntry>> {
         let mut state = self.lock();
         let answered = answers
-            .map(|(ticket_id, verdict)| {
+            .map(|(ticket_id, kind)| {
                 let answered = state.table.remove(ticket_id);
-                state.mark_unsettled(&answered, verdict);
+                state.mark_unsettled(&answered, kind);
                 answered
             })
             .collect();
@@ -174,7 +174,7 @@ impl InFlightWindow {
         let mut state = self.lock();
         let withdrawn: Vec<InFlightEntry> =
             unsent.filter_map(|(ticket_id, leased)| state.table.remove_leased(ticket_id, leased)).collect();
-        state.mark_unsettled(&withdrawn, Verdict::Retry);
+        state.mark_unsettled(&withdrawn, AnswerKind::Retry);
         self.publish(&state);
         withdrawn
     }
@@ -191,7 +191,7 @@ impl InFlightWindow {
         let mut state = self.lock();
         let due = state.table.take_due(now);
         state.next_due = due.next;
-        state.mark_unsettled(&due.overdue, Verdict::Retry);
+        state.mark_unsettled(&due.overdue, AnswerKind::Retry);
         self.publish(&state);
         due
     }
@@ -290,23 +290,23 @@ impl State {
     }
 
     /// Counts removed entries as unsettled and reports their answers to the limit.
-    fn mark_unsettled<'a>(&mut self, removed: impl IntoIterator<Item = &'a InFlightEntry>, verdict: Verdict) {
+    fn mark_unsettled<'a>(&mut self, removed: impl IntoIterator<Item = &'a InFlightEntry>, kind: AnswerKind) {
         let now = Instant::now();
         for unanswered in removed {
             self.release_permit(unanswered.lane);
             self.unsettled += 1;
             if let Some(sent) = unanswered.sent {
-                self.limit.on_answer(sent, verdict, now);
+                self.limit.on_answer(sent, kind, now);
             }
         }
     }
 
     fn update_next_due(&mut self, at: Instant) -> bool {
-        let sooner = self.next_due.is_none_or(|next| at < next);
-        if sooner {
+        let is_earlier = self.next_due.is_none_or(|next| at < next);
+        if is_earlier {
             self.next_due = Some(at);
         }
-        sooner
+        is_earlier
     }
 }
 
@@ -341,11 +341,11 @@ impl Reservation {
             window.publish(&state);
             return Err(entries.into_iter().map(|(_, unanswered)| unanswered).collect());
         };
-        let mut sooner = false;
+        let mut is_earlier = false;
         let sent = Sent { at: Instant::now(), alongside: state.in_use() + entries.len() };
         for (ticket_id, mut unanswered) in entries {
             unanswered.sent = Some(sent);
-            sooner |= state.update_next_due(unanswered.renew_at.min(unanswered.overdue_at));
+            is_earlier |= state.update_next_due(unanswered.renew_at.min(unanswered.overdue_at));
             if let Some(lane) = state.lane(unanswered.lane) {
                 lane.in_use += 1;
             }
@@ -355,7 +355,7 @@ impl Reservation {
         }
         state.limit.on_sent(sent.alongside, sent.at);
         window.publish(&state);
-        if sooner {
+        if is_earlier {
             window.earlier_deadline.notify_one();
         }
         Ok(outbound)
@@ -451,7 +451,7 @@ mod tests {
         window.reserve(3).unwrap().fill(entries(1..=2, 1, Duration::ZERO)).unwrap();
         assert_eq!((free(&window), window.unsettled()), (2, 0), "the permit that was not used is free");
         let answered =
-            window.answer([("phone/1/2", Verdict::Done), ("phone/1/9", Verdict::Done)].into_iter());
+            window.answer([("phone/1/2", AnswerKind::Done), ("phone/1/9", AnswerKind::Done)].into_iter());
         assert_eq!(answered[0].as_ref().map(|entry| entry.leased.seq), Some(2));
         assert!(answered[1].is_none());
         assert_eq!((free(&window), window.unsettled()), (3, 1));
@@ -466,7 +466,7 @@ mod tests {
             let Some(permits) = window.reserve(2) else { break };
             permits.fill(entries(seq..=seq + 1, 1, Duration::ZERO)).unwrap();
             let ids = [format!("phone/1/{seq}"), format!("phone/1/{}", seq + 1)];
-            window.answer(ids.iter().map(|id| (id.as_str(), Verdict::Done)));
+            window.answer(ids.iter().map(|id| (id.as_str(), AnswerKind::Done)));
         }
         assert_eq!((window.unsettled(), window.share(1)), (4, PermitShare::None));
         window.settled(1);
@@ -521,7 +521,7 @@ mod tests {
         let leases = window.take_due(at).leases;
         assert_eq!(leases.len(), 2);
         let again_at = window.take_due(at).next.unwrap();
-        assert_eq!(window.take_due(again_at).leases.len(), 2, "nobody said that they were mark_extended");
+        assert_eq!(window.take_due(again_at).leases.len(), 2, "they were not extended");
         window.mark_extended(leases.into_iter().map(|lease| (lease, at + Duration::from_secs(25))));
         assert!(window.take_due(again_at).leases.is_empty());
         let end = window.take_due(at + Duration::from_secs(30));
