@@ -47,7 +47,7 @@ const MAX_QUEUED_PROBES: usize = 16;
 /// The time for store calls in flight at shutdown.
 const CALLS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time for requeueing entries and ending streams.
+/// The time for requeuing entries and ending streams.
 const STREAMS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time for recording the last outcomes.
@@ -224,7 +224,7 @@ impl Worker {
             let mut failed = self.claiming.shut_down(CALLS_TIMEOUT).await.failed;
             // The order system may answer what it has. Leases are extended meanwhile.
             if timeout(self.drain_timeout, self.window.all_answered()).await.is_err() {
-                tracing::warn!(drain_timeout = ?self.drain_timeout, "drain grace elapsed; requeueing unanswered entries");
+                tracing::warn!(drain_timeout = ?self.drain_timeout, "drain grace elapsed; requeuing unanswered entries");
             }
             // Streams requeue what is left as they end. With them end the last senders of answers …
             failed.extend(self.streaming.shut_down(STREAMS_TIMEOUT).await.failed);
