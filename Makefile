@@ -59,7 +59,15 @@ bench-quick: ## Compare the costs of hot paths with the committed ones
 	tools/bench --check
 
 .PHONY: lint
-lint: lint-rust lint-circles lint-proto lint-lua ## Check format, lints, documentation, protocol and scripts
+lint: lint-spelling lint-dependencies lint-rust lint-circles lint-proto lint-lua ## Check spelling, dependencies, format, lints, module circles, documentation, protocol and scripts
+
+.PHONY: lint-spelling
+lint-spelling: test-tools
+	$(TEST_TOOLS)/typos
+
+.PHONY: lint-dependencies
+lint-dependencies: test-tools
+	tools/check-dependencies
 
 .PHONY: lint-rust
 lint-rust:
