@@ -61,7 +61,7 @@ impl EnqueueSpan {
                 span.set_attribute(KeyValue::new(OUTCOME, "in_line"));
             }
             Ok(AdmitOutcome::NotQueued(decision)) => {
-                span.set_attribute(KeyValue::new(OUTCOME, decision.reason()))
+                span.set_attribute(KeyValue::new(OUTCOME, decision.reason()));
             }
             Err(failure) => {
                 span.set_attribute(KeyValue::new(ERROR_TYPE, failure.reason()));

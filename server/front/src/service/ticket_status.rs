@@ -25,7 +25,7 @@ pub(crate) fn ticket_status(ticket: &TicketId, status: TicketStatus, measured_pa
             message.eta = poll_policy::eta(position, measured_pace).map(duration);
         }
         TicketStatus::Ordered { order_id } | TicketStatus::Released { order_id } => {
-            message.order_id = order_id
+            message.order_id = order_id;
         }
         TicketStatus::Rejected { reason } | TicketStatus::Dead { reason } => message.reason = reason,
         TicketStatus::Processing | TicketStatus::Cancelled | TicketStatus::Expired => {}
