@@ -4,7 +4,7 @@ use inrush_runtime::config::Loaded;
 use serde_json::{Value, json};
 
 use crate::{
-    screen::{Present, Screen},
+    output::{Output, Render},
     settings::Settings,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// If it cannot be printed.
 pub(crate) fn print(settings: &Loaded<Settings>, json: bool) -> anyhow::Result<()> {
     let tree = serde_json::to_value(&settings.value)?;
-    Ok(Screen::new(json).show(&Effective { settings, tree })?)
+    Ok(Output::new(json).show(&Effective { settings, tree })?)
 }
 
 struct Effective<'a> {
@@ -22,8 +22,8 @@ struct Effective<'a> {
     tree: Value,
 }
 
-impl Present for Effective<'_> {
-    fn text(&self, _screen: &Screen) -> String {
+impl Render for Effective<'_> {
+    fn text(&self, _output: &Output) -> String {
         self.settings.to_toml().trim_end().to_owned()
     }
 

@@ -1,10 +1,10 @@
-//! The question before something that cannot be undone.
+//! Confirmation of an irreversible command.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use crate::problem;
+use crate::error;
 
-/// Asks on a terminal, unless `yes` was said already. A script has nobody to ask and is taken at its word.
+/// Asks on a terminal, unless `yes` is set. Without a terminal there is no question.
 ///
 /// # Errors
 /// If the answer is not yes.
@@ -12,13 +12,13 @@ pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
-    let mut screen = io::stderr().lock();
-    write!(screen, "{question} [y/N] ")?;
-    screen.flush()?;
+    let mut prompt = io::stderr().lock();
+    write!(output, "{question} [y/N] ")?;
+    prompt.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         return Ok(());
     }
-    Err(problem::failed("nothing was done", "answer y, or give --yes, to do it"))
+    Err(error::failure("cancelled: nothing was changed", "answer y, or use --yes"))
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use inrush_client::{CallError, Client, ClientSettings, TlsSettings};
 
-use crate::{problem, settings::Settings};
+use crate::{error, settings::Settings};
 
 /// The variable that may hold the bearer token. Settings take it from there only, so that no file or argument shows it.
 const TOKEN_VARIABLE: &str = "INRUSH_CLIENT_TOKEN";
@@ -24,7 +24,7 @@ impl Connection {
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match Client::connect(client_settings(settings)).await {
             Ok(client) => Ok(Self { client, server: settings.server.clone() }),
-            Err(error) => Err(problem::of_connection(&error)),
+            Err(error) => Err(error::connection(&error)),
         }
     }
 
@@ -46,7 +46,7 @@ impl Connection {
 
     /// A failed call in two lines.
     pub(crate) fn explain(&self, error: &CallError) -> anyhow::Error {
-        problem::of_call(error, &self.server)
+        error::call(error, &self.server)
     }
 }
 

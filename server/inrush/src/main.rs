@@ -6,13 +6,13 @@ mod configuration;
 mod confirm;
 mod connection;
 mod demo;
+mod error;
+mod format;
 mod interrupt;
-mod problem;
-mod readable;
+mod output;
 #[cfg(test)]
 mod reference;
 mod sale;
-mod screen;
 mod serve;
 mod settings;
 mod ticket;
@@ -39,7 +39,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let outcome = run(Cli::parse());
-    exit::finish(outcome.or_else(|error| if screen::is_closed_pipe(&error) { Ok(()) } else { Err(error) }))
+    exit::finish(outcome.or_else(|error| if output::is_closed_pipe(&error) { Ok(()) } else { Err(error) }))
 }
 
 /// What the process calls itself where it is no service.

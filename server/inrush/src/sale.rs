@@ -1,4 +1,4 @@
-//! `inrush sale …`: an operator's requests, and their answers on the screen.
+//! `inrush sale …`: an operator's requests, and their answers on the output.
 
 mod dead_letters;
 mod request;
@@ -17,7 +17,7 @@ use crate::{
     confirm::confirm,
     connection::Connection,
     interrupt::until_interrupted,
-    screen::Screen,
+    output::Output,
     settings::Settings,
 };
 
@@ -28,7 +28,7 @@ use self::view::{Deleted, SaleList};
 /// # Errors
 /// In two lines: what is wrong and what to do.
 pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<()> {
-    let screen = Screen::new(args.client.json);
+    let output = Output::new(args.client.json);
     let connection = Connection::open(settings).await?;
     let admin = connection.client().admin();
     let sale = match args.command {
@@ -49,15 +49,15 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
         SaleCommand::Delete(delete) => {
             confirm(delete.yes, &format!("Delete {} with all its tickets?", delete.sale_id))?;
             connection.answer(admin.delete_sale(delete.sale_id.as_str())).await?;
-            return Ok(screen.show(&Deleted { sale_id: delete.sale_id })?);
+            return Ok(output.show(&Deleted { sale_id: delete.sale_id })?);
         }
-        SaleCommand::List(list) => return print_list(&connection, &screen, list.limit).await,
-        SaleCommand::Watch(watch) => return until_interrupted(watch::run(&connection, &screen, watch)).await,
-        SaleCommand::DeadLetters(list) => return dead_letters::list(&connection, &screen, list).await,
-        SaleCommand::Redrive(redrive) => return dead_letters::redrive(&connection, &screen, redrive).await,
-        SaleCommand::Discard(discard) => return dead_letters::discard(&connection, &screen, discard).await,
+        SaleCommand::List(list) => return print_list(&connection, &output, list.limit).await,
+        SaleCommand::Watch(watch) => return until_interrupted(watch::run(&connection, &output, watch)).await,
+        SaleCommand::DeadLetters(list) => return dead_letters::list(&connection, &output, list).await,
+        SaleCommand::Redrive(redrive) => return dead_letters::redrive(&connection, &output, redrive).await,
+        SaleCommand::Discard(discard) => return dead_letters::discard(&connection, &output, discard).await,
     };
-    Ok(screen.show(&sale)?)
+    Ok(output.show(&sale)?)
 }
 
 async fn create_sale(connection: &Connection, create: &Create) -> anyhow::Result<Sale> {
@@ -70,14 +70,14 @@ async fn create_sale(connection: &Connection, create: &Create) -> anyhow::Result
     }
 }
 
-async fn print_list(connection: &Connection, screen: &Screen, limit: u32) -> anyhow::Result<()> {
+async fn print_list(connection: &Connection, output: &Output, limit: u32) -> anyhow::Result<()> {
     let limit = usize::try_from(limit)?;
     // One more than is shown tells whether there are more.
     let sales = connection.client().admin().list_sales().take(limit.saturating_add(1));
     let mut sales: Vec<Sale> = connection.answer(sales.try_collect()).await?;
     let more = sales.len() > limit;
     sales.truncate(limit);
-    Ok(screen.show(&SaleList { sales, more })?)
+    Ok(output.show(&SaleList { sales, more })?)
 }
 
 impl From<Part> for SalePart {

@@ -1,13 +1,13 @@
 //! The services, wired: what each is made of, in which order they stop, and what they say at the start.
 
 mod admin;
-mod announcement;
 mod embedded;
 mod front;
 mod fulfilment;
 mod keys;
 mod orders;
 mod services;
+mod startup_banner;
 mod store;
 mod store_metrics;
 mod store_spans;

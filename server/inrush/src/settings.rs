@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{CONFIG_VARIABLE, Command},
-    problem,
+    error,
 };
 
 /// The URL of the store that keeps nothing.
@@ -168,7 +168,7 @@ fn refuse_passwords_in_flags(settings: &Loaded<Settings>) -> anyhow::Result<()> 
         if let Some(Origin::Flag(flag)) = settings.origin(key)
             && url.has_password()
         {
-            return Err(problem::misused(
+            return Err(error::usage(
                 format!("{flag} holds a password, and other users of this machine can see arguments"),
                 format!("set {variable} or the key {key} of a configuration file instead"),
             ));

@@ -15,9 +15,9 @@ use inrush_client::{Cancellation, Enqueued, Ticket, TicketStatus};
 use crate::{
     cli::ticket::{Enqueue, SignedTicket, TicketArgs, TicketCommand},
     connection::Connection,
+    error,
     interrupt::until_interrupted,
-    problem,
-    screen::Screen,
+    output::Output,
     settings::Settings,
 };
 
@@ -35,35 +35,35 @@ const LONGEST_INPUT: u64 = 64 * 1024;
 /// # Errors
 /// In two lines: what is wrong and what to do.
 pub(crate) async fn run(args: TicketArgs, settings: &Settings) -> anyhow::Result<()> {
-    let screen = Screen::new(args.client.json);
+    let output = Output::new(args.client.json);
     match args.command {
-        TicketCommand::Enqueue(enqueue) => get_in_line(settings, &screen, enqueue).await,
+        TicketCommand::Enqueue(enqueue) => get_in_line(settings, &output, enqueue).await,
         TicketCommand::Show(show) => {
             let ticket = read_ticket(&show.which)?;
             let connection = Connection::open(settings).await?;
-            Ok(screen.show(&connection.answer(connection.client().poll(&ticket)).await?)?)
+            Ok(output.show(&connection.answer(connection.client().poll(&ticket)).await?)?)
         }
         TicketCommand::Watch(watch) => {
             let ticket = read_ticket(&watch.which)?;
-            follow(&Connection::open(settings).await?, &screen, &ticket).await
+            follow(&Connection::open(settings).await?, &output, &ticket).await
         }
         TicketCommand::Cancel(cancel) => {
             let ticket = read_ticket(&cancel.which)?;
             let connection = Connection::open(settings).await?;
             let cancellation = connection.answer(connection.client().cancel(&ticket)).await?;
-            screen.show(&cancellation)?;
+            output.show(&cancellation)?;
             too_late(&cancellation)
         }
         TicketCommand::Release(release) => {
             let connection = Connection::open(settings).await?;
             let settlement = connection.client().settlement();
-            Ok(screen.show(&connection.answer(settlement.release_order(release.ticket_id)).await?)?)
+            Ok(output.show(&connection.answer(settlement.release_order(release.ticket_id)).await?)?)
         }
-        TicketCommand::NewKey(new_key) => key::make(&new_key, &screen),
+        TicketCommand::NewKey(new_key) => key::make(&new_key, &output),
     }
 }
 
-async fn get_in_line(settings: &Settings, screen: &Screen, enqueue: Enqueue) -> anyhow::Result<()> {
+async fn get_in_line(settings: &Settings, output: &Output, enqueue: Enqueue) -> anyhow::Result<()> {
     let Enqueue { sale_id, buyer_id, units, payload, payload_file, watch } = enqueue;
     let payload = match (payload, payload_file) {
         (Some(text), _) => text.into_bytes(),
@@ -74,35 +74,35 @@ async fn get_in_line(settings: &Settings, screen: &Screen, enqueue: Enqueue) -> 
     let call = connection.client().enqueue(sale_id.as_str(), buyer_id, units.0, payload);
     let outcome = connection.answer(call).await?;
     let answer = Answer { sale_id, outcome };
-    screen.show(&answer)?;
+    output.show(&answer)?;
     match &answer.outcome {
         Enqueued::Queued { ticket, status, .. } if watch && !status.state.is_final() => {
-            follow(&connection, screen, ticket).await
+            follow(&connection, output, ticket).await
         }
         Enqueued::Queued { .. } | Enqueued::Refused(_) | Enqueued::Bypass => Ok(()),
     }
 }
 
 /// Prints every change until the ticket has its answer, or until Ctrl-C.
-async fn follow(connection: &Connection, screen: &Screen, ticket: &Ticket) -> anyhow::Result<()> {
+async fn follow(connection: &Connection, output: &Output, ticket: &Ticket) -> anyhow::Result<()> {
     let mut changes = connection.client().watch(ticket);
     until_interrupted(async {
         while let Some(change) = changes.next().await {
-            print_change(screen, &change.map_err(|error| connection.explain(&error))?)?;
+            print_change(output, &change.map_err(|error| connection.explain(&error))?)?;
         }
         Ok(())
     })
     .await
 }
 
-fn print_change(screen: &Screen, status: &TicketStatus) -> io::Result<()> {
-    if screen.is_json() { screen.show(status) } else { screen.line(&view::line(status, screen)) }
+fn print_change(output: &Output, status: &TicketStatus) -> io::Result<()> {
+    if output.is_json() { output.show(status) } else { output.line(&view::line(status, output)) }
 }
 
 fn too_late(cancellation: &Cancellation) -> anyhow::Result<()> {
     match cancellation {
         Cancellation::Cancelled(_) => Ok(()),
-        Cancellation::TooLate(status) => Err(problem::failed(
+        Cancellation::TooLate(status) => Err(error::failure(
             format!("too late to cancel: the ticket is {}", status.state.as_str()),
             "an order that is not wanted is given back with `inrush ticket release`",
         )),
@@ -115,7 +115,7 @@ fn read_ticket(which: &SignedTicket) -> anyhow::Result<Ticket> {
     }
     let text = String::from_utf8(read_input(Path::new(STANDARD_INPUT))?);
     let text =
-        text.map_err(|_| problem::misused("standard input holds no ticket", "pipe in one ticket as text"))?;
+        text.map_err(|_| error::usage("standard input holds no ticket", "pipe in one ticket as text"))?;
     Ok(text.trim().into())
 }
 
@@ -127,7 +127,7 @@ fn read_input(file: &Path) -> anyhow::Result<Vec<u8>> {
         fs::File::open(file).and_then(|file| file.take(LONGEST_INPUT).read_to_end(&mut bytes))
     };
     read.map_err(|error| {
-        problem::misused(format!("cannot read {}: {error}", file.display()), "name a file that can be read")
+        error::usage(format!("cannot read {}: {error}", file.display()), "name a file that can be read")
     })?;
     Ok(bytes)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use inrush_runtime::config::Flags;
 
-use super::values::Span;
+use super::values::DurationArg;
 
 /// How to reach Inrush, and how to print what it says.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(crate) struct ClientFlags {
 
     /// How long one call may take, tries and waits included [default: 10s].
     #[arg(long, global = true, value_name = "DURATION", help_heading = "Connection")]
-    timeout: Option<Span>,
+    timeout: Option<DurationArg>,
 
     /// Print JSON, for programs.
     #[arg(long, global = true, help_heading = "Output")]

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     client::ClientFlags,
-    values::{Moment, OrNone, Quantity, Rate, Span},
+    values::{DurationArg, OrNone, Quantity, Rate, TimeArg},
 };
 
 /// Most dead letters named in one command; the protocol takes as many in one call.
@@ -62,7 +62,7 @@ pub(crate) struct Create {
     pub(crate) settings: SaleFlags,
     /// How well tickets are kept before the answer: in the store's memory, on its disk, or in the memory of a replica too.
     #[arg(long, value_name = "LEVEL", default_value = "memory", help_heading = "Settings")]
-    pub(crate) durability: Keeping,
+    pub(crate) durability: Durability,
     /// Hold a part back from the start; `sale resume` lets it go.
     #[arg(long, value_name = "PART", help_heading = "Settings")]
     pub(crate) hold: Vec<Part>,
@@ -108,10 +108,10 @@ pub(crate) struct SaleFlags {
     pub(crate) cap: Option<OrNone<Quantity>>,
     /// When it opens: 2026-11-11T20:00:00+01:00, or +10m from now [default: at its creation].
     #[arg(long, value_name = "TIME")]
-    pub(crate) open: Option<OrNone<Moment>>,
+    pub(crate) open: Option<OrNone<TimeArg>>,
     /// When it stops taking buyers in; the line is still served [default: when it is closed].
     #[arg(long, value_name = "TIME")]
-    pub(crate) close: Option<OrNone<Moment>>,
+    pub(crate) close: Option<OrNone<TimeArg>>,
     /// The most units one ticket may ask for [default: 1].
     #[arg(long, value_name = "UNITS")]
     pub(crate) unit_limit: Option<OrNone<Quantity>>,
@@ -129,7 +129,7 @@ pub(crate) struct SaleFlags {
     pub(crate) max_attempts: Option<OrNone<u32>>,
     /// How long a claim lasts unless it is extended, such as 30s [default: 30s].
     #[arg(long, value_name = "DURATION")]
-    pub(crate) lease: Option<OrNone<Span>>,
+    pub(crate) lease: Option<OrNone<DurationArg>>,
 }
 
 /// Where buyers are sent.
@@ -143,7 +143,7 @@ pub(crate) enum Route {
 
 /// How well acknowledged tickets are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Keeping {
+pub(crate) enum Durability {
     /// In the store's memory.
     Memory,
     /// On the store's disk before the answer is sent.
@@ -251,7 +251,7 @@ pub(crate) struct Watch {
     pub(crate) sale_id: String,
     /// How often to look.
     #[arg(long, value_name = "DURATION", default_value = "1s")]
-    pub(crate) every: Span,
+    pub(crate) every: DurationArg,
 }
 
 /// List tickets that ran out of attempts.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use inrush_runtime::config::Flags;
 
-use super::values::{Quantity, Span};
+use super::values::{DurationArg, Quantity};
 
 /// Run everything in one process: front, fulfilment and the bundled order system, or yours.
 ///
@@ -208,7 +208,7 @@ struct OrderBookFlags {
     capacity: Option<Quantity>,
     /// How long an order takes at least, for trials [default: 0s].
     #[arg(long, value_name = "DURATION")]
-    latency: Option<Span>,
+    latency: Option<DurationArg>,
 }
 
 /// What every serving process has.

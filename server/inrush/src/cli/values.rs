@@ -62,9 +62,9 @@ impl FromStr for Quantity {
 
 /// A moment: `2026-11-11T20:00:00+01:00`, `now`, or so much later than now: `+10m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment(pub(crate) Timestamp);
+pub(crate) struct TimeArg(pub(crate) Timestamp);
 
-impl FromStr for Moment {
+impl FromStr for TimeArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -85,9 +85,9 @@ impl FromStr for Moment {
 
 /// A duration: `500ms`, `30s`, `5m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) Duration);
+pub(crate) struct DurationArg(pub(crate) Duration);
 
-impl FromStr for Span {
+impl FromStr for DurationArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -139,13 +139,13 @@ mod tests {
 
     #[test]
     fn moments_are_absolute_or_from_now() {
-        let absolute: Moment = "1970-01-01T01:00:05+01:00".parse().unwrap();
+        let absolute: TimeArg = "1970-01-01T01:00:05+01:00".parse().unwrap();
         assert_eq!(absolute.0, Timestamp { seconds: 5, nanos: 0 });
         let now: Timestamp = SystemTime::now().into();
-        let later: Moment = "+1h".parse().unwrap();
+        let later: TimeArg = "+1h".parse().unwrap();
         assert!((3600..3660).contains(&(later.0.seconds - now.seconds)));
         for text in ["", "tomorrow", "+", "+soon", "20:00"] {
-            assert!(text.parse::<Moment>().unwrap_err().contains("write 2026"), "{text}");
+            assert!(text.parse::<TimeArg>().unwrap_err().contains("write 2026"), "{text}");
         }
     }
 

@@ -8,22 +8,22 @@ use crate::{
     cli::sale::{DeadLetters, Discard, Redrive, Which},
     confirm::confirm,
     connection::Connection,
-    readable::{count, counted},
-    screen::{Present, Screen, Tone, lines, number},
+    format::{count, counted},
+    output::{Output, Render, Style, lines, number},
 };
 
 /// Prints the dead letters of a sale.
 ///
 /// # Errors
 /// If they cannot be read.
-pub(super) async fn list(connection: &Connection, screen: &Screen, list: DeadLetters) -> anyhow::Result<()> {
+pub(super) async fn list(connection: &Connection, output: &Output, list: DeadLetters) -> anyhow::Result<()> {
     let limit = usize::try_from(list.limit)?;
     // One more than is shown tells whether there are more.
     let letters = connection.client().admin().list_dead_letters(list.sale_id).take(limit.saturating_add(1));
     let mut letters: Vec<DeadLetter> = connection.answer(letters.try_collect()).await?;
     let more = letters.len() > limit;
     letters.truncate(limit);
-    Ok(screen.show(&Letters { letters, more })?)
+    Ok(output.show(&Letters { letters, more })?)
 }
 
 /// Puts dead letters back in line.
@@ -32,13 +32,13 @@ pub(super) async fn list(connection: &Connection, screen: &Screen, list: DeadLet
 /// If the call fails.
 pub(super) async fn redrive(
     connection: &Connection,
-    screen: &Screen,
+    output: &Output,
     redrive: Redrive,
 ) -> anyhow::Result<()> {
     let seqs = chosen(connection, &redrive.sale_id, redrive.which).await?;
     let admin = connection.client().admin();
     let done = connection.answer(admin.redrive_dead_letters(redrive.sale_id, &seqs)).await?;
-    Ok(screen.show(&Handled { verb: "redriven", asked: seqs, done })?)
+    Ok(output.show(&Handled { verb: "redriven", asked: seqs, done })?)
 }
 
 /// Gives up dead letters.
@@ -47,7 +47,7 @@ pub(super) async fn redrive(
 /// If the call fails, or the operator thinks better of it.
 pub(super) async fn discard(
     connection: &Connection,
-    screen: &Screen,
+    output: &Output,
     discard: Discard,
 ) -> anyhow::Result<()> {
     let seqs = chosen(connection, &discard.sale_id, discard.which).await?;
@@ -55,7 +55,7 @@ pub(super) async fn discard(
     confirm(discard.yes, &format!("Give up {letters} of {}? Their buyers get nothing.", discard.sale_id))?;
     let admin = connection.client().admin();
     let done = connection.answer(admin.discard_dead_letters(discard.sale_id, &seqs)).await?;
-    Ok(screen.show(&Handled { verb: "discarded", asked: seqs, done })?)
+    Ok(output.show(&Handled { verb: "discarded", asked: seqs, done })?)
 }
 
 /// The numbers that were named, or those of all letters that are dead now: numbers only, since a sale that went wrong
@@ -73,20 +73,20 @@ struct Letters {
     more: bool,
 }
 
-impl Present for Letters {
-    fn text(&self, screen: &Screen) -> String {
+impl Render for Letters {
+    fn text(&self, output: &Output) -> String {
         if self.letters.is_empty() {
             return "There are no dead letters.".to_owned();
         }
-        let mut table = screen.table(["SEQ", "TICKET", "BUYER", "UNITS", "ATTEMPTS", "REASON"]);
+        let mut table = output.table(["SEQ", "TICKET", "BUYER", "UNITS", "ATTEMPTS", "REASON"]);
         for letter in &self.letters {
             table.add_row([
                 number(letter.seq.to_string()),
-                screen.cell(Tone::Title, &*letter.ticket_id),
-                screen.cell(Tone::Title, &*letter.buyer_id),
+                output.cell(Style::Title, &*letter.ticket_id),
+                output.cell(Style::Title, &*letter.buyer_id),
                 number(count(letter.units)),
                 number(letter.attempts.to_string()),
-                screen.cell(Tone::Bad, &*letter.reason),
+                output.cell(Style::Bad, &*letter.reason),
             ]);
         }
         let hint = if self.more { "\nThere are more: --limit shows more of them." } else { "" };
@@ -119,8 +119,8 @@ struct Handled {
     done: Vec<u64>,
 }
 
-impl Present for Handled {
-    fn text(&self, _screen: &Screen) -> String {
+impl Render for Handled {
+    fn text(&self, _output: &Output) -> String {
         let done = counted(self.done.len() as u64, "dead letter");
         match self.asked.len() - self.done.len().min(self.asked.len()) {
             0 => format!("{done} {}", self.verb),
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn what_was_not_dead_is_told() {
         let handled = Handled { verb: "redriven", asked: vec![1, 2, 3], done: vec![2] };
-        assert_eq!(handled.text(&Screen::plain()), "1 dead letter redriven; 2 not dead any more");
+        assert_eq!(handled.text(&Output::plain()), "1 dead letter redriven; 2 not dead any more");
         assert_eq!(handled.json(), json!({ "asked": [1, 2, 3], "redriven": [2] }));
     }
 
@@ -150,6 +150,6 @@ mod tests {
             DeadLetter { payload: vec![0xff].into(), seq: 7, reason: "full".into(), ..DeadLetter::default() };
         assert_eq!(letter_json(&letter)["payload"], Value::Null);
         let letters = Letters { letters: vec![letter], more: false };
-        assert!(letters.text(&Screen::plain()).contains("full"));
+        assert!(letters.text(&Output::plain()).contains("full"));
     }
 }

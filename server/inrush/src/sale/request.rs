@@ -3,7 +3,7 @@
 use inrush_client::proto::{Durability, Pace, Route, Sale};
 
 use crate::cli::{
-    sale::{self as flags, Create, Keeping, Part, SaleFlags, Update},
+    sale::{self as flags, Create, Part, SaleFlags, Update},
     values::OrNone,
 };
 
@@ -11,9 +11,9 @@ use crate::cli::{
 pub(super) fn creation(create: &Create) -> Sale {
     let (mut sale, _) = settings(&create.sale_id, &create.settings);
     let durability = match create.durability {
-        Keeping::Memory => Durability::Memory,
-        Keeping::Fsync => Durability::Fsync,
-        Keeping::Replicated => Durability::Replicated,
+        flags::Durability::Memory => Durability::Memory,
+        flags::Durability::Fsync => Durability::Fsync,
+        flags::Durability::Replicated => Durability::Replicated,
     };
     sale.set_durability(durability);
     sale.admission_held = create.hold.contains(&Part::Admission);

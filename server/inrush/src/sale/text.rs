@@ -6,22 +6,22 @@ use inrush_client::proto::{Ledger, Pace, Sale, SaleState};
 
 use super::view::{counts, durability, route, state};
 use crate::{
-    readable::{self, count, counted},
-    screen::{Screen, Tone, lines, number},
+    format::{self, count, counted},
+    output::{Output, Style, lines, number},
 };
 
 /// One sale: what it is doing, its settings, its ledger.
-pub(super) fn sale(sale: &Sale, screen: &Screen) -> String {
-    format!("{}\n\n{}\n\n{}", headline(sale, screen), settings(sale, screen), ledger(sale, screen))
+pub(super) fn sale(sale: &Sale, output: &Output) -> String {
+    format!("{}\n\n{}\n\n{}", headline(sale, output), settings(sale, output), ledger(sale, output))
 }
 
 /// Many sales, one a line.
-pub(super) fn sales(sales: &[Sale], more: bool, screen: &Screen) -> String {
+pub(super) fn sales(sales: &[Sale], more: bool, output: &Output) -> String {
     if sales.is_empty() {
         return "There are no sales yet: create one with `inrush sale create phone-x --stock 2000`."
             .to_owned();
     }
-    let mut table = screen.table([
+    let mut table = output.table([
         "SALE",
         "STATE",
         "STOCK",
@@ -37,16 +37,16 @@ pub(super) fn sales(sales: &[Sale], more: bool, screen: &Screen) -> String {
         let books = sale.ledger.unwrap_or_default();
         let dead = books.dead.unwrap_or_default().tickets;
         table.add_row([
-            screen.cell(Tone::Title, &*sale.sale_id),
-            screen.cell(tone(sale.state()), state(sale.state())),
+            output.cell(Style::Title, &*sale.sale_id),
+            output.cell(style(sale.state()), state(sale.state())),
             number(sale.stock.map_or_else(|| "–".to_owned(), count)),
             number(count(books.free_units)),
             number(count(books.waiting.unwrap_or_default().tickets)),
             number(count(books.in_flight.unwrap_or_default().tickets)),
             number(count(books.ordered.unwrap_or_default().tickets)),
-            number(screen.cell(if dead > 0 { Tone::Bad } else { Tone::Quiet }, count(dead))),
-            number(readable::rate(sale.measured_pace)),
-            screen.cell(Tone::Quiet, opening(sale)),
+            number(output.cell(if dead > 0 { Style::Bad } else { Style::Dim }, count(dead))),
+            number(format::rate(sale.measured_pace)),
+            output.cell(Style::Dim, opening(sale)),
         ]);
     }
     let hint = if more { "\nThere are more: --limit shows more of them." } else { "" };
@@ -54,44 +54,44 @@ pub(super) fn sales(sales: &[Sale], more: bool, screen: &Screen) -> String {
 }
 
 /// The sale's id, state and holds.
-pub(super) fn headline(sale: &Sale, screen: &Screen) -> String {
+pub(super) fn headline(sale: &Sale, output: &Output) -> String {
     let mut line = format!(
         "{}  {}",
-        screen.paint(Tone::Title, &sale.sale_id),
-        screen.paint(tone(sale.state()), state(sale.state()))
+        output.paint(Style::Title, &sale.sale_id),
+        output.paint(style(sale.state()), state(sale.state()))
     );
     for (held, what) in [(sale.admission_held, "admission held"), (sale.fulfilment_held, "fulfilment held")] {
         if held {
             line.push_str("  ");
-            line.push_str(&screen.paint(Tone::Warning, what));
+            line.push_str(&output.paint(Style::Warning, what));
         }
     }
     line
 }
 
 /// The ledger with the pace and the time that the line will take.
-pub(super) fn ledger(sale: &Sale, screen: &Screen) -> String {
+pub(super) fn ledger(sale: &Sale, output: &Output) -> String {
     let books = sale.ledger.unwrap_or_default();
-    let mut table = screen.table(["", "TICKETS", "UNITS"]);
+    let mut table = output.table(["", "TICKETS", "UNITS"]);
     for (name, amount) in counts(&books) {
         table.add_row([
-            screen.cell(ledger_tone(name, amount.tickets), name.replace('_', " ")),
+            output.cell(ledger_style(name, amount.tickets), name.replace('_', " ")),
             number(count(amount.tickets)),
             number(count(amount.units)),
         ]);
     }
-    table.add_row([screen.cell(Tone::Good, "free"), number(""), number(count(books.free_units))]);
+    table.add_row([output.cell(Style::Good, "free"), number(""), number(count(books.free_units))]);
     format!("{}\n\n{}", lines(&table), pace(sale, &books))
 }
 
 /// How much of the stock has an order: `ordered ██████░░░░ 61 % of 2,000 units`. None for a sale without stock.
-pub(super) fn progress(sale: &Sale, screen: &Screen) -> Option<String> {
+pub(super) fn progress(sale: &Sale, output: &Output) -> Option<String> {
     const WIDTH: u64 = 30;
     let stock = sale.stock.filter(|&stock| stock > 0)?;
     let ordered = sale.ledger.unwrap_or_default().ordered.unwrap_or_default().units.min(stock);
     let full = repeated("█", ordered * WIDTH / stock);
     let empty = repeated("░", WIDTH - ordered * WIDTH / stock);
-    let bar = format!("{}{}", screen.paint(Tone::Good, &full), screen.paint(Tone::Quiet, &empty));
+    let bar = format!("{}{}", output.paint(Style::Good, &full), output.paint(Style::Dim, &empty));
     Some(format!("ordered {bar} {} % of {}", ordered * 100 / stock, counted(stock, "unit")))
 }
 
@@ -99,12 +99,12 @@ fn repeated(text: &str, times: u64) -> String {
     text.repeat(usize::try_from(times).unwrap_or_default())
 }
 
-fn settings(sale: &Sale, screen: &Screen) -> String {
-    screen.pairs([
+fn settings(sale: &Sale, output: &Output) -> String {
+    output.pairs([
         ("stock", stock(sale)),
         ("per ticket", format!("at most {}", counted(sale.unit_limit, "unit"))),
         ("opens", opening(sale)),
-        ("closes", sale.close_time.map_or_else(|| "by hand".to_owned(), readable::moment)),
+        ("closes", sale.close_time.map_or_else(|| "by hand".to_owned(), format::moment)),
         ("route", route(sale.route()).to_lowercase()),
         ("pace limit", sale.pace.as_ref().map_or_else(|| "none".to_owned(), pace_limit)),
         ("attempts", format!("{}, with a lease of {}", sale.max_attempts, lease(sale))),
@@ -122,23 +122,23 @@ fn stock(sale: &Sale) -> String {
 }
 
 fn opening(sale: &Sale) -> String {
-    sale.open_time.map_or_else(|| "at its creation".to_owned(), readable::moment)
+    sale.open_time.map_or_else(|| "at its creation".to_owned(), format::moment)
 }
 
 fn pace_limit(pace: &Pace) -> String {
-    format!("{}, bursts of {}", readable::rate(pace.tickets_per_second), count(pace.burst))
+    format!("{}, bursts of {}", format::rate(pace.tickets_per_second), count(pace.burst))
 }
 
 fn lease(sale: &Sale) -> String {
     let lease = sale.lease_duration.and_then(|lease| Duration::try_from(lease).ok());
-    readable::duration(lease.unwrap_or_default())
+    format::duration(lease.unwrap_or_default())
 }
 
 fn pace(sale: &Sale, books: &Ledger) -> String {
     let waiting = books.waiting.unwrap_or_default().tickets;
-    let now = format!("pace now {}", readable::rate(sale.measured_pace));
+    let now = format!("pace now {}", format::rate(sale.measured_pace));
     match time_to_serve(waiting, sale.measured_pace) {
-        Some(time) => format!("{now}: the line takes about {}", readable::duration(time)),
+        Some(time) => format!("{now}: the line takes about {}", format::duration(time)),
         None => now,
     }
 }
@@ -152,19 +152,19 @@ fn time_to_serve(waiting: u64, per_second: f64) -> Option<Duration> {
     Duration::try_from_secs_f64((waiting as f64 / per_second).ceil()).ok()
 }
 
-const fn tone(state: SaleState) -> Tone {
+const fn style(state: SaleState) -> Style {
     match state {
-        SaleState::Open => Tone::Good,
-        SaleState::SoldOut | SaleState::Held | SaleState::Scheduled => Tone::Warning,
-        SaleState::Unspecified | SaleState::Ended | SaleState::Closed => Tone::Quiet,
+        SaleState::Open => Style::Good,
+        SaleState::SoldOut | SaleState::Held | SaleState::Scheduled => Style::Warning,
+        SaleState::Unspecified | SaleState::Ended | SaleState::Closed => Style::Dim,
     }
 }
 
-fn ledger_tone(account: &str, tickets: u64) -> Tone {
+fn ledger_style(account: &str, tickets: u64) -> Style {
     match account {
-        "dead" if tickets > 0 => Tone::Bad,
-        "admitted" | "waiting" | "in_flight" | "ordered" => Tone::Title,
-        _ => Tone::Quiet,
+        "dead" if tickets > 0 => Style::Bad,
+        "admitted" | "waiting" | "in_flight" | "ordered" => Style::Title,
+        _ => Style::Dim,
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_sale_tells_its_state_its_books_and_its_pace() {
-        let text = sale(&example(), &Screen::plain());
+        let text = sale(&example(), &Output::plain());
         for part in [
             "phone-x  OPEN  fulfilment held",
             "2,000 units, up to 2,400 admitted",
@@ -213,20 +213,20 @@ mod tests {
             let ordered = Some(Count { tickets: 1, units: ordered });
             progress(
                 &Sale { ledger: Some(Ledger { ordered, ..Ledger::default() }), ..example() },
-                &Screen::plain(),
+                &Output::plain(),
             )
         };
         let half = format!("ordered {}{} 50 % of 2,000 units", "█".repeat(15), "░".repeat(15));
         assert_eq!(with(1000), Some(half));
         assert!(with(0).unwrap().contains(" 0 %") && with(2000).unwrap().contains(" 100 %"));
-        assert_eq!(progress(&Sale { stock: None, ..example() }, &Screen::plain()), None);
+        assert_eq!(progress(&Sale { stock: None, ..example() }, &Output::plain()), None);
     }
 
     #[test]
     fn a_list_has_a_line_for_each_sale() {
-        let text = sales(&[example()], true, &Screen::plain());
+        let text = sales(&[example()], true, &Output::plain());
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("--limit"), "{text}");
-        assert!(sales(&[], false, &Screen::plain()).contains("sale create"));
+        assert!(sales(&[], false, &Output::plain()).contains("sale create"));
     }
 }

@@ -5,7 +5,7 @@ use inrush_client::proto::{Count, Durability, Ledger, Route, Sale, SaleState};
 use serde_json::{Value, json};
 
 use super::text;
-use crate::screen::{Present, Screen, Tone};
+use crate::output::{Output, Render, Style};
 
 /// A page of sales.
 pub(super) struct SaleList {
@@ -21,9 +21,9 @@ pub(super) struct Deleted {
     pub(super) sale_id: String,
 }
 
-impl Present for Sale {
-    fn text(&self, screen: &Screen) -> String {
-        text::sale(self, screen)
+impl Render for Sale {
+    fn text(&self, output: &Output) -> String {
+        text::sale(self, output)
     }
 
     fn json(&self) -> Value {
@@ -55,19 +55,19 @@ impl Present for Sale {
     }
 }
 
-impl Present for SaleList {
-    fn text(&self, screen: &Screen) -> String {
-        text::sales(&self.sales, self.more, screen)
+impl Render for SaleList {
+    fn text(&self, output: &Output) -> String {
+        text::sales(&self.sales, self.more, output)
     }
 
     fn json(&self) -> Value {
-        json!({ "sales": self.sales.iter().map(Present::json).collect::<Vec<_>>(), "more": self.more })
+        json!({ "sales": self.sales.iter().map(Render::json).collect::<Vec<_>>(), "more": self.more })
     }
 }
 
-impl Present for Deleted {
-    fn text(&self, screen: &Screen) -> String {
-        format!("{} is deleted", screen.paint(Tone::Title, &self.sale_id))
+impl Render for Deleted {
+    fn text(&self, output: &Output) -> String {
+        format!("{} is deleted", output.paint(Style::Title, &self.sale_id))
     }
 
     fn json(&self) -> Value {

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     cli::sale::Watch,
     connection::Connection,
-    readable,
-    screen::{Redrawn, Screen},
+    format,
+    output::{Output, Redrawn},
 };
 
 /// Looking more often than this shows no more and costs the store.
@@ -23,11 +23,11 @@ const MOST_OFTEN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// If the sale cannot be read.
-pub(super) async fn run(connection: &Connection, screen: &Screen, watch: Watch) -> anyhow::Result<()> {
+pub(super) async fn run(connection: &Connection, output: &Output, watch: Watch) -> anyhow::Result<()> {
     let mut looks = interval(watch.every.0.max(MOST_OFTEN));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let admin = connection.client().admin();
-    let mut view = View { screen, drawing: Redrawn::default(), shown: None };
+    let mut view = View { output, drawing: Redrawn::default(), shown: None };
     loop {
         looks.tick().await;
         let sale = connection.answer(admin.get_sale(watch.sale_id.as_str())).await?;
@@ -40,29 +40,29 @@ pub(super) async fn run(connection: &Connection, screen: &Screen, watch: Watch) 
 }
 
 struct View<'a> {
-    screen: &'a Screen,
+    output: &'a Output,
     drawing: Redrawn,
     shown: Option<Sale>,
 }
 
 impl View<'_> {
     fn update(&mut self, sale: Sale) -> io::Result<()> {
-        if self.screen.can_redraw() {
+        if self.output.can_redraw() {
             let parts = [
-                Some(text::headline(&sale, self.screen)),
-                text::progress(&sale, self.screen),
-                Some(text::ledger(&sale, self.screen)),
+                Some(text::headline(&sale, self.output)),
+                text::progress(&sale, self.output),
+                Some(text::ledger(&sale, self.output)),
                 Some("Ctrl-C stops watching; the sale goes on.".to_owned()),
             ];
             self.drawing.draw(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
         } else if self.shown.as_ref() == Some(&sale) {
             Ok(())
-        } else if self.screen.is_json() {
-            self.screen.show(&sale)?;
+        } else if self.output.is_json() {
+            self.output.show(&sale)?;
             self.shown = Some(sale);
             Ok(())
         } else {
-            self.screen.line(&line(&sale, SystemTime::now()))?;
+            self.output.line(&line(&sale, SystemTime::now()))?;
             self.shown = Some(sale);
             Ok(())
         }
@@ -76,11 +76,11 @@ fn line(sale: &Sale, now: SystemTime) -> String {
         counts(&books).iter().map(|(name, count)| format!("{name}={}", count.tickets)).collect();
     format!(
         "{} {} {} free_units={} pace={}",
-        readable::clock(now),
+        format::clock(now),
         state(sale.state()),
         accounts.join(" "),
         books.free_units,
-        readable::rate(sale.measured_pace)
+        format::rate(sale.measured_pace)
     )
 }
 

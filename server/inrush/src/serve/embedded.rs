@@ -11,7 +11,7 @@ use inrush_runtime::shutdown::Shutdown;
 use inrush_telemetry::Metrics;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{announcement::url, front, fulfilment, orders, services::Services};
+use super::{front, fulfilment, orders, services::Services, startup_banner::url};
 
 /// Takes any free port of this machine alone.
 const ANY_PORT: &str = "127.0.0.1:0";

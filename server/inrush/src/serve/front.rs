@@ -9,17 +9,16 @@ use inrush_runtime::config::Loaded;
 use inrush_telemetry::{Metrics, Telemetry, Traces};
 
 use super::{
-    admin,
-    announcement::{Announcement, url},
-    keys,
+    admin, keys,
     services::Services,
+    startup_banner::{StartupBanner, url},
     store,
     store_metrics::measured,
     store_spans::traced,
 };
-use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
+use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings};
 
-/// Serves until the process is to end.
+/// Serves until shutdown.
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
@@ -48,11 +47,11 @@ pub(crate) async fn run(
         traces.cloned(),
     );
     let admin = admin::serve(admin, &mut services, telemetry, &inrush_front::SERVICES)?;
-    Screen::new(output.json).show(&Announcement {
+    Output::new(output.json).show(&StartupBanner {
         title: "The front is up.",
         front: Some(address),
         admin: admin.map(|address| url(false, address)),
-        ..Announcement::default()
+        ..StartupBanner::default()
     })?;
     services.run().await
 }
@@ -62,7 +61,7 @@ pub(crate) async fn run(
 /// # Errors
 /// If one is out of range, or a certificate cannot be used.
 pub(super) fn check(settings: &FrontSettings) -> anyhow::Result<()> {
-    settings.validate().map_err(problem::of_setting)?;
+    settings.validate().map_err(error::invalid_setting)?;
     settings.tls.load("front.tls")?;
     Ok(())
 }

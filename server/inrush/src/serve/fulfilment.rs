@@ -10,19 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admin,
-    announcement::{Announcement, url},
     services::Services,
+    startup_banner::{StartupBanner, url},
     store,
     store_metrics::measured,
     store_spans::traced,
 };
-use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
+use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings};
 
 /// How long fulfilment takes at most, beyond the grace time for entries on their way, to end its calls of the store, hand
 /// entries back and record the last outcomes.
 const DRAIN: Duration = Duration::from_secs(18);
 
-/// Serves until the process is to end.
+/// Serves until shutdown.
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
@@ -47,10 +47,10 @@ pub(crate) async fn run(
     );
     store::probe(&mut services, store);
     let admin = admin::serve(admin, &mut services, telemetry, &[])?;
-    Screen::new(output.json).show(&Announcement {
+    Output::new(output.json).show(&StartupBanner {
         title: "Fulfilment is up.",
         admin: admin.map(|address| url(false, address)),
-        ..Announcement::default()
+        ..StartupBanner::default()
     })?;
     services.run().await
 }
@@ -60,7 +60,7 @@ pub(crate) async fn run(
 /// # Errors
 /// If one breaks its rule.
 pub(super) fn check(settings: &FulfilmentSettings) -> anyhow::Result<()> {
-    settings.validate().map_err(problem::of_setting)
+    settings.validate().map_err(error::invalid_setting)
 }
 
 /// Starts fulfilment.

@@ -3,46 +3,46 @@
 use inrush_core::Keyring;
 use inrush_runtime::secret::Secret;
 
-use crate::{problem, settings::TicketSettings};
+use crate::{error, settings::TicketSettings};
 
-/// The keys that were given; none if none were.
+/// The configured keys, if there are any.
 ///
 /// # Errors
-/// If what was given are no keys. The message shows none of it.
-pub(super) fn given(settings: &TicketSettings) -> anyhow::Result<Option<Keyring>> {
+/// If they are invalid. The message does not contain them.
+pub(super) fn provided(settings: &TicketSettings) -> anyhow::Result<Option<Keyring>> {
     let file = settings.keys_file.as_deref();
     let Some(text) = Secret::resolve("tickets.keys", settings.keys.as_ref(), file)? else { return Ok(None) };
-    let place = file.map_or_else(|| "INRUSH_TICKETS_KEYS".to_owned(), |file| file.display().to_string());
+    let source = file.map_or_else(|| "INRUSH_TICKETS_KEYS".to_owned(), |file| file.display().to_string());
     Keyring::parse(text.expose())
         .map(Some)
-        .map_err(|error| problem::misused(format!("the ticket keys in {place} cannot be used"), error))
+        .map_err(|error| error::usage(format!("invalid ticket keys in {source}"), error))
 }
 
-/// The keys that were given, where there must be some: every front of a cluster has to have the same.
+/// The configured keys, which a front requires: all fronts of a cluster need the same.
 ///
 /// # Errors
-/// If none were given, with how to make one; or as [`given`].
+/// If no key is set; or as [`provided`].
 pub(super) fn required(settings: &TicketSettings) -> anyhow::Result<Keyring> {
-    given(settings)?.ok_or_else(|| {
-        problem::misused(
-            "no ticket key is given, and every front needs the same ones",
-            "make one with `inrush ticket new-key --out ticket.keys` and give it with --ticket-keys-file ticket.keys",
+    provided(settings)?.ok_or_else(|| {
+        error::usage(
+            "no ticket key is set: all fronts need the same keys",
+            "make one with `inrush ticket new-key --out ticket.keys` and use it with --ticket-keys-file ticket.keys",
         )
     })
 }
 
-/// The keys that were given, or a new one that is gone when the process ends.
+/// The configured keys, or a new one that is lost when the process ends.
 ///
 /// # Errors
-/// As [`given`].
-pub(super) fn given_or_new(settings: &TicketSettings) -> anyhow::Result<Keys> {
-    Ok(match given(settings)? {
+/// As [`provided`].
+pub(super) fn provided_or_new(settings: &TicketSettings) -> anyhow::Result<Keys> {
+    Ok(match provided(settings)? {
         Some(keyring) => Keys { keyring, ephemeral: false },
         None => Keys { keyring: Keyring::ephemeral()?, ephemeral: true },
     })
 }
 
-/// Keys, and whether they are gone when the process ends.
+/// Keys, and whether they are lost when the process ends.
 pub(super) struct Keys {
     /// The keys.
     pub(super) keyring: Keyring,

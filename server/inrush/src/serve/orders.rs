@@ -9,15 +9,15 @@ use tokio::net::TcpListener;
 
 use super::{
     admin,
-    announcement::{Announcement, url},
     services::Services,
+    startup_banner::{StartupBanner, url},
 };
-use crate::{cli::service::OutputFlags, problem, screen::Screen, settings::Settings};
+use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings};
 
 /// How long the order system takes at most to answer what it has accepted.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// Serves until the process is to end.
+/// Serves until shutdown.
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
@@ -35,11 +35,11 @@ pub(crate) async fn run(
     let system = system.with_traces(telemetry.traces().cloned());
     add(&mut services, system, listener, telemetry.metrics());
     let admin = admin::serve(admin, &mut services, telemetry, &inrush_orders::SERVICES)?;
-    Screen::new(output.json).show(&Announcement {
+    Output::new(output.json).show(&StartupBanner {
         title: "The order system is up.",
         orders: Some(address),
         admin: admin.map(|address| url(false, address)),
-        ..Announcement::default()
+        ..StartupBanner::default()
     })?;
     services.run().await
 }
@@ -49,7 +49,7 @@ pub(crate) async fn run(
 /// # Errors
 /// If one is out of range.
 pub(super) fn check(settings: &OrderSettings) -> anyhow::Result<()> {
-    settings.validate().map_err(|error| problem::of_setting(format!("orders.{error:#}")))
+    settings.validate().map_err(|error| error::invalid_setting(format!("orders.{error:#}")))
 }
 
 /// Takes the order system's port.
@@ -68,7 +68,7 @@ pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
 pub(super) async fn open(settings: OrderSettings) -> anyhow::Result<OrderSystem> {
     OrderSystem::open(settings).await.map_err(|error| {
         let wrong = format!("{error}: {}", error.root_cause());
-        problem::failed(
+        error::failure(
             wrong,
             "see that it can be reached, or choose another with --database or `orders.database`",
         )

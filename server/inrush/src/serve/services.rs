@@ -1,4 +1,4 @@
-//! The services of one process, started together and stopped one after the other.
+//! The services of one process, started together and stopped in order.
 
 use std::time::Duration;
 
@@ -10,12 +10,10 @@ use inrush_runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// What a service may take to stop beyond the time it gives itself: it knows best how long its drain takes, and this
-/// only ends what hangs.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How long a service may take to stop beyond its own drain time, before it is aborted.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
 
-/// Services in the order in which they stop. Who takes work in stops first, so that what it took in still finds those
-/// behind it.
+/// Services in the order in which they stop: those that accept work first, so that the others can finish it.
 pub(super) struct Services {
     shutdown: Shutdown,
     readiness: Readiness,
@@ -23,7 +21,7 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// None yet. From here on SIGTERM and Ctrl-C start draining.
+    /// No services. SIGTERM and Ctrl-C start draining from here on.
     ///
     /// # Errors
     /// If the operating system does not let the process handle its signals.
@@ -31,12 +29,12 @@ impl Services {
         Ok(Self { shutdown: Shutdown::on_signals()?, readiness: Readiness::new(), groups: Vec::new() })
     }
 
-    /// The process's wish to end, for a service that wants to hear of it at once and not only when it is its turn.
+    /// The shutdown of the process, for a service that drains at once and not in its turn.
     pub(super) const fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }
 
-    /// What the process needs before it can serve.
+    /// The readiness of the process.
     pub(super) const fn readiness(&self) -> &Readiness {
         &self.readiness
     }
@@ -53,10 +51,10 @@ impl Services {
     {
         let group = TaskGroup::new(&self.shutdown);
         group.spawn_essential(name, run);
-        self.groups.push((group, drain + MARGIN));
+        self.groups.push((group, drain + STOP_MARGIN));
     }
 
-    /// Serves until the process is to end, then stops the services.
+    /// Serves until shutdown, then stops the services.
     ///
     /// # Errors
     /// The first service that failed or did not stop.
@@ -73,7 +71,7 @@ impl Services {
             return Err(failed.into());
         }
         if let Some(name) = outcomes.unfinished.first() {
-            bail!("the task {name} did not stop in time");
+            bail!("task {name} did not stop in time");
         }
         tracing::info!("stopped");
         Ok(())

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::services::Services;
 use crate::{
-    problem,
+    error,
     settings::{MEMORY_URL, Settings, StoreSettings},
 };
 
@@ -51,7 +51,7 @@ pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Arc<dyn Sto
 /// If no store was chosen.
 pub(super) fn require_shared(settings: &Loaded<Settings>, service: &str) -> anyhow::Result<()> {
     if settings.origin("store.url") == Some(&Origin::Default) {
-        return Err(problem::misused(
+        return Err(error::usage(
             format!("`inrush {service}` needs a store that other processes can reach"),
             "give --store redis://HOST; `inrush up` runs everything in one process, on memory",
         ));
@@ -85,7 +85,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
     redis.replication_timeout = settings.replication_timeout;
     if let Some(path) = &settings.ca_file {
         let authority = fs::read(path).map_err(|error| {
-            problem::misused(
+            error::usage(
                 format!("`store.ca_file` names {}, which cannot be read: {error}", path.display()),
                 "name a PEM file with the authorities' certificates",
             )
@@ -97,9 +97,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
 
 fn unsuitable(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unsuitable(_) => {
-            problem::misused(error, "the store is chosen with --store or `store.url`")
-        }
+        StoreError::Unsuitable(_) => error::usage(error, "the store is chosen with --store or `store.url`"),
         StoreError::SaleNotFound(_) | StoreError::Unavailable(_) | StoreError::Corrupt(_) => error.into(),
     }
 }

@@ -6,24 +6,23 @@ use inrush_runtime::config::{Loaded, Origin};
 use inrush_telemetry::Telemetry;
 
 use super::{
-    admin,
-    announcement::{Announcement, url},
-    front, fulfilment,
+    admin, front, fulfilment,
     keys::{self, Keys},
     orders,
     services::Services,
+    startup_banner::{StartupBanner, url},
     store,
     store_metrics::measured,
     store_spans::traced,
 };
 use crate::{
     cli::service::OutputFlags,
-    problem,
-    screen::Screen,
+    error,
+    output::Output,
     settings::{MEMORY_URL, Settings},
 };
 
-/// Serves until the process is to end.
+/// Serves until shutdown.
 ///
 /// # Errors
 /// If it cannot start as it is configured, or fails.
@@ -33,7 +32,7 @@ pub(crate) async fn run(
     telemetry: &Telemetry,
 ) -> anyhow::Result<()> {
     let mut own = embedded(settings)?;
-    let Keys { keyring, ephemeral } = keys::given_or_new(&own.tickets)?;
+    let Keys { keyring, ephemeral } = keys::provided_or_new(&own.tickets)?;
     front::check(&own.front)?;
     fulfilment::check(&own.fulfilment)?;
     orders::check(&own.orders)?;
@@ -70,7 +69,7 @@ pub(crate) async fn run(
         orders::add(&mut services, system.traced(traces.cloned()), listener, metrics);
     }
     let admin = admin::serve(admin, &mut services, telemetry, &served(orders_are_bundled))?;
-    Screen::new(output.json).show(&Announcement {
+    Output::new(output.json).show(&StartupBanner {
         title: "Inrush is up.",
         notes: notes(&own, &front_url, ephemeral, orders_are_bundled),
         front: Some(front_url),
@@ -80,7 +79,7 @@ pub(crate) async fn run(
     services.run().await
 }
 
-/// Whether the operator named an order system, in whatever layer of the settings.
+/// Whether an order system is configured, in any layer.
 fn has_own_orders(settings: &Loaded<Settings>) -> bool {
     settings.origin("fulfilment.orders").is_some_and(|origin| *origin != Origin::Default)
 }
@@ -91,17 +90,17 @@ fn served(orders_are_bundled: bool) -> Vec<&'static str> {
     [&inrush_front::SERVICES, orders].concat()
 }
 
-/// The settings, as far as one process for everything changes them.
+/// The settings with the changes for a single process.
 fn embedded(settings: &Loaded<Settings>) -> anyhow::Result<Settings> {
     let mut own = settings.value.clone();
     if own.front.tls.cert_file.is_some() {
-        return Err(problem::misused(
+        return Err(error::usage(
             "`inrush up` serves without TLS, but front.tls is set",
             "run `inrush front`, `inrush fulfilment` and `inrush orders` for that",
         ));
     }
     if settings.origin("front.drain.grace") == Some(&Origin::Default) {
-        // There is no load balancer that would have to notice.
+        // No load balancer has to notice the drain.
         own.front.drain.grace = Duration::ZERO;
     }
     Ok(own)

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::ticket::NewKey,
-    problem,
-    screen::{Present, Screen},
+    error,
+    output::{Output, Render},
 };
 
 /// Readable and writable for its owner, and for nobody else.
@@ -18,13 +18,13 @@ const OWNER_ONLY: u32 = 0o600;
 ///
 /// # Errors
 /// If the file exists already or cannot be written.
-pub(super) fn make(new_key: &NewKey, screen: &Screen) -> anyhow::Result<()> {
+pub(super) fn make(new_key: &NewKey, output: &Output) -> anyhow::Result<()> {
     let key = Keyring::new_key(new_key.id);
     let Some(path) = &new_key.out else {
-        return Ok(screen.show(&Printed { key })?);
+        return Ok(output.show(&Printed { key })?);
     };
     write(path, &key)?;
-    Ok(screen.show(&Written { path })?)
+    Ok(output.show(&Written { path })?)
 }
 
 fn write(path: &Path, key: &str) -> anyhow::Result<()> {
@@ -35,7 +35,7 @@ fn write(path: &Path, key: &str) -> anyhow::Result<()> {
         .open(path)
         .and_then(|mut file| writeln!(file, "{key}"))
         .map_err(|error| {
-            problem::misused(
+            error::usage(
                 format!("cannot write the key to {}: {error}", path.display()),
                 "name a new file; keys that are in use are never overwritten",
             )
@@ -47,8 +47,8 @@ struct Printed {
     key: String,
 }
 
-impl Present for Printed {
-    fn text(&self, _screen: &Screen) -> String {
+impl Render for Printed {
+    fn text(&self, _output: &Output) -> String {
         self.key.clone()
     }
 
@@ -61,8 +61,8 @@ struct Written<'a> {
     path: &'a Path,
 }
 
-impl Present for Written<'_> {
-    fn text(&self, _screen: &Screen) -> String {
+impl Render for Written<'_> {
+    fn text(&self, _output: &Output) -> String {
         format!(
             "wrote {0}\nuse it with `inrush front --ticket-keys-file {0}`, the same file for every front",
             self.path.display()

@@ -7,8 +7,8 @@ use prost_types::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    readable::{self, count, counted},
-    screen::{Present, Screen, Tone},
+    format::{self, count, counted},
+    output::{Output, Render, Style},
 };
 
 /// What became of an enqueue.
@@ -19,22 +19,22 @@ pub(super) struct Answer {
     pub(super) outcome: Enqueued,
 }
 
-impl Present for Answer {
-    fn text(&self, screen: &Screen) -> String {
+impl Render for Answer {
+    fn text(&self, output: &Output) -> String {
         match &self.outcome {
             Enqueued::Queued { ticket, status, repeated, .. } => {
                 let again = if *repeated { " (this buyer had it already)" } else { "" };
-                format!("{}\nticket: {}{again}", line(status, screen), ticket.as_str())
+                format!("{}\nticket: {}{again}", line(status, output), ticket.as_str())
             }
             Enqueued::Refused(refusal) => format!(
                 "{}: {}",
-                screen.paint(Tone::Warning, &format!("not in line, {}", refusal.reason.as_str())),
+                output.paint(Style::Warning, &format!("not in line, {}", refusal.reason.as_str())),
                 explanation(&self.sale_id, refusal)
             ),
             Enqueued::Bypass => {
                 format!(
                     "{} sends buyers to the normal purchase flow",
-                    screen.paint(Tone::Title, &self.sale_id)
+                    output.paint(Style::Title, &self.sale_id)
                 )
             }
         }
@@ -55,11 +55,11 @@ impl Present for Answer {
     }
 }
 
-impl Present for TicketStatus {
-    fn text(&self, screen: &Screen) -> String {
-        let mut text = line(self, screen);
+impl Render for TicketStatus {
+    fn text(&self, output: &Output) -> String {
+        let mut text = line(self, output);
         if let Some(poll_after) = self.poll_after {
-            text.push_str(&format!("\nask again in {}", readable::duration(poll_after)));
+            text.push_str(&format!("\nask again in {}", format::duration(poll_after)));
         }
         text
     }
@@ -77,9 +77,9 @@ impl Present for TicketStatus {
     }
 }
 
-impl Present for Cancellation {
-    fn text(&self, screen: &Screen) -> String {
-        line(self.status(), screen)
+impl Render for Cancellation {
+    fn text(&self, output: &Output) -> String {
+        line(self.status(), output)
     }
 
     fn json(&self) -> Value {
@@ -87,10 +87,10 @@ impl Present for Cancellation {
     }
 }
 
-impl Present for Released {
-    fn text(&self, screen: &Screen) -> String {
+impl Render for Released {
+    fn text(&self, output: &Output) -> String {
         let again = if self.repeated { " (it was already)" } else { "" };
-        format!("{}{again}", line(&self.status, screen))
+        format!("{}{again}", line(&self.status, output))
     }
 
     fn json(&self) -> Value {
@@ -99,31 +99,31 @@ impl Present for Released {
 }
 
 /// A ticket's standing in one line: `phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s`.
-pub(super) fn line(status: &TicketStatus, screen: &Screen) -> String {
-    let state = screen.paint(tone(status.state), status.state.as_str());
+pub(super) fn line(status: &TicketStatus, output: &Output) -> String {
+    let state = output.paint(style(status.state), status.state.as_str());
     let details: Vec<String> = [
         status.position.map(|position| format!("position {}", count(position))),
-        status.eta.map(|eta| format!("about {}", readable::duration(eta))),
+        status.eta.map(|eta| format!("about {}", format::duration(eta))),
         status.order_id.as_ref().map(|order| format!("order {order}")),
         status.reason.clone(),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let line = format!("{}  {state}  {}", screen.paint(Tone::Title, &status.ticket_id), details.join(", "));
+    let line = format!("{}  {state}  {}", output.paint(Style::Title, &status.ticket_id), details.join(", "));
     line.trim_end().to_owned()
 }
 
 fn explanation(sale_id: &str, refusal: &Refusal) -> String {
     let again = refusal
         .retry_after
-        .map(|pause| format!("; ask again in {} at the earliest", readable::duration(pause)));
+        .map(|pause| format!("; ask again in {} at the earliest", format::duration(pause)));
     let why = match refusal.reason {
         RefusalReason::SoldOut => {
             format!("{sale_id} has fewer units left than asked for; units may come back")
         }
         RefusalReason::NotOpen { open_time } => match open_time {
-            Some(time) => format!("{sale_id} opens {}", readable::moment(Timestamp::from(time))),
+            Some(time) => format!("{sale_id} opens {}", format::moment(Timestamp::from(time))),
             None => format!("{sale_id} is not open yet"),
         },
         RefusalReason::Closed => format!("{sale_id} is over"),
@@ -163,12 +163,12 @@ const fn durability_word(durability: Durability) -> &'static str {
     }
 }
 
-const fn tone(state: TicketState) -> Tone {
+const fn style(state: TicketState) -> Style {
     match state {
-        TicketState::Waiting | TicketState::Processing => Tone::Warning,
-        TicketState::Ordered => Tone::Good,
-        TicketState::Rejected | TicketState::Dead => Tone::Bad,
-        _ => Tone::Quiet,
+        TicketState::Waiting | TicketState::Processing => Style::Warning,
+        TicketState::Ordered => Style::Good,
+        TicketState::Rejected | TicketState::Dead => Style::Bad,
+        _ => Style::Dim,
     }
 }
 
@@ -193,13 +193,13 @@ mod tests {
     #[test]
     fn a_standing_is_one_line() {
         assert_eq!(
-            line(&waiting(), &Screen::plain()),
+            line(&waiting(), &Output::plain()),
             "phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s"
         );
         let cancelled =
             TicketStatus { state: TicketState::Cancelled, position: None, eta: None, ..waiting() };
-        assert_eq!(line(&cancelled, &Screen::plain()), "phone-x/1763/42  CANCELLED");
-        assert!(waiting().text(&Screen::plain()).ends_with("ask again in 3 s"));
+        assert_eq!(line(&cancelled, &Output::plain()), "phone-x/1763/42  CANCELLED");
+        assert!(waiting().text(&Output::plain()).ends_with("ask again in 3 s"));
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
         };
         let limit = refused(RefusalReason::UnitLimit { unit_limit: 2 });
         assert_eq!(
-            limit.text(&Screen::plain()),
+            limit.text(&Output::plain()),
             "not in line, UNIT_LIMIT: one ticket of phone-x may ask for at most 2 units; ask again in 5 s at the earliest"
         );
         assert_eq!((&limit.json()["outcome"], &limit.json()["unit_limit"]), (&json!("refused"), &json!(2)));

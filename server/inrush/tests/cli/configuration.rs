@@ -1,4 +1,4 @@
-//! Settings come in layers, and every mistake in them is told with the way out.
+//! Settings come in layers, and every error has its remedy.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn config_with(file: &str, variables: &[(&str, &str)], flags: &str) -> crate::su
 }
 
 #[test]
-fn each_layer_wins_over_those_before_and_says_so() {
+fn each_layer_overrides_those_before_and_is_the_origin() {
     let file = "[front]\nlisten = \"127.0.0.1:1\"\ncores = 3\nmax_batch = 16\n";
     let variables = [("INRUSH_FRONT_CORES", "4"), ("INRUSH_FRONT_MAX_BATCH", "32")];
     let settings = config_with(file, &variables, "--cores 5 --json").json();

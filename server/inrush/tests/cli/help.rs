@@ -1,4 +1,4 @@
-//! Every command explains itself, and mistakes are answered with help.
+//! Every command has help, and usage errors refer to it.
 
 use std::process::Stdio;
 
@@ -54,7 +54,7 @@ fn the_short_help_is_shorter() {
 }
 
 #[test]
-fn mistakes_are_usage() {
+fn wrong_arguments_are_usage_errors() {
     inrush("sale list --bogus").expect_error(2, &["unexpected argument '--bogus'", "--help"]);
     inrush("sale lst").expect_error(2, &["a similar subcommand exists: 'list'"]);
     inrush("sale create phone-x --open tomorrow").expect_error(2, &["write 2026-11-11T20:00:00Z"]);

@@ -36,7 +36,7 @@ fn up_is_watched_over_http_and_drains() {
 }
 
 #[test]
-fn up_works_with_an_order_system_of_ones_own() {
+fn up_works_with_an_external_order_system() {
     let own = format!("127.0.0.1:{}", free_port());
     // Somebody else has the port of the bundled order system, which nobody needs now.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -60,7 +60,7 @@ fn up_works_with_an_order_system_of_ones_own() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_the_flag_to_change() {
+fn a_port_in_use_is_reported_with_the_flag_to_change() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let free = "127.0.0.1:0";
@@ -77,14 +77,14 @@ fn a_port_that_is_taken_is_told_with_the_flag_to_change() {
 }
 
 #[test]
-fn an_address_that_is_none_is_told() {
+fn an_invalid_address_is_reported() {
     inrush("up --listen nonsense").expect_error(2, &["`nonsense`", "0.0.0.0:50051"]);
     inrush("orders --listen 127.0.0.1:0 --admin-listen nonsense")
         .expect_error(2, &["`nonsense`", "admin.listen"]);
 }
 
 #[test]
-fn a_front_needs_keys_and_a_store_that_others_can_reach() {
+fn a_front_requires_keys_and_a_shared_store() {
     inrush("front --store redis://127.0.0.1:1 --admin-listen off")
         .expect_error(2, &["ticket key", "inrush ticket new-key", "--ticket-keys-file"]);
     for service in ["front", "fulfilment"] {
@@ -93,7 +93,7 @@ fn a_front_needs_keys_and_a_store_that_others_can_reach() {
 }
 
 #[test]
-fn keys_that_are_none_are_told_and_not_shown() {
+fn invalid_keys_are_reported_and_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ticket.keys");
     fs::write(&path, "hunter2\n").unwrap();
@@ -106,7 +106,7 @@ fn keys_that_are_none_are_told_and_not_shown() {
 }
 
 #[test]
-fn settings_out_of_range_are_refused_before_anything_starts() {
+fn settings_out_of_range_are_rejected_before_the_start() {
     for (variable, value, command_line) in [
         ("INRUSH_FRONT_MAX_BATCH", "1000", "up"),
         ("INRUSH_FULFILMENT_STREAMS", "0", "up"),
@@ -121,7 +121,7 @@ fn settings_out_of_range_are_refused_before_anything_starts() {
 }
 
 #[test]
-fn orders_runs_alone_and_keeps_its_database() {
+fn orders_runs_alone_and_its_database_persists() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.db");
     let mut orders = Service::start(&format!(
@@ -135,7 +135,7 @@ fn orders_runs_alone_and_keeps_its_database() {
 }
 
 #[test]
-fn a_database_that_cannot_be_opened_is_told_once() {
+fn a_database_that_cannot_be_opened_is_reported_once() {
     let ran = inrush("orders --listen 127.0.0.1:0 --admin-listen off --database sqlite:/nowhere/orders.db");
     assert_eq!(ran.stderr.matches("unable to open").count(), 1, "{ran:?}");
     ran.expect_error(1, &["sqlite:/nowhere/orders.db", "--database"]);

@@ -163,7 +163,7 @@ fn dead_letters_are_listed_redriven_and_discarded() {
 }
 
 #[test]
-fn a_front_that_is_not_there_is_told_with_the_way_out() {
+fn an_unreachable_front_is_reported_with_the_remedy() {
     for words in ["sale list", "ticket show abc"] {
         inrush(&format!("{words} --server http://127.0.0.1:1"))
             .expect_error(1, &["cannot reach Inrush", "http://127.0.0.1:1", "inrush up", "--server"]);

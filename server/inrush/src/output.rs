@@ -1,4 +1,4 @@
-//! Where results go: text for people, JSON for programs, colour only where it is wanted.
+//! Output of commands: text for people, JSON for programs, colour on terminals only.
 
 use std::{
     env,
@@ -8,46 +8,46 @@ use std::{
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Row, Table, presets};
 use serde_json::Value;
 
-/// Something that can be shown.
-pub(crate) trait Present {
-    /// As people read it; lines without a final line break.
-    fn text(&self, screen: &Screen) -> String;
+/// A value that can be printed.
+pub(crate) trait Render {
+    /// Text for people, without a final line break.
+    fn text(&self, output: &Output) -> String;
 
-    /// As programs read it.
+    /// JSON for programs.
     fn json(&self) -> Value;
 }
 
-/// Standard output, and how to use it.
+/// Standard output and its format.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Screen {
+pub(crate) struct Output {
     json: bool,
     terminal: bool,
     colour: bool,
 }
 
-/// What a piece of text means, told by colour where there is colour.
+/// The meaning of a text, shown as colour on terminals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// As it should be.
+pub(crate) enum Style {
+    /// Normal.
     Good,
-    /// Worth a look.
+    /// Needs attention.
     Warning,
     /// Wrong.
     Bad,
-    /// Over, or of little interest.
-    Quiet,
-    /// The name of the thing that is shown.
+    /// Of little interest.
+    Dim,
+    /// A title.
     Title,
 }
 
-impl Tone {
+impl Style {
     /// The parameter of the terminal's "select graphic rendition" sequence.
     const fn code(self) -> &'static str {
         match self {
             Self::Good => "32",
             Self::Warning => "33",
             Self::Bad => "31",
-            Self::Quiet => "2",
+            Self::Dim => "2",
             Self::Title => "1",
         }
     }
@@ -57,14 +57,14 @@ impl Tone {
             Self::Good => Some(Color::DarkGreen),
             Self::Warning => Some(Color::DarkYellow),
             Self::Bad => Some(Color::DarkRed),
-            Self::Quiet => Some(Color::DarkGrey),
+            Self::Dim => Some(Color::DarkGrey),
             Self::Title => None,
         }
     }
 }
 
-impl Screen {
-    /// The process's standard output; `json` if that was asked for.
+impl Output {
+    /// The standard output of the process, as JSON or text.
     pub(crate) fn new(json: bool) -> Self {
         let terminal = io::stdout().is_terminal();
         let colour = terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -77,18 +77,18 @@ impl Screen {
         Self { json: false, terminal: false, colour: false }
     }
 
-    /// Whether programs read what is printed.
+    /// Whether the format is JSON.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether a view may be drawn over.
+    /// Whether a view can be redrawn in place.
     pub(crate) const fn can_redraw(&self) -> bool {
         self.terminal && !self.json
     }
 
-    /// Prints one thing.
-    pub(crate) fn show(&self, thing: &impl Present) -> io::Result<()> {
+    /// Prints a value.
+    pub(crate) fn show(&self, thing: &impl Render) -> io::Result<()> {
         if self.json { self.line(&thing.json().to_string()) } else { self.line(&thing.text(self)) }
     }
 
@@ -99,33 +99,33 @@ impl Screen {
         out.flush()
     }
 
-    /// Text in a tone.
-    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code()) } else { text.to_owned() }
+    /// Text in a style.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
     }
 
-    /// An empty table with these columns. As wide as its content in a pipe, at most as the terminal on one.
+    /// An empty table with these columns. It is at most as wide as the terminal, and as wide as its content in a pipe.
     pub(crate) fn table<const N: usize>(&self, columns: [&str; N]) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         self.fit(&mut table);
-        table.set_header(Row::from(columns.map(|name| self.cell(Tone::Quiet, name))));
+        table.set_header(Row::from(columns.map(|name| self.cell(Style::Dim, name))));
         table
     }
 
-    /// Names and values, one pair a line.
+    /// Names and values, one pair per line.
     pub(crate) fn pairs<const N: usize>(&self, pairs: [(&str, String); N]) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         self.fit(&mut table);
-        table.add_rows(pairs.map(|(name, value)| [self.cell(Tone::Quiet, name), Cell::new(value)]));
+        table.add_rows(pairs.map(|(name, value)| [self.cell(Style::Dim, name), Cell::new(value)]));
         lines(&table)
     }
 
-    /// A cell in a tone.
-    pub(crate) fn cell(&self, tone: Tone, text: impl Into<String>) -> Cell {
+    /// A cell in a style.
+    pub(crate) fn cell(&self, style: Style, text: impl Into<String>) -> Cell {
         let cell = Cell::new(text.into());
-        match tone.colour() {
+        match style.colour() {
             Some(colour) if self.colour => cell.fg(colour),
             Some(_) | None => cell,
         }
@@ -143,7 +143,7 @@ impl Screen {
     }
 }
 
-/// A view on a terminal that is drawn over the one before.
+/// A view on a terminal that is redrawn in place.
 #[derive(Debug, Default)]
 pub(crate) struct Redrawn {
     lines: usize,
@@ -154,7 +154,7 @@ impl Redrawn {
     pub(crate) fn draw(&mut self, view: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.lines > 0 {
-            // To the first line of the view before, and clear from there on.
+            // Move to the first line of the previous view and clear to the end.
             write!(out, "\u{1b}[{}A\u{1b}[J", self.lines)?;
         }
         writeln!(out, "{view}")?;
@@ -163,17 +163,17 @@ impl Redrawn {
     }
 }
 
-/// A cell whose content stands on the right, as numbers do.
+/// A right-aligned cell, for numbers.
 pub(crate) fn number(cell: impl Into<Cell>) -> Cell {
     cell.into().set_alignment(CellAlignment::Right)
 }
 
-/// The lines of a table, without the blanks that fill the last column.
+/// The lines of a table, without trailing blanks.
 pub(crate) fn lines(table: &Table) -> String {
     table.trim_fmt()
 }
 
-/// Whether an error says no more than that nobody reads our output any longer (`inrush sale list | head -1`).
+/// Whether an error is a closed output pipe (`inrush sale list | head -1`).
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

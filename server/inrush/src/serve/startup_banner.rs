@@ -1,15 +1,15 @@
-//! What a service prints when it listens: where, and what to do next.
+//! The banner of a service that has started: its addresses and the next steps.
 
 use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
-use crate::screen::{Present, Screen, Tone};
+use crate::output::{Output, Render, Style};
 
-/// The addresses of a process.
+/// The addresses of a process and notes for the user.
 #[derive(Debug, Default)]
-pub(super) struct Announcement {
-    /// What is up.
+pub(super) struct StartupBanner {
+    /// The title.
     pub(super) title: &'static str,
     /// The public edge.
     pub(super) front: Option<String>,
@@ -17,11 +17,11 @@ pub(super) struct Announcement {
     pub(super) orders: Option<String>,
     /// HTTP for operators and orchestrators.
     pub(super) admin: Option<String>,
-    /// What people should know or do next; empty if nothing.
+    /// Notes and next steps.
     pub(super) notes: Vec<String>,
 }
 
-impl Announcement {
+impl StartupBanner {
     fn addresses(&self) -> impl Iterator<Item = (&'static str, &str, &'static str)> {
         [
             ("front", &self.front, "gRPC for buyers and operators"),
@@ -33,14 +33,13 @@ impl Announcement {
     }
 }
 
-impl Present for Announcement {
-    fn text(&self, screen: &Screen) -> String {
-        let mut lines = vec![screen.paint(Tone::Title, self.title)];
-        lines.extend(
-            self.addresses().map(|(name, url, what)| {
-                format!("  {name:<7} {url:<25} {}", screen.paint(Tone::Quiet, what))
-            }),
-        );
+impl Render for StartupBanner {
+    fn text(&self, output: &Output) -> String {
+        let mut lines = vec![output.paint(Style::Title, self.title)];
+        lines
+            .extend(self.addresses().map(|(name, url, what)| {
+                format!("  {name:<7} {url:<25} {}", output.paint(Style::Dim, what))
+            }));
         lines.extend(self.notes.iter().cloned());
         lines.join("\n")
     }

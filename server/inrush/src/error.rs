@@ -1,45 +1,45 @@
-//! Errors in two lines: what is wrong, and what to do about it.
+//! Errors in two lines: what happened, and the remedy.
 
 use std::fmt::Display;
 
 use inrush_client::{CallError, ConnectError};
 use inrush_runtime::exit::UsageError;
 
-use crate::readable;
+use crate::format;
 
 /// A run that failed.
-pub(crate) fn failed(wrong: impl Display, remedy: impl Display) -> anyhow::Error {
+pub(crate) fn failure(wrong: impl Display, remedy: impl Display) -> anyhow::Error {
     anyhow::anyhow!(two_lines(wrong, remedy))
 }
 
-/// A mistake in how a command was called or configured.
-pub(crate) fn misused(wrong: impl Display, remedy: impl Display) -> anyhow::Error {
+/// Wrong usage or configuration of a command.
+pub(crate) fn usage(wrong: impl Display, remedy: impl Display) -> anyhow::Error {
     UsageError::new(two_lines(wrong, remedy)).into()
 }
 
-/// A setting that breaks its rule.
-pub(crate) fn of_setting(wrong: impl Display) -> anyhow::Error {
-    misused(wrong, "`inrush config` tells where each setting comes from")
+/// An invalid setting.
+pub(crate) fn invalid_setting(wrong: impl Display) -> anyhow::Error {
+    usage(wrong, "`inrush config` shows the source of each setting")
 }
 
-/// A client that could not be made.
-pub(crate) fn of_connection(error: &ConnectError) -> anyhow::Error {
+/// A client that cannot be created.
+pub(crate) fn connection(error: &ConnectError) -> anyhow::Error {
     match error {
-        ConnectError::Unreachable { .. } => failed(
+        ConnectError::Unreachable { .. } => failure(
             error,
             "is it running? start one with `inrush up`, or name another with --server or INRUSH_SERVER",
         ),
-        other => misused(other, "see --server, --token-file and --ca-file in `inrush sale --help`"),
+        other => usage(other, "see --server, --token-file and --ca-file in `inrush sale --help`"),
     }
 }
 
-/// A call that failed. The server's message often says what to do in the words of the protocol; the second line says it
-/// in those of the command line.
-pub(crate) fn of_call(error: &CallError, server: &str) -> anyhow::Error {
-    failed(wrong(error), remedy(error, server))
+/// A failed call. The remedy of the server's message is in terms of the protocol; the second line is in terms of the command
+/// line.
+pub(crate) fn call(error: &CallError, server: &str) -> anyhow::Error {
+    failure(wrong(error), remedy(error, server))
 }
 
-/// What is wrong: the fields that break a rule where there are some, otherwise the failure with its code.
+/// What happened: the invalid fields if there are any, otherwise the error with its code.
 fn wrong(error: &CallError) -> String {
     match error {
         CallError::InvalidArgument { violations, .. } if !violations.is_empty() => {
@@ -56,18 +56,16 @@ fn wrong(error: &CallError) -> String {
 fn remedy(error: &CallError, server: &str) -> String {
     let known = match error.reason().unwrap_or_default() {
         "INVALID_TICKET" => {
-            "give the ticket as `inrush ticket enqueue` printed it, in quotes or with - on standard input"
+            "pass the ticket as `inrush ticket enqueue` printed it, in quotes, or on standard input with -"
         }
         "TICKET_UNKNOWN" => "get a new one with `inrush ticket enqueue`",
-        "SALE_NOT_FOUND" => "`inrush sale list` shows the sales there are",
+        "SALE_NOT_FOUND" => "`inrush sale list` shows all sales",
         "SALE_EXISTS" => "see it with `inrush sale show`, change it with `inrush sale update`",
         "SALE_NOT_CLOSED" => "close it with `inrush sale close`",
-        "SALE_BUSY" => {
-            "see what is left with `inrush sale show`; dead letters are ended with `inrush sale discard`"
-        }
-        "VERSION_CONFLICT" => "`inrush sale show` tells its version",
-        "DURABILITY_UNAVAILABLE" => "leave --durability out, or choose another --store for the front",
-        "STORE_UNAVAILABLE" | "STORE_UNSUITABLE" => "the front's log tells what is wrong with its store",
+        "SALE_BUSY" => "`inrush sale show` shows what is left; `inrush sale discard` ends dead letters",
+        "VERSION_CONFLICT" => "re-read the sale with `inrush sale show`, which prints the version, and retry",
+        "DURABILITY_UNAVAILABLE" => "omit --durability, or set another --store for the front",
+        "STORE_UNAVAILABLE" | "STORE_UNSUITABLE" => "see the log of the front",
         _ => return remedy_by_kind(error, server),
     };
     known.to_owned()
@@ -75,23 +73,22 @@ fn remedy(error: &CallError, server: &str) -> String {
 
 fn remedy_by_kind(error: &CallError, server: &str) -> String {
     match error {
-        CallError::InvalidArgument { .. } => "--help explains what can be given".to_owned(),
+        CallError::InvalidArgument { .. } => "see --help for valid values".to_owned(),
         CallError::NotFound(_) | CallError::AlreadyExists(_) | CallError::FailedPrecondition(_) => {
-            "`inrush sale show` tells what the sale is doing".to_owned()
+            "see the state of the sale with `inrush sale show`".to_owned()
         }
         CallError::ResourceExhausted(failure) | CallError::Unavailable(failure) => {
             match failure.retry_after {
-                Some(pause) => format!("try again in {}; repeating is safe", readable::duration(pause)),
+                Some(pause) => format!("retry in {}; repeating is safe", format::duration(pause)),
                 None => format!("is it running at {server}, and ready? repeating is safe"),
             }
         }
         CallError::DeadlineExceeded(_) => {
-            "it may have happened all the same; repeating is safe, with a longer --timeout if need be"
-                .to_owned()
+            "the call may have taken effect; repeating is safe, with a longer --timeout if needed".to_owned()
         }
-        CallError::Unauthenticated(_) => "give a token with --token-file or INRUSH_CLIENT_TOKEN".to_owned(),
-        CallError::PermissionDenied(_) => "use a token with the scope that this needs".to_owned(),
-        _ => format!("is {server} a front of Inrush, of this version? its log tells more"),
+        CallError::Unauthenticated(_) => "set a token with --token-file or INRUSH_CLIENT_TOKEN".to_owned(),
+        CallError::PermissionDenied(_) => "use a token with the required scope".to_owned(),
+        _ => format!("is {server} an Inrush front of this version? see its log"),
     }
 }
 
@@ -117,15 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_call_is_two_lines() {
+    fn an_error_of_a_call_has_two_lines() {
         for (error, remedy) in [
             (CallError::NotFound(failure(Code::NotFound, Some("SALE_NOT_FOUND"))), "inrush sale list"),
-            (CallError::Other(failure(Code::Aborted, Some("VERSION_CONFLICT"))), "its version"),
+            (CallError::Other(failure(Code::Aborted, Some("VERSION_CONFLICT"))), "the version"),
             (CallError::Other(failure(Code::Internal, None)), "http://front:1"),
             (CallError::Unavailable(failure(Code::Unavailable, None)), "http://front:1"),
             (CallError::Unauthenticated(failure(Code::Unauthenticated, None)), "--token-file"),
         ] {
-            let text = of_call(&error, "http://front:1").to_string();
+            let text = call(&error, "http://front:1").to_string();
             let lines: Vec<&str> = text.lines().collect();
             assert!(
                 matches!(lines.as_slice(), [wrong, what] if wrong.contains("it went wrong") && what.contains(remedy)),

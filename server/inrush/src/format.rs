@@ -1,4 +1,4 @@
-//! Numbers and times as people read them.
+//! Numbers and times as text for people.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +23,7 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(number))
 }
 
-/// A rate of tickets: `482/s`, `1.5/s`, and where a second is too short to see one, `6/min`.
+/// A rate of tickets: `482/s`, `1.5/s`, and `6/min` below one per second.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second > 0.0 && per_second < 1.0 {
         return format!("{}/min", decimal(per_second * 60.0));
@@ -31,7 +31,7 @@ pub(crate) fn rate(per_second: f64) -> String {
     format!("{}/s", decimal(per_second))
 }
 
-/// A positive number, with one decimal where it says something.
+/// A positive number, with one decimal if it is below ten and not whole.
 fn decimal(number: f64) -> String {
     if number < 10.0 && (number - number.round()).abs() >= 0.05 {
         return format!("{number:.1}");
@@ -68,7 +68,7 @@ fn two_units((large, large_unit): (u64, &str), (small, small_unit): (u64, &str))
     }
 }
 
-/// A moment and how far it is from now: `2026-11-11 20:00:00 UTC (in 10 min)`.
+/// A time and its distance from now: `2026-11-11 20:00:00 UTC (in 10 min)`.
 pub(crate) fn moment(moment: Timestamp) -> String {
     let text = Timestamp { nanos: 0, ..moment }.to_string().replace('T', " ").replace('Z', " UTC");
     match SystemTime::try_from(moment) {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_tell_their_distance() {
+    fn times_include_their_distance() {
         let past = Timestamp { seconds: 0, nanos: 5 };
         assert!(moment(past).starts_with("1970-01-01 00:00:00 UTC ("), "{}", moment(past));
         assert!(moment(past).ends_with(" ago)"), "{}", moment(past));
