@@ -17,7 +17,7 @@ impl<T> RoundRobin<T> {
 
     /// The next item.
     pub(crate) fn next(&self) -> &T {
-        self.from_position().next().unwrap_or(&self.first)
+        self.rotated_from_next().next().unwrap_or(&self.first)
     }
 
     /// The item with the smallest key; of several, the next one in turn.
@@ -25,11 +25,11 @@ impl<T> RoundRobin<T> {
         if self.others.is_empty() {
             return &self.first;
         }
-        self.from_position().min_by_key(key).unwrap_or(&self.first)
+        self.rotated_from_next().min_by_key(key).unwrap_or(&self.first)
     }
 
     /// All items once, starting with the next.
-    fn from_position(&self) -> impl Iterator<Item = &T> {
+    fn rotated_from_next(&self) -> impl Iterator<Item = &T> {
         let count = self.others.len() + 1;
         let position = self.position.fetch_add(1, Ordering::Relaxed) % count;
         std::iter::once(&self.first).chain(&self.others).cycle().skip(position).take(count)

@@ -101,7 +101,7 @@ impl Token {
             match text.and_then(|text| self.source.header(&text).map_err(|error| error.to_string())) {
                 Ok(header) => *self.header.write().unwrap_or_else(|lock| lock.into_inner()) = header,
                 Err(error) => {
-                    tracing::warn!(error, "reading the bearer token again failed; using the last one")
+                    tracing::warn!(error, "reading the bearer token again failed; using the last one");
                 }
             }
         }

@@ -37,8 +37,9 @@ impl Phone {
     }
 
     async fn with_watches(fake: impl Into<Arc<Fake>>, max_watches: u32) -> Self {
-        let settings =
-            ClientSettings::new("http://memory").retry(RetryPolicy::never()).on_request(trace::pass_on);
+        let settings = ClientSettings::new("http://memory")
+            .retry(RetryPolicy::never())
+            .on_request(trace::propagate_trace);
         let client = fake.into().client(settings).await;
         let stop = CancellationToken::new();
         Self { router: api::router(client, max_watches, stop.clone()), stop }

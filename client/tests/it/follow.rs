@@ -15,7 +15,8 @@ use crate::fake::{Answer, Fake, in_state, ordered, waiting};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn settings() -> ClientSettings {
-    ClientSettings::new("http://memory").retry(RetryPolicy { patience: 60 * SECOND, ..RetryPolicy::never() })
+    ClientSettings::new("http://memory")
+        .retry(RetryPolicy { no_answer_timeout: 60 * SECOND, ..RetryPolicy::never() })
 }
 
 fn ticket() -> Ticket {

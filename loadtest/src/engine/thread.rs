@@ -117,7 +117,7 @@ async fn run_loop(calls: &Rc<Calls>, workers: &mut JoinSet<()>) {
     sleep_until(calls.start.into()).await;
     match &calls.shared.plan.load {
         Load::Closed { workers: schedule, pace } => {
-            closed::run(calls, workers, schedule, pace.as_ref()).await
+            closed::run(calls, workers, schedule, pace.as_ref()).await;
         }
         Load::Open { rate, max_in_flight } => open::run(calls, workers, rate, *max_in_flight).await,
     }

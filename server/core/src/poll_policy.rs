@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_far_ask_seldom_the_near_often_and_nobody_in_step() {
+    fn buyers_far_back_poll_less_often_and_not_in_step() {
         assert_eq!(poll_after(1, 1_000_000, 0.5), MIN_POLL);
         assert_eq!(poll_after(1_000_000, 1_000_000, 0.5), MAX_POLL);
         assert_eq!(poll_after(4000, 1_000_000, 0.5), Duration::from_secs(2));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_past_their_turn_unless_it_is_a_moment_away() {
+    fn poll_after_ends_before_the_expected_turn() {
         for position in [1_000, 10_000, 100_000] {
             let wait = eta(position, 1_000_000).unwrap();
             assert!(poll_after(position, 1_000_000, 1.0) < wait);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn buyers_who_do_as_they_are_told_ask_as_seldom_as_is_said() {
+    fn buyers_who_follow_poll_after_stay_below_the_bound() {
         for pace in PACES {
             let (by_second, each) = polls(pace);
             for (second, polls) in by_second {
@@ -131,10 +131,7 @@ mod tests {
                 // The 1.75 is for all buyers arriving at once, the rest for chance and for last polls.
                 let overlap = if second < 120 { 1.75 } else { 1.1 };
                 let chance = 6.0 * max.sqrt();
-                assert!(
-                    polls <= overlap * most + chance,
-                    "{polls} at {second} s, pace {pace}, and not {most}"
-                );
+                assert!(polls <= overlap * max + chance, "{polls} at {second} s, pace {pace}, and not {max}");
             }
             let wait = as_number(BUYERS / pace) / 2.0;
             assert!(each <= 1.2 * wait / 30.0 + POLLS_IN_THE_LAST_MINUTE, "{each} at pace {pace}");
@@ -142,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn a_million_waiting_buyers_ask_a_bounded_number_of_times_a_second() {
+    fn a_million_waiting_buyers_send_a_bounded_number_of_polls_per_second() {
         for pace in [100_000, 1_000_000, 10_000_000] {
-            let asked: f64 =
+            let polls: f64 =
                 (1..=1_000_000_u64).map(|position| 1.0 / poll_after(position, pace, 0.5).as_secs_f64()).sum();
             let max = max_polls_per_second(1_000_000, pace);
             assert!(
-                asked <= most && asked > 0.9 * most,
-                "{asked} polls per second at pace {pace}, and not {most}"
+                polls <= max && polls > 0.9 * max,
+                "{polls} polls per second at pace {pace}, and not {max}"
             );
         }
     }

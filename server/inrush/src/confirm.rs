@@ -13,7 +13,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut prompt = io::stderr().lock();
-    write!(output, "{question} [y/N] ")?;
+    write!(prompt, "{question} [y/N] ")?;
     prompt.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

@@ -12,6 +12,7 @@ use inrush_runtime::{
     secret::Secret,
 };
 use inrush_store::redis::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT};
+use inrush_telemetry::{LogSettings, TelemetrySettings};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -213,7 +213,7 @@ impl Batcher {
         }
         match self.stock_lookups {
             Some(_) => {
-                warn!(sale_id, "unknown sale; orders rejected: the front does not have it, nor does `stock`")
+                warn!(sale_id, "unknown sale; orders rejected: the front does not have it, nor does `stock`");
             }
             None => warn!(
                 sale_id,

@@ -179,7 +179,7 @@ mod tests {
         let threads = (0..4).map(|_| {
             let recorder = histogram.recorder();
             std::thread::spawn(move || {
-                (0..1000).for_each(|_| recorder.record_duration(0, Duration::from_millis(1)))
+                (0..1000).for_each(|_| recorder.record_duration(0, Duration::from_millis(1)));
             })
         });
         threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());

@@ -201,7 +201,7 @@ mod tests {
         let shed = Arc::new(AtomicU64::new(3));
         let read = Arc::clone(&shed);
         metrics.counter(&SHED, move |observer| {
-            observer.observe(read.load(Ordering::Relaxed), &[("reason", "queue_wait")])
+            observer.observe(read.load(Ordering::Relaxed), &[("reason", "queue_wait")]);
         });
         metrics.gauge(&OLDEST, |observer| observer.observe(1.5, &[("sale", "phone")]));
         let series = vec![vec![("rpc.method", "a/B".to_owned())], vec![("rpc.method", "a/C".to_owned())]];

@@ -60,7 +60,7 @@ impl LeaseKeeper {
         match self.store.extend(sale, &names).await {
             Ok(kept) => self.record_extensions(leases, &kept, called_at),
             Err(StoreError::SaleNotFound(_)) => {
-                self.record_extensions(leases, &vec![false; leases.len()], called_at)
+                self.record_extensions(leases, &vec![false; leases.len()], called_at);
             }
             Err(
                 error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),

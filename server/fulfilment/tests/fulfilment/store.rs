@@ -18,17 +18,6 @@ use inrush_core::{
 use inrush_store::memory::MemoryStore;
 use tokio::sync::broadcast;
 
-/// An operation that is counted and can be unavailable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    SaleIds,
-    Claim,
-    Extend,
-    Settle,
-    Recover,
-    Sale,
-}
-
 /// The memory store as one worker sees it.
 #[derive(Clone)]
 pub(crate) struct TestStore {

@@ -9,7 +9,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inrush_simulation::sale::{scenario::Scenario, shared::Moment, status::status};
 
-use crate::readable::count;
+use crate::format::count;
 
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

@@ -66,7 +66,7 @@ pub(crate) async fn run(
     fulfilment::add(&mut services, own.fulfilment.clone(), store, metrics.clone(), traces.cloned());
     let orders_are_bundled = bundled_orders.is_some();
     if let Some((system, listener)) = bundled_orders {
-        orders::add(&mut services, system.traced(traces.cloned()), listener, metrics);
+        orders::add(&mut services, system.with_traces(traces.cloned()), listener, metrics);
     }
     let admin = admin::serve(admin, &mut services, telemetry, &served(orders_are_bundled))?;
     Output::new(output.json).show(&StartupBanner {

@@ -65,7 +65,7 @@ async fn run_listener(
                 tracing::info!(redis = %endpoint, "event subscription lost; reconnecting");
             }
             Ok(Err(error)) => {
-                tracing::debug!(redis = %endpoint, %error, "event subscription failed; retrying")
+                tracing::debug!(redis = %endpoint, %error, "event subscription failed; retrying");
             }
             Err(_) => tracing::debug!(redis = %endpoint, "event subscription timed out; retrying"),
         }
