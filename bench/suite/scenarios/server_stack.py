@@ -1,4 +1,4 @@
-"""What the layers and the codec of a front cost: raw h2, hyper with the thin codec, hyper with tonic's services."""
+"""What a call costs a front on hyper and its layers, beside the raw h2 server that it had before."""
 
 import os
 from pathlib import Path
@@ -15,14 +15,10 @@ FORMS = {
     "full": {"rounds": 15, "calls": 100_000},
     "quick": {"rounds": 3, "calls": 30_000},
 }
-RAW_H2, THIN, TONIC = "raw h2", "hyper, thin codec", "hyper, tonic's services"
+RAW_H2, LAYERS = "raw h2", "layers on hyper"
 SOLD_OUT = "sold-out"
 # The path of `per_core` as it was on raw h2: `examples/per_core.rs` built in a checkout of the last commit that had it.
-RAW_H2_EXECUTABLE = "INRUSH_BENCH_RAW_H2"
-
-# A call that says how its messages may be compressed is answered by tonic's service. The others get a header of that size.
-ENCODING = ("--metadata", '{"grpc-encoding":"identity"}')
-PADDING = ("--metadata", '{"grpc-padding":" identity"}')
+RAW_H2_EXECUTABLE = "BENCH_RAW_H2"
 
 TEXT = """
 The same front on different servers, with a runtime, a listener, store connections and batchers on each core
@@ -32,7 +28,7 @@ call; medians of {rounds} interleaved rounds, with the range of the rounds in br
 
 
 def run(harness, form):
-    stacks = {name: _stack(harness, *parts) for name, parts in _parts(harness).items()}
+    stacks = {name: _stack(harness, executable) for name, executable in _executables(harness).items()}
     results = {
         call: interleaved(
             form.rounds,
@@ -60,37 +56,36 @@ def run(harness, form):
     )
 
 
-def _parts(harness):
-    """Executable and options of the load for each stack."""
-    present = harness.executable("per_core")
-    stacks = {THIN: (present, PADDING), TONIC: (present, ENCODING)}
+def _executables(harness):
+    """The executable of each server."""
     raw_h2 = os.environ.get(RAW_H2_EXECUTABLE)
-    return {RAW_H2: (Path(raw_h2), PADDING), **stacks} if raw_h2 else stacks
+    before = {RAW_H2: Path(raw_h2)} if raw_h2 else {}
+    return {**before, LAYERS: harness.executable("per_core")}
 
 
-def _stack(harness, executable, options):
+def _stack(harness, executable):
     redis = harness.redis()
     process = harness.server("per_core", [executable, redis.url, harness.ticket_keys()])
     address = process.startup_line()["front"].removeprefix("http://")
-    return redis, Server(process, address), options
+    return redis, Server(process, address)
 
 
-def _enqueue(harness, redis, front, options, calls):
+def _enqueue(harness, redis, front, calls):
     redis.flush()
     harness.create_sale(front, workloads.SALE, calls)
     buyers = harness.enqueues(workloads.SALE, calls)
-    return _call(harness, redis, front, options, calls, buyers)
+    return _call(harness, redis, front, calls, buyers)
 
 
-def _refuse(harness, redis, front, options, calls):
+def _refuse(harness, redis, front, calls):
     redis.flush()
     harness.create_sale(front, SOLD_OUT, 1)
     buyers = harness.enqueues(SOLD_OUT, calls)
     # The first of them gets the only unit, and the others fill the sold-out gate of each core.
     harness.call(front, load.ENQUEUE, calls // 10, messages=buyers)
-    return _call(harness, redis, front, options, calls, buyers)
+    return _call(harness, redis, front, calls, buyers)
 
 
-def _call(harness, redis, front, options, calls, buyers):
+def _call(harness, redis, front, calls, buyers):
     watch = {"front": front, "redis": redis}
-    return harness.call(front, load.ENQUEUE, calls, messages=buyers, watch=watch, options=options).metrics()
+    return harness.call(front, load.ENQUEUE, calls, messages=buyers, watch=watch).metrics()
