@@ -281,6 +281,8 @@ impl Buyers {
             self.meter_sent(meter);
         }
         let answer = self.calls.call(method, request, buyer).await;
+        // In a closed loop nothing is planned: a call is due when it is sent.
+        let planned = if self.part.arrivals.limit().is_some() { sent.at } else { planned };
         if let Some(meter) = meter {
             self.meter_ended(meter, planned, sent.at, &answer);
         }

@@ -110,7 +110,9 @@ fn latencies(run: &SaleRun) -> Drawing {
         points.collect()
     };
     let polls = &run.measures.polls;
-    let y = Axis::new("from the planned time", Unit::Latency).logarithmic();
+    let open_loop = run.measures.enqueues.open_loop;
+    let from = if open_loop { "from the planned time" } else { "from the sending" };
+    let y = Axis::new(from, Unit::Latency).logarithmic();
     LineChart::new("Latencies of Enqueue and PollStatus", Axis::elapsed(), y)
         .line(Line::new("Enqueue p50", Colour::Blue, over_time(&run.measures.enqueues, 0.5)))
         .line(Line::new("Enqueue p99", Colour::Violet, over_time(&run.measures.enqueues, 0.99)))

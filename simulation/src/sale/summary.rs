@@ -50,7 +50,7 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
     let scenario = &run.scenario;
     let ordered = run.ordered;
     let enqueues = &run.measures.enqueues;
-    vec![
+    let mut rows = vec![
         (
             "buyers",
             count(counters.arrived.get()),
@@ -70,9 +70,14 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
         ("enqueues", per_second(enqueues.rate()), latencies(&enqueues.latencies(true))),
         ("polls", per_second(run.measures.polls.rate()), latencies(&run.measures.polls.latencies(true))),
         ("journeys", count(run.measures.journeys.count()), latencies(&run.measures.journeys)),
-        ("late", count(run.measures.late()), format!("more than 5 ms late, at most {}", latest(run))),
         ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
-    ]
+    ];
+    // In a closed loop no call has a planned time.
+    if enqueues.open_loop {
+        let late = format!("more than 5 ms late, at most {}", latest(run));
+        rows.push(("late", count(run.measures.late()), late));
+    }
+    rows
 }
 
 fn repeats(counters: &Counters) -> String {
