@@ -113,7 +113,7 @@ async fn poll_many_refuses_a_reply_with_too_few_results() {
     let client = fake.client(settings()).await;
     let error = client.poll_many(&[Ticket::from("a")]).await.unwrap_err();
     assert!(matches!(&error, CallError::Other(_)), "{error}");
-    assert!(error.to_string().contains("one result for each ticket"), "{error}");
+    assert!(error.to_string().contains("the number of results differs"), "{error}");
 }
 
 #[tokio::test]

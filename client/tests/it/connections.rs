@@ -33,7 +33,7 @@ async fn an_unreachable_endpoint_is_reported_with_the_reason() {
 async fn no_endpoint_is_an_error() {
     let nothing = Vec::<String>::new();
     let error = Client::connect(ClientSettings::balanced(nothing)).await.unwrap_err();
-    assert!(error.to_string().contains("name at least one"), "{error}");
+    assert!(error.to_string().contains("expected at least one"), "{error}");
 }
 
 #[tokio::test]

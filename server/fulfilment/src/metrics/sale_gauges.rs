@@ -91,7 +91,7 @@ const GAUGES: [GaugeDef; 9] = [
         "inrush.ledger_imbalance",
         "",
         "Tickets and units by which the ledger of the sale does not balance: 0, or there is a defect",
-        |cached, _| Some(cached.ledger_difference),
+        |cached, _| Some(cached.ledger_imbalance),
     ),
     gauge("inrush.claim_rate", "", "Tickets that leave the line in a second, as measured", |cached, _| {
         Some(cached.pace)
@@ -130,7 +130,7 @@ struct CachedSale {
     retrying: f64,
     dead: f64,
     free_units: Option<f64>,
-    ledger_difference: f64,
+    ledger_imbalance: f64,
     pace: f64,
     oldest_waiting: OldestWaiting,
 }
@@ -267,7 +267,7 @@ impl CachedSale {
             retrying: number(ledger.retrying.tickets),
             dead: number(ledger.dead.tickets),
             free_units: stock.map(|stock| number(ledger.free_units(stock, true))),
-            ledger_difference: number(ledger.imbalance()),
+            ledger_imbalance: number(ledger.imbalance()),
             pace: from_milli(snapshot.measured_pace),
             oldest_waiting,
         }
@@ -340,7 +340,7 @@ mod tests {
             ("retrying_tickets", "0"),
             ("dead_tickets", "0"),
             ("free_units", "4"),
-            ("ledger_difference", "0"),
+            ("ledger_imbalance", "0"),
         ] {
             assert!(has(&text, &format!("inrush_{name}{{sale=\"phone\"}} {value}")), "{name}:\n{text}");
         }
