@@ -11,7 +11,7 @@ DEMO ?=
 ONLY ?=
 CARGO ?= cargo
 # Crates whose modules must not depend on each other in circles.
-NO_CIRCLES := client simulation server/front server/store
+NO_CIRCLES := server/front server/store client simulation transport report loadtest
 TEST_TOOLS := target/test-tools/venv/bin
 
 .PHONY: help
