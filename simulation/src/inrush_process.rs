@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How much of its log is kept, for the case that it does not start.
 const KEPT_LOG: u64 = 64 * 1024;
 
-const REMEDY: &str = "build it with `cargo build --release -p inrush`, or give it with --inrush PATH, or a running front \
+const REMEDY: &str = "build it with `cargo build --profile dist -p inrush`, or give it with --inrush PATH, or a running front \
     as host:port";
 
 /// The name of the program.
