@@ -35,6 +35,8 @@ def _play(pods):
     first, *others = pods
     _until("the first pod is the master, with all others behind it", lambda: first.replicas() == len(others))
     _until("every sentinel knows the others", lambda: all(pod.sentinels() == len(others) for pod in pods))
+    # Sentinels learn of replicas from the master's INFO, every ten seconds. A replica that they do not know cannot follow a new master.
+    _until("every sentinel knows the replicas", lambda: all(pod.known_replicas() == len(others) for pod in pods))
     first.ask("set", "ticket", "1")
     _until("a replica has what the master has", lambda: all(pod.ask("get", "ticket") == "1" for pod in others))
 
@@ -103,6 +105,9 @@ class Pod:
 
     def sentinels(self):
         return self.ask("sentinel", "sentinels", "inrush", port=26379).count("runid")
+
+    def known_replicas(self):
+        return self.ask("sentinel", "replicas", "inrush", port=26379).count("runid")
 
     def master(self):
         return self.ask("sentinel", "get-master-addr-by-name", "inrush", port=26379).partition("\n")[0]
