@@ -29,7 +29,7 @@ use clap::Parser;
 use inrush_client::{Client, ClientSettings, TlsSettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, prelude::*};
 
 /// A small backend for a phone in front of Inrush.
 ///
@@ -76,8 +76,7 @@ Log level: RUST_LOG, such as RUST_LOG=info,inrush_client=debug";
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stdout().is_terminal()).init();
+    start_logs();
 
     let client = Client::lazy(settings(&flags))?;
     let listener = TcpListener::bind(flags.listen).await.with_context(|| {
@@ -89,6 +88,13 @@ async fn main() -> anyhow::Result<()> {
     let router = api::router(client, flags.max_watches, stop.clone());
     axum::serve(listener, router).with_graceful_shutdown(stopped(stop)).await?;
     Ok(())
+}
+
+fn start_logs() {
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let level: Targets = level.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_ansi(io::stdout().is_terminal());
+    tracing_subscriber::registry().with(lines).with(level).init();
 }
 
 fn settings(flags: &Flags) -> ClientSettings {

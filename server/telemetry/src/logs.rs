@@ -13,11 +13,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+use tracing_subscriber::{Layer, fmt};
 
 mod json_with_trace;
+mod level;
 
 use self::json_with_trace::JsonWithTrace;
+pub use self::level::LogLevel;
 use crate::TelemetryError;
 
 /// Targets of the exporter's own transport: to export their lines would produce further lines.
@@ -49,39 +51,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
-}
-
-/// The level of the logs of this process. Clones share it.
-#[derive(Clone, Debug)]
-pub struct LogLevel {
-    filter: reload::Handle<EnvFilter, Registry>,
-}
-
-impl LogLevel {
-    /// Changes the level, in the syntax of [`LogSettings::level`].
-    ///
-    /// # Errors
-    /// If the level is invalid; the level then stays as it was.
-    pub fn set(&self, level: &str) -> Result<(), TelemetryError> {
-        let filter = parse_level(level)?;
-        self.filter.reload(filter).map_err(|_| TelemetryError::LogsEnded)
-    }
-
-    /// The current level.
-    #[must_use]
-    pub fn current(&self) -> String {
-        self.filter.with_current(ToString::to_string).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-impl LogLevel {
-    /// A level that no logs use. It ends when the second value is dropped.
-    pub(crate) fn detached(level: &str) -> (Self, impl Sized + use<>) {
-        let (logs, filter): (reload::Layer<EnvFilter, Registry>, _) =
-            reload::Layer::new(parse_level(level).unwrap());
-        (Self { filter }, logs)
-    }
 }
 
 /// Starts the logs of this process, panics included. Once per process.
@@ -119,12 +88,12 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let (filter, handle) = reload::Layer::new(parse_level(level)?);
+    let (filter, level) = LogLevel::new(level)?;
     let exported = collector.map(|collector| {
         OpenTelemetryTracingBridge::new(collector).with_filter(filter_fn(|line| !is_transport(line.target())))
     });
     let subscriber = tracing_subscriber::registry().with(filter).with(lines(style, writer)).with(exported);
-    Ok((subscriber, LogLevel { filter: handle }))
+    Ok((subscriber, level))
 }
 
 fn lines<S, W>(style: Style, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -144,12 +113,6 @@ where
 
 fn is_transport(target: &str) -> bool {
     TRANSPORT_TARGETS.iter().any(|name| target.starts_with(name))
-}
-
-fn parse_level(level: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::builder()
-        .parse(level)
-        .map_err(|error| TelemetryError::InvalidLevel { level: level.to_owned(), reason: error.to_string() })
 }
 
 /// Logs a panic, so that it is where all other logs are.
