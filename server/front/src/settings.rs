@@ -5,153 +5,107 @@ use std::{fmt::Display, net::TcpListener, num::NonZeroUsize, ops::RangeInclusive
 use inrush_core::store::MAX_BATCH;
 use inrush_runtime::{
     listen::{ListenError, bind_many},
+    settings,
     tls::ServerTlsSettings,
 };
-use serde::{Deserialize, Serialize};
 
 /// Most cores that a node can be told to use; more is a slip of the finger.
 const MAX_CORES: usize = 1024;
 
-/// A front node's settings. Whatever is left out has the default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FrontSettings {
-    /// Where to listen: an address and a port; port 0 takes any free one.
-    pub listen: String,
-    /// How many cores serve, each with a thread of its own. 0: all the machine has.
-    pub cores: usize,
-    /// Most calls joined to one run of the store: 1 to 256.
-    pub max_batch: usize,
-    /// Calls that one core works on at once; calls beyond are refused with UNAVAILABLE: 1 to 1,000,000.
-    pub max_in_flight: usize,
-    /// How long a call may wait for its turn at the store before it is refused with UNAVAILABLE: 1 ms to 5 min. Stalls that are
-    /// shorter are ridden out; a longer queue helps nobody.
-    #[serde(with = "humantime_serde")]
-    pub max_queue_wait: Duration,
-    /// The largest request in bytes: 8 KiB to 4 MiB.
-    pub max_request_size: usize,
-    /// The largest response in bytes: 64 KiB to 64 MiB.
-    pub max_response_size: usize,
-    /// How long a call that brings no deadline of its own may take: 10 ms to 5 min.
-    #[serde(with = "humantime_serde")]
-    pub default_deadline: Duration,
-    /// How long a node may refuse buyers from memory before it asks the store again: 1 ms to 1 s.
-    #[serde(with = "humantime_serde")]
-    pub gate_lifetime: Duration,
+settings! {
+    /// A front node's settings. Whatever is left out has the default.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct FrontSettings {
+        /// Where to listen: an address and a port; port 0 takes any free one.
+        // Only this machine, until the operator decides who else may call.
+        pub listen: String = "127.0.0.1:50051".to_owned(),
+        /// How many cores serve, each with a thread of its own. 0: all the machine has.
+        pub cores: usize,
+        /// Most calls joined to one run of the store: 1 to 256.
+        pub max_batch: usize = MAX_BATCH,
+        /// Calls that one core works on at once; calls beyond are refused with UNAVAILABLE: 1 to 1,000,000.
+        // At four thousand calls a core is a hundred milliseconds behind: buyers are better served elsewhere.
+        pub max_in_flight: usize = 4000,
+        /// How long a call may wait for its turn at the store before it is refused with UNAVAILABLE: 1 ms to 5 min. Stalls that are
+        /// shorter are ridden out; a longer queue helps nobody.
+        #[serde(with = "humantime_serde")]
+        // Longer than a store pauses when all is well, shorter than a buyer's patience.
+        pub max_queue_wait: Duration = Duration::from_millis(500),
+        /// The largest request in bytes: 8 KiB to 4 MiB.
+        // Room for a BatchPollStatus of 256 of the longest tickets, several times over.
+        pub max_request_size: usize = 256 * 1024,
+        /// The largest response in bytes: 64 KiB to 64 MiB.
+        // Room for a page of 500 dead letters with the largest payloads.
+        pub max_response_size: usize = 4 * 1024 * 1024,
+        /// How long a call that brings no deadline of its own may take: 10 ms to 5 min.
+        #[serde(with = "humantime_serde")]
+        pub default_deadline: Duration = Duration::from_secs(5),
+        /// How long a node may refuse buyers from memory before it asks the store again: 1 ms to 1 s.
+        #[serde(with = "humantime_serde")]
+        pub gate_lifetime: Duration = Duration::from_millis(100),
+        /// Limits of connections.
+        pub http2: Http2Settings,
+        /// Limits of `WatchStatus`.
+        pub watch: WatchSettings,
+        /// How the node leaves.
+        pub drain: DrainSettings,
+        /// Certificates; none: no TLS.
+        pub tls: ServerTlsSettings,
+    }
+}
+
+settings! {
     /// Limits of connections.
-    pub http2: Http2Settings,
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Http2Settings {
+        /// Calls that one connection may have open at once: 1 to 1,000,000.
+        // Room for thousands of watches. Fewer would bound what waits in buffers of an overloaded node, and make a client
+        // that watches many tickets wait for its own calls.
+        pub max_concurrent_streams: u32 = 4096,
+        /// How often a connection is asked whether it is still there: 1 s to 1 h.
+        #[serde(with = "humantime_serde")]
+        pub keepalive_interval: Duration = Duration::from_secs(30),
+        /// How long it may take to answer that before it is closed: 1 s to 5 min.
+        #[serde(with = "humantime_serde")]
+        pub keepalive_timeout: Duration = Duration::from_secs(10),
+        /// After this time a client is asked to connect anew, so that it finds nodes that came later: 1 s to 24 h.
+        #[serde(with = "humantime_serde")]
+        pub max_connection_age: Duration = Duration::from_secs(30 * 60),
+        /// The largest headers in bytes: 1 KiB to 1 MiB.
+        pub max_header_list_size: u32 = 16 * 1024,
+        /// Calls that a client may cancel before the node has looked at them; a connection with more is closed: 1 to 10,000.
+        pub max_pending_resets: usize = 64,
+        /// Calls on one connection that may end in a protocol error before it is closed: 1 to 100,000.
+        pub max_error_resets: usize = 1024,
+    }
+}
+
+settings! {
     /// Limits of `WatchStatus`.
-    pub watch: WatchSettings,
-    /// How the node leaves.
-    pub drain: DrainSettings,
-    /// Certificates; none: no TLS.
-    pub tls: ServerTlsSettings,
-}
-
-/// Limits of connections.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Http2Settings {
-    /// Calls that one connection may have open at once: 1 to 1,000,000.
-    pub max_concurrent_streams: u32,
-    /// How often a connection is asked whether it is still there: 1 s to 1 h.
-    #[serde(with = "humantime_serde")]
-    pub keepalive_interval: Duration,
-    /// How long it may take to answer that before it is closed: 1 s to 5 min.
-    #[serde(with = "humantime_serde")]
-    pub keepalive_timeout: Duration,
-    /// After this time a client is asked to connect anew, so that it finds nodes that came later: 1 s to 24 h.
-    #[serde(with = "humantime_serde")]
-    pub max_connection_age: Duration,
-    /// The largest headers in bytes: 1 KiB to 1 MiB.
-    pub max_header_list_size: u32,
-    /// Calls that a client may cancel before the node has looked at them; a connection with more is closed: 1 to 10,000.
-    pub max_pending_resets: usize,
-    /// Calls on one connection that may end in a protocol error before it is closed: 1 to 100,000.
-    pub max_error_resets: usize,
-}
-
-/// Limits of `WatchStatus`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WatchSettings {
-    /// Watches that one core keeps at once; more are refused with UNAVAILABLE: 1 to 10,000,000.
-    pub max_watches: usize,
-    /// The shortest time between two looks at a ticket: 10 ms to 1 min.
-    #[serde(with = "humantime_serde")]
-    pub min_interval: Duration,
-    /// The longest time between two looks at a ticket: from `min_interval` to 5 min.
-    #[serde(with = "humantime_serde")]
-    pub max_interval: Duration,
-}
-
-/// How a node leaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DrainSettings {
-    /// How long the node goes on serving after it has said that it is leaving, so that load balancers can notice: up
-    /// to 10 min.
-    #[serde(with = "humantime_serde")]
-    pub grace: Duration,
-    /// How long calls and streams may then take to end before they are cut off: 10 ms to 10 min.
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-}
-
-impl Default for FrontSettings {
-    fn default() -> Self {
-        Self {
-            // Only this machine, until the operator decides who else may call.
-            listen: "127.0.0.1:50051".to_owned(),
-            cores: 0,
-            max_batch: MAX_BATCH,
-            // At four thousand calls a core is a hundred milliseconds behind: buyers are better served elsewhere.
-            max_in_flight: 4000,
-            // Longer than a store pauses when all is well, shorter than a buyer's patience.
-            max_queue_wait: Duration::from_millis(500),
-            // Room for a BatchPollStatus of 256 of the longest tickets, several times over.
-            max_request_size: 256 * 1024,
-            // Room for a page of 500 dead letters with the largest payloads.
-            max_response_size: 4 * 1024 * 1024,
-            default_deadline: Duration::from_secs(5),
-            gate_lifetime: Duration::from_millis(100),
-            http2: Http2Settings::default(),
-            watch: WatchSettings::default(),
-            drain: DrainSettings::default(),
-            tls: ServerTlsSettings::default(),
-        }
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct WatchSettings {
+        /// Watches that one core keeps at once; more are refused with UNAVAILABLE: 1 to 10,000,000.
+        pub max_watches: usize = 50_000,
+        /// The shortest time between two looks at a ticket: 10 ms to 1 min.
+        #[serde(with = "humantime_serde")]
+        pub min_interval: Duration = Duration::from_millis(200),
+        /// The longest time between two looks at a ticket: from `min_interval` to 5 min.
+        #[serde(with = "humantime_serde")]
+        pub max_interval: Duration = Duration::from_secs(5),
     }
 }
 
-impl Default for Http2Settings {
-    fn default() -> Self {
-        Self {
-            // Room for thousands of watches. Fewer would bound what waits in buffers of an overloaded node, and make a client
-            // that watches many tickets wait for its own calls.
-            max_concurrent_streams: 4096,
-            keepalive_interval: Duration::from_secs(30),
-            keepalive_timeout: Duration::from_secs(10),
-            max_connection_age: Duration::from_secs(30 * 60),
-            max_header_list_size: 16 * 1024,
-            max_pending_resets: 64,
-            max_error_resets: 1024,
-        }
-    }
-}
-
-impl Default for WatchSettings {
-    fn default() -> Self {
-        Self {
-            max_watches: 50_000,
-            min_interval: Duration::from_millis(200),
-            max_interval: Duration::from_secs(5),
-        }
-    }
-}
-
-impl Default for DrainSettings {
-    fn default() -> Self {
-        Self { grace: Duration::from_secs(5), timeout: Duration::from_secs(10) }
+settings! {
+    /// How a node leaves.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct DrainSettings {
+        /// How long the node goes on serving after it has said that it is leaving, so that load balancers can notice: up
+        /// to 10 min.
+        #[serde(with = "humantime_serde")]
+        pub grace: Duration = Duration::from_secs(5),
+        /// How long calls and streams may then take to end before they are cut off: 10 ms to 10 min.
+        #[serde(with = "humantime_serde")]
+        pub timeout: Duration = Duration::from_secs(10),
     }
 }
 

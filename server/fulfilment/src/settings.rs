@@ -4,51 +4,52 @@ use std::time::Duration;
 
 use inrush_core::store::MAX_BATCH;
 pub use inrush_runtime::backoff::Backoff;
+use inrush_runtime::settings;
 use inrush_runtime::tls::{ClientTlsSettings, TlsError};
-use serde::{Deserialize, Serialize};
 use tonic::transport::Endpoint;
 
-/// Settings of fulfilment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FulfilmentSettings {
-    /// Addresses of the order system, `http://HOST:PORT` or `https://HOST:PORT`: 1 to 64. Each gets streams of its own.
-    pub orders: Vec<String>,
-    /// Whom to trust, for addresses with `https`.
-    pub tls: ClientTlsSettings,
-    /// Order streams to each address: 1 to 64. The order system sees the line in order on each stream, so with one
-    /// stream to one address it sees the whole line in order.
-    pub streams: usize,
-    /// Most entries that may ever wait for the order system's answer, over all sales and streams: 1 to 65,536. How many
-    /// may just now is found out by trying, between `min_concurrency` and this; the order system can ask for less.
-    pub max_concurrency: usize,
-    /// How many entries may always wait for the order system's answer, however slow it becomes: 1 to 65,536, and no more
-    /// than `max_concurrency`, which has the last word. With both the same nothing is tried: always so many. Raise it for an
-    /// order system that is slow and bears many, which is found out by a round trip for each doubling.
-    pub min_concurrency: usize,
-    /// Most entries claimed by one call of the store: 1 to 256.
-    pub max_claim_batch: usize,
-    /// Most outcomes recorded by one call of the store: 1 to 256.
-    pub max_settle_batch: usize,
-    /// How long an entry waits before it is tried again, where the order system does not say.
-    pub retry: Backoff,
-    /// How long to wait before asking an order system or a store again that is away.
-    pub reconnect: Backoff,
-    /// Sales looked at per second in case an announcement was lost, however many there are: 1 to 100,000.
-    pub sweep_rate: u32,
-    /// Sales looked at per second after announcements are known to be lost, and at the start: 1 to 100,000.
-    pub full_sweep_rate: u32,
-    /// How long a busy sale goes without a look for leases that have ended: 10 ms to 1 h.
-    #[serde(with = "humantime_serde")]
-    pub recover_interval: Duration,
-    /// The part of a lease after which it is extended: 0.2 to 0.8.
-    pub lease_extend_ratio: f64,
-    /// How long the order system may take for one answer before the entry is handed back to be sent again: 100 ms to 24 h.
-    #[serde(with = "humantime_serde")]
-    pub response_timeout: Duration,
-    /// How long unanswered entries are waited for at the end before they are handed back: at most 1 h.
-    #[serde(with = "humantime_serde")]
-    pub drain_timeout: Duration,
+settings! {
+    /// Settings of fulfilment.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct FulfilmentSettings {
+        /// Addresses of the order system, `http://HOST:PORT` or `https://HOST:PORT`: 1 to 64. Each gets streams of its own.
+        pub orders: Vec<String> = vec!["http://127.0.0.1:50061".to_owned()],
+        /// Whom to trust, for addresses with `https`.
+        pub tls: ClientTlsSettings,
+        /// Order streams to each address: 1 to 64. The order system sees the line in order on each stream, so with one
+        /// stream to one address it sees the whole line in order.
+        pub streams: usize = 1,
+        /// Most entries that may ever wait for the order system's answer, over all sales and streams: 1 to 65,536. How many
+        /// may just now is found out by trying, between `min_concurrency` and this; the order system can ask for less.
+        pub max_concurrency: usize = 16_384,
+        /// How many entries may always wait for the order system's answer, however slow it becomes: 1 to 65,536, and no more
+        /// than `max_concurrency`, which has the last word. With both the same nothing is tried: always so many. Raise it for an
+        /// order system that is slow and bears many, which is found out by a round trip for each doubling.
+        pub min_concurrency: usize = 16,
+        /// Most entries claimed by one call of the store: 1 to 256.
+        pub max_claim_batch: usize = MAX_BATCH,
+        /// Most outcomes recorded by one call of the store: 1 to 256.
+        pub max_settle_batch: usize = MAX_BATCH,
+        /// How long an entry waits before it is tried again, where the order system does not say.
+        pub retry: Backoff,
+        /// How long to wait before asking an order system or a store again that is away.
+        pub reconnect: Backoff = Backoff { max: Duration::from_secs(5), ..Backoff::default() },
+        /// Sales looked at per second in case an announcement was lost, however many there are: 1 to 100,000.
+        pub sweep_rate: u32 = 50,
+        /// Sales looked at per second after announcements are known to be lost, and at the start: 1 to 100,000.
+        pub full_sweep_rate: u32 = 2_000,
+        /// How long a busy sale goes without a look for leases that have ended: 10 ms to 1 h.
+        #[serde(with = "humantime_serde")]
+        pub recover_interval: Duration = Duration::from_secs(2),
+        /// The part of a lease after which it is extended: 0.2 to 0.8.
+        pub lease_extend_ratio: f64 = 0.5,
+        /// How long the order system may take for one answer before the entry is handed back to be sent again: 100 ms to 24 h.
+        #[serde(with = "humantime_serde")]
+        pub response_timeout: Duration = Duration::from_secs(300),
+        /// How long unanswered entries are waited for at the end before they are handed back: at most 1 h.
+        #[serde(with = "humantime_serde")]
+        pub drain_timeout: Duration = Duration::from_secs(10),
+    }
 }
 
 /// A setting that breaks its rule.
@@ -75,28 +76,6 @@ const MOST_CONCURRENCY: usize = 65_536;
 const FASTEST_SWEEP: u32 = 100_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-
-impl Default for FulfilmentSettings {
-    fn default() -> Self {
-        Self {
-            orders: vec!["http://127.0.0.1:50061".to_owned()],
-            tls: ClientTlsSettings::default(),
-            streams: 1,
-            max_concurrency: 16_384,
-            min_concurrency: 16,
-            max_claim_batch: MAX_BATCH,
-            max_settle_batch: MAX_BATCH,
-            retry: Backoff::default(),
-            reconnect: Backoff { max: Duration::from_secs(5), ..Backoff::default() },
-            sweep_rate: 50,
-            full_sweep_rate: 2_000,
-            recover_interval: Duration::from_secs(2),
-            lease_extend_ratio: 0.5,
-            response_timeout: Duration::from_secs(300),
-            drain_timeout: Duration::from_secs(10),
-        }
-    }
-}
 
 impl FulfilmentSettings {
     /// Checks every setting against its bounds.

@@ -2,7 +2,6 @@
 
 use std::{env, fs, path::Path};
 
-mod comments;
 mod metrics;
 mod settings;
 

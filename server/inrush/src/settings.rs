@@ -10,10 +10,10 @@ use inrush_runtime::{
     config::{Flags, Loaded, Loader, Origin},
     connection_url::ConnectionUrl,
     secret::Secret,
+    settings,
 };
 use inrush_store::redis::{DEFAULT_CONNECT_TIMEOUT, DEFAULT_REPLICATION_TIMEOUT, DEFAULT_RESPONSE_TIMEOUT};
 use inrush_telemetry::{LogSettings, TelemetrySettings};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{CONFIG_VARIABLE, Command},
@@ -26,122 +26,83 @@ pub(crate) const MEMORY_URL: &str = "memory:";
 /// The level that logs nothing.
 const SILENT: &str = "off";
 
-/// Everything that can be set. A command reads the tables that concern it; all tables are checked for unknown keys.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Settings {
-    /// Where `sale` and `ticket` find Inrush: any front.
-    pub(crate) server: String,
-    /// How `sale` and `ticket` connect to it.
-    pub(crate) client: ClientSettings,
+settings! {
+    /// Everything that can be set. A command reads the tables that concern it; all tables are checked for unknown keys.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Settings {
+        /// Where `sale` and `ticket` find Inrush: any front.
+        pub(crate) server: String = "http://127.0.0.1:50051".to_owned(),
+        /// How `sale` and `ticket` connect to it.
+        pub(crate) client: ClientSettings,
+        /// Where lines are kept.
+        pub(crate) store: StoreSettings,
+        /// The keys that sign tickets.
+        pub(crate) tickets: TicketSettings,
+        /// The public edge.
+        pub(crate) front: FrontSettings,
+        /// The way from the line to the order system.
+        pub(crate) fulfilment: FulfilmentSettings,
+        /// The bundled order system.
+        pub(crate) orders: OrderSettings,
+        /// HTTP for operators and orchestrators.
+        pub(crate) admin: AdminSettings,
+        /// What is logged, and how.
+        pub(crate) log: LogSettings,
+        /// What is told to a collector, and about how much.
+        pub(crate) telemetry: TelemetrySettings,
+    }
+}
+
+settings! {
+    /// How client commands connect.
+    #[derive(Clone, Debug)]
+    pub(crate) struct ClientSettings {
+        /// The bearer token, by variable only.
+        pub(crate) token: Option<Secret>,
+        /// A file with the bearer token.
+        pub(crate) token_file: Option<PathBuf>,
+        /// How long one call may take, tries and waits included.
+        #[serde(with = "humantime_serde")]
+        pub(crate) timeout: Duration = Duration::from_secs(10),
+        /// The CAs that may have signed the server's certificate, PEM; unset: what the system trusts.
+        pub(crate) ca_file: Option<PathBuf>,
+        /// The name in the server's certificate, where it is not the host of the address.
+        pub(crate) domain: Option<String>,
+        /// The client's own certificate, PEM, where the server wants one.
+        pub(crate) cert_file: Option<PathBuf>,
+        /// Its private key, PEM.
+        pub(crate) key_file: Option<PathBuf>,
+    }
+}
+
+settings! {
     /// Where lines are kept.
-    pub(crate) store: StoreSettings,
-    /// The keys that sign tickets.
-    pub(crate) tickets: TicketSettings,
-    /// The public edge.
-    pub(crate) front: FrontSettings,
-    /// The way from the line to the order system.
-    pub(crate) fulfilment: FulfilmentSettings,
-    /// The bundled order system.
-    pub(crate) orders: OrderSettings,
-    /// HTTP for operators and orchestrators.
-    pub(crate) admin: AdminSettings,
-    /// What is logged, and how.
-    pub(crate) log: LogSettings,
-    /// What is told to a collector, and about how much.
-    pub(crate) telemetry: TelemetrySettings,
-}
-
-/// How client commands connect.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct ClientSettings {
-    /// The bearer token, by variable only.
-    pub(crate) token: Option<Secret>,
-    /// A file with the bearer token.
-    pub(crate) token_file: Option<PathBuf>,
-    /// How long one call may take, tries and waits included.
-    #[serde(with = "humantime_serde")]
-    pub(crate) timeout: Duration,
-    /// The CAs that may have signed the server's certificate, PEM; unset: what the system trusts.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// The name in the server's certificate, where it is not the host of the address.
-    pub(crate) domain: Option<String>,
-    /// The client's own certificate, PEM, where the server wants one.
-    pub(crate) cert_file: Option<PathBuf>,
-    /// Its private key, PEM.
-    pub(crate) key_file: Option<PathBuf>,
-}
-
-/// Where lines are kept.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct StoreSettings {
-    /// `memory:`, or a Redis: `redis://…`, `rediss://…`, `redis+cluster://…`.
-    pub(crate) url: ConnectionUrl,
-    /// How long connecting to Redis may take.
-    #[serde(with = "humantime_serde")]
-    pub(crate) connect_timeout: Duration,
-    /// How long Redis may take for a command.
-    #[serde(with = "humantime_serde")]
-    pub(crate) response_timeout: Duration,
-    /// How long an admission waits for a replica of Redis, in sales whose durability is REPLICATED.
-    #[serde(with = "humantime_serde")]
-    pub(crate) replication_timeout: Duration,
-    /// The CAs that may have signed the certificate of Redis, PEM; unset: the public ones.
-    pub(crate) ca_file: Option<PathBuf>,
-}
-
-/// The keys that sign tickets: by variable or by file, not both.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct TicketSettings {
-    /// The keys, by variable only.
-    pub(crate) keys: Option<Secret>,
-    /// A file with the keys, one on a line, the signing key first.
-    pub(crate) keys_file: Option<PathBuf>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            server: "http://127.0.0.1:50051".to_owned(),
-            client: ClientSettings::default(),
-            store: StoreSettings::default(),
-            tickets: TicketSettings::default(),
-            front: FrontSettings::default(),
-            fulfilment: FulfilmentSettings::default(),
-            orders: OrderSettings::default(),
-            admin: AdminSettings::default(),
-            log: LogSettings::default(),
-            telemetry: TelemetrySettings::default(),
-        }
+    #[derive(Clone, Debug)]
+    pub(crate) struct StoreSettings {
+        /// `memory:`, or a Redis: `redis://…`, `rediss://…`, `redis+cluster://…`.
+        pub(crate) url: ConnectionUrl = ConnectionUrl::new(MEMORY_URL),
+        /// How long connecting to Redis may take.
+        #[serde(with = "humantime_serde")]
+        pub(crate) connect_timeout: Duration = DEFAULT_CONNECT_TIMEOUT,
+        /// How long Redis may take for a command.
+        #[serde(with = "humantime_serde")]
+        pub(crate) response_timeout: Duration = DEFAULT_RESPONSE_TIMEOUT,
+        /// How long an admission waits for a replica of Redis, in sales whose durability is REPLICATED.
+        #[serde(with = "humantime_serde")]
+        pub(crate) replication_timeout: Duration = DEFAULT_REPLICATION_TIMEOUT,
+        /// The CAs that may have signed the certificate of Redis, PEM; unset: the public ones.
+        pub(crate) ca_file: Option<PathBuf>,
     }
 }
 
-impl Default for ClientSettings {
-    fn default() -> Self {
-        Self {
-            token: None,
-            token_file: None,
-            timeout: Duration::from_secs(10),
-            ca_file: None,
-            domain: None,
-            cert_file: None,
-            key_file: None,
-        }
-    }
-}
-
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self {
-            url: ConnectionUrl::new(MEMORY_URL),
-            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
-            response_timeout: DEFAULT_RESPONSE_TIMEOUT,
-            replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
-            ca_file: None,
-        }
+settings! {
+    /// The keys that sign tickets: by variable or by file, not both.
+    #[derive(Clone, Debug)]
+    pub(crate) struct TicketSettings {
+        /// The keys, by variable only.
+        pub(crate) keys: Option<Secret>,
+        /// A file with the keys, one on a line, the signing key first.
+        pub(crate) keys_file: Option<PathBuf>,
     }
 }
 

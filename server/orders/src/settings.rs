@@ -3,42 +3,47 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use serde::{Deserialize, Serialize};
+use inrush_runtime::{config::SettingType, settings};
 
 use crate::{database_url::DatabaseUrl, front_client::FrontUrl};
 
-/// Settings of the order system.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OrderSettings {
-    /// Where to listen: an address and a port; port 0 takes any free one.
-    pub listen: String,
-    /// Where orders are kept: `sqlite::memory:` (keeps nothing), `sqlite:PATH` or `postgres://…`.
-    pub database: DatabaseUrl,
-    /// Orders per second over all streams; 0 for as many as the database can take.
-    pub capacity: u32,
-    /// How long an order takes at least, from when it is taken up. It delays answers and costs no capacity.
-    #[serde(with = "humantime_serde")]
-    pub latency: Duration,
-    /// Share of entries, 0 to 1, that are answered with retry instead of being looked at.
-    pub failure_rate: f64,
-    /// Share of orders, 0 to 1, whose buyer never pays.
-    pub unpaid_share: f64,
-    /// How long an order may stay unpaid before it is released.
-    #[serde(with = "humantime_serde")]
-    pub payment_timeout: Duration,
-    /// Most unanswered entries per stream: 1 to 65,536.
-    pub credit: u32,
-    /// Most orders per transaction: 1 to 4,096.
-    pub max_batch: u32,
-    /// `http://HOST:PORT` of a front: asked for the stock of sales that are not listed in `stock`, and told when an
-    /// order is released. Absent: only the listed sales are known, and nobody is told.
-    pub front: Option<FrontUrl>,
-    /// File with the bearer token for the front, where it wants one.
-    pub front_token_file: Option<PathBuf>,
-    /// Units per sale that are put on sale at start.
-    pub stock: BTreeMap<String, u64>,
+settings! {
+    /// Settings of the order system.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct OrderSettings {
+        /// Where to listen: an address and a port; port 0 takes any free one.
+        // This machine only: callers are not authenticated.
+        pub listen: String = "127.0.0.1:50061".to_owned(),
+        /// Where orders are kept: `sqlite::memory:` (keeps nothing), `sqlite:PATH` or `postgres://…`.
+        pub database: DatabaseUrl = DatabaseUrl::memory(),
+        /// Orders per second over all streams; 0 for as many as the database can take.
+        pub capacity: u32,
+        /// How long an order takes at least, from when it is taken up. It delays answers and costs no capacity.
+        #[serde(with = "humantime_serde")]
+        pub latency: Duration,
+        /// Share of entries, 0 to 1, that are answered with retry instead of being looked at.
+        pub failure_rate: f64,
+        /// Share of orders, 0 to 1, whose buyer never pays.
+        pub unpaid_share: f64,
+        /// How long an order may stay unpaid before it is released.
+        #[serde(with = "humantime_serde")]
+        pub payment_timeout: Duration = Duration::from_secs(15 * 60),
+        /// Most unanswered entries per stream: 1 to 65,536.
+        pub credit: u32 = 1_024,
+        /// Most orders per transaction: 1 to 4,096.
+        pub max_batch: u32 = 512,
+        /// `http://HOST:PORT` of a front: asked for the stock of sales that are not listed in `stock`, and told when an
+        /// order is released. Absent: only the listed sales are known, and nobody is told.
+        pub front: Option<FrontUrl>,
+        /// File with the bearer token for the front, where it wants one.
+        pub front_token_file: Option<PathBuf>,
+        /// Units per sale that are put on sale at start.
+        pub stock: BTreeMap<String, u64>,
+    }
 }
+
+impl SettingType for DatabaseUrl {}
+impl SettingType for FrontUrl {}
 
 /// An entry takes about 1 KiB while it waits, so that a stream at its limit holds 64 MiB.
 const MAX_CREDIT: u32 = 65_536;
@@ -46,26 +51,6 @@ const MAX_CREDIT: u32 = 65_536;
 const MAX_BATCH: u32 = 4_096;
 /// Longer than this and fulfilment's lease of an hour at most cannot be kept.
 const MAX_LATENCY: Duration = Duration::from_secs(3_600);
-
-impl Default for OrderSettings {
-    fn default() -> Self {
-        Self {
-            // This machine only: callers are not authenticated.
-            listen: "127.0.0.1:50061".to_owned(),
-            database: DatabaseUrl::memory(),
-            capacity: 0,
-            latency: Duration::ZERO,
-            failure_rate: 0.0,
-            unpaid_share: 0.0,
-            payment_timeout: Duration::from_secs(15 * 60),
-            credit: 1_024,
-            max_batch: 512,
-            front: None,
-            front_token_file: None,
-            stock: BTreeMap::new(),
-        }
-    }
-}
 
 impl OrderSettings {
     /// Checks every setting against its bounds.

@@ -2,25 +2,20 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use crate::settings;
 
-/// Delays between retries: they double from the first to the longest.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Backoff {
-    /// The delay after the first failure: 1 ms to 1 h.
-    #[serde(with = "humantime_serde")]
-    pub initial: Duration,
-    /// The longest delay: `initial` to 24 h.
-    #[serde(with = "humantime_serde")]
-    pub max: Duration,
-    /// The part of a delay that is subtracted at most, at random, so that replicas do not retry at the same time: 0 to 1.
-    pub jitter: f64,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { initial: Duration::from_millis(100), max: Duration::from_secs(30), jitter: 0.5 }
+settings! {
+    /// Delays between retries: they double from the first to the longest.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct Backoff {
+        /// The delay after the first failure: 1 ms to 1 h.
+        #[serde(with = "humantime_serde")]
+        pub initial: Duration = Duration::from_millis(100),
+        /// The longest delay: `initial` to 24 h.
+        #[serde(with = "humantime_serde")]
+        pub max: Duration = Duration::from_secs(30),
+        /// The part of a delay that is subtracted at most, at random, so that replicas do not retry at the same time: 0 to 1.
+        pub jitter: f64 = 0.5,
     }
 }
 

@@ -35,12 +35,16 @@
 //! one key: a number, string, boolean, unit enum, `Option` of those, list, map with names that the user chooses,
 //! [`Secret`](crate::secret::Secret), or anything that serialises as one of these.
 //!
+//! [`settings!`](crate::settings) defines such structs, with the defaults and the text of the reference page beside
+//! each field.
+//!
 //! # How a variable is written
 //!
 //! `INRUSH_` and the path in upper case, joined by underscores: `INRUSH_FRONT_BATCH_LIMIT` is `front.batch_limit`. A
 //! list takes `a,b,c`, a map `name=1,other=2`; an empty variable counts as not set. Variables that Kubernetes adds for
 //! services named `inrush…` are recognised and ignored, and so are those with the prefix `INRUSH_TEST_`.
 
+mod describe;
 mod environment;
 mod error;
 mod file;
@@ -60,6 +64,7 @@ use figment::providers::Serialized;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::describe::{KeyDoc, SettingType, describe_field, key_docs};
 pub use self::error::{ConfigError, Problem};
 pub use self::flags::Flags;
 pub use self::loaded::{Loaded, Setting};

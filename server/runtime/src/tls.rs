@@ -8,8 +8,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use serde::{Deserialize, Serialize};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+
+use crate::settings;
 
 mod reload;
 
@@ -20,15 +21,17 @@ type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 /// The largest file, in bytes: several times that of a bundle of all public CAs.
 const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
 
-/// The certificate of a server, and whether clients need one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerTlsSettings {
-    /// The server's certificate chain, PEM. Unset: no TLS.
-    pub cert_file: Option<PathBuf>,
-    /// The private key of the certificate, PEM.
-    pub key_file: Option<PathBuf>,
-    /// The CAs of client certificates, PEM. Set: clients without a certificate are rejected (mTLS).
-    pub client_ca_file: Option<PathBuf>,
+settings! {
+    /// The certificate of a server, and whether clients need one.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ServerTlsSettings {
+        /// The server's certificate chain, PEM. Unset: no TLS.
+        pub cert_file: Option<PathBuf>,
+        /// The private key of the certificate, PEM.
+        pub key_file: Option<PathBuf>,
+        /// The CAs of client certificates, PEM. Set: clients without a certificate are rejected (mTLS).
+        pub client_ca_file: Option<PathBuf>,
+    }
 }
 
 impl ServerTlsSettings {
@@ -92,17 +95,19 @@ fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls_pk
     CertificateDer::pem_slice_iter(pem).collect()
 }
 
-/// The CAs that a client trusts, and its certificate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientTlsSettings {
-    /// The CAs of the server's certificate, PEM. Unset: no TLS.
-    pub ca_file: Option<PathBuf>,
-    /// The name in the server's certificate, if it is not the host of the address.
-    pub domain: Option<String>,
-    /// The client's certificate chain, PEM, if the server requires one (mTLS).
-    pub cert_file: Option<PathBuf>,
-    /// The private key of the certificate, PEM.
-    pub key_file: Option<PathBuf>,
+settings! {
+    /// The CAs that a client trusts, and its certificate.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ClientTlsSettings {
+        /// The CAs of the server's certificate, PEM. Unset: no TLS.
+        pub ca_file: Option<PathBuf>,
+        /// The name in the server's certificate, if it is not the host of the address.
+        pub domain: Option<String>,
+        /// The client's certificate chain, PEM, if the server requires one (mTLS).
+        pub cert_file: Option<PathBuf>,
+        /// The private key of the certificate, PEM.
+        pub key_file: Option<PathBuf>,
+    }
 }
 
 impl ClientTlsSettings {

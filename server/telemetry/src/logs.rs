@@ -4,9 +4,9 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
+use inrush_runtime::settings;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use serde::{Deserialize, Serialize};
 use tracing::Subscriber;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
@@ -25,32 +25,29 @@ use crate::TelemetryError;
 /// Targets of the exporter's own transport: to export their lines would produce further lines.
 const TRANSPORT_TARGETS: [&str; 5] = ["h2", "hyper", "opentelemetry", "tonic", "tower"];
 
-/// The level and the format of logs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogSettings {
-    /// The least level that is logged, for everything (`info`) or by module (`info,inrush_front=debug`).
-    pub level: String,
-    /// The format of a line.
-    pub format: LogFormat,
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
+settings! {
+    /// The level and the format of logs.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct LogSettings {
+        /// The least level that is logged, for everything (`info`) or by module (`info,inrush_front=debug`).
+        pub level: String = "info".to_owned(),
+        /// The format of a line.
+        pub format: LogFormat = LogFormat::Auto,
     }
 }
 
-/// The format of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text if stderr is a terminal, otherwise JSON.
-    #[default]
-    Auto,
-    /// One readable line, coloured on a terminal unless `NO_COLOR` is set.
-    Text,
-    /// One JSON object per line.
-    Json,
+settings! {
+    /// The format of a log line.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum LogFormat {
+        /// Text if stderr is a terminal, otherwise JSON.
+        #[default]
+        Auto,
+        /// One readable line, coloured on a terminal unless `NO_COLOR` is set.
+        Text,
+        /// One JSON object per line.
+        Json,
+    }
 }
 
 /// Starts the logs of this process, panics included. Once per process.

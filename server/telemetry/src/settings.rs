@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tonic::transport::Endpoint;
 
 use inrush_runtime::connection_url::ConnectionUrl;
+use inrush_runtime::settings;
 
 /// Each sale has a few dozen series: a higher number is a typing error.
 const MAX_SALES: usize = 10_000;
@@ -15,35 +15,24 @@ const MAX_SLOW_CALL_THRESHOLD: Duration = Duration::from_secs(3600);
 const MIN_METRICS_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_METRICS_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What is exported, and where to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TelemetrySettings {
-    /// The OpenTelemetry collector that gets traces, metrics and logs, by OTLP over gRPC: `http://HOST:4317`. Unset: nothing
-    /// is exported.
-    pub otlp_endpoint: Option<ConnectionUrl>,
-    /// The ratio of calls that are traced: 0 to 1. It is for calls whose caller sends no `traceparent`; otherwise the caller
-    /// decides.
-    pub sampling_ratio: f64,
-    /// Calls that take longer are traced regardless of the ratio: 1 ms to 1 h.
-    #[serde(with = "humantime_serde")]
-    pub slow_call_threshold: Duration,
-    /// How often metrics are exported: 1 s to 1 h.
-    #[serde(with = "humantime_serde")]
-    pub metrics_interval: Duration,
-    /// Sales that have series of their own; all others share the label `_OTHER`: 0 to 10,000.
-    pub max_sales: usize,
-}
-
-impl Default for TelemetrySettings {
-    fn default() -> Self {
-        Self {
-            otlp_endpoint: None,
-            sampling_ratio: 0.1,
-            slow_call_threshold: Duration::from_secs(1),
-            metrics_interval: Duration::from_secs(15),
-            max_sales: 50,
-        }
+settings! {
+    /// What is exported, and where to.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct TelemetrySettings {
+        /// The OpenTelemetry collector that gets traces, metrics and logs, by OTLP over gRPC: `http://HOST:4317`. Unset: nothing
+        /// is exported.
+        pub otlp_endpoint: Option<ConnectionUrl>,
+        /// The ratio of calls that are traced: 0 to 1. It is for calls whose caller sends no `traceparent`; otherwise the caller
+        /// decides.
+        pub sampling_ratio: f64 = 0.1,
+        /// Calls that take longer are traced regardless of the ratio: 1 ms to 1 h.
+        #[serde(with = "humantime_serde")]
+        pub slow_call_threshold: Duration = Duration::from_secs(1),
+        /// How often metrics are exported: 1 s to 1 h.
+        #[serde(with = "humantime_serde")]
+        pub metrics_interval: Duration = Duration::from_secs(15),
+        /// Sales that have series of their own; all others share the label `_OTHER`: 0 to 10,000.
+        pub max_sales: usize = 50,
     }
 }
 

@@ -1,14 +1,11 @@
 //! Every key, variable and flag, as a page.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
-use inrush_runtime::config::{Loader, Setting};
+use inrush_runtime::config::{Loader, Setting, key_docs};
 
-use super::{cell, check_page, comments};
+use super::{cell, check_page};
 use crate::{cli::Cli, settings::Settings};
 
 const HEAD: &str = "\
@@ -68,16 +65,17 @@ fn the_page_of_settings_is_current() {
 
 fn page() -> String {
     let defaults = Loader::new().load::<Settings>().unwrap().settings();
-    let (meanings, flags) = (comments::meanings(), flags_of_settings());
-    for key in meanings.keys() {
-        assert!(defaults.iter().any(|setting| setting.key == *key), "{key} is explained and cannot be set");
-    }
+    let docs: BTreeMap<_, _> = key_docs::<Settings>().into_iter().map(|doc| (doc.key, doc.text)).collect();
+    let flags = flags_of_settings();
+    let mut keys: Vec<_> = defaults.iter().map(|setting| &setting.key).collect();
+    keys.sort();
+    assert_eq!(docs.keys().collect::<Vec<_>>(), keys, "serde and the doc comments have the same keys");
     for key in flags.keys() {
-        assert!(meanings.contains_key(key), "a flag sets {key}, which is no setting");
+        assert!(docs.contains_key(key), "a flag sets {key}, which is not a setting");
     }
     let mut page = HEAD.to_owned();
     for setting in &defaults {
-        row(&mut page, setting, &meanings, &flags);
+        row(&mut page, setting, &docs[&setting.key], &flags);
     }
     page.push_str(VARIABLES);
     page.push_str(FLAGS);
@@ -87,14 +85,9 @@ fn page() -> String {
     page
 }
 
-fn row(
-    page: &mut String,
-    setting: &Setting,
-    meanings: &HashMap<String, String>,
-    flags: &BTreeMap<String, Vec<Flag>>,
-) {
+fn row(page: &mut String, setting: &Setting, meaning: &str, flags: &BTreeMap<String, Vec<Flag>>) {
     let Setting { key, variable, value } = setting;
-    let meaning = meanings.get(key).unwrap_or_else(|| panic!("{key} is not explained"));
+    assert!(!meaning.is_empty(), "{key} has no doc comment");
     let value = value.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"));
     let flags = flags
         .get(key)

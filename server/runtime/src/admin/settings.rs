@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use crate::secret::{Secret, SecretError};
+use crate::settings;
 
-/// HTTP for operators and orchestrators, and gRPC health checks on the same port.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdminSettings {
-    /// Where to listen: an address and a port, or `off`. Unset: a local port per service, so that all services can run on one
-    /// machine.
-    pub listen: Option<String>,
-    /// The token that is needed to change the log level, by variable only. Unset: the level cannot be changed.
-    pub token: Option<Secret>,
-    /// A file with the token.
-    pub token_file: Option<PathBuf>,
+settings! {
+    /// HTTP for operators and orchestrators, and gRPC health checks on the same port.
+    #[derive(Clone, Debug)]
+    pub struct AdminSettings {
+        /// Where to listen: an address and a port, or `off`. Unset: a local port per service, so that all services can run on one
+        /// machine.
+        pub listen: Option<String>,
+        /// The token that is needed to change the log level, by variable only. Unset: the level cannot be changed.
+        pub token: Option<Secret>,
+        /// A file with the token.
+        pub token_file: Option<PathBuf>,
+    }
 }
 
 impl AdminSettings {
