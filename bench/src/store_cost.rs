@@ -158,7 +158,7 @@ impl<'a> Bench<'a> {
     ) -> anyhow::Result<()> {
         let claim = self.store.claim(&batch.sale, ClaimRequest { max: batch.anywhere.len() }).await?;
         let settlements = claim.entries.iter().map(|claimed| Settlement {
-            leased: LeaseToken { seq: claimed.seq, fence: claim.fence },
+            lease_token: LeaseToken { seq: claimed.seq, fence: claim.fence },
             outcome: Outcome::Ordered { order_id: format!("order-{}", claimed.seq) },
         });
         claims.borrow_mut().push((batch.sale.clone(), settlements.collect()));

@@ -119,7 +119,7 @@ async fn ends_after_the_no_answer_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permanent_failure_ends_it_at_once() {
+async fn a_permanent_failure_ends_it_immediately() {
     let fake = Arc::new(Fake::default().poll(|_, _| Answer::Fail(Status::not_found("no such ticket"))));
     let client = fake.client(settings()).await;
     let items: Vec<_> = client.follow(&ticket()).collect().await;

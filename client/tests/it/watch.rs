@@ -127,7 +127,7 @@ async fn the_end_of_a_healthy_stream_is_no_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permanent_failure_ends_it_at_once() {
+async fn a_permanent_failure_ends_it_immediately() {
     let fake = Arc::new(Fake::default().watch(|_, _| vec![Step::Break(Status::not_found("no such ticket"))]));
     let client = fake.client(settings()).await;
     let items: Vec<_> = client.watch(&ticket()).collect().await;

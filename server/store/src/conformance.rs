@@ -1,14 +1,14 @@
 //! One suite for every store: what the ports promise, as a library that any implementation can run.
 //!
-//! A test implements [`Backend`] for its store and calls [`run`]. A case is a function of a [`World`] of its own; it is
+//! A test implements [`Backend`] for its store and calls [`run`]. A case is a function of a [`Context`] of its own; it is
 //! listed at the head of its file.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a case that fails panics")]
 
 use std::sync::Arc;
 
-pub use self::{backend::Backend, sale::admit_request, world::START};
-use self::{case::Case, world::World};
+pub use self::{backend::Backend, context::START, sale::admit_request};
+use self::{case::Case, context::Context};
 
 mod admission;
 mod backend;
@@ -16,6 +16,7 @@ mod backlog;
 mod case;
 mod claims;
 mod closing;
+mod context;
 mod endings;
 mod events;
 mod leases;
@@ -26,7 +27,6 @@ mod races;
 mod sale;
 mod segments;
 mod settings;
-mod world;
 
 /// Runs all cases, one after the other.
 ///
@@ -36,8 +36,8 @@ pub async fn run(backend: impl Backend) {
     let backend: Arc<dyn Backend> = Arc::new(backend);
     let mut failed = Vec::new();
     for (number, case) in all_cases().into_iter().enumerate() {
-        let world = World::new(Arc::clone(&backend), number).await;
-        if tokio::spawn(case.run(world)).await.is_err() {
+        let context = Context::new(Arc::clone(&backend), number).await;
+        if tokio::spawn(case.run(context)).await.is_err() {
             failed.push(case.name());
         }
     }

@@ -43,7 +43,7 @@ impl FaultyStore {
         let dropped = claim.entries.extract_if(.., |claimed| claimed.seq % DROP_INTERVAL == 0);
         let settlements: Vec<Settlement> = dropped
             .map(|claimed| Settlement {
-                leased: LeaseToken { seq: claimed.seq, fence },
+                lease_token: LeaseToken { seq: claimed.seq, fence },
                 outcome: Outcome::Ordered { order_id: "never-created".to_owned() },
             })
             .collect();

@@ -185,7 +185,7 @@ impl WorkStore for MemoryStore {
 
     async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         check_batch_size(leases.len())?;
-        self.on(sale, |sale, now| leases.iter().map(|&leased| sale.extend(now, leased)).collect())
+        self.on(sale, |sale, now| leases.iter().map(|&lease_token| sale.extend(now, lease_token)).collect())
     }
 
     async fn settle(

@@ -89,7 +89,7 @@ pub struct LeaseToken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// The ticket and the proof of its claim.
-    pub leased: LeaseToken,
+    pub lease_token: LeaseToken,
     /// The outcome.
     pub outcome: Outcome,
 }

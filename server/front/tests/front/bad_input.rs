@@ -51,7 +51,7 @@ async fn enqueue_names_each_invalid_field_with_its_rule() {
 }
 
 #[tokio::test]
-async fn enqueue_reports_all_invalid_fields_at_once() {
+async fn enqueue_reports_all_invalid_fields_together() {
     let front = Front::start().await;
     let status = front.queue().enqueue(v1::EnqueueRequest::default()).await.unwrap_err();
     let fields: Vec<String> = violations(&status).into_iter().map(|(field, _)| field).collect();

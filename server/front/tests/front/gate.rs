@@ -179,7 +179,7 @@ async fn multi_unit_requests_are_refused_from_memory_after_the_store_has_refused
 }
 
 #[tokio::test]
-async fn a_recreated_sale_forgets_the_admitted_buyers() {
+async fn a_recreated_sale_has_no_admitted_buyers() {
     let front = sold_out().await;
     front.store.close(&id("phone-x")).await.unwrap();
     front.store.delete(&id("phone-x")).await.unwrap();

@@ -142,7 +142,7 @@ impl Front {
     /// Settles everything that was claimed in the same way.
     pub(crate) async fn settle(&self, sale: &str, claim: &Claim, outcome: Outcome) {
         let settlement = |seq: Seq| Settlement {
-            leased: LeaseToken { seq, fence: claim.fence },
+            lease_token: LeaseToken { seq, fence: claim.fence },
             outcome: outcome.clone(),
         };
         let settlements: Vec<_> = claim.entries.iter().map(|entry| settlement(entry.seq)).collect();

@@ -67,7 +67,7 @@ const GAUGES: [GaugeDef; 9] = [
         )
     },
     gauge("inrush.leased_tickets", "{ticket}", "Tickets under a lease of some fulfilment", |cached, _| {
-        Some(cached.leased)
+        Some(cached.in_flight)
     }),
     gauge(
         "inrush.retrying_tickets",
@@ -126,7 +126,7 @@ struct CachedSale {
     probed_at: Instant,
     waiting_tickets: f64,
     waiting_units: f64,
-    leased: f64,
+    in_flight: f64,
     retrying: f64,
     dead: f64,
     free_units: Option<f64>,
@@ -251,7 +251,7 @@ impl Cache {
 
 impl CachedSale {
     fn is_active(&self) -> bool {
-        self.waiting_tickets + self.leased > 0.0
+        self.waiting_tickets + self.in_flight > 0.0
     }
 
     fn of(snapshot: &SaleSnapshot, mut oldest_waiting: OldestWaiting, now: Instant) -> Self {
@@ -263,7 +263,7 @@ impl CachedSale {
             probed_at: now,
             waiting_tickets: number(ledger.waiting.tickets),
             waiting_units: number(ledger.waiting.units),
-            leased: number(ledger.in_flight.tickets),
+            in_flight: number(ledger.in_flight.tickets),
             retrying: number(ledger.retrying.tickets),
             dead: number(ledger.dead.tickets),
             free_units: stock.map(|stock| number(ledger.free_units(stock, true))),

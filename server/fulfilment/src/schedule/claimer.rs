@@ -97,8 +97,8 @@ impl Claimer {
                 // The stream has just broken, or the order system does not read.
                 Err(TrySendError::Closed(orders) | TrySendError::Full(orders)) => {
                     let leases = orders.into_iter().map(|order| {
-                        let leased = LeaseToken { seq: order.seq, fence };
-                        (order.ticket_id, leased)
+                        let lease_token = LeaseToken { seq: order.seq, fence };
+                        (order.ticket_id, lease_token)
                     });
                     self.window.withdraw(leases)
                 }
@@ -137,11 +137,11 @@ impl Claimer {
                     attempt,
                     trace_context: trace.into(),
                 };
-                let leased = LeaseToken { seq, fence };
+                let lease_token = LeaseToken { seq, fence };
                 let sale = sale.clone();
                 let unanswered = InFlightEntry {
                     sale,
-                    leased,
+                    lease_token,
                     attempt,
                     lane,
                     sent: None,

@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_claim_is_not_repeated_at_once() {
+    fn an_empty_claim_is_not_repeated_immediately() {
         let (mut queue, now) = queue(&["a"]);
         let id = queue.start_claim().unwrap();
         queue.claimed(&id, 0, &busy(1), now);

@@ -77,9 +77,9 @@ impl Answer {
         Self::new(unanswered, Outcome::Retry { after, reason: why.reason().to_owned() })
     }
 
-    fn new(InFlightEntry { sale, leased, span, .. }: InFlightEntry, outcome: Outcome) -> Self {
+    fn new(InFlightEntry { sale, lease_token, span, .. }: InFlightEntry, outcome: Outcome) -> Self {
         let trace = span.as_ref().map(AttemptSpan::trace);
-        Self { sale, settlement: Settlement { leased, outcome }, trace }
+        Self { sale, settlement: Settlement { lease_token, outcome }, trace }
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     fn outcome_of(result: Option<order_result::Outcome>) -> Outcome {
         let unanswered = InFlightEntry {
             sale: "phone".parse().unwrap(),
-            leased: LeaseToken { seq: 1, fence: 1 },
+            lease_token: LeaseToken { seq: 1, fence: 1 },
             attempt: 3,
             lane: LaneId(0),
             sent: None,

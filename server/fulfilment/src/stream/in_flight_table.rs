@@ -14,7 +14,7 @@ use crate::{concurrency::Sent, stream::attempt_span::AttemptSpan, stream::order_
 #[derive(Clone, Debug)]
 pub(crate) struct InFlightEntry {
     pub(crate) sale: SaleId,
-    pub(crate) leased: LeaseToken,
+    pub(crate) lease_token: LeaseToken,
     pub(crate) attempt: u32,
     pub(crate) lane: LaneId,
     /// `None` until it is sent.
@@ -34,7 +34,7 @@ pub(crate) struct InFlightEntry {
 pub(crate) struct DueLease {
     pub(crate) ticket_id: String,
     pub(crate) sale: SaleId,
-    pub(crate) leased: LeaseToken,
+    pub(crate) lease_token: LeaseToken,
     pub(crate) lease: Duration,
 }
 
@@ -73,9 +73,13 @@ impl InFlightTable {
     }
 
     /// Removes the entry if it still has this lease.
-    pub(crate) fn remove_leased(&mut self, ticket_id: String, leased: LeaseToken) -> Option<InFlightEntry> {
+    pub(crate) fn remove_leased(
+        &mut self,
+        ticket_id: String,
+        lease_token: LeaseToken,
+    ) -> Option<InFlightEntry> {
         match self.entries.entry(ticket_id) {
-            Entry::Occupied(entry) if entry.get().leased == leased => Some(entry.remove()),
+            Entry::Occupied(entry) if entry.get().lease_token == lease_token => Some(entry.remove()),
             Entry::Occupied(_) | Entry::Vacant(_) => None,
         }
     }
@@ -90,7 +94,7 @@ impl InFlightTable {
     /// Records that a lease was extended and is due again at `renew_at`.
     pub(crate) fn mark_extended(&mut self, due: &DueLease, renew_at: Instant) {
         if let Some(unanswered) = self.entries.get_mut(&due.ticket_id)
-            && unanswered.leased == due.leased
+            && unanswered.lease_token == due.lease_token
         {
             unanswered.renew_at = renew_at;
         }
@@ -107,7 +111,7 @@ impl InFlightTable {
                 due.leases.push(DueLease {
                     ticket_id: ticket_id.clone(),
                     sale: unanswered.sale.clone(),
-                    leased: unanswered.leased,
+                    lease_token: unanswered.lease_token,
                     lease: unanswered.lease,
                 });
             }

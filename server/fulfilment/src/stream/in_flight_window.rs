@@ -172,8 +172,9 @@ impl InFlightWindow {
     /// unsettled.
     pub(crate) fn withdraw(&self, unsent: impl Iterator<Item = (String, LeaseToken)>) -> Vec<InFlightEntry> {
         let mut state = self.lock();
-        let withdrawn: Vec<InFlightEntry> =
-            unsent.filter_map(|(ticket_id, leased)| state.table.remove_leased(ticket_id, leased)).collect();
+        let withdrawn: Vec<InFlightEntry> = unsent
+            .filter_map(|(ticket_id, lease_token)| state.table.remove_leased(ticket_id, lease_token))
+            .collect();
         state.mark_unsettled(&withdrawn, AnswerKind::Retry);
         self.publish(&state);
         withdrawn
@@ -213,8 +214,8 @@ impl InFlightWindow {
     pub(crate) fn remove_lost(&self, leases: impl Iterator<Item = DueLease>) -> usize {
         let mut state = self.lock();
         let mut forgotten = 0;
-        for DueLease { ticket_id, leased, .. } in leases {
-            if let Some(unanswered) = state.table.remove_leased(ticket_id, leased) {
+        for DueLease { ticket_id, lease_token, .. } in leases {
+            if let Some(unanswered) = state.table.remove_leased(ticket_id, lease_token) {
                 state.release_permit(unanswered.lane);
                 forgotten += 1;
             }
@@ -404,11 +405,11 @@ mod tests {
         let lease = Duration::from_secs(30);
         let at = Instant::now() + due;
         seqs.map(|seq| {
-            let leased = LeaseToken { seq, fence };
+            let lease_token = LeaseToken { seq, fence };
             let sale = "phone".parse().unwrap();
             let entry = InFlightEntry {
                 sale,
-                leased,
+                lease_token,
                 attempt: 1,
                 lane: LANE,
                 sent: None,
@@ -452,7 +453,7 @@ mod tests {
         assert_eq!((free(&window), window.unsettled()), (2, 0), "the permit that was not used is free");
         let answered =
             window.answer([("phone/1/2", AnswerKind::Done), ("phone/1/9", AnswerKind::Done)].into_iter());
-        assert_eq!(answered[0].as_ref().map(|entry| entry.leased.seq), Some(2));
+        assert_eq!(answered[0].as_ref().map(|entry| entry.lease_token.seq), Some(2));
         assert!(answered[1].is_none());
         assert_eq!((free(&window), window.unsettled()), (3, 1));
         window.settled(1);

@@ -56,7 +56,7 @@ impl LeaseKeeper {
     /// A failed call is repeated when the leases are due again, which is soon.
     async fn extend(&mut self, sale: &SaleId, leases: &[DueLease]) {
         let called_at = Instant::now();
-        let names: Vec<LeaseToken> = leases.iter().map(|due| due.leased).collect();
+        let names: Vec<LeaseToken> = leases.iter().map(|due| due.lease_token).collect();
         match self.store.extend(sale, &names).await {
             Ok(kept) => self.record_extensions(leases, &kept, called_at),
             Err(StoreError::SaleNotFound(_)) => {

@@ -20,7 +20,7 @@ fn long_leases(stock: u64) -> SaleSettings {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unanswered_entries_of_a_broken_stream_are_requeued_at_once() {
+async fn unanswered_entries_of_a_broken_stream_are_requeued_immediately() {
     let breaks_once = |order: &OrderRequest| match (order.seq, order.attempt) {
         (60, 1) => Reaction::Break,
         (seq, 1) if seq > 40 => Reaction::Forget,

@@ -57,7 +57,7 @@ async fn announcements_known_to_be_lost_start_a_full_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_slow_sweep_finds_a_sale_whose_announcement_was_lost_unnoticed() {
+async fn the_slow_sweep_finds_a_sale_whose_announcement_was_lost() {
     let (store, announcements) = TestStore::new().with_announcements_lost();
     let orders = OrderSystem::start(Reaction::order).await;
     for number in 100..150 {

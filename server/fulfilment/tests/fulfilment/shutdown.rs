@@ -60,7 +60,7 @@ async fn a_drain_requeues_entries_that_are_not_answered_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_worker_drains_at_once() {
+async fn an_idle_worker_drains_immediately() {
     let store = TestStore::new();
     let orders = OrderSystem::down(Reaction::order).await;
     let worker = Worker::start(settings(&orders), &store);

@@ -9,8 +9,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::{Context, START},
     sale::{Sale, admit_request, ordered, rejected, retry, seqs},
-    world::{START, World},
 };
 
 cases! {
@@ -46,8 +46,8 @@ fn superseding(buyer: &str, seq: Seq) -> AdmitRequest {
     AdmitRequest { supersedes: Some(seq), ..admit_request(buyer, 1) }
 }
 
-async fn seqs_and_positions_rise_by_one(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn seqs_and_positions_rise_by_one(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     let reply = sale.admit(&[admit_request("ann", 1), admit_request("bob", 1)]).await;
     assert_eq!(reply.admissions, [queued(1, 1), queued(2, 2)]);
     assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, queued(3, 3));
@@ -60,10 +60,10 @@ async fn seqs_and_positions_rise_by_one(world: World) {
     assert_eq!((sale.last_seq, sale.cursor), (6, 2));
 }
 
-async fn a_reply_has_the_state_of_the_sale(world: World) {
-    world.advance(5);
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
-    world.advance(5);
+async fn a_reply_has_the_state_of_the_sale(context: Context) {
+    context.advance(5);
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
+    context.advance(5);
     let expected = AdmitReply {
         epoch: START.0 + 5,
         last_seq: 1,
@@ -74,13 +74,13 @@ async fn a_reply_has_the_state_of_the_sale(world: World) {
         admissions: vec![queued(1, 1)],
     };
     assert_eq!(sale.admit(&[admit_request("ann", 1)]).await, expected);
-    let lunch = world.sale("lunch", SaleSettings::without_stock(10)).await;
+    let lunch = context.sale("lunch", SaleSettings::without_stock(10)).await;
     let reply = lunch.admit(&[admit_request("ann", 1)]).await;
     assert_eq!((reply.has_stock, reply.epoch), (false, START.0 + 10));
 }
 
-async fn a_repeat_gets_the_same_ticket(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(4) }).await;
+async fn a_repeat_gets_the_same_ticket(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(4) }).await;
     let reply = sale
         .admit(&[
             admit_request("ann", 1),
@@ -104,8 +104,8 @@ async fn a_repeat_gets_the_same_ticket(world: World) {
     );
 }
 
-async fn a_repeat_gets_its_ticket_in_every_state_of_the_sale(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
+async fn a_repeat_gets_its_ticket_in_every_state_of_the_sale(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     sale.enqueue("ann").await;
     let changes: [fn(&mut SaleSettings); 4] = [
         |settings| settings.admission_held = true,
@@ -121,8 +121,8 @@ async fn a_repeat_gets_its_ticket_in_every_state_of_the_sale(world: World) {
     assert_eq!(sale.admit_one(admit_request("ann", 1)).await, existing(1));
 }
 
-async fn a_superseded_ticket_is_ignored_by_the_duplicate_check(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn a_superseded_ticket_is_ignored_by_the_duplicate_check(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(2).await;
     sale.cancel(&[1]).await;
     // Another seq than the buyer's current one supersedes nothing.
@@ -140,7 +140,7 @@ async fn a_superseded_ticket_is_ignored_by_the_duplicate_check(world: World) {
 type RemoveObstacle = fn(&mut SaleSettings);
 
 /// A sale that refuses two units for every reason; the reasons are removed one by one.
-async fn refusals_are_checked_in_order(world: World) {
+async fn refusals_are_checked_in_order(context: Context) {
     let opens_at = Timestamp(START.0 + 1000);
     let settings = SaleSettings {
         route: Route::Bypass,
@@ -149,7 +149,7 @@ async fn refusals_are_checked_in_order(world: World) {
         admission_held: true,
         ..SaleSettings::of_stock(1)
     };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     let both = |refusal| (Admission::Refused(refusal), Gate::Refusing(refusal));
     let steps: [(RemoveObstacle, (Admission, Gate)); 6] = [
         (|_| {}, (Admission::Bypass, Gate::Bypass)),
@@ -180,30 +180,30 @@ async fn refusals_are_checked_in_order(world: World) {
     assert_eq!((reply.admissions[0], reply.gate), both(Refusal::Closed));
 }
 
-async fn opening_and_closing_are_exact_to_the_millisecond(world: World) {
+async fn opening_and_closing_are_exact_to_the_millisecond(context: Context) {
     let opens_at = Timestamp(START.0 + 10);
     let settings = SaleSettings {
         opens_at: Some(opens_at),
         closes_at: Some(Timestamp(START.0 + 20)),
         ..SaleSettings::of_stock(10)
     };
-    let sale = world.sale("phone", settings).await;
-    world.advance(9);
+    let sale = context.sale("phone", settings).await;
+    context.advance(9);
     assert_eq!(
         sale.admit_one(admit_request("ann", 1)).await,
         Admission::Refused(Refusal::NotOpen { opens_at })
     );
-    world.advance(1);
+    context.advance(1);
     assert_eq!(sale.admit_one(admit_request("ann", 1)).await, queued(1, 1));
-    world.advance(9);
+    context.advance(9);
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, queued(2, 2));
-    world.advance(1);
+    context.advance(1);
     assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, Admission::Refused(Refusal::Closed));
     assert_eq!(seqs(&sale.claim(9).await), [1, 2]);
 }
 
-async fn units_are_all_or_nothing(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(7) }).await;
+async fn units_are_all_or_nothing(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(7) }).await;
     let requests = [
         admit_request("ann", 4),
         admit_request("bob", 4),
@@ -226,9 +226,10 @@ async fn units_are_all_or_nothing(world: World) {
     assert_eq!((ledger.waiting.tickets, ledger.waiting.units), (2, 7));
 }
 
-async fn the_cap_bounds_units_not_tickets(world: World) {
-    let sale =
-        world.sale("phone", SaleSettings { cap: Some(3), unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
+async fn the_cap_bounds_units_not_tickets(context: Context) {
+    let sale = context
+        .sale("phone", SaleSettings { cap: Some(3), unit_limit: 3, ..SaleSettings::of_stock(10) })
+        .await;
     assert_eq!(sale.admit_one(admit_request("ann", 3)).await, queued(1, 1));
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
     // With a stock, units stay held until they are given back.
@@ -238,8 +239,8 @@ async fn the_cap_bounds_units_not_tickets(world: World) {
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, queued(2, 1));
 }
 
-async fn a_cap_above_the_stock_makes_a_standby_queue(world: World) {
-    let sale = world.sale("phone", SaleSettings { cap: Some(3), ..SaleSettings::of_stock(1) }).await;
+async fn a_cap_above_the_stock_makes_a_standby_queue(context: Context) {
+    let sale = context.sale("phone", SaleSettings { cap: Some(3), ..SaleSettings::of_stock(1) }).await;
     let reply = sale
         .admit(&[
             admit_request("ann", 1),
@@ -254,8 +255,8 @@ async fn a_cap_above_the_stock_makes_a_standby_queue(world: World) {
     );
 }
 
-async fn a_claim_frees_the_cap_of_a_sale_without_stock(world: World) {
-    let sale = world.sale("lunch", SaleSettings::without_stock(2)).await;
+async fn a_claim_frees_the_cap_of_a_sale_without_stock(context: Context) {
+    let sale = context.sale("lunch", SaleSettings::without_stock(2)).await;
     sale.fill(2).await;
     assert_eq!(sale.admit_one(admit_request("cleo", 1)).await, Admission::Refused(Refusal::SoldOut));
     sale.claim(1).await;
@@ -263,8 +264,8 @@ async fn a_claim_frees_the_cap_of_a_sale_without_stock(world: World) {
     assert_eq!(sale.admit_one(admit_request("dan", 1)).await, Admission::Refused(Refusal::SoldOut));
 }
 
-async fn retries_of_a_sale_without_stock_leave_less_room(world: World) {
-    let sale = world.sale("lunch", SaleSettings::without_stock(2)).await;
+async fn retries_of_a_sale_without_stock_leave_less_room(context: Context) {
+    let sale = context.sale("lunch", SaleSettings::without_stock(2)).await;
     sale.fill(2).await;
     let [first, second] = [sale.claim_one().await, sale.claim_one().await];
     sale.fill(2).await;
@@ -274,21 +275,21 @@ async fn retries_of_a_sale_without_stock_leave_less_room(world: World) {
     assert_eq!((snapshot.ledger.waiting.tickets, snapshot.free_units()), (4, 0));
     sale.claim(2).await;
     assert_eq!(sale.snapshot().await.free_units(), 0);
-    world.advance(60_000);
+    context.advance(60_000);
     assert_eq!(seqs(&sale.claim(1).await), [1]);
     assert_eq!(sale.admit_one(admit_request("eve", 1)).await, queued(5, 1));
 }
 
-async fn an_empty_batch_returns_the_gate(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
+async fn an_empty_batch_returns_the_gate(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     let reply = sale.admit(&[]).await;
     assert_eq!((reply.gate, reply.last_seq, reply.epoch), (Gate::Open, 0, START.0));
     sale.enqueue("ann").await;
     assert_eq!(sale.admit(&[]).await.gate, Gate::Refusing(Refusal::SoldOut));
 }
 
-async fn the_gate_follows_the_batch(world: World) {
-    let sale = world.sale("phone", SaleSettings { cap: Some(2), ..SaleSettings::of_stock(2) }).await;
+async fn the_gate_follows_the_batch(context: Context) {
+    let sale = context.sale("phone", SaleSettings { cap: Some(2), ..SaleSettings::of_stock(2) }).await;
     assert_eq!(sale.admit(&[admit_request("ann", 1)]).await.gate, Gate::Open);
     assert_eq!(sale.admit(&[admit_request("bob", 1)]).await.gate, Gate::Refusing(Refusal::SoldOut));
     sale.cancel(&[1]).await;
@@ -300,9 +301,9 @@ async fn the_gate_follows_the_batch(world: World) {
     assert_eq!(reply.gate, Gate::Refusing(Refusal::SoldOut));
 }
 
-async fn a_full_batch_is_admitted(world: World) {
+async fn a_full_batch_is_admitted(context: Context) {
     let cap = 2 * MAX_BATCH as u64 - 1;
-    let sale = world.sale("phone", SaleSettings::of_stock(cap)).await;
+    let sale = context.sale("phone", SaleSettings::of_stock(cap)).await;
     sale.fill(MAX_BATCH as u64).await;
     let requests: Vec<AdmitRequest> =
         (0..MAX_BATCH).map(|number| admit_request(&format!("late-{number}"), 1)).collect();
@@ -312,10 +313,10 @@ async fn a_full_batch_is_admitted(world: World) {
     assert_eq!(reply.admissions[MAX_BATCH - 1], Admission::Refused(Refusal::SoldOut));
 }
 
-async fn entries_are_claimed_unchanged(world: World) {
+async fn entries_are_claimed_unchanged(context: Context) {
     let settings =
         SaleSettings { unit_limit: 1_000_000, max_attempts: 1, ..SaleSettings::of_stock(1_000_000_000) };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     let all_bytes: Vec<u8> = (0..=255).collect();
     let mut requests = vec![
         admit_request("a", 1),
@@ -335,7 +336,7 @@ async fn entries_are_claimed_unchanged(world: World) {
         assert_eq!((&claimed.entry, claimed.attempt), (&request.entry, 1));
     }
     assert_eq!(sale.admit_one(requests[2].clone()).await, existing(3));
-    world.advance(60_000);
+    context.advance(60_000);
     sale.recover().await;
     for (request, letter) in requests.iter().zip(sale.dead_letters(0, 10).await) {
         assert_eq!(letter.claimed.entry, request.entry);
@@ -346,8 +347,8 @@ fn hash_of(buyer: &str) -> u32 {
     buyer.parse::<BuyerId>().unwrap().hash32()
 }
 
-async fn the_hashes_of_admitted_buyers_are_listed(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(3)).await;
+async fn the_hashes_of_admitted_buyers_are_listed(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(3)).await;
     let listed = async |sale: &Sale, after| sale.store.admitted_buyers(&sale.id, after).await.unwrap();
     assert_eq!(listed(&sale, 0).await, Vec::<u32>::new());
     sale.admit(&[
@@ -371,13 +372,13 @@ async fn the_hashes_of_admitted_buyers_are_listed(world: World) {
     assert_eq!(listed(&sale, 1).await, all[1..]);
 }
 
-async fn many_hashes_are_returned_in_pages(world: World) {
+async fn many_hashes_are_returned_in_pages(context: Context) {
     let total = 2 * MAX_ADMITTED_BUYERS as u64 + 300;
-    let sale = world.sale("phone", SaleSettings::of_stock(total)).await;
+    let sale = context.sale("phone", SaleSettings::of_stock(total)).await;
     sale.fill(total).await;
     let all: Vec<u32> = (1..=total).map(|seq| hash_of(&format!("buyer-{seq}"))).collect();
     for after in [0, 1, 65_535, 65_536, 65_537, 70_000, 131_071, 131_072, total - 1, total] {
-        let listed = world.store.admitted_buyers(&sale.id, after).await.unwrap();
+        let listed = context.store.admitted_buyers(&sale.id, after).await.unwrap();
         let from = usize::try_from(after).unwrap();
         let to = all.len().min(from + MAX_ADMITTED_BUYERS);
         assert!(listed == all[from..to], "{} hashes after {after}", listed.len());

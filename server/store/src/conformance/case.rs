@@ -2,16 +2,16 @@
 
 use futures_util::future::BoxFuture;
 
-use super::world::World;
+use super::context::Context;
 
 /// One thing that is true of every store.
 pub(super) struct Case {
     name: &'static str,
-    run: fn(World) -> BoxFuture<'static, ()>,
+    run: fn(Context) -> BoxFuture<'static, ()>,
 }
 
 impl Case {
-    pub(super) const fn new(name: &'static str, run: fn(World) -> BoxFuture<'static, ()>) -> Self {
+    pub(super) const fn new(name: &'static str, run: fn(Context) -> BoxFuture<'static, ()>) -> Self {
         Self { name, run }
     }
 
@@ -19,8 +19,8 @@ impl Case {
         self.name
     }
 
-    pub(super) fn run(&self, world: World) -> BoxFuture<'static, ()> {
-        (self.run)(world)
+    pub(super) fn run(&self, context: Context) -> BoxFuture<'static, ()> {
+        (self.run)(context)
     }
 }
 
@@ -30,7 +30,7 @@ macro_rules! cases {
         pub(super) fn cases() -> Vec<super::case::Case> {
             vec![$(super::case::Case::new(
                 concat!(module_path!(), "::", stringify!($name)),
-                |world| Box::pin($name(world)),
+                |context| Box::pin($name(context)),
             )),+]
         }
     };

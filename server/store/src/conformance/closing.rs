@@ -8,8 +8,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::{Context, START},
     sale::{admit_request, ordered, retry, seqs},
-    world::{START, World},
 };
 
 cases! {
@@ -25,8 +25,8 @@ cases! {
     deleting_one_sale_does_not_change_others,
 }
 
-async fn tickets_that_were_never_claimed_expire(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(50) }).await;
+async fn tickets_that_were_never_claimed_expire(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 5, ..SaleSettings::of_stock(50) }).await;
     for (buyer, units) in [("ann", 1), ("bob", 2), ("cleo", 3), ("dan", 4), ("eve", 5)] {
         sale.enqueue_units(buyer, units).await;
     }
@@ -42,25 +42,25 @@ async fn tickets_that_were_never_claimed_expire(world: World) {
     assert_eq!(closed.free_units(), 47);
 }
 
-async fn closing_twice_changes_nothing(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
+async fn closing_twice_changes_nothing(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
-    let leased = sale.claim_one().await;
+    let lease_token = sale.claim_one().await;
     let first = sale.close().await;
     assert_eq!(sale.close().await, first);
-    sale.settle(leased, retry(0, "busy")).await;
+    sale.settle(lease_token, retry(0, "busy")).await;
     let again = sale.close().await;
     assert_eq!((again.version, again.ledger.waiting.tickets, again.ledger.expired.tickets), (2, 1, 2));
 }
 
-async fn a_closed_sale_admits_no_buyer(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
+async fn a_closed_sale_admits_no_buyer(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(5)).await;
     sale.close().await;
     assert_eq!(sale.admit_one(admit_request("ann", 1)).await, Admission::Refused(Refusal::Closed));
 }
 
-async fn tickets_in_flight_are_finished(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
+async fn tickets_in_flight_are_finished(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     let [first, second] = [sale.claim_one().await, sale.claim_one().await];
     sale.close().await;
@@ -68,21 +68,21 @@ async fn tickets_in_flight_are_finished(world: World) {
     assert_eq!(sale.settle(first, ordered("o-1")).await, SettleResult::Done(TicketState::Ordered));
     assert_eq!(sale.settle(second, retry(0, "busy")).await, SettleResult::Done(TicketState::Waiting));
     assert_eq!(seqs(&sale.claim(5).await), [second.seq]);
-    world.advance(30_000);
+    context.advance(30_000);
     assert_eq!(sale.recover().await.reclaimed, 1);
     assert_eq!(sale.work_one(ordered("o-2")).await, second.seq);
 }
 
-async fn an_open_sale_is_not_deleted(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
+async fn an_open_sale_is_not_deleted(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(5)).await;
     assert_eq!(sale.delete().await, DeleteResult::NotClosed);
     sale.fill(1).await;
     assert_eq!(sale.delete().await, DeleteResult::NotClosed);
     assert_eq!(sale.snapshot().await.last_seq, 1);
 }
 
-async fn a_busy_sale_is_not_deleted(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(9) }).await;
+async fn a_busy_sale_is_not_deleted(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(9) }).await;
     sale.fill(5).await;
     sale.work_one(retry(0, "dead")).await;
     sale.change(|settings| settings.max_attempts = 2).await;
@@ -91,7 +91,7 @@ async fn a_busy_sale_is_not_deleted(world: World) {
     assert_eq!(seqs(&claim), [2, 3]);
     sale.close().await;
     assert_eq!(sale.delete().await, DeleteResult::Busy { tickets: 3 });
-    world.advance(30_000);
+    context.advance(30_000);
     sale.recover().await;
     assert_eq!(sale.delete().await, DeleteResult::Busy { tickets: 3 });
     sale.work_one(ordered("o-3")).await;
@@ -100,29 +100,29 @@ async fn a_busy_sale_is_not_deleted(world: World) {
     assert_eq!(sale.delete().await, DeleteResult::Deleted);
 }
 
-async fn a_deleted_sale_is_gone(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
+async fn a_deleted_sale_is_gone(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(2).await;
     sale.close().await;
     assert_eq!(sale.delete().await, DeleteResult::Deleted);
-    assert_eq!(world.store.sale(&sale.id).await, Err(StoreError::SaleNotFound(sale.id.clone())));
-    assert_eq!(world.store.sale_ids(None, 10).await.unwrap(), []);
+    assert_eq!(context.store.sale(&sale.id).await, Err(StoreError::SaleNotFound(sale.id.clone())));
+    assert_eq!(context.store.sale_ids(None, 10).await.unwrap(), []);
     assert_eq!(sale.delete().await, DeleteResult::Deleted);
-    let never: SaleId = world.id("never");
-    assert_eq!(world.store.delete(&never).await.unwrap(), DeleteResult::Deleted);
+    let never: SaleId = context.id("never");
+    assert_eq!(context.store.delete(&never).await.unwrap(), DeleteResult::Deleted);
 }
 
 /// A sale that has had keys of every kind, and more than one of those that are cut into pieces.
-async fn a_deleted_sale_leaves_nothing_behind(world: World) {
+async fn a_deleted_sale_leaves_nothing_behind(context: Context) {
     let settings = SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(100_000) };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     sale.fill(10_000).await;
     let cancelled: Vec<Seq> = (1..=10_000).filter(|seq| seq % 7 == 0).collect();
     sale.cancel(&cancelled).await;
     for _ in 0..20 {
         sale.claim(256).await;
     }
-    world.advance(30_000);
+    context.advance(30_000);
     while sale.recover().await.dead > 0 {}
     let dead: Vec<Seq> = sale.dead_letters(0, 10_000).await.iter().map(|letter| letter.claimed.seq).collect();
     assert_eq!(dead.len(), 20 * 256);
@@ -132,30 +132,30 @@ async fn a_deleted_sale_leaves_nothing_behind(world: World) {
     sale.work_one(ordered("o")).await;
     sale.close().await;
     assert_eq!(sale.delete().await, DeleteResult::Deleted);
-    assert_eq!(world.backend.keys_with(sale.id.as_str()).await, Vec::<String>::new());
+    assert_eq!(context.backend.keys_with(sale.id.as_str()).await, Vec::<String>::new());
 }
 
-async fn a_deleted_sale_can_be_created_anew(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(5)).await;
+async fn a_deleted_sale_can_be_created_anew(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(5)).await;
     sale.fill(3).await;
     sale.cancel(&[1]).await;
     sale.work_one(ordered("o-2")).await;
     sale.close().await;
     sale.delete().await;
-    world.advance(1);
-    world.store.configure(&sale.id, &SaleSettings::of_stock(2), Precondition::Absent).await.unwrap();
+    context.advance(1);
+    context.store.configure(&sale.id, &SaleSettings::of_stock(2), Precondition::Absent).await.unwrap();
     let snapshot = sale.snapshot().await;
     assert_eq!((snapshot.epoch, snapshot.version, snapshot.last_seq), (START.0 + 1, 1, 0));
     assert_eq!(sale.look_up(&[1, 2]).await, [None, None]);
     assert_eq!(sale.admit_one(admit_request("buyer-1", 1)).await, Admission::Queued { seq: 1, position: 1 });
-    assert_eq!(world.store.admitted_buyers(&sale.id, 0).await.unwrap().len(), 1);
+    assert_eq!(context.store.admitted_buyers(&sale.id, 0).await.unwrap().len(), 1);
     assert_eq!(sale.ticket_state(1).await, TicketState::Waiting);
 }
 
-async fn deleting_one_sale_does_not_change_others(world: World) {
-    let kept = world.sale("a", SaleSettings::of_stock(5)).await;
-    let longer_name = world.sale("a-1", SaleSettings::of_stock(5)).await;
-    let deleted = world.sale("a-2", SaleSettings::of_stock(5)).await;
+async fn deleting_one_sale_does_not_change_others(context: Context) {
+    let kept = context.sale("a", SaleSettings::of_stock(5)).await;
+    let longer_name = context.sale("a-1", SaleSettings::of_stock(5)).await;
+    let deleted = context.sale("a-2", SaleSettings::of_stock(5)).await;
     for sale in [&kept, &longer_name, &deleted] {
         sale.fill(3).await;
     }
@@ -164,5 +164,5 @@ async fn deleting_one_sale_does_not_change_others(world: World) {
     for sale in [&kept, &longer_name] {
         assert_eq!(seqs(&sale.claim(5).await), [1, 2, 3]);
     }
-    assert_eq!(world.store.sale_ids(None, 10).await.unwrap().len(), 2);
+    assert_eq!(context.store.sale_ids(None, 10).await.unwrap().len(), 2);
 }

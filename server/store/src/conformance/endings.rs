@@ -8,8 +8,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::Context,
     sale::{Sale, admit_request, ordered, rejected, retry, seqs},
-    world::World,
 };
 
 cases! {
@@ -28,8 +28,8 @@ cases! {
     full_batches_are_settled_and_released,
 }
 
-async fn an_order_is_released_once(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
+async fn an_order_is_released_once(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
     sale.enqueue_units("ann", 3).await;
     sale.work_one(ordered("o-1")).await;
     assert_eq!(sale.release(&[1, 1]).await, [ReleaseResult::Released, ReleaseResult::AlreadyReleased]);
@@ -39,8 +39,8 @@ async fn an_order_is_released_once(world: World) {
     assert_eq!((ledger.ordered.units, ledger.released.tickets, ledger.released.units), (0, 1, 3));
 }
 
-async fn only_orders_are_released(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(20) }).await;
+async fn only_orders_are_released(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(20) }).await;
     sale.fill(6).await;
     sale.work_one(rejected("no")).await;
     sale.work_one(retry(0, "dead")).await;
@@ -61,8 +61,8 @@ async fn only_orders_are_released(world: World) {
     assert_eq!(sale.release(&[2]).await, [ReleaseResult::NotOrdered(Rejected)]);
 }
 
-async fn a_release_frees_the_units(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 2, ..SaleSettings::of_stock(2) }).await;
+async fn a_release_frees_the_units(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 2, ..SaleSettings::of_stock(2) }).await;
     sale.enqueue_units("ann", 2).await;
     sale.work_one(ordered("o-1")).await;
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
@@ -71,8 +71,8 @@ async fn a_release_frees_the_units(world: World) {
     assert_eq!(seqs(&sale.claim(1).await), [2]);
 }
 
-async fn orders_of_a_closed_sale_are_released(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(2)).await;
+async fn orders_of_a_closed_sale_are_released(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(2)).await;
     sale.fill(1).await;
     sale.work_one(ordered("o-1")).await;
     sale.close().await;
@@ -81,8 +81,8 @@ async fn orders_of_a_closed_sale_are_released(world: World) {
 }
 
 /// A sale of `count` tickets, all dead but each third one.
-async fn sale_with_dead_tickets(world: &World, count: u64) -> Sale {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+async fn sale_with_dead_tickets(context: &Context, count: u64) -> Sale {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     sale.fill(count).await;
     for seq in 1..=count {
         let outcome = if seq % 3 == 0 { ordered("o") } else { retry(0, &format!("reason {seq}")) };
@@ -91,8 +91,8 @@ async fn sale_with_dead_tickets(world: &World, count: u64) -> Sale {
     sale
 }
 
-async fn dead_letters_are_listed_in_pages(world: World) {
-    let sale = sale_with_dead_tickets(&world, 20).await;
+async fn dead_letters_are_listed_in_pages(context: Context) {
+    let sale = sale_with_dead_tickets(&context, 20).await;
     let dead: Vec<Seq> = (1..=20).filter(|seq| seq % 3 != 0).collect();
     let mut found = Vec::new();
     loop {
@@ -117,23 +117,23 @@ async fn dead_letters_are_listed_in_pages(world: World) {
     assert_eq!(sale.dead_letters(0, 100).await.len(), dead.len());
 }
 
-async fn dead_letters_are_listed_by_seq(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+async fn dead_letters_are_listed_by_seq(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     sale.fill(12).await;
     let mut leases = Vec::new();
     for _ in 0..12 {
         leases.push(sale.claim_one().await);
     }
     for index in [10, 1, 8, 0, 9, 2] {
-        world.advance(1);
+        context.advance(1);
         assert_eq!(sale.settle(leases[index], retry(0, "x")).await, SettleResult::Done(TicketState::Dead));
     }
     let letters = sale.dead_letters(0, 100).await;
     assert_eq!(letters.iter().map(|letter| letter.claimed.seq).collect::<Vec<_>>(), [1, 2, 3, 9, 10, 11]);
 }
 
-async fn a_redriven_ticket_has_all_attempts_again(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 2, ..SaleSettings::of_stock(10) }).await;
+async fn a_redriven_ticket_has_all_attempts_again(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 2, ..SaleSettings::of_stock(10) }).await;
     sale.fill(1).await;
     sale.work_one(retry(0, "one")).await;
     sale.work_one(retry(0, "two")).await;
@@ -150,8 +150,8 @@ async fn a_redriven_ticket_has_all_attempts_again(world: World) {
     assert_eq!(sale.status(1).await, TicketStatus::Dead { reason: "again".to_owned() });
 }
 
-async fn only_dead_tickets_are_redriven_or_discarded(world: World) {
-    let sale = sale_with_dead_tickets(&world, 4).await;
+async fn only_dead_tickets_are_redriven_or_discarded(context: Context) {
+    let sale = sale_with_dead_tickets(&context, 4).await;
     sale.fill(3).await;
     sale.claim(1).await;
     sale.cancel(&[6]).await;
@@ -163,18 +163,18 @@ async fn only_dead_tickets_are_redriven_or_discarded(world: World) {
     assert_eq!(sale.discard(&[1, 4, 4]).await, [false, true, false]);
 }
 
-async fn redriven_tickets_are_claimed_before_the_queue(world: World) {
-    let sale = sale_with_dead_tickets(&world, 5).await;
+async fn redriven_tickets_are_claimed_before_the_queue(context: Context) {
+    let sale = sale_with_dead_tickets(&context, 5).await;
     sale.fill(2).await;
-    world.advance(10);
+    context.advance(10);
     sale.redrive(&[4]).await;
-    world.advance(10);
+    context.advance(10);
     sale.redrive(&[1, 2]).await;
     assert_eq!(seqs(&sale.claim(10).await), [4, 1, 2, 6, 7]);
 }
 
-async fn a_discarded_ticket_is_rejected(world: World) {
-    let sale = sale_with_dead_tickets(&world, 2).await;
+async fn a_discarded_ticket_is_rejected(context: Context) {
+    let sale = sale_with_dead_tickets(&context, 2).await;
     assert_eq!(sale.discard(&[2]).await, [true]);
     let reason = "discarded by an operator".to_owned();
     assert_eq!(sale.status(2).await, TicketStatus::Rejected { reason });
@@ -184,8 +184,8 @@ async fn a_discarded_ticket_is_rejected(world: World) {
     assert_eq!(sale.redrive(&[2]).await, [false]);
 }
 
-async fn discarding_frees_the_units(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1) }).await;
+async fn discarding_frees_the_units(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1) }).await;
     sale.fill(1).await;
     sale.work_one(retry(0, "dead")).await;
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
@@ -193,9 +193,9 @@ async fn discarding_frees_the_units(world: World) {
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Queued { seq: 2, position: 1 });
 }
 
-async fn dead_tickets_hold_their_units(world: World) {
+async fn dead_tickets_hold_their_units(context: Context) {
     let settings = SaleSettings { max_attempts: 1, cap: Some(5), ..SaleSettings::of_stock(1) };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     sale.fill(2).await;
     sale.work_one(retry(0, "dead")).await;
     assert_eq!(sale.claim(1).await.entries, []);
@@ -203,17 +203,17 @@ async fn dead_tickets_hold_their_units(world: World) {
     assert_eq!(seqs(&sale.claim(2).await), [1]);
 }
 
-async fn full_batches_are_settled_and_released(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+async fn full_batches_are_settled_and_released(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
     let count = MAX_BATCH as u64;
     let all: Vec<Seq> = (1..=count).collect();
     sale.fill(count).await;
     sale.claim(MAX_BATCH).await;
-    world.advance(30_000);
+    context.advance(30_000);
     assert_eq!(sale.recover().await.dead, count);
     assert_eq!(sale.redrive(&all).await, [true; MAX_BATCH]);
     sale.claim(MAX_BATCH).await;
-    world.advance(30_000);
+    context.advance(30_000);
     assert_eq!(sale.recover().await.dead, count);
     assert_eq!(sale.discard(&all).await, [true; MAX_BATCH]);
     let rejected = ReleaseResult::NotOrdered(TicketState::Rejected);

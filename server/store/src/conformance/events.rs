@@ -8,8 +8,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::{Announced, Context},
     sale::{Sale, admit_request, ordered, rejected, retry},
-    world::{Announced, World},
 };
 
 cases! {
@@ -33,23 +33,23 @@ const WORK: Announced = Announced { work: 1, admission: 0 };
 const ADMISSION: Announced = Announced { work: 0, admission: 1 };
 const BOTH: Announced = Announced { work: 1, admission: 1 };
 
-async fn a_new_sale_is_announced(world: World) {
-    let neighbour = world.sale("watch", SaleSettings::of_stock(1)).await;
+async fn a_new_sale_is_announced(context: Context) {
+    let neighbour = context.sale("watch", SaleSettings::of_stock(1)).await;
     neighbour.close().await;
     neighbour.delete().await;
-    let announced = world
+    let announced = context
         .announced(&neighbour, async {
-            drop(world.sale("watch", SaleSettings::of_stock(1)).await);
+            drop(context.sale("watch", SaleSettings::of_stock(1)).await);
         })
         .await;
     assert_eq!(announced, ADMISSION);
 }
 
-async fn only_the_first_ticket_of_the_queue_is_announced(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn only_the_first_ticket_of_the_queue_is_announced(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     let push = async |sale: &Sale, buyers: &[&str]| {
         let requests: Vec<_> = buyers.iter().map(|buyer| admit_request(buyer, 1)).collect();
-        world.announced(sale, async { drop(sale.admit(&requests).await) }).await
+        context.announced(sale, async { drop(sale.admit(&requests).await) }).await
     };
     assert_eq!(push(&sale, &["ann", "bob"]).await, WORK);
     assert_eq!(push(&sale, &["cleo"]).await, NOTHING);
@@ -66,10 +66,10 @@ async fn only_the_first_ticket_of_the_queue_is_announced(world: World) {
     assert_eq!(push(&sale, &["gil"]).await, NOTHING);
 }
 
-async fn a_refused_change_announces_nothing(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn a_refused_change_announces_nothing(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(2).await;
-    let announced = world
+    let announced = context
         .announced(&sale, async {
             use inrush_core::store::Precondition::{Absent, Version};
             let settings = SaleSettings::of_stock(10);
@@ -81,22 +81,24 @@ async fn a_refused_change_announces_nothing(world: World) {
     assert_eq!(announced, NOTHING);
 }
 
-async fn a_change_announces_admission_and_waiting_tickets(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn a_change_announces_admission_and_waiting_tickets(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     let change = async |sale: &Sale| {
-        world.announced(sale, async { drop(sale.change(|settings| settings.max_attempts += 1).await) }).await
+        context
+            .announced(sale, async { drop(sale.change(|settings| settings.max_attempts += 1).await) })
+            .await
     };
     assert_eq!(change(&sale).await, ADMISSION);
     sale.fill(1).await;
     assert_eq!(change(&sale).await, BOTH);
-    let leased = sale.claim_one().await;
+    let lease_token = sale.claim_one().await;
     assert_eq!(change(&sale).await, ADMISSION);
-    sale.settle(leased, retry(60_000, "busy")).await;
+    sale.settle(lease_token, retry(60_000, "busy")).await;
     assert_eq!(change(&sale).await, BOTH);
 }
 
-async fn free_units_are_announced_when_there_were_none(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(8) }).await;
+async fn free_units_are_announced_when_there_were_none(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(8) }).await;
     sale.fill(8).await;
     let mut leases: Vec<LeaseToken> = Vec::new();
     for _ in 0..6 {
@@ -107,56 +109,56 @@ async fn free_units_are_announced_when_there_were_none(world: World) {
     let refill = async |sale: &Sale, buyer: &str| {
         sale.enqueue(buyer).await;
     };
-    assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[8]).await) }).await, ADMISSION);
-    assert_eq!(world.announced(&sale, async { drop(sale.cancel(&[7]).await) }).await, NOTHING);
+    assert_eq!(context.announced(&sale, async { drop(sale.cancel(&[8]).await) }).await, ADMISSION);
+    assert_eq!(context.announced(&sale, async { drop(sale.cancel(&[7]).await) }).await, NOTHING);
     refill(&sale, "a").await;
     refill(&sale, "b").await;
     let reject = async { assert_ne!(sale.settle(leases[2], rejected("no")).await, SettleResult::Stale) };
-    assert_eq!(world.announced(&sale, reject).await.admission, 1);
+    assert_eq!(context.announced(&sale, reject).await.admission, 1);
     let reject = async { assert_ne!(sale.settle(leases[3], rejected("no")).await, SettleResult::Stale) };
-    assert_eq!(world.announced(&sale, reject).await.admission, 0);
+    assert_eq!(context.announced(&sale, reject).await.admission, 0);
     refill(&sale, "c").await;
     refill(&sale, "d").await;
-    assert_eq!(world.announced(&sale, async { drop(sale.release(&[1]).await) }).await.admission, 1);
+    assert_eq!(context.announced(&sale, async { drop(sale.release(&[1]).await) }).await.admission, 1);
     refill(&sale, "e").await;
-    assert_eq!(world.announced(&sale, async { drop(sale.discard(&[2]).await) }).await.admission, 1);
+    assert_eq!(context.announced(&sale, async { drop(sale.discard(&[2]).await) }).await.admission, 1);
     refill(&sale, "f").await;
     let order = async { assert_ne!(sale.settle(leases[4], ordered("o-5")).await, SettleResult::Stale) };
-    assert_eq!(world.announced(&sale, order).await, NOTHING);
+    assert_eq!(context.announced(&sale, order).await, NOTHING);
     let give_up = async { assert_ne!(sale.settle(leases[5], retry(0, "dead")).await, SettleResult::Stale) };
-    assert_eq!(world.announced(&sale, give_up).await, NOTHING);
+    assert_eq!(context.announced(&sale, give_up).await, NOTHING);
 }
 
-async fn a_claim_frees_units_of_a_sale_without_stock(world: World) {
-    let sale = world.sale("lunch", SaleSettings::without_stock(2)).await;
+async fn a_claim_frees_units_of_a_sale_without_stock(context: Context) {
+    let sale = context.sale("lunch", SaleSettings::without_stock(2)).await;
     sale.fill(2).await;
-    assert_eq!(world.announced(&sale, async { drop(sale.claim(1).await) }).await, ADMISSION);
-    assert_eq!(world.announced(&sale, async { drop(sale.claim(1).await) }).await, NOTHING);
-    let phone = world.sale("phone", SaleSettings::of_stock(1)).await;
+    assert_eq!(context.announced(&sale, async { drop(sale.claim(1).await) }).await, ADMISSION);
+    assert_eq!(context.announced(&sale, async { drop(sale.claim(1).await) }).await, NOTHING);
+    let phone = context.sale("phone", SaleSettings::of_stock(1)).await;
     phone.fill(1).await;
-    assert_eq!(world.announced(&phone, async { drop(phone.claim(1).await) }).await, NOTHING);
+    assert_eq!(context.announced(&phone, async { drop(phone.claim(1).await) }).await, NOTHING);
 }
 
-async fn a_release_announces_work_for_the_queue(world: World) {
-    let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
+async fn a_release_announces_work_for_the_queue(context: Context) {
+    let sale = context.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
     sale.fill(3).await;
     sale.work_one(ordered("o-1")).await;
     sale.work_one(ordered("o-2")).await;
-    let release = async |seq: Seq| world.announced(&sale, async { drop(sale.release(&[seq]).await) }).await;
+    let release = async |seq: Seq| context.announced(&sale, async { drop(sale.release(&[seq]).await) }).await;
     assert_eq!(release(1).await, WORK);
     assert_eq!(release(1).await, NOTHING);
     sale.claim(1).await;
     assert_eq!(release(2).await, NOTHING);
 }
 
-async fn a_rejection_announces_work_for_the_queue(world: World) {
-    let sale = world.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
+async fn a_rejection_announces_work_for_the_queue(context: Context) {
+    let sale = context.sale("phone", SaleSettings { cap: Some(9), ..SaleSettings::of_stock(2) }).await;
     sale.fill(3).await;
     let (first, second) = (sale.claim_one().await, sale.claim_one().await);
-    let reject = async |leased: LeaseToken| {
-        world
+    let reject = async |lease_token: LeaseToken| {
+        context
             .announced(&sale, async {
-                let _settled = sale.settle(leased, rejected("no")).await;
+                let _settled = sale.settle(lease_token, rejected("no")).await;
             })
             .await
     };
@@ -166,13 +168,13 @@ async fn a_rejection_announces_work_for_the_queue(world: World) {
     assert_eq!(reject(second).await, NOTHING);
 }
 
-async fn a_discarded_ticket_announces_work_for_the_queue(world: World) {
+async fn a_discarded_ticket_announces_work_for_the_queue(context: Context) {
     let settings = SaleSettings { cap: Some(9), max_attempts: 1, ..SaleSettings::of_stock(1) };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     sale.fill(2).await;
     sale.work_one(retry(0, "dead")).await;
     let discard = async || {
-        world
+        context
             .announced(&sale, async {
                 let _discarded = sale.discard(&[1]).await;
             })
@@ -182,43 +184,43 @@ async fn a_discarded_ticket_announces_work_for_the_queue(world: World) {
     assert_eq!(discard().await, NOTHING);
 }
 
-async fn a_redrive_announces_work(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(9) }).await;
+async fn a_redrive_announces_work(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(9) }).await;
     sale.fill(1).await;
     sale.work_one(retry(0, "dead")).await;
-    let redrive = async || world.announced(&sale, async { drop(sale.redrive(&[1, 2]).await) }).await;
+    let redrive = async || context.announced(&sale, async { drop(sale.redrive(&[1, 2]).await) }).await;
     assert_eq!(redrive().await, WORK);
     assert_eq!(redrive().await, NOTHING);
 }
 
-async fn closing_announces_admission_and_retries(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
+async fn closing_announces_admission_and_retries(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(9)).await;
     sale.fill(2).await;
-    assert_eq!(world.announced(&sale, async { drop(sale.close().await) }).await, ADMISSION);
-    let sale = world.sale("watch", SaleSettings::of_stock(9)).await;
+    assert_eq!(context.announced(&sale, async { drop(sale.close().await) }).await, ADMISSION);
+    let sale = context.sale("watch", SaleSettings::of_stock(9)).await;
     sale.fill(2).await;
     sale.work_one(retry(0, "busy")).await;
-    assert_eq!(world.announced(&sale, async { drop(sale.close().await) }).await, BOTH);
+    assert_eq!(context.announced(&sale, async { drop(sale.close().await) }).await, BOTH);
 }
 
-async fn reading_announces_nothing(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
+async fn reading_announces_nothing(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(9)).await;
     sale.fill(2).await;
-    let leased = sale.claim_one().await;
+    let lease_token = sale.claim_one().await;
     let look = async {
         sale.look_up(&[1, 2]).await;
-        sale.extend(&[leased]).await;
+        sale.extend(&[lease_token]).await;
         sale.recover().await;
         sale.claim(0).await;
         sale.dead_letters(0, 5).await;
         sale.admit(&[]).await;
         sale.delete().await;
     };
-    assert_eq!(world.announced(&sale, look).await, NOTHING);
+    assert_eq!(context.announced(&sale, look).await, NOTHING);
 }
 
-async fn a_handle_with_its_own_connection_receives_the_same_events(mut world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(9)).await;
-    world.store = world.store.with_own_connection().await.unwrap();
-    assert_eq!(world.announced(&sale, async { sale.fill(1).await }).await, WORK);
+async fn a_handle_with_its_own_connection_receives_the_same_events(mut context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(9)).await;
+    context.store = context.store.with_own_connection().await.unwrap();
+    assert_eq!(context.announced(&sale, async { sale.fill(1).await }).await, WORK);
 }

@@ -9,8 +9,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::Context,
     sale::{Sale, admit_request, ordered, retry, seqs},
-    world::World,
 };
 
 cases! {
@@ -27,7 +27,7 @@ async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static s
     let requests: Vec<_> = seqs.iter().map(|seq| admit_request(&format!("buyer-{seq}"), 1)).collect();
     let leases: Vec<LeaseToken> = seqs.iter().map(|&seq| LeaseToken { seq, fence: 1 }).collect();
     let settlements: Vec<Settlement> =
-        leases.iter().map(|&leased| Settlement { leased, outcome: ordered("o") }).collect();
+        leases.iter().map(|&lease_token| Settlement { lease_token, outcome: ordered("o") }).collect();
     vec![
         ("admit", store.admit(id, &requests).await.map(drop)),
         ("look up", store.look_up(id, &seqs).await.map(drop)),
@@ -41,9 +41,9 @@ async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static s
     ]
 }
 
-async fn an_unknown_sale_is_named_in_the_error(world: World) {
-    let id = world.id("nowhere");
-    let store = world.store.as_ref();
+async fn an_unknown_sale_is_named_in_the_error(context: Context) {
+    let id = context.id("nowhere");
+    let store = context.store.as_ref();
     let mut replies = batches(store, &id, 2).await;
     replies.push(("sale", store.sale(&id).await.map(drop)));
     replies.push(("close", store.close(&id).await.map(drop)));
@@ -53,25 +53,25 @@ async fn an_unknown_sale_is_named_in_the_error(world: World) {
     for (operation, reply) in replies {
         assert_eq!(reply, Err(StoreError::SaleNotFound(id.clone())), "{operation}");
     }
-    assert_eq!(world.backend.keys_with(id.as_str()).await, Vec::<String>::new());
+    assert_eq!(context.backend.keys_with(id.as_str()).await, Vec::<String>::new());
 }
 
-async fn a_batch_that_is_too_large_is_refused(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+async fn a_batch_that_is_too_large_is_refused(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1000)).await;
     sale.fill(3).await;
     let before = sale.snapshot().await;
-    for (operation, reply) in batches(world.store.as_ref(), &sale.id, MAX_BATCH + 1).await {
+    for (operation, reply) in batches(context.store.as_ref(), &sale.id, MAX_BATCH + 1).await {
         assert!(matches!(reply, Err(StoreError::Unsuitable(_))), "{operation}: {reply:?}");
     }
     assert_eq!(sale.snapshot().await, before);
-    for (operation, reply) in batches(world.store.as_ref(), &sale.id, MAX_BATCH).await {
+    for (operation, reply) in batches(context.store.as_ref(), &sale.id, MAX_BATCH).await {
         assert_eq!(reply, Ok(()), "{operation}");
     }
 }
 
-async fn flushed_scripts_do_not_reach_callers(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
-    let forget = async || world.backend.flush_caches().await;
+async fn flushed_scripts_do_not_reach_callers(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
+    let forget = async || context.backend.flush_caches().await;
     forget().await;
     sale.fill(4).await;
     forget().await;
@@ -85,7 +85,7 @@ async fn flushed_scripts_do_not_reach_callers(world: World) {
     forget().await;
     sale.release(&[1]).await;
     sale.claim(1).await;
-    world.advance(30_000);
+    context.advance(30_000);
     forget().await;
     assert_eq!(sale.recover().await.dead, 1);
     forget().await;
@@ -102,18 +102,18 @@ async fn flushed_scripts_do_not_reach_callers(world: World) {
     forget().await;
     sale.close().await;
     forget().await;
-    assert_eq!(world.store.sales(None, 5).await.unwrap().len(), 1);
+    assert_eq!(context.store.sales(None, 5).await.unwrap().len(), 1);
     forget().await;
     sale.delete().await;
     forget().await;
-    world.sale("watch", SaleSettings::of_stock(1)).await;
+    context.sale("watch", SaleSettings::of_stock(1)).await;
 }
 
 /// Twelve sales, worked on in turns and at the same time; each one's numbers and fences are its own.
-async fn sales_are_independent(world: World) {
+async fn sales_are_independent(context: Context) {
     let mut sales = Vec::new();
     for number in 0..12 {
-        sales.push(world.sale(&format!("sale-{number}"), SaleSettings::of_stock(1000 + number)).await);
+        sales.push(context.sale(&format!("sale-{number}"), SaleSettings::of_stock(1000 + number)).await);
     }
     for round in 0..3_u64 {
         futures_util::future::join_all(sales.iter().map(|sale| one_round(sale, round))).await;
@@ -138,10 +138,10 @@ async fn one_round(sale: &Sale, round: u64) {
     }
 }
 
-async fn sales_of_similar_names_do_not_mix(world: World) {
+async fn sales_of_similar_names_do_not_mix(context: Context) {
     let mut sales = Vec::new();
     for name in ["a", "a1", "a-1", "sale", "sale-queue", "sale-queue-0", "sales", "queue", "buyers-1"] {
-        sales.push(world.sale(name, SaleSettings::of_stock(10)).await);
+        sales.push(context.sale(name, SaleSettings::of_stock(10)).await);
     }
     for (count, sale) in (1..).zip(&sales) {
         sale.fill(count).await;

@@ -9,8 +9,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::Context,
     sale::{Sale, retry, seqs},
-    world::World,
 };
 
 cases! {
@@ -27,9 +27,9 @@ cases! {
     the_measured_pace_is_that_of_the_last_window,
 }
 
-async fn paced(world: &World, millitickets_per_second: u64, burst: u64) -> Sale {
+async fn paced(context: &Context, millitickets_per_second: u64, burst: u64) -> Sale {
     let pace = Some(Pace { millitickets_per_second, burst });
-    let sale = world.sale("phone", SaleSettings { pace, ..SaleSettings::of_stock(1_000_000) }).await;
+    let sale = context.sale("phone", SaleSettings { pace, ..SaleSettings::of_stock(1_000_000) }).await;
     sale.fill(200).await;
     sale
 }
@@ -38,44 +38,44 @@ async fn claimed(sale: &Sale) -> usize {
     sale.claim(256).await.entries.len()
 }
 
-async fn a_new_sale_has_a_full_bucket(world: World) {
-    let sale = paced(&world, 1000, 7).await;
+async fn a_new_sale_has_a_full_bucket(context: Context) {
+    let sale = paced(&context, 1000, 7).await;
     assert_eq!(claimed(&sale).await, 7);
     assert_eq!(claimed(&sale).await, 0);
 }
 
-async fn tokens_are_added_at_the_pace(world: World) {
-    let sale = paced(&world, 2000, 10).await;
+async fn tokens_are_added_at_the_pace(context: Context) {
+    let sale = paced(&context, 2000, 10).await;
     assert_eq!(claimed(&sale).await, 10);
     for (millis, tokens) in [(499, 0), (1, 1), (500, 1), (1000, 2), (3000, 6)] {
-        world.advance(millis);
+        context.advance(millis);
         assert_eq!(claimed(&sale).await, tokens, "after {millis} ms");
     }
 }
 
-async fn fractions_of_tokens_are_not_lost(world: World) {
-    let sale = paced(&world, 3000, 2).await;
+async fn fractions_of_tokens_are_not_lost(context: Context) {
+    let sale = paced(&context, 3000, 2).await;
     assert_eq!(claimed(&sale).await, 2);
-    world.advance(500);
+    context.advance(500);
     assert_eq!(claimed(&sale).await, 1);
     // Half a token was left; a sixth of a second brings the other half.
-    world.advance(166);
+    context.advance(166);
     assert_eq!(claimed(&sale).await, 0);
-    world.advance(1);
+    context.advance(1);
     assert_eq!(claimed(&sale).await, 1);
 }
 
-async fn the_bucket_holds_no_more_than_the_burst(world: World) {
-    let sale = paced(&world, 1_000_000, 3).await;
+async fn the_bucket_holds_no_more_than_the_burst(context: Context) {
+    let sale = paced(&context, 1_000_000, 3).await;
     for _ in 0..3 {
-        world.advance(86_400_000);
+        context.advance(86_400_000);
         assert_eq!(claimed(&sale).await, 3);
         assert_eq!(claimed(&sale).await, 0);
     }
 }
 
-async fn retries_cost_tokens_and_cancelled_tickets_do_not(world: World) {
-    let sale = paced(&world, 1000, 4).await;
+async fn retries_cost_tokens_and_cancelled_tickets_do_not(context: Context) {
+    let sale = paced(&context, 1000, 4).await;
     sale.cancel(&[2, 3, 4]).await;
     sale.work_one(retry(0, "busy")).await;
     assert_eq!(seqs(&sale.claim(256).await), [1, 5, 6]);
@@ -86,19 +86,19 @@ async fn retries_cost_tokens_and_cancelled_tickets_do_not(world: World) {
     assert_eq!(sale.snapshot().await.cursor, 6);
 }
 
-async fn reading_costs_no_tokens(world: World) {
-    let sale = paced(&world, 1000, 1).await;
+async fn reading_costs_no_tokens(context: Context) {
+    let sale = paced(&context, 1000, 1).await;
     assert_eq!(claimed(&sale).await, 1);
     for _ in 0..10 {
-        world.advance(99);
+        context.advance(99);
         assert_eq!(claimed(&sale).await, 0);
     }
-    world.advance(10);
+    context.advance(10);
     assert_eq!(claimed(&sale).await, 1);
 }
 
-async fn a_change_of_pace_fills_the_bucket(world: World) {
-    let sale = paced(&world, 1000, 5).await;
+async fn a_change_of_pace_fills_the_bucket(context: Context) {
+    let sale = paced(&context, 1000, 5).await;
     assert_eq!(claimed(&sale).await, 5);
     sale.change(|settings| settings.pace = Some(Pace { millitickets_per_second: 1000, burst: 3 })).await;
     assert_eq!(claimed(&sale).await, 3);
@@ -108,46 +108,46 @@ async fn a_change_of_pace_fills_the_bucket(world: World) {
     assert_eq!(claimed(&sale).await, 3);
 }
 
-async fn other_changes_do_not_refill_the_bucket(world: World) {
-    let sale = paced(&world, 1000, 5).await;
+async fn other_changes_do_not_refill_the_bucket(context: Context) {
+    let sale = paced(&context, 1000, 5).await;
     assert_eq!(sale.claim(4).await.entries.len(), 4);
     sale.change(|settings| settings.max_attempts = 9).await;
     sale.change(|settings| settings.fulfilment_held = true).await;
     sale.change(|settings| settings.fulfilment_held = false).await;
     assert_eq!(claimed(&sale).await, 1);
-    world.advance(500);
+    context.advance(500);
     sale.change(|settings| settings.max_attempts = 8).await;
-    world.advance(500);
+    context.advance(500);
     assert_eq!(claimed(&sale).await, 1);
 }
 
-async fn without_a_pace_there_is_no_limit(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+async fn without_a_pace_there_is_no_limit(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1000)).await;
     sale.fill(600).await;
     let claims = [claimed(&sale).await, claimed(&sale).await, claimed(&sale).await];
     assert_eq!(claims, [256, 256, 88]);
 }
 
-async fn the_slowest_and_the_fastest_pace(world: World) {
-    let slow = paced(&world, 1, 1).await;
+async fn the_slowest_and_the_fastest_pace(context: Context) {
+    let slow = paced(&context, 1, 1).await;
     assert_eq!(claimed(&slow).await, 1);
-    world.advance(999_999);
+    context.advance(999_999);
     let claim = slow.claim(1).await;
     assert_eq!((claim.entries.len(), claim.backlog.next_claim_in), (0, Some(Duration::from_millis(1))));
-    world.advance(1);
+    context.advance(1);
     assert_eq!(claimed(&slow).await, 1);
     slow.change(|settings| {
         settings.pace = Some(Pace { millitickets_per_second: 1_000_000_000, burst: 1_000_000 });
     })
     .await;
-    world.advance(10 * 86_400_000);
+    context.advance(10 * 86_400_000);
     assert_eq!(claimed(&slow).await, 198);
     slow.fill(256).await;
     assert_eq!(claimed(&slow).await, 256);
 }
 
-async fn the_measured_pace_is_that_of_the_last_window(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1_000_000)).await;
+async fn the_measured_pace_is_that_of_the_last_window(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1_000_000)).await;
     sale.fill(200).await;
     let measured = async |sale: &Sale| {
         let paces = [
@@ -171,7 +171,7 @@ async fn the_measured_pace_is_that_of_the_last_window(world: World) {
         (5000, 0, 4000),  // a claim of nothing is not counted
         (5000, 1, 100),   // 1 in 10 s
     ] {
-        world.advance(advance);
+        context.advance(advance);
         assert_eq!(sale.claim(max).await.entries.len(), max);
         assert_eq!(measured(&sale).await, pace, "after {advance} ms and {max} claims");
     }

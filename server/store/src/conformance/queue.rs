@@ -10,8 +10,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::{Context, START},
     sale::{Sale, admit_request, ordered, rejected, retry},
-    world::{START, World},
 };
 
 cases! {
@@ -22,15 +22,15 @@ cases! {
     a_position_never_rises,
     each_cancellation_has_its_result,
     a_seq_twice_in_one_batch_is_cancelled_once,
-    a_cancellation_frees_the_units_at_once,
+    a_cancellation_frees_the_units_immediately,
     a_ticket_that_was_claimed_is_not_cancelled,
     nothing_is_cancelled_in_a_closed_sale,
     a_cancelled_ticket_stays_cancelled,
     a_buyer_after_only_cancelled_tickets_is_first,
 }
 
-async fn a_seq_that_was_never_assigned_has_no_status(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn a_seq_that_was_never_assigned_has_no_status(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     assert_eq!(sale.look_up(&[0, 1]).await, [None, None]);
     sale.fill(2).await;
     for seq in [0, 3, 64, 4096, 4097, MAX_SEQ, MAX_SEQ + 1, u64::MAX] {
@@ -39,8 +39,8 @@ async fn a_seq_that_was_never_assigned_has_no_status(world: World) {
     }
 }
 
-async fn a_look_up_replies_in_the_order_of_its_seqs(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn a_look_up_replies_in_the_order_of_its_seqs(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(4).await;
     sale.claim(1).await;
     sale.cancel(&[3]).await;
@@ -56,12 +56,12 @@ async fn a_look_up_replies_in_the_order_of_its_seqs(world: World) {
             waiting(2)
         ]
     );
-    let reply = world.store.look_up(&sale.id, &[]).await.unwrap();
+    let reply = context.store.look_up(&sale.id, &[]).await.unwrap();
     assert_eq!((reply.epoch, reply.measured_pace, reply.statuses), (START.0, 0, vec![]));
 }
 
-async fn every_status_is_reported(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
+async fn every_status_is_reported(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
     sale.fill(8).await;
     sale.work_one(ordered("o-1")).await;
     sale.work_one(ordered("o-2")).await;
@@ -106,8 +106,8 @@ async fn assert_positions(sale: &Sale, last: Seq, gone: &BTreeSet<Seq>) {
     }
 }
 
-async fn positions_are_exact_among_cancellations(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+async fn positions_are_exact_among_cancellations(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1000)).await;
     sale.fill(500).await;
     let mut gone = BTreeSet::new();
     for round in 0..5_u64 {
@@ -126,8 +126,8 @@ async fn positions_are_exact_among_cancellations(world: World) {
     );
 }
 
-async fn a_position_never_rises(world: World) {
-    let sale = world.sale("phone", SaleSettings { cap: Some(40), ..SaleSettings::of_stock(12) }).await;
+async fn a_position_never_rises(context: Context) {
+    let sale = context.sale("phone", SaleSettings { cap: Some(40), ..SaleSettings::of_stock(12) }).await;
     sale.fill(30).await;
     let mut before: Vec<u64> = (1..=30).collect();
     for round in 0..10_u64 {
@@ -136,7 +136,7 @@ async fn a_position_never_rises(world: World) {
             1 => drop(sale.cancel(&[30 - round, 20 - round, 12]).await),
             2 => drop(sale.recover().await),
             3 => sale.fill(1).await,
-            _ => world.advance(31_000),
+            _ => context.advance(31_000),
         }
         let all: Vec<Seq> = (1..=30).collect();
         for (seq, status) in sale.look_up(&all).await.into_iter().enumerate() {
@@ -152,9 +152,9 @@ async fn a_position_never_rises(world: World) {
     }
 }
 
-async fn each_cancellation_has_its_result(world: World) {
+async fn each_cancellation_has_its_result(context: Context) {
     use CancelResult::{AlreadyCancelled, Cancelled, TooLate, Unknown};
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(4).await;
     sale.claim(1).await;
     assert_eq!(sale.cancel(&[4, 0, 1, 5, 2]).await, [Cancelled, Unknown, TooLate, Unknown, Cancelled]);
@@ -164,8 +164,8 @@ async fn each_cancellation_has_its_result(world: World) {
     assert_eq!((ledger.cancelled.tickets, ledger.waiting.tickets, ledger.in_flight.tickets), (3, 0, 1));
 }
 
-async fn a_seq_twice_in_one_batch_is_cancelled_once(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
+async fn a_seq_twice_in_one_batch_is_cancelled_once(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(10) }).await;
     sale.enqueue_units("ann", 3).await;
     let replies = sale.cancel(&[1, 1]).await;
     assert_eq!(replies, [CancelResult::Cancelled, CancelResult::AlreadyCancelled]);
@@ -173,16 +173,16 @@ async fn a_seq_twice_in_one_batch_is_cancelled_once(world: World) {
     assert_eq!((cancelled.tickets, cancelled.units), (1, 3));
 }
 
-async fn a_cancellation_frees_the_units_at_once(world: World) {
-    let sale = world.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(3) }).await;
+async fn a_cancellation_frees_the_units_immediately(context: Context) {
+    let sale = context.sale("phone", SaleSettings { unit_limit: 3, ..SaleSettings::of_stock(3) }).await;
     sale.enqueue_units("ann", 2).await;
     assert_eq!(sale.admit_one(admit_request("bob", 2)).await, Admission::Refused(Refusal::SoldOut));
     sale.cancel(&[1]).await;
     assert_eq!(sale.admit_one(admit_request("bob", 3)).await, Admission::Queued { seq: 2, position: 1 });
 }
 
-async fn a_ticket_that_was_claimed_is_not_cancelled(world: World) {
-    let sale = world.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
+async fn a_ticket_that_was_claimed_is_not_cancelled(context: Context) {
+    let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(10) }).await;
     sale.fill(5).await;
     sale.work_one(ordered("o-1")).await;
     sale.work_one(rejected("no")).await;
@@ -194,8 +194,8 @@ async fn a_ticket_that_was_claimed_is_not_cancelled(world: World) {
     assert_eq!(sale.snapshot().await.ledger, before);
 }
 
-async fn nothing_is_cancelled_in_a_closed_sale(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn nothing_is_cancelled_in_a_closed_sale(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(3).await;
     sale.cancel(&[1]).await;
     sale.close().await;
@@ -206,8 +206,8 @@ async fn nothing_is_cancelled_in_a_closed_sale(world: World) {
     assert_eq!(sale.ticket_state(2).await, TicketState::Expired);
 }
 
-async fn a_cancelled_ticket_stays_cancelled(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(10)).await;
+async fn a_cancelled_ticket_stays_cancelled(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     sale.fill(3).await;
     sale.cancel(&[2]).await;
     sale.claim(3).await;
@@ -218,8 +218,8 @@ async fn a_cancelled_ticket_stays_cancelled(world: World) {
     assert_eq!(sale.ticket_state(2).await, TicketState::Cancelled);
 }
 
-async fn a_buyer_after_only_cancelled_tickets_is_first(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
+async fn a_buyer_after_only_cancelled_tickets_is_first(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1000)).await;
     sale.fill(700).await;
     let all: Vec<Seq> = (1..=700).collect();
     sale.cancel(&all).await;

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{
     case::cases,
+    context::Context,
     sale::{admit_request, ordered, seqs},
-    world::World,
 };
 
 cases! {
@@ -27,7 +27,7 @@ const TICKETS: u64 = 300;
 
 /// Runs `work` on `handles` dedicated handles at once.
 async fn at_once<T, F>(
-    world: &World,
+    context: &Context,
     id: &SaleId,
     handles: usize,
     work: impl Fn(usize, Arc<dyn Store>, SaleId) -> F,
@@ -38,7 +38,7 @@ where
 {
     let mut tasks = JoinSet::new();
     for number in 0..handles {
-        tasks.spawn(work(number, world.store.with_own_connection().await.unwrap(), id.clone()));
+        tasks.spawn(work(number, context.store.with_own_connection().await.unwrap(), id.clone()));
     }
     tasks.join_all().await
 }
@@ -54,10 +54,10 @@ async fn claim_until_empty(store: &dyn Store, id: &SaleId, max: usize) -> Vec<Cl
     }
 }
 
-async fn a_ticket_is_cancelled_or_claimed(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(TICKETS)).await;
+async fn a_ticket_is_cancelled_or_claimed(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(TICKETS)).await;
     sale.fill(TICKETS).await;
-    let results = at_once(&world, &sale.id, 2, |number, store, id| async move {
+    let results = at_once(&context, &sale.id, 2, |number, store, id| async move {
         let mut won = Vec::new();
         if number == 0 {
             for claim in claim_until_empty(store.as_ref(), &id, 2).await {
@@ -83,10 +83,10 @@ async fn a_ticket_is_cancelled_or_claimed(world: World) {
     ledger.check(Some(TICKETS), TICKETS).unwrap();
 }
 
-async fn a_ticket_is_claimed_by_one(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(TICKETS)).await;
+async fn a_ticket_is_claimed_by_one(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(TICKETS)).await;
     sale.fill(TICKETS).await;
-    let claims = at_once(&world, &sale.id, 3, |_, store, id| async move {
+    let claims = at_once(&context, &sale.id, 3, |_, store, id| async move {
         claim_until_empty(store.as_ref(), &id, 3).await
     })
     .await
@@ -101,15 +101,15 @@ async fn a_ticket_is_claimed_by_one(world: World) {
     assert_eq!(in_order, (1..=TICKETS).collect::<Vec<Seq>>());
 }
 
-async fn a_ticket_is_settled_by_one(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(100)).await;
+async fn a_ticket_is_settled_by_one(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(100)).await;
     sale.fill(100).await;
     let fence = sale.claim(100).await.fence;
-    let results = at_once(&world, &sale.id, 3, move |number, store, id| async move {
+    let results = at_once(&context, &sale.id, 3, move |number, store, id| async move {
         let mut done = 0;
         for seq in 1..=100 {
             let outcome = ordered(&format!("o-{number}"));
-            let settlement = Settlement { leased: LeaseToken { seq, fence }, outcome };
+            let settlement = Settlement { lease_token: LeaseToken { seq, fence }, outcome };
             done += usize::from(store.settle(&id, &[settlement]).await.unwrap()[0] != SettleResult::Stale);
         }
         done
@@ -119,9 +119,9 @@ async fn a_ticket_is_settled_by_one(world: World) {
     assert_eq!(sale.snapshot().await.ledger.ordered.tickets, 100);
 }
 
-async fn a_buyer_gets_one_ticket(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1000)).await;
-    let results = at_once(&world, &sale.id, 3, |_, store, id| async move {
+async fn a_buyer_gets_one_ticket(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1000)).await;
+    let results = at_once(&context, &sale.id, 3, |_, store, id| async move {
         let mut tickets = Vec::new();
         for buyer in 0..100 {
             let reply = store.admit(&id, &[admit_request(&format!("buyer-{buyer}"), 1)]).await.unwrap();
@@ -137,9 +137,9 @@ async fn a_buyer_gets_one_ticket(world: World) {
     assert_eq!(sale.snapshot().await.last_seq, 100);
 }
 
-async fn the_last_unit_is_taken_once(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(50)).await;
-    let results = at_once(&world, &sale.id, 3, |number, store, id| async move {
+async fn the_last_unit_is_taken_once(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(50)).await;
+    let results = at_once(&context, &sale.id, 3, |number, store, id| async move {
         let mut taken = 0;
         for buyer in 0..50 {
             let reply =

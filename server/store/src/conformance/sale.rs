@@ -174,15 +174,15 @@ impl Sale {
         reply
     }
 
-    pub(crate) async fn settle(&self, leased: LeaseToken, outcome: Outcome) -> SettleResult {
-        self.settle_all(&[Settlement { leased, outcome }]).await.remove(0)
+    pub(crate) async fn settle(&self, lease_token: LeaseToken, outcome: Outcome) -> SettleResult {
+        self.settle_all(&[Settlement { lease_token, outcome }]).await.remove(0)
     }
 
     /// Claims one ticket and settles it.
     pub(crate) async fn work_one(&self, outcome: Outcome) -> Seq {
-        let leased = self.claim_one().await;
-        assert!(matches!(self.settle(leased, outcome).await, SettleResult::Done(_)));
-        leased.seq
+        let lease_token = self.claim_one().await;
+        assert!(matches!(self.settle(lease_token, outcome).await, SettleResult::Done(_)));
+        lease_token.seq
     }
 
     pub(crate) async fn recover(&self) -> Recovery {

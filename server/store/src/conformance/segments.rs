@@ -10,8 +10,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::Context,
     sale::{Sale, admit_request, ordered, retry, seqs},
-    world::World,
 };
 
 cases! {
@@ -29,9 +29,9 @@ cases! {
 /// Tickets in one segment of the queue.
 const SEGMENT: u64 = 4096;
 
-async fn long_sale(world: &World, count: u64) -> Sale {
+async fn long_sale(context: &Context, count: u64) -> Sale {
     let sale =
-        world.sale("phone", SaleSettings { max_attempts: 3, ..SaleSettings::of_stock(1_000_000) }).await;
+        context.sale("phone", SaleSettings { max_attempts: 3, ..SaleSettings::of_stock(1_000_000) }).await;
     sale.fill(count).await;
     sale
 }
@@ -44,14 +44,17 @@ async fn process_all(sale: &Sale, seq: Seq) {
         left -= claim.entries.len() as u64;
         let settlements: Vec<Settlement> = seqs(&claim)
             .into_iter()
-            .map(|seq| Settlement { leased: LeaseToken { seq, fence: claim.fence }, outcome: ordered("o") })
+            .map(|seq| Settlement {
+                lease_token: LeaseToken { seq, fence: claim.fence },
+                outcome: ordered("o"),
+            })
             .collect();
         sale.settle_all(&settlements).await;
     }
 }
 
-async fn batches_of_buyers_cross_a_cut(world: World) {
-    let sale = long_sale(&world, SEGMENT - 2).await;
+async fn batches_of_buyers_cross_a_cut(context: Context) {
+    let sale = long_sale(&context, SEGMENT - 2).await;
     let requests = ["a", "b", "c", "d", "e"].map(|buyer| admit_request(buyer, 1));
     let reply = sale.admit(&requests).await;
     assert_eq!(reply.last_seq, SEGMENT + 3);
@@ -63,9 +66,9 @@ async fn batches_of_buyers_cross_a_cut(world: World) {
     assert_eq!(buyers, ["buyer-4094", "a", "b", "c", "d", "e", "buyer-4100"]);
 }
 
-async fn claims_cross_a_cut(world: World) {
+async fn claims_cross_a_cut(context: Context) {
     for first in [SEGMENT - 256, SEGMENT - 100, SEGMENT - 1, SEGMENT] {
-        let sale = world.sale(&format!("phone-{first}"), SaleSettings::of_stock(1_000_000)).await;
+        let sale = context.sale(&format!("phone-{first}"), SaleSettings::of_stock(1_000_000)).await;
         sale.fill(SEGMENT + 300).await;
         process_all(&sale, first - 1).await;
         assert_eq!(seqs(&sale.claim(256).await), (first..first + 256).collect::<Vec<Seq>>());
@@ -73,8 +76,8 @@ async fn claims_cross_a_cut(world: World) {
     }
 }
 
-async fn claims_skip_cancelled_tickets_over_a_cut(world: World) {
-    let sale = long_sale(&world, SEGMENT + 100).await;
+async fn claims_skip_cancelled_tickets_over_a_cut(context: Context) {
+    let sale = long_sale(&context, SEGMENT + 100).await;
     let cancelled: Vec<Seq> = (SEGMENT - 300..=SEGMENT + 50).filter(|seq| *seq != SEGMENT - 10).collect();
     sale.cancel(&cancelled).await;
     process_all(&sale, SEGMENT - 302).await;
@@ -82,9 +85,9 @@ async fn claims_skip_cancelled_tickets_over_a_cut(world: World) {
     assert_eq!(sale.position(SEGMENT + 100).await, 49);
 }
 
-async fn positions_are_exact_over_several_cuts(world: World) {
+async fn positions_are_exact_over_several_cuts(context: Context) {
     let last = 3 * SEGMENT + 500;
-    let sale = long_sale(&world, last).await;
+    let sale = long_sale(&context, last).await;
     let cancelled: BTreeSet<Seq> = (1..=last).filter(|seq| seq % 11 == 0 || seq % SEGMENT < 3).collect();
     let batches: Vec<Seq> = cancelled.iter().copied().collect();
     assert_eq!(sale.cancel(&batches).await, vec![CancelResult::Cancelled; batches.len()]);
@@ -102,8 +105,8 @@ async fn positions_are_exact_over_several_cuts(world: World) {
     }
 }
 
-async fn tickets_are_cancelled_on_both_sides_of_a_cut(world: World) {
-    let sale = long_sale(&world, 2 * SEGMENT).await;
+async fn tickets_are_cancelled_on_both_sides_of_a_cut(context: Context) {
+    let sale = long_sale(&context, 2 * SEGMENT).await;
     let edge: Vec<Seq> = vec![1, SEGMENT - 1, SEGMENT, SEGMENT + 1, SEGMENT + 2, 2 * SEGMENT];
     assert_eq!(sale.cancel(&edge).await, [CancelResult::Cancelled; 6]);
     for (seq, status) in
@@ -117,8 +120,8 @@ async fn tickets_are_cancelled_on_both_sides_of_a_cut(world: World) {
     assert_eq!(seqs(&claim), [2]);
 }
 
-async fn outcomes_are_found_on_both_sides_of_a_cut(world: World) {
-    let sale = long_sale(&world, SEGMENT + 200).await;
+async fn outcomes_are_found_on_both_sides_of_a_cut(context: Context) {
+    let sale = long_sale(&context, SEGMENT + 200).await;
     process_all(&sale, SEGMENT + 130).await;
     // Outcomes are stored in buckets of 64.
     for seq in [1, 62, 63, 64, 65, 127, 128, SEGMENT - 1, SEGMENT, SEGMENT + 1, SEGMENT + 128] {
@@ -132,8 +135,8 @@ async fn outcomes_are_found_on_both_sides_of_a_cut(world: World) {
     assert_eq!(released, 197);
 }
 
-async fn an_exactly_full_segment_is_claimed_to_its_end(world: World) {
-    let sale = long_sale(&world, SEGMENT).await;
+async fn an_exactly_full_segment_is_claimed_to_its_end(context: Context) {
+    let sale = long_sale(&context, SEGMENT).await;
     process_all(&sale, SEGMENT).await;
     let claim = sale.claim(5).await;
     assert_eq!((claim.entries.len(), claim.backlog.waiting, claim.backlog.next_claim_in), (0, 0, None));
@@ -143,9 +146,9 @@ async fn an_exactly_full_segment_is_claimed_to_its_end(world: World) {
     assert_eq!(seqs(&sale.claim(5).await), [SEGMENT + 1]);
 }
 
-async fn the_head_of_a_standby_queue_is_read_over_a_cut(world: World) {
+async fn the_head_of_a_standby_queue_is_read_over_a_cut(context: Context) {
     let settings = SaleSettings { cap: Some(10_000), ..SaleSettings::of_stock(SEGMENT) };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     sale.fill(SEGMENT + 10).await;
     process_all(&sale, SEGMENT).await;
     assert_eq!(sale.claim(5).await.backlog.next_claim_in, None);
@@ -154,9 +157,9 @@ async fn the_head_of_a_standby_queue_is_read_over_a_cut(world: World) {
     assert_eq!(seqs(&sale.claim(5).await), [SEGMENT + 1]);
 }
 
-async fn a_long_sale_is_processed_in_order(world: World) {
+async fn a_long_sale_is_processed_in_order(context: Context) {
     let last = 2 * SEGMENT + 777;
-    let sale = long_sale(&world, last).await;
+    let sale = long_sale(&context, last).await;
     let mut expected = (1..=last).filter(|seq| seq % 5 != 0);
     let cancelled: Vec<Seq> = (1..=last).filter(|seq| seq % 5 == 0).collect();
     sale.cancel(&cancelled).await;
@@ -171,8 +174,8 @@ async fn a_long_sale_is_processed_in_order(world: World) {
         }
     }
     assert_eq!(expected.next(), None);
-    let leased = LeaseToken { seq: SEGMENT + 1, fence: 0 };
-    assert_eq!(sale.settle(leased, retry(0, "busy")).await, SettleResult::Stale);
+    let lease_token = LeaseToken { seq: SEGMENT + 1, fence: 0 };
+    assert_eq!(sale.settle(lease_token, retry(0, "busy")).await, SettleResult::Stale);
     let snapshot = sale.snapshot().await;
     assert_eq!((snapshot.cursor, snapshot.ledger.waiting.tickets), (last, 0));
 }

@@ -11,8 +11,8 @@ use inrush_core::{
 
 use super::{
     case::cases,
+    context::{Context, START},
     sale::{admit_request, ordered, rejected, retry},
-    world::{START, World},
 };
 
 cases! {
@@ -33,10 +33,10 @@ cases! {
     the_store_is_reachable,
 }
 
-async fn a_new_sale_is_as_configured(world: World) {
+async fn a_new_sale_is_as_configured(context: Context) {
     let settings = SaleSettings::of_stock(10);
-    let id = world.id("phone");
-    let reply = world.store.configure(&id, &settings, Precondition::Absent).await.unwrap();
+    let id = context.id("phone");
+    let reply = context.store.configure(&id, &settings, Precondition::Absent).await.unwrap();
     let expected = SaleSnapshot {
         id: id.clone(),
         settings,
@@ -51,7 +51,7 @@ async fn a_new_sale_is_as_configured(world: World) {
         measured_pace: 0,
     };
     assert_eq!(reply, ConfigureResult::Done(expected.clone()));
-    assert_eq!(world.store.sale(&id).await.unwrap(), expected);
+    assert_eq!(context.store.sale(&id).await.unwrap(), expected);
 }
 
 fn many_settings() -> Vec<SaleSettings> {
@@ -84,18 +84,18 @@ fn many_settings() -> Vec<SaleSettings> {
     ]
 }
 
-async fn all_settings_are_stored_exactly(world: World) {
+async fn all_settings_are_stored_exactly(context: Context) {
     for (number, settings) in many_settings().into_iter().enumerate() {
-        let sale = world.sale(&format!("sale-{number}"), settings.clone()).await;
+        let sale = context.sale(&format!("sale-{number}"), settings.clone()).await;
         assert_eq!(sale.snapshot().await.settings, settings);
     }
 }
 
-async fn a_change_replaces_all_settings(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
+async fn a_change_replaces_all_settings(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     let with_stock = many_settings().into_iter().filter(SaleSettings::has_stock);
     for (version, settings) in (1..).zip(with_stock) {
-        world.advance(10);
+        context.advance(10);
         let reply = sale.configure(&settings, Precondition::Version(version)).await;
         let snapshot = sale.snapshot().await;
         assert_eq!(reply, ConfigureResult::Done(snapshot.clone()));
@@ -104,8 +104,8 @@ async fn a_change_replaces_all_settings(world: World) {
     }
 }
 
-async fn a_sale_is_created_once(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
+async fn a_sale_is_created_once(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     let other = SaleSettings::of_stock(2);
     let before = sale.snapshot().await;
     assert_eq!(sale.configure(&other, Precondition::Absent).await, ConfigureResult::Conflict(Some(before)));
@@ -118,8 +118,8 @@ async fn a_sale_is_created_once(world: World) {
     assert_eq!(sale.snapshot().await, closed);
 }
 
-async fn a_change_requires_the_current_version(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
+async fn a_change_requires_the_current_version(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     let other = SaleSettings::of_stock(2);
     assert!(matches!(sale.configure(&other, Precondition::Version(1)).await, ConfigureResult::Done(_)));
     let before = sale.snapshot().await;
@@ -130,17 +130,17 @@ async fn a_change_requires_the_current_version(world: World) {
     assert_eq!(sale.snapshot().await, before);
 }
 
-async fn a_sale_that_does_not_exist_cannot_be_changed(world: World) {
-    let id = world.id("nowhere");
+async fn a_sale_that_does_not_exist_cannot_be_changed(context: Context) {
+    let id = context.id("nowhere");
     let reply =
-        world.store.configure(&id, &SaleSettings::of_stock(1), Precondition::Version(1)).await.unwrap();
+        context.store.configure(&id, &SaleSettings::of_stock(1), Precondition::Version(1)).await.unwrap();
     assert_eq!(reply, ConfigureResult::Conflict(None));
-    assert_eq!(world.store.sale_ids(None, 10).await.unwrap(), []);
-    assert_eq!(world.store.sales(None, 10).await.unwrap(), []);
+    assert_eq!(context.store.sale_ids(None, 10).await.unwrap(), []);
+    assert_eq!(context.store.sales(None, 10).await.unwrap(), []);
 }
 
-async fn a_closed_sale_cannot_be_changed(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(1)).await;
+async fn a_closed_sale_cannot_be_changed(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     let closed = sale.close().await;
     for version in [1, 2] {
         let reply = sale.configure(&SaleSettings::of_stock(9), Precondition::Version(version)).await;
@@ -149,8 +149,8 @@ async fn a_closed_sale_cannot_be_changed(world: World) {
     assert_eq!(sale.snapshot().await, closed);
 }
 
-async fn the_cap_cannot_go_below_the_units_held(world: World) {
-    let sale = world
+async fn the_cap_cannot_go_below_the_units_held(context: Context) {
+    let sale = context
         .sale("phone", SaleSettings { unit_limit: 10, max_attempts: 2, ..SaleSettings::of_stock(20) })
         .await;
     for (buyer, units) in [("ann", 1), ("bob", 2), ("cleo", 3), ("dan", 4), ("eve", 5)] {
@@ -172,8 +172,8 @@ async fn the_cap_cannot_go_below_the_units_held(world: World) {
     assert_eq!(reply, ConfigureResult::CapBelowHeld { held: 10 });
 }
 
-async fn the_cap_of_a_sale_without_stock_cannot_go_below_first_waits(world: World) {
-    let sale = world.sale("lunch", SaleSettings::without_stock(3)).await;
+async fn the_cap_of_a_sale_without_stock_cannot_go_below_first_waits(context: Context) {
+    let sale = context.sale("lunch", SaleSettings::without_stock(3)).await;
     sale.fill(3).await;
     sale.work_one(retry(60_000, "busy")).await;
     sale.work_one(ordered("o-2")).await;
@@ -189,9 +189,9 @@ async fn the_cap_of_a_sale_without_stock_cannot_go_below_first_waits(world: Worl
     );
 }
 
-async fn the_stock_cannot_go_below_the_units_committed(world: World) {
+async fn the_stock_cannot_go_below_the_units_committed(context: Context) {
     let settings = SaleSettings { cap: Some(10), max_attempts: 2, ..SaleSettings::of_stock(5) };
-    let sale = world.sale("phone", settings).await;
+    let sale = context.sale("phone", settings).await;
     sale.fill(8).await;
     sale.work_one(ordered("o-1")).await;
     sale.work_one(retry(60_000, "busy")).await;
@@ -207,8 +207,8 @@ async fn the_stock_cannot_go_below_the_units_committed(world: World) {
     }
 }
 
-async fn a_change_is_checked_in_order(world: World) {
-    let sale = world.sale("phone", SaleSettings { cap: Some(10), ..SaleSettings::of_stock(10) }).await;
+async fn a_change_is_checked_in_order(context: Context) {
+    let sale = context.sale("phone", SaleSettings { cap: Some(10), ..SaleSettings::of_stock(10) }).await;
     sale.fill(5).await;
     sale.claim(4).await;
     let too_small = SaleSettings { cap: Some(2), ..SaleSettings::of_stock(2) };
@@ -230,9 +230,9 @@ async fn a_change_is_checked_in_order(world: World) {
     assert_eq!(sale.configure(&too_small, Precondition::Version(7)).await, ConfigureResult::Closed);
 }
 
-async fn a_snapshot_has_the_time_it_was_read(world: World) {
+async fn a_snapshot_has_the_time_it_was_read(context: Context) {
     let (opens_at, closes_at) = (Some(Timestamp(START.0 + 10)), Some(Timestamp(START.0 + 20)));
-    let sale = world.sale("phone", SaleSettings { opens_at, closes_at, ..SaleSettings::of_stock(1) }).await;
+    let sale = context.sale("phone", SaleSettings { opens_at, closes_at, ..SaleSettings::of_stock(1) }).await;
     for (after, state) in [
         (0, SaleState::Scheduled),
         (9, SaleState::Scheduled),
@@ -240,7 +240,7 @@ async fn a_snapshot_has_the_time_it_was_read(world: World) {
         (19, SaleState::Open),
         (20, SaleState::Ended),
     ] {
-        world.advance(START.0 + after - world.now().0);
+        context.advance(START.0 + after - context.now().0);
         let snapshot = sale.snapshot().await;
         assert_eq!((snapshot.read_at, snapshot.state()), (Timestamp(START.0 + after), state));
     }
@@ -254,12 +254,12 @@ async fn a_snapshot_has_the_time_it_was_read(world: World) {
     assert_eq!(sale.state().await, SaleState::Closed);
 }
 
-async fn sales_are_listed_in_the_order_of_their_ids(world: World) {
-    assert_eq!(world.store.sale_ids(None, 10).await.unwrap(), []);
+async fn sales_are_listed_in_the_order_of_their_ids(context: Context) {
+    assert_eq!(context.store.sale_ids(None, 10).await.unwrap(), []);
     for name in ["b", "a-b", "0", "a", "ab", "z9"] {
-        world.sale(name, SaleSettings::of_stock(1)).await;
+        context.sale(name, SaleSettings::of_stock(1)).await;
     }
-    let mut all: Vec<SaleId> = ["0", "a", "a-b", "ab", "b", "z9"].map(|name| world.id(name)).to_vec();
+    let mut all: Vec<SaleId> = ["0", "a", "a-b", "ab", "b", "z9"].map(|name| context.id(name)).to_vec();
     all.sort();
     let before_all: SaleId = "0".parse().unwrap();
     let between: SaleId = "a-c".parse().unwrap();
@@ -275,26 +275,26 @@ async fn sales_are_listed_in_the_order_of_their_ids(world: World) {
         (Some(&before_all), 10, &all[..]),
         (Some(&between), 10, &all[from_between..]),
     ] {
-        assert_eq!(world.store.sale_ids(after, limit).await.unwrap(), expected, "{after:?} {limit}");
-        let sales = world.store.sales(after, limit).await.unwrap();
+        assert_eq!(context.store.sale_ids(after, limit).await.unwrap(), expected, "{after:?} {limit}");
+        let sales = context.store.sales(after, limit).await.unwrap();
         assert_eq!(sales.into_iter().map(|sale| sale.id).collect::<Vec<_>>(), expected, "{after:?} {limit}");
     }
-    for sale in world.store.sales(None, 10).await.unwrap() {
-        assert_eq!(world.store.sale(&sale.id).await.unwrap(), sale);
+    for sale in context.store.sales(None, 10).await.unwrap() {
+        assert_eq!(context.store.sale(&sale.id).await.unwrap(), sale);
     }
 }
 
-async fn a_handle_with_its_own_connection_reads_the_same_sales(world: World) {
-    let sale = world.sale("phone", SaleSettings::of_stock(3)).await;
-    let other = world.store.with_own_connection().await.unwrap();
+async fn a_handle_with_its_own_connection_reads_the_same_sales(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(3)).await;
+    let other = context.store.with_own_connection().await.unwrap();
     other.admit(&sale.id, &[admit_request("ann", 1)]).await.unwrap();
     assert_eq!(other.sale(&sale.id).await.unwrap(), sale.snapshot().await);
     assert_eq!(sale.snapshot().await.last_seq, 1);
 }
 
-async fn the_store_is_reachable(world: World) {
-    world.store.check().await.unwrap();
-    assert_eq!(world.store.supports_durability(Durability::Memory).await, Ok(true));
-    assert_eq!(world.store.supports_durability(Durability::Fsync).await, Ok(false));
-    assert_eq!(world.store.supports_durability(Durability::Replicated).await, Ok(false));
+async fn the_store_is_reachable(context: Context) {
+    context.store.check().await.unwrap();
+    assert_eq!(context.store.supports_durability(Durability::Memory).await, Ok(true));
+    assert_eq!(context.store.supports_durability(Durability::Fsync).await, Ok(false));
+    assert_eq!(context.store.supports_durability(Durability::Replicated).await, Ok(false));
 }

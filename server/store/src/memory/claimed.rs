@@ -62,10 +62,10 @@ impl ClaimedTickets {
         Some(ticket)
     }
 
-    /// Removes a ticket if `leased` proves its lease; the lease may have expired, as long as it was not reclaimed.
-    pub(super) fn take_leased(&mut self, leased: LeaseToken) -> Option<ClaimedTicket> {
-        match self.get(leased.seq)?.stage {
-            Stage::Leased { fence, .. } if fence == leased.fence => self.take(leased.seq),
+    /// Removes a ticket if `lease_token` proves its lease; the lease may have expired, as long as it was not reclaimed.
+    pub(super) fn take_leased(&mut self, lease_token: LeaseToken) -> Option<ClaimedTicket> {
+        match self.get(lease_token.seq)?.stage {
+            Stage::Leased { fence, .. } if fence == lease_token.fence => self.take(lease_token.seq),
             Stage::Leased { .. } | Stage::Retrying { .. } | Stage::Dead { .. } => None,
         }
     }

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_allows_its_burst_at_once_and_then_its_pace() {
+    fn a_bucket_allows_its_burst_and_then_its_pace() {
         let mut bucket = TokenBucket::full(Pace { millitickets_per_second: 1500, burst: 3 }, Timestamp(0));
         assert_eq!(bucket.tokens(Timestamp(0)), 3);
         bucket.spend(3, Timestamp(0));

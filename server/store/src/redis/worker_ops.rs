@@ -88,7 +88,7 @@ impl WorkStore for RedisStore {
     ) -> Result<Vec<SettleResult>, StoreError> {
         check_batch_size(settlements.len())?;
         let keys = Keys(sale);
-        let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.leased.seq).collect();
+        let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.lease_token.seq).collect();
         seqs.dedup_by_key(|seq| outcomes_bucket_of(*seq));
         let mut call = self
             .call(ScriptName::Settle, 7 + seqs.len())?
@@ -187,9 +187,9 @@ fn read_entry(reply: &mut Reply, seq: Seq) -> Result<Entry, StoreError> {
     Entry::decode(&bytes).map_err(|error| reply.unexpected(&format!("ticket {seq}: {error}")))
 }
 
-fn add_settlement(call: &mut Call<'_>, Settlement { leased, outcome }: &Settlement) {
-    call.add(leased.seq);
-    call.add(leased.fence);
+fn add_settlement(call: &mut Call<'_>, Settlement { lease_token, outcome }: &Settlement) {
+    call.add(lease_token.seq);
+    call.add(lease_token.fence);
     call.add(match outcome {
         Outcome::Ordered { order_id } => format!("O{}", truncate(order_id)),
         Outcome::Rejected { reason } => format!("J{}", truncate(reason)),

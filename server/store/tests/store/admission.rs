@@ -59,9 +59,9 @@ impl Front {
     /// Claims the next ticket and settles it.
     async fn work_one(&self, outcome: Outcome) -> Seq {
         let claim = self.store.claim(&self.sale, ClaimRequest { max: 1 }).await.unwrap();
-        let leased = LeaseToken { seq: claim.entries[0].seq, fence: claim.fence };
-        self.store.settle(&self.sale, &[Settlement { leased, outcome }]).await.unwrap();
-        leased.seq
+        let lease_token = LeaseToken { seq: claim.entries[0].seq, fence: claim.fence };
+        self.store.settle(&self.sale, &[Settlement { lease_token, outcome }]).await.unwrap();
+        lease_token.seq
     }
 
     async fn cancel(&self, seq: Seq) {

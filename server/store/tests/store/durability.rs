@@ -113,7 +113,7 @@ async fn connections_in_wait(server: &RedisServer) -> usize {
 /// As many batches wait for a replica as the pool has connections, each on one of its own; the others wait for one of
 /// these, and the hot path's connection waits for none of them.
 #[tokio::test]
-async fn replicated_batches_wait_at_once_each_on_a_connection_of_its_own() {
+async fn replicated_batches_wait_concurrently_each_on_a_connection_of_its_own() {
     const POOLED: usize = 4;
     const BATCHES: usize = POOLED + 2;
     let clock = ManualClock::starting_at(START);
@@ -161,7 +161,7 @@ async fn replicated_batches_wait_at_once_each_on_a_connection_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_batch_that_finds_no_free_connection_in_time_says_so() {
+async fn a_batch_that_finds_no_free_connection_in_time_reports_it() {
     let clock = ManualClock::starting_at(START);
     let master = RedisServer::start().await;
     let replica = RedisServer::start_with(&[("replicaof", &format!("127.0.0.1 {}", master.port()))]).await;

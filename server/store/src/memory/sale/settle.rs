@@ -15,12 +15,12 @@ impl Sale {
     pub(in super::super) fn settle(
         &mut self,
         now: Timestamp,
-        Settlement { leased, outcome }: &Settlement,
+        Settlement { lease_token, outcome }: &Settlement,
     ) -> SettleResult {
-        let Some(ticket) = self.claimed.take_leased(*leased) else {
+        let Some(ticket) = self.claimed.take_leased(*lease_token) else {
             return SettleResult::Stale;
         };
-        let seq = leased.seq;
+        let seq = lease_token.seq;
         let units = ticket.entry.units;
         self.ledger.in_flight.take(units);
         SettleResult::Done(match outcome {

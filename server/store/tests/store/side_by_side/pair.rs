@@ -189,7 +189,10 @@ impl<'a> Pair<'a> {
                 .entries
                 .iter()
                 .map(|entry| LeaseToken { seq: entry.seq, fence: claim.fence })
-                .map(|leased| Settlement { leased, outcome: outcome_of(leased, Answer::Ordered) })
+                .map(|lease_token| Settlement {
+                    lease_token,
+                    outcome: outcome_of(lease_token, Answer::Ordered),
+                })
                 .collect();
             self.both(progress, "reply", async |store| store.settle(&id, &settlements).await).await?.unwrap();
         }
@@ -222,7 +225,8 @@ impl<'a> Pair<'a> {
                 }
             }
             Operation::Extend(leases) => {
-                let leases: Vec<LeaseToken> = leases.iter().map(|&lease| progress.leased(lease)).collect();
+                let leases: Vec<LeaseToken> =
+                    leases.iter().map(|&lease| progress.lease_token(lease)).collect();
                 drop(self.both(progress, "reply", async |store| store.extend(&id, &leases).await).await?);
             }
             Operation::Settle(answers) => self.settle(progress, answers).await?,
@@ -280,16 +284,16 @@ impl<'a> Pair<'a> {
         let settlements: Vec<Settlement> = answers
             .iter()
             .map(|&(lease, answer)| {
-                let leased = progress.leased(lease);
-                Settlement { leased, outcome: outcome_of(leased, answer) }
+                let lease_token = progress.lease_token(lease);
+                Settlement { lease_token, outcome: outcome_of(lease_token, answer) }
             })
             .collect();
         let id = progress.id.clone();
         let reply = self.both(progress, "reply", async |store| store.settle(&id, &settlements).await).await?;
         for (settlement, settled) in settlements.iter().zip(reply.iter().flatten()) {
             if matches!(settled, SettleResult::Done(_)) {
-                progress.live.retain(|leased| *leased != settlement.leased);
-                progress.over.push(settlement.leased);
+                progress.live.retain(|lease_token| *lease_token != settlement.lease_token);
+                progress.over.push(settlement.lease_token);
             }
         }
         Ok(())
@@ -382,7 +386,7 @@ impl Progress {
     }
 
     /// Where there is no such lease, one that never was.
-    fn leased(&self, lease: Lease) -> LeaseToken {
+    fn lease_token(&self, lease: Lease) -> LeaseToken {
         let back = |leases: &[LeaseToken], index: usize| {
             let at = leases.len().checked_sub(1).map(|last| last - index % leases.len());
             at.and_then(|at| leases.get(at).copied()).unwrap_or(LeaseToken { seq: 1, fence: 1 })
@@ -391,8 +395,8 @@ impl Progress {
             Lease::Live(index) => back(&self.live, index),
             Lease::Over(index) => back(&self.over, index),
             Lease::WrongFence(index, by) => {
-                let leased = back(&self.live, index);
-                LeaseToken { fence: leased.fence.saturating_add_signed(i64::from(by)), ..leased }
+                let lease_token = back(&self.live, index);
+                LeaseToken { fence: lease_token.fence.saturating_add_signed(i64::from(by)), ..lease_token }
             }
         }
     }
@@ -416,8 +420,8 @@ fn request(buyer: &str, units: u64, supersedes: Option<Seq>) -> AdmitRequest {
     }
 }
 
-fn outcome_of(leased: LeaseToken, answer: Answer) -> Outcome {
-    let text = format!("{}/{}", leased.seq, leased.fence);
+fn outcome_of(lease_token: LeaseToken, answer: Answer) -> Outcome {
+    let text = format!("{}/{}", lease_token.seq, lease_token.fence);
     match answer {
         Answer::Ordered => Outcome::Ordered { order_id: text },
         Answer::Rejected => Outcome::Rejected { reason: text },

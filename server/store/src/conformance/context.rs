@@ -26,7 +26,7 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A new store may not have subscribed yet: a mark that is not received within this time is announced again.
 const MARK_INTERVAL: Duration = Duration::from_millis(50);
 
-pub(crate) struct World {
+pub(crate) struct Context {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: ManualClock,
@@ -34,7 +34,7 @@ pub(crate) struct World {
     marks: AtomicUsize,
 }
 
-impl World {
+impl Context {
     pub(crate) async fn new(backend: Arc<dyn Backend>, number: usize) -> Self {
         let clock = ManualClock::starting_at(START);
         let store = backend.empty_store(&clock).await;
