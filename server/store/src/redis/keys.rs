@@ -103,7 +103,7 @@ impl<'a> Keys<'a> {
 
     /// Hash: Fenwick tree of cancelled seqs by segment.
     pub(super) const fn cancel_tree(self) -> Key<'a> {
-        self.one("cancels")
+        self.one("cancel_tree")
     }
 
     /// Hash: fence → block of the tickets that one claim took from the line.
