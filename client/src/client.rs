@@ -53,7 +53,7 @@ impl Client {
     }
 
     /// Calls over a given channel, such as one over a Unix socket. Settings about connecting are not used,
-    /// and `name` stands for the endpoint in messages.
+    /// and `name` names the endpoint in messages.
     pub fn over(channel: Channel, name: &str, settings: ClientSettings) -> Result<Self, ConnectError> {
         let parts = settings.into_parts()?;
         Ok(Self::new(Endpoints::over(name, channel, parts.sizes), parts))

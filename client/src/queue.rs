@@ -59,7 +59,7 @@ impl Client {
         Ok(statuses)
     }
 
-    /// Cancels a waiting ticket; its units are free at once. Being too late is a value, not an error.
+    /// Cancels a waiting ticket; its units are free immediately. Being too late is a value, not an error.
     pub async fn cancel(&self, ticket: &Ticket) -> Result<Cancellation, CallError> {
         let message = CancelRequest { ticket: ticket.as_str().to_owned() };
         let reply = self

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// The length of a ticket's `Debug` form: enough to tell two apart, too little to use one.
+/// The length of a ticket's `Debug` form: enough to distinguish two, too little to use one.
 const MAX_DEBUG_CHARS: usize = 8;
 
 /// The signed ticket of a buyer, opaque to callers.

@@ -26,16 +26,16 @@ const PAGE: usize = 2;
 /// A SaleAdminService that fails each first attempt and then does the observable minimum.
 #[derive(Debug, Default)]
 struct Operators {
-    asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
 }
 
 impl Operators {
     /// Records a request; fails the first attempt of each.
     fn note(&self, request: &impl std::fmt::Debug) -> Result<(), Status> {
         let request = format!("{request:?}");
-        let mut asked = self.asked.lock().unwrap();
-        let known = asked.contains(&request);
-        asked.push(request);
+        let mut requests = self.requests.lock().unwrap();
+        let known = requests.contains(&request);
+        requests.push(request);
         if known { Ok(()) } else { Err(Status::unavailable("try again")) }
     }
 
@@ -204,7 +204,7 @@ async fn every_admin_call_is_sent_and_retried() {
         assert_eq!(answer.unwrap(), shoes);
     }
     admin.delete_sale("shoes").await.unwrap();
-    assert_eq!(operators.asked.lock().unwrap().len(), 14, "seven calls, two attempts each");
+    assert_eq!(operators.requests.lock().unwrap().len(), 14, "seven calls, two attempts each");
 }
 
 #[tokio::test(start_paused = true)]

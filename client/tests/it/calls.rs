@@ -64,7 +64,7 @@ async fn refusals_and_bypass_are_values() {
     let not_open = Refusal { reason: RefusalReason::NotOpen { open_time }, retry_after: None };
     assert_eq!(enqueue().await.unwrap(), Enqueued::Refused(not_open));
     assert_eq!(enqueue().await.unwrap(), Enqueued::Bypass);
-    assert_eq!(fake.calls(), 3, "no business outcome is asked for twice");
+    assert_eq!(fake.calls(), 3, "no business outcome is retried");
 }
 
 #[tokio::test]

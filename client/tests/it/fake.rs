@@ -330,7 +330,7 @@ impl Drop for TcpServer {
 pub fn overloaded(code: Code, retry_after: Duration) -> Status {
     let mut details = ErrorDetails::with_retry_info(Some(retry_after));
     details.set_error_info("OVERLOADED", "inrush", HashMap::<String, String>::new());
-    Status::with_error_details(code, "too much at once", details)
+    Status::with_error_details(code, "too many calls", details)
 }
 
 /// A failure with a stable reason.

@@ -21,7 +21,7 @@ pub struct Entry {
     pub buyer: BuyerId,
     /// How many, all or nothing.
     pub units: u64,
-    /// Handed to the order system as it is.
+    /// Passed to the order system unchanged.
     pub payload: Vec<u8>,
     /// W3C trace context in binary; empty when the Enqueue was not sampled.
     pub trace: Vec<u8>,

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{sale::SaleId, ticket::TicketId, varint};
 
-/// Most characters a signed ticket can have; longer text is refused unread.
+/// Upper bound on the characters of a signed ticket; longer text is refused unread.
 pub const MAX_TICKET: usize = 256;
 
 const FORMAT: u8 = 1;
@@ -20,8 +20,8 @@ const MAC_LENGTH: usize = 16;
 const MIN_SECRET: usize = 32;
 const MAX_KEYS: usize = 16;
 
-/// The keys that sign and verify tickets: the first signs, all of them verify. To rotate, put a new key first and drop the old
-/// one when no ticket of it is needed any more.
+/// The keys that sign and verify tickets: the first signs, all of them verify. To rotate, put a new key first, and remove the old
+/// one when no ticket signed with it is needed any more.
 #[derive(Clone)]
 pub struct Keyring {
     // Hashing the secret into the MAC's start state is half of the price of a signature: it is done once, here.
@@ -40,7 +40,7 @@ pub enum InvalidKeyring {
     /// A key id that appears twice.
     #[error("duplicate ticket key id {0}: every key needs an id of its own, 0 to 255")]
     Duplicate(u8),
-    /// A secret that can be guessed.
+    /// A secret that is too short.
     #[error(
         "the secret of ticket key {0} is shorter than {MIN_SECRET} bytes: make one with `inrush ticket new-key`"
     )]

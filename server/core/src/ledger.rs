@@ -1,4 +1,4 @@
-//! The ledger of a sale: where every admitted ticket and unit is.
+//! The ledger of a sale: the part that every admitted ticket and unit is in.
 
 use std::fmt;
 
@@ -25,14 +25,14 @@ impl Count {
     }
 }
 
-/// The admitted tickets of one sale by where they are. [`Ledger::check`] verifies that it balances.
+/// The admitted tickets of one sale, by part. [`Ledger::check`] verifies that it balances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Ever admitted.
     pub admitted: Count,
     /// Waiting, retries included.
     pub waiting: Count,
-    /// The part of `waiting` that was claimed before. An order may already exist for it, so its units stay set aside.
+    /// The part of `waiting` that was claimed before. An order may already exist for it, so its units stay reserved.
     pub retrying: Count,
     /// Under a lease.
     pub in_flight: Count,

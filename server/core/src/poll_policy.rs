@@ -1,11 +1,11 @@
 //! When a waiting buyer polls next, and the estimated wait (eta).
 //!
 //! A million waiting buyers must poll at a bounded rate, and a buyer should see an order soon after it exists: buyers at
-//! the front of the queue poll often, the others rarely, and jitter keeps them from polling in step.
+//! the front of the queue poll often, the others rarely, and jitter spreads their polls.
 //!
 //! The bound: a buyer who waits longer than a minute polls every [`MAX_POLL`], and [`POLLS_IN_THE_LAST_MINUTE`] times in
 //! the last minute. So N buyers at a pace of P tickets per second poll at most N / 30 + 10.1 P times per second: a million
-//! at 1,000 per second 43,400 times. If all of them arrive at once, the jitter spreads their first polls over 30 s, and
+//! at 1,000 per second 43,400 times. If all of them arrive together, the jitter spreads their first polls over 30 s, and
 //! the next ones overlap: for some seconds they poll up to 1.75 times as often.
 
 use std::time::Duration;
@@ -26,14 +26,14 @@ pub const POLLS_IN_THE_LAST_MINUTE: f64 = 10.1;
 /// several times.
 const PART_OF_WAIT: f64 = 0.5;
 
-/// Assumed while nothing was measured yet, in tickets per second.
+/// The assumed pace before the first measurement, in tickets per second.
 const ASSUMED_PACE: f64 = 100.0;
 
 /// Half the width of the jitter, as a part of the delay. Half as much would double the polls half a minute after all
-/// arrived at once; it must stay below 1, so that no delay exceeds the expected wait.
+/// arrived together; it must stay below 1, so that no delay exceeds the expected wait.
 const JITTER: f64 = 0.5;
 
-/// The expected wait at `position`, when `millitickets_per_second` are claimed; none when nothing is.
+/// The expected wait at `position`, when `millitickets_per_second` are claimed; `None` if nothing is claimed.
 #[must_use]
 pub fn eta(position: u64, millitickets_per_second: u64) -> Option<Duration> {
     if millitickets_per_second == 0 {
@@ -81,7 +81,7 @@ mod tests {
         Duration::from_secs_f64(seconds).as_secs() * pace
     }
 
-    /// Buyers who arrive at once, are claimed at this pace, and poll when the policy says so: how many polled in each
+    /// Buyers who arrive together, are claimed at this pace, and poll when the policy says so: how many polled in each
     /// second, and how many times each on average.
     fn polls(pace: u64) -> (BTreeMap<u64, f64>, f64) {
         let mut by_second = BTreeMap::new();
@@ -128,7 +128,7 @@ mod tests {
             for (second, polls) in by_second {
                 let waiting = BUYERS.saturating_sub(pace * second.saturating_sub(1));
                 let max = max_polls_per_second(waiting, pace * 1_000);
-                // The 1.75 is for all buyers arriving at once, the rest for chance and for last polls.
+                // The 1.75 is for all buyers arriving together, the rest for chance and for last polls.
                 let overlap = if second < 120 { 1.75 } else { 1.1 };
                 let chance = 6.0 * max.sqrt();
                 assert!(polls <= overlap * max + chance, "{polls} at {second} s, pace {pace}, and not {max}");

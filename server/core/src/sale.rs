@@ -1,4 +1,4 @@
-//! A sale: its id, its settings, the rules they obey, and what it is doing at a moment.
+//! A sale: its id, its settings, the rules for them, and its state at a moment.
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
@@ -8,13 +8,13 @@ use crate::{
     time::{Timestamp, millis},
 };
 
-/// The most units one ticket, a stock or a cap can have.
+/// Upper bound on the units of a stock, of a cap and of one ticket.
 pub const MAX_UNITS: u64 = 1_000_000_000;
 
 /// Upper bound on the units of one ticket.
 pub const MAX_UNITS_PER_TICKET: u64 = 1_000_000;
 
-/// The most attempts a sale may allow.
+/// Upper bound on the attempts of a sale.
 pub const MAX_ATTEMPTS: u32 = 100;
 
 /// The fastest pace, in tickets per second.
@@ -88,7 +88,7 @@ impl BuyerId {
         &self.0
     }
 
-    /// A well-mixed hash, the same on every node: it picks the buyer's bucket in the store and stands for the buyer
+    /// A well-mixed hash, the same on every node: it picks the buyer's bucket in the store and represents the buyer
     /// in the sold-out gate.
     #[must_use]
     pub fn hash32(&self) -> u32 {
@@ -133,7 +133,7 @@ pub enum Route {
 pub struct Pace {
     /// Tickets per second, in thousandths: 1 to 1,000,000,000.
     pub millitickets_per_second: u64,
-    /// Most tickets claimed at one instant after a quiet time: 1 to 1,000,000.
+    /// Tickets that can be claimed at one instant after an idle time: 1 to 1,000,000.
     pub burst: u64,
 }
 
@@ -176,16 +176,16 @@ pub fn from_milli(thousandths: u64) -> f64 {
     thousandths as f64 / 1000.0
 }
 
-/// Everything an operator decides about a sale.
+/// The settings of a sale: everything that an operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaleSettings {
-    /// Units for sale. `None`: a sale without stock, whose cap bounds what waits at once.
+    /// Units for sale. `None`: a sale without stock, whose cap bounds the units that wait at the same time.
     pub stock: Option<u64>,
     /// Units that may be admitted. `None`: as many as the stock.
     pub cap: Option<u64>,
     /// When it opens. `None`: at its creation.
     pub opens_at: Option<Timestamp>,
-    /// When it stops taking buyers in. `None`: when it is closed.
+    /// When admission ends. `None`: when it is closed.
     pub closes_at: Option<Timestamp>,
     /// Upper bound on the units of one ticket.
     pub unit_limit: u64,
@@ -199,20 +199,20 @@ pub struct SaleSettings {
     pub pace: Option<Pace>,
     /// How often an order is tried before the ticket is dead.
     pub max_attempts: u32,
-    /// How long a claim lasts unless it is extended.
+    /// The duration of a claim unless it is extended.
     pub lease: Duration,
     /// How durable acknowledged tickets are.
     pub durability: Durability,
 }
 
 impl SaleSettings {
-    /// The settings of a sale of `stock` units where the operator decides nothing else.
+    /// The default settings of a sale of `stock` units.
     #[must_use]
     pub const fn of_stock(stock: u64) -> Self {
         Self { stock: Some(stock), ..Self::without_stock_or_cap() }
     }
 
-    /// The settings of a sale without stock, in which `cap` units may wait at once.
+    /// The settings of a sale without stock, in which up to `cap` units wait at the same time.
     #[must_use]
     pub const fn without_stock(cap: u64) -> Self {
         Self { cap: Some(cap), ..Self::without_stock_or_cap() }
@@ -261,7 +261,7 @@ impl SaleSettings {
         if self.stock.is_none() && self.cap.is_none() {
             return Err(InvalidValue::new(
                 "cap",
-                "is needed for a sale without stock: how many units may wait at once",
+                "is needed for a sale without stock: how many units may wait at the same time",
             ));
         }
         if self.cap.is_some_and(|cap| cap == 0 || cap > MAX_UNITS) {
@@ -294,7 +294,7 @@ impl SaleSettings {
     }
 }
 
-/// What a sale is doing.
+/// The state of a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaleState {
     /// Before its opening.
@@ -316,7 +316,7 @@ pub enum SaleState {
 pub struct SaleSnapshot {
     /// Its id.
     pub id: SaleId,
-    /// What the operator decided.
+    /// Its settings.
     pub settings: SaleSettings,
     /// Rises whenever the store may have lost history; starts at the creation's time in milliseconds, so that no two
     /// sales of one name share one.
@@ -346,7 +346,7 @@ impl SaleSnapshot {
         self.ledger.free_units(self.settings.effective_cap(), self.settings.has_stock())
     }
 
-    /// What the sale is doing.
+    /// The state of the sale.
     #[must_use]
     pub fn state(&self) -> SaleState {
         let settings = &self.settings;

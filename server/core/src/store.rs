@@ -1,4 +1,4 @@
-//! The store ports: everything Inrush asks of a store.
+//! The store ports: everything that Inrush needs of a store.
 //!
 //! There are three ports, by who needs them: [`QueueStore`] (fronts), [`WorkStore`] (fulfilment) and [`AdminStore`]
 //! (operators). [`StoreHandle`] is what they have in common, and [`Store`] is all of them.

@@ -10,7 +10,7 @@ pub type Seq = u64;
 /// The largest seq a sale can reach. It bounds the store's index of cancelled tickets.
 pub const MAX_SEQ: Seq = 1 << 32;
 
-/// A ticket's stable name, written `sale/epoch/seq`. It is not signed: it names a ticket, it does not prove one.
+/// A ticket's stable name, written `sale/epoch/seq`. It is not signed: it names a ticket and proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TicketId {
     /// The sale it belongs to.
@@ -61,11 +61,11 @@ pub enum TicketState {
     Processing,
     /// An order exists.
     Ordered,
-    /// The order was never paid, its units went back.
+    /// The order was never paid; its units were returned.
     Released,
     /// Cancelled by the buyer while waiting.
     Cancelled,
-    /// Refused by the order system, or discarded by an operator.
+    /// Rejected by the order system, or discarded by an operator.
     Rejected,
     /// Waiting when the sale closed.
     Expired,
@@ -108,7 +108,7 @@ impl TicketState {
     }
 }
 
-/// The state of one ticket, with what belongs to it.
+/// The state of a ticket, with its details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TicketStatus {
     /// Waiting.
@@ -132,16 +132,16 @@ pub enum TicketStatus {
     },
     /// Cancelled.
     Cancelled,
-    /// Refused.
+    /// Rejected.
     Rejected {
         /// Why.
         reason: String,
     },
-    /// Overtaken by the sale's close.
+    /// The sale closed before it was claimed.
     Expired,
     /// Held for an operator.
     Dead {
-        /// What the last attempt failed with.
+        /// Why the last attempt failed.
         reason: String,
     },
 }

@@ -13,7 +13,7 @@ use std::{
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The machine's present moment.
+    /// The current time of the machine.
     #[must_use]
     pub fn now() -> Self {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -45,7 +45,7 @@ pub enum Clock {
     /// The store's own time: the machine's for memory, Redis `TIME` for Redis.
     #[default]
     Store,
-    /// A hand-moved clock, so that tests can make time an input.
+    /// A clock that the test advances.
     Manual(ManualClock),
 }
 
@@ -60,7 +60,7 @@ impl ManualClock {
         Self(Arc::new(AtomicU64::new(start.0)))
     }
 
-    /// What the clock shows.
+    /// The time of the clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))

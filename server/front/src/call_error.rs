@@ -7,7 +7,7 @@
 //! | `INVALID_ARGUMENT` | `INVALID_ARGUMENT` | mends the fields that `BadRequest` names |
 //! | `MALFORMED_REQUEST` | `INVALID_ARGUMENT` | sends a message of the type that the call takes |
 //! | `INVALID_TICKET` | `INVALID_ARGUMENT` | presents a ticket exactly as Enqueue returned it |
-//! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` | sends less at once (not RESOURCE_EXHAUSTED: waiting does not help) |
+//! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` | sends less in one call (not RESOURCE_EXHAUSTED: waiting does not help) |
 //! | `UNSUPPORTED_CONTENT_TYPE` | `INVALID_ARGUMENT`, HTTP 415 | calls with a gRPC client |
 //! | `METHOD_NOT_ALLOWED` | `INVALID_ARGUMENT`, HTTP 405 | calls with a gRPC client |
 //! | `UNKNOWN_CALL` | `UNIMPLEMENTED` | finds the services and methods by server reflection |
@@ -43,7 +43,7 @@ pub const DOMAIN: &str = "inrush";
 /// The method of gRPC.
 const POST: HeaderValue = HeaderValue::from_static("POST");
 
-/// Callers are asked to retry after this time, give or take half of it, so that they do not retry in step.
+/// Callers are asked to retry after this time, plus or minus half of it, so that they do not retry at the same time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call failed. Business outcomes are not errors: they are responses.

@@ -21,8 +21,8 @@ const SHED: MetricDef = MetricDef::counter(
     "inrush.calls_shed",
     "{call}",
     &["reason"],
-    "Calls refused with UNAVAILABLE by reason: in_flight (beyond the in-flight limit of a core), queue_wait (its batch was not \
-     sent in time), watches (beyond the limit of watches of a core)",
+    "Calls shed with UNAVAILABLE, by reason: in_flight (beyond the in-flight limit of a core), queue_wait (the batch of \
+     the call was not sent in time), watches (beyond the limit of watches of a core)",
 );
 const CANCELLED: MetricDef = MetricDef::counter(
     "inrush.calls_cancelled",

@@ -29,13 +29,13 @@ const SETTLED: MetricDef = MetricDef::counter(
     "inrush.settled_tickets",
     "{ticket}",
     &[SALE, OUTCOME],
-    "Attempts settled by this fulfilment: ordered, rejected, retry (to be made again), dead (it was the last)",
+    "Attempts settled by this fulfilment: ordered, rejected, retry (another attempt follows), dead (it was the last)",
 );
 const RECOVERED: MetricDef = MetricDef::counter(
     "inrush.recovered_leases",
     "{lease}",
     &[SALE],
-    "Leases that ended without an answer and were taken back by this fulfilment, whoever had them",
+    "Expired leases, of any fulfilment, that this fulfilment has reclaimed",
 );
 const ORDER_DURATION: MetricDef = MetricDef::duration_histogram(
     "inrush.order_response",
@@ -47,7 +47,7 @@ const LIMIT: MetricDef = MetricDef::gauge(
     "inrush.orders_in_flight_limit",
     "{entry}",
     &[],
-    "Entries that may be with the order system at once, as far as this fulfilment has found out",
+    "The concurrency limit that this fulfilment has found: entries that may be with the order system at the same time",
 );
 const IN_USE: MetricDef =
     MetricDef::gauge("inrush.orders_in_flight", "{entry}", &[], "Entries that are with the order system");

@@ -222,7 +222,7 @@ impl Worker {
         async move {
             // No new claims; what calls in flight return is sent like the rest.
             let mut failed = self.claiming.shut_down(CALLS_TIMEOUT).await.failed;
-            // The order system may answer what it has. Leases are extended meanwhile.
+            // The order system may answer the entries that it has. Their leases are still extended.
             if timeout(self.drain_timeout, self.window.all_answered()).await.is_err() {
                 tracing::warn!(drain_timeout = ?self.drain_timeout, "drain grace elapsed; requeuing unanswered entries");
             }

@@ -1,5 +1,5 @@
-//! Turns entries into orders and answers: one transaction at a time, each for the entries that have arrived
-//! meanwhile.
+//! Turns entries into orders and answers: one transaction at a time, each for the entries that arrived during
+//! the one before.
 //!
 //! There is one batcher for all streams. A hot sale is one row of stock, so parallel transactions would only
 //! wait for each other; one after the other they share the cost of a commit, and entries are handled in the
@@ -24,10 +24,10 @@ use crate::{
     stock_lookup::{LookupResult, StockLookups},
 };
 
-/// The delay before the front is asked whether a sold-out sale was restocked. It limits lookups to twenty per
-/// second and sale; an entry that arrives meanwhile is covered by the same lookup.
+/// The delay before the stock of a sold-out sale is looked up again: it may have been restocked. It limits
+/// lookups to twenty per second and sale; an entry that arrives within it is covered by the same lookup.
 const RESTOCK_LOOKUP_DELAY: Duration = Duration::from_millis(50);
-/// An unknown sale is logged once; this many are remembered.
+/// An unknown sale is logged once, up to this many.
 const MAX_REPORTED_SALES: usize = 1_024;
 
 const OUT_OF_STOCK: &str = "out_of_stock";
@@ -53,7 +53,7 @@ pub(crate) struct Batcher {
     pub(crate) reported: HashSet<String>,
 }
 
-/// Latency and failures that the order system injects, to stand in for a real one.
+/// Latency and failures that the order system injects, to behave like a real one.
 pub(crate) struct FaultInjection {
     /// The minimum time that an order takes.
     pub(crate) latency: Duration,
@@ -190,11 +190,11 @@ impl Batcher {
         &mut self,
         outbox: &mut Outbox,
         entry: Entry,
-        pause: Duration,
+        delay: Duration,
         reason: &'static str,
     ) {
         match &mut self.stock_lookups {
-            Some(stock_lookups) => stock_lookups.request(entry, pause),
+            Some(stock_lookups) => stock_lookups.request(entry, delay),
             None => self.reject(outbox, entry, reason),
         }
     }

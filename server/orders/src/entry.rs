@@ -37,7 +37,7 @@ pub(crate) enum StockLookup {
     NotRequested,
     /// The front has answered, and the stock is provisioned.
     Answered,
-    /// The front could not be asked.
+    /// The lookup failed.
     Failed,
 }
 

@@ -17,7 +17,7 @@ use tonic::{
 
 use crate::order_store::SaleStock;
 
-/// A front that takes longer counts as unavailable; entries wait for it meanwhile.
+/// A front that takes longer counts as unavailable; until then, entries wait for its answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Detects a connection whose peer has vanished.

@@ -9,27 +9,27 @@ const REPEATED: MetricDef = MetricDef::counter(
     "inrush.orders_deduplicated",
     "{entry}",
     &[],
-    "Entries answered with the order that their ticket had already: they were sent again",
+    "Entries answered with an order that their ticket already had: they were sent again",
 );
 const REJECTED: MetricDef = MetricDef::counter(
     "inrush.orders_rejected",
     "{entry}",
     &[],
-    "Entries for which there is no order, for good",
+    "Entries rejected: there will be no order",
 );
 const RETRIED: MetricDef =
-    MetricDef::counter("inrush.orders_retried", "{entry}", &[], "Entries that are to be sent again later");
+    MetricDef::counter("inrush.orders_retried", "{entry}", &[], "Entries answered with retry: they are sent again later");
 const RELEASED: MetricDef = MetricDef::counter(
     "inrush.orders_released",
     "{order}",
     &[],
-    "Orders that were not paid in time, so that their units are free again",
+    "Unpaid orders that were released: their units are free again",
 );
 const ACKNOWLEDGED: MetricDef = MetricDef::counter(
     "inrush.releases_acknowledged",
     "{order}",
     &[],
-    "Those of the released orders of which the line has taken note",
+    "Released orders that the front has acknowledged",
 );
 
 /// The definitions of all metrics.

@@ -42,7 +42,7 @@ const MAX_STREAMS_PER_CONNECTION: u32 = 1_024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The services of an order system, which the health service knows by name.
+/// The services of an order system, which the health service reports by name.
 pub const SERVICES: [&str; 1] = [order_creation_service_server::SERVICE_NAME];
 
 /// A defect: the descriptors are made at compile time.

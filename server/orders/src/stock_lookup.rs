@@ -1,6 +1,6 @@
 //! Looks up the stock of sales at the front, while their entries wait.
 //!
-//! There is at most one lookup per sale at a time. Entries that arrive meanwhile wait behind those already
+//! There is at most one lookup per sale at a time. Entries that arrive during it wait behind those already
 //! waiting, so that the order of arrival is kept.
 
 use std::{
@@ -58,11 +58,11 @@ impl StockLookups {
         }
     }
 
-    /// Queues an entry and, after `pause`, looks its sale up.
-    pub(crate) fn request(&mut self, entry: Entry, pause: Duration) {
+    /// Queues an entry and, after `delay`, looks its sale up.
+    pub(crate) fn request(&mut self, entry: Entry, delay: Duration) {
         let Some(entry) = self.enqueue_behind(entry) else { return };
         let sale_id = entry.order.sale_id.clone();
-        self.lookups.push(request(self.front.clone(), sale_id.clone(), pause).boxed());
+        self.lookups.push(request(self.front.clone(), sale_id.clone(), delay).boxed());
         self.entries.insert(sale_id, vec![entry]);
     }
 
@@ -82,8 +82,8 @@ impl StockLookups {
     }
 }
 
-async fn request(front: FrontClient, sale_id: String, pause: Duration) -> LookupResult {
-    tokio::time::sleep(pause).await;
+async fn request(front: FrontClient, sale_id: String, delay: Duration) -> LookupResult {
+    tokio::time::sleep(delay).await;
     let requested_at = Instant::now();
     let stock = front.stock(&sale_id).await;
     LookupResult { sale_id, stock, requested_at }

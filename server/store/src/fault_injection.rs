@@ -10,7 +10,7 @@ use inrush_core::{
     },
 };
 
-/// What is wrong with a store.
+/// The fault of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Admits twice as much as the cap allows.

@@ -11,7 +11,7 @@ pub enum StoreError {
     /// The store does not answer. The operation may or may not have happened; it can be repeated.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
-    /// The store answers, but its configuration does not fit; the text says what to change.
+    /// The store answers, but its configuration does not fit; the text has the remedy.
     #[error("the store cannot be used: {0}")]
     Unsuitable(String),
     /// The store holds data that Inrush did not write: a defect, or a foreign key.

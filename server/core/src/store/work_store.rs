@@ -52,7 +52,7 @@ pub struct Claim {
     pub epoch: u64,
     /// Proves the claim in every later call; higher than that of any earlier claim. 0 when nothing was claimed.
     pub fence: u64,
-    /// How long the lease lasts from now.
+    /// The duration of the lease, from now.
     pub lease: Duration,
     /// The entries: retries that are due, earliest first, then the queue in order.
     pub entries: Vec<ClaimedEntry>,

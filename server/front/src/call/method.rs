@@ -9,7 +9,7 @@ struct Served {
     path: &'static str,
     /// Its requests are streams of messages.
     is_client_streaming: bool,
-    /// Its responses are streams, which last as long as their clients like.
+    /// Its responses are streams, which clients may keep open.
     is_streaming: bool,
 }
 
@@ -60,13 +60,13 @@ impl Method {
         Self(SERVED.iter().position(|served| served.path == path).unwrap_or(SERVED.len()))
     }
 
-    /// Its full name, such as `inrush.v1.QueueService/Enqueue`. All that are not served here have one name, since callers could send any
-    /// number of them.
+    /// Its full name, such as `inrush.v1.QueueService/Enqueue`. All methods that are not served share one name, since callers
+    /// could send any number of them.
     pub(crate) fn name(self) -> &'static str {
         self.served().and_then(|served| served.path.strip_prefix('/')).unwrap_or("_OTHER")
     }
 
-    /// Whether its responses are streams, which last as long as their clients like.
+    /// Whether its responses are streams, which clients may keep open.
     pub(crate) fn is_streaming(self) -> bool {
         self.served().is_some_and(|served| served.is_streaming)
     }

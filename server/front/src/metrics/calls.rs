@@ -35,8 +35,8 @@ pub(super) const DURATION: MetricDef = MetricDef::duration_histogram(
     "rpc.server.call.duration",
     BUCKETS,
     &[SYSTEM, METHOD, STATUS, ERROR],
-    "Time from a call's head to the end of its answer, by method and status; error_type is there if the status is a \
-     server's error",
+    "Time from a call's head to the end of its answer, by method and status; error_type is set if the status is a server \
+     error",
 );
 
 /// The calls of a node. Clones share them.

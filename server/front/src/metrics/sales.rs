@@ -149,8 +149,8 @@ mod tests {
         let mut admissions = vec![Admission::Queued { seq: 1, position: 1 }, Admission::Existing { seq: 1 }];
         admissions.extend(refusals.map(Admission::Refused));
         admissions.push(Admission::Bypass);
-        let wishes: Vec<AdmitRequest> = admissions.iter().map(|_| enqueue_request(3)).collect();
-        counts.admitted(&sale, &wishes, &admissions);
+        let requests: Vec<AdmitRequest> = admissions.iter().map(|_| enqueue_request(3)).collect();
+        counts.admitted(&sale, &requests, &admissions);
         counts.refused_by_gate(&sale, GateDecision::Refused(Refusal::SoldOut));
         let text = metrics.text().unwrap();
         for line in [

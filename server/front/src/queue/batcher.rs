@@ -25,13 +25,13 @@ use crate::{
     metrics::{CoreCounts, ShedReason},
 };
 
-/// Most calls that wait in one queue. A queue this long is some hundred batches behind: further calls would time out.
+/// Upper bound on the calls in one queue. A queue this long is some hundred batches behind: further calls would time out.
 const MAX_QUEUE_LENGTH: usize = 32_768;
 
 /// Bounds of a batcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchLimits {
-    /// Most calls in one batch.
+    /// Upper bound on the calls in one batch.
     pub(crate) max_batch: usize,
     /// The longest that a call waits for its batch to be sent. Calls beyond are refused, so the latency of the calls that are
     /// served stays bounded under any load.

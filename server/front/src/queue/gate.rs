@@ -37,10 +37,10 @@ use self::buyer_hashes::BuyerHashes;
 /// Sales are spread over this many maps, so that a new gate copies only a small one.
 const SHARDS: usize = 64;
 
-/// Most gates in one shard; further sales always go to the store.
+/// Upper bound on the gates in one shard; further sales always go to the store.
 const MAX_GATES_PER_SHARD: usize = 256;
 
-/// Most buyer hashes in memory of a node, over all sales: 128 MiB. Further sales always go to the store.
+/// Upper bound on the buyer hashes in memory of a node, over all sales: 128 MiB. Further sales always go to the store.
 const MAX_HASHES: usize = 32 * 1024 * 1024;
 
 /// A gate that was not renewed for this long is evicted.
@@ -64,7 +64,7 @@ struct Shard {
     announcements: AtomicU64,
 }
 
-/// The state of a gate before a batch is sent, to tell whether it has changed when the reply comes.
+/// The state of a gate before a batch is sent, to detect a change before the reply arrives.
 #[derive(Clone, Copy)]
 pub(crate) struct PendingUpdate {
     announcements: u64,
@@ -100,7 +100,7 @@ impl Gates {
         Arc::new(Self { store, lifetime, shards, hash_count: Arc::default() })
     }
 
-    /// The decision that the store would give this buyer, if it is certain. `None`: ask the store.
+    /// The decision that the store would give this buyer, if it is certain. `None`: the store decides.
     pub(crate) fn decision(&self, sale: &SaleId, buyer: &BuyerId, units: u64) -> Option<GateDecision> {
         let gates = self.shard(sale).gates.load();
         let cached = gates.get(sale)?.cached.load();
@@ -316,7 +316,7 @@ fn has_opened(decision: GateDecision) -> bool {
 }
 
 /// The most units for which a new buyer gets `decision`. The store checks the unit limit before the
-/// cap, and the node does not know the limit: but a request refused as sold out was within it.
+/// cap, and the node does not have the limit; but a request refused as sold out was within it.
 fn decided_units(decision: GateDecision, requests: &[AdmitRequest], reply: &AdmitReply) -> u64 {
     if decision != GateDecision::Refused(Refusal::SoldOut) {
         return u64::MAX;

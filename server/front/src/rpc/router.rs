@@ -20,7 +20,7 @@ use crate::{
     service::queue_service::QueueService,
 };
 
-/// Says that messages of a call may be compressed.
+/// Present if messages of a call may be compressed.
 static GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// The services of one core.
@@ -30,8 +30,8 @@ pub(crate) struct Router {
     pub(crate) routes: Routes,
 }
 
-/// The calls that a rush consists of. tonic's path for streams of messages would cost them more of a core than everything
-/// else that they need.
+/// The calls of a rush. tonic's path for streams of messages would take more processor time than everything else that
+/// they need.
 #[derive(Clone, Copy, Debug)]
 enum HotCall {
     Enqueue,
@@ -40,7 +40,7 @@ enum HotCall {
 }
 
 impl HotCall {
-    /// `None` for every other call, and for anything unusual, which is tonic's to answer.
+    /// `None` for every other call, and for calls with compression: tonic answers them.
     fn classify<B>(call: &Call<B>) -> Option<Self> {
         let hot = match call.method {
             Method::ENQUEUE => Self::Enqueue,

@@ -1,5 +1,5 @@
-//! A request body that must hold one message. tonic takes the first and drops the others; the hot calls refuse them, and so
-//! does every other call by this.
+//! A request body that must hold one message. tonic reads the first and drops the others; with this body all other calls
+//! refuse them, as the hot calls do.
 
 use std::{
     pin::Pin,

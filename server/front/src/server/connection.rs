@@ -32,13 +32,13 @@ use crate::{
     settings::Http2Settings,
 };
 
-/// How long a client may take for a TLS handshake, and then for the preface of HTTP/2; an honest one needs a few round trips.
+/// The time for a TLS handshake, and then for the preface of HTTP/2. A client needs a few round trips.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of the preface, with which a client of HTTP/2 begins.
+/// Bytes of the preface that a client of HTTP/2 sends first.
 const PREFACE: usize = 24;
 
-/// Bytes that a client may send before they are read: on a connection, and for one call.
+/// Flow-control windows: bytes that a client may send before they are read, on a connection and for one call.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const CALL_WINDOW: u32 = 1024 * 1024;
 
@@ -60,7 +60,7 @@ pub(super) struct Connections<S> {
     pub(super) tls: Option<ServerTls>,
     pub(super) stack: S,
     pub(super) counts: Arc<CoreCounts>,
-    /// Cancelled when clients are to connect elsewhere.
+    /// Cancelled when the node drains.
     pub(super) draining: CancellationToken,
 }
 
@@ -116,7 +116,7 @@ where
     }
 }
 
-/// Hands the requests of a connection to the stack. Its layers are always ready, so a call needs neither `poll_ready` nor a
+/// Passes the requests of a connection to the stack. Its layers are always ready, so a call needs neither `poll_ready` nor a
 /// clone of the stack.
 struct HyperService<S>(RefCell<S>);
 
@@ -133,7 +133,7 @@ where
     }
 }
 
-/// Ends when the client is to connect anew, here or elsewhere.
+/// Ends when the connection is to get its GOAWAY.
 async fn goaway(draining: &CancellationToken, max_connection_age: Duration) {
     tokio::select! {
         () = draining.cancelled() => {}

@@ -83,7 +83,7 @@ impl Health {
                 Ok(()) => readiness.ready(),
                 Err(error) => readiness.missing(&error.to_string()),
             }
-            // Checked last, and again after reporting: a drain that starts meanwhile wins.
+            // Checked last, and again after reporting: a drain that starts in between takes precedence.
             let is_serving = is_available && !self.draining.load(Ordering::SeqCst);
             self.report(if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
             if is_serving && self.draining.load(Ordering::SeqCst) {

@@ -27,7 +27,7 @@ use crate::{
     service::watch::{WatchStream, Watches},
 };
 
-/// Most tickets in one BatchPollStatus.
+/// Upper bound on the tickets in one BatchPollStatus.
 const MAX_TICKETS: usize = 256;
 
 /// When to try a sold-out sale again: few units are returned, by cancelled tickets and unpaid orders.

@@ -16,7 +16,7 @@ use crate::{
     service::{convert, update_mask},
 };
 
-/// Items on a page when the caller does not say.
+/// Items on a page if the request does not set a page size.
 const DEFAULT_PAGE: u32 = 50;
 
 /// Most items on a page.

@@ -1,5 +1,5 @@
-//! A limit on the spans that are forced for untraced calls that failed or were slow. In an overload every call does, and a span
-//! for each would make it worse.
+//! A limit on the spans that are forced for untraced calls that failed or were slow. In an overload, every call is
+//! slow or fails, and a span for each would make it worse.
 
 use std::time::{Duration, Instant};
 

@@ -140,7 +140,7 @@ fn forced_spans_are_rate_limited() {
         bench.call(None, Method::ENQUEUE, Code::Unavailable, LONG);
     }
     let forced = bench.sent().len();
-    // Should the machine halt for seconds meanwhile, each of them has room for ten more.
+    // If the machine stalls, each second of that allows ten more.
     assert!((10..1000).contains(&forced), "{forced}");
 }
 

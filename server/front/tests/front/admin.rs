@@ -49,7 +49,7 @@ async fn create_sale_is_idempotent() {
     assert_eq!(sale.lease_duration.unwrap().seconds, 30);
     assert_eq!(sale.ledger.as_ref().unwrap().free_units, 10);
     assert!(sale.epoch > 0 && sale.create_time.is_some());
-    // What is only for output is not looked at.
+    // Output-only fields are ignored.
     let again = Sale { version: 77, epoch: 1, ..message("phone-x", 10) };
     assert_eq!(create(&front, again).await.unwrap().epoch, sale.epoch);
     let status = create(&front, message("phone-x", 11)).await.unwrap_err();

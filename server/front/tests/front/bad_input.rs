@@ -1,4 +1,4 @@
-//! Whatever a caller can get wrong is answered with what is wrong, and costs the store nothing.
+//! Invalid requests: the error names what is wrong, and the store is not called.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
@@ -77,7 +77,7 @@ async fn bytes_that_do_not_decode_are_a_malformed_request() {
     for call in ["QueueService/Enqueue", "QueueService/WatchStatus", "SaleAdminService/UpdateSale"] {
         for bytes in [cut_short, no_field, not_utf8, wrong_wire_type, endless_varint] {
             if call == "QueueService/WatchStatus" && bytes == endless_varint {
-                // Its only field has another number: there this is a well-formed unknown field or an error alike.
+                // Its only field has another number: these bytes are an unknown field or an error.
                 continue;
             }
             let status = send_raw(&front, call, bytes).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Many calls, few runs of the store.
+//! Batching: many calls, few operations of the store.
 
 use futures_util::future::join_all;
 use inrush_core::SaleSettings;

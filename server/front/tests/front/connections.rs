@@ -72,7 +72,7 @@ async fn rapid_resets_close_the_connection() {
     let mut connection = TcpStream::connect(front.address).await.unwrap();
     connection.write_all(&bytes).await.unwrap();
     let mut answer = Vec::new();
-    // The connection ends, in whatever way; what came before is what counts.
+    // How the connection ends does not matter, only what came before.
     let ended = tokio::time::timeout(TEST_TIMEOUT, connection.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "the connection stays open");
     let mut frames = Vec::new();
@@ -83,7 +83,7 @@ async fn rapid_resets_close_the_connection() {
         rest = tail.get(5 + length..).unwrap_or_default();
     }
     assert!(frames.contains(&GOAWAY), "{frames:?}");
-    // Others notice nothing.
+    // Other connections are not affected.
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     front.queued("phone-x", "ada").await;
 }
@@ -118,12 +118,12 @@ async fn a_connection_that_does_not_answer_keepalive_pings_is_closed() {
         Http2Settings { keepalive_interval: second, keepalive_timeout: second, ..Http2Settings::default() };
     let front = Front::with(Probe::new(), FrontSettings { http2, ..settings() }).await;
     let mut connection = TcpStream::connect(front.address).await.unwrap();
-    // It says hello, and then answers no ping.
+    // It completes the handshake, and then answers no ping.
     connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     connection.write_all(&frame(4, 0, 0, &[])).await.unwrap();
     let mut received = Vec::new();
     let ended = tokio::time::timeout(TEST_TIMEOUT, connection.read_to_end(&mut received)).await;
     assert!(ended.is_ok(), "the connection stays open");
-    // A connection that answers goes on: the test's own has been open for as long.
+    // A connection that answers stays open: that of the test has been open for as long.
     front.poll("forged").await.unwrap_err();
 }

@@ -39,7 +39,7 @@ async fn a_draining_node_serves_through_its_grace_period_and_finishes_its_calls(
     .await;
     front.queued("phone-x", "bob").await;
 
-    // A call that is under way when the grace time ends is finished.
+    // A call that is in flight when the grace time ends is finished.
     let held = front.store.hold_admissions().await;
     let before = front.store.runs("admit");
     let mut client = front.queue();
@@ -91,7 +91,7 @@ async fn cores_share_a_port_and_drain_together() {
         .configure(&id("phone-x"), &SaleSettings::of_stock(10), inrush_core::store::Precondition::Absent)
         .await
         .unwrap();
-    // Several connections, so that several cores have a part in it; each knows the others' tickets.
+    // Several connections, so that several cores take part; each accepts the tickets of the others.
     let mut tickets = Vec::new();
     for buyer in 0..10 {
         let mut client = QueueServiceClient::new(connect(address).await);

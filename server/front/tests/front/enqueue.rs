@@ -1,4 +1,4 @@
-//! What Enqueue answers.
+//! Enqueue.
 
 use std::time::Duration;
 

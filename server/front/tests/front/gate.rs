@@ -1,4 +1,4 @@
-//! The sold-out gate: refusals without the store, and nothing that it could get wrong.
+//! The sold-out gate: refusals without the store, and the cases in which the store must decide.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     probe::Probe,
 };
 
-/// A gate that lives for as long as it can, so that what these tests count does not depend on the machine's speed.
+/// The longest lifetime of a decision, so that the counts of these tests do not depend on the speed of the machine.
 fn long_lived() -> FrontSettings {
     FrontSettings { gate_lifetime: Duration::from_secs(1), ..settings() }
 }
@@ -27,7 +27,7 @@ async fn sold_out() -> Front {
     front
 }
 
-/// Asks until a refusal comes from memory.
+/// Enqueues until a refusal comes from memory.
 async fn shut(front: &Front, sale: &str) {
     eventually("the gate shuts", async || {
         let before = front.store.runs("admit");
@@ -37,7 +37,7 @@ async fn shut(front: &Front, sale: &str) {
     .await;
 }
 
-/// Runs `calls` again until they all fall within one lifetime of the gate, and gives the number of admissions they cost.
+/// Runs `calls` again until they all fall within one lifetime of the gate, and returns the number of admissions that they needed.
 async fn cheapest(front: &Front, calls: impl AsyncFn()) -> usize {
     let mut fewest = usize::MAX;
     for _ in 0..5 {
@@ -74,7 +74,7 @@ async fn the_gate_is_renewed_with_one_batch_per_lifetime() {
         assert_eq!(front.refused("phone-x", "late").await, RefusalReason::SoldOut);
         calls += 1;
     }
-    // However slow the machine: at most one run for each life that has begun.
+    // On a slow machine too: at most one run for each lifetime that has begun.
     let lives = usize::try_from(started.elapsed().as_millis() / 50).unwrap() + 1;
     let runs = front.store.runs("admit") - before;
     assert!((1..=lives).contains(&runs), "{runs} runs for {calls} calls in {lives} lives");
@@ -104,7 +104,7 @@ async fn a_cancel_reopens_the_gate_immediately() {
 async fn an_announced_change_from_another_node_invalidates_the_gate() {
     let front = sold_out().await;
     front.change("phone-x", |settings| settings.stock = Some(3)).await;
-    // The announcement is on its way through the same runtime; the gate's life is far longer than that.
+    // The announcement is on its way through the same runtime; the lifetime of a decision is far longer than that.
     eventually("carl gets in", async || matches!(front.enqueue("phone-x", "carl").await, Outcome::Queued(_)))
         .await;
 }
@@ -218,7 +218,7 @@ async fn calls_that_waited_for_a_refusing_batch_are_refused_from_memory() {
         }
         front.store.batches("admit").len() - before
     };
-    // More than one try, because a node that was halted in between has to ask again.
+    // More than one try: after a stall of the machine, the decision has expired and the store is called again.
     let mut fewest = usize::MAX;
     for _ in 0..5 {
         // The gate has expired: the first calls go to the store, and the others wait for their reply.

@@ -1,4 +1,4 @@
-//! A front on a free port, clients for it, and short names for what tests say often.
+//! A front on a free port, clients for it, and short names for what tests use often.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -158,7 +158,7 @@ impl Front {
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
-    /// What a ticket says, without asking the front.
+    /// The content of a ticket, read without the front.
     pub(crate) fn read(&self, ticket: &str) -> TicketId {
         self.keyring.verify(ticket).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Deadlines, and what happens when there is too much.
+//! Deadlines, load shedding and size limits.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::{
     probe::Probe,
 };
 
-/// Enqueues over a connection of its own, with a `grpc-timeout` that only the node obeys: tonic's client would keep the time
-/// itself. Gives the code and the headers of the answer.
+/// Enqueues over a connection of its own, with a `grpc-timeout` that only the node enforces: tonic's client would enforce it
+/// itself. Returns the code and the headers of the response.
 async fn enqueue_within(front: &Front, timeout: &str, request: v1::EnqueueRequest) -> Option<Code> {
     let stream = tokio::net::TcpStream::connect(front.address).await.unwrap();
     let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_disconnected_client_is_counted_as_cancelled_and_not_admitted() {
     let mut client = front.queue();
     let stays = tokio::spawn(async move { client.enqueue(enqueue_request("phone-x", "ada", 1)).await });
     eventually("the first run has begun", async || front.store.runs("admit") == 1).await;
-    // A call that is taken back before it reached the node cannot be counted there: then there is another one.
+    // A call that is cancelled before it has reached the node cannot be counted there: then another one is made.
     eventually("a cancelled call is counted", async || {
         let mut client = front.queue();
         let impatient = client.enqueue(enqueue_request("phone-x", "bob", 1));

@@ -30,7 +30,7 @@ pub(crate) struct Probe {
 struct State {
     /// The sizes of the batches of each operation, in the order in which they came.
     runs: Mutex<HashMap<&'static str, Vec<usize>>>,
-    /// Whoever writes holds all admissions back.
+    /// A write lock holds all admissions back.
     admissions: RwLock<()>,
     unavailable: AtomicBool,
     unsuitable: AtomicBool,
@@ -128,7 +128,7 @@ impl StoreDecorator for Probe {
         run: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         match call.operation {
-            // Tests stand in for fulfilment: its operations are neither counted nor broken.
+            // Tests do the work of fulfilment: its operations are neither counted nor broken.
             Operation::Claim | Operation::Extend | Operation::Settle | Operation::Recover => {}
             Operation::Check => self.state()?,
             operation => self.ask(operation.name(), call.requests().unwrap_or(1))?,

@@ -13,7 +13,7 @@ use crate::harness::{Front, id, message, reason};
 
 const CLOSE_SALE: &str = "inrush.v1.SaleAdminService/CloseSale";
 
-/// Calls by one message each way, and one message for each.
+/// Unary calls, with a message for each.
 fn calls() -> [(&'static str, Vec<u8>); 8] {
     let sale_id = "phone-x".to_owned();
     [

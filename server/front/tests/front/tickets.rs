@@ -66,7 +66,7 @@ async fn a_ticket_of_another_epoch_is_unknown_and_cancels_nothing() {
     let status = front.poll(&old).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "SALE_NOT_FOUND"));
 
-    // A new sale of the same name a moment later is another epoch.
+    // A new sale of the same name has another epoch.
     let old_epoch = front.read(&old).epoch;
     crate::harness::eventually("a new epoch", async || inrush_core::Timestamp::now().0 > old_epoch).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;

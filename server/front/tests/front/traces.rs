@@ -1,4 +1,4 @@
-//! What is seen of calls in traces, and what travels in entries.
+//! The spans of calls, and the trace context in queue entries.
 
 use inrush_core::SaleSettings;
 use inrush_telemetry::{TelemetrySettings, Traces, trace_context::TraceContext};

@@ -80,7 +80,7 @@ async fn anything_but_one_complete_message_is_a_malformed_request() {
     let cases = [
         ("nothing", Vec::new()),
         ("half a prefix", vec![0, 0]),
-        ("less than it says", whole[..whole.len() - 1].to_vec()),
+        ("less than its prefix", whole[..whole.len() - 1].to_vec()),
         ("two", [whole.clone(), whole.clone()].concat()),
         ("compressed without an encoding", compressed),
     ];

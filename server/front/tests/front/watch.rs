@@ -16,7 +16,7 @@ async fn watch(front: &Front, ticket: &str) -> Streaming<v1::WatchStatusResponse
 }
 
 async fn next(watch: &mut Streaming<v1::WatchStatusResponse>) -> Result<Option<TicketStatus>, Status> {
-    let message = tokio::time::timeout(TEST_TIMEOUT, watch.message()).await.expect("the watch says nothing");
+    let message = tokio::time::timeout(TEST_TIMEOUT, watch.message()).await.expect("the watch sends nothing");
     Ok(message?.map(|response| response.status.unwrap()))
 }
 
@@ -48,10 +48,10 @@ async fn watch_status_does_not_repeat_an_unchanged_status() {
     let mut watch = watch(&front, &ada).await;
     next(&mut watch).await.unwrap().unwrap();
     let before = front.store.runs("look_up");
-    let silence = tokio::spawn(async move { (watch.message().await, watch) });
+    let next = tokio::spawn(async move { (watch.message().await, watch) });
     eventually("the watch has looked often", async || front.store.runs("look_up") > before + 5).await;
     front.claim("phone-x", 1).await;
-    let (message, _watch) = silence.await.unwrap();
+    let (message, _watch) = next.await.unwrap();
     assert_eq!(
         message.unwrap().unwrap().status.unwrap().state(),
         TicketState::Processing,

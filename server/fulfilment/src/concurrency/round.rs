@@ -14,13 +14,13 @@ const FULL_LOAD: f64 = 15.0 / 16.0;
 /// the load: the queue, the pace or the credit of the order system. Then the round has no score.
 const MIN_UTILISATION: f64 = 0.5;
 
-/// A round lasts at least this long, so that a pause of a few milliseconds on either side does not decide it.
+/// The minimum duration of a round, so that a delay of a few milliseconds on either side does not decide it.
 const MIN_ROUND: Duration = Duration::from_millis(100);
 
 /// … and until this fraction of a full load has been answered.
 const MIN_TURNOVER: f64 = 0.25;
 
-/// … and until there are enough answers to tell a small step from noise: this many for a step by the factor
+/// … and until there are enough answers to distinguish a small step from noise: this many for a step by the factor
 /// e, and more for a smaller one, by the inverse square. Latencies with a standard deviation as large as
 /// their mean, such as exponential ones, then leave an uncertainty of a quarter of the step.
 const MIN_ANSWERS: f64 = 16.0;
@@ -33,7 +33,7 @@ const MIN_GAIN: f64 = 0.1;
 /// The weight of entries that must be sent again: they brought no order and used up an attempt.
 const RETRY_PENALTY: f64 = 2.0;
 
-/// With so many entries to send again, at least half of all, the round ends at once.
+/// With so many entries to send again, at least half of all, the round ends immediately.
 const COLLAPSE_RETRIES: u32 = 16;
 
 /// The time at which an entry was sent, and the load at that time.

@@ -35,7 +35,7 @@ trait OrderSystem {
     fn end(&mut self, job: &Job, random: &mut StdRng) -> Option<Job>;
 }
 
-/// Works on `capacity` entries at once; others wait.
+/// Works on `capacity` entries concurrently; others wait.
 #[derive(Default)]
 struct WorkerPool {
     capacity: usize,
@@ -109,7 +109,7 @@ impl OrderSystem for BatchWriter {
     }
 }
 
-/// Works on `capacity` entries at once, and answers any further one with retry immediately. Of those that it
+/// Works on `capacity` entries concurrently, and answers any further one with retry immediately. Of those that it
 /// works on, some fail.
 #[derive(Default)]
 struct LimitedPool {

@@ -50,10 +50,10 @@ const GAUGES: [GaugeDef; 9] = [
     gauge(
         "inrush.waiting_tickets",
         "{ticket}",
-        "Tickets in line, those that wait for another attempt included",
+        "Waiting tickets, those that wait for another attempt included",
         |cached, _| Some(cached.waiting_tickets),
     ),
-    gauge("inrush.waiting_units", "{unit}", "Units that the tickets in line ask for", |cached, _| {
+    gauge("inrush.waiting_units", "{unit}", "Units of the waiting tickets", |cached, _| {
         Some(cached.waiting_units)
     }),
     GaugeDef {
@@ -61,8 +61,8 @@ const GAUGES: [GaugeDef; 9] = [
         ..gauge(
             "inrush.oldest_waiting",
             "s",
-            "How long the first in line that was never claimed has waited: at most one look too long, and after a start of \
-             fulfilment at first too short",
+            "How long the first waiting ticket that was never claimed has waited: an upper bound, by up to one probe; too low right \
+             after a start of fulfilment",
             |cached, now| Some(cached.oldest_waiting.age(now).as_secs_f64()),
         )
     },
@@ -72,7 +72,7 @@ const GAUGES: [GaugeDef; 9] = [
     gauge(
         "inrush.retrying_tickets",
         "{ticket}",
-        "Tickets in line that wait for another attempt",
+        "Waiting tickets that wait for another attempt",
         |cached, _| Some(cached.retrying),
     ),
     gauge(
@@ -84,18 +84,21 @@ const GAUGES: [GaugeDef; 9] = [
     gauge(
         "inrush.free_units",
         "{unit}",
-        "Units of stock that nobody has or waits for; not there for a sale without stock",
+        "Units of stock that no ticket holds; absent for a sale without stock",
         |cached, _| cached.free_units,
     ),
     gauge(
         "inrush.ledger_imbalance",
         "",
-        "Tickets and units by which the ledger of the sale does not balance: 0, or there is a defect",
+        "Tickets and units by which the ledger of the sale does not balance: above 0 is a defect",
         |cached, _| Some(cached.ledger_imbalance),
     ),
-    gauge("inrush.claim_rate", "", "Tickets that leave the line in a second, as measured", |cached, _| {
-        Some(cached.pace)
-    }),
+    gauge(
+        "inrush.claim_rate",
+        "",
+        "Measured pace: tickets claimed per second",
+        |cached, _| Some(cached.pace),
+    ),
 ];
 
 /// The gauges defined here.

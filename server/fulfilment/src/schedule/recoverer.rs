@@ -3,7 +3,7 @@
 //! The bound of invariant I12: with one live replica, an expired lease is reclaimed within `recover_interval`
 //! plus the time of one store call for every [`MAX_BATCH`](inrush_core::store::MAX_BATCH) leases that expired
 //! earlier. A replica probes every sale with entries in flight when its next lease expires, and at least once
-//! per `recover_interval`; announcements tell it which sales these are. If an announcement is lost unnoticed,
+//! per `recover_interval`; announcements name these sales. If an announcement is lost undetected,
 //! the sweep finds the sale: the bound is then longer by the number of sales divided by `sweep_rate`.
 //!
 //! Reclaiming is also how a sale is probed that was not announced: it costs one command, changes nothing if

@@ -187,11 +187,11 @@ impl SaleQueue {
     }
 
     /// A call has failed and is retried after a delay, computed from the number of failures in a row.
-    pub(crate) fn failed(&mut self, sale: &SaleId, pause: impl FnOnce(u32) -> Duration, now: Instant) {
+    pub(crate) fn failed(&mut self, sale: &SaleId, delay: impl FnOnce(u32) -> Duration, now: Instant) {
         let Some(active) = self.sales.get_mut(sale) else { return };
         let call = std::mem::take(&mut active.call);
         active.failures = active.failures.saturating_add(1);
-        let retry_at = now + pause(active.failures);
+        let retry_at = now + delay(active.failures);
         let wakeup = active.wakeup.take();
         match call {
             Call::Claim => {
@@ -250,8 +250,8 @@ impl SaleQueue {
         if backlog.waiting == 0 && backlog.in_flight == 0 && wakeup.is_none() {
             return self.remove(sale);
         }
-        let pause = if progressed { Duration::ZERO } else { MIN_RETRY_INTERVAL };
-        active.claim_at = min_opt(backlog.next_claim_in.map(|wait| now + wait.max(pause)), wakeup);
+        let min_wait = if progressed { Duration::ZERO } else { MIN_RETRY_INTERVAL };
+        active.claim_at = min_opt(backlog.next_claim_in.map(|wait| now + wait.max(min_wait)), wakeup);
         active.probe_at =
             min_opt(next_probe(backlog, self.recover_interval).map(|wait| now + wait), due_probe);
         self.reschedule(sale, now);

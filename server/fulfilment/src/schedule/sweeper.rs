@@ -65,7 +65,7 @@ impl Sweeper {
         loop {
             let ids = self.page(after.as_ref(), page).await;
             let complete = ids.len() < page as usize;
-            let pause = Duration::from_secs_f64(f64::from(page) / f64::from(rate.max(1)));
+            let interval = Duration::from_secs_f64(f64::from(page) / f64::from(rate.max(1)));
             after = ids.last().cloned();
             for id in ids {
                 if self.probe_requests.send(id).await.is_err() {
@@ -76,7 +76,7 @@ impl Sweeper {
             if complete {
                 return;
             }
-            sleep(pause).await;
+            sleep(interval).await;
         }
     }
 

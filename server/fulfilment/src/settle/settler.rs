@@ -2,7 +2,7 @@
 //! during a call form the next batch, so batches grow with the load.
 //!
 //! While the store is unavailable, outcomes are held and retried for as long as it takes: an expired lease
-//! that was not reclaimed can still be settled, and only the store knows. The window bounds the number of
+//! that was not reclaimed can still be settled, and only the store can decide that. The window bounds the number of
 //! outcomes.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -120,11 +120,11 @@ impl Settler {
         calls.push(self.call(sale, Batch { settlements, trace }, 0, Duration::ZERO));
     }
 
-    fn call(&self, sale: SaleId, batch: Batch, failures: u32, pause: Duration) -> BoxFuture<'static, Reply> {
+    fn call(&self, sale: SaleId, batch: Batch, failures: u32, delay: Duration) -> BoxFuture<'static, Reply> {
         let (store, traces) = (Arc::clone(&self.store), self.traces.clone());
         Box::pin(async move {
-            if !pause.is_zero() {
-                sleep(pause).await;
+            if !delay.is_zero() {
+                sleep(delay).await;
             }
             let result = match (&traces, &batch.trace) {
                 (Some(traces), Some(trace)) => {

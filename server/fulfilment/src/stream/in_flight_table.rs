@@ -100,7 +100,7 @@ impl InFlightTable {
         }
     }
 
-    /// Returns everything that is due. A lease that is not extended meanwhile is due again soon.
+    /// Returns everything that is due. A lease that is not extended until then is due again soon.
     pub(crate) fn take_due(&mut self, now: Instant) -> Due {
         let overdue = self.entries.extract_if(|_, unanswered| unanswered.overdue_at <= now);
         let mut due = Due { overdue: overdue.map(|(_, unanswered)| unanswered).collect(), ..Due::default() };

@@ -1,6 +1,6 @@
 //! The in-flight window: the permits that bound how many entries are claimed and not settled.
 //!
-//! A claim first reserves permits on a stream that is up, so nothing is claimed that cannot be sent at once.
+//! A claim first reserves permits on a stream that is up, so nothing is claimed that cannot be sent immediately.
 //! An entry holds its permit as unanswered until the order system answers, then as unsettled until the store
 //! has recorded the outcome.
 
@@ -213,15 +213,15 @@ impl InFlightWindow {
     /// Removes entries whose lease was lost: another worker has them. Returns how many were still unanswered.
     pub(crate) fn remove_lost(&self, leases: impl Iterator<Item = DueLease>) -> usize {
         let mut state = self.lock();
-        let mut forgotten = 0;
+        let mut removed = 0;
         for DueLease { ticket_id, lease_token, .. } in leases {
             if let Some(unanswered) = state.table.remove_leased(ticket_id, lease_token) {
                 state.release_permit(unanswered.lane);
-                forgotten += 1;
+                removed += 1;
             }
         }
         self.publish(&state);
-        forgotten
+        removed
     }
 
     /// Resolves when no entry is unanswered.
@@ -323,7 +323,7 @@ impl Reservation {
     /// Turns the permits into in-flight entries and returns the sender into their stream.
     ///
     /// # Errors
-    /// The entries, if the stream has broken meanwhile: the caller requeues them, and they count as
+    /// The entries, if the stream has broken since: the caller requeues them, and they count as
     /// unsettled.
     pub(crate) fn fill(
         mut self,

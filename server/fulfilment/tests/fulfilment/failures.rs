@@ -23,7 +23,7 @@ fn long_leases(stock: u64) -> SaleSettings {
 async fn unanswered_entries_of_a_broken_stream_are_requeued_immediately() {
     let breaks_once = |order: &OrderRequest| match (order.seq, order.attempt) {
         (60, 1) => Reaction::Break,
-        (seq, 1) if seq > 40 => Reaction::Forget,
+        (seq, 1) if seq > 40 => Reaction::Ignore,
         _ => Reaction::order(order),
     };
     let (store, orders) = (TestStore::new(), OrderSystem::start(breaks_once).await);
@@ -64,7 +64,7 @@ async fn a_restart_of_the_order_system_loses_no_entry() {
     let worker = Worker::start(settings(&orders), &store);
     eventually("all are delivered", || orders.held() == 100).await;
     orders.go_down().await;
-    eventually("the worker has noticed", || worker.counts().streams == 0).await;
+    eventually("the worker has detected it", || worker.counts().streams == 0).await;
     orders.react(Reaction::order);
     orders.come_up().await;
     store.ordered("phone", 100).await;

@@ -90,7 +90,7 @@ async fn blocked_sales_do_not_delay_others() {
     let paced = Pace { millitickets_per_second: 1, burst: 1 };
     store.create("paced", &SaleSettings { pace: Some(paced), ..SaleSettings::of_stock(100) }).await;
     store.enqueue("paced", 100).await;
-    // The first ticket asks for more units than the stock has left.
+    // The first ticket is for more units than the stock has left.
     let standby = SaleSettings { cap: Some(50), unit_limit: 10, ..SaleSettings::of_stock(10) };
     store.create("blocked", &standby).await;
     store.enqueue_units("blocked", &[4, 10, 1, 1]).await;

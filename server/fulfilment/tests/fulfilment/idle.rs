@@ -27,12 +27,12 @@ async fn ten_thousand_idle_sales_cost_only_the_sweep() {
     let (before, start) = (store.all_calls(), Instant::now());
     eventually("the slow sweep goes on", || store.calls(Operation::Recover) >= SALES + 150).await;
     let (calls, elapsed) = (store.all_calls() - before, start.elapsed());
-    // A page of ids is one command for a second's worth of probes, and the first page comes at once.
+    // A page of ids is one command for a second's worth of probes, and the first page comes immediately.
     let bound = (elapsed.as_secs_f64() + 1.0) * f64::from(SWEEP_RATE + 1) + 20.0;
     assert!((calls as f64) < bound, "{calls} calls in {elapsed:?}");
     assert_eq!(store.calls(Operation::Claim), 0, "idle sales are not claimed from");
 
-    // One of them is woken: only that one is claimed, and at once.
+    // One of them is woken: only that one is claimed, and immediately.
     store.enqueue("sale-7", 3).await;
     store.ordered("sale-7", 3).await;
     assert!(store.calls(Operation::Claim) <= 6, "{} claims for 3 tickets", store.calls(Operation::Claim));
@@ -73,7 +73,7 @@ async fn the_slow_sweep_finds_a_sale_whose_announcement_was_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_without_free_permits_does_not_poll() {
-    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Ignore).await);
     store.create("phone", &SaleSettings::of_stock(1_000)).await;
     store.enqueue("phone", 1_000).await;
     let full = FulfilmentSettings {

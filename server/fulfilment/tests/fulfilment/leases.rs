@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_replica_reclaims_the_leases_of_a_dead_one() {
     let store = TestStore::new();
-    let hung = OrderSystem::start(|_| Reaction::Forget).await;
+    let hung = OrderSystem::start(|_| Reaction::Ignore).await;
     let orders = OrderSystem::start(Reaction::order).await;
     let short =
         SaleSettings { lease: Duration::from_millis(500), max_attempts: 100, ..SaleSettings::of_stock(500) };
@@ -77,7 +77,7 @@ async fn a_stale_fence_has_no_effect() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_lease_releases_its_permit() {
-    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Ignore).await);
     store
         .create("phone", &SaleSettings { lease: Duration::from_millis(100), ..SaleSettings::of_stock(4) })
         .await;
@@ -98,7 +98,7 @@ async fn a_lost_lease_releases_its_permit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_without_an_answer_is_requeued_after_the_answer_timeout() {
     let forgets_once = |order: &inrush_proto::v1::OrderRequest| match order.attempt {
-        1 => Reaction::Forget,
+        1 => Reaction::Ignore,
         _ => Reaction::order(order),
     };
     let (store, orders) = (TestStore::new(), OrderSystem::start(forgets_once).await);

@@ -22,12 +22,12 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 /// What the order system does with an entry.
 #[derive(Clone, Debug)]
 pub(crate) enum Reaction {
-    /// Answers at once.
+    /// Answers immediately.
     Answer(Option<Outcome>),
     /// Answers when [`OrderSystem::answer_held`] is called.
     Hold(Outcome),
     /// Never answers.
-    Forget,
+    Ignore,
     /// Ends the stream with an error.
     Break,
 }
@@ -62,7 +62,7 @@ fn ordered(order: &OrderRequest) -> Outcome {
 /// More than any test has unread.
 const MOST_ANSWERS: usize = 65_536;
 
-/// Deliveries that are answered when the test says so.
+/// Deliveries that are answered when the test requests it.
 #[derive(Default)]
 struct Held {
     deliveries: VecDeque<(Answers, OrderResult)>,
@@ -223,7 +223,7 @@ impl Shared {
                             held.deliveries.push_back((answers.clone(), result));
                         }
                     }
-                    Reaction::Forget => {}
+                    Reaction::Ignore => {}
                     Reaction::Break => {
                         let _ = answers.try_send(Err(Status::aborted("broken by the test")));
                         return;

@@ -38,7 +38,7 @@ async fn a_drain_waits_for_the_order_system() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_requeues_entries_that_are_not_answered_in_time() {
-    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Ignore).await);
     let hour = Duration::from_secs(3_600);
     store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
     store.enqueue("phone", 100).await;
@@ -50,7 +50,7 @@ async fn a_drain_requeues_entries_that_are_not_answered_in_time() {
     let ledger = store.snapshot("phone").await.ledger;
     assert_eq!((ledger.waiting.tickets, ledger.in_flight.tickets), (100, 0));
 
-    // The next worker claims them at once, in order.
+    // The next worker claims them immediately, in order.
     orders.react(Reaction::order);
     let next = Worker::start(hasty, &store);
     store.ordered("phone", 100).await;
@@ -70,7 +70,7 @@ async fn an_idle_worker_drains_immediately() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_worker_requeues_its_entries_and_ends_its_tasks() {
-    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Forget).await);
+    let (store, orders) = (TestStore::new(), OrderSystem::start(|_| Reaction::Ignore).await);
     let hour = Duration::from_secs(3_600);
     store.create("phone", &SaleSettings { lease: hour, ..SaleSettings::of_stock(100) }).await;
     store.enqueue("phone", 100).await;

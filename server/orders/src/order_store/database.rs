@@ -137,7 +137,7 @@ impl Database {
 
     /// Runs `work` in a transaction and commits it. Retries after contention.
     pub(super) async fn transact<W: UnitOfWork>(&self, work: &W) -> Result<W::Output, OrderStoreError> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = FIRST_PAUSE;
         for _ in 1..MAX_ATTEMPTS {
             match self.run_once(work).await {
                 Ok(RunResult::Commit(output)) => return Ok(output),
@@ -145,8 +145,8 @@ impl Database {
                 Err(OrderStoreError::Database(error)) if is_contention(self.kind, &error) => {}
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            tokio::time::sleep(backoff).await;
+            backoff *= 2;
         }
         match self.run_once(work).await? {
             RunResult::Commit(output) => Ok(output),

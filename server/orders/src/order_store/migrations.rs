@@ -16,7 +16,7 @@ pub(super) static SQLITE: LazyLock<Migrator> =
 pub(super) static POSTGRES: LazyLock<Migrator> =
     LazyLock::new(|| migrator(&[("orders", include_str!("../../migrations/postgres/0001_orders.sql"))]));
 
-/// Numbers the migrations from 1. Their order and texts must not change: databases remember both.
+/// Numbers the migrations from 1. Their order and texts must not change: databases store both.
 fn migrator(migrations: &[(&'static str, &'static str)]) -> Migrator {
     let versions = migrations.iter().zip(1..).map(|(&(description, sql), version)| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)

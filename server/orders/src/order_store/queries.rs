@@ -42,7 +42,7 @@ pub struct Order {
     pub state: OrderState,
     /// The time of its creation, in milliseconds since 1970-01-01 UTC.
     pub created_at: u64,
-    /// The payment deadline in the same unit; `None` if it was paid at once.
+    /// The payment deadline in the same unit; `None` if it was paid immediately.
     pub payment_deadline: Option<u64>,
     /// The time of its release, in the same unit.
     pub released_at: Option<u64>,

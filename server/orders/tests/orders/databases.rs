@@ -53,7 +53,7 @@ macro_rules! on_every_database {
 }
 pub(crate) use on_every_database;
 
-/// An order of the sale's ticket with this seq, paid at once.
+/// An order of the sale's ticket with this seq, paid immediately.
 pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
     NewOrder {
         ticket_id: format!("{sale_id}/1/{seq}"),

@@ -92,7 +92,7 @@ async fn no_entry_is_rejected_because_of_a_lookup_older_than_it() {
     let gate = Arc::new(Semaphore::new(0));
     front.script.lock().unwrap().gate = Some(Arc::clone(&gate));
     client.send(entries("shoes", 2..=2)).await;
-    eventually("the front has been asked", async || front.lookups("shoes") == 2).await;
+    eventually("the front got a lookup", async || front.lookups("shoes") == 2).await;
     front.set_stock("shoes", Some(2));
     // The answer for the hat shows that the entry before it was received, and waits.
     let mut orders = entries("shoes", 3..=3);

@@ -160,7 +160,7 @@ async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
         }
     }
     for sale in SALES {
-        assert_eq!(created[sale], 100, "{sale}: 216 were asked for, so every unit is sold and none twice");
+        assert_eq!(created[sale], 100, "{sale}: 216 were requested, so every unit is sold and none twice");
         assert_eq!(remaining(&replicas[1], sale).await, 0);
     }
     check(&replicas[1]).await;

@@ -191,7 +191,7 @@ async fn orders_are_created_no_faster_than_the_capacity() {
         tokio::join!(first.exchange(entries("shoes", 1..=60)), second.exchange(entries("shoes", 61..=120)));
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!((tally(&first), tally(&second)), ((60, 0, 0), (60, 0, 0)));
-    // A tenth of a second's worth may pass at once.
+    // A tenth of a second's worth may pass together.
     assert!(seconds >= (120.0 - 20.0) / 200.0, "120 orders took {seconds} s at 200 per second");
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Taking buyers in: numbers, repeats, refusals, and what a front may answer by itself.
+//! Admission: seqs, repeats, refusals, and the gate.
 
 use inrush_core::{
     sale::{BuyerId, Route, SaleSettings},
@@ -232,7 +232,7 @@ async fn the_cap_bounds_units_not_tickets(context: Context) {
         .await;
     assert_eq!(sale.admit_one(admit_request("ann", 3)).await, queued(1, 1));
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
-    // With a stock, units stay held until they are given back.
+    // With a stock, units stay held until they are returned.
     sale.work_one(ordered("o-1")).await;
     assert_eq!(sale.admit_one(admit_request("bob", 1)).await, Admission::Refused(Refusal::SoldOut));
     sale.release(&[1]).await;

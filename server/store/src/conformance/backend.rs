@@ -1,4 +1,4 @@
-//! What the suite needs to know of the store under test.
+//! What the suite needs of the store under test.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub trait Backend: Send + Sync + 'static {
     /// An empty store that takes its time from `clock`.
     async fn empty_store(&self, clock: &ManualClock) -> Arc<dyn Store>;
 
-    /// Drops what the servers cache between calls (scripts, for example). No caller may notice.
+    /// Drops what the servers cache between calls (scripts, for example). No caller may see a difference.
     async fn flush_caches(&self) {}
 
     /// Names of everything stored whose name contains `part`; empty for a store that has no names to list.

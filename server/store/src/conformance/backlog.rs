@@ -1,4 +1,4 @@
-//! What a claim or a recovery says of the work that is left.
+//! The backlog in the reply to a claim or a recovery.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn in_millis(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// The backlog, asked for without claiming anything; a recovery must see the same.
+/// The backlog in the reply to an empty claim; that of a recovery must be the same.
 async fn backlog(sale: &Sale) -> Backlog {
     let backlog = sale.claim(0).await.backlog;
     let recovery = sale.recover().await;

@@ -1,4 +1,4 @@
-//! Claiming: the order, the fence, the stock, the walk over cancelled tickets.
+//! Claims: order, fence, stock, skipped cancelled tickets.
 
 use std::time::Duration;
 
@@ -164,7 +164,7 @@ async fn no_ticket_overtakes_the_head_of_the_queue(context: Context) {
     assert_eq!(seqs(&sale.claim(5).await), NOTHING);
     sale.cancel(&[4]).await;
     assert_eq!(seqs(&sale.claim(5).await), [5]);
-    // A cancelled ticket in front of the one that has to wait is passed all the same.
+    // A cancelled ticket in front of the one that has to wait is still passed.
     assert_eq!(sale.enqueue_units("fay", 1).await, 6);
     assert_eq!(sale.enqueue_units("gil", 1).await, 7);
     sale.cancel(&[6]).await;

@@ -1,4 +1,4 @@
-//! After an outcome: orders given back, the dead tried again or given up.
+//! After an outcome: releases, and dead tickets redriven or discarded.
 
 use inrush_core::{
     sale::SaleSettings,

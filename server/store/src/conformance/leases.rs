@@ -70,10 +70,10 @@ async fn a_lease_that_was_lost_is_not_extended(context: Context) {
     let fence_of_none = LeaseToken { fence: 0, ..lease_token };
     let in_line = LeaseToken { seq: 4, fence: lease_token.fence };
     let unknown = LeaseToken { seq: 99, fence: lease_token.fence };
-    let nobody = LeaseToken { seq: 0, fence: lease_token.fence };
-    let asked = [wrong_fence, lease_token, settled, in_line, unknown, nobody, fence_of_none, lease_token];
+    let no_ticket = LeaseToken { seq: 0, fence: lease_token.fence };
+    let leases = [wrong_fence, lease_token, settled, in_line, unknown, no_ticket, fence_of_none, lease_token];
     let expected = [false, true, false, false, false, false, false, true];
-    assert_eq!(sale.extend(&asked).await, expected);
+    assert_eq!(sale.extend(&leases).await, expected);
     assert_eq!(sale.extend(&[]).await, [true; 0]);
     context.advance(30_000);
     sale.recover().await;
@@ -275,7 +275,7 @@ async fn recovery_reclaims_the_earliest_first(context: Context) {
     context.advance(10);
     sale.extend(&kept).await;
     context.advance(60_000);
-    // The extended leases end last, and only as many as fit are taken back at once.
+    // The extended leases end last, and only as many as fit are reclaimed by one call.
     assert_eq!(sale.recover().await.reclaimed, 256);
     let statuses = sale.look_up(&[1, 100, 101, 356]).await;
     let states: Vec<TicketState> = statuses.iter().map(|status| status.as_ref().unwrap().state()).collect();
@@ -293,7 +293,7 @@ async fn recovery_is_bounded(context: Context) {
     let recovery = sale.recover().await;
     assert_eq!((recovery.reclaimed, recovery.backlog.in_flight), (MAX_BATCH as u64, 44));
     assert_eq!(recovery.backlog.next_expiry_in, Some(Duration::ZERO));
-    // Leases of one end are taken back in the order of the numbers.
+    // Leases that expire together are reclaimed in the order of the seqs.
     assert_eq!(sale.ticket_state(256).await, TicketState::Waiting);
     assert_eq!(sale.ticket_state(257).await, TicketState::Processing);
     assert_eq!(sale.recover().await.reclaimed, 44);

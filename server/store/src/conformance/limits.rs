@@ -1,5 +1,5 @@
-//! What every operation has in common: sales that do not exist, batches that are too large, scripts that were
-//! forgotten, several sales at once.
+//! What all operations have in common: unknown sales, batches that are too large, a flushed script cache, several
+//! sales concurrently.
 
 use inrush_core::{
     sale::{SaleId, SaleSettings},
@@ -71,45 +71,45 @@ async fn a_batch_that_is_too_large_is_refused(context: Context) {
 
 async fn flushed_scripts_do_not_reach_callers(context: Context) {
     let sale = context.sale("phone", SaleSettings { max_attempts: 1, ..SaleSettings::of_stock(1000) }).await;
-    let forget = async || context.backend.flush_caches().await;
-    forget().await;
+    let flush = async || context.backend.flush_caches().await;
+    flush().await;
     sale.fill(4).await;
-    forget().await;
+    flush().await;
     sale.cancel(&[4]).await;
-    forget().await;
+    flush().await;
     let first = sale.claim_one().await;
-    forget().await;
+    flush().await;
     assert_eq!(sale.extend(&[first]).await, [true]);
-    forget().await;
+    flush().await;
     sale.settle(first, ordered("o-1")).await;
-    forget().await;
+    flush().await;
     sale.release(&[1]).await;
     sale.claim(1).await;
     context.advance(30_000);
-    forget().await;
+    flush().await;
     assert_eq!(sale.recover().await.dead, 1);
-    forget().await;
+    flush().await;
     assert_eq!(sale.dead_letters(0, 5).await.len(), 1);
-    forget().await;
+    flush().await;
     assert_eq!(sale.redrive(&[2]).await, [true]);
     sale.work_one(retry(0, "dead")).await;
-    forget().await;
+    flush().await;
     assert_eq!(sale.discard(&[2]).await, [true]);
-    forget().await;
+    flush().await;
     sale.look_up(&[1, 2, 3]).await;
-    forget().await;
+    flush().await;
     sale.change(|settings| settings.max_attempts = 2).await;
-    forget().await;
+    flush().await;
     sale.close().await;
-    forget().await;
+    flush().await;
     assert_eq!(context.store.sales(None, 5).await.unwrap().len(), 1);
-    forget().await;
+    flush().await;
     sale.delete().await;
-    forget().await;
+    flush().await;
     context.sale("watch", SaleSettings::of_stock(1)).await;
 }
 
-/// Twelve sales, worked on in turns and at the same time; each one's numbers and fences are its own.
+/// Twelve sales, worked on in turns and at the same time; each has seqs and fences of its own.
 async fn sales_are_independent(context: Context) {
     let mut sales = Vec::new();
     for number in 0..12 {

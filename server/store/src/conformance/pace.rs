@@ -166,7 +166,7 @@ async fn the_measured_pace_is_that_of_the_last_window(context: Context) {
         (2000, 7, 500),   // 1 in 2000 ms
         (3000, 7, 2333),  // 7 in 3000 ms, rounded down
         (10_000, 1, 700), // 7 in 10 s
-        (10_001, 4, 0),   // too long a pause to mean anything
+        (10_001, 4, 0),   // too long an interval to be a measurement
         (1000, 1, 4000),  // 4 in 1000 ms
         (5000, 0, 4000),  // a claim of nothing is not counted
         (5000, 1, 100),   // 1 in 10 s

@@ -25,7 +25,7 @@ cases! {
 
 const TICKETS: u64 = 300;
 
-/// Runs `work` on `handles` dedicated handles at once.
+/// Runs `work` on `handles` handles with own connections concurrently.
 async fn at_once<T, F>(
     context: &Context,
     id: &SaleId,

@@ -1,4 +1,4 @@
-//! A sale in the hands of a case: every operation in short, its ledger checked after each.
+//! A sale of a case: every operation in short form, with a check of the ledger after each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ pub(crate) fn retry(after_millis: u64, reason: &str) -> Outcome {
     Outcome::Retry { after: Duration::from_millis(after_millis), reason: reason.to_owned() }
 }
 
-/// The numbers of what was claimed.
+/// The seqs of what was claimed.
 pub(crate) fn seqs(claim: &Claim) -> Vec<Seq> {
     claim.entries.iter().map(|entry| entry.seq).collect()
 }
@@ -97,7 +97,7 @@ impl Sale {
         }
     }
 
-    /// Lets `count` new buyers of one unit each in, named after their numbers.
+    /// Admits `count` new buyers of one unit each, named after their seqs.
     pub(crate) async fn fill(&self, count: u64) {
         let first = self.snapshot().await.last_seq + 1;
         let requests: Vec<AdmitRequest> =
@@ -154,7 +154,7 @@ impl Sale {
         claim
     }
 
-    /// Claims one ticket, which must be there, and gives the proof.
+    /// Claims one ticket, which must be there, and returns its lease.
     pub(crate) async fn claim_one(&self) -> LeaseToken {
         let claim = self.claim(1).await;
         LeaseToken { seq: seqs(&claim)[0], fence: claim.fence }

@@ -1,4 +1,4 @@
-//! Sales long enough that what a store cuts into pieces crosses the cuts.
+//! Sales with queues longer than a segment, a page or a bucket of a store.
 
 use std::collections::BTreeSet;
 
@@ -97,8 +97,8 @@ async fn positions_are_exact_over_several_cuts(context: Context) {
         }
         let cursor = sale.snapshot().await.cursor;
         let edges = [1, 2, 3].map(|segment| segment * SEGMENT);
-        let asked = edges.iter().flat_map(|edge| edge - 4..edge + 4).chain([last - 1, last]);
-        for seq in asked.filter(|seq| *seq > cursor && !cancelled.contains(seq)) {
+        let seqs = edges.iter().flat_map(|edge| edge - 4..edge + 4).chain([last - 1, last]);
+        for seq in seqs.filter(|seq| *seq > cursor && !cancelled.contains(seq)) {
             let position = (cursor + 1..=seq).filter(|seq| !cancelled.contains(seq)).count() as u64;
             assert_eq!(sale.position(seq).await, position, "ticket {seq} after {cursor}");
         }

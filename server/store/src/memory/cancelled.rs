@@ -85,7 +85,7 @@ mod tests {
         fn counts_equal_those_of_a_plain_set(
             seqs in proptest::collection::btree_set(1_u64..20_000, 0..300),
             order in any::<u64>(),
-            asked in proptest::collection::vec(0_u64..21_000, 20),
+            looked_up in proptest::collection::vec(0_u64..21_000, 20),
         ) {
             let mut shuffled: Vec<Seq> = seqs.iter().copied().collect();
             shuffled.sort_by_key(|seq| (seq ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -96,7 +96,7 @@ mod tests {
                 plain.insert(seq);
                 prop_assert_eq!(cancelled.len(), plain.len() as u64);
             }
-            for seq in asked {
+            for seq in looked_up {
                 prop_assert_eq!(cancelled.below(seq), plain.range(..seq).count() as u64);
                 prop_assert_eq!(cancelled.contains(seq), plain.contains(&seq));
             }

@@ -230,7 +230,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Removes an id from the registry, and registers it again if a sale of that name has been created meanwhile.
+    /// Removes an id from the registry, and registers it again if a sale of that name has been created since.
     async fn unregister(&self, sale: &SaleId) -> Result<(), StoreError> {
         self.query_pooled::<()>(cmd("ZREM").arg(REGISTRY).arg(sale.as_str())).await?;
         let exists: u64 = self.query_pooled(cmd("EXISTS").arg(Keys(sale).sale())).await?;

@@ -93,7 +93,7 @@ impl Connection {
     }
 
     /// Runs a command and waits up to `wait_timeout` for a replica. Returns also whether one has acknowledged it. Both
-    /// commands are sent at once over one connection: `WAIT` is about what its own connection has written. Commands
+    /// commands are sent together over one connection: `WAIT` is about what its own connection has written. Commands
     /// behind them on this connection wait as well.
     pub(super) async fn run_replicated(
         &mut self,

@@ -194,7 +194,7 @@ fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
     Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }
 
-/// A batch is one write and is sent at once; a peer that has vanished is detected by a timeout.
+/// A batch is one write and is sent immediately; a peer that has vanished is detected by a timeout.
 fn tcp_settings(response_timeout: Duration) -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]

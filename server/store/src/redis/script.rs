@@ -73,7 +73,7 @@ impl ScriptName {
         }
     }
 
-    /// Whether it runs seldom enough, or long enough, to keep it off the hot path's connection.
+    /// Whether it runs so rarely, or so long, that it is kept off the connection of the hot path.
     pub(super) const fn is_rare(self) -> bool {
         match self {
             Self::Admit

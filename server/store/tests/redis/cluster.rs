@@ -1,4 +1,4 @@
-//! Clusters that change their shape under a sale.
+//! Clusters that are resharded during a sale.
 
 use inrush_core::store::prelude::*;
 use inrush_core::{

@@ -1,4 +1,4 @@
-//! What only the Redis store has to show: that it outlives its server's troubles, and says what is wrong with it.
+//! What only the Redis store has to show: that it recovers from outages of its server, and reports what is wrong with it.
 #![cfg(test)]
 
 use inrush_testkit::redis_server;

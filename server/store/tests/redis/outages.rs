@@ -1,4 +1,4 @@
-//! Servers that are away, slow or forgetful for a while.
+//! Servers that are down, slow or restarted without their scripts.
 
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,7 @@ use crate::{
     support::eventually,
 };
 
-/// How long a master is silent before its sentinel takes it for dead.
+/// A sentinel declares a master down if it does not answer for so long.
 const LONG_TIMEOUT_MS: u32 = 500;
 
 pub(crate) struct RedisSentinel {
@@ -51,7 +51,7 @@ impl RedisSentinel {
         &mut self.master
     }
 
-    /// Waits until the replica has all that the master has, and the sentinel knows the replica.
+    /// Waits until the replica has all that the master has, and the sentinel lists the replica.
     pub(crate) async fn wait_until_safe(&self) {
         eventually(async || {
             let acknowledged: u64 = self.master.command(&["WAIT", "1", "100"]).await;
@@ -82,7 +82,7 @@ impl Drop for RedisSentinel {
     }
 }
 
-/// A sentinel writes what it learns into its configuration file.
+/// A sentinel writes its state into its configuration file.
 fn start_sentinel(folder: &TempDir, port: u16, master: u16) -> Child {
     let config = folder.path().join("sentinel.conf");
     let lines = format!(

@@ -16,7 +16,7 @@ use tokio::{sync::broadcast, time::timeout};
 /// How long anything may take on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long an announcement may take before another one is made.
+/// An announcement that is not received within this time is made again.
 const ANNOUNCEMENT: Duration = Duration::from_millis(200);
 
 const POLL: Duration = Duration::from_millis(20);
@@ -70,8 +70,8 @@ pub(crate) async fn eventually<T>(mut operation: impl AsyncFnMut() -> Result<T, 
     }
 }
 
-/// Announcements from a subscription that stands, so that the next answer of the server is not the subscription's. Before
-/// it stands announcements are lost: a new sale is announced until one is heard.
+/// Announcements from a subscription that is established, so that the next answer of the server is not the subscription's. Before
+/// it is established, announcements are lost: new sales are announced until one is received.
 pub(crate) async fn wait_until_listening(store: &RedisStore) -> broadcast::Receiver<StoreEvent> {
     let mut events = store.events();
     for number in 0.. {

@@ -1,4 +1,4 @@
-//! The stores that are held to the port, each with a clock that the test moves.
+//! The stores under test, each with a clock that the test advances.
 
 use std::{sync::Arc, time::Duration};
 

@@ -54,7 +54,7 @@ async fn waiting(server: &RedisServer, clock: &ManualClock, replication_timeout:
     RedisStore::connect(settings).await.unwrap()
 }
 
-/// Longer than it takes on any machine.
+/// Longer than any machine needs.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn replicated_batches_wait_concurrently_each_on_a_connection_of_its_own() 
     let mut sales = Vec::new();
     for number in 0..BATCHES {
         let sale = sale_of(store.as_ref(), &format!("followed-{number}"), Durability::Replicated).await;
-        // From the first reply the store learns that the sale is replicated.
+        // The first reply shows the store that the sale is replicated.
         store.admit(&sale, &[admit_request("ann", 1)]).await.unwrap();
         sales.push(sale);
     }

@@ -41,7 +41,7 @@ const SCENARIOS_AT_ONCE: u32 = 50;
 /// Attempts to make a failing scenario smaller …
 const SHRINKING_STEPS: u32 = 20_000;
 
-/// … and milliseconds that they may take: long lines are slow to fill.
+/// … and milliseconds that they may take: long queues are slow to fill.
 const SHRINKING_LIMIT_MS: u32 = 60_000;
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -73,7 +73,7 @@ fn runner(seed: u64, round: u64, shrinking_steps: u32) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::XorShift, &bytes))
 }
 
-/// What memory and Redis do not agree on, and the smallest scenario that shows it.
+/// A difference between memory and Redis, and the smallest scenario that shows it.
 struct Counterexample {
     difference: String,
     scenario: Scenario,

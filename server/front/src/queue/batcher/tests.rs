@@ -62,7 +62,7 @@ impl Bench {
         tokio::spawn(async move { batcher.call(&sale(), request, deadline, None).await })
     }
 
-    /// Lets all tasks do what they can: the runtime has one thread, and nothing here waits for anything outside it.
+    /// Runs all tasks until they wait: the runtime has one thread, and no task waits for anything outside it.
     async fn settle(&self) {
         for _ in 0..100 {
             tokio::task::yield_now().await;

@@ -10,7 +10,7 @@ use std::sync::{
 
 use inrush_core::Seq;
 
-/// Four bytes for every buyer ever admitted to a sale. If two buyers share a hash, the store is asked once more than needed.
+/// Four bytes for every buyer ever admitted to a sale. If two buyers share a hash, one call more goes to the store.
 #[derive(Default)]
 pub(super) struct BuyerHashes {
     runs: Vec<Arc<Run>>,
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_set_is_not_disturbed_and_memory_is_given_back() {
+    fn an_older_set_is_unchanged_and_its_hashes_are_subtracted_when_it_is_dropped() {
         let count = Arc::default();
         let older = BuyerHashes::default().with(vec![3, 1, 2], &count);
         let newer = older.with(vec![9, 1], &count);

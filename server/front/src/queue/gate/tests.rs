@@ -22,7 +22,7 @@ impl Bench {
         Self { store, gates, sale }
     }
 
-    /// Asks the store for `buyer`, and lets the gate learn.
+    /// Admits `buyer` at the store, and updates the gate.
     async fn ask(&self, buyer: &str) {
         let pending = self.gates.begin_update(&self.sale);
         let requests = [enqueue_request(buyer, 1)];
@@ -141,13 +141,13 @@ async fn a_not_open_decision_expires_at_the_open_time() {
     let bench = Bench::new().await;
     bench.shut().await;
     let epoch = bench.store.sale(&bench.sale).await.unwrap().epoch;
-    let learn = |opens_at| {
+    let update = |opens_at| {
         let closed = reply(Gate::Refusing(Refusal::NotOpen { opens_at }), epoch, 1, Vec::new());
         bench.gates.update(&bench.sale, bench.gates.begin_update(&bench.sale), &[], &closed);
     };
-    learn(Timestamp::now().after(LIFETIME));
+    update(Timestamp::now().after(LIFETIME));
     assert!(bench.answer("bob").is_some());
-    learn(Timestamp::now());
+    update(Timestamp::now());
     assert_eq!(bench.answer("bob"), None);
 }
 

@@ -27,7 +27,7 @@ impl Sale {
         Some(ready_in.max(token_in))
     }
 
-    /// When a ticket is ready: at once if the queue can advance, else with the next retry. Time alone does not make a queue
+    /// When a ticket is ready: immediately if the queue can advance, else with the next retry. Time alone does not make a queue
     /// ready that is blocked by the stock, or that has only cancelled tickets.
     fn next_ready_in(&self, now: Timestamp) -> Option<Duration> {
         if self.queued() > 0 && self.can_advance() {

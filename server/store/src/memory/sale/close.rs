@@ -7,7 +7,7 @@ use inrush_core::{ledger::Count, sale::SaleSnapshot, time::Timestamp};
 use super::{Announcements, Sale};
 
 impl Sale {
-    /// Tickets that were never claimed expire, all at once: the ledger has their count. A repeat changes nothing.
+    /// Tickets that were never claimed expire, all together: the ledger has their count. A repeat changes nothing.
     pub(in super::super) fn close(&mut self, now: Timestamp) -> SaleSnapshot {
         if !self.closed {
             self.closed = true;

@@ -34,7 +34,7 @@ impl Sale {
             }
         }
         if leases + retries + dead_letters <= MAX_TICKETS_CHECKED && !self.claimed.is_consistent() {
-            return Err("a claimed ticket is not where its stage says".to_owned());
+            return Err("a claimed ticket is not in the order of its stage".to_owned());
         }
         Ok(())
     }

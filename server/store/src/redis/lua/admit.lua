@@ -5,7 +5,7 @@
 --       6 … the buyers' bucket, one for each request
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 s · 4 p · 5 count of buckets that the keys were built for ·
 --       6 the buyers' hashes, 4 bytes each · 7 superseded tickets: "request seq" pairs, spaces between ·
---       8 the units of each request, spaces between; empty when each asks for one ·
+--       8 the units of each request, spaces between; empty when each is for one ·
 --       9 … the buyer's fingerprint of each request · then the encoded entry of each request
 -- Reply {NO_SALE}
 --       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: nothing was done; build the keys for this state

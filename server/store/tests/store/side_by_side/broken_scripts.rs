@@ -25,7 +25,7 @@ const fn mistake(what: &'static str, script: &'static str, from: &'static str, t
 }
 
 impl Mistake {
-    /// It shows only in lines that reach over a cut.
+    /// It shows only in queues that are longer than a segment.
     const fn at_a_cut(self) -> Self {
         Self { mix: Mix::LongLines, ..self }
     }
@@ -58,7 +58,7 @@ const MISTAKES: &[Mistake] = &[
         "elseif cancelled[seq] then",
     ),
     mistake(
-        "a cancellation is forgotten",
+        "a cancellation is lost",
         "cancel",
         "redis.call('SETBIT', bitmap, bit_of(seq), 1)",
         "redis.call('GETBIT', bitmap, bit_of(seq))",

@@ -38,7 +38,7 @@ pub(super) struct Pair<'a> {
     marks: Cell<u64>,
 }
 
-/// What memory and Redis do not agree on, and where in the scenario.
+/// A difference between memory and Redis, and its place in the scenario.
 #[derive(Debug)]
 pub(super) struct Difference {
     at: String,
@@ -87,10 +87,10 @@ impl<'a> Pair<'a> {
 
     /// Waits until events of Redis are received.
     async fn wait_for_subscription(&self) {
-        let mut heard = self.redis.events();
+        let mut received = self.redis.events();
         loop {
             let mark = self.announce_mark().await;
-            if timeout(MARK_INTERVAL, count_until(&mut heard, &mark, &mark)).await.is_ok() {
+            if timeout(MARK_INTERVAL, count_until(&mut received, &mark, &mark)).await.is_ok() {
                 return;
             }
         }
@@ -141,7 +141,7 @@ impl<'a> Pair<'a> {
         self.compare_announcements(&progress, announced).await
     }
 
-    /// Asks both stores the same thing.
+    /// Runs the same operation on both stores.
     async fn both<T>(
         &self,
         progress: &Progress,
@@ -163,7 +163,7 @@ impl<'a> Pair<'a> {
         self.both(progress, "reply", ask).await.map(drop)
     }
 
-    /// Gives tickets out and lets all but the last few be ordered, whatever the pace.
+    /// Issues tickets and has all but the last few ordered, whatever the pace.
     async fn make_long(
         &self,
         progress: &mut Progress,
@@ -385,7 +385,7 @@ impl Progress {
         tickets.iter().map(|&back| self.seq(back)).collect()
     }
 
-    /// Where there is no such lease, one that never was.
+    /// The lease; one that never existed if there is no such lease.
     fn lease_token(&self, lease: Lease) -> LeaseToken {
         let back = |leases: &[LeaseToken], index: usize| {
             let at = leases.len().checked_sub(1).map(|last| last - index % leases.len());

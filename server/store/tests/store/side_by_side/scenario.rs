@@ -23,14 +23,14 @@ const LONG_LINES: u32 = 8;
 const LONG_LINE: std::ops::Range<u64> = 4080..4130;
 
 /// Most operations of a scenario.
-const LONGEST: usize = 120;
+const MAX_LENGTH: usize = 120;
 
 /// Which scenarios are made.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mix {
-    /// Mostly short lines: most mistakes show there, and quickly.
+    /// Mostly short queues: most mistakes show there, and quickly.
     Ordinary,
-    /// Only lines that reach over a cut.
+    /// Only queues that are longer than a segment.
     LongLines,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Scenario {
     pub(super) operations: Vec<Operation>,
 }
 
-/// What has happened before: so many tickets were given out, and all but the last few ordered.
+/// What has happened before: so many tickets were issued, and all but the last few ordered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LongLine {
     pub(super) tickets: u64,
@@ -163,7 +163,7 @@ impl fmt::Debug for Operation {
 
 /// Random scenarios.
 pub(super) fn scenarios(mix: Mix) -> impl Strategy<Value = Scenario> {
-    (settings(), long_line(mix), vec(operation(), 1..=LONGEST)).prop_map(
+    (settings(), long_line(mix), vec(operation(), 1..=MAX_LENGTH)).prop_map(
         |(mut settings, long_line, operations)| {
             if let Some(LongLine { tickets, .. }) = long_line {
                 settings.stock = settings.stock.map(|stock| stock + tickets);

@@ -1,7 +1,7 @@
 --! include record
 --! include ledger
 
--- The changes of a batch of ended attempts, collected first and written at once. Tickets and units are counted by the part
+-- The changes of a batch of ended attempts, collected first and written together. Tickets and units are counted by the part
 -- of the ledger that they move to.
 local function new_changes()
     return {

@@ -1,7 +1,7 @@
 --! include digits
 
 -- A sale's settings, counters and ledger are one string of numbers, 8 bytes each: one command reads or writes them all, a
--- fifth of what it costs to read as many fields of a hash. -1 stands for an absent setting. What look_up.lua and admit.lua
+-- fifth of what it costs to read as many fields of a hash. -1 is an absent setting. What look_up.lua and admit.lua
 -- read comes first, so that they read no more.
 local FIELDS = {
     'epoch', 'buckets', 'closed', 'measured_pace', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'last_seq',
