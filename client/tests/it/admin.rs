@@ -1,6 +1,6 @@
 //! The calls of operators and settlement, against servers that record their requests.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use inrush_client::{
@@ -16,6 +16,7 @@ use inrush_client::{
         settlement_service_server::{SettlementService, SettlementServiceServer},
     },
 };
+use parking_lot::Mutex;
 use tonic::{Request, Response, Status, transport::Server};
 
 use crate::fake::{in_process, in_state};
@@ -33,7 +34,7 @@ impl Operators {
     /// Records a request; fails the first attempt of each.
     fn note(&self, request: &impl std::fmt::Debug) -> Result<(), Status> {
         let request = format!("{request:?}");
-        let mut requests = self.requests.lock().unwrap();
+        let mut requests = self.requests.lock();
         let known = requests.contains(&request);
         requests.push(request);
         if known { Ok(()) } else { Err(Status::unavailable("try again")) }
@@ -169,7 +170,7 @@ impl SettlementService for Orders {
         &self,
         request: Request<ReleaseOrderRequest>,
     ) -> Result<Response<ReleaseOrderResponse>, Status> {
-        let mut calls = self.calls.lock().unwrap();
+        let mut calls = self.calls.lock();
         *calls += 1;
         assert_eq!(request.into_inner().ticket_id, "shoes/1/100");
         if *calls == 1 {
@@ -204,7 +205,7 @@ async fn every_admin_call_is_sent_and_retried() {
         assert_eq!(answer.unwrap(), shoes);
     }
     admin.delete_sale("shoes").await.unwrap();
-    assert_eq!(operators.requests.lock().unwrap().len(), 14, "seven calls, two attempts each");
+    assert_eq!(operators.requests.lock().len(), 14, "seven calls, two attempts each");
 }
 
 #[tokio::test(start_paused = true)]

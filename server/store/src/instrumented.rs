@@ -74,14 +74,13 @@ impl StoreDecorator for InstrumentedStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use inrush_core::{
         entry::Entry,
         sale::{SaleId, SaleSettings},
         store::{AdmitRequest, ClaimRequest, Precondition},
         time::Clock,
     };
+    use parking_lot::Mutex;
 
     use super::*;
     use crate::memory::MemoryStore;
@@ -93,7 +92,7 @@ mod tests {
 
     impl Recorded {
         fn push(&self, line: String) {
-            self.lines.lock().unwrap().push(line);
+            self.lines.lock().push(line);
         }
     }
 
@@ -127,7 +126,7 @@ mod tests {
         store.sale(&unknown).await.unwrap_err();
         store.claim(&unknown, ClaimRequest { max: 9 }).await.unwrap_err();
         assert_eq!(
-            *recorded.lines.lock().unwrap(),
+            *recorded.lines.lock(),
             [
                 "own connection",
                 "configure ok",

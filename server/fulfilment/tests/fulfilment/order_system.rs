@@ -1,12 +1,6 @@
 //! An order system scripted by a test, which records what it was sent.
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use inrush_proto::v1::{
     CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRejected, OrderRequest, OrderResult,
@@ -14,6 +8,7 @@ use inrush_proto::v1::{
     order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
     order_result::Outcome,
 };
+use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
 use tokio_util::sync::CancellationToken;
@@ -126,7 +121,7 @@ impl OrderSystem {
     /// Breaks all streams and stops listening.
     pub(crate) async fn go_down(&mut self) {
         self.cut.cancel();
-        self.shared.held.lock().unwrap().deliveries.clear();
+        self.shared.held.lock().deliveries.clear();
         if let Some(server) = self.server.take() {
             server.await.unwrap();
         }
@@ -137,35 +132,35 @@ impl OrderSystem {
     }
 
     pub(crate) fn greet_with(&self, greeting: CreateOrdersResponse) {
-        *self.shared.greeting.lock().unwrap() = Some(greeting);
+        *self.shared.greeting.lock() = Some(greeting);
     }
 
     pub(crate) fn react(&self, react: impl FnMut(&OrderRequest) -> Reaction + Send + 'static) {
-        *self.shared.react.lock().unwrap() = Box::new(react);
+        *self.shared.react.lock() = Box::new(react);
     }
 
     pub(crate) fn deliveries(&self) -> Vec<OrderRequest> {
-        self.shared.deliveries.lock().unwrap().clone()
+        self.shared.deliveries.lock().clone()
     }
 
     pub(crate) fn delivered(&self) -> usize {
-        self.shared.deliveries.lock().unwrap().len()
+        self.shared.deliveries.lock().len()
     }
 
     /// The number of deliveries that wait for [`OrderSystem::answer_held`].
     pub(crate) fn held(&self) -> usize {
-        self.shared.held.lock().unwrap().deliveries.len()
+        self.shared.held.lock().deliveries.len()
     }
 
     /// Answers all held deliveries, and holds none from now on.
     pub(crate) fn release_kept(&self) {
-        self.shared.held.lock().unwrap().released = true;
+        self.shared.held.lock().released = true;
         self.answer_held(usize::MAX);
     }
 
     /// Answers up to `count` held deliveries, the oldest first; answers to broken streams are dropped.
     pub(crate) fn answer_held(&self, count: usize) {
-        let mut held = self.shared.held.lock().unwrap();
+        let mut held = self.shared.held.lock();
         let count = count.min(held.deliveries.len());
         for (answers, result) in held.deliveries.drain(..count) {
             let _ = answers.try_send(Ok(CreateOrdersResponse { results: vec![result], credit: 0 }));
@@ -187,7 +182,7 @@ impl OrderCreationService for Service {
         request: Request<Streaming<CreateOrdersRequest>>,
     ) -> Result<Response<Self::CreateOrdersStream>, Status> {
         let (answers, mut out) = mpsc::channel(MOST_ANSWERS);
-        if let Some(greeting) = self.shared.greeting.lock().unwrap().clone() {
+        if let Some(greeting) = self.shared.greeting.lock().clone() {
             answers.try_send(Ok(greeting)).unwrap();
         }
         let (shared, cut) = (Arc::clone(&self.shared), self.cut.clone());
@@ -209,14 +204,14 @@ impl Shared {
         while let Ok(Some(message)) = requests.message().await {
             let mut results = Vec::new();
             for order in message.orders {
-                let reaction = self.react.lock().unwrap()(&order);
+                let reaction = self.react.lock()(&order);
                 let ticket_id = order.ticket_id.clone();
-                self.deliveries.lock().unwrap().push(order);
+                self.deliveries.lock().push(order);
                 match reaction {
                     Reaction::Answer(outcome) => results.push(OrderResult { ticket_id, outcome }),
                     Reaction::Hold(outcome) => {
                         let result = OrderResult { ticket_id, outcome: Some(outcome) };
-                        let mut held = self.held.lock().unwrap();
+                        let mut held = self.held.lock();
                         if held.released {
                             results.push(result);
                         } else {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use inrush_core::{
     time::Clock,
 };
 use inrush_store::memory::MemoryStore;
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 /// The memory store as one worker sees it.
@@ -63,20 +64,20 @@ impl TestStore {
     }
 
     pub(crate) fn calls(&self, operation: Operation) -> usize {
-        self.calls.lock().unwrap().get(&operation).copied().unwrap_or_default()
+        self.calls.lock().get(&operation).copied().unwrap_or_default()
     }
 
     /// Calls of all operations.
     pub(crate) fn all_calls(&self) -> usize {
-        self.calls.lock().unwrap().values().sum()
+        self.calls.lock().values().sum()
     }
 
     pub(crate) fn make_unavailable(&self, operation: Operation) {
-        self.unavailable.lock().unwrap().insert(operation);
+        self.unavailable.lock().insert(operation);
     }
 
     pub(crate) fn make_available(&self) {
-        self.unavailable.lock().unwrap().clear();
+        self.unavailable.lock().clear();
     }
 
     pub(crate) async fn create(&self, sale: &str, settings: &SaleSettings) {
@@ -136,8 +137,8 @@ impl TestStore {
     }
 
     fn count(&self, operation: Operation) -> Result<(), StoreError> {
-        *self.calls.lock().unwrap().entry(operation).or_default() += 1;
-        if self.unavailable.lock().unwrap().contains(&operation) {
+        *self.calls.lock().entry(operation).or_default() += 1;
+        if self.unavailable.lock().contains(&operation) {
             return Err(StoreError::Unavailable("made unavailable by the test".to_owned()));
         }
         Ok(())
