@@ -2,16 +2,39 @@
 
 use std::time::Instant;
 
+use inrush_runtime::token_bucket::TokenBucket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{bucket::TokenBucket, entry::Entry};
+use crate::entry::Entry;
+
+/// After a quiet time, the capacity of this many seconds may be used in one batch.
+const BURST_SECONDS: f64 = 0.1;
+/// While capacity is scarce, that of this many seconds is saved up before it is used: a transaction for a handful of
+/// orders instead of one for each.
+const SLICE_SECONDS: f64 = 0.01;
+
+/// The entries that may be read: a token for each.
+struct Capacity {
+    bucket: TokenBucket,
+    /// The tokens that are saved up before they are spent.
+    slice: f64,
+}
+
+impl Capacity {
+    fn new(rate: u32) -> Self {
+        let rate = f64::from(rate);
+        let burst = (rate * BURST_SECONDS).max(1.0);
+        let slice = (rate * SLICE_SECONDS).max(1.0);
+        Self { bucket: TokenBucket::new(rate, burst, Instant::now()), slice }
+    }
+}
 
 /// The batcher's end of the queue.
 pub(crate) struct IntakeQueue {
     queue: mpsc::Receiver<Entry>,
     /// `None` for an unlimited capacity.
-    bucket: Option<TokenBucket>,
+    capacity: Option<Capacity>,
     batch: u32,
     /// Cancelled when a shutdown takes too long: the remaining entries are only answered, which needs no
     /// capacity.
@@ -21,7 +44,7 @@ pub(crate) struct IntakeQueue {
 }
 
 impl IntakeQueue {
-    /// Reads at most `capacity` entries per second (0: no limit), and at most `batch` at once.
+    /// Reads at most `capacity` entries per second (0: no limit), and at most `batch` together.
     pub(crate) fn new(
         queue: mpsc::Receiver<Entry>,
         capacity: u32,
@@ -29,8 +52,8 @@ impl IntakeQueue {
         force_drain: CancellationToken,
         closed: CancellationToken,
     ) -> Self {
-        let bucket = (capacity > 0).then(|| TokenBucket::new(capacity, Instant::now()));
-        Self { queue, bucket, batch, force_drain, closed }
+        let capacity = (capacity > 0).then(|| Capacity::new(capacity));
+        Self { queue, capacity, batch, force_drain, closed }
     }
 
     /// The next entries in the order of arrival; none once the queue is closed and empty. Cancel safe.
@@ -45,8 +68,8 @@ impl IntakeQueue {
             };
             // An entry whose stream has ended will be sent again: it uses no capacity now.
             entries.retain(|entry| !entry.reply.is_closed());
-            if let (Some(bucket), Ok(taken_up)) = (&mut self.bucket, u32::try_from(entries.len())) {
-                bucket.spend(Instant::now(), taken_up);
+            if let (Some(capacity), Ok(used)) = (&mut self.capacity, u32::try_from(entries.len())) {
+                capacity.bucket.spend(Instant::now(), used);
             }
             if taken == 0 || !entries.is_empty() {
                 return entries;
@@ -56,9 +79,9 @@ impl IntakeQueue {
 
     /// Waits until there is capacity for at least one entry, and returns for how many.
     async fn ready(&mut self) -> u32 {
-        let Some(bucket) = &mut self.bucket else { return self.batch };
+        let Some(Capacity { bucket, slice }) = &mut self.capacity else { return self.batch };
         loop {
-            let wait = bucket.wait(Instant::now());
+            let wait = bucket.wait(Instant::now(), *slice);
             if wait.is_zero() {
                 // A slice is at least one token, but rounding may leave slightly less.
                 return bucket.available(Instant::now(), self.batch).max(1);

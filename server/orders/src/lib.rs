@@ -3,7 +3,7 @@
 //!
 //! It does what Inrush needs of an order system, and no more: it answers every ticket with exactly one order
 //! or with the reason why there is none, never sells a unit twice, and returns the units of unpaid orders.
-//! With injected latency, failures and unpaid orders it stands in for a real one in trials and tests.
+//! With injected latency, failures and unpaid orders it replaces a real one in trials and tests.
 //!
 //! The path of an entry: `stream` receives it; the one `batcher` takes what has arrived from the
 //! `intake_queue`, as fast as the capacity allows, has the `order_store` create the orders in one
@@ -11,7 +11,6 @@
 //! have wait for a `stock_lookup` at the front. The `releaser` releases unpaid orders.
 
 mod batcher;
-mod bucket;
 mod database_url;
 mod entry;
 mod front_client;

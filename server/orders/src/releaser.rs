@@ -3,6 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
+use inrush_runtime::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -16,9 +17,9 @@ use crate::{
 const BATCH: u32 = 256;
 /// Notifications in flight.
 const MAX_CONCURRENT_CALLS: usize = 16;
-/// The backoff after a failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// The delays after failures in a row.
+const BACKOFF: Backoff =
+    Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(5), jitter: 0.5 };
 /// The checks per payment timeout, and the bounds of their interval.
 const CHECKS_PER_TIMEOUT: u32 = 10;
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(20);
@@ -49,18 +50,19 @@ enum RoundResult {
 impl Releaser {
     /// Runs until shutdown; calls in flight are finished. Remaining work is done after the next start.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let pause = (self.payment_timeout / CHECKS_PER_TIMEOUT).clamp(MIN_CHECK_INTERVAL, MAX_CHECK_INTERVAL);
-        let mut backoff = FIRST_BACKOFF;
+        let interval =
+            (self.payment_timeout / CHECKS_PER_TIMEOUT).clamp(MIN_CHECK_INTERVAL, MAX_CHECK_INTERVAL);
+        let mut failures = 0_u32;
         while !shutdown.is_cancelled() {
             let wait = match self.round(&shutdown).await {
                 RoundResult::Busy => continue,
                 RoundResult::Idle => {
-                    backoff = FIRST_BACKOFF;
-                    pause
+                    failures = 0;
+                    interval
                 }
                 RoundResult::Failed => {
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
-                    backoff
+                    failures = failures.saturating_add(1);
+                    BACKOFF.delay(failures)
                 }
             };
             tokio::select! {

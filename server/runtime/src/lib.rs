@@ -1,11 +1,10 @@
 //! What every Inrush process needs: configuration, signals, supervised tasks, listeners, TLS, the admin HTTP server and exit
 //! codes. It depends neither on the queue nor on the services. Telemetry is `inrush-telemetry`, which uses this crate.
 //!
-//!
 //! - Settings: [`config`], [`secret`], [`connection_url`], [`nearest`].
 //! - Signals and shutdown: [`shutdown`], [`exit`].
 //! - Sockets: [`listen`], [`tls`].
-//! - Threads and tasks: [`per_core`], [`tasks`], [`backoff`].
+//! - Threads and tasks: [`per_core`], [`tasks`], [`backoff`], [`token_bucket`].
 //! - Operators: [`admin`], [`readiness`].
 
 pub mod config;
@@ -21,6 +20,7 @@ pub mod tls;
 pub mod backoff;
 pub mod per_core;
 pub mod tasks;
+pub mod token_bucket;
 
 pub mod admin;
 pub mod readiness;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inrush_runtime::backoff::Backoff;
 use sqlx::{
     AnyPool, Executor as _,
     any::{AnyConnectOptions, AnyPoolOptions},
@@ -33,8 +34,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Attempts of a transaction under contention.
 const MAX_ATTEMPTS: u32 = 8;
-/// The first delay between two attempts; it doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The delays between them.
+const CONTENTION_BACKOFF: Backoff =
+    Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(320), jitter: 0.5 };
 /// The time for reaching a database that is starting, and the interval between attempts.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
@@ -137,16 +139,14 @@ impl Database {
 
     /// Runs `work` in a transaction and commits it. Retries after contention.
     pub(super) async fn transact<W: UnitOfWork>(&self, work: &W) -> Result<W::Output, OrderStoreError> {
-        let mut backoff = FIRST_PAUSE;
-        for _ in 1..MAX_ATTEMPTS {
+        for attempt in 1..MAX_ATTEMPTS {
             match self.run_once(work).await {
                 Ok(RunResult::Commit(output)) => return Ok(output),
                 Ok(RunResult::Retry) => {}
                 Err(OrderStoreError::Database(error)) if is_contention(self.kind, &error) => {}
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(backoff).await;
-            backoff *= 2;
+            tokio::time::sleep(CONTENTION_BACKOFF.delay(attempt)).await;
         }
         match self.run_once(work).await? {
             RunResult::Commit(output) => Ok(output),
