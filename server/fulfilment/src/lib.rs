@@ -4,8 +4,8 @@
 //!
 //! - `schedule`: the `scheduler` gives its sale a turn, in the order of the `sale_queue`; the `claimer`
 //!   claims it under a lease.
-//! - `stream`: the entry takes a permit of the `in_flight_window`; an `order_stream` sends it; the
-//!   `dispatcher` receives the result.
+//! - `stream`: the entry takes a permit of the `in_flight_window`; an `order_stream` sends it and receives the
+//!   result.
 //! - `settle`: the result becomes an `answer`, which the `settler` records in the store. The `requeuer` puts
 //!   entries back whose stream broke.
 //!

@@ -1,7 +1,6 @@
 //! Entries with the order system: its streams, the window of entries in flight, and the leases of these.
 
 pub(crate) mod attempt_span;
-pub(crate) mod dispatcher;
 pub(crate) mod in_flight_table;
 pub(crate) mod in_flight_window;
 pub(crate) mod lease_keeper;

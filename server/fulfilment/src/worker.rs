@@ -28,17 +28,16 @@ use crate::{
     settle::requeuer::Requeuer,
     settle::settler::Settler,
     statistics::Statistics,
-    stream::dispatcher::Dispatcher,
     stream::in_flight_window::InFlightWindow,
     stream::lease_keeper::LeaseKeeper,
     stream::order_lane::LaneId,
-    stream::order_stream,
+    stream::order_stream::{self, OrderStream},
 };
 
-/// Messages with answers in the settler's channel. The settler takes them at once, so a few are enough.
+/// Messages with answers in the settler's channel. The settler takes them immediately, so a few are enough.
 const MAX_QUEUED_ANSWERS: usize = 64;
 
-/// Wake-ups in the scheduler's channel. The scheduler takes them at once.
+/// Wake-ups in the scheduler's channel. The scheduler takes them immediately.
 const MAX_QUEUED_WAKEUPS: usize = 64;
 
 /// Probe requests of the sweep in the scheduler's channel.
@@ -93,7 +92,7 @@ impl Worker {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, FulfilmentError> {
         let endpoints = settings.endpoints()?;
-        // Tells replicas apart in the logs. The store's fence, not this id, keeps their claims apart.
+        // Identifies the replica in the logs. Its claims are identified by the fence of the store, not by this id.
         let span = tracing::info_span!("worker", id = format!("{:08x}", rand::random::<u32>()));
         let stores = tokio::select! {
             stores = Stores::connect(store, &settings).instrument(span.clone()) => stores?,
@@ -156,7 +155,7 @@ impl Worker {
         };
         self.spawn(&self.streaming, "lease keeper", |stop| keeper.run(stop));
         for (index, &endpoint) in lanes.iter().enumerate() {
-            let dispatcher = Dispatcher {
+            let stream = OrderStream {
                 lane: LaneId(index),
                 endpoint: order_stream::tuned(endpoint.clone()),
                 window: Arc::clone(&parts.window),
@@ -167,7 +166,7 @@ impl Worker {
                 retry: parts.settings.retry,
                 reconnect: parts.settings.reconnect,
             };
-            self.spawn(&self.streaming, &format!("order stream {index}"), |stop| dispatcher.run(stop));
+            self.spawn(&self.streaming, &format!("order stream {index}"), |stop| stream.run(stop));
         }
     }
 

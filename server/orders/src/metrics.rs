@@ -11,14 +11,14 @@ const REPEATED: MetricDef = MetricDef::counter(
     &[],
     "Entries answered with an order that their ticket already had: they were sent again",
 );
-const REJECTED: MetricDef = MetricDef::counter(
-    "inrush.orders_rejected",
+const REJECTED: MetricDef =
+    MetricDef::counter("inrush.orders_rejected", "{entry}", &[], "Entries rejected: there will be no order");
+const RETRIED: MetricDef = MetricDef::counter(
+    "inrush.orders_retried",
     "{entry}",
     &[],
-    "Entries rejected: there will be no order",
+    "Entries answered with retry: they are sent again later",
 );
-const RETRIED: MetricDef =
-    MetricDef::counter("inrush.orders_retried", "{entry}", &[], "Entries answered with retry: they are sent again later");
 const RELEASED: MetricDef = MetricDef::counter(
     "inrush.orders_released",
     "{order}",

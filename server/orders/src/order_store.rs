@@ -19,7 +19,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use self::{
     error::OrderStoreError,
     provision::{Provisioned, SaleStock},
-    queries::{Movement, MovementKind, Order, OrderState, StockLevel},
+    queries::{Movement, Order, OrderState, StockLevel},
+    rows::MovementKind,
 };
 use crate::database_url::DatabaseUrl;
 

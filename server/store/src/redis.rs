@@ -9,7 +9,6 @@ mod command_error;
 mod connection;
 mod endpoint;
 mod events;
-mod fingerprint;
 mod key_hints;
 mod keys;
 mod pool;

@@ -93,12 +93,9 @@ const GAUGES: [GaugeDef; 9] = [
         "Tickets and units by which the ledger of the sale does not balance: above 0 is a defect",
         |cached, _| Some(cached.ledger_imbalance),
     ),
-    gauge(
-        "inrush.claim_rate",
-        "",
-        "Measured pace: tickets claimed per second",
-        |cached, _| Some(cached.pace),
-    ),
+    gauge("inrush.claim_rate", "", "Measured pace: tickets claimed per second", |cached, _| {
+        Some(cached.pace)
+    }),
 ];
 
 /// The gauges defined here.

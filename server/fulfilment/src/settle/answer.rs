@@ -10,8 +10,8 @@ use inrush_proto::v1::{OrderCreated, OrderRejected, OrderRetry, order_result};
 use inrush_telemetry::trace_context::TraceContext;
 
 use crate::{
-    concurrency::AnswerKind, settings::Backoff, settle::requeuer::RequeueReason,
-    stream::attempt_span::AttemptSpan, stream::in_flight_table::InFlightEntry,
+    concurrency::AnswerKind, settings::Backoff, stream::attempt_span::AttemptSpan,
+    stream::in_flight_table::InFlightEntry,
 };
 
 /// An outcome to be settled.
@@ -23,14 +23,45 @@ pub(crate) struct Answer {
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// The longest order id that the contract allows, in bytes.
+/// Why an entry is requeued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequeueReason {
+    /// Its stream broke.
+    Broken,
+    /// The order system did not answer in time.
+    Overdue,
+    /// The worker is shutting down.
+    Ending,
+}
+
+impl RequeueReason {
+    /// The reason that a dead letter shows.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Broken => "order stream broke before the answer",
+            Self::Overdue => "order system did not answer in time",
+            Self::Ending => "worker shut down before the answer",
+        }
+    }
+
+    /// The `error.type` of its span.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Broken => "stream_broken",
+            Self::Overdue => "overdue",
+            Self::Ending => "worker_ending",
+        }
+    }
+}
+
+/// The maximum length of an order id, by the contract.
 const MAX_ORDER_ID_BYTES: usize = 128;
 
-/// The longest delay that the order system can ask for: a wrong number must not make a ticket disappear.
+/// The maximum delay that an order system can ask for: a wrong number must not make a ticket disappear.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 impl AnswerKind {
-    /// What an outcome says about the state of the order system.
+    /// What an outcome shows of the state of the order system.
     pub(crate) const fn of(outcome: Option<&order_result::Outcome>) -> Self {
         match outcome {
             Some(order_result::Outcome::Created(_) | order_result::Outcome::Rejected(_)) => Self::Done,
@@ -72,7 +103,7 @@ impl Answer {
     /// An entry that is requeued without an answer, to be sent again.
     pub(crate) fn requeue(unanswered: InFlightEntry, after: Duration, why: RequeueReason) -> Self {
         if let Some(span) = &unanswered.span {
-            span.requeued(why);
+            span.requeued(why.name());
         }
         Self::new(unanswered, Outcome::Retry { after, reason: why.reason().to_owned() })
     }

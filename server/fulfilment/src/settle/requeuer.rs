@@ -7,44 +7,13 @@ use tokio::sync::mpsc;
 
 use crate::{
     settings::Backoff,
-    settle::answer::Answer,
+    settle::answer::{Answer, RequeueReason},
     statistics::{Counter, Statistics},
     stream::in_flight_table::InFlightEntry,
 };
 
-/// The delay of an entry whose first attempt ended with its stream: short, since the entry did not cause it.
+/// The delay of an entry whose stream broke in its first attempt: short, since the entry is not the likely cause.
 const FIRST_BREAK_BACKOFF: Duration = Duration::from_millis(50);
-
-/// Why an entry is requeued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RequeueReason {
-    /// Its stream broke.
-    Broken,
-    /// The order system did not answer in time.
-    Overdue,
-    /// The worker is shutting down.
-    Ending,
-}
-
-impl RequeueReason {
-    /// The reason that a dead letter shows.
-    pub(crate) const fn reason(self) -> &'static str {
-        match self {
-            Self::Broken => "order stream broke before the answer",
-            Self::Overdue => "order system did not answer in time",
-            Self::Ending => "worker shut down before the answer",
-        }
-    }
-
-    /// The `error.type` of its span.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Broken => "stream_broken",
-            Self::Overdue => "overdue",
-            Self::Ending => "worker_ending",
-        }
-    }
-}
 
 /// Requeues entries that were removed from the window.
 #[derive(Clone)]
@@ -71,7 +40,7 @@ impl Requeuer {
         self.send(entries, |attempt| self.retry.delay(attempt), RequeueReason::Overdue).await;
     }
 
-    /// The worker is shutting down: another may claim them at once.
+    /// The worker is shutting down: another worker may claim them immediately.
     pub(crate) async fn worker_ending(&self, entries: Vec<InFlightEntry>) {
         self.send(entries, |_| Duration::ZERO, RequeueReason::Ending).await;
     }

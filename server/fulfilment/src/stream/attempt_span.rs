@@ -17,8 +17,6 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_MESSAGE_ID};
 
-use crate::settle::requeuer::RequeueReason;
-
 /// The outcome of the attempt.
 const OUTCOME: &str = "inrush.outcome";
 /// The number of the attempt, from 1.
@@ -71,9 +69,9 @@ impl AttemptSpan {
         }
     }
 
-    /// Ends the span of an entry that is requeued without an answer.
-    pub(crate) fn requeued(&self, why: RequeueReason) {
-        self.end("retry", Some(why.name()));
+    /// Ends the span of an entry that is requeued without an answer, with this `error.type`.
+    pub(crate) fn requeued(&self, error: &'static str) {
+        self.end("retry", Some(error));
     }
 
     fn end(&self, outcome: &'static str, error: Option<&'static str>) {

@@ -4,7 +4,7 @@ use sqlx::{Row as _, any::AnyRow};
 
 use super::{
     OrderStore, OrderStoreError, SaleStock,
-    rows::count,
+    rows::{MovementKind, count},
     statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
 };
 
@@ -48,19 +48,6 @@ pub struct Order {
     pub released_at: Option<u64>,
     /// Whether the front has recorded the release.
     pub release_acknowledged: bool,
-}
-
-/// The reason for a change of stock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MovementKind {
-    /// The sale's first stock.
-    Provision,
-    /// An order took units.
-    Order,
-    /// The units of an unpaid order were returned.
-    Release,
-    /// The stock was raised.
-    Restock,
 }
 
 /// One change of a sale's stock.
@@ -148,25 +135,6 @@ impl OrderState {
             .into_iter()
             .find(|state| state.as_str() == word)
             .ok_or_else(|| OrderStoreError::Inconsistent(format!("an order's state is {word:?}")))
-    }
-}
-
-impl MovementKind {
-    /// The word in the database.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Provision => "provision",
-            Self::Order => "order",
-            Self::Release => "release",
-            Self::Restock => "restock",
-        }
-    }
-
-    fn parse(word: &str) -> Result<Self, OrderStoreError> {
-        [Self::Provision, Self::Order, Self::Release, Self::Restock]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| OrderStoreError::Inconsistent(format!("a movement's kind is {word:?}")))
     }
 }
 

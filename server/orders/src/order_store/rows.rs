@@ -1,4 +1,4 @@
-//! Rows to be written, as the JSON that the statements expand.
+//! Rows of the tables: what is written, as the JSON that the statements expand.
 
 use serde::Serialize;
 
@@ -25,6 +25,38 @@ pub(super) struct MovementRow<'a> {
     pub(super) kind: &'a str,
     pub(super) units: i64,
     pub(super) ticket_id: Option<&'a str>,
+}
+
+/// The reason for a change of stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovementKind {
+    /// The sale's first stock.
+    Provision,
+    /// An order took units.
+    Order,
+    /// The units of an unpaid order were returned.
+    Release,
+    /// The stock was raised.
+    Restock,
+}
+
+impl MovementKind {
+    /// The word in the database.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Order => "order",
+            Self::Release => "release",
+            Self::Restock => "restock",
+        }
+    }
+
+    pub(super) fn parse(word: &str) -> Result<Self, OrderStoreError> {
+        [Self::Provision, Self::Order, Self::Release, Self::Restock]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .ok_or_else(|| OrderStoreError::Inconsistent(format!("a movement's kind is {word:?}")))
+    }
 }
 
 /// Units to add to the remaining units of a sale.

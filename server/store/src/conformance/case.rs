@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::context::Context;
 
-/// One thing that is true of every store.
+/// One property of every store.
 pub(super) struct Case {
     name: &'static str,
     run: fn(Context) -> BoxFuture<'static, ()>,

@@ -1,4 +1,4 @@
-//! What a case has: a store of its own, empty, and a clock that it moves.
+//! The context of a case: an empty store of its own, and a clock that it moves.
 
 use std::{
     sync::{
@@ -70,9 +70,9 @@ impl Context {
         operation.await;
         let mark = self.announce_mark(sale).await;
         let mut announced = Announced::default();
-        let heard =
+        let received =
             timeout(EVENT_TIMEOUT, wait_for(&mut events, &mark)).await.expect("the mark is announced");
-        for event in heard {
+        for event in received {
             match event {
                 StoreEvent::Work(id) if id == sale.id => announced.work += 1,
                 StoreEvent::Admission(id) if id == sale.id => announced.admission += 1,

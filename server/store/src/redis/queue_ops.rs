@@ -13,9 +13,8 @@ use inrush_core::{
 use redis::cmd;
 
 use super::{
-    fingerprint::fingerprint,
     key_hints::QueueState,
-    keys::{BUYERS_PER_PAGE, Keys, segment_of},
+    keys::{BUYERS_PER_PAGE, Keys, fingerprint, segment_of},
     reply::Reply,
     script::{Call, ScriptName},
     snapshot::read_durability,
