@@ -26,6 +26,20 @@ pub const fn code_name(code: Code) -> &'static str {
     }
 }
 
+/// Whether the code is a server error, as OpenTelemetry's conventions define it. All others are valid answers.
+#[must_use]
+pub const fn is_server_error(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 mod code;
 mod codec;
 
-pub use self::code::code_name;
+pub use self::code::{code_name, is_server_error};
 
 #[allow(
     missing_docs,

@@ -1,18 +1,15 @@
-//! The layers that every call passes, one in each file. `stack.rs` has them in order.
+//! The layers that every call passes. `stack.rs` has them in order.
 
-mod authentication;
-mod checked;
+mod check;
 mod deadline;
 mod error_response;
-mod grpc_request;
 mod load_shed;
-mod metrics;
-mod observed;
-mod rate_limit;
-mod trace;
+mod telemetry;
 
 pub(crate) use self::{
-    authentication::AuthenticationLayer, deadline::DeadlineLayer, error_response::ErrorResponseLayer,
-    grpc_request::GrpcRequestLayer, load_shed::LoadShedLayer, metrics::MetricsLayer,
-    rate_limit::RateLimitLayer, trace::TraceLayer,
+    check::{Authentication, CheckLayer, GrpcOnly, RateLimit},
+    deadline::DeadlineLayer,
+    error_response::ErrorResponseLayer,
+    load_shed::LoadShedLayer,
+    telemetry::{CallTelemetry, TelemetryLayer},
 };

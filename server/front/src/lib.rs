@@ -1,10 +1,10 @@
 //! The front of Inrush: the public gRPC services. A node is stateless; any number of them serve the same sales.
 //!
-//! The way of an Enqueue, file by file: `server.rs` accepts the connection and `server/connection.rs` serves HTTP/2 on it,
-//! `stack.rs` is the list of layers that every call passes, `rpc/router.rs` routes it and `rpc/unary.rs` reads its message,
-//! `service/queue_service.rs` checks the request, `queue/gate.rs` refuses from memory while the sale admits no buyers,
-//! `queue/batcher.rs` joins calls to one batch, `queue/operations.rs` runs the batch. Every error is in [`call_error`], with
-//! the status that a caller gets.
+//! The path of an Enqueue: `server.rs` accepts the connection and `server/connection.rs` serves HTTP/2 on it, `stack.rs` lists
+//! the layers that every call passes, `rpc/router.rs` routes the call and `rpc/unary.rs` reads its message,
+//! `service/queue_service.rs` validates the request, `queue/gate.rs` refuses it from memory while the sale admits no buyers,
+//! `queue/batcher.rs` joins calls to one batch, `queue/admit.rs` runs the batch. Every error is in [`call_error`], with the
+//! status that a caller gets.
 
 mod call;
 mod error;

@@ -1,6 +1,6 @@
 //! The metrics of a front.
 //!
-//! Each core has counters of its own, which are summed when the metrics are read, so that no call writes to memory that cores
+//! Each core has counters of its own, which are summed when the metrics are read. So no call writes to memory that cores
 //! share.
 
 use std::sync::{
@@ -96,7 +96,7 @@ struct Cores(Arc<Mutex<Vec<Arc<CoreCounts>>>>);
 /// The metrics of one core.
 pub(crate) struct CoreMetrics {
     pub(crate) counts: Arc<CoreCounts>,
-    pub(crate) durations: Arc<CallDurations>,
+    pub(crate) durations: CallDurations,
     pub(crate) sales: Arc<SaleCounts>,
 }
 
@@ -123,10 +123,14 @@ impl CoreCounts {
 
     /// Adds one to a gauge until the guard is dropped.
     pub(crate) fn count(self: &Arc<Self>, kind: GaugeKind) -> GaugeGuard {
-        if let Some(count) = self.gauges.get(kind as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        GaugeGuard { counts: Arc::clone(self), kind }
+        self.count_after(kind).0
+    }
+
+    /// Adds one to a gauge until the guard is dropped, and returns what the gauge was before.
+    pub(crate) fn count_after(self: &Arc<Self>, kind: GaugeKind) -> (GaugeGuard, u64) {
+        let gauge = self.gauges.get(kind as usize);
+        let before = gauge.map_or(0, |gauge| gauge.fetch_add(1, Ordering::Relaxed));
+        (GaugeGuard { counts: Arc::clone(self), kind }, before)
     }
 }
 
@@ -167,8 +171,7 @@ impl NodeMetrics {
     pub(crate) fn core(&self) -> CoreMetrics {
         let counts = Arc::new(CoreCounts::default());
         self.cores.0.lock().push(Arc::clone(&counts));
-        let durations = Arc::new(self.calls.durations());
-        CoreMetrics { counts, durations, sales: Arc::new(self.sales.counts()) }
+        CoreMetrics { counts, durations: self.calls.durations(), sales: Arc::new(self.sales.counts()) }
     }
 
     /// Calls whose clients disconnected.

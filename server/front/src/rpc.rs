@@ -1,7 +1,6 @@
-//! gRPC itself: the thin codec of hot calls, responses, and the way of a call to its service.
+//! gRPC itself: the thin codec of hot calls, responses, and the routing of calls to services.
 
 mod normalize_status;
-pub(crate) mod response;
 pub(crate) mod router;
 mod single_message;
-mod unary;
+pub(crate) mod unary;

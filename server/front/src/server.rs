@@ -33,11 +33,12 @@ pub(crate) async fn serve(
     let metrics = node.metrics.core();
     let router = services::router(&node, store, &metrics, draining.clone())?;
     let spans = Spans::new(node.traces.clone());
+    let counts = Arc::clone(&metrics.counts);
     let connections = Connections {
         limits: Arc::new(node.settings.http2.clone()),
         tls: node.tls.clone(),
-        counts: Arc::clone(&metrics.counts),
-        stack: stack(&node.settings, &metrics, spans, router),
+        counts,
+        stack: stack(&node.settings, metrics, spans, router),
         draining: draining.clone(),
     };
     let listener = TcpListener::from_std(listener).map_err(FrontError::Listener)?;

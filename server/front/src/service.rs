@@ -5,6 +5,5 @@ pub(crate) mod health;
 pub(crate) mod queue_service;
 pub(crate) mod sale_admin_service;
 pub(crate) mod settlement_service;
-pub(crate) mod ticket_status;
 pub(crate) mod update_mask;
 pub(crate) mod watch;

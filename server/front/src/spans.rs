@@ -4,10 +4,13 @@
 //! that is not traced has no span, unless it failed or was slow: then one is created when it ends, with its real start and
 //! without children.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use http::HeaderMap;
-use inrush_proto::code_name;
+use inrush_proto::{code_name, is_server_error};
 use inrush_telemetry::{SAMPLING_REASON, Traces, trace_context::TraceContext};
 use opentelemetry::{
     Context, KeyValue,
@@ -18,15 +21,11 @@ use opentelemetry_semantic_conventions::attribute::{
 };
 use tonic::Code;
 
-use crate::call::{Method, code};
+use crate::call::Method;
 
 mod forced;
-mod ratio_sampler;
 
-use self::{
-    forced::{ForcedSpanLimits, Reason},
-    ratio_sampler::RatioSampler,
-};
+use self::forced::{ForcedSpanLimits, Reason};
 
 /// Attributes that a call's span may have, so that the list of them is allocated once.
 const ATTRIBUTES: usize = 5;
@@ -98,7 +97,7 @@ impl Spans {
 
     /// Creates the span of an untraced call that failed or was slow.
     fn force(&self, traces: &Traces, call_trace: &CallTrace, method: Method, code: Code, took: Duration) {
-        let reason = if code::is_error(code) {
+        let reason = if is_server_error(code) {
             Reason::Error
         } else if took > traces.slow_call_threshold() && !method.is_streaming() {
             Reason::Slow
@@ -135,12 +134,43 @@ fn builder(method: Method) -> SpanBuilder {
 }
 
 fn outcome(code: Code) -> impl Iterator<Item = KeyValue> {
-    let error = code::is_error(code).then(|| KeyValue::new(ERROR_TYPE, code_name(code)));
+    let error = is_server_error(code).then(|| KeyValue::new(ERROR_TYPE, code_name(code)));
     [KeyValue::new(RPC_RESPONSE_STATUS_CODE, code_name(code))].into_iter().chain(error)
 }
 
 fn status(code: Code) -> Status {
-    if code::is_error(code) { Status::error("") } else { Status::Unset }
+    if is_server_error(code) { Status::error("") } else { Status::Unset }
+}
+
+/// 2⁶⁴ divided by the golden ratio: multiples of it, modulo 2⁶⁴, lie evenly spread, for any number of them and
+/// also for every n-th of them. So the ratio is nearly exact, for every tenth call as well as for all.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+const ALL: f64 = 18_446_744_073_709_551_616.0;
+
+/// Samples at a given ratio, without a random number for each call.
+#[derive(Debug)]
+struct RatioSampler {
+    /// Values below are sampled: 0 to 2⁶⁴.
+    below: u128,
+    next: AtomicU64,
+}
+
+impl RatioSampler {
+    /// A ratio from 0 to 1. `seed` makes cores differ.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a ratio is 0 to 1, and the cast saturates"
+    )]
+    fn new(ratio: f64, seed: u64) -> Self {
+        Self { below: (ratio * ALL) as u128, next: AtomicU64::new(seed) }
+    }
+
+    /// Whether the next call is sampled.
+    fn sample(&self) -> bool {
+        u128::from(self.next.fetch_add(STEP, Ordering::Relaxed)) < self.below
+    }
 }
 
 #[cfg(test)]

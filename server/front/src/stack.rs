@@ -1,4 +1,4 @@
-//! What every call passes on its way in, in order. Each layer has a file of its own in `layer/`.
+//! The layers that every call passes on its way in, in order. They are in `layer/`.
 
 use std::{convert::Infallible, fmt::Display, sync::Arc};
 
@@ -11,8 +11,8 @@ use tower::{Service, ServiceBuilder, service_fn};
 use crate::{
     call::Call,
     layer::{
-        AuthenticationLayer, DeadlineLayer, ErrorResponseLayer, GrpcRequestLayer, LoadShedLayer,
-        MetricsLayer, RateLimitLayer, TraceLayer,
+        Authentication, CallTelemetry, CheckLayer, DeadlineLayer, ErrorResponseLayer, GrpcOnly,
+        LoadShedLayer, RateLimit, TelemetryLayer,
     },
     metrics::CoreMetrics,
     rpc::router::Router,
@@ -23,7 +23,7 @@ use crate::{
 /// The layers of one core, around its services. Its connections have clones of it, which share everything.
 pub(crate) fn stack<B>(
     settings: &FrontSettings,
-    metrics: &CoreMetrics,
+    metrics: CoreMetrics,
     spans: Spans,
     router: Router,
 ) -> impl Service<
@@ -37,24 +37,23 @@ pub(crate) fn stack<B>(
 where
     B: Body<Data = Bytes, Error: Into<StdError> + Display> + Send + Unpin + 'static,
 {
-    let (spans, router) = (Arc::new(spans), Arc::new(router));
+    let (telemetry, router) = (CallTelemetry::new(metrics, spans), Arc::new(router));
     ServiceBuilder::new()
         // Errors of everything below become responses; that of an overloaded node is prebuilt.
-        .layer(ErrorResponseLayer::new())
+        .layer(ErrorResponseLayer)
         // Load shed: beyond `front.max_in_flight` a call is refused before anything is spent on it. Health checks pass.
-        .layer(LoadShedLayer::new(settings.max_in_flight, metrics, &spans))
+        .layer(LoadShedLayer::new(settings.max_in_flight, Arc::clone(&telemetry)))
         // Trace: the span of a call that its caller or the sampler has chosen.
-        .layer(TraceLayer::new(spans))
         // Metrics: duration by method and status. A dropped future counts as a client that disconnected.
-        .layer(MetricsLayer::new(metrics))
-        // gRPC only: POST with a content type of gRPC's. Web pages cannot send that without asking first.
-        .layer(GrpcRequestLayer)
+        .layer(TelemetryLayer(telemetry))
+        // gRPC only: POST with a content type of gRPC's. Web pages cannot send that without a preflight.
+        .layer(CheckLayer(GrpcOnly))
         // Deadline: the caller's `grpc-timeout`, or else the node's.
         .layer(DeadlineLayer::new(settings.default_deadline))
-        // Authentication: who calls. For now every call passes as anonymous.
-        .layer(AuthenticationLayer)
+        // Authentication: sets the caller. For now every call passes as anonymous.
+        .layer(CheckLayer(Authentication))
         // Rate limit of the caller. For now there is none.
-        .layer(RateLimitLayer)
+        .layer(CheckLayer(RateLimit))
         // Routing: hot calls through the thin codec, all others to tonic's services.
         .service(service_fn(move |call: Call<B>| Arc::clone(&router).answer(call)))
 }

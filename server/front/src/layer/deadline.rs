@@ -7,7 +7,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::{Timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{Layer, Service};
 
 use crate::{
@@ -31,10 +31,19 @@ pub(crate) struct DeadlineService<S> {
 pin_project! {
     /// Resolves to what the inner service answers, or to `DeadlineExceeded`.
     pub(crate) struct DeadlineFuture<F> {
-        // `None` if the deadline had passed when the call came. The timer is registered only if the first poll finds no
-        // answer: refusals from memory never need it.
+        // `None` if the deadline had passed when the call came.
         #[pin]
-        inner: Option<Timeout<F>>,
+        inner: Option<F>,
+        deadline: Instant,
+        // Set once a poll finds no answer: refusals from memory never need a timer.
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl<F> DeadlineFuture<F> {
+    const fn new(inner: Option<F>, deadline: Deadline) -> Self {
+        Self { inner, deadline: deadline.instant(), timer: None }
     }
 }
 
@@ -69,10 +78,10 @@ where
     fn call(&mut self, mut call: Call<B>) -> Self::Future {
         let deadline = Deadline::of(call.request.headers(), call.received_at, self.default);
         if deadline.has_passed() {
-            return DeadlineFuture { inner: None };
+            return DeadlineFuture::new(None, deadline);
         }
         call.meta.deadline = deadline;
-        DeadlineFuture { inner: Some(timeout_at(deadline.instant(), self.inner.call(call))) }
+        DeadlineFuture::new(Some(self.inner.call(call)), deadline)
     }
 }
 
@@ -83,10 +92,19 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(inner) = self.project().inner.as_pin_mut() else {
-            return Poll::Ready(Err(CallError::DeadlineExceeded));
-        };
-        Poll::Ready(ready!(inner.poll(context)).unwrap_or(Err(CallError::DeadlineExceeded)))
+        let mut this = self.project();
+        if let Some(inner) = this.inner.as_pin_mut() {
+            if let Poll::Ready(answer) = inner.poll(context) {
+                return Poll::Ready(answer);
+            }
+            if this.timer.is_none() {
+                this.timer.set(Some(sleep_until(*this.deadline)));
+            }
+            if let Some(timer) = this.timer.as_pin_mut() {
+                ready!(timer.poll(context));
+            }
+        }
+        Poll::Ready(Err(CallError::DeadlineExceeded))
     }
 }
 
@@ -121,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_service_learns_the_deadline() {
+    async fn the_service_gets_the_deadline() {
         let echo = service_fn(|call: Call<()>| async move {
             Ok::<_, CallError>((
                 call.meta.deadline.instant() - call.received_at,

@@ -1,12 +1,9 @@
 //! Errors become responses here, in one place: HTTP status, gRPC status and its details, all in the head.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll, ready},
 };
 
@@ -16,51 +13,46 @@ use tower::{Layer, Service};
 
 use crate::{call::Call, call_error::CallError};
 
-/// Each prebuilt response asks the caller to come back after another delay. Enough to spread callers a little more than their
-/// arrival was, and few enough for the HPACK table of a connection, 4 KiB, to hold all: one that was sent before takes a
-/// few bytes.
+/// How many prebuilt responses there are, each with another retry delay. Enough to spread the retries a little more than
+/// the calls were spread, and few enough for the HPACK table of a connection, 4 KiB, to hold all: a response that was sent
+/// before takes a few bytes.
 const OVERLOAD_RESPONSES: usize = 4;
 
 /// Answers errors of the inner layers.
-#[derive(Clone, Debug)]
-pub(crate) struct ErrorResponseLayer {
-    overload: Arc<OverloadResponses>,
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorResponseLayer;
 
 /// Answers errors of the inner service.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorResponse<S> {
     inner: S,
-    overload: Arc<OverloadResponses>,
 }
 
 pin_project! {
-    /// Resolves to the response of the inner service, or to one that says why there is none.
+    /// Resolves to the response of the inner service, or to the response that its error becomes.
     pub(crate) struct ErrorResponseFuture<F> {
         #[pin]
         inner: F,
-        overload: Arc<OverloadResponses>,
     }
 }
 
-/// The responses of an overloaded node, made once: what a refusal costs is taken from the calls that are served.
+/// The responses of an overloaded core, built once: what a shed call costs is taken from the calls that are served.
 #[derive(Debug)]
 struct OverloadResponses {
     heads: [Response<()>; OVERLOAD_RESPONSES],
-    next: AtomicUsize,
+    next: Cell<usize>,
 }
 
-impl ErrorResponseLayer {
-    pub(crate) fn new() -> Self {
-        Self { overload: Arc::new(OverloadResponses::new()) }
-    }
+thread_local! {
+    // A core is a thread, and clones of a response share memory.
+    static OVERLOAD: OverloadResponses = OverloadResponses::new();
 }
 
 impl<S> Layer<S> for ErrorResponseLayer {
     type Service = ErrorResponse<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ErrorResponse { inner, overload: Arc::clone(&self.overload) }
+        ErrorResponse { inner }
     }
 }
 
@@ -80,7 +72,7 @@ where
     }
 
     fn call(&mut self, call: Call<B>) -> Self::Future {
-        ErrorResponseFuture { inner: self.inner.call(call), overload: Arc::clone(&self.overload) }
+        ErrorResponseFuture { inner: self.inner.call(call) }
     }
 }
 
@@ -95,7 +87,7 @@ where
         let this = self.project();
         Poll::Ready(Ok(match ready!(this.inner.poll(context)) {
             Ok(response) => response,
-            Err(CallError::Overloaded) => this.overload.next().map(|()| R::default()),
+            Err(CallError::Overloaded) => OVERLOAD.with(OverloadResponses::next).map(|()| R::default()),
             Err(error) => error.into_response().map(|()| R::default()),
         }))
     }
@@ -104,12 +96,13 @@ where
 impl OverloadResponses {
     fn new() -> Self {
         let heads = std::array::from_fn(|_| CallError::Overloaded.into_response());
-        Self { heads, next: AtomicUsize::new(0) }
+        Self { heads, next: Cell::new(0) }
     }
 
-    /// One after the other.
+    /// The responses in turn.
     fn next(&self) -> Response<()> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % OVERLOAD_RESPONSES;
+        let index = self.next.get();
+        self.next.set((index + 1) % OVERLOAD_RESPONSES);
         self.heads.get(index).cloned().unwrap_or_default()
     }
 }
@@ -135,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_a_response_with_its_status_in_the_head() {
         let fails = service_fn(|_: Call<()>| async { Err::<Response<()>, _>(CallError::UnknownCall) });
-        let answered = ErrorResponseLayer::new().layer(fails).oneshot(Call::new(Request::new(()))).await;
+        let answered = ErrorResponseLayer.layer(fails).oneshot(Call::new(Request::new(()))).await;
         let Ok(response) = answered;
         assert_eq!(
             (response.status().as_u16(), &response.headers()["grpc-status"]),

@@ -3,51 +3,29 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use crate::layer::checked::Checked;
 use crate::{
     call::Call,
     call_error::CallError,
-    metrics::{CallDurations, CoreCounts, CoreMetrics, ShedReason},
-    spans::Spans,
+    layer::{check::Checked, telemetry::CallTelemetry},
+    metrics::{CoreCounts, GaugeGuard, GaugeKind},
 };
 
-/// A bound on the calls that one core works on at once, over all its connections.
-#[derive(Debug)]
-struct InFlightLimit {
-    max: usize,
-    in_flight: AtomicUsize,
-}
-
-/// One call's share of an [`InFlightLimit`].
-#[derive(Debug)]
-struct Permit(Arc<InFlightLimit>);
-
-/// Refuses calls beyond a limit with `Overloaded`. Health checks always pass: a busy node is alive.
+/// The in-flight limit: refuses calls beyond it with `Overloaded`. Health checks always pass: a busy node is alive.
 #[derive(Clone)]
 pub(crate) struct LoadShedLayer {
-    limit: Arc<InFlightLimit>,
-    refused: Arc<ShedCalls>,
+    max_in_flight: usize,
+    /// Counts and traces the calls that are refused here: the layer for that is further in.
+    telemetry: Arc<CallTelemetry>,
 }
 
-/// What counts and traces the calls that are refused here, since the layers for that are further in.
-struct ShedCalls {
-    counts: Arc<CoreCounts>,
-    durations: Arc<CallDurations>,
-    spans: Arc<Spans>,
-}
-
-/// Refuses calls to the inner service beyond a limit.
+/// Refuses calls to the inner service beyond the limit.
 #[derive(Clone)]
 pub(crate) struct LoadShed<S> {
     inner: S,
@@ -59,39 +37,22 @@ pin_project! {
     pub(crate) struct LoadShedFuture<F> {
         #[pin]
         inner: Checked<F>,
-        permit: Option<Permit>,
-    }
-}
-
-impl InFlightLimit {
-    /// At most `max` calls.
-    const fn new(max: usize) -> Self {
-        Self { max, in_flight: AtomicUsize::new(0) }
-    }
-
-    /// A permit for one more call. `None`: there are as many as there may be. A call that is `exempt` always gets one.
-    fn try_acquire(limit: &Arc<Self>, exempt: bool) -> Option<Permit> {
-        // Made before the check: dropping it gives the permit back.
-        let permit = Permit(Arc::clone(limit));
-        let before = limit.in_flight.fetch_add(1, Ordering::Relaxed);
-        (before < limit.max || exempt).then_some(permit)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        permit: Option<GaugeGuard>,
     }
 }
 
 impl LoadShedLayer {
-    /// At most `max_in_flight` calls at once.
-    pub(crate) fn new(max_in_flight: usize, metrics: &CoreMetrics, spans: &Arc<Spans>) -> Self {
-        let CoreMetrics { counts, durations, .. } = metrics;
-        let (counts, durations, spans) = (Arc::clone(counts), Arc::clone(durations), Arc::clone(spans));
-        let limit = Arc::new(InFlightLimit::new(max_in_flight));
-        Self { limit, refused: Arc::new(ShedCalls { counts, durations, spans }) }
+    /// At most `max_in_flight` calls at the same time, over all connections of the core.
+    pub(crate) const fn new(max_in_flight: usize, telemetry: Arc<CallTelemetry>) -> Self {
+        Self { max_in_flight, telemetry }
     }
+}
+
+/// A permit for one more call: its share of the gauge of calls in flight. `None`: the limit is reached. A call that is
+/// `exempt` always gets one.
+fn try_acquire(counts: &Arc<CoreCounts>, max: usize, exempt: bool) -> Option<GaugeGuard> {
+    let (permit, before) = counts.count_after(GaugeKind::Calls);
+    (exempt || before < max as u64).then_some(permit)
 }
 
 impl<S> Layer<S> for LoadShedLayer {
@@ -116,11 +77,12 @@ where
     }
 
     fn call(&mut self, call: Call<B>) -> Self::Future {
-        let permit = InFlightLimit::try_acquire(&self.layer.limit, call.method.is_health());
+        let LoadShedLayer { max_in_flight, telemetry } = &self.layer;
+        let permit = try_acquire(telemetry.counts(), *max_in_flight, call.method.is_health());
         let inner = if permit.is_some() {
             Checked::passed(self.inner.call(call))
         } else {
-            self.layer.refused.record(&call);
+            telemetry.record_shed(&call);
             Checked::failed(CallError::Overloaded)
         };
         LoadShedFuture { inner, permit }
@@ -141,28 +103,18 @@ where
     }
 }
 
-impl ShedCalls {
-    fn record<B>(&self, call: &Call<B>) {
-        let (method, code) = (call.method, CallError::Overloaded.code());
-        self.counts.shed(ShedReason::InFlight);
-        self.durations.record(method, code, Duration::ZERO);
-        let trace = self.spans.begin(method, call.request.headers());
-        self.spans.end(&trace, method, code, Duration::ZERO);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_permit_is_free_again_once_its_call_is_over() {
-        let limit = Arc::new(InFlightLimit::new(2));
-        let first = InFlightLimit::try_acquire(&limit, false).unwrap();
-        let _second = InFlightLimit::try_acquire(&limit, false).unwrap();
-        assert!(InFlightLimit::try_acquire(&limit, false).is_none());
-        assert!(InFlightLimit::try_acquire(&limit, true).is_some(), "health checks pass");
+        let counts = Arc::new(CoreCounts::default());
+        let first = try_acquire(&counts, 2, false).unwrap();
+        let _second = try_acquire(&counts, 2, false).unwrap();
+        assert!(try_acquire(&counts, 2, false).is_none());
+        assert!(try_acquire(&counts, 2, true).is_some(), "health checks pass");
         drop(first);
-        assert!(InFlightLimit::try_acquire(&limit, false).is_some());
+        assert!(try_acquire(&counts, 2, false).is_some());
     }
 }

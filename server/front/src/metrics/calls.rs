@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use inrush_proto::code_name;
+use inrush_proto::{code_name, is_server_error};
 use inrush_telemetry::{Histogram, MetricDef, Metrics, Recorder};
 use tonic::Code;
 
-use crate::call::{Method, code};
+use crate::call::Method;
 
 /// The buckets that the conventions ask for.
 const BUCKETS: &[Duration] = &[
@@ -25,6 +25,9 @@ const BUCKETS: &[Duration] = &[
     Duration::from_millis(7500),
     Duration::from_secs(10),
 ];
+
+/// How many status codes there are.
+const CODES: usize = 17;
 
 const SYSTEM: &str = "rpc.system.name";
 const METHOD: &str = "rpc.method";
@@ -48,7 +51,7 @@ pub(crate) struct CallDurations(Recorder);
 
 impl Calls {
     pub(super) fn register(metrics: &Metrics) -> Self {
-        let series = Method::all().flat_map(|method| code::all().map(move |code| labels(method, code)));
+        let series = Method::all().flat_map(|method| codes().map(move |code| labels(method, code)));
         Self(metrics.histogram(&DURATION, series.collect()))
     }
 
@@ -60,14 +63,19 @@ impl Calls {
 impl CallDurations {
     /// Records a call that has ended.
     pub(crate) fn record(&self, method: Method, code: Code, took: Duration) {
-        self.0.record_duration(method.index() * code::COUNT + code::index(code), took);
+        self.0.record_duration(method.index() * CODES + code as usize, took);
     }
+}
+
+/// All codes, each at its number.
+fn codes() -> impl Iterator<Item = Code> {
+    (0..).take(CODES).map(Code::from)
 }
 
 fn labels(method: Method, code: Code) -> Vec<(&'static str, String)> {
     let name = || code_name(code).to_owned();
     let mut labels = vec![(SYSTEM, "grpc".to_owned()), (METHOD, method.name().to_owned()), (STATUS, name())];
-    if code::is_error(code) {
+    if is_server_error(code) {
         labels.push((ERROR, name()));
     }
     labels
@@ -76,6 +84,14 @@ fn labels(method: Method, code: Code) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_has_its_index() {
+        for (position, code) in codes().enumerate() {
+            assert_eq!(code as usize, position);
+        }
+        assert_eq!(Code::from(17), Code::Unknown, "there is no other");
+    }
 
     #[test]
     fn durations_are_recorded_by_method_and_status() {

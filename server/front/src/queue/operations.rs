@@ -1,86 +1,13 @@
-//! The batched store operations: admit, look up, cancel, release.
+//! The batched store operations on tickets: look up, cancel, release. `admit.rs` has the one that issues them.
 
 use std::sync::Arc;
 
 use inrush_core::{
-    Durability, SaleId, Seq, Store, StoreError, TicketId, TicketStatus, admission,
-    store::{Admission, AdmitReply, AdmitRequest, CancelResult, ReleaseResult},
+    SaleId, Seq, Store, StoreError, TicketId, TicketStatus,
+    store::{CancelResult, ReleaseResult},
 };
 
-use crate::{
-    call_error::CallError, gate_decision::GateDecision, metrics::SaleCounts, queue::batcher::Operation,
-    queue::gate::Gates,
-};
-
-/// Admits buyers, and updates the gate by the reply.
-pub(crate) struct AdmitOp {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) gates: Arc<Gates>,
-    pub(crate) counts: Arc<SaleCounts>,
-}
-
-/// The outcome of one Enqueue.
-pub(crate) enum AdmitOutcome {
-    /// The buyer has a ticket, new or from before.
-    Queued(QueuedTicket),
-    /// The buyer has none.
-    NotQueued(GateDecision),
-}
-
-/// A ticket that was just assigned, or that its buyer already had.
-pub(crate) struct QueuedTicket {
-    pub(crate) epoch: u64,
-    pub(crate) seq: Seq,
-    pub(crate) status: TicketStatus,
-    pub(crate) repeated: bool,
-    pub(crate) measured_pace: u64,
-    pub(crate) durability: Durability,
-}
-
-impl Operation for AdmitOp {
-    type Request = AdmitRequest;
-    type Reply = AdmitOutcome;
-
-    /// The batch before may have closed the gate while this call waited.
-    fn cached_reply(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<AdmitOutcome> {
-        let decision = self.gates.decision(sale, &entry.buyer, entry.units)?;
-        self.counts.refused_by_gate(sale, decision);
-        Some(AdmitOutcome::NotQueued(decision))
-    }
-
-    async fn run(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<Vec<AdmitOutcome>, StoreError> {
-        let pending = self.gates.begin_update(sale);
-        let admission::AdmittedBatch { reply, statuses } =
-            admission::admit(&*self.store, sale, requests).await?;
-        self.gates.update(sale, pending, requests, &reply);
-        self.counts.admitted(sale, requests, &reply.admissions);
-        let outcomes = reply.admissions.iter().zip(statuses);
-        outcomes.map(|(&admission, status)| admitted(sale, &reply, admission, status)).collect()
-    }
-}
-
-/// `status` is that of an existing ticket.
-fn admitted(
-    sale: &SaleId,
-    reply: &AdmitReply,
-    admission: Admission,
-    status: Option<TicketStatus>,
-) -> Result<AdmitOutcome, StoreError> {
-    let (seq, status, repeated) = match admission {
-        Admission::Queued { seq, position } => {
-            (seq, TicketStatus::Waiting { position, attempted: false }, false)
-        }
-        Admission::Existing { seq } => {
-            let lost =
-                || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is queued and has no status"));
-            (seq, status.ok_or_else(lost)?, true)
-        }
-        Admission::Refused(refusal) => return Ok(AdmitOutcome::NotQueued(GateDecision::Refused(refusal))),
-        Admission::Bypass => return Ok(AdmitOutcome::NotQueued(GateDecision::Bypass)),
-    };
-    let AdmitReply { epoch, measured_pace, durability, .. } = *reply;
-    Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, status, repeated, measured_pace, durability }))
-}
+use crate::{call_error::CallError, queue::batcher::Operation, queue::gate::Gates};
 
 /// Looks tickets up.
 pub(crate) struct LookUpOp {

@@ -10,9 +10,8 @@ use tower::Service as _;
 
 use crate::rpc::{
     normalize_status::normalize_status,
-    response::{ResponseBody, message_response},
     single_message::SingleMessage,
-    unary::{encode, read_message},
+    unary::{ResponseBody, encode, message_response, read_message},
 };
 use crate::{
     call::{Call, CallMeta, Method},

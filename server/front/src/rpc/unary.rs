@@ -1,10 +1,18 @@
-//! The thin codec of unary calls: one message in, one message out, without tonic's machinery for streams of messages.
+//! The thin codec of unary calls: one message in, one message and its trailers out, without tonic's machinery for streams
+//! of messages.
 
-use std::{fmt::Display, future::poll_fn, pin::Pin};
+use std::{
+    fmt::Display,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use http_body::Body;
+use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
+use http_body::{Body, Frame};
 use prost::Message;
+use tonic::{Status, body::Body as TonicBody};
 
 use crate::call_error::CallError;
 
@@ -13,6 +21,9 @@ pub(super) const PREFIX: usize = 5;
 
 /// Capacity for nearly every answer; a longer one grows.
 const ANSWER_CAPACITY: usize = 256;
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const OK: HeaderValue = HeaderValue::from_static("0");
 
 /// Reads the one message of a call, of at most `limit` bytes.
 ///
@@ -73,7 +84,7 @@ impl Received {
     }
 }
 
-/// Before all of it is there: what is too long is not waited for.
+/// Checked before the whole message is received: a message that is too long fails early.
 fn check_length(received: &[u8], limit: usize) -> Result<(), CallError> {
     let Some((prefix, rest)) = received.split_first_chunk::<PREFIX>() else { return Ok(()) };
     let length = length(*prefix);
@@ -92,11 +103,11 @@ fn decode<M: Message + Default>(mut received: Bytes) -> Result<M, CallError> {
         return Err(malformed("there is no message"));
     };
     if prefix[0] != 0 {
-        return Err(malformed("it is compressed, and no `grpc-encoding` says how"));
+        return Err(malformed("it is compressed without a `grpc-encoding`"));
     }
     received.advance(PREFIX);
     if received.len() < length(prefix) {
-        return Err(malformed("it is shorter than its prefix says"));
+        return Err(malformed("it is shorter than the length in its prefix"));
     }
     M::decode(received).map_err(|error| malformed(&error.to_string()))
 }
@@ -127,6 +138,63 @@ pub(crate) fn encode(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
+/// The body of a response.
+#[derive(Debug, Default)]
+pub(crate) enum ResponseBody {
+    /// Nothing is left: the status is in the head, or the trailers have been sent.
+    #[default]
+    Empty,
+    /// One message, then trailers with status OK.
+    Message(Bytes),
+    /// The trailers of a message that has been sent.
+    Trailers,
+    /// The body of a response of tonic's.
+    Tonic(TonicBody),
+}
+
+/// The response that consists of this encoded message.
+pub(crate) fn message_response(message: Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Message(message));
+    response.headers_mut().insert(CONTENT_TYPE, GRPC);
+    response
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let body = &mut *self;
+        let frame = match body {
+            Self::Tonic(inner) => return Pin::new(inner).poll_frame(context),
+            Self::Empty => return Poll::Ready(None),
+            Self::Message(message) => {
+                let message = std::mem::take(message);
+                *body = Self::Trailers;
+                Frame::data(message)
+            }
+            Self::Trailers => {
+                *body = Self::Empty;
+                let mut trailers = HeaderMap::with_capacity(1);
+                trailers.insert(Status::GRPC_STATUS, OK);
+                Frame::trailers(trailers)
+            }
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Message(_) | Self::Trailers => false,
+            Self::Tonic(inner) => inner.is_end_stream(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +211,14 @@ mod tests {
         }
         assert_eq!(received.into_bytes().len(), PIECES);
         assert!(moves <= 40, "the buffer was copied {moves} times");
+    }
+
+    #[tokio::test]
+    async fn a_message_is_one_data_frame_and_trailers() {
+        let mut body = message_response(Bytes::from_static(b"answer")).into_body();
+        let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert_eq!(next().await.unwrap().unwrap().into_data().unwrap(), "answer");
+        assert_eq!(next().await.unwrap().unwrap().into_trailers().unwrap()["grpc-status"], "0");
+        assert!(next().await.is_none());
     }
 }

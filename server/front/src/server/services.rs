@@ -1,4 +1,4 @@
-//! The services of one core, put together.
+//! Builds the services of one core.
 
 use std::sync::Arc;
 
@@ -18,8 +18,9 @@ use crate::{
     metrics::CoreMetrics,
     node::Node,
     queue::{
+        admit::AdmitOp,
         batcher::{BatchLimits, Batcher},
-        operations::{AdmitOp, CancelOp, LookUpOp, ReleaseOp},
+        operations::{CancelOp, LookUpOp, ReleaseOp},
     },
     rpc::router::Router,
     service::{
@@ -92,7 +93,8 @@ fn routes(
     Ok(routes.prepare())
 }
 
-/// Lists what is served here, in either version; the descriptors also know the order system's service, which is not.
+/// Reflection lists the services of the front, in both of its versions. The descriptors also contain the service of the order
+/// system, which is not served here.
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     use tonic_reflection::pb::{v1 as reflection_v1, v1alpha as reflection_v1alpha};
     use v1::{queue_service_server, sale_admin_service_server, settlement_service_server};

@@ -18,12 +18,11 @@ use crate::{
     call_error::CallError,
     gate_decision::GateDecision,
     metrics::SaleCounts,
+    queue::admit::{AdmitOp, AdmitOutcome, EnqueueSpan, QueuedTicket},
     queue::batcher::Batcher,
-    queue::enqueue_span::EnqueueSpan,
     queue::gate::Gates,
-    queue::operations::{AdmitOp, AdmitOutcome, CancelOp, LookUpOp, MutationResult, QueuedTicket},
-    service::convert,
-    service::ticket_status::ticket_status,
+    queue::operations::{CancelOp, LookUpOp, MutationResult},
+    service::convert::{self, ticket_status},
     service::watch::{WatchStream, Watches},
 };
 
@@ -143,7 +142,7 @@ impl QueueService {
         Ok(v1::PollStatusResponse { status: Some(self.status(&request.ticket, meta).await?) })
     }
 
-    /// CancelOp.
+    /// Cancel.
     ///
     /// # Errors
     /// If the ticket is invalid or unknown, or the store or this node cannot serve the call.

@@ -9,7 +9,7 @@ use crate::{
     call_error::CallError,
     queue::batcher::Batcher,
     queue::operations::{MutationResult, ReleaseOp},
-    service::ticket_status::ticket_status,
+    service::convert::ticket_status,
 };
 
 /// The service on one core.

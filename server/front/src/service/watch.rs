@@ -21,7 +21,7 @@ use crate::{
     metrics::{CoreCounts, GaugeGuard, GaugeKind, ShedReason},
     queue::batcher::Batcher,
     queue::operations::LookUpOp,
-    service::ticket_status::{poll_after, ticket_status},
+    service::convert::{poll_after, ticket_status},
     settings::WatchSettings,
 };
 
