@@ -1,5 +1,5 @@
-//! Supervised tasks. Every task has a name, a stop token and a policy for its failure, chosen where it is spawned: stop the
-//! process, or restart the task.
+//! Supervised tasks. Every task has a name and a stop token, and its failure stops the process, which an orchestrator
+//! restarts.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,27 +11,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::failure::{panic_message, with_causes};
 use crate::shutdown::Shutdown;
 
 pub use crate::failure::TaskError;
-
-/// How a failed task is restarted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RestartPolicy {
-    /// The delays. A task that ran for longer than the longest has recovered: its failures are reset.
-    pub backoff: Backoff,
-    /// Failures in a row after which the task is restarted. One more stops the process.
-    pub max_failures: u32,
-}
-
-impl Default for RestartPolicy {
-    /// From 100 ms to 10 s; a task that fails 20 times in a row, which takes two minutes, does not recover by itself.
-    fn default() -> Self {
-        Self { backoff: Backoff { max: Duration::from_secs(10), ..Backoff::default() }, max_failures: 20 }
-    }
-}
 
 /// Tasks that are stopped together. Dropping the group stops its tasks without waiting for them.
 ///
@@ -78,42 +61,6 @@ impl TaskGroup {
             let stop = supervisor.stop.clone();
             if let Err(reason) = attempt(|| run(stop)).await {
                 supervisor.give_up(reason);
-            }
-        });
-    }
-
-    /// Spawns a task that is restarted after an error or a panic, and stops the process after too many of them.
-    pub fn spawn_restarting<F, E>(
-        &self,
-        name: impl Into<String>,
-        policy: RestartPolicy,
-        mut run: impl FnMut(CancellationToken) -> F + Send + 'static,
-    ) where
-        F: Future<Output = Result<(), E>> + Send,
-        E: Into<TaskError>,
-    {
-        let supervisor = self.supervisor(name.into());
-        self.supervise(supervisor.name.clone(), async move {
-            let mut failures = 0;
-            loop {
-                let started = Instant::now();
-                let Err(reason) = attempt(|| run(supervisor.stop.clone())).await else { return };
-                failures = if started.elapsed() > policy.backoff.max { 1 } else { failures + 1 };
-                if supervisor.stop.is_cancelled() || failures > policy.max_failures {
-                    return supervisor.give_up(reason);
-                }
-                let delay = policy.backoff.delay(failures);
-                tracing::warn!(
-                    task = supervisor.name,
-                    failures,
-                    ?delay,
-                    reason,
-                    "task failed, restarting it"
-                );
-                tokio::select! {
-                    () = tokio::time::sleep(delay) => {}
-                    () = supervisor.stop.cancelled() => return,
-                }
             }
         });
     }
@@ -273,90 +220,6 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failed_task_is_restarted() {
-        let shutdown = Shutdown::new();
-        let group = TaskGroup::new(&shutdown);
-        let (report, mut starts) = tokio::sync::mpsc::channel(8);
-        let mut runs = 0;
-        group.spawn_restarting("recoverer", RestartPolicy::default(), move |stop| {
-            runs += 1;
-            let (run, report) = (runs, report.clone());
-            async move {
-                report.send(run).await?;
-                match run {
-                    1 => Err(anyhow::anyhow!("store unavailable")),
-                    2 => panic!("off by one"),
-                    _ => {
-                        stop.cancelled().await;
-                        Ok(())
-                    }
-                }
-            }
-        });
-        for run in 1..=3 {
-            assert_eq!(starts.recv().await, Some(run));
-        }
-        assert!(!shutdown.is_started());
-        assert!(group.shut_down(TIMEOUT).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn too_many_failures_in_a_row_stop_the_process() {
-        let shutdown = Shutdown::new();
-        let group = TaskGroup::new(&shutdown);
-        let runs = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&runs);
-        let policy = RestartPolicy { max_failures: 4, ..RestartPolicy::default() };
-        group.spawn_restarting("recoverer", policy, move |_| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            async { Err::<(), _>("store unavailable") }
-        });
-        shutdown.started().await;
-        assert_eq!(runs.load(Ordering::SeqCst), 5);
-        assert_eq!(group.shut_down(TIMEOUT).await.failed, failed("recoverer", "store unavailable"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn failures_far_apart_do_not_add_up() {
-        let shutdown = Shutdown::new();
-        let group = TaskGroup::new(&shutdown);
-        let (report, mut starts) = tokio::sync::mpsc::channel(1);
-        let policy = RestartPolicy { max_failures: 1, ..RestartPolicy::default() };
-        group.spawn_restarting("recoverer", policy, move |_| {
-            let report = report.clone();
-            async move {
-                report.send(()).await?;
-                tokio::time::sleep(policy.backoff.max * 2).await;
-                Err::<(), _>(anyhow::anyhow!("store unavailable"))
-            }
-        });
-        for _ in 0..10 {
-            starts.recv().await.unwrap();
-        }
-        assert!(!shutdown.is_started());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_delay_ends_when_the_group_stops() {
-        let group = TaskGroup::new(&Shutdown::new());
-        let hour = Duration::from_secs(3600);
-        let policy =
-            RestartPolicy { backoff: Backoff { initial: hour, max: hour, jitter: 0.5 }, max_failures: 1 };
-        let (report, mut starts) = tokio::sync::mpsc::channel(1);
-        group.spawn_restarting("recoverer", policy, move |_| {
-            let report = report.clone();
-            async move {
-                report.send(()).await?;
-                Err::<(), _>(anyhow::anyhow!("store unavailable"))
-            }
-        });
-        starts.recv().await.unwrap();
-        let before = Instant::now();
-        assert!(group.shut_down(TIMEOUT).await.is_ok());
-        assert!(before.elapsed() < TIMEOUT);
-    }
-
-    #[tokio::test(start_paused = true)]
     async fn a_task_that_does_not_stop_is_named_and_aborted() {
         let group = TaskGroup::new(&Shutdown::new());
         let (held, dropped) = tokio::sync::oneshot::channel::<()>();
@@ -381,15 +244,5 @@ mod tests {
         });
         drop(group);
         stopped.await.unwrap();
-    }
-
-    #[test]
-    fn delays_double_up_to_the_longest() {
-        let RestartPolicy { backoff, .. } = RestartPolicy::default();
-        for (failures, full) in [(1, 100), (2, 200), (3, 400), (8, 10_000), (u32::MAX, 10_000)] {
-            let full = Duration::from_millis(full);
-            let delay = backoff.delay(failures);
-            assert!(delay <= full && delay >= full / 2, "{delay:?} after {failures} failures");
-        }
     }
 }
