@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text_value;
 
 /// A duration that is parsed and formatted in Go's notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,9 +61,7 @@ impl Serialize for GoDuration {
 impl<'de> Deserialize<'de> for GoDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Go accepts a bare 0 as a duration, with or without quotes.
-        let value = serde_json::Value::deserialize(deserializer)?;
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.parse().map_err(D::Error::custom)
+        text_value::parse(deserializer)
     }
 }
 

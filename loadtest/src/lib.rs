@@ -15,6 +15,7 @@ pub mod live;
 pub mod message;
 pub mod schedule;
 pub mod target;
+mod text_value;
 pub mod threshold;
 
 pub use inrush_report::{self as report, measure};
