@@ -1,1 +1,1 @@
-"""What proves the chart, the image and the alerts without a Kubernetes: `make helm-test`. Each file is one question."""
+"""Checks of the chart, the image and the alerts without Kubernetes: `make helm-test`. Each file checks one subject."""

@@ -1,4 +1,4 @@
-"""The chart, rendered: by any helm, with any values, for any Kubernetes."""
+"""Renders the chart with any helm, values and Kubernetes version."""
 
 import functools
 import subprocess
@@ -7,24 +7,24 @@ import yaml
 
 from .paths import CHART, HELMS, VALUE_SETS
 
-# The oldest that the chart supports, one between, and the newest that there are schemas for.
+# The oldest supported version, one between, and the newest with schemas.
 KUBERNETES = ["1.28", "1.31", "1.37"]
 RELEASE = "inrush"
 NAMESPACE = "shop"
 
 
 class Refused(Exception):
-    """Helm would not render it; the text is what an operator reads."""
+    """Helm failed to render the chart; the text is its message."""
 
 
 def value_sets():
-    """The default and every file in ci/, by name."""
+    """The default values and every file in ci/, by name."""
     return {"default": None} | {path.stem: path for path in sorted(VALUE_SETS.glob("*.yaml"))}
 
 
 @functools.cache
 def rendered(values=None, helm="helm 4", kubernetes="1.31"):
-    """All objects, hooks included, as Helm would send them."""
+    """All rendered objects, hooks included."""
     command = [HELMS[helm], "template", RELEASE, CHART, "--namespace", NAMESPACE, "--kube-version", kubernetes]
     if values:
         command += ["--values", values]
@@ -35,11 +35,11 @@ def rendered(values=None, helm="helm 4", kubernetes="1.31"):
 
 
 def name_of(thing):
-    """What an object is called in the messages of checks."""
+    """The name of an object in messages."""
     return f"{thing['kind']} {thing['metadata']['name']}"
 
 
 def found(objects, kind, name):
-    """The object of this kind and name; there must be one."""
+    """The object of this kind and name, which must exist."""
     [only] = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name]
     return only

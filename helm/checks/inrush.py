@@ -1,4 +1,4 @@
-"""The real binaries, and processes of them that are gone when a check ends."""
+"""The real binaries, and processes that are stopped at the end of a check."""
 
 import contextlib
 import functools
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from .paths import ROOT
 
-# How long a process may take to say that it is up, or a command to end, on a machine that is busy.
+# Timeout of a process to start, or of a command to exit, on a busy machine.
 TIMEOUT = 60
 
 
 @functools.cache
 def binary(name="inrush"):
-    """As `cargo test` has built it; built in the same way if it is not there."""
+    """The path of a binary; built as by `cargo test` if it does not exist."""
     path = ROOT / "target" / "debug" / name
     if not path.exists():
         subprocess.run(["cargo", "build", "--workspace", "--bins"], cwd=ROOT, check=True)
@@ -26,7 +26,7 @@ def binary(name="inrush"):
 
 
 def run(*arguments, program="inrush", environment=None):
-    """Runs a command to its end, without the caller's own settings."""
+    """Runs a command until it exits, without the `INRUSH_*` variables of the caller."""
     command = [binary(program), *map(str, arguments)]
     return subprocess.run(command, env=_environment(environment), capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
@@ -51,7 +51,7 @@ def serving(*arguments, environment=None):
 
 @contextlib.contextmanager
 def redis(*settings):
-    """A Redis of its own; the URL of its socket."""
+    """Starts a Redis; yields the URL of its socket."""
     with tempfile.TemporaryDirectory() as folder:
         socket = Path(folder) / "redis.sock"
         program = os.environ.get("INRUSH_TEST_REDIS_SERVER", "redis-server")
@@ -82,7 +82,7 @@ def cluster():
 
 
 def _announcement(process):
-    """All that it prints: one object, on several lines, as soon as it serves."""
+    """The JSON object that the process prints when it serves."""
     text = ""
     end = time.monotonic() + TIMEOUT
     with selectors.DefaultSelector() as selector:
@@ -93,7 +93,7 @@ def _announcement(process):
                 with contextlib.suppress(json.JSONDecodeError):
                     json.loads(text)
                     return text
-    raise AssertionError(f"{process.args[1]} did not say that it is up: {text}")
+    raise AssertionError(f"{process.args[1]} did not start: {text}")
 
 
 def _environment(more):

@@ -1,6 +1,6 @@
-"""A name server that knows one name, for as long as a command runs: `python -m checks.name_server COMMAND ARGUMENT...`.
+"""A name server with one name, for the duration of a command: `python -m checks.name_server COMMAND ARGUMENT...`.
 
-It listens where resolv.conf says, so it needs a network namespace of its own."""
+It listens on the address in resolv.conf, so it needs its own network namespace."""
 
 import socket
 import struct
@@ -13,7 +13,7 @@ ADDRESS = "127.0.0.1"
 
 HEADER = struct.Struct("!HHHHHH")
 TYPE_A = 1
-# Answers, with the last word on the name.
+# A response, authoritative.
 ANSWER = 0x8580
 NO_SUCH_NAME = 0x8583
 
@@ -40,13 +40,13 @@ def _reply(query):
         return HEADER.pack(number, NO_SUCH_NAME, 1, 0, 0, 0) + question
     if kind != TYPE_A:
         return HEADER.pack(number, ANSWER, 1, 0, 0, 0) + question
-    # The name is where the question has it, at byte 12.
+    # A pointer to the name in the question, at byte 12.
     record = struct.pack("!HHHIH", 0xC00C, TYPE_A, 1, 1, 4) + socket.inet_aton(ADDRESS)
     return HEADER.pack(number, ANSWER, 1, 1, 0, 0) + question + record
 
 
 def _name(query, at):
-    """The name at this byte, and where what follows it begins."""
+    """The name at this offset, and the offset after it."""
     labels = []
     while length := query[at]:
         labels.append(query[at + 1 : at + 1 + length].decode())

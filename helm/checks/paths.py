@@ -1,4 +1,4 @@
-"""Where things are."""
+"""Paths of programs and files."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ ALERT_TESTS = CHART / "tests" / "alerts.yaml"
 DASHBOARD = CHART / "files" / "dashboard.json"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 
-# What tools/install-helm-test-tools brings.
+# Programs that tools/install-helm-test-tools installs.
 TOOLS = ROOT / "target" / "test-tools" / "helm"
 HELMS = {"helm 4": TOOLS / "helm-4" / "helm", "helm 3": TOOLS / "helm-3" / "helm"}
 KUBECTL = TOOLS / "helm-4" / "kubectl"
@@ -23,5 +23,5 @@ PROMETHEUS = TOOLS / "prometheus" / "usr" / "bin" / "prometheus"
 CHECKOV = TOOLS / "venv" / "bin" / "checkov"
 README_GENERATOR = TOOLS / "node_modules" / ".bin" / "readme-generator"
 
-# Set, what is checked against is written anew instead: `tools/helm-test --write`.
+# If set, golden files are written instead of compared: `tools/helm-test --write`.
 WRITE = bool(os.environ.get("INRUSH_TEST_WRITE_GOLDEN"))

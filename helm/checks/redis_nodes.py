@@ -1,5 +1,5 @@
-"""The StatefulSet of the bundled Redis, played with processes: a pod is a folder, a name in the hosts file, and the commands of
-its containers with their environment. Needs mount and network namespaces of its own; test_redis.py starts it in such."""
+"""Simulates the StatefulSet of the bundled Redis with processes: a pod is a folder, a name in the hosts file, and the commands
+of its containers with their environment. Needs its own mount and network namespaces, which test_redis.py creates."""
 
 import pathlib
 import shutil
@@ -11,7 +11,7 @@ import time
 from . import chart
 
 PASSWORD = "for-this-check-only"
-# A vote that is split is repeated after twenty seconds.
+# A split vote is repeated after twenty seconds.
 TIMEOUT = 120
 
 
@@ -34,16 +34,16 @@ def _play(pods):
         pod.start()
     first, *others = pods
     _until("the first pod is the master, with all others behind it", lambda: first.replicas() == len(others))
-    _until("every sentinel knows the others", lambda: all(pod.sentinels() == len(others) for pod in pods))
-    # Sentinels learn of replicas from the master's INFO, every ten seconds. A replica that they do not know cannot follow a new master.
-    _until("every sentinel knows the replicas", lambda: all(pod.known_replicas() == len(others) for pod in pods))
+    _until("every sentinel lists the others", lambda: all(pod.sentinels() == len(others) for pod in pods))
+    # Sentinels read the replicas from the master's INFO, every ten seconds. They cannot reconfigure an unknown replica.
+    _until("every sentinel lists the replicas", lambda: all(pod.known_replicas() == len(others) for pod in pods))
     first.ask("set", "ticket", "1")
     _until("a replica has what the master has", lambda: all(pod.ask("get", "ticket") == "1" for pod in others))
 
     first.kill()
     _until("another is the master", lambda: any(pod.replicas() == len(others) - 1 for pod in others))
     [master] = [pod for pod in others if pod.replicas() == len(others) - 1]
-    _until("the sentinels say so", lambda: all(pod.master() == master.host for pod in others))
+    _until("the sentinels report the new master", lambda: all(pod.master() == master.host for pod in others))
 
     first.start()
     _until("the first is back as a replica", lambda: master.replicas() == len(others) and first.ask("get", "ticket") == "1")
@@ -62,7 +62,7 @@ class Pod:
         self.processes = []
 
     def start(self):
-        """As Kubernetes would after the pod was lost: nothing is left of it but its volume."""
+        """Starts the pod as Kubernetes does: of an earlier pod only the volume is left."""
         run = self.folder / "run"
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir()
@@ -72,7 +72,7 @@ class Pod:
         environment = {"PATH": "/usr/bin:/bin", "POD_NAME": self.name}
         for variable in container["env"]:
             environment.setdefault(variable["name"], variable.get("value", PASSWORD))
-        # The folders of the volumes, where the container has them, and an address of its own to listen on.
+        # Mounts the volumes and the configuration, with the pod's own listen address, at the paths of the container.
         script = f"""
             set -eu
             mkdir -p /etc/inrush /run/inrush /data
@@ -100,7 +100,7 @@ class Pod:
         return self.ask("role").partition("\n")[0]
 
     def replicas(self):
-        """How many replicas are connected and in step; none if it is no master."""
+        """The number of connected replicas in sync; 0 if the node is not a master."""
         return self.ask("info", "replication").count("state=online") if self.role() == "master" else 0
 
     def sentinels(self):
@@ -114,7 +114,7 @@ class Pod:
 
 
 def _pods(stateful_set, files, folder):
-    """One folder for each pod, and its name in a hosts file that only this process and its children see."""
+    """A folder for each pod, and its name in a hosts file that only this process and its children see."""
     template = stateful_set["spec"]["template"]["spec"]
     hosts = "127.0.0.1 localhost\n"
     pods = []
@@ -127,7 +127,7 @@ def _pods(stateful_set, files, folder):
         for each in ("etc", "data"):
             (place / each).mkdir(parents=True)
         for file, text in files.items():
-            # All share one machine, so each listens on its own address only.
+            # All pods share one machine, so each listens on its own address only.
             (place / "etc" / file).write_text(text.replace("port 6379", f"port 6379\nbind {address}").replace("port 26379", f"port 26379\nbind {address}"))
         pods.append(Pod(name, address, host, template["containers"], place))
     (folder / "hosts").write_text(hosts)

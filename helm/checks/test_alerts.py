@@ -1,4 +1,4 @@
-"""Do the alerts fire when they should and only then, and does each lead somewhere?"""
+"""The alerts fire only when they should, and each links to a section of the runbook."""
 
 import re
 import subprocess
@@ -40,7 +40,7 @@ class Alerts(unittest.TestCase):
         self.assertNotEqual(completed.returncode, 0)
         self.assertIn("InrushSheddingLoad", completed.stderr + completed.stdout)
 
-    def test_each_says_what_it_is_and_leads_to_a_page_of_the_runbook(self):
+    def test_each_has_a_summary_and_a_section_in_the_runbook(self):
         anchors = set(re.findall(r"^#+ (\w+)$", RUNBOOK.read_text(), re.MULTILINE))
         for rule in _alerts():
             with self.subTest(alert=rule["alert"]):
@@ -54,7 +54,7 @@ class Alerts(unittest.TestCase):
         self.assertEqual(documented, {rule["alert"] for rule in _alerts()})
 
     def test_the_chart_installs_them_as_they_are(self):
-        """But for what the values say: one is left out, all have a label more, and their links lead elsewhere."""
+        """With the changes from the values: one alert is disabled, all have another label and other links."""
         rule = chart.found(chart.rendered(chart.value_sets()["real-sale"]), "PrometheusRule", "inrush-alerts")
         installed = [each for group in rule["spec"]["groups"] for each in group["rules"]]
         expected = [each for each in _alerts() if each["alert"] != "InrushRedisMemory"]

@@ -1,4 +1,4 @@
-"""Is the compose file one, and does the binary take what it says?"""
+"""The compose file is valid, and the binary accepts its commands and variables."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from .paths import ALERTS, PROMTOOL, ROOT
 COMPOSE = ROOT / "docker-compose.yaml"
 PROMETHEUS_CONFIG = ROOT / "compose" / "prometheus.yaml"
 
-# Here nobody else has a name, every port must be free, and there is no PostgreSQL.
+# In this check no other host has a name, every port must be free, and there is no PostgreSQL.
 HERE = {
     "INRUSH_ADMIN_LISTEN": "127.0.0.1:0",
     "INRUSH_FRONT_LISTEN": "127.0.0.1:0",
@@ -51,7 +51,7 @@ class Compose(unittest.TestCase):
                     self.assertIn("admin", addresses)
 
     def test_everybody_is_named_as_they_are_called(self):
-        """A host in an address is a service, and its port the one that it listens on."""
+        """The host of an address is a service that listens on the port."""
         services = self.composition["services"]
         for name, service in self._inrush():
             for key, value in service["environment"].items():

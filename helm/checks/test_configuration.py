@@ -1,4 +1,4 @@
-"""Does the binary take what the chart gives it: its configuration files, secrets and commands?"""
+"""The binary accepts the configuration files, secrets and commands of the chart."""
 
 import base64
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from . import chart, inrush
 from .paths import CHART
 
-# Keys that are not for `config`: addresses, certificates and secrets are the chart's own, and clients have none here.
+# Keys that are not in `config`: the chart sets addresses, certificates and secrets, and it has no client settings.
 OF_THE_CHART = {
     "admin.listen",
     "front.listen",
@@ -52,7 +52,7 @@ class Configuration(unittest.TestCase):
                         self.assertEqual(_plain(entry["value"]), _plain(value), key)
 
     def test_the_schema_has_every_key_that_can_be_set(self):
-        """A key that is new in the binary has to be in the schema of `config`, or among the chart's own."""
+        """Every key of the binary is in the schema of `config`, or is set by the chart."""
         definitions = json.loads((CHART / "values.schema.json").read_text())["definitions"]
         known = set()
         for table in ("log", "telemetry", "store", "front", "fulfilment", "orders"):
@@ -70,13 +70,13 @@ class Configuration(unittest.TestCase):
     def test_the_job_creates_the_sales_and_changes_nothing_the_second_time(self):
         job = chart.found(chart.rendered(chart.value_sets()["sales"]), "Job", "inrush-sales")
         commands = [container["args"] for container in job["spec"]["template"]["spec"]["containers"]]
-        # The sale of the durability `fsync` wants a Redis that has everything on disk before it answers.
+        # The sale with durability `fsync` needs a Redis that syncs before it replies.
         with inrush.redis("--appendonly", "yes", "--appendfsync", "always") as store, _cluster("--store", store) as server:
             for _ in range(2):
                 for command in commands:
                     completed = inrush.run(*command, environment=server)
                     self.assertEqual(completed.returncode, 0, completed.stderr)
-                # What operators change while a sale runs is not undone.
+                # Changes by operators are not undone.
                 self.assertEqual(inrush.run("sale", "update", "phone-x", "--stock", "2100", environment=server).returncode, 0)
             listed = json.loads(inrush.run("sale", "list", "--json", environment=server).stdout)["sales"]
         self.assertEqual({sale["sale_id"] for sale in listed}, {"phone-x", "lunch", "soon"})
@@ -84,7 +84,7 @@ class Configuration(unittest.TestCase):
         self.assertEqual((phone["stock"], phone["cap"], phone["unit_limit"]), (2100, 2400, 2))
 
     def test_helm_test_sells_ten_units(self):
-        """The very command of the test's pod, against a cluster in one process."""
+        """The command of the test pod, against a cluster in one process."""
         [container] = chart.found(chart.rendered(), "Pod", "inrush-test")["spec"]["containers"]
         with _cluster() as server, tempfile.TemporaryDirectory() as folder:
             host = server["INRUSH_SERVER"].removeprefix("http://")
@@ -98,14 +98,14 @@ class Configuration(unittest.TestCase):
 
 @contextlib.contextmanager
 def _cluster(*arguments):
-    """Everything in one process; the environment of a client of it."""
+    """Starts all services in one process; yields the environment of a client."""
     addresses = ["--listen", "127.0.0.1:0", "--orders-listen", "127.0.0.1:0", "--admin-listen", "off"]
     with inrush.serving("up", *addresses, *arguments) as addresses:
         yield {"INRUSH_SERVER": addresses["front"]}
 
 
 def _effective(test, text):
-    """What `inrush config` makes of a file: key → value and origin."""
+    """The output of `inrush config` for a file: key → value and origin."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inrush.toml"
         path.write_text(text)
@@ -124,7 +124,7 @@ def _flat(table, path=""):
 
 
 def _plain(value):
-    """The same for what means the same: 1 and 1.0, 1500ms and 1s 500ms."""
+    """Normalises equal values: 1 and 1.0, 1500ms and 1s 500ms."""
     if isinstance(value, str) and re.fullmatch(r"(\d+(ms|s|m|h) ?)+", value):
         milliseconds = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
         return sum(int(count) * milliseconds[unit] for count, unit in re.findall(r"(\d+)(ms|s|m|h)", value))

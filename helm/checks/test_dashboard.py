@@ -1,4 +1,4 @@
-"""Does Prometheus understand what the dashboard asks, and does it ask for metrics that exist?"""
+"""The queries of the dashboard are valid, and their metrics exist."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from .paths import DASHBOARD, PROMTOOL
 
 
 def queries():
-    """Every query with the title of its panel, as a Prometheus takes it."""
+    """Every query with the title of its panel, with Grafana's variables replaced."""
     for panel in json.loads(DASHBOARD.read_text())["panels"]:
         for target in panel.get("targets", []):
             query = target["expr"].replace("$namespace", ".*").replace("$sale", ".*").replace("$__rate_interval", "1m")

@@ -1,5 +1,5 @@
-"""Does what the image holds run where there is nothing else? The root folder that the Containerfile copies becomes the root of
-a process in namespaces of its own: its own network too, so that it finds names as a container does."""
+"""The programs of the image run without any other file. The root folder that the Containerfile copies becomes the root of a
+process in its own namespaces, also of the network, so that it resolves names as a container does."""
 
 import os
 import subprocess
@@ -8,11 +8,11 @@ import unittest
 
 from .paths import ROOT
 
-# As the image's USER says.
+# The image's USER.
 USER = "65532"
 IMAGE = ROOT / "target" / "image"
 TIMEOUT = 300
-# Enough for a release that is stripped; an image of this size is pulled in a second or two.
+# Enough for stripped release binaries; an image of this size is pulled in a second or two.
 LARGEST_BINARY = 120 * 1024 * 1024
 
 
@@ -52,21 +52,20 @@ class Image(unittest.TestCase):
         self.assertIn("PASS", completed.stdout)
 
     def test_names_are_found_in_the_hosts_file_and_in_dns(self):
-        """glibc inside a static binary has no modules for names; these two it must not need."""
+        """A static glibc cannot load its modules for name resolution; these programs must work without them."""
         for name in ("front.hosts", "front.dns"):
             with self.subTest(name=name):
                 completed = _in_the_image("/bin/inrush", "sale", "list", "--server", f"http://{name}:50051", "--timeout", "2s")
-                # The name is found, and the port is closed.
+                # The name resolves, and the port is closed.
                 self.assertIn("refused", completed.stdout + completed.stderr)
         completed = _in_the_image("/bin/inrush", "sale", "list", "--server", "http://front.nowhere:50051", "--timeout", "2s")
         self.assertNotIn("refused", completed.stdout + completed.stderr)
 
 
 def _in_the_image(*command):
-    """Runs a command with the image as its root, as nobody, in a network with nobody else.
+    """Runs a command with the image as its root file system, as an unprivileged user, in an empty network.
 
-    Whoever runs a container gives it a hosts file, a name server, /dev/null and its like, and a place for what is written; so
-    does this."""
+    Like a container runtime it provides a hosts file, a name server, devices such as /dev/null, and writable folders."""
     root = os.geteuid() == 0
     user = f"--userspec={USER}:{USER}" if root else ""
     script = f"""

@@ -1,4 +1,4 @@
-"""Do the alerts and the dashboard match the metrics of a running cluster? A real Prometheus scrapes one during a sale."""
+"""The alerts and the dashboard match the metrics of a running cluster, which a real Prometheus scrapes during a sale."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from . import inrush
 from .paths import ALERTS, PROMETHEUS, PROMTOOL
 from .test_dashboard import queries
 
-# How long a query may go without data while the sale is played.
+# Timeout of a query without data while the sale runs.
 TIMEOUT = 180
 # Long enough for several scrapes, and for the rates over them.
 SALE = ["--buyers=3000", "--units=500", "--within=20s", "--connections=4"]
@@ -26,7 +26,7 @@ SALE = ["--buyers=3000", "--units=500", "--within=20s", "--connections=4"]
 class Live(unittest.TestCase):
     def test_every_query_of_the_dashboard_has_data_and_no_alert_fires(self):
         with inrush.cluster() as cluster, _prometheus(cluster) as ask, _sale(cluster) as played:
-            # Gauges of a sale end with it: this one stays, however soon the other is over.
+            # The gauges of a sale end with it, so this sale stays open.
             server = {"INRUSH_SERVER": cluster["front-1"]["front"]}
             self.assertEqual(inrush.run("sale", "create", "standing", "--stock", "5", environment=server).returncode, 0)
             waiting = dict(enumerate(queries()))
@@ -49,7 +49,7 @@ class Live(unittest.TestCase):
         self.assertEqual(completed.returncode, 0, completed.stdout + completed.stderr)
 
     def _check_names(self, ask):
-        """Every metric of Inrush that an alert asks for is there; only Redis's own come from elsewhere."""
+        """Every Inrush metric that an alert queries exists; only those of Redis are exported by redis_exporter."""
         exported = {series["metric"]["__name__"] for series in ask('{job="inrush"}')}
         expressions = [rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
         queried = {name for text in expressions for name in re.findall(r"\b(?:inrush|rpc_server)_\w+", text)}
@@ -71,7 +71,7 @@ def _sale(cluster):
 
 @contextlib.contextmanager
 def _prometheus(cluster):
-    """Scrapes every process, with the alerts; what it yields answers a query with its series."""
+    """Starts a Prometheus that scrapes every process and has the alerts; yields a function that runs a query."""
     targets = [addresses["admin"].removeprefix("http://") for addresses in cluster.values()]
     with tempfile.TemporaryDirectory() as folder:
         config = {
@@ -94,7 +94,7 @@ def _prometheus(cluster):
 
 
 def _address(process, log):
-    """Where it listens, as its log says."""
+    """Its address, read from its log."""
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"Listening on.* address=(127\.0\.0\.1:[1-9]\d*)", log.read_text())
@@ -108,5 +108,5 @@ def _ask(address, query):
     url = f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     with urllib.request.urlopen(url, timeout=10) as response:
         series = json.load(response)["data"]["result"]
-    # A quotient of nothing is no number, and no data.
+    # 0/0 is NaN, which counts as no data.
     return [each for each in series if each["value"][1] != "NaN"]

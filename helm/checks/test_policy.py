@@ -1,4 +1,4 @@
-"""Is what is rendered as safe as a pod can be?"""
+"""The rendered objects pass the security checks of checkov."""
 
 import json
 import re
@@ -12,14 +12,14 @@ import yaml
 from . import chart
 from .paths import CHECKOV
 
-# What checkov asks for and the chart does not do: for which objects, and why.
+# Checks of checkov that the chart fails on purpose: the objects, and the reason.
 EXPLAINED = {
     "CKV_K8S_8": (r"Pod\..*-test", "helm test's pod runs once and ends: there is nothing to probe"),
     "CKV_K8S_9": (r"Pod\..*-test", "helm test's pod runs once and ends: there is nothing to probe"),
     "CKV_K8S_11": (r".*", "no CPU limits: they would slow a front down in the very second that counts"),
     "CKV_K8S_15": (r".*", "IfNotPresent: a scale-up in the rush must not wait for the registry, and tags do not move"),
     "CKV_K8S_35": (r".*", "a store's URL is taken from a variable only, and all secrets go one way"),
-    "CKV_K8S_38": (r"CronJob\..*", "kubectl asks the API server for one change, and needs a token for it"),
+    "CKV_K8S_38": (r"CronJob\..*", "kubectl changes one object by the API server and needs a token for it"),
     "CKV_K8S_43": (r".*", "the operator pins a digest with image.digest"),
 }
 

@@ -1,4 +1,4 @@
-"""Is every value documented, checked by the schema and accepted by the binary?"""
+"""Every value is documented, checked by the schema and accepted by the binary."""
 
 import json
 import re
@@ -33,7 +33,7 @@ class Readme(unittest.TestCase):
             self.assertEqual(readme.read_text(), fresh.read_text(), "`tools/helm-test --write` makes it anew")
 
     def test_the_schema_knows_every_value(self):
-        """And is strict: a table of the chart's own takes no key that it does not know. Those of Kubernetes it leaves to it."""
+        """The schema rejects unknown keys in the chart's own tables. Kubernetes checks its own."""
         schema = json.loads((CHART / "values.schema.json").read_text())
         values = yaml.safe_load((CHART / "values.yaml").read_text())
         for path in _walk(values):
@@ -44,7 +44,7 @@ class Readme(unittest.TestCase):
                     self.assertIs(found["additionalProperties"], False)
 
     def test_every_named_value_exists(self):
-        """What messages, notes and the runbook call a value must be one."""
+        """Every value that messages, notes and the runbook name exists."""
         schema = json.loads((CHART / "values.schema.json").read_text())
         tables = "|".join(schema["properties"])
         for path in [*CHART.glob("templates/validate/*.tpl"), CHART / "templates" / "NOTES.txt"]:
@@ -71,7 +71,7 @@ def _schema_of(schema, path):
 
 
 def _free(schema, node):
-    """What a table takes under names that are the user's own."""
+    """The schema of entries with free names."""
     node = _resolved(schema, node)
     more = node.get("additionalProperties")
     if isinstance(more, dict):

@@ -1,5 +1,5 @@
-"""Does the bundled Redis with Sentinel come up, survive its master, and take it back as a replica? Its scripts and configuration
-run as they are, in namespaces of their own, where every node has an address that its name leads to."""
+"""The bundled Redis with Sentinel starts, survives the loss of its master, and takes it back as a replica. Its scripts and
+configuration run unchanged, in their own namespaces, where the name of every node resolves to its own address."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Does the chart render the same on both helms, and as in the golden files?"""
+"""The chart renders the same with both helm versions, and as in the golden files."""
 
 import subprocess
 import unittest
@@ -32,7 +32,7 @@ class Rendering(unittest.TestCase):
                     self.assertEqual(of["helm 3"], of["helm 4"])
 
     def test_rendered_manifests_are_those_of_the_golden_files(self):
-        """The golden file of a value set holds what differs from the default, and the names of what is gone."""
+        """The golden file of a value set has the differences from the default, and the names of removed objects."""
         default = _by_name(chart.rendered())
         for name, values in chart.value_sets().items():
             with self.subTest(values=name):
@@ -42,7 +42,7 @@ class Rendering(unittest.TestCase):
                 _compare(self, GOLDEN / f"{name}.yaml", found)
 
     def test_without_a_sleep_of_kubernetes_the_front_waits_by_itself(self):
-        """Before 1.30 there is no preStop sleep, and no program in the image that could: the drain is longer instead."""
+        """Kubernetes before 1.30 has no preStop sleep, and the image no program to sleep with: the drain is longer instead."""
         for kubernetes, grace, sleeps in [("1.28", "10s", False), ("1.31", "5s", True)]:
             with self.subTest(kubernetes=kubernetes):
                 objects = chart.rendered(kubernetes=kubernetes)
@@ -66,7 +66,7 @@ def _by_name(objects):
 
 
 def _without_chance(thing):
-    """Keys and passwords are new each time."""
+    """Replaces generated keys and passwords."""
     if thing["kind"] == "Secret":
         return thing | {"data": dict.fromkeys(thing["data"], RANDOM)}
     return thing
@@ -78,7 +78,7 @@ def _differences(default, found):
 
 
 class Readable(yaml.SafeDumper):
-    """Writes texts of several lines as they are, and as the name of a file of the chart where they are its content."""
+    """Writes texts of several lines as blocks, and the content of a file of the chart as its name."""
 
     def represent_text(self, text):
         text = FILES.get(text, text)

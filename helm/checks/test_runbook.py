@@ -1,4 +1,4 @@
-"""Does the runbook name commands that exist, and have working links?"""
+"""The commands of the runbook exist, and its links work."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ import unittest
 from . import inrush
 from .paths import RUNBOOK
 
-# Nobody listens there: a command that is understood fails with 1, and one that is not with 2.
+# No server listens there: a valid command fails with 1, an invalid one with 2.
 UNREACHABLE = {"INRUSH_SERVER": "http://127.0.0.1:1", "INRUSH_CLIENT_TIMEOUT": "100ms"}
 MISUSED = 2
 
@@ -35,7 +35,7 @@ class Runbook(unittest.TestCase):
 
 
 def _commands(text):
-    """Commands of `inrush` in blocks and in the text, without comments."""
+    """Commands of `inrush` in code blocks and in the text, without comments."""
     for line in re.findall(r"^ *\$ (inrush .+)$", text, re.MULTILINE) + re.findall(r"`(inrush [a-z][^`]*)`", text):
         yield line.partition(" #")[0].strip()
 

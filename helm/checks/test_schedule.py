@@ -1,5 +1,5 @@
-"""Does the schedule change the autoscaler, and is it allowed to, and to nothing else? Played with the real kubectl against a
-server that knows this one autoscaler."""
+"""The schedule changes the autoscaler, and is allowed to change nothing else. Runs the real kubectl against a server with
+one autoscaler."""
 
 import http.server
 import json
@@ -40,7 +40,7 @@ class Schedule(unittest.TestCase):
 
 
 def _patches(test, container):
-    """Runs the container's command; what it changed."""
+    """Runs the container's command and returns its change."""
     patches = []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(patches)) as server, tempfile.TemporaryDirectory() as home:
         threading.Thread(target=server.serve_forever, daemon=True).start()

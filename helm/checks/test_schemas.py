@@ -1,4 +1,4 @@
-"""Does Kubernetes understand what is rendered?"""
+"""The rendered objects match the schemas of Kubernetes."""
 
 import functools
 import unittest
@@ -8,10 +8,10 @@ from kubernetes_validate import utils
 
 from . import chart
 
-# Kinds of others, whose schemas Kubernetes does not have.
+# Kinds of custom resources, which Kubernetes has no schemas of.
 OF_OTHERS = {"Certificate", "ScaledObject", "ServiceMonitor", "PrometheusRule"}
 
-# The schemas are files of megabytes, read anew for every object.
+# The schemas are files of megabytes that are read for every object, so they are cached.
 utils.schema_contents = functools.cache(utils.schema_contents)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the bundled Redis. With Sentinel it first asks who the master is: a server that comes back as a second master, or
-# as an empty one, would cost the line.
+# Starts the bundled Redis. With Sentinel it first queries the current master: a server that restarts as a second or an
+# empty master would lose the queue.
 set -eu
 umask 077
 
@@ -19,8 +19,8 @@ first="$STATEFUL_SET-0.$NODES"
 
 [ "$MODE" = sentinel ] || exec redis-server "$conf"
 
-# What the first sentinel says that answers at all; nothing where none does.
-ask() {
+# The reply of the first sentinel that answers; empty if none answers.
+query_sentinel() {
     node=0
     while [ "$node" -lt "$REPLICAS" ]; do
         answer=$(timeout 2 redis-cli -h "$STATEFUL_SET-$node.$NODES" -p 26379 sentinel "$@" inrush 2>/dev/null) || answer=
@@ -30,18 +30,18 @@ ask() {
     echo "$answer"
 }
 
-# The first pod is the master until sentinels know better.
+# The first pod is the master unless the sentinels name another.
 master() {
-    found=$(ask get-master-addr-by-name | head -n 1)
+    found=$(query_sentinel get-master-addr-by-name | head -n 1)
     case $found in
         *"$NODES") echo "$found" ;;
         *) echo "$first" ;;
     esac
 }
 
-# Whoever was the master and comes back waits until another is, if there is another: it has what this one may have lost.
+# A restarted master waits for the failover to a replica, if there is one: the replica may have newer data.
 waited=0
-while [ "$(master)" = "$me" ] && [ -n "$(ask replicas)" ] && [ "$waited" -lt 60 ]; do
+while [ "$(master)" = "$me" ] && [ -n "$(query_sentinel replicas)" ] && [ "$waited" -lt 60 ]; do
     sleep 1
     waited=$((waited + 1))
 done

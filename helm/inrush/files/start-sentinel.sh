@@ -1,12 +1,12 @@
 #!/bin/sh
-# Starts the sentinel beside the bundled Redis. What it learns stays in its file for as long as the pod lives.
+# Starts the sentinel beside the bundled Redis. Its state is in its file for the lifetime of the pod.
 set -eu
 umask 077
 
 conf=/run/inrush/sentinel.conf
 me="$POD_NAME.$NODES"
 
-# As the other sentinels have it; the first pod is the master until they know better.
+# The master according to the other sentinels; the first pod if none answers.
 master() {
     node=0
     while [ "$node" -lt "$REPLICAS" ]; do
@@ -18,7 +18,7 @@ master() {
     echo "$STATEFUL_SET-0.$NODES"
 }
 
-# A sentinel does not start before the master's name leads somewhere.
+# A sentinel does not start unless the master's name resolves.
 master=$(master)
 waited=0
 while ! getent hosts "$master" >/dev/null && [ "$waited" -lt 60 ]; do

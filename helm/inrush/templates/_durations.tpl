@@ -1,4 +1,4 @@
-{{/* Times as Inrush writes them ("5s", "1m 30s", "500ms"), and how long a pod needs to leave in peace. */}}
+{{/* Durations in Inrush's syntax ("5s", "1m 30s", "500ms"), and the termination grace period of a pod. */}}
 
 {{/* Whole seconds, rounded up. */}}
 {{- define "inrush.seconds" -}}
@@ -11,8 +11,8 @@
 {{ div (add $milliseconds 999) 1000 }}
 {{- end }}
 
-{{/* How long the process may take from SIGTERM to its end: what it was told to wait for, and what it gives itself beyond
-     that to record outcomes, flush telemetry and stop the admin server. */}}
+{{/* Maximum time from SIGTERM to the exit: the configured drain, and the time to settle outcomes, flush telemetry and stop
+     the admin server. */}}
 {{- define "inrush.drainSeconds" -}}
 {{- $config := .root.Values.config -}}
 {{- if eq .component "front" -}}
@@ -25,7 +25,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* The shortest grace period in which nothing is cut off. */}}
+{{/* The shortest grace period in which nothing is aborted. */}}
 {{- define "inrush.neededGraceSeconds" -}}
 {{ add (default 0 .values.preStopSeconds) (include "inrush.drainSeconds" .) }}
 {{- end }}
@@ -34,7 +34,7 @@
 {{ default (include "inrush.neededGraceSeconds" .) .values.terminationGracePeriodSeconds }}
 {{- end }}
 
-{{/* Kubernetes sleeps by itself since 1.30; the image has no program that could. */}}
+{{/* Kubernetes has a sleep hook since 1.30; the image has no program to sleep with. */}}
 {{- define "inrush.canSleep" -}}
 {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
 {{- end }}

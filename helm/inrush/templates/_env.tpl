@@ -1,4 +1,4 @@
-{{/* Variables: who this pod is, and secrets by reference. */}}
+{{/* Variables: the pod's identity, and secrets by reference. */}}
 
 {{- define "inrush.env" -}}
 - name: POD_NAME

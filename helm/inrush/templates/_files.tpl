@@ -1,4 +1,4 @@
-{{/* Secrets that are files: certificates and authorities. Every set of volumes has its mounts beside it. */}}
+{{/* Secrets that are mounted as files: certificates and CAs. Each set of volumes is followed by its mounts. */}}
 
 {{- define "inrush.volumes.store" -}}
 {{- with .Values.store.ca.existingSecret -}}

@@ -4,7 +4,7 @@
 {{ default .Chart.Name .Values.nameOverride | trunc 30 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of a CronJob takes 52 characters, and what is added to this is 21 at most. */}}
+{{/* The name of a CronJob has at most 52 characters, and the suffixes of this name at most 21. */}}
 {{- define "inrush.fullname" -}}
 {{- $name := include "inrush.name" . -}}
 {{- if .Values.fullnameOverride -}}
@@ -20,14 +20,14 @@
 {{ include "inrush.fullname" .root }}-{{ .component }}
 {{- end }}
 
-{{/* What selects the pods of a part. It must never change, since Deployments cannot change theirs. */}}
+{{/* The selector of a part's pods. It must never change: the selector of a Deployment is immutable. */}}
 {{- define "inrush.selector" -}}
 app.kubernetes.io/name: {{ include "inrush.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* What selects every pod of the release. */}}
+{{/* The selector of all pods of the release. */}}
 {{- define "inrush.selector.all" -}}
 app.kubernetes.io/name: {{ include "inrush.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -39,7 +39,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Without the chart's version: a new chart alone is no reason to restart a pod. */}}
+{{/* Without the chart's version: a new chart alone must not restart pods. */}}
 {{- define "inrush.labels.pod" -}}
 {{ include "inrush.selector" . }}
 app.kubernetes.io/part-of: inrush
@@ -49,7 +49,7 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The metadata of an object that has the name of its part, or that and a suffix, or another. */}}
+{{/* The metadata of an object, named after its part, with a suffix or with another name. */}}
 {{- define "inrush.metadata" -}}
 name: {{ default (include "inrush.part.name" .) .name }}{{ with .suffix }}-{{ . }}{{ end }}
 namespace: {{ .root.Release.Namespace }}

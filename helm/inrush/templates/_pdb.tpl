@@ -1,4 +1,4 @@
-{{/* How many pods of a part may be away on purpose at once. */}}
+{{/* The PodDisruptionBudget of a part. */}}
 {{- define "inrush.pdb" -}}
 {{- $budget := .values.podDisruptionBudget -}}
 {{- if $budget.enabled -}}

@@ -1,8 +1,8 @@
-{{/* What the pods of all services have in common. Each takes a part: a dict of `root`, `component` and the `values` of the
+{{/* The common templates of all services' pods. Each takes a part: a dict of `root`, `component` and the `values` of the
      component. */}}
 
-{{/* The whole Deployment. `replicas` is left out where an autoscaler decides. `extra` holds what only this part has: env,
-     volumes, volumeMounts, ports. */}}
+{{/* The Deployment. `replicas` is omitted if an autoscaler sets it. `extra` has the additions of a part: env, volumes,
+     volumeMounts, ports. */}}
 {{- define "inrush.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -31,7 +31,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # A changed configuration is a new pod: the file is read once.
+    # A changed configuration replaces the pods: a process reads the file at its start only.
     checksum/config: {{ include "inrush.config" . | sha256sum }}
     {{- with .values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
@@ -63,7 +63,7 @@ spec:
       {{- if and .values.preStopSeconds (include "inrush.canSleep" .root) }}
       lifecycle:
         preStop:
-          # Load balancers hear of the end at the same time as this pod does: they get a head start.
+          # Load balancers learn of the termination at the same time as this pod: the sleep gives them time to remove it.
           sleep:
             seconds: {{ .values.preStopSeconds }}
       {{- end }}
@@ -86,7 +86,7 @@ spec:
     {{- end }}
 {{- end }}
 
-{{/* What no pod of this release needs, and no attacker gets. Variables of services are off: they look like settings. */}}
+{{/* Disables what no pod of this release needs. Service variables are disabled too: they look like settings. */}}
 {{- define "inrush.pod.common" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -117,7 +117,7 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{ include "inrush.container.security" . }}
 {{- end }}
 
-{{/* Spread over zones and nodes, unless the values say otherwise. */}}
+{{/* Spreads pods over zones and nodes, unless the values replace the constraints. */}}
 {{- define "inrush.pod.placement" -}}
 topologySpreadConstraints:
   {{- if .values.topologySpreadConstraints }}
@@ -149,8 +149,8 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The plaintext admin port answers grpc.health.v1. Only a process that hangs is killed: one whose store is away must stay,
-     and is not ready. */}}
+{{/* Probes by grpc.health.v1 on the plaintext admin port. Liveness fails only if the process hangs: while the store is
+     unavailable the pod is not ready, but is not restarted. */}}
 {{- define "inrush.probes" -}}
 startupProbe:
   grpc:

@@ -1,7 +1,7 @@
 {{/* Values as TOML, the language of Inrush's own configuration. Helm's toToml would write 4000 as 4000.0, and a count is no
      fraction. What is null is left out. */}}
 
-{{/* A table: first its own keys, then the tables within. Takes a dict of `table` and, for one within another, `path`. */}}
+{{/* A table: first its keys, then its tables. Takes a dict of `table` and, for a nested table, `path`. */}}
 {{- define "inrush.toml" -}}
 {{- $path := default "" .path -}}
 {{- range $key, $value := .table -}}
@@ -22,7 +22,7 @@
 {{ if regexMatch "^[A-Za-z0-9_-]+$" . }}{{ . }}{{ else }}{{ toJson . }}{{ end }}
 {{- end }}
 
-{{/* Text, truth and lists of them are written as in JSON. */}}
+{{/* Strings, booleans and lists of them are written as in JSON. */}}
 {{- define "inrush.toml.value" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}
 {{ int64 . }}

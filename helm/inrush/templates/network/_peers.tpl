@@ -1,6 +1,6 @@
 {{/* Parts of network policies. */}}
 
-{{/* A policy's head: whom it is for. Takes a part. */}}
+{{/* The metadata and the pod selector of a policy. Takes a part. */}}
 {{- define "inrush.policy" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -19,7 +19,7 @@ spec:
       {{- include "inrush.selector" . | nindent 6 }}
 {{- end }}
 
-{{/* Whoever watches may read the admin port; so do the probes, which come from the node and are let through. */}}
+{{/* Monitoring may read the admin port. Probes come from the node and are always allowed. */}}
 {{- define "inrush.ingress.admin" -}}
 - from:
     {{- toYaml .Values.networkPolicy.monitoringFrom | nindent 4 }}
@@ -27,7 +27,7 @@ spec:
     - port: admin
 {{- end }}
 
-{{/* The store: the bundled one, or what the values say about the other. */}}
+{{/* The store: the bundled Redis, or the peers in networkPolicy.egress.store. */}}
 {{- define "inrush.egress.store" -}}
 {{- if .Values.redis.enabled -}}
 - to:

@@ -5,7 +5,7 @@
 - create
 - {{ .id | quote }}
 - --if-absent
-# The fronts may have been started at the same moment.
+# Waits for fronts that start at the same time.
 - --timeout=2m
 {{- range $flag, $value := dict "stock" .stock "cap" .cap "unit-limit" .unitLimit "burst" .burst "max-attempts" .maxAttempts }}
 {{- if not (kindIs "invalid" $value) }}
@@ -22,7 +22,7 @@
 {{- end }}
 {{- end }}
 
-{{/* How a client of this release finds the front and trusts it. */}}
+{{/* The front's address and CA for clients of this release. */}}
 {{- define "inrush.client.env" -}}
 env:
   - name: INRUSH_SERVER
@@ -39,7 +39,7 @@ env:
   {{- end }}
 {{- end }}
 
-{{/* The authority is in the certificate's own Secret, where cert-manager puts it; with mTLS in that of the clients. */}}
+{{/* The CA is in the certificate's Secret, where cert-manager stores it; with mTLS in the Secret of the client. */}}
 {{- define "inrush.client.volumes" -}}
 {{- if .Values.tls.enabled -}}
 volumes:

@@ -6,7 +6,7 @@ sales has two entries with the id {{ .id }}: give each sale an id of its own
 {{- end }}
 {{- $ids = append $ids .id }}
 {{- if and (kindIs "invalid" .stock) (kindIs "invalid" .cap) }}
-sales: {{ .id }} has neither stock nor cap: say how many units there are, or how many may wait at once
+sales: {{ .id }} has neither stock nor cap: set stock, or set cap to the maximum of waiting units
 {{- end }}
 {{- if and .stock .cap (lt (int64 .cap) (int64 .stock)) }}
 sales: {{ .id }} has the cap {{ int64 .cap }}, which is less than its stock ({{ int64 .stock }}), so that units would be left over: raise cap, or leave it out

@@ -5,7 +5,7 @@ serviceAccount.name is empty and serviceAccount.create is false, so that pods wo
 {{- range $part := list "front" "fulfilment" "orders" }}
 {{- range (get $.Values $part).extraEnv }}
 {{- if hasPrefix "INRUSH_" .name }}
-{{ $part }}.extraEnv has {{ .name }}, which would hide what the chart sets and what config says: set the key in config instead
+{{ $part }}.extraEnv has {{ .name }}, which would override the chart's settings: set the key in config instead
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,5 +1,5 @@
-{{/* Values that are valid one by one and contradict each other. Every check is a template that prints a line for each problem: the value,
-     what is wrong with it, and the remedy. All problems are listed together. */}}
+{{/* Checks of values that are valid one by one and contradict each other. Each check is a template that prints a line per
+     problem: the value, what is wrong, and the remedy. All problems are listed together. */}}
 
 {{- define "inrush.validate" -}}
 {{- $problems := list -}}
