@@ -1,11 +1,11 @@
 //! `inrush demo`: all services in this process, and a whole flash sale through real gRPC that proves them right.
 //!
-//! The crate `inrush-simulation` plays the sale and judges it. What belongs to this process is here: the services, the
-//! [`order_database`] as evidence, the [`progress`] and the [`figures`].
+//! The crate `inrush-simulation` plays the sale and judges it. What belongs to this process is here: the
+//! services, the [`order_database`] as evidence, the [`progress`] and the [`results`].
 
-mod figures;
 mod order_database;
 mod progress;
+mod results;
 
 use std::{
     fs, io,
@@ -28,52 +28,52 @@ use inrush_simulation::{
 use inrush_store::fault_injection::{Fault, inject_fault};
 use tokio::sync::oneshot;
 
-use self::{figures::Figures, order_database::OrderDatabase, progress::Progress};
+use self::{order_database::OrderDatabase, progress::Progress, results::DemoResults};
 use crate::{
     serve::{Embedded, open_store},
     settings::StoreSettings,
 };
 
-/// What the demo is asked to play.
+/// The options of the demo.
 #[derive(Clone, Debug)]
 pub(crate) struct DemoOptions {
-    /// How many buyers come.
+    /// Number of buyers.
     pub(crate) buyers: u32,
-    /// How many units there are.
+    /// Units for sale.
     pub(crate) stock: u32,
-    /// Share of buyers who ask twice, 0 to 1.
+    /// Fraction of buyers that repeat their Enqueue, 0 to 1.
     pub(crate) repeat_share: f64,
-    /// Share of buyers who cancel once in line, 0 to 1.
+    /// Fraction of buyers that cancel their ticket, 0 to 1.
     pub(crate) cancel_share: f64,
-    /// Share of orders that are never paid, 0 to 1.
+    /// Fraction of orders that are never paid, 0 to 1.
     pub(crate) unpaid_share: f64,
-    /// Orders per second the order system can take; 0: as many as its database can.
+    /// Maximum rate of orders per second; 0: no limit but the database.
     pub(crate) capacity: u32,
-    /// How many buyers ask at the same time.
+    /// Number of concurrent buyers.
     pub(crate) at_once: u32,
-    /// Decides who does what.
+    /// Seed of the buyers' random behaviour.
     pub(crate) seed: u64,
-    /// Breaks the store on purpose.
+    /// The fault to inject into the store.
     pub(crate) fault: Option<Fault>,
-    /// Where to write the figures as JSON.
+    /// Path of the results as JSON.
     pub(crate) json: Option<PathBuf>,
-    /// Where to write the HTML report.
+    /// Path of the HTML report.
     pub(crate) report: Option<PathBuf>,
 }
 
-/// The standby line, as a part of the stock: it must outlast the cancelled and the unpaid.
+/// The standby queue as a fraction of the stock: larger than the cancelled tickets and the unpaid orders.
 const STANDBY: f64 = 0.25;
 
-/// How long an unpaid order keeps its units. Short, because a demo should be.
+/// How long an unpaid order keeps its units: short, so that the demo is short.
 const PAYMENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Connections of the buyers to the front.
+/// Number of connections from buyers to the front.
 const CONNECTIONS: usize = 8;
 
-/// Plays a flash sale and judges it.
+/// Runs a flash sale and checks its result.
 ///
 /// # Errors
-/// When the run could not be carried through, or a check found a fault.
+/// If the run failed, or a check found faults.
 pub(crate) async fn run(options: DemoOptions, store: &StoreSettings) -> anyhow::Result<()> {
     let store_name = store.url.expose().split(':').next().unwrap_or_default();
     let mut opened = open_store(store).await?;
@@ -87,13 +87,13 @@ pub(crate) async fn run(options: DemoOptions, store: &StoreSettings) -> anyhow::
     let embedded = Embedded::start(opened, orders(&options, &sale, database)).await?;
     let played = tokio::select! {
         played = play(sale_options(&options, sale, &embedded)) => played,
-        () = embedded.ending() => Err(anyhow!("interrupted before the sale was over")),
+        () = embedded.ending() => Err(anyhow!("interrupted before the end of the sale")),
     };
     embedded.stop("the demo is over").await?;
     show(&played?, &options, store_name)
 }
 
-/// Runs the simulation on a thread of its own: it blocks, and it has threads and runtimes for its buyers.
+/// Runs the simulation on its own thread: it blocks, and it has its own threads and runtimes for buyers.
 async fn play(options: SaleOptions) -> anyhow::Result<SaleRun> {
     let scenario = options.scenario.clone();
     let mut progress = Progress::new(&scenario)?;
@@ -102,27 +102,27 @@ async fn play(options: SaleOptions) -> anyhow::Result<SaleRun> {
         let interrupted = AtomicBool::new(false);
         let played = sale::run(options, &interrupted, &mut |moment, _| progress.show(&scenario, moment));
         progress.finish();
-        // The receiver is gone if the demo was interrupted.
+        // The receiver was dropped if the demo was interrupted.
         let _ = sender.send(played);
     })?;
     Ok(receiver.await.context("the simulation failed")??)
 }
 
-/// Prints the table, and writes the files that were asked for.
+/// Prints the table, and writes the files of `--json` and `--report`.
 fn show(run: &SaleRun, options: &DemoOptions, store: &str) -> anyhow::Result<()> {
     println!("{}", summary::text(run));
     if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&Figures::new(run, store))? + "\n";
-        write("figures", path, |to| to.write_all(text.as_bytes()))?;
+        let text = serde_json::to_string_pretty(&DemoResults::new(run, store))? + "\n";
+        write("results", path, |to| to.write_all(text.as_bytes()))?;
     }
     if let Some(path) = &options.report {
         write("report", path, |to| sale::page(run, to))?;
     }
-    anyhow::ensure!(run.passed(), "the promise was broken: see the checks that are not 0");
+    anyhow::ensure!(run.passed(), "the sale failed its checks: see the checks that are not 0");
     Ok(())
 }
 
-/// Writes a file, and prints where it is.
+/// Writes a file, and prints its path.
 fn write(
     what: &str,
     path: &Path,
@@ -136,7 +136,7 @@ fn write(
     Ok(())
 }
 
-/// A sale with a standby line, to which all buyers come at once.
+/// A sale with a standby queue, whose buyers all enqueue at its start.
 fn sale_options(options: &DemoOptions, sale: String, embedded: &Embedded) -> SaleOptions {
     let scenario = Scenario {
         buyers: options.buyers,
@@ -170,7 +170,7 @@ fn sale_options(options: &DemoOptions, sale: String, embedded: &Embedded) -> Sal
     }
 }
 
-/// The order system of the demo: it has the stock of its own, and some of its buyers never pay.
+/// The order system of the demo, with its own stock and some unpaid orders.
 fn orders(options: &DemoOptions, sale: &str, database: DatabaseUrl) -> OrderSettings {
     OrderSettings {
         database,
@@ -182,7 +182,7 @@ fn orders(options: &DemoOptions, sale: &str, database: DatabaseUrl) -> OrderSett
     }
 }
 
-/// Tickets beyond the stock that may wait.
+/// The length of the standby queue.
 fn standby(stock: u32) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,

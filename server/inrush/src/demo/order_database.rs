@@ -1,4 +1,4 @@
-//! The orders of the demo, as the bundled order system's database holds them.
+//! The orders of the demo, read from the database of the bundled order system.
 
 use std::{
     fmt,
@@ -13,14 +13,14 @@ use inrush_simulation::{
 use tokio::runtime::Handle;
 use tonic::async_trait;
 
-/// Reads an order database on the runtime that its connections belong to: the simulation has one of its own.
+/// Reads an order database on the runtime of its connections: the simulation has another one.
 pub(crate) struct OrderDatabase {
     store: OrderStore,
     runtime: Handle,
 }
 
 impl OrderDatabase {
-    /// Reads `store`. Must be called on the runtime that it was opened on.
+    /// Reads `store`. Must be called on the runtime on which it was opened.
     pub(crate) fn new(store: OrderStore) -> Self {
         Self { store, runtime: Handle::current() }
     }

@@ -1,4 +1,4 @@
-//! The run as it happens: bars on a terminal, plain lines elsewhere.
+//! The progress of a run: bars on a terminal, plain lines elsewhere.
 
 use std::{
     env,
@@ -14,16 +14,16 @@ use crate::format::count;
 /// Time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows a run on standard error, so that standard output holds the result alone.
+/// Shows the progress on standard error, so that standard output has only the result.
 pub(crate) enum Progress {
-    /// Bars that move.
+    /// Progress bars.
     Bars(Box<Bars>),
-    /// A line now and then.
+    /// Plain lines.
     Lines(Lines),
 }
 
 impl Progress {
-    /// Fits what standard error is. A terminal that cannot move its cursor gets plain lines, like a pipe.
+    /// Bars if standard error is a terminal that can move its cursor, else lines.
     pub(crate) fn new(scenario: &Scenario) -> anyhow::Result<Self> {
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if io::stderr().is_terminal() && !dumb {
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Leaves the last moment standing.
+    /// Shows the last moment permanently.
     pub(crate) fn finish(&mut self) {
         match self {
             Self::Bars(bars) => bars.finish(),
@@ -51,7 +51,7 @@ impl Progress {
     }
 }
 
-/// Three bars, and below them what the sale is waiting for.
+/// Three bars, and below them the status of the sale.
 pub(crate) struct Bars {
     asked: ProgressBar,
     waiting: ProgressBar,
@@ -94,11 +94,11 @@ impl Bars {
     }
 }
 
-/// A line a second while something moves, and a line when it is known what the sale is waiting for.
+/// A line per second while values change, and a line for each new status.
 #[derive(Default)]
 pub(crate) struct Lines {
     last: Moment,
-    /// The moment that was written last.
+    /// The last moment that was written.
     written: Moment,
     status: Option<String>,
 }
@@ -134,7 +134,7 @@ impl Lines {
     }
 }
 
-/// A reader that has gone away does not stop the run.
+/// A closed standard error does not stop the run.
 fn write(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

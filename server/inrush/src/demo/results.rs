@@ -1,63 +1,64 @@
-//! What a run of the demo came to, as JSON.
+//! The results of a demo run, as JSON.
 
 use std::time::Duration;
 
 use inrush_simulation::sale::{SaleRun, checker::Check, summary::orders_rate};
 use serde::Serialize;
 
-/// The figures of a run. Counts are tickets unless they say units; rates are per second, latencies milliseconds.
+/// The results of a run. Counts are tickets unless they are called units; rates are per second, latencies in
+/// milliseconds.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Figures<'a> {
+pub(crate) struct DemoResults<'a> {
     /// The store's kind: `memory` or `redis`.
     store: &'a str,
-    /// Buyers who asked.
+    /// Buyers.
     buyers: u64,
-    /// Units on sale.
+    /// Units for sale.
     stock: u64,
-    /// Units that could be in line at once, the standby line included.
+    /// Maximum number of admitted units, including the standby queue.
     cap: u64,
-    /// Tickets given out.
+    /// Issued tickets.
     admitted: u64,
-    /// Units ordered and paid for at the end.
+    /// Units ordered and paid at the end.
     ordered: u64,
-    /// Buyers refused.
+    /// Refused buyers.
     refused: u64,
     /// Tickets cancelled by their buyers.
     cancelled: u64,
-    /// Orders never paid, whose units were sold again.
+    /// Released orders, which were never paid.
     released: u64,
-    /// Tickets of the standby line that were still waiting at the close.
+    /// Tickets that were still waiting when the sale closed.
     expired: u64,
     /// Repeated Enqueues answered with the same ticket.
     repeated: u64,
-    /// Status answers given.
+    /// Status responses.
     polls: u64,
     /// Units left unsold.
     unsold: u64,
-    /// Units sold or admitted beyond what there was.
+    /// Units sold beyond the stock, or admitted beyond the cap.
     oversold: u64,
-    /// Acknowledged tickets that came to nothing.
+    /// Acknowledged tickets without an outcome.
     lost: u64,
     /// Tickets or orders that exist twice.
     duplicated: u64,
-    /// Overtakings: in the numbers, in the orders, and positions that rose.
+    /// Tickets and orders out of order, and positions that rose.
     out_of_order: u64,
-    /// Answers to first Enqueues, from the opening to the last of them.
+    /// Rate of first Enqueues, from the opening to the last response.
     enqueue_rps: f64,
-    /// Orders created, of the time in which orders were created.
+    /// Rate of orders, over the time in which orders were created.
     orders_rps: f64,
     /// Median latency of an Enqueue.
     enqueue_p50_ms: f64,
-    /// 99th percentile of the same.
+    /// 99th percentile of the latency of an Enqueue.
     enqueue_p99_ms: f64,
-    /// From the opening to the verdict, in seconds.
+    /// From the opening to the result, in seconds.
     wall_s: f64,
-    /// Everything that was checked.
+    /// All checks.
     checks: &'a [Check],
 }
 
-impl<'a> Figures<'a> {
-    /// The figures of a run on a store of this kind.
+impl<'a> DemoResults<'a> {
+    /// The results of a run on a store of this kind.
     pub(crate) fn new(run: &'a SaleRun, store: &'a str) -> Self {
         let counters = &run.shared.counters;
         let tickets = |count: Option<inrush_client::proto::Count>| count.unwrap_or_default().tickets;
