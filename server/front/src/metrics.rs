@@ -1,7 +1,7 @@
 //! The metrics of a front.
 //!
-//! Each core has counters of its own, which are summed when the metrics are read. So no call writes to memory that cores
-//! share.
+//! Each core has counters of its own, which are summed when the metrics are read, so that no call writes to
+//! memory that cores share.
 
 use std::sync::{
     Arc,
@@ -21,17 +21,17 @@ const SHED: MetricDef = MetricDef::counter(
     "inrush.calls_shed",
     "{call}",
     &["reason"],
-    "Calls shed with UNAVAILABLE, by reason: in_flight (beyond the in-flight limit of a core), queue_wait (the batch of \
-     the call was not sent in time), watches (beyond the limit of watches of a core)",
+    "Calls shed with UNAVAILABLE by reason: in_flight (in-flight limit of a core), queue_wait (waited too long for the \
+     store), watches (watch limit of a core)",
 );
 const CANCELLED: MetricDef = MetricDef::counter(
     "inrush.calls_cancelled",
     "{call}",
     &[],
-    "Calls whose clients disconnected before the response",
+    "Calls whose client disconnected before the response",
 );
 const IN_FLIGHT: MetricDef =
-    MetricDef::gauge("inrush.calls_in_flight", "{call}", &[], "Calls in flight, without open watches");
+    MetricDef::gauge("inrush.calls_in_flight", "{call}", &[], "Calls in flight, without watches");
 const WATCHES: MetricDef = MetricDef::gauge("inrush.watches", "{watch}", &[], "Open watches");
 const CONNECTIONS: MetricDef =
     MetricDef::gauge("inrush.connections", "{connection}", &[], "Open connections");

@@ -1,4 +1,4 @@
-//! What an operator decides about a front node.
+//! The settings of a front node.
 
 use std::{fmt::Display, net::TcpListener, num::NonZeroUsize, ops::RangeInclusive, time::Duration};
 
@@ -9,47 +9,48 @@ use inrush_runtime::{
     tls::ServerTlsSettings,
 };
 
-/// Most cores that a node can be told to use; more is a slip of the finger.
+/// The maximum of `front.cores`; a higher number is a typing error.
 const MAX_CORES: usize = 1024;
 
 settings! {
-    /// A front node's settings. Whatever is left out has the default.
+    /// The settings of a front node.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct FrontSettings {
-        /// Where to listen: an address and a port; port 0 takes any free one.
-        // Only this machine, until the operator decides who else may call.
+        /// Address to listen on, `HOST:PORT`; port 0 takes a free port.
+        // Loopback only: callers are not authenticated.
         pub listen: String = "127.0.0.1:50051".to_owned(),
-        /// How many cores serve, each with a thread of its own. 0: all the machine has.
+        /// Number of serving threads, one per core: 0 to 1024. 0: all cores of the machine.
         pub cores: usize,
-        /// Most calls joined to one run of the store: 1 to 256.
+        /// Maximum number of calls that are joined to one operation of the store: 1 to 256.
         pub max_batch: usize = MAX_BATCH,
-        /// Calls that one core works on at once; calls beyond are refused with UNAVAILABLE: 1 to 1,000,000.
-        // At four thousand calls a core is a hundred milliseconds behind: buyers are better served elsewhere.
+        /// In-flight limit of one core: further calls are shed with UNAVAILABLE: 1 to 1,000,000.
+        // With four thousand calls in flight a core is a hundred milliseconds behind: another node answers sooner.
         pub max_in_flight: usize = 4000,
-        /// How long a call may wait for its turn at the store before it is refused with UNAVAILABLE: 1 ms to 5 min. Stalls that are
-        /// shorter are ridden out; a longer queue helps nobody.
+        /// Maximum time that a call waits for the store before it is shed with UNAVAILABLE: 1 ms to 5 min. Calls
+        /// survive shorter stalls of the store.
         #[serde(with = "humantime_serde")]
-        // Longer than a store pauses when all is well, shorter than a buyer's patience.
+        // Longer than the usual stalls of a store, shorter than the deadline of a call.
         pub max_queue_wait: Duration = Duration::from_millis(500),
-        /// The largest request in bytes: 8 KiB to 4 MiB.
+        /// Maximum size of a request in bytes: 8 KiB to 4 MiB.
         // Room for a BatchPollStatus of 256 of the longest tickets, several times over.
         pub max_request_size: usize = 256 * 1024,
-        /// The largest response in bytes: 64 KiB to 64 MiB.
+        /// Maximum size of a response in bytes: 64 KiB to 64 MiB.
         // Room for a page of 500 dead letters with the largest payloads.
         pub max_response_size: usize = 4 * 1024 * 1024,
-        /// How long a call that brings no deadline of its own may take: 10 ms to 5 min.
+        /// Deadline of a call without `grpc-timeout`: 10 ms to 5 min.
         #[serde(with = "humantime_serde")]
         pub default_deadline: Duration = Duration::from_secs(5),
-        /// How long a node may refuse buyers from memory before it asks the store again: 1 ms to 1 s.
+        /// How long a node refuses buyers from its cached state of a sale before it reads the store again: 1 ms
+        /// to 1 s.
         #[serde(with = "humantime_serde")]
         pub gate_lifetime: Duration = Duration::from_millis(100),
         /// Limits of connections.
         pub http2: Http2Settings,
         /// Limits of `WatchStatus`.
         pub watch: WatchSettings,
-        /// How the node leaves.
+        /// Draining at shutdown.
         pub drain: DrainSettings,
-        /// Certificates; none: no TLS.
+        /// Certificates; without them TLS is disabled.
         pub tls: ServerTlsSettings,
     }
 }
@@ -58,24 +59,26 @@ settings! {
     /// Limits of connections.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Http2Settings {
-        /// Calls that one connection may have open at once: 1 to 1,000,000.
-        // Room for thousands of watches. Fewer would bound what waits in buffers of an overloaded node, and make a client
-        // that watches many tickets wait for its own calls.
+        /// Maximum number of concurrent calls on one connection: 1 to 1,000,000.
+        // Room for thousands of watches. A lower limit would bound the buffers of an overloaded node, but a
+        // client that watches many tickets would wait for its own calls.
         pub max_concurrent_streams: u32 = 4096,
-        /// How often a connection is asked whether it is still there: 1 s to 1 h.
+        /// Time between two keepalive pings on a connection: 1 s to 1 h.
         #[serde(with = "humantime_serde")]
         pub keepalive_interval: Duration = Duration::from_secs(30),
-        /// How long it may take to answer that before it is closed: 1 s to 5 min.
+        /// How long a client may take to answer a ping before its connection is closed: 1 s to 5 min.
         #[serde(with = "humantime_serde")]
         pub keepalive_timeout: Duration = Duration::from_secs(10),
-        /// After this time a client is asked to connect anew, so that it finds nodes that came later: 1 s to 24 h.
+        /// Age at which a connection gets GOAWAY, so that clients reconnect and find new nodes: 1 s to 24 h.
         #[serde(with = "humantime_serde")]
         pub max_connection_age: Duration = Duration::from_secs(30 * 60),
-        /// The largest headers in bytes: 1 KiB to 1 MiB.
+        /// Maximum size of the headers of a call in bytes: 1 KiB to 1 MiB.
         pub max_header_list_size: u32 = 16 * 1024,
-        /// Calls that a client may cancel before the node has looked at them; a connection with more is closed: 1 to 10,000.
+        /// Maximum number of calls on one connection that were reset before the node accepted them; with more the
+        /// connection is closed: 1 to 10,000.
         pub max_pending_resets: usize = 64,
-        /// Calls on one connection that may end in a protocol error before it is closed: 1 to 100,000.
+        /// Maximum number of calls on one connection that end in a protocol error; with more the connection is
+        /// closed: 1 to 100,000.
         pub max_error_resets: usize = 1024,
     }
 }
@@ -84,26 +87,26 @@ settings! {
     /// Limits of `WatchStatus`.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct WatchSettings {
-        /// Watches that one core keeps at once; more are refused with UNAVAILABLE: 1 to 10,000,000.
+        /// Maximum number of open watches of one core; further ones are shed with UNAVAILABLE: 1 to 10,000,000.
         pub max_watches: usize = 50_000,
-        /// The shortest time between two looks at a ticket: 10 ms to 1 min.
+        /// Minimum time between two reads of a watched ticket: 10 ms to 1 min.
         #[serde(with = "humantime_serde")]
         pub min_interval: Duration = Duration::from_millis(200),
-        /// The longest time between two looks at a ticket: from `min_interval` to 5 min.
+        /// Maximum time between two reads of a watched ticket: `min_interval` to 5 min.
         #[serde(with = "humantime_serde")]
         pub max_interval: Duration = Duration::from_secs(5),
     }
 }
 
 settings! {
-    /// How a node leaves.
+    /// Draining at shutdown.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct DrainSettings {
-        /// How long the node goes on serving after it has said that it is leaving, so that load balancers can notice: up
-        /// to 10 min.
+        /// How long the node keeps serving after it reports NOT_SERVING, so that load balancers stop sending
+        /// calls: 0 to 10 min.
         #[serde(with = "humantime_serde")]
         pub grace: Duration = Duration::from_secs(5),
-        /// How long calls and streams may then take to end before they are cut off: 10 ms to 10 min.
+        /// How long calls and streams may take to end after that before they are aborted: 10 ms to 10 min.
         #[serde(with = "humantime_serde")]
         pub timeout: Duration = Duration::from_secs(10),
     }
@@ -155,7 +158,7 @@ impl FrontSettings {
     /// One listener for each core, all on the same port. `setting` names the address's setting in an error.
     ///
     /// # Errors
-    /// If the address is none, or this process cannot have it.
+    /// If the address is invalid, or cannot be bound.
     pub fn bind(&self, setting: &str) -> Result<Vec<TcpListener>, ListenError> {
         let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         bind_many(&self.listen, setting, NonZeroUsize::new(self.cores).unwrap_or(all))
@@ -198,19 +201,23 @@ mod tests {
 
     #[test]
     fn a_setting_out_of_range_is_named_with_its_range() {
-        let said = |change: fn(&mut FrontSettings)| {
+        let message = |change: fn(&mut FrontSettings)| {
             let mut settings = FrontSettings::default();
             change(&mut settings);
             settings.validate().unwrap_err().to_string()
         };
-        assert_eq!(said(|s| s.max_batch = 257), "front.max_batch is 257, and must be 1 to 256");
+        assert_eq!(message(|s| s.max_batch = 257), "front.max_batch is 257, and must be 1 to 256");
         assert_eq!(
-            said(|s| s.gate_lifetime = Duration::ZERO),
+            message(|s| s.gate_lifetime = Duration::ZERO),
             "front.gate_lifetime is 0ns, and must be 1ms to 1s"
         );
-        assert!(said(|s| s.max_in_flight = 0).contains("front.max_in_flight"));
-        assert!(said(|s| s.http2.max_concurrent_streams = 0).contains("front.http2.max_concurrent_streams"));
-        assert!(said(|s| s.watch.max_interval = Duration::from_millis(1)).contains("must be 200ms to 300s"));
-        assert!(said(|s| s.drain.timeout = Duration::ZERO).contains("front.drain.timeout"));
+        assert!(message(|s| s.max_in_flight = 0).contains("front.max_in_flight"));
+        assert!(
+            message(|s| s.http2.max_concurrent_streams = 0).contains("front.http2.max_concurrent_streams")
+        );
+        assert!(
+            message(|s| s.watch.max_interval = Duration::from_millis(1)).contains("must be 200ms to 300s")
+        );
+        assert!(message(|s| s.drain.timeout = Duration::ZERO).contains("front.drain.timeout"));
     }
 }

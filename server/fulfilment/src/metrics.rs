@@ -23,36 +23,40 @@ const CLAIMED: MetricDef = MetricDef::counter(
     "inrush.claimed_tickets",
     "{ticket}",
     &[SALE],
-    "Tickets claimed by this fulfilment, every attempt counted",
+    "Tickets claimed by this process; each attempt counts",
 );
 const SETTLED: MetricDef = MetricDef::counter(
     "inrush.settled_tickets",
     "{ticket}",
     &[SALE, OUTCOME],
-    "Attempts settled by this fulfilment: ordered, rejected, retry (another attempt follows), dead (it was the last)",
+    "Attempts settled by this process, by outcome: ordered, rejected, retry, dead (the last attempt failed)",
 );
 const RECOVERED: MetricDef = MetricDef::counter(
     "inrush.recovered_leases",
     "{lease}",
     &[SALE],
-    "Expired leases, of any fulfilment, that this fulfilment has reclaimed",
+    "Expired leases that this process recovered, its own and those of other processes",
 );
 const ORDER_DURATION: MetricDef = MetricDef::duration_histogram(
     "inrush.order_response",
     ORDER_TIMES,
     &[],
-    "Time from sending an entry to the order system to its answer",
+    "Time from sending an entry to the order system until its answer",
 );
 const LIMIT: MetricDef = MetricDef::gauge(
     "inrush.orders_in_flight_limit",
     "{entry}",
     &[],
-    "The concurrency limit that this fulfilment has found: entries that may be with the order system at the same time",
+    "Current in-flight limit: entries that may wait for an answer of the order system",
 );
-const IN_USE: MetricDef =
-    MetricDef::gauge("inrush.orders_in_flight", "{entry}", &[], "Entries that are with the order system");
+const IN_USE: MetricDef = MetricDef::gauge(
+    "inrush.orders_in_flight",
+    "{entry}",
+    &[],
+    "Entries in flight: sent to the order system and not answered",
+);
 const STREAMS: MetricDef =
-    MetricDef::gauge("inrush.order_streams", "{stream}", &[], "Streams to the order system that are up");
+    MetricDef::gauge("inrush.order_streams", "{stream}", &[], "Open streams to the order system");
 
 /// The metrics that do not come from the store's view of its sales.
 const OWN_METRICS: [MetricDef; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS];

@@ -1,4 +1,4 @@
-//! What can be set, and what makes sense.
+//! The settings of fulfilment and their ranges.
 
 use std::time::Duration;
 
@@ -12,87 +12,89 @@ settings! {
     /// Settings of fulfilment.
     #[derive(Clone, Debug, PartialEq)]
     pub struct FulfilmentSettings {
-        /// Addresses of the order system, `http://HOST:PORT` or `https://HOST:PORT`: 1 to 64. Each gets streams of its own.
+        /// Addresses of the order system, `http://HOST:PORT` or `https://HOST:PORT`: 1 to 64. Each address has
+        /// its own streams.
         pub orders: Vec<String> = vec!["http://127.0.0.1:50061".to_owned()],
-        /// Whom to trust, for addresses with `https`.
+        /// TLS for addresses with `https`.
         pub tls: ClientTlsSettings,
-        /// Order streams to each address: 1 to 64. The order system sees the line in order on each stream, so with one
-        /// stream to one address it sees the whole line in order.
+        /// Number of order streams to each address: 1 to 64. Each stream carries its entries in queue order; with
+        /// one stream to one address the order system receives the whole queue in order.
         pub streams: usize = 1,
-        /// Most entries that may ever wait for the order system's answer, over all sales and streams: 1 to 65,536. How many
-        /// may just now is found out by trying, between `min_concurrency` and this; the order system can ask for less.
+        /// Upper bound of the in-flight limit, the number of entries without an answer over all sales and
+        /// streams: 1 to 65,536. The limit adapts between `min_concurrency` and this bound; the order system's
+        /// credit can lower it.
         pub max_concurrency: usize = 16_384,
-        /// How many entries may always wait for the order system's answer, however slow it becomes: 1 to 65,536, and no more
-        /// than `max_concurrency`, which has the last word. With both the same nothing is tried: always so many. Raise it for an
-        /// order system that is slow and bears many, which is found out by a round trip for each doubling.
+        /// Lower bound of the in-flight limit, however slow the order system is: 1 to 65,536. `max_concurrency`
+        /// wins if it is lower. If both are equal the limit is fixed. Raise it for an order system that is slow
+        /// and takes many entries concurrently: the limit doubles at most once per round trip.
         pub min_concurrency: usize = 16,
-        /// Most entries claimed by one call of the store: 1 to 256.
+        /// Maximum number of entries that one operation of the store claims: 1 to 256.
         pub max_claim_batch: usize = MAX_BATCH,
-        /// Most outcomes recorded by one call of the store: 1 to 256.
+        /// Maximum number of outcomes that one operation of the store settles: 1 to 256.
         pub max_settle_batch: usize = MAX_BATCH,
-        /// How long an entry waits before it is tried again, where the order system does not say.
+        /// Backoff between attempts of an entry, if the order system names no delay.
         pub retry: Backoff,
-        /// How long to wait before asking an order system or a store again that is away.
+        /// Backoff between attempts to reach the order system or the store.
         pub reconnect: Backoff = Backoff { max: Duration::from_secs(5), ..Backoff::default() },
-        /// Sales looked at per second in case an announcement was lost, however many there are: 1 to 100,000.
+        /// Sales per second that are checked for lost announcements, over all sales: 1 to 100,000.
         pub sweep_rate: u32 = 50,
-        /// Sales looked at per second after announcements are known to be lost, and at the start: 1 to 100,000.
+        /// Sales per second that are checked at the start, and after announcements were lost: 1 to 100,000.
         pub full_sweep_rate: u32 = 2_000,
-        /// How long a busy sale goes without a look for leases that have ended: 10 ms to 1 h.
+        /// Time between two checks of a busy sale for expired leases: 10 ms to 1 h.
         #[serde(with = "humantime_serde")]
         pub recover_interval: Duration = Duration::from_secs(2),
-        /// The part of a lease after which it is extended: 0.2 to 0.8.
+        /// Fraction of a lease after which it is extended: 0.2 to 0.8.
         pub lease_extend_ratio: f64 = 0.5,
-        /// How long the order system may take for one answer before the entry is handed back to be sent again: 100 ms to 24 h.
+        /// How long the order system may take to answer an entry before it is requeued: 100 ms to 24 h.
         #[serde(with = "humantime_serde")]
         pub response_timeout: Duration = Duration::from_secs(300),
-        /// How long unanswered entries are waited for at the end before they are handed back: at most 1 h.
+        /// How long fulfilment waits at shutdown for answers to entries in flight before it requeues them: 0 to 1 h.
         #[serde(with = "humantime_serde")]
         pub drain_timeout: Duration = Duration::from_secs(10),
     }
 }
 
-/// A setting that breaks its rule.
+/// A setting that is out of range.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSetting {
-    /// A value out of its range, or one that does not go with another.
+    /// A value out of its range, or in conflict with another.
     #[error("fulfilment.{key}: {rule}")]
     Rule {
         /// The key below `fulfilment`.
         key: &'static str,
-        /// What it must be.
+        /// The value and its range.
         rule: String,
     },
-    /// TLS cannot be set up as asked.
+    /// Invalid TLS settings.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
-/// Each lane costs a task and a connection.
-const MOST_ADDRESSES: usize = 64;
-const MOST_STREAMS: usize = 64;
-/// An unanswered entry takes about 1 KiB, so that a worker at its limit holds 64 MiB.
-const MOST_CONCURRENCY: usize = 65_536;
-const FASTEST_SWEEP: u32 = 100_000;
+/// Each stream costs a task and a connection.
+const MAX_ADDRESSES: usize = 64;
+const MAX_STREAMS: usize = 64;
+/// An entry in flight takes about 1 KiB, so a worker at its limit uses 64 MiB.
+const MAX_CONCURRENCY: usize = 65_536;
+const MAX_SWEEP_RATE: u32 = 100_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl FulfilmentSettings {
-    /// Checks every setting against its bounds.
+    /// Checks every setting against its range.
     ///
     /// # Errors
-    /// Names the first setting that breaks its rule, and the rule.
+    /// The first setting that is out of range, with the range.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
-        between("orders", &self.orders.len(), &1, &MOST_ADDRESSES, "addresses")?;
-        between("streams", &self.streams, &1, &MOST_STREAMS, "")?;
-        between("max_concurrency", &self.max_concurrency, &1, &MOST_CONCURRENCY, "")?;
-        between("min_concurrency", &self.min_concurrency, &1, &MOST_CONCURRENCY, "")?;
+        between("orders", &self.orders.len(), &1, &MAX_ADDRESSES, "addresses")?;
+        between("streams", &self.streams, &1, &MAX_STREAMS, "")?;
+        between("max_concurrency", &self.max_concurrency, &1, &MAX_CONCURRENCY, "")?;
+        between("min_concurrency", &self.min_concurrency, &1, &MAX_CONCURRENCY, "")?;
         between("max_claim_batch", &self.max_claim_batch, &1, &MAX_BATCH, "")?;
         between("max_settle_batch", &self.max_settle_batch, &1, &MAX_BATCH, "")?;
         check_backoff("retry", &self.retry)?;
         check_backoff("reconnect", &self.reconnect)?;
-        between("sweep_rate", &self.sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
-        between("full_sweep_rate", &self.full_sweep_rate, &1, &FASTEST_SWEEP, "sales per second")?;
+        between("sweep_rate", &self.sweep_rate, &1, &MAX_SWEEP_RATE, "sales per second")?;
+        between("full_sweep_rate", &self.full_sweep_rate, &1, &MAX_SWEEP_RATE, "sales per second")?;
         check_duration("recover_interval", self.recover_interval, Duration::from_millis(10), HOUR)?;
         between("lease_extend_ratio", &self.lease_extend_ratio, &0.2, &0.8, "of the lease")?;
         check_duration("response_timeout", self.response_timeout, Duration::from_millis(100), DAY)?;
@@ -120,7 +122,7 @@ impl FulfilmentSettings {
                     )),
                     (Some("https"), None) => Err(broken(
                         "tls.ca_file",
-                        format!("is needed to trust `{address}`: name the authorities' file"),
+                        format!("is required for `{address}`: name the file of the CAs"),
                     )),
                     _ => Err(broken("orders", format!("`{address}` must start with http:// or https://"))),
                 }
@@ -138,26 +140,26 @@ fn check_backoff(table: &'static str, backoff: &Backoff) -> Result<(), InvalidSe
 fn between<T: PartialOrd + std::fmt::Display>(
     key: &'static str,
     value: &T,
-    least: &T,
-    most: &T,
+    min: &T,
+    max: &T,
     unit: &str,
 ) -> Result<(), InvalidSetting> {
-    if (least..=most).contains(&value) {
+    if (min..=max).contains(&value) {
         return Ok(());
     }
-    Err(broken(key, format!("is {value}; it must be {least} to {most} {unit}").trim_end().to_owned()))
+    Err(broken(key, format!("is {value}; it must be {min} to {max} {unit}").trim_end().to_owned()))
 }
 
 fn check_duration(
     key: &'static str,
     value: Duration,
-    least: Duration,
-    most: Duration,
+    min: Duration,
+    max: Duration,
 ) -> Result<(), InvalidSetting> {
-    if (least..=most).contains(&value) {
+    if (min..=max).contains(&value) {
         return Ok(());
     }
-    Err(broken(key, format!("is {value:?}; it must be {least:?} to {most:?}")))
+    Err(broken(key, format!("is {value:?}; it must be {min:?} to {max:?}")))
 }
 
 fn broken(key: &'static str, rule: String) -> InvalidSetting {

@@ -1,4 +1,4 @@
-//! The command line: what can be typed, with its help. Nothing is done here.
+//! The command line: commands and flags with their help, without their execution.
 
 pub(crate) mod client;
 pub(crate) mod demo;
@@ -23,16 +23,16 @@ use self::{
     ticket::TicketArgs,
 };
 
-/// The variable that may name the configuration file. It is no setting in it.
+/// The variable with the path of the configuration file. It is not a setting itself.
 pub(crate) const CONFIG_VARIABLE: &str = "INRUSH_CONFIG";
 
-/// How wide help is on a terminal that is wider: beyond this, lines are hard to follow.
+/// The maximum width of help: longer lines are hard to read.
 const HELP_WIDTH: usize = 100;
 
-/// A queue in front of your order system, for sales where everybody comes at once.
+/// A queue in front of your order system, for flash sales.
 ///
-/// Inrush takes the whole rush in, gives every buyer a place in line, and feeds the order system exactly as fast as it
-/// can work.
+/// Inrush accepts all buyers of a rush, gives each a position in a queue, and sends their entries to the order
+/// system as fast as it can process them.
 #[derive(Debug, Parser)]
 #[command(
     name = "inrush",
@@ -44,12 +44,12 @@ const HELP_WIDTH: usize = 100;
 pub(crate) struct Cli {
     /// TOML file with settings.
     ///
-    /// Settings come in layers, a later one winning: defaults, this file, INRUSH_* variables, flags. `inrush config`
-    /// prints the result and where each value came from.
+    /// Settings have layers; a later one overrides an earlier one: defaults, this file, INRUSH_* variables, flags.
+    /// `inrush config` prints the result with the source of each value.
     #[arg(long, global = true, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true, help_heading = "Configuration")]
     pub(crate) config: Option<PathBuf>,
 
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -61,9 +61,9 @@ First steps:
   inrush ticket enqueue phone-x buyer-1 --watch
   inrush sale watch phone-x
 
-Exit codes: 0 fine, 1 a run that failed, 2 usage or configuration.";
+Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.";
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(DemoArgs),
@@ -93,7 +93,7 @@ impl Command {
         }
     }
 
-    /// The name under which it tells what it does, if it is a service. None: it ends by itself, and says so.
+    /// The service name in telemetry; `None` for a command that is not a service.
     pub(crate) const fn service(&self) -> Option<&'static str> {
         match self {
             Self::Up(_) => Some("inrush"),
@@ -105,10 +105,10 @@ impl Command {
     }
 }
 
-/// Print the effective configuration and where each value came from.
+/// Print the effective configuration with the source of each value.
 ///
-/// Takes the flags of `inrush up`, so that their effect can be seen too. Secrets are shown as "(set)". The output is a
-/// valid configuration file.
+/// Accepts the flags of `inrush up` and shows their effect. Secrets are shown as "(set)". The output is a valid
+/// configuration file.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -131,7 +131,7 @@ Examples:
   inrush completions zsh > ~/.zfunc/_inrush
   inrush completions fish > ~/.config/fish/completions/inrush.fish")]
 pub(crate) struct CompletionsArgs {
-    /// The shell to complete for.
+    /// The shell.
     #[arg(value_name = "SHELL")]
     pub(crate) shell: Shell,
 }

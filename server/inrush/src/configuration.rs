@@ -1,4 +1,4 @@
-//! `inrush config`: the effective configuration, and where each value came from.
+//! `inrush config`: the effective configuration with the source of each value.
 
 use inrush_runtime::config::Loaded;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Render for Effective<'_> {
 }
 
 impl Effective<'_> {
-    /// Goes down until a known key is found: a map that the user fills is one key.
+    /// Collects the keys below a table. A map with free names is one key.
     fn collect(&self, key: &str, value: &Value, entries: &mut Vec<Value>) {
         if let Some(origin) = self.settings.origin(key) {
             entries.push(json!({ "key": key, "value": value, "origin": origin.to_string() }));

@@ -6,10 +6,10 @@ use inrush_client::{CallError, Client, ClientSettings, TlsSettings};
 
 use crate::{error, settings::Settings};
 
-/// The variable that may hold the bearer token. Settings take it from there only, so that no file or argument shows it.
+/// The variable with the bearer token: its value is not accepted in a file or an argument.
 const TOKEN_VARIABLE: &str = "INRUSH_CLIENT_TOKEN";
 
-/// A connected front, and its name for messages.
+/// The client of a front, and the front's URL for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     client: Client,
@@ -20,7 +20,7 @@ impl Connection {
     /// Connects to the front that the settings name.
     ///
     /// # Errors
-    /// In two lines, if it cannot be reached or the settings make no sense.
+    /// If the front cannot be reached or the settings are invalid.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match Client::connect(client_settings(settings)).await {
             Ok(client) => Ok(Self { client, server: settings.server.clone() }),
@@ -28,15 +28,15 @@ impl Connection {
         }
     }
 
-    /// The client, for streams.
+    /// The client.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Waits for the answer to a call.
+    /// Waits for the response to a call.
     ///
     /// # Errors
-    /// In two lines, if the call failed.
+    /// If the call failed.
     pub(crate) async fn answer<T>(
         &self,
         call: impl Future<Output = Result<T, CallError>>,
@@ -44,7 +44,7 @@ impl Connection {
         call.await.map_err(|error| self.explain(&error))
     }
 
-    /// A failed call in two lines.
+    /// The error of a failed call, in two lines.
     pub(crate) fn explain(&self, error: &CallError) -> anyhow::Error {
         error::call(error, &self.server)
     }

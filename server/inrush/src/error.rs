@@ -33,8 +33,8 @@ pub(crate) fn connection(error: &ConnectError) -> anyhow::Error {
     }
 }
 
-/// A failed call. The remedy of the server's message is in terms of the protocol; the second line is in terms of the command
-/// line.
+/// A failed call. The remedy of the server's message is in terms of the protocol; the second line is in terms of
+/// the command line.
 pub(crate) fn call(error: &CallError, server: &str) -> anyhow::Error {
     failure(wrong(error), remedy(error, server))
 }
@@ -79,7 +79,7 @@ fn remedy_by_kind(error: &CallError, server: &str) -> String {
         }
         CallError::ResourceExhausted(failure) | CallError::Unavailable(failure) => {
             match failure.retry_after {
-                Some(pause) => format!("retry in {}; repeating is safe", format::duration(pause)),
+                Some(delay) => format!("retry in {}; repeating is safe", format::duration(delay)),
                 None => format!("is it running at {server}, and ready? repeating is safe"),
             }
         }

@@ -5,11 +5,11 @@ use inrush_runtime::shutdown::Shutdown;
 /// Watches until the end, or until Ctrl-C.
 ///
 /// # Errors
-/// What watching ended with.
+/// If watching fails.
 pub(crate) async fn until_interrupted(
     watching: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    // Installed before the watch: a signal between two waits would otherwise be lost.
+    // Installed before the watch starts, so that no signal is lost.
     let interrupted = Shutdown::on_signals()?;
     tokio::select! {
         outcome = watching => outcome,

@@ -1,4 +1,4 @@
-//! The `inrush` binary: it reads what is wanted, wires the services together, and leaves with the right exit code.
+//! The `inrush` binary: it parses the command line, runs the command, and exits with its code.
 
 mod cli;
 mod completions;
@@ -42,14 +42,14 @@ fn main() -> ExitCode {
     exit::finish(outcome.or_else(|error| if output::is_closed_pipe(&error) { Ok(()) } else { Err(error) }))
 }
 
-/// What the process calls itself where it is no service.
+/// The service name of a command that is not a service.
 const PROGRAM: &str = "inrush";
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The life of the process: settings, telemetry, the command, and the last of what is to be told. Services drain before their
-/// command returns.
+/// The life of the process: settings, telemetry, the command, the last export of telemetry. Services drain before
+/// their command returns.
 fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli { config, command } = cli;
     let settings = settings::load(config, command.settings())?;
@@ -58,13 +58,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let telemetry = Telemetry::start(service, &log, &telemetry).map_err(startup_error)?;
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
     let outcome = runtime.block_on(perform(command, &settings, &telemetry));
-    // What still runs may still have something to tell.
+    // Tasks that still run may still record telemetry.
     drop(runtime);
     telemetry.shut_down();
     outcome
 }
 
-/// A wrong setting of telemetry is an error of usage, as every other.
+/// An invalid setting of telemetry is a usage error, as any other invalid setting.
 fn startup_error(error: TelemetryError) -> anyhow::Error {
     if error.is_usage() { UsageError::new(error.to_string()).into() } else { error.into() }
 }

@@ -34,7 +34,7 @@ pub(crate) enum Style {
     Warning,
     /// Wrong.
     Bad,
-    /// Of little interest.
+    /// Less important.
     Dim,
     /// A title.
     Title,
@@ -104,7 +104,8 @@ impl Output {
         if self.colour { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
     }
 
-    /// An empty table with these columns. It is at most as wide as the terminal, and as wide as its content in a pipe.
+    /// An empty table with these columns. It is at most as wide as the terminal, and as wide as its content in a
+    /// pipe.
     pub(crate) fn table<const N: usize>(&self, columns: [&str; N]) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -150,7 +151,8 @@ pub(crate) struct Redrawn {
 }
 
 impl Redrawn {
-    /// Draws the view. A line that is longer than the terminal is wide would leave a rest behind, so views are narrow.
+    /// Draws the view over the previous one. Its lines must be narrower than the terminal: a wrapped line would
+    /// remain.
     pub(crate) fn draw(&mut self, view: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.lines > 0 {

@@ -1,4 +1,4 @@
-//! Pages of the documentation that are made from the program, so that they cannot say anything else than it does.
+//! Reference pages of the documentation that are generated from the program. Tests keep them current.
 
 use std::{env, fs, path::Path};
 
@@ -7,10 +7,10 @@ mod settings;
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 
-/// Set to anything, it makes the tests write the pages instead of checking them.
+/// If this variable is set, the tests write the pages instead of checking them.
 const WRITE_VARIABLE: &str = "INRUSH_TEST_WRITE_DOCS";
 
-/// Checks that a page says this, or has it say so.
+/// Checks that a page has this text, or writes it.
 pub(crate) fn check_page(name: &str, page: &str) {
     let path = Path::new(DOCS).join(name);
     if env::var_os(WRITE_VARIABLE).is_some() {
@@ -21,7 +21,7 @@ pub(crate) fn check_page(name: &str, page: &str) {
     assert!(written == page, "docs/{name} is not current: run this test with {WRITE_VARIABLE}=1");
 }
 
-/// A text as a cell of a table.
+/// A text as a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

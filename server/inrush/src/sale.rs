@@ -1,4 +1,4 @@
-//! `inrush sale …`: an operator's requests, and their answers on the output.
+//! `inrush sale …`: the operator's commands.
 
 mod dead_letters;
 mod request;
@@ -23,10 +23,10 @@ use crate::{
 
 use self::view::{Deleted, SaleList};
 
-/// Does what was asked for and prints the answer.
+/// Runs the command and prints the response.
 ///
 /// # Errors
-/// In two lines: what is wrong and what to do.
+/// If the call fails; the error has two lines, what happened and the remedy.
 pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<()> {
     let output = Output::new(args.client.json);
     let connection = Connection::open(settings).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
             connection.answer(admin.resume_sale(resume.sale_id, resume.part.into())).await?
         }
         SaleCommand::Close(close) => {
-            confirm(close.yes, &format!("Close {} for good? What waits in line expires.", close.sale_id))?;
+            confirm(close.yes, &format!("Close {} for good? Waiting tickets expire.", close.sale_id))?;
             connection.answer(admin.close_sale(close.sale_id)).await?
         }
         SaleCommand::Delete(delete) => {
@@ -72,7 +72,7 @@ async fn create_sale(connection: &Connection, create: &Create) -> anyhow::Result
 
 async fn print_list(connection: &Connection, output: &Output, limit: u32) -> anyhow::Result<()> {
     let limit = usize::try_from(limit)?;
-    // One more than is shown tells whether there are more.
+    // One more than the limit, to know whether there are more.
     let sales = connection.client().admin().list_sales().take(limit.saturating_add(1));
     let mut sales: Vec<Sale> = connection.answer(sales.try_collect()).await?;
     let more = sales.len() > limit;

@@ -1,4 +1,4 @@
-//! The services, wired: what each is made of, in which order they stop, and what they say at the start.
+//! The service commands: how services are wired, the order in which they stop, and their startup banner.
 
 mod admin;
 mod embedded;

@@ -1,4 +1,4 @@
-//! The one configuration of every command: its tables, and how the layers are put over each other.
+//! The settings of all commands: their tables, and how the layers are loaded.
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -20,96 +20,96 @@ use crate::{
     error,
 };
 
-/// The URL of the store that keeps nothing.
+/// The URL of the store in the memory of the process.
 pub(crate) const MEMORY_URL: &str = "memory:";
 
 /// The level that logs nothing.
 const SILENT: &str = "off";
 
 settings! {
-    /// Everything that can be set. A command reads the tables that concern it; all tables are checked for unknown keys.
+    /// All settings. A command uses the tables that concern it; all tables are checked for unknown keys.
     #[derive(Clone, Debug)]
     pub(crate) struct Settings {
-        /// Where `sale` and `ticket` find Inrush: any front.
+        /// URL of any front, for `inrush sale` and `inrush ticket`.
         pub(crate) server: String = "http://127.0.0.1:50051".to_owned(),
-        /// How `sale` and `ticket` connect to it.
+        /// The connection of `inrush sale` and `inrush ticket`.
         pub(crate) client: ClientSettings,
-        /// Where lines are kept.
+        /// The store.
         pub(crate) store: StoreSettings,
         /// The keys that sign tickets.
         pub(crate) tickets: TicketSettings,
-        /// The public edge.
+        /// The front.
         pub(crate) front: FrontSettings,
-        /// The way from the line to the order system.
+        /// Fulfilment.
         pub(crate) fulfilment: FulfilmentSettings,
         /// The bundled order system.
         pub(crate) orders: OrderSettings,
-        /// HTTP for operators and orchestrators.
+        /// Admin HTTP.
         pub(crate) admin: AdminSettings,
-        /// What is logged, and how.
+        /// Logs.
         pub(crate) log: LogSettings,
-        /// What is told to a collector, and about how much.
+        /// Metrics and traces, and their export.
         pub(crate) telemetry: TelemetrySettings,
     }
 }
 
 settings! {
-    /// How client commands connect.
+    /// The connection of client commands.
     #[derive(Clone, Debug)]
     pub(crate) struct ClientSettings {
-        /// The bearer token, by variable only.
+        /// The bearer token; set it by variable only.
         pub(crate) token: Option<Secret>,
-        /// A file with the bearer token.
+        /// File with the bearer token.
         pub(crate) token_file: Option<PathBuf>,
-        /// How long one call may take, tries and waits included.
+        /// Deadline of a call, retries included.
         #[serde(with = "humantime_serde")]
         pub(crate) timeout: Duration = Duration::from_secs(10),
-        /// The CAs that may have signed the server's certificate, PEM; unset: what the system trusts.
+        /// PEM file with the CAs of the server's certificate. Unset: the CAs that the system trusts.
         pub(crate) ca_file: Option<PathBuf>,
-        /// The name in the server's certificate, where it is not the host of the address.
+        /// Name in the server's certificate, if it is not the host of the URL.
         pub(crate) domain: Option<String>,
-        /// The client's own certificate, PEM, where the server wants one.
+        /// PEM file with the client's certificate chain, if the server requires one (mTLS).
         pub(crate) cert_file: Option<PathBuf>,
-        /// Its private key, PEM.
+        /// PEM file with the private key of that certificate.
         pub(crate) key_file: Option<PathBuf>,
     }
 }
 
 settings! {
-    /// Where lines are kept.
+    /// The store.
     #[derive(Clone, Debug)]
     pub(crate) struct StoreSettings {
-        /// `memory:`, or a Redis: `redis://…`, `rediss://…`, `redis+cluster://…`.
+        /// URL of the store: `memory:`, or Redis by `redis://…`, `rediss://…`, `redis+cluster://…`.
         pub(crate) url: ConnectionUrl = ConnectionUrl::new(MEMORY_URL),
-        /// How long connecting to Redis may take.
+        /// Timeout of connecting to Redis.
         #[serde(with = "humantime_serde")]
         pub(crate) connect_timeout: Duration = DEFAULT_CONNECT_TIMEOUT,
-        /// How long Redis may take for a command.
+        /// Timeout of a Redis command.
         #[serde(with = "humantime_serde")]
         pub(crate) response_timeout: Duration = DEFAULT_RESPONSE_TIMEOUT,
-        /// How long an admission waits for a replica of Redis, in sales whose durability is REPLICATED.
+        /// How long an Enqueue waits for a replica of Redis, in sales with durability REPLICATED.
         #[serde(with = "humantime_serde")]
         pub(crate) replication_timeout: Duration = DEFAULT_REPLICATION_TIMEOUT,
-        /// The CAs that may have signed the certificate of Redis, PEM; unset: the public ones.
+        /// PEM file with the CAs of Redis' certificate. Unset: the public CAs.
         pub(crate) ca_file: Option<PathBuf>,
     }
 }
 
 settings! {
-    /// The keys that sign tickets: by variable or by file, not both.
+    /// The keys that sign tickets, by variable or by file, not both.
     #[derive(Clone, Debug)]
     pub(crate) struct TicketSettings {
-        /// The keys, by variable only.
+        /// The keys that sign tickets; set them by variable only.
         pub(crate) keys: Option<Secret>,
-        /// A file with the keys, one on a line, the signing key first.
+        /// File with the keys that sign tickets, one per line, the signing key first.
         pub(crate) keys_file: Option<PathBuf>,
     }
 }
 
-/// Puts the layers over each other: defaults, file, environment, flags.
+/// Loads the layers: defaults, file, environment, flags.
 ///
 /// # Errors
-/// Every unknown key and variable, each with the nearest known one, or the first value that does not fit.
+/// All unknown keys and variables, each with the nearest known one, or the first invalid value.
 pub(crate) fn load(file: Option<PathBuf>, flags: Flags) -> anyhow::Result<Loaded<Settings>> {
     let mut loader = Loader::new().reserve(CONFIG_VARIABLE).environment(env::vars_os()).flags(flags);
     if let Some(file) = file {
@@ -139,17 +139,18 @@ fn refuse_passwords_in_flags(settings: &Loaded<Settings>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What this command logs. A client command says what went wrong itself, so unless a level was asked for it is silent.
+/// The log settings of a command. A client command prints its errors itself, so it logs nothing unless a level is
+/// set.
 pub(crate) fn log(settings: &Loaded<Settings>, command: &Command) -> LogSettings {
     let mut log = settings.value.log.clone();
-    let asked_for = settings.origin("log.level").is_some_and(|origin| *origin != Origin::Default);
-    if command.service().is_none() && !asked_for {
+    let is_set = settings.origin("log.level").is_some_and(|origin| *origin != Origin::Default);
+    if command.service().is_none() && !is_set {
         log.level = SILENT.to_owned();
     }
     log
 }
 
-/// What this command tells a collector: services everything, others nothing.
+/// The telemetry settings of a command: only services export.
 pub(crate) fn telemetry(settings: &Loaded<Settings>, command: &Command) -> TelemetrySettings {
     let telemetry = settings.value.telemetry.clone();
     if command.service().is_some() {

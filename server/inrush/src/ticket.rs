@@ -1,4 +1,4 @@
-//! `inrush ticket …`: what a buyer's application does, by hand; and the keys that sign tickets.
+//! `inrush ticket …`: the calls of a buyer's application, and keys that sign tickets.
 
 mod key;
 mod view;
@@ -23,21 +23,21 @@ use crate::{
 
 use self::view::Answer;
 
-/// In place of a ticket or a file: standard input.
+/// The argument that reads a ticket or a file from standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// The longest input that is read from standard input or a file, in bytes: more than a payload or a ticket can have,
-/// so that the server's own message tells when there is too much.
-const LONGEST_INPUT: u64 = 64 * 1024;
+/// The maximum size of standard input or a file, in bytes. It is above the limits of payloads and tickets, so
+/// that the server reports an input that is too large.
+const MAX_INPUT_SIZE: u64 = 64 * 1024;
 
-/// Does what was asked for and prints the answer.
+/// Runs the command and prints the response.
 ///
 /// # Errors
-/// In two lines: what is wrong and what to do.
+/// If the call fails; the error has two lines, what happened and the remedy.
 pub(crate) async fn run(args: TicketArgs, settings: &Settings) -> anyhow::Result<()> {
     let output = Output::new(args.client.json);
     match args.command {
-        TicketCommand::Enqueue(enqueue) => get_in_line(settings, &output, enqueue).await,
+        TicketCommand::Enqueue(enqueue) => enqueue_buyer(settings, &output, enqueue).await,
         TicketCommand::Show(show) => {
             let ticket = read_ticket(&show.which)?;
             let connection = Connection::open(settings).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: TicketArgs, settings: &Settings) -> anyhow::Result
             let connection = Connection::open(settings).await?;
             let cancellation = connection.answer(connection.client().cancel(&ticket)).await?;
             output.show(&cancellation)?;
-            too_late(&cancellation)
+            require_cancelled(&cancellation)
         }
         TicketCommand::Release(release) => {
             let connection = Connection::open(settings).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: TicketArgs, settings: &Settings) -> anyhow::Result
     }
 }
 
-async fn get_in_line(settings: &Settings, output: &Output, enqueue: Enqueue) -> anyhow::Result<()> {
+async fn enqueue_buyer(settings: &Settings, output: &Output, enqueue: Enqueue) -> anyhow::Result<()> {
     let Enqueue { sale_id, buyer_id, units, payload, payload_file, watch } = enqueue;
     let payload = match (payload, payload_file) {
         (Some(text), _) => text.into_bytes(),
@@ -83,7 +83,7 @@ async fn get_in_line(settings: &Settings, output: &Output, enqueue: Enqueue) -> 
     }
 }
 
-/// Prints every change until the ticket has its answer, or until Ctrl-C.
+/// Prints every change until the ticket is final, or until Ctrl-C.
 async fn follow(connection: &Connection, output: &Output, ticket: &Ticket) -> anyhow::Result<()> {
     let mut changes = connection.client().watch(ticket);
     until_interrupted(async {
@@ -99,12 +99,12 @@ fn print_change(output: &Output, status: &TicketStatus) -> io::Result<()> {
     if output.is_json() { output.show(status) } else { output.line(&view::line(status, output)) }
 }
 
-fn too_late(cancellation: &Cancellation) -> anyhow::Result<()> {
+fn require_cancelled(cancellation: &Cancellation) -> anyhow::Result<()> {
     match cancellation {
         Cancellation::Cancelled(_) => Ok(()),
         Cancellation::TooLate(status) => Err(error::failure(
             format!("too late to cancel: the ticket is {}", status.state.as_str()),
-            "an order that is not wanted is given back with `inrush ticket release`",
+            "release the units of its order with `inrush ticket release`",
         )),
     }
 }
@@ -115,16 +115,16 @@ fn read_ticket(which: &SignedTicket) -> anyhow::Result<Ticket> {
     }
     let text = String::from_utf8(read_input(Path::new(STANDARD_INPUT))?);
     let text =
-        text.map_err(|_| error::usage("standard input holds no ticket", "pipe in one ticket as text"))?;
+        text.map_err(|_| error::usage("standard input has no ticket", "pipe in one ticket as text"))?;
     Ok(text.trim().into())
 }
 
 fn read_input(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = if file == Path::new(STANDARD_INPUT) {
-        io::stdin().lock().take(LONGEST_INPUT).read_to_end(&mut bytes)
+        io::stdin().lock().take(MAX_INPUT_SIZE).read_to_end(&mut bytes)
     } else {
-        fs::File::open(file).and_then(|file| file.take(LONGEST_INPUT).read_to_end(&mut bytes))
+        fs::File::open(file).and_then(|file| file.take(MAX_INPUT_SIZE).read_to_end(&mut bytes))
     };
     read.map_err(|error| {
         error::usage(format!("cannot read {}: {error}", file.display()), "name a file that can be read")

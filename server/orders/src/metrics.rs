@@ -9,27 +9,23 @@ const REPEATED: MetricDef = MetricDef::counter(
     "inrush.orders_deduplicated",
     "{entry}",
     &[],
-    "Entries answered with an order that their ticket already had: they were sent again",
+    "Entries that were sent again and answered with the existing order of their ticket",
 );
 const REJECTED: MetricDef =
-    MetricDef::counter("inrush.orders_rejected", "{entry}", &[], "Entries rejected: there will be no order");
-const RETRIED: MetricDef = MetricDef::counter(
-    "inrush.orders_retried",
-    "{entry}",
-    &[],
-    "Entries answered with retry: they are sent again later",
-);
+    MetricDef::counter("inrush.orders_rejected", "{entry}", &[], "Entries that were rejected for good");
+const RETRIED: MetricDef =
+    MetricDef::counter("inrush.orders_retried", "{entry}", &[], "Entries that were answered with a retry");
 const RELEASED: MetricDef = MetricDef::counter(
     "inrush.orders_released",
     "{order}",
     &[],
-    "Unpaid orders that were released: their units are free again",
+    "Orders that were released because they were not paid in time",
 );
 const ACKNOWLEDGED: MetricDef = MetricDef::counter(
     "inrush.releases_acknowledged",
     "{order}",
     &[],
-    "Released orders that the front has acknowledged",
+    "Released orders that the front acknowledged",
 );
 
 /// The definitions of all metrics.

@@ -1,4 +1,4 @@
-//! What can be set, and what makes sense.
+//! The settings of the order system and their ranges.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -11,33 +11,35 @@ settings! {
     /// Settings of the order system.
     #[derive(Clone, Debug, PartialEq)]
     pub struct OrderSettings {
-        /// Where to listen: an address and a port; port 0 takes any free one.
-        // This machine only: callers are not authenticated.
+        /// Address to listen on, `HOST:PORT`; port 0 takes a free port.
+        // Loopback only: callers are not authenticated.
         pub listen: String = "127.0.0.1:50061".to_owned(),
-        /// Where orders are kept: `sqlite::memory:` (keeps nothing), `sqlite:PATH` or `postgres://…`.
+        /// URL of the order database: `sqlite::memory:` (lost when the process ends), `sqlite:PATH` or
+        /// `postgres://…`.
         pub database: DatabaseUrl = DatabaseUrl::memory(),
-        /// Orders per second over all streams; 0 for as many as the database can take.
+        /// Maximum rate of orders per second, over all streams. 0: no limit but the database.
         pub capacity: u32,
-        /// How long an order takes at least, from when it is taken up. It delays answers and costs no capacity.
+        /// Minimum time from accepting an entry to its answer: 0 to 1 h. It does not lower the capacity.
         #[serde(with = "humantime_serde")]
         pub latency: Duration,
-        /// Share of entries, 0 to 1, that are answered with retry instead of being looked at.
+        /// Fraction of entries that are answered with a retry instead of being processed: 0 to 1.
         pub failure_rate: f64,
-        /// Share of orders, 0 to 1, whose buyer never pays.
+        /// Fraction of orders that are never paid: 0 to 1.
         pub unpaid_share: f64,
-        /// How long an order may stay unpaid before it is released.
+        /// How long an order may stay unpaid before it is released: above 0.
         #[serde(with = "humantime_serde")]
         pub payment_timeout: Duration = Duration::from_secs(15 * 60),
-        /// Most unanswered entries per stream: 1 to 65,536.
+        /// Maximum number of entries in flight per stream: 1 to 65,536.
         pub credit: u32 = 1_024,
-        /// Most orders per transaction: 1 to 4,096.
+        /// Maximum number of orders per transaction: 1 to 4,096.
         pub max_batch: u32 = 512,
-        /// `http://HOST:PORT` of a front: asked for the stock of sales that are not listed in `stock`, and told when an
-        /// order is released. Absent: only the listed sales are known, and nobody is told.
+        /// URL of a front, `http://HOST:PORT`: the order system reads the stock of sales that `stock` does not
+        /// list from it, and reports released orders to it. Unset: only sales in `stock` are known, and released
+        /// orders are not reported.
         pub front: Option<FrontUrl>,
-        /// File with the bearer token for the front, where it wants one.
+        /// File with the bearer token for the front, if it requires one.
         pub front_token_file: Option<PathBuf>,
-        /// Units per sale that are put on sale at start.
+        /// Units of stock by sale id.
         pub stock: BTreeMap<String, u64>,
     }
 }
@@ -45,19 +47,19 @@ settings! {
 impl SettingType for DatabaseUrl {}
 impl SettingType for FrontUrl {}
 
-/// An entry takes about 1 KiB while it waits, so that a stream at its limit holds 64 MiB.
+/// An entry in flight takes about 1 KiB, so a stream at its limit uses 64 MiB.
 const MAX_CREDIT: u32 = 65_536;
-/// Larger transactions gain nothing and hold their locks for longer.
+/// Larger transactions are not faster and hold their locks for longer.
 const MAX_BATCH: u32 = 4_096;
-/// Longer than this and fulfilment's lease of an hour at most cannot be kept.
+/// The longest lease of fulfilment is an hour: with a higher latency it would expire.
 const MAX_LATENCY: Duration = Duration::from_secs(3_600);
 
 impl OrderSettings {
-    /// Checks every setting against its bounds.
+    /// Checks every setting against its range.
     ///
     /// # Errors
     ///
-    /// Names the first setting that is out of bounds and the bounds.
+    /// The first setting that is out of range, with the range.
     pub fn validate(&self) -> anyhow::Result<()> {
         share("failure_rate", self.failure_rate)?;
         share("unpaid_share", self.unpaid_share)?;
@@ -88,8 +90,8 @@ fn share(name: &str, value: f64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn between(name: &str, value: u32, largest: u32) -> anyhow::Result<()> {
-    ensure!((1..=largest).contains(&value), "{name} is {value}; it must be from 1 to {largest}");
+fn between(name: &str, value: u32, max: u32) -> anyhow::Result<()> {
+    ensure!((1..=max).contains(&value), "{name} is {value}; it must be from 1 to {max}");
     Ok(())
 }
 
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_can_be_set() {
+    fn every_setting_can_be_set() {
         let settings = parse(
             r#"
             database = "sqlite:orders.db"
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_named() {
+    fn an_invalid_setting_is_named() {
         for (text, named) in [
             ("failure_rate = 1.5", "failure_rate is 1.5"),
             ("failure_rate = nan", "failure_rate is NaN"),

@@ -1,5 +1,6 @@
-//! The HTTP server for operators and orchestrators: `/livez` (the process runs), `/readyz` (it can serve, or what is missing),
-//! `/config`, and routes that others add, such as `/metrics`. The same port serves `grpc.health.v1` without TLS.
+//! The HTTP server for operators and orchestrators: `/livez` (the process runs), `/readyz` (it can serve, or what
+//! is missing), `/config`, and routes that others add, such as `/metrics`. The same port serves `grpc.health.v1`
+//! without TLS.
 //!
 //! It has a stop token of its own, since it goes on while the process drains.
 
@@ -24,7 +25,8 @@ pub use self::settings::AdminSettings;
 
 use crate::readiness::Readiness;
 
-/// Connections served at once. Probes, one scraper and a few browsers need fewer; further ones wait to be accepted.
+/// Maximum number of connections. Probes, one scraper and a few browsers need fewer; further ones wait to be
+/// accepted.
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long requests in progress may take after the stop.
@@ -43,8 +45,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A server with `/livez`, `/readyz` and `grpc.health.v1`. The health of the empty name and of these services is the
-    /// readiness of the process; that of `liveness` is always SERVING.
+    /// A server with `/livez`, `/readyz` and `grpc.health.v1`. The health of the empty name and of these services
+    /// is the readiness of the process; that of `liveness` is always SERVING.
     #[must_use]
     pub fn new(readiness: Readiness, services: &[&'static str]) -> Self {
         let health = post_service(health::service(readiness.clone(), services));

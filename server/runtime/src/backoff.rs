@@ -5,16 +5,17 @@ use std::time::Duration;
 use crate::settings;
 
 settings! {
-    /// Delays between retries: they double from the first to the longest.
+    /// Delays between retries: they double from `initial` to `max`.
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct Backoff {
-        /// The delay after the first failure: 1 ms to 1 h.
+        /// Delay after the first failure: 1 ms to 1 h.
         #[serde(with = "humantime_serde")]
         pub initial: Duration = Duration::from_millis(100),
-        /// The longest delay: `initial` to 24 h.
+        /// Maximum delay: `initial` to 24 h.
         #[serde(with = "humantime_serde")]
         pub max: Duration = Duration::from_secs(30),
-        /// The part of a delay that is subtracted at most, at random, so that replicas do not retry at the same time: 0 to 1.
+        /// Maximum fraction of a delay that is subtracted at random, so that replicas do not retry at the same
+        /// time: 0 to 1.
         pub jitter: f64 = 0.5,
     }
 }
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_the_longest_and_are_shortened_by_the_jitter_at_most() {
+    fn delays_double_up_to_the_maximum_and_the_jitter_shortens_them() {
         let exact =
             Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(35), jitter: 0.0 };
         let delays: Vec<u128> =

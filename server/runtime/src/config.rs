@@ -1,8 +1,8 @@
 //! Settings in layers: the defaults in the code, a TOML file, `INRUSH_*` environment variables, command-line flags.
 //! A later layer overrides keys of the earlier ones; a list or a map is one key and is replaced as a whole.
 //!
-//! Nothing is ignored silently: an unknown key or variable is an error with its location and the nearest known name, and all
-//! such errors are reported together.
+//! Nothing is ignored silently: an unknown key or variable is an error with its location and the nearest known
+//! name, and all such errors are reported together.
 //!
 //! ```
 //! use inrush_runtime::config::{Flags, Loader};
@@ -31,18 +31,19 @@
 //! # What a settings type may contain
 //!
 //! Structs are tables, at any depth; their fields are the known keys, so a struct must serialise all of them: no
-//! `skip_serializing`, no `flatten`, no `Option` of a struct (give the struct a default instead). Every other field is
-//! one key: a number, string, boolean, unit enum, `Option` of those, list, map with names that the user chooses,
-//! [`Secret`](crate::secret::Secret), or anything that serialises as one of these.
+//! `skip_serializing`, no `flatten`, no `Option` of a struct (give the struct a default instead). Every other
+//! field is one key: a number, string, boolean, unit enum, `Option` of those, list, map with names that the user
+//! chooses, [`Secret`](crate::secret::Secret), or anything that serialises as one of these.
 //!
 //! [`settings!`](crate::settings) defines such structs, with the defaults and the text of the reference page beside
 //! each field.
 //!
 //! # How a variable is written
 //!
-//! `INRUSH_` and the path in upper case, joined by underscores: `INRUSH_FRONT_BATCH_LIMIT` is `front.batch_limit`. A
-//! list takes `a,b,c`, a map `name=1,other=2`; an empty variable counts as not set. Variables that Kubernetes adds for
-//! services named `inrush…` are recognised and ignored, and so are those with the prefix `INRUSH_TEST_`.
+//! `INRUSH_` and the path in upper case, joined by underscores: `INRUSH_FRONT_BATCH_LIMIT` is
+//! `front.batch_limit`. A list takes `a,b,c`, a map `name=1,other=2`; an empty variable counts as not set.
+//! Variables that Kubernetes adds for services named `inrush…` are recognised and ignored, and so are those with
+//! the prefix `INRUSH_TEST_`.
 
 mod describe;
 mod environment;
@@ -125,7 +126,7 @@ impl Loader {
     /// Loads the layers over `T::default()`.
     ///
     /// # Errors
-    /// All unknown keys and variables at once, or the first invalid value.
+    /// All unknown keys and variables together, or the first invalid value.
     pub fn load<T>(self) -> Result<Loaded<T>, ConfigError>
     where
         T: Default + Serialize + DeserializeOwned,

@@ -55,7 +55,7 @@ impl From<ExitStatus> for ExitCode {
 pub struct UsageError(String);
 
 impl UsageError {
-    /// An error with this message, which says what is wrong and the remedy.
+    /// An error with this message, which has the cause and the remedy.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())

@@ -1,7 +1,8 @@
 //! Listening sockets: one per port, or several that share a port so that each core accepts connections of its own.
 //!
-//! `SO_REUSEPORT` also lets another process of the same user bind the port, and each process would get some of the
-//! connections. So the first socket binds without it, which fails if the port is in use, and then sets it for the others.
+//! `SO_REUSEPORT` also lets another process of the same user bind the port, and each process would get some of
+//! the connections. So the first socket binds without it, which fails if the port is in use, and then sets it for
+//! the others.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -9,12 +10,12 @@ use std::num::NonZeroUsize;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Connections that wait to be accepted. In a rush many clients connect at once, and a client whose SYN is dropped retries
-/// after a second. The kernel caps this at `net.core.somaxconn`.
+/// Connections that wait to be accepted. In a rush many clients connect concurrently, and a client whose SYN is
+/// dropped retries after a second. The kernel caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// One listener, non-blocking, for `tokio::net::TcpListener::from_std`; port 0 takes any free port. Errors name `setting` as
-/// the remedy, such as the text of [`Loaded::how_to_set`](crate::config::Loaded::how_to_set).
+/// One listener, non-blocking, for `tokio::net::TcpListener::from_std`; port 0 takes any free port. Errors name
+/// `setting` as the remedy, such as the text of [`Loaded::how_to_set`](crate::config::Loaded::how_to_set).
 ///
 /// # Errors
 /// If the address is invalid or cannot be bound.
@@ -24,7 +25,8 @@ pub fn bind(address: &str, setting: &str) -> Result<TcpListener, ListenError> {
     attempt.listen(socket)
 }
 
-/// `count` listeners on one address; the kernel distributes connections over them. With port 0 all have the same port.
+/// `count` listeners on one address; the kernel distributes connections over them. With port 0 all have the same
+/// port.
 ///
 /// # Errors
 /// As [`bind`].
@@ -223,14 +225,14 @@ mod tests {
 
     #[test]
     fn an_invalid_or_remote_address_names_the_remedy() {
-        for (address, says) in [
+        for (address, text) in [
             ("50051", "such as 0.0.0.0:50051"),
             ("127.0.0.1", "such as 0.0.0.0:50051"),
             ("127.0.0.1:99999", "such as 0.0.0.0:50051"),
             ("192.0.2.1:50051", "not an address of this machine"),
         ] {
             let message = bind(address, SETTING).unwrap_err().to_string();
-            assert!(message.contains(says) && message.contains(SETTING), "{message}");
+            assert!(message.contains(text) && message.contains(SETTING), "{message}");
         }
     }
 

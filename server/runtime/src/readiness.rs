@@ -1,4 +1,5 @@
-//! Readiness: whether a process can serve. It depends on named checks, each reported as ready or missing by its owner.
+//! Readiness: whether a process can serve. It depends on named checks, each reported as ready or missing by its
+//! owner.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Readiness {
         self.state.subscribe()
     }
 
-    /// Waits until readiness has this value. Returns at once if it has.
+    /// Waits until readiness has this value. Returns immediately if it has.
     pub async fn wait_until(&self, ready: bool) {
         // Fails only if the sender was dropped, and this value holds it.
         let _ = self.state.subscribe().wait_for(|report| report.ready == ready).await;
@@ -109,8 +110,8 @@ mod tests {
     fn ready_once_every_check_is() {
         let readiness = Readiness::new();
         assert!(readiness.report().ready);
-        let store = readiness.require("store", "not asked yet");
-        let orders = readiness.require("orders", "not asked yet");
+        let store = readiness.require("store", "not checked yet");
+        let orders = readiness.require("orders", "not checked yet");
         store.ready();
         assert!(!readiness.report().ready);
         orders.ready();
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn draining_is_final() {
         let readiness = Readiness::new();
-        let store = readiness.require("store", "not asked yet");
+        let store = readiness.require("store", "not checked yet");
         readiness.start_draining();
         store.ready();
         assert_eq!(readiness.report(), Report { ready: false, draining: true, missing: BTreeMap::new() });
@@ -135,7 +136,7 @@ mod tests {
     async fn wait_until_returns_after_the_change() {
         let readiness = Readiness::new();
         readiness.wait_until(true).await;
-        let store = readiness.require("store", "not asked yet");
+        let store = readiness.require("store", "not checked yet");
         readiness.wait_until(false).await;
         let waiting = tokio::spawn({
             let readiness = readiness.clone();

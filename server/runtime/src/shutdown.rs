@@ -1,4 +1,4 @@
-//! Graceful shutdown: the first SIGTERM or SIGINT starts draining, a second one exits at once.
+//! Graceful shutdown: the first SIGTERM or SIGINT starts draining, a second one exits immediately.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,7 @@ impl Signals {
         let name = self.next().await;
         shutdown.start(name);
         let name = self.next().await;
-        tracing::error!(signal = name, "second signal: exiting at once, work is unfinished");
+        tracing::error!(signal = name, "second signal: exiting immediately, work is unfinished");
         force_exit();
     }
 

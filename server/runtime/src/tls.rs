@@ -1,5 +1,5 @@
-//! TLS settings. Files are read and checked at the start, so that an invalid one is reported before the first connection. A
-//! server reloads its files when they change (`reload.rs`).
+//! TLS settings. Files are read and checked at the start, so that an invalid one is reported before the first
+//! connection. A server reloads its files when they change (`reload.rs`).
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,17 +25,18 @@ settings! {
     /// The certificate of a server, and whether clients need one.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct ServerTlsSettings {
-        /// The server's certificate chain, PEM. Unset: no TLS.
+        /// PEM file with the server's certificate chain. Unset: TLS is disabled.
         pub cert_file: Option<PathBuf>,
-        /// The private key of the certificate, PEM.
+        /// PEM file with the private key of that certificate.
         pub key_file: Option<PathBuf>,
-        /// The CAs of client certificates, PEM. Set: clients without a certificate are rejected (mTLS).
+        /// PEM file with the CAs of client certificates. If set, clients without a certificate are rejected (mTLS).
         pub client_ca_file: Option<PathBuf>,
     }
 }
 
 impl ServerTlsSettings {
-    /// The TLS acceptor of a gRPC server; `None` if TLS is off. `table` is the table of these settings, such as `front.tls`.
+    /// The TLS acceptor of a gRPC server; `None` if TLS is off. `table` is the table of these settings, such as
+    /// `front.tls`.
     ///
     /// # Errors
     /// If a setting is missing, or a file is invalid.
@@ -99,19 +100,20 @@ settings! {
     /// The CAs that a client trusts, and its certificate.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct ClientTlsSettings {
-        /// The CAs of the server's certificate, PEM. Unset: no TLS.
+        /// PEM file with the CAs of the server's certificate. Unset: TLS is disabled.
         pub ca_file: Option<PathBuf>,
-        /// The name in the server's certificate, if it is not the host of the address.
+        /// Name in the server's certificate, if it is not the host of the URL.
         pub domain: Option<String>,
-        /// The client's certificate chain, PEM, if the server requires one (mTLS).
+        /// PEM file with the client's certificate chain, if the server requires one (mTLS).
         pub cert_file: Option<PathBuf>,
-        /// The private key of the certificate, PEM.
+        /// PEM file with the private key of that certificate.
         pub key_file: Option<PathBuf>,
     }
 }
 
 impl ClientTlsSettings {
-    /// The TLS settings for tonic; `None` if TLS is off. `table` is the table of these settings, such as `fulfilment.tls`.
+    /// The TLS settings for tonic; `None` if TLS is off. `table` is the table of these settings, such as
+    /// `fulfilment.tls`.
     ///
     /// # Errors
     /// If a setting is missing, or a file is invalid.

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 /// The label that all values without a series of their own share. It is no valid sale id.
 pub const OTHER_LABEL: &str = "_OTHER";
 
-/// How long a value keeps its series after it was touched last: longer than any scrape interval, and long enough to look at a
-/// sale that has just ended.
+/// How long a value keeps its series after it was touched last: longer than any scrape interval, and long enough to inspect
+/// a sale after its end.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The values that have series of their own. Clones share them.

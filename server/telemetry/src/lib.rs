@@ -1,10 +1,12 @@
 //! Telemetry of a process: logs, metrics and traces.
 //!
-//! Logs go to stderr, and metrics are served on the admin port ([`pages()`]). If a collector is set, all three are exported by
-//! OTLP as well; otherwise there is no exporter and no thread for one. [`Telemetry::start`] builds all of it.
+//! Logs go to stderr, and metrics are served on the admin port ([`pages()`]). If a collector is set, all three
+//! are exported by OTLP as well; otherwise there is no exporter and no thread for one. [`Telemetry::start`]
+//! builds all of it.
 //!
-//! A metric is defined by a [`MetricDef`] and registered with [`Metrics`]. Values that many cores record at once have cells per
-//! thread: [`Histogram`] for durations and sizes, [`ShardedCounter`] for counts per label value.
+//! A metric is defined by a [`MetricDef`] and registered with [`Metrics`]. Values that many cores record
+//! concurrently have cells per thread: [`Histogram`] for durations and sizes, [`ShardedCounter`] for counts per
+//! label value.
 
 use std::thread;
 use std::time::Duration;
@@ -105,8 +107,8 @@ impl Telemetry {
         self.traces.as_ref()
     }
 
-    /// Flushes the exporters and stops them; logs on stderr go on. Blocks for up to 5 s: must not be called on a runtime's
-    /// thread.
+    /// Flushes the exporters and stops them; logs on stderr go on. Blocks for up to 5 s: must not be called on a
+    /// runtime's thread.
     pub fn shut_down(self) {
         if let Some(export) = self.export {
             export.flush();
@@ -144,7 +146,8 @@ impl Parts {
 }
 
 impl Export {
-    /// Flushes all kinds at once, so that one that hangs does not delay the others. Failures are logged by the exporters.
+    /// Flushes all kinds concurrently, so that one that hangs does not delay the others. Failures are logged by
+    /// the exporters.
     fn flush(&self) {
         let flushes: [(&str, &(dyn Fn() -> OTelSdkResult + Sync)); 3] = [
             ("last traces", &|| self.traces.shutdown_with_timeout(FLUSH_TIMEOUT)),

@@ -1,4 +1,5 @@
-//! Logs on stderr, as text or JSON lines, and by OTLP where a collector is set. stdout is for the output of commands.
+//! Logs on stderr, as text or JSON lines, and by OTLP where a collector is set. stdout is for the output of
+//! commands.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
@@ -29,9 +30,10 @@ settings! {
     /// The level and the format of logs.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct LogSettings {
-        /// The least level that is logged, for everything (`info`) or by module (`info,inrush_front=debug`).
+        /// Log level, for all modules (`info`) or by module (`info,inrush_front=debug`): `error`, `warn`, `info`,
+        /// `debug`, `trace` or `off`.
         pub level: String = "info".to_owned(),
-        /// The format of a line.
+        /// Format of a log line.
         pub format: LogFormat = LogFormat::Auto,
     }
 }
@@ -43,7 +45,7 @@ settings! {
         /// Text if stderr is a terminal, otherwise JSON.
         #[default]
         Auto,
-        /// One readable line, coloured on a terminal unless `NO_COLOR` is set.
+        /// Plain text, coloured on a terminal unless `NO_COLOR` is set.
         Text,
         /// One JSON object per line.
         Json,

@@ -4,14 +4,18 @@ use super::metric_def::MetricDef;
 use super::metrics::Metrics;
 use inrush_runtime::readiness::Readiness;
 
-const READY: MetricDef =
-    MetricDef::gauge("inrush.ready", "", &[], "1 if the process can serve, 0 while a dependency is missing");
+const READY: MetricDef = MetricDef::gauge(
+    "inrush.ready",
+    "",
+    &[],
+    "1 if the process is ready, 0 while a dependency is unavailable",
+);
 
 const BUILD_INFO: MetricDef = MetricDef::gauge(
     "inrush.build_info",
     "",
     &["version"],
-    "Always 1; the label is the version of the program",
+    "Always 1; the label has the version of the program",
 );
 
 /// The metrics of every process.
@@ -36,7 +40,7 @@ mod tests {
     fn version_and_readiness_are_reported() {
         let (metrics, readiness) = (Metrics::default(), Readiness::new());
         metrics.register_process_metrics("1.2.3", &readiness);
-        let store = readiness.require("store", "not asked yet");
+        let store = readiness.require("store", "not checked yet");
         assert!(metrics.text().unwrap().contains("\ninrush_ready 0\n"));
         store.ready();
         let text = metrics.text().unwrap();

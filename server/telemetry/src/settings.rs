@@ -16,22 +16,22 @@ const MIN_METRICS_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_METRICS_INTERVAL: Duration = Duration::from_secs(3600);
 
 settings! {
-    /// What is exported, and where to.
+    /// Metrics and traces, and their export.
     #[derive(Clone, Debug, PartialEq)]
     pub struct TelemetrySettings {
-        /// The OpenTelemetry collector that gets traces, metrics and logs, by OTLP over gRPC: `http://HOST:4317`. Unset: nothing
-        /// is exported.
+        /// URL of the OpenTelemetry collector for traces, metrics and logs, by OTLP over gRPC:
+        /// `http://HOST:4317`. Unset: nothing is exported.
         pub otlp_endpoint: Option<ConnectionUrl>,
-        /// The ratio of calls that are traced: 0 to 1. It is for calls whose caller sends no `traceparent`; otherwise the caller
+        /// Ratio of calls that are traced: 0 to 1. It holds for calls without `traceparent`; otherwise the caller
         /// decides.
         pub sampling_ratio: f64 = 0.1,
-        /// Calls that take longer are traced regardless of the ratio: 1 ms to 1 h.
+        /// Calls that take longer are always traced: 1 ms to 1 h.
         #[serde(with = "humantime_serde")]
         pub slow_call_threshold: Duration = Duration::from_secs(1),
-        /// How often metrics are exported: 1 s to 1 h.
+        /// Time between two exports of metrics: 1 s to 1 h.
         #[serde(with = "humantime_serde")]
         pub metrics_interval: Duration = Duration::from_secs(15),
-        /// Sales that have series of their own; all others share the label `_OTHER`: 0 to 10,000.
+        /// Maximum number of sales with their own series; further sales share the label `_OTHER`: 0 to 10,000.
         pub max_sales: usize = 50,
     }
 }
@@ -76,7 +76,8 @@ impl TelemetrySettings {
     }
 }
 
-/// The collector is on the same machine or network: a remote one is reached through a local one, without TLS from here.
+/// The collector is on the same machine or network: a remote one is reached through a local one, without TLS from
+/// here.
 fn is_plain(endpoint: &Endpoint) -> bool {
     endpoint.uri().scheme_str() == Some("http") && endpoint.uri().host().is_some()
 }

@@ -1,7 +1,7 @@
-//! Counters per label value, counted on many cores at once.
+//! Counters per label value, counted on many cores concurrently.
 //!
-//! As with a [histogram](super::Histogram), each thread counts in cells of its own, which are summed when metrics are read.
-//! [`LabelLimiter`] decides which values have a row of their own; all others share one.
+//! As with a [histogram](super::Histogram), each thread counts in cells of its own, which are summed when metrics
+//! are read. [`LabelLimiter`] decides which values have a row of their own; all others share one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 
 use crate::label_limiter::{LabelLimiter, OTHER_LABEL};
 
-/// Values without a row of their own that a thread caches. A thread that meets more asks the limiter about each of them.
+/// Values without a row of their own that a thread caches. A thread that meets more asks the limiter about each
+/// of them.
 const MAX_CACHED: usize = 4096;
 
 /// Several counts for each value of a label. Clones share them.

@@ -1,4 +1,5 @@
-//! A front and a fulfilment are killed in the middle of a sale: every acknowledged ticket still reaches a final state.
+//! A front and a fulfilment are killed in the middle of a sale: every acknowledged ticket still reaches a final
+//! state.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -113,8 +114,8 @@ async fn enqueue(client: &Client, buyer: String) -> Option<Acknowledged> {
 async fn final_states(client: &Client, acknowledged: &[Acknowledged]) -> HashMap<u64, TicketState> {
     let mut states = HashMap::new();
     for batch in acknowledged.chunks(200) {
-        let asked: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
-        let answers = client.poll_many(&asked).await.expect("the surviving front answers");
+        let tickets: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
+        let answers = client.poll_many(&tickets).await.expect("the surviving front answers");
         for (held, answer) in batch.iter().zip(answers) {
             states.insert(held.seq, answer.expect("every acknowledged ticket is known").state);
         }

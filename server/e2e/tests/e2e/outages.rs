@@ -13,7 +13,7 @@ async fn a_front_without_redis_logs_it_and_serves_once_redis_is_back() {
     let mut redis = RedisServer::start().await;
     redis.kill();
     let (mut front, port) = crate::system::start_front(&redis.url()).await;
-    front.wait_for_output("does not answer").await;
+    front.wait_for_output("store unavailable").await;
     let mut health = health(port).await;
     assert_eq!(serving(&mut health).await, 2, "NOT_SERVING while the store is unavailable");
     redis.restart().await;

@@ -1,5 +1,5 @@
-//! Every front and every fulfilment is restarted, one after the other, in the middle of a sale: no call fails, and nothing is
-//! oversold, lost, duplicated or out of order.
+//! Every front and every fulfilment is restarted, one after the other, in the middle of a sale: no call fails,
+//! and nothing is oversold, lost, duplicated or out of order.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,8 @@ use tokio::{
 use crate::system::{Shape, System, create_sale, start_front_with, tickets};
 
 const SALE: &str = "phone-x";
-/// Concurrent workers. Half of them watch each ticket to its end, so that streams to both fronts are open whenever one drains.
+/// Concurrent workers. Half of them watch each ticket to its end, so that streams to both fronts are open
+/// whenever one drains.
 const WORKERS: u64 = 16;
 /// Pause of a worker between two buyers: a queue forms, and the order system still keeps up.
 const ENQUEUE_INTERVAL: Duration = Duration::from_millis(30);
@@ -160,7 +161,8 @@ async fn sell_out(client: &Client, sold: u64) -> Vec<IssuedTicket> {
     held
 }
 
-/// Seqs are unique and have no gaps, and a ticket that was acknowledged before another was enqueued has the lower seq.
+/// Seqs are unique and have no gaps, and a ticket that was acknowledged before another was enqueued has the lower
+/// seq.
 fn check_seqs(held: &[IssuedTicket]) {
     let mut seqs: Vec<u64> = held.iter().map(|held| held.seq).collect();
     seqs.sort_unstable();
@@ -196,8 +198,8 @@ async fn check_orders(database: &str, held: &[IssuedTicket]) {
 
 async fn check_tickets(client: &Client, held: &[IssuedTicket]) {
     for batch in held.chunks(200) {
-        let asked: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
-        for answer in client.poll_many(&asked).await.expect("the fronts answer") {
+        let tickets: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
+        for answer in client.poll_many(&tickets).await.expect("the fronts answer") {
             assert_eq!(answer.expect("every ticket is known").state, TicketState::Ordered);
         }
     }

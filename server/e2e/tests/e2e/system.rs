@@ -74,7 +74,7 @@ impl System {
         self.fulfilments.push(inrush::start(&arguments, &[]));
     }
 
-    /// A client that knows all fronts.
+    /// A client of all fronts.
     pub(crate) async fn client(&self) -> Client {
         connect(&self.fronts.iter().map(|&(_, port)| port).collect::<Vec<_>>()).await
     }

@@ -38,8 +38,8 @@ pub(super) const DURATION: MetricDef = MetricDef::duration_histogram(
     "rpc.server.call.duration",
     BUCKETS,
     &[SYSTEM, METHOD, STATUS, ERROR],
-    "Time from a call's head to the end of its answer, by method and status; error_type is set if the status is a server \
-     error",
+    "Time from the headers of a call to the end of its response, by method and status; error_type is set if the status \
+     is a server error",
 );
 
 /// The calls of a node. Clones share them.

@@ -15,22 +15,22 @@ pub(super) const ADMITTED_TICKETS: MetricDef = MetricDef::counter(
     "inrush.admitted_tickets",
     "{ticket}",
     &[SALE],
-    "Tickets issued; a repeated Enqueue of the same buyer is not counted",
+    "Issued tickets, without repeated Enqueues of a buyer",
 );
 pub(super) const ADMITTED_UNITS: MetricDef =
-    MetricDef::counter("inrush.admitted_units", "{unit}", &[SALE], "Units of the tickets issued");
+    MetricDef::counter("inrush.admitted_units", "{unit}", &[SALE], "Units of the issued tickets");
 pub(super) const REFUSED: MetricDef = MetricDef::counter(
     "inrush.enqueue_refused",
     "{buyer}",
     &[SALE, REASON],
-    "Buyers who got no ticket: sold_out, not_open, closed, held, unit_limit, or bypass for those sent to the normal \
-     purchase flow",
+    "Refused Enqueues by reason: sold_out, not_open, closed, held, unit_limit, or bypass (sent to the normal purchase \
+     flow)",
 );
 pub(super) const GATE_HITS: MetricDef = MetricDef::counter(
     "inrush.gate_hits",
     "{buyer}",
     &[SALE],
-    "Refusals that were answered from memory, without the store",
+    "Refused Enqueues that were answered from cached state, without the store",
 );
 
 /// The columns of a sale's counters.

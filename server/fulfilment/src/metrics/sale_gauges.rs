@@ -50,7 +50,7 @@ const GAUGES: [GaugeDef; 9] = [
     gauge(
         "inrush.waiting_tickets",
         "{ticket}",
-        "Waiting tickets, those that wait for another attempt included",
+        "Waiting tickets, including those that wait for a retry",
         |cached, _| Some(cached.waiting_tickets),
     ),
     gauge("inrush.waiting_units", "{unit}", "Units of the waiting tickets", |cached, _| {
@@ -61,39 +61,42 @@ const GAUGES: [GaugeDef; 9] = [
         ..gauge(
             "inrush.oldest_waiting",
             "s",
-            "How long the first waiting ticket that was never claimed has waited: an upper bound, by up to one probe; too low right \
+            "Age of the oldest waiting ticket that was never claimed: too high by up to one probe interval, too low right \
              after a start of fulfilment",
             |cached, now| Some(cached.oldest_waiting.age(now).as_secs_f64()),
         )
     },
-    gauge("inrush.leased_tickets", "{ticket}", "Tickets under a lease of some fulfilment", |cached, _| {
-        Some(cached.in_flight)
-    }),
+    gauge(
+        "inrush.leased_tickets",
+        "{ticket}",
+        "Leased tickets, over all fulfilment processes",
+        |cached, _| Some(cached.in_flight),
+    ),
     gauge(
         "inrush.retrying_tickets",
         "{ticket}",
-        "Waiting tickets that wait for another attempt",
+        "Waiting tickets that were claimed before and wait for a retry",
         |cached, _| Some(cached.retrying),
     ),
     gauge(
         "inrush.dead_tickets",
         "{ticket}",
-        "Tickets that are out of attempts and wait for an operator",
+        "Dead tickets: all attempts failed, and an operator must redrive or discard them",
         |cached, _| Some(cached.dead),
     ),
     gauge(
         "inrush.free_units",
         "{unit}",
-        "Units of stock that no ticket holds; absent for a sale without stock",
+        "Units of stock that no ticket or order holds; absent for a sale without stock",
         |cached, _| cached.free_units,
     ),
     gauge(
         "inrush.ledger_imbalance",
         "",
-        "Tickets and units by which the ledger of the sale does not balance: above 0 is a defect",
+        "Tickets and units by which the ledger of the sale is out of balance; anything but 0 is a defect",
         |cached, _| Some(cached.ledger_imbalance),
     ),
-    gauge("inrush.claim_rate", "", "Measured pace: tickets claimed per second", |cached, _| {
+    gauge("inrush.claim_rate", "", "Measured rate of claimed tickets per second", |cached, _| {
         Some(cached.pace)
     }),
 ];

@@ -1,4 +1,4 @@
-//! Flags of every command that talks to a running Inrush.
+//! The flags of commands that call a running Inrush.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use inrush_runtime::config::Flags;
 
 use super::values::DurationArg;
 
-/// How to reach Inrush, and how to print what it says.
+/// The connection to Inrush, and the format of the output.
 #[derive(Debug, Args)]
 pub(crate) struct ClientFlags {
-    /// Address of any front [env: INRUSH_SERVER] [default: http://127.0.0.1:50051].
+    /// URL of any front [env: INRUSH_SERVER] [default: http://127.0.0.1:50051].
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     server: Option<String>,
 
@@ -18,15 +18,15 @@ pub(crate) struct ClientFlags {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     token_file: Option<PathBuf>,
 
-    /// PEM file of the CAs that may have signed the server's certificate [default: what the system trusts].
+    /// PEM file with the CAs of the server's certificate [default: the CAs that the system trusts].
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     ca_file: Option<PathBuf>,
 
-    /// How long one call may take, tries and waits included [default: 10s].
+    /// Deadline of a call, retries included [default: 10s].
     #[arg(long, global = true, value_name = "DURATION", help_heading = "Connection")]
     timeout: Option<DurationArg>,
 
-    /// Print JSON, for programs.
+    /// Print JSON.
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
 }

@@ -8,66 +8,66 @@ use inrush_store::fault_injection::Fault;
 
 use crate::demo::DemoOptions;
 
-/// Run a whole flash sale and prove the result.
+/// Run a whole flash sale and check the result.
 ///
-/// Starts a front, fulfilment and an order system in this process, on real sockets, lets every buyer ask at once, and
-/// compares in the end what buyers were told with what the order database holds. Some buyers ask twice, some cancel,
-/// some never pay; a standby line takes what comes back, so that every unit is sold. Exits with 1 unless oversold, lost,
-/// duplicated and out of order are all 0.
+/// Starts a front, fulfilment and an order system in this process, on real sockets, enqueues all buyers as fast
+/// as possible, and at the end compares the answers that buyers got with the order database. Some buyers repeat
+/// their Enqueue, some cancel, some never pay; a standby queue takes the units that come back, so that every unit
+/// is sold. The exit code is 1 unless oversold, lost, duplicated and out of order are all 0.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   inrush demo
   inrush demo --store redis://127.0.0.1 --report demo.html
   inrush demo --buyers 1000000 --stock 200000 --store redis://127.0.0.1
-  inrush demo --fault overshoot                            shows that the proof can fail")]
+  inrush demo --fault overshoot                            the check must fail")]
 pub(crate) struct DemoArgs {
-    /// How many buyers come.
+    /// Number of buyers.
     #[arg(long, value_name = "COUNT", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     buyers: u32,
-    /// How many units there are.
+    /// Units for sale.
     #[arg(long, value_name = "UNITS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     stock: u32,
-    /// Where the line is kept: memory: or redis://HOST:PORT/DB [default: memory:].
+    /// URL of the store: memory: or redis://HOST:PORT/DB [default: memory:].
     #[arg(long, value_name = "URL")]
     store: Option<String>,
-    /// Orders per second the order system can take; 0 for as many as its database can.
+    /// Maximum rate of orders per second; 0: no limit but the database.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     capacity: u32,
-    /// Share of buyers who ask twice.
+    /// Fraction of buyers that repeat their Enqueue.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share, help_heading = "Buyers")]
     repeats: f64,
-    /// Share of buyers who cancel once they are in line; half of them come back.
+    /// Fraction of buyers that cancel their ticket; half of them enqueue again.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share, help_heading = "Buyers")]
     cancels: f64,
-    /// Share of orders that are never paid, at most a tenth.
+    /// Fraction of orders that are never paid: 0 to 0.1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.03, value_parser = unpaid_share, help_heading = "Buyers")]
     unpaid: f64,
-    /// How many buyers ask at the same time.
+    /// Number of concurrent buyers.
     #[arg(long, value_name = "COUNT", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Buyers")]
     at_once: u32,
-    /// Decides who does what.
+    /// Seed of the buyers' random behaviour.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, help_heading = "Buyers")]
     seed: u64,
-    /// Write the figures to this file as JSON.
+    /// Write the results to this file as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,
-    /// Write a report to this file, as one HTML page that needs nothing else.
+    /// Write a report to this file, as one self-contained HTML page.
     #[arg(long, value_name = "FILE.html", help_heading = "Output")]
     report: Option<PathBuf>,
-    /// Break the store on purpose, to show that the proof can fail.
-    #[arg(long, value_name = "FAULT", help_heading = "Proof of the proof")]
+    /// Inject a fault into the store, to show that the check finds it.
+    #[arg(long, value_name = "FAULT", help_heading = "Fault injection")]
     fault: Option<StoreFault>,
 }
 
-/// How the store can be broken here: what the demo's order system, which has a stock of its own, does not prevent.
+/// A fault of the store that the demo's order system, which has its own stock, does not prevent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum StoreFault {
-    /// Admits twice as much as the cap allows.
+    /// Admits twice the cap.
     Overshoot,
-    /// Calls some tickets ordered without ever handing them out.
+    /// Marks some tickets as ordered without an order.
     Drop,
-    /// Hands neighbours in line out in the wrong order.
+    /// Swaps neighbours in the queue.
     Swap,
 }
 
@@ -77,7 +77,7 @@ impl DemoArgs {
         Flags::new().set("store.url", "--store", self.store.as_ref())
     }
 
-    /// What the demo is asked to play.
+    /// The options of the demo.
     pub(crate) fn options(self) -> DemoOptions {
         DemoOptions {
             buyers: self.buyers,
@@ -109,12 +109,12 @@ fn share(text: &str) -> Result<f64, String> {
     within(text, 1.0)
 }
 
-/// The standby line is a quarter of the stock: more unpaid orders than it can take over would leave units unsold.
+/// The standby queue is a quarter of the stock: with more unpaid orders, units would stay unsold.
 fn unpaid_share(text: &str) -> Result<f64, String> {
     within(text, 0.1)
 }
 
-fn within(text: &str, most: f64) -> Result<f64, String> {
+fn within(text: &str, max: f64) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
-    if (0.0..=most).contains(&share) { Ok(share) } else { Err(format!("{share} is not from 0 to {most}")) }
+    if (0.0..=max).contains(&share) { Ok(share) } else { Err(format!("{share} is not from 0 to {max}")) }
 }

@@ -10,11 +10,11 @@ use crate::reference::check_page;
 const HEAD: &str = "\
 # Commands
 
-This page is generated from the definitions of the commands; `inrush COMMAND --help` prints the same. After changing a
-definition, write it anew with `INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush manual`.
+This page is generated from the definitions of the commands; `inrush COMMAND --help` prints the same. After a change,
+write it again with `INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush manual`.
 
-Flags that hold for several commands are shown once: those of `inrush` hold for all, those of `inrush sale` and
-`inrush ticket` for every command below them.
+Shared flags are shown once: the flags of `inrush` apply to all commands, those of `inrush sale` and `inrush ticket` to
+their subcommands.
 ";
 
 #[test]
@@ -30,7 +30,7 @@ fn manual() -> String {
     page
 }
 
-/// Writes the help of a command and of those below it, without the flags that were shown above.
+/// Writes the help of a command and its subcommands, without inherited flags.
 fn describe(page: &mut String, command: Command, shown: &[Id]) {
     let mut command = command.mut_args(|arg| if shown.contains(arg.get_id()) { arg.hide(true) } else { arg });
     let name = command.get_bin_name().unwrap_or("inrush").to_owned();

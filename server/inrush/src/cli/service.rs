@@ -1,4 +1,4 @@
-//! The commands that serve, and the flags that change their settings.
+//! The commands of the services, and the flags that change settings.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use inrush_runtime::config::Flags;
 
 use super::values::{DurationArg, Quantity};
 
-/// Run everything in one process: front, fulfilment and the bundled order system, or yours.
+/// Run everything in one process: front, fulfilment and the bundled order system, or your own.
 ///
-/// Needs nothing installed: without --store the line is kept in memory, without --database orders too, and without
-/// ticket keys a new key is made. All of that is gone when the process ends; give --store redis://… and --database
-/// sqlite:PATH to keep it. Prints the addresses and what to type next. Ctrl-C drains and stops.
+/// Needs nothing installed: without --store the queue is in memory, without --database orders are too, and without
+/// ticket keys a new key is made. All of it is lost when the process ends; --store redis://… and --database
+/// sqlite:PATH keep it. Prints the addresses and example commands. Ctrl-C drains and stops.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   inrush up
-  inrush up --capacity 50          with an order system that makes 50 orders a second
+  inrush up --capacity 50          with an order system that creates 50 orders per second
   inrush up --orders http://127.0.0.1:8080     with your own order system
   inrush up --store redis://127.0.0.1 --database sqlite:orders.db --ticket-keys-file ticket.keys
   inrush up --listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen off --json")]
@@ -27,7 +27,7 @@ pub(crate) struct UpArgs {
     pub(crate) output: OutputFlags,
 }
 
-/// How a service tells where it listens.
+/// The output of a service at its start.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputFlags {
@@ -38,7 +38,7 @@ pub(crate) struct OutputFlags {
 
 /// Run a front node: the public gRPC edge.
 ///
-/// Stateless: run any number of them on one store with the same ticket keys; any of them answers anything.
+/// A front is stateless: run any number of them on one store with the same ticket keys.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -59,9 +59,9 @@ pub(crate) struct FrontArgs {
     pub(crate) output: OutputFlags,
 }
 
-/// Run fulfilment: claim entries in order and stream them to the order system.
+/// Run fulfilment: claim entries in queue order and stream them to the order system.
 ///
-/// Run any number of them on one store; they share the work and the pace of every sale.
+/// Run any number of them on one store; they share the entries and the pace of every sale.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -79,8 +79,8 @@ pub(crate) struct FulfilmentArgs {
 
 /// Run the bundled order system.
 ///
-/// Creates orders in SQLite or PostgreSQL with a stock of its own. Your own order system takes its place by serving
-/// inrush.v1.OrderCreationService.
+/// Creates orders in SQLite or PostgreSQL with its own stock. To replace it, serve inrush.v1.OrderCreationService in
+/// your order system.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -114,10 +114,10 @@ pub(crate) struct AllFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Front")]
 struct FrontFlags {
-    /// Where callers connect; port 0 takes a free one [default: 127.0.0.1:50051].
+    /// Address to listen on; port 0 takes a free port [default: 127.0.0.1:50051].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// How many cores serve [default: all].
+    /// Number of serving threads, one per core [default: all cores].
     #[arg(long, value_name = "COUNT")]
     cores: Option<Quantity>,
 }
@@ -126,13 +126,13 @@ struct FrontFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 struct TlsFlags {
-    /// Certificate chain, PEM; turns TLS on.
+    /// PEM file with the certificate chain; enables TLS.
     #[arg(long, value_name = "FILE")]
     tls_cert_file: Option<PathBuf>,
-    /// Private key of the certificate, PEM.
+    /// PEM file with the private key of the certificate.
     #[arg(long, value_name = "FILE")]
     tls_key_file: Option<PathBuf>,
-    /// CAs of clients, PEM; clients without a certificate of theirs are then turned away.
+    /// PEM file with the CAs of client certificates; clients without a certificate are rejected (mTLS).
     #[arg(long, value_name = "FILE")]
     tls_client_ca_file: Option<PathBuf>,
 }
@@ -141,9 +141,9 @@ struct TlsFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Store")]
 struct StoreFlags {
-    /// Where lines are kept: memory: or redis://HOST:PORT/DB [default: memory:].
+    /// URL of the store: memory: or redis://HOST:PORT/DB [default: memory:].
     ///
-    /// A URL with a password does not belong on a command line: set INRUSH_STORE_URL or store.url.
+    /// For a URL with a password use INRUSH_STORE_URL or store.url: other users can see arguments.
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 }
@@ -161,77 +161,79 @@ struct TicketKeyFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Fulfilment")]
 struct FulfilmentFlags {
-    /// The order system's address, or several with commas between [default: http://127.0.0.1:50061].
+    /// URL of the order system, or several separated by commas [default: http://127.0.0.1:50061].
     #[arg(long, value_name = "URL")]
     orders: Option<String>,
 }
 
-/// The bundled order system in a process of its own.
+/// The bundled order system in its own process.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Orders")]
 struct OrdersFlags {
-    /// Where fulfilment connects; port 0 takes a free one [default: 127.0.0.1:50061].
+    /// Address to listen on; port 0 takes a free port [default: 127.0.0.1:50061].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Any front: asked for the stock of sales, told of released orders.
+    /// URL of any front, to read the stock of sales from and to report released orders to.
     #[arg(long, value_name = "URL")]
     front: Option<String>,
     #[command(flatten)]
-    common: OrderBookFlags,
+    common: BundledOrdersFlags,
 }
 
-/// The bundled order system beside a front.
+/// The order system of `inrush up`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Orders")]
 struct EmbeddedOrdersFlags {
-    /// Use the order system at this address, or several with commas between; the bundled one is then not started.
+    /// URL of your order system, or several separated by commas; the bundled one is not started.
     #[arg(long, value_name = "URL", conflicts_with_all = ["orders_listen", "database", "capacity", "latency"])]
     orders: Option<String>,
-    /// Where the bundled order system listens; port 0 takes a free one [default: 127.0.0.1:50061].
+    /// Address of the bundled order system to listen on; port 0 takes a free port [default: 127.0.0.1:50061].
     #[arg(long, value_name = "ADDRESS")]
     orders_listen: Option<String>,
     #[command(flatten)]
-    common: OrderBookFlags,
+    common: BundledOrdersFlags,
 }
 
-/// What the bundled order system keeps, and how fast it is.
+/// The database and the speed of the bundled order system.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Orders")]
-struct OrderBookFlags {
-    /// Where orders are kept: sqlite::memory:, sqlite:PATH or postgres://USER@HOST/NAME [default: sqlite::memory:].
+struct BundledOrdersFlags {
+    /// URL of the order database: sqlite::memory:, sqlite:PATH or postgres://USER@HOST/NAME [default:
+    /// sqlite::memory:].
     ///
-    /// A URL with a password does not belong on a command line: set INRUSH_ORDERS_DATABASE or PGPASSFILE.
+    /// For a URL with a password use INRUSH_ORDERS_DATABASE or PGPASSFILE: other users can see arguments.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
-    /// Orders per second, for trials; 0 for as many as the database can take [default: 0].
+    /// Maximum rate of orders per second, for trials; 0: no limit but the database [default: 0].
     #[arg(long, value_name = "COUNT")]
     capacity: Option<Quantity>,
-    /// How long an order takes at least, for trials [default: 0s].
+    /// Minimum time to create an order, for trials [default: 0s].
     #[arg(long, value_name = "DURATION")]
     latency: Option<DurationArg>,
 }
 
-/// What every serving process has.
+/// The flags of every service.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Process")]
 struct ProcessFlags {
-    /// Where /metrics, /readyz, /config and /log-level are served over HTTP, or `off` [default: 127.0.0.1:9090, fulfilment 9091, orders 9092].
+    /// Address of admin HTTP (/metrics, /readyz, /config, /log-level), or `off` [default: 127.0.0.1:9090,
+    /// fulfilment 9091, orders 9092].
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// What is logged, for everything (info) or by module (info,inrush_front=debug) [default: info].
+    /// Log level, for all modules (info) or by module (info,inrush_front=debug) [default: info].
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// What a log line looks like [default: text on a terminal, otherwise json].
+    /// Format of a log line [default: text on a terminal, otherwise json].
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 }
 
-/// What a log line looks like.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
     /// Text on a terminal, otherwise JSON.
     Auto,
-    /// One readable line.
+    /// Plain text.
     Text,
     /// One JSON object per line.
     Json,
@@ -316,7 +318,7 @@ impl TicketKeyFlags {
     }
 }
 
-impl OrderBookFlags {
+impl BundledOrdersFlags {
     fn add_to(&self, flags: Flags) -> Flags {
         let latency = self.latency.map(|latency| humantime::format_duration(latency.0).to_string());
         flags

@@ -1,4 +1,4 @@
-//! A buyer's commands, for trying things out and for support.
+//! The commands of buyers, for trials and support.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::{client::ClientFlags, values::Quantity};
 
-/// Get in line, look, cancel, release; make ticket keys.
+/// Enqueue, show, watch, cancel and release tickets; make ticket keys.
 ///
-/// What a buyer's application does over gRPC, for trying things out and for support.
+/// The calls of a buyer's application, for trials and support.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -19,12 +19,12 @@ Examples:
 pub(crate) struct TicketArgs {
     #[command(flatten)]
     pub(crate) client: ClientFlags,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: TicketCommand,
 }
 
-/// What can be done with tickets.
+/// The commands of tickets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TicketCommand {
     Enqueue(Enqueue),
@@ -35,10 +35,10 @@ pub(crate) enum TicketCommand {
     NewKey(NewKey),
 }
 
-/// Ask for units of a sale.
+/// Enqueue a buyer for units of a sale.
 ///
-/// Prints the ticket, or why there is none. The same buyer asking again gets the same ticket. A refusal is an answer,
-/// not a failure: the exit code is 0.
+/// Prints the ticket or the refusal. Repeating it for a buyer returns the same ticket. A refusal is not a
+/// failure: the exit code is 0.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -49,10 +49,10 @@ pub(crate) struct Enqueue {
     /// The sale's id.
     #[arg(value_name = "SALE")]
     pub(crate) sale_id: String,
-    /// Who wants the units: any id of up to 128 bytes.
+    /// The buyer's id: up to 128 bytes.
     #[arg(value_name = "BUYER")]
     pub(crate) buyer_id: String,
-    /// How many units, all or nothing.
+    /// Number of units, all or nothing.
     #[arg(long, value_name = "UNITS", default_value = "1")]
     pub(crate) units: Quantity,
     /// Text for the order system, up to 4096 bytes.
@@ -61,12 +61,12 @@ pub(crate) struct Enqueue {
     /// File with bytes for the order system; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) payload_file: Option<PathBuf>,
-    /// Stay and print every change until the ticket has its answer.
+    /// Print every change until the ticket is final.
     #[arg(long, short)]
     pub(crate) watch: bool,
 }
 
-/// Show where a ticket stands.
+/// Show the status of a ticket.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -77,7 +77,7 @@ pub(crate) struct Show {
     pub(crate) which: SignedTicket,
 }
 
-/// Print every change of a ticket until it has its answer, or until Ctrl-C.
+/// Print every change of a ticket until it is final, or until Ctrl-C.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  inrush ticket watch AQABqZ…")]
 pub(crate) struct Watch {
@@ -85,9 +85,9 @@ pub(crate) struct Watch {
     pub(crate) which: SignedTicket,
 }
 
-/// Give up a waiting ticket; its units are free at once.
+/// Cancel a waiting ticket; its units are free immediately.
 ///
-/// Prints where the ticket stands. If it is too late to cancel the exit code is 1.
+/// Prints the status of the ticket. If it is too late to cancel, the exit code is 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  inrush ticket cancel AQABqZ…")]
 pub(crate) struct Cancel {
@@ -100,28 +100,28 @@ pub(crate) struct Cancel {
 pub(crate) struct SignedTicket {
     /// The ticket as `ticket enqueue` printed it; `-` reads it from standard input.
     ///
-    /// Whoever has a ticket can cancel it, and other users of this machine can see arguments: prefer `-` for buyers'
-    /// tickets.
+    /// A ticket is enough to cancel it, and other users of this machine can see arguments: prefer `-` for the
+    /// tickets of buyers.
     #[arg(value_name = "TICKET")]
     pub(crate) ticket: String,
 }
 
-/// Give back the units of an order that was never paid.
+/// Release the units of an order that was not paid.
 ///
-/// The units are sold again. Repeating it is harmless.
+/// The units are free again. Repeating it changes nothing.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:\n  inrush ticket release phone-x/1763000000000/42")]
 pub(crate) struct Release {
-    /// The ticket's name, `sale/epoch/seq`, as the order system received it.
+    /// The ticket's id, `sale/epoch/seq`, as the order system received it.
     #[arg(value_name = "TICKET_ID")]
     pub(crate) ticket_id: String,
 }
 
 /// Make a key that signs tickets.
 ///
-/// Every front of a cluster needs the same keys, in a file (`tickets.keys_file`) or in INRUSH_TICKETS_KEYS. The first
-/// key signs, all of them prove: to rotate, put a new key with another id first, and drop the old one when no ticket
-/// of it is needed any more.
+/// All fronts of a cluster need the same keys, in a file (`tickets.keys_file`) or in INRUSH_TICKETS_KEYS. The
+/// first key signs tickets, all keys verify them. To rotate, put a new key with another id first, and remove the
+/// old key when its tickets are no longer needed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -129,7 +129,7 @@ Examples:
   inrush ticket new-key --out ticket.keys      readable by its owner only
   inrush ticket new-key --id 1 | cat - old.keys > ticket.keys")]
 pub(crate) struct NewKey {
-    /// The key's id, 0 to 255: no other key in use may have it.
+    /// The key's id, 0 to 255; each key in use needs its own.
     #[arg(long, value_name = "ID", default_value_t = 0)]
     pub(crate) id: u8,
     /// Write the key to a new file that only its owner can read, instead of printing it.

@@ -1,4 +1,4 @@
-//! Values on the command line that people write in their own way: moments, rates, and "none".
+//! Values of flags that have their own syntax: times, rates, quantities, and `none`.
 
 use std::{
     str::FromStr,
@@ -7,7 +7,7 @@ use std::{
 
 use prost_types::Timestamp;
 
-/// The word that takes a setting back.
+/// The word that resets a setting.
 const NONE: &str = "none";
 
 /// A value, or `none` for the setting's default.
@@ -60,7 +60,7 @@ impl FromStr for Quantity {
     }
 }
 
-/// A moment: `2026-11-11T20:00:00+01:00`, `now`, or so much later than now: `+10m`.
+/// A time: `2026-11-11T20:00:00+01:00`, `now`, or from now: `+10m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimeArg(pub(crate) Timestamp);
 
@@ -68,18 +68,18 @@ impl FromStr for TimeArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let how = || {
+        let invalid = || {
             format!("`{text}` is not a time: write 2026-11-11T20:00:00Z, or +10m for ten minutes from now")
         };
         if text == "now" {
             return Ok(Self(SystemTime::now().into()));
         }
         if let Some(later) = text.strip_prefix('+') {
-            let later = humantime::parse_duration(later).map_err(|_| how())?;
-            let moment = SystemTime::now().checked_add(later).ok_or_else(how)?;
-            return Ok(Self(moment.into()));
+            let later = humantime::parse_duration(later).map_err(|_| invalid())?;
+            let time = SystemTime::now().checked_add(later).ok_or_else(invalid)?;
+            return Ok(Self(time.into()));
         }
-        text.parse().map(Self).map_err(|_| how())
+        text.parse().map(Self).map_err(|_| invalid())
     }
 }
 
@@ -99,7 +99,7 @@ impl FromStr for DurationArg {
 /// Tickets per second: `500`, `500/s` or `90/m`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rate {
-    /// How many in a second.
+    /// Tickets per second.
     pub(crate) per_second: f64,
 }
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_by_the_second_or_the_minute() {
+    fn rates_are_per_second_or_per_minute() {
         for (text, per_second) in
             [("500", 500.0), ("500/s", 500.0), ("90/m", 1.5), ("1_000/s", 1000.0), ("0.5", 0.5)]
         {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_absolute_or_from_now() {
+    fn times_are_absolute_or_from_now() {
         let absolute: TimeArg = "1970-01-01T01:00:05+01:00".parse().unwrap();
         assert_eq!(absolute.0, Timestamp { seconds: 5, nanos: 0 });
         let now: Timestamp = SystemTime::now().into();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn none_takes_a_setting_back() {
+    fn none_resets_a_setting() {
         assert_eq!("none".parse::<OrNone<Quantity>>(), Ok(OrNone::None));
         assert_eq!("20_000".parse(), Ok(OrNone::Value(Quantity(20_000))));
         assert!("some".parse::<OrNone<Quantity>>().is_err());

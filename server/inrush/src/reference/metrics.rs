@@ -1,4 +1,4 @@
-//! Every metric, as a page.
+//! The page of metrics.
 
 use std::fmt::Write as _;
 
@@ -10,21 +10,21 @@ use crate::serve::STORE_METRICS;
 const HEAD: &str = "\
 # Metrics
 
-This page is generated from the definitions of the metrics. After changing one, write it anew with
-`INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush reference`. A whole-system test holds it to what running
-services tell.
+This page is generated from the definitions of the metrics. After a change, write it again with
+`INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush reference`. An end-to-end test compares it with the metrics of
+running services.
 
-Each service tells its metrics on `/metrics` of its admin port, in the format of Prometheus. Where
-`telemetry.otlp_endpoint` names an OpenTelemetry collector they go there as well, under the second name.
+Each service exports its metrics on `/metrics` of its admin port, in Prometheus' format. If `telemetry.otlp_endpoint` is
+set, it also sends them to that OpenTelemetry collector, under the names of the second column.
 
-**Series of sales.** The first `telemetry.max_sales` sales (50) that a process meets have series of their own; all others
-are together under `sale=\"_OTHER\"`, their counts added up, of the oldest age the largest. A sale loses its series in a
-process that has nothing to tell of it for an hour, and its place goes to the next that is met. Gauges of a sale
-end when it is closed and nothing of it is left to do, or an hour after it was deleted at the latest. Every fulfilment tells the gauges of all
-sales, so queries take the largest of each: `max by (sale) (inrush_waiting_tickets)`. Sales in which nothing has happened
-yet have gauges until half of the series are taken, so that the others are there for sales that run.
+**Series of sales.** The first `telemetry.max_sales` sales (50) of a process have their own series. Further sales share
+`sale=\"_OTHER\"`: counts are added, of ages the largest is taken. A sale without activity in a process for an hour loses
+its series there, and the next sale can get them. The gauges of a sale end when it is closed and has nothing left to do,
+at the latest an hour after it was deleted. Every fulfilment process exports the gauges of all sales, so queries take the
+maximum: `max by (sale) (inrush_waiting_tickets)`. Sales without any activity have gauges only in half of the series; the
+other half is kept for active sales.
 
-| metric | at a collector | kind | labels | told by | meaning |
+| metric | OpenTelemetry name | kind | labels | exported by | meaning |
 |---|---|---|---|---|---|
 ";
 
@@ -66,7 +66,7 @@ fn row(page: &mut String, metric: &MetricDef, by: &str) {
 }
 
 #[test]
-fn no_two_metrics_have_the_same_name_and_each_is_explained_in_one_sentence() {
+fn metrics_have_unique_names_and_a_help_text_of_one_sentence() {
     let fulfilment = inrush_fulfilment::metric_defs();
     let all =
         [&inrush_front::METRICS[..], &STORE_METRICS, &fulfilment, &inrush_orders::METRICS, &PROCESS_METRICS]

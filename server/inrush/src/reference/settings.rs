@@ -1,4 +1,4 @@
-//! Every key, variable and flag, as a page.
+//! The page of keys, variables and flags.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -11,42 +11,43 @@ use crate::{cli::Cli, settings::Settings};
 const HEAD: &str = "\
 # Configuration
 
-This page is generated from the program: from its settings, their comments and its command line. After changing one, write
-it anew with `INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush reference`.
+This page is generated from the settings, their doc comments and the command line. After a change, write it again with
+`INRUSH_TEST_WRITE_DOCS=1 cargo test -p inrush --bin inrush reference`.
 
-Settings come in layers, a later one winning: defaults, a TOML file (`--config FILE` or `INRUSH_CONFIG`), variables, flags.
-`inrush config` prints the result and where each value came from; `/config` on the admin port shows it for a running
-process. An unknown key or variable is an error that names the nearest known one. Durations are written `250ms`, `10s`,
-`5m`, `1h`; lists `a,b,c` in a variable; maps `name=1,other=2`. Secrets are read from variables and files only.
+Settings have layers; a later one overrides an earlier one: defaults, a TOML file (`--config FILE` or `INRUSH_CONFIG`),
+variables, flags. `inrush config` prints the result with the source of each value; `/config` on the admin port shows it
+for a running process. An unknown key or variable is an error that names the nearest known one. Durations are written
+`250ms`, `10s`, `5m`, `1h`; lists `a,b,c` in a variable; maps `name=1,other=2`. Secrets are read from variables and
+files only.
 
 ## Settings
 
-| key | variable | flag | default | meaning, with the range |
+| key | variable | flag | default | meaning and range |
 |---|---|---|---|---|
 ";
 
 const VARIABLES: &str = "
-## Variables that are no settings
+## Variables that are not settings
 
 | variable | meaning |
 |---|---|
-| `INRUSH_CONFIG` | The TOML file, as `--config`. |
-| `OTEL_RESOURCE_ATTRIBUTES` | What traces, metrics and logs say of the process when they are sent: `key=value,key=value`. It goes over what the process says itself. |
-| `NO_COLOR` | Set to anything: no colours. |
-| `RUST_BACKTRACE` | Set to `1`: a panic is logged with where it came from. |
+| `INRUSH_CONFIG` | Path of the TOML file, as `--config`. |
+| `OTEL_RESOURCE_ATTRIBUTES` | Resource attributes of exported traces, metrics and logs: `key=value,key=value`. They override those of the process. |
+| `NO_COLOR` | If set, output has no colours. |
+| `RUST_BACKTRACE` | `1`: a panic is logged with its backtrace. |
 
 ";
 
 const FLAGS: &str = "\
-## Flags that are no settings
+## Flags that are not settings
 
-What a command does once, by command; `inrush COMMAND --help` and [the commands](commands.md) have the details.
+Options of single commands; see `inrush COMMAND --help` and [the commands](commands.md) for details.
 
 | command | flag | default | meaning |
 |---|---|---|---|
 ";
 
-/// Commands whose flags change settings, as they are typed with nothing else.
+/// Commands whose flags change settings, without any flags.
 const COMMANDS: [&str; 8] = [
     "inrush up",
     "inrush front",
@@ -124,7 +125,8 @@ fn flags_of_settings() -> BTreeMap<String, Vec<Flag>> {
     keys
 }
 
-/// The flags of a command, and of those below it, that set nothing that lasts. Those that it has from above are shown there.
+/// The flags of a command and its subcommands that are not settings. Inherited flags are listed at their own
+/// command.
 fn other_flags(
     page: &mut String,
     command: &Command,

@@ -1,4 +1,4 @@
-//! Tickets that ran out of attempts: looking at them, sending them again, giving them up.
+//! Dead letters, tickets whose attempts all failed: list, redrive, discard.
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use inrush_client::proto::DeadLetter;
@@ -18,7 +18,7 @@ use crate::{
 /// If they cannot be read.
 pub(super) async fn list(connection: &Connection, output: &Output, list: DeadLetters) -> anyhow::Result<()> {
     let limit = usize::try_from(list.limit)?;
-    // One more than is shown tells whether there are more.
+    // One more than the limit, to know whether there are more.
     let letters = connection.client().admin().list_dead_letters(list.sale_id).take(limit.saturating_add(1));
     let mut letters: Vec<DeadLetter> = connection.answer(letters.try_collect()).await?;
     let more = letters.len() > limit;
@@ -26,7 +26,7 @@ pub(super) async fn list(connection: &Connection, output: &Output, list: DeadLet
     Ok(output.show(&Letters { letters, more })?)
 }
 
-/// Puts dead letters back in line.
+/// Requeues dead letters.
 ///
 /// # Errors
 /// If the call fails.
@@ -38,13 +38,13 @@ pub(super) async fn redrive(
     let seqs = chosen(connection, &redrive.sale_id, redrive.which).await?;
     let admin = connection.client().admin();
     let done = connection.answer(admin.redrive_dead_letters(redrive.sale_id, &seqs)).await?;
-    Ok(output.show(&Handled { verb: "redriven", asked: seqs, done })?)
+    Ok(output.show(&Handled { verb: "redriven", requested: seqs, done })?)
 }
 
-/// Gives up dead letters.
+/// Discards dead letters.
 ///
 /// # Errors
-/// If the call fails, or the operator thinks better of it.
+/// If the call fails, or the operator does not confirm.
 pub(super) async fn discard(
     connection: &Connection,
     output: &Output,
@@ -52,14 +52,16 @@ pub(super) async fn discard(
 ) -> anyhow::Result<()> {
     let seqs = chosen(connection, &discard.sale_id, discard.which).await?;
     let letters = counted(seqs.len() as u64, "dead letter");
-    confirm(discard.yes, &format!("Give up {letters} of {}? Their buyers get nothing.", discard.sale_id))?;
+    confirm(
+        discard.yes,
+        &format!("Discard {letters} of {}? Their tickets become REJECTED.", discard.sale_id),
+    )?;
     let admin = connection.client().admin();
     let done = connection.answer(admin.discard_dead_letters(discard.sale_id, &seqs)).await?;
-    Ok(output.show(&Handled { verb: "discarded", asked: seqs, done })?)
+    Ok(output.show(&Handled { verb: "discarded", requested: seqs, done })?)
 }
 
-/// The numbers that were named, or those of all letters that are dead now: numbers only, since a sale that went wrong
-/// may have very many.
+/// The seqs on the command line, or those of all dead letters: only the seqs, since a sale can have very many.
 async fn chosen(connection: &Connection, sale_id: &str, which: Which) -> anyhow::Result<Vec<u64>> {
     if !which.all {
         return Ok(which.seqs);
@@ -105,7 +107,7 @@ fn letter_json(letter: &DeadLetter) -> Value {
         "seq": letter.seq,
         "buyer_id": letter.buyer_id,
         "units": letter.units,
-        // Text where it is text: a payload is whatever the buyer's application sent.
+        // Null if it is not UTF-8: a payload is any bytes.
         "payload": std::str::from_utf8(&letter.payload).ok(),
         "payload_bytes": letter.payload.len(),
         "attempts": letter.attempts,
@@ -115,21 +117,21 @@ fn letter_json(letter: &DeadLetter) -> Value {
 
 struct Handled {
     verb: &'static str,
-    asked: Vec<u64>,
+    requested: Vec<u64>,
     done: Vec<u64>,
 }
 
 impl Render for Handled {
     fn text(&self, _output: &Output) -> String {
         let done = counted(self.done.len() as u64, "dead letter");
-        match self.asked.len() - self.done.len().min(self.asked.len()) {
+        match self.requested.len().saturating_sub(self.done.len()) {
             0 => format!("{done} {}", self.verb),
             others => format!("{done} {}; {} not dead any more", self.verb, count(others as u64)),
         }
     }
 
     fn json(&self) -> Value {
-        json!({ "asked": self.asked, self.verb: self.done })
+        json!({ "asked": self.requested, self.verb: self.done })
     }
 }
 
@@ -138,14 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_dead_is_told() {
-        let handled = Handled { verb: "redriven", asked: vec![1, 2, 3], done: vec![2] };
+    fn tickets_that_were_not_dead_are_counted() {
+        let handled = Handled { verb: "redriven", requested: vec![1, 2, 3], done: vec![2] };
         assert_eq!(handled.text(&Output::plain()), "1 dead letter redriven; 2 not dead any more");
         assert_eq!(handled.json(), json!({ "asked": [1, 2, 3], "redriven": [2] }));
     }
 
     #[test]
-    fn a_letter_keeps_its_payload_if_it_is_text() {
+    fn a_payload_that_is_not_text_is_null() {
         let letter =
             DeadLetter { payload: vec![0xff].into(), seq: 7, reason: "full".into(), ..DeadLetter::default() };
         assert_eq!(letter_json(&letter)["payload"], Value::Null);

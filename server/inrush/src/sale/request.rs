@@ -1,4 +1,4 @@
-//! From flags to the messages of the protocol.
+//! Requests to create and update a sale, from flags.
 
 use inrush_client::proto::{Durability, Pace, Route, Sale};
 
@@ -7,7 +7,7 @@ use crate::cli::{
     values::OrNone,
 };
 
-/// The sale that a creation asks for.
+/// The sale of a creation.
 pub(super) fn creation(create: &Create) -> Sale {
     let (mut sale, _) = settings(&create.sale_id, &create.settings);
     let durability = match create.durability {
@@ -28,7 +28,7 @@ pub(super) fn update(update: &Update) -> (Sale, Vec<&'static str>) {
     (sale, fields)
 }
 
-/// A field that was given with a value or with `none` is named; only a value is written.
+/// The fields of all flags that are set; `none` leaves the field without a value.
 fn settings(sale_id: &str, given: &SaleFlags) -> (Sale, Vec<&'static str>) {
     let mut sale = Sale { sale_id: sale_id.to_owned(), ..Sale::default() };
     let mut fields = Vec::new();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_creation_carries_every_setting() {
+    fn a_creation_has_every_setting() {
         let SaleCommand::Create(create) = parsed(
             "create phone-x --stock 2_000 --cap 2400 --open 2026-11-11T20:00:00+01:00 --close 2026-11-11T21:00:00Z \
              --unit-limit 2 --route bypass --pace 500/s --burst 20 --max-attempts 3 --lease 10s --durability fsync \
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_names_what_was_given_and_nothing_else() {
+    fn an_update_names_only_the_fields_of_its_flags() {
         let SaleCommand::Update(given) = parsed("update phone-x --stock 2500 --pace none --if-version 7")
         else {
             panic!("not an update")
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_of_nothing_is_a_mistake() {
+    fn an_update_without_settings_is_a_usage_error() {
         let error = Cli::try_parse_from(["inrush", "sale", "update", "phone-x"]).unwrap_err();
         assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
         assert!(error.to_string().contains("--stock"), "{error}");

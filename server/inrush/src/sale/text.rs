@@ -1,4 +1,4 @@
-//! Sales as people read them.
+//! Sales as text.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::{
     output::{Output, Style, lines, number},
 };
 
-/// One sale: what it is doing, its settings, its ledger.
+/// A sale: its state, its settings, its ledger.
 pub(super) fn sale(sale: &Sale, output: &Output) -> String {
     format!("{}\n\n{}\n\n{}", headline(sale, output), settings(sale, output), ledger(sale, output))
 }
 
-/// Many sales, one a line.
+/// A list of sales, one per line.
 pub(super) fn sales(sales: &[Sale], more: bool, output: &Output) -> String {
     if sales.is_empty() {
         return "There are no sales yet: create one with `inrush sale create phone-x --stock 2000`."
@@ -69,7 +69,7 @@ pub(super) fn headline(sale: &Sale, output: &Output) -> String {
     line
 }
 
-/// The ledger with the pace and the time that the line will take.
+/// The ledger, the pace and the time until the queue is empty.
 pub(super) fn ledger(sale: &Sale, output: &Output) -> String {
     let books = sale.ledger.unwrap_or_default();
     let mut table = output.table(["", "TICKETS", "UNITS"]);
@@ -84,7 +84,7 @@ pub(super) fn ledger(sale: &Sale, output: &Output) -> String {
     format!("{}\n\n{}", lines(&table), pace(sale, &books))
 }
 
-/// How much of the stock has an order: `ordered ██████░░░░ 61 % of 2,000 units`. None for a sale without stock.
+/// The ordered part of the stock: `ordered ██████░░░░ 61 % of 2,000 units`. `None` for a sale without stock.
 pub(super) fn progress(sale: &Sale, output: &Output) -> Option<String> {
     const WIDTH: u64 = 30;
     let stock = sale.stock.filter(|&stock| stock > 0)?;
@@ -117,7 +117,7 @@ fn stock(sale: &Sale) -> String {
     match (sale.stock, sale.cap) {
         (Some(stock), Some(cap)) => format!("{}, up to {} admitted", counted(stock, "unit"), count(cap)),
         (Some(stock), None) => counted(stock, "unit"),
-        (None, cap) => format!("none; up to {} wait at once", counted(cap.unwrap_or_default(), "unit")),
+        (None, cap) => format!("none; up to {} wait", counted(cap.unwrap_or_default(), "unit")),
     }
 }
 
@@ -138,12 +138,12 @@ fn pace(sale: &Sale, books: &Ledger) -> String {
     let waiting = books.waiting.unwrap_or_default().tickets;
     let now = format!("pace now {}", format::rate(sale.measured_pace));
     match time_to_serve(waiting, sale.measured_pace) {
-        Some(time) => format!("{now}: the line takes about {}", format::duration(time)),
+        Some(time) => format!("{now}: the queue takes about {}", format::duration(time)),
         None => now,
     }
 }
 
-/// How long `waiting` tickets take at a pace; none if nothing waits or nothing moves.
+/// How long `waiting` tickets take at a pace; `None` if no ticket waits or the pace is 0.
 #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
 fn time_to_serve(waiting: u64, per_second: f64) -> Option<Duration> {
     if waiting == 0 || per_second <= 0.0 {
@@ -193,18 +193,18 @@ mod tests {
     }
 
     #[test]
-    fn a_sale_tells_its_state_its_books_and_its_pace() {
+    fn a_sale_shows_its_state_its_ledger_and_its_pace() {
         let text = sale(&example(), &Output::plain());
         for part in [
             "phone-x  OPEN  fulfilment held",
             "2,000 units, up to 2,400 admitted",
             "waiting",
             "1,300",
-            "pace now 480/s: the line takes about 3 s",
+            "pace now 480/s: the queue takes about 3 s",
         ] {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
-        assert!(!text.contains('\u{1b}'), "no colour was asked for");
+        assert!(!text.contains('\u{1b}'), "the output has no colour");
     }
 
     #[test]

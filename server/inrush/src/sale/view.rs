@@ -1,5 +1,5 @@
-//! Sales as programs read them. The names are those of the protocol; numbers are numbers, times are RFC 3339, durations
-//! are seconds, and enum values have no prefix.
+//! Sales as JSON. The names are those of the protocol; times are RFC 3339, durations are seconds, and enum values
+//! have no prefix.
 
 use inrush_client::proto::{Count, Durability, Ledger, Route, Sale, SaleState};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub(super) struct SaleList {
     pub(super) more: bool,
 }
 
-/// A sale that is gone.
+/// A deleted sale.
 pub(super) struct Deleted {
     /// Its id.
     pub(super) sale_id: String,
@@ -75,7 +75,7 @@ impl Render for Deleted {
     }
 }
 
-/// The protocol's word for a state.
+/// The protocol's name of a state.
 pub(super) const fn state(state: SaleState) -> &'static str {
     match state {
         SaleState::Unspecified => "UNKNOWN",
@@ -88,7 +88,7 @@ pub(super) const fn state(state: SaleState) -> &'static str {
     }
 }
 
-/// The protocol's word for a route.
+/// The protocol's name of a route.
 pub(super) const fn route(route: Route) -> &'static str {
     match route {
         Route::Unspecified | Route::Queue => "QUEUE",
@@ -96,7 +96,7 @@ pub(super) const fn route(route: Route) -> &'static str {
     }
 }
 
-/// The protocol's word for a level of durability.
+/// The protocol's name of a durability level.
 pub(super) const fn durability(durability: Durability) -> &'static str {
     match durability {
         Durability::Unspecified | Durability::Memory => "MEMORY",

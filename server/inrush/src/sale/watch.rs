@@ -1,4 +1,4 @@
-//! `inrush sale watch`: a view that refreshes until the sale is done.
+//! `inrush sale watch`: prints a sale until it is finished.
 
 use std::{io, time::Duration, time::SystemTime};
 
@@ -16,20 +16,20 @@ use crate::{
     output::{Output, Redrawn},
 };
 
-/// Looking more often than this shows no more and costs the store.
-const MOST_OFTEN: Duration = Duration::from_millis(100);
+/// More frequent reads show nothing new and load the store.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Shows the sale again and again until it is closed and everything claimed is finished.
+/// Prints the sale at intervals until it is closed and no ticket is in flight.
 ///
 /// # Errors
 /// If the sale cannot be read.
 pub(super) async fn run(connection: &Connection, output: &Output, watch: Watch) -> anyhow::Result<()> {
-    let mut looks = interval(watch.every.0.max(MOST_OFTEN));
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reads = interval(watch.every.0.max(MIN_INTERVAL));
+    reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let admin = connection.client().admin();
     let mut view = View { output, drawing: Redrawn::default(), shown: None };
     loop {
-        looks.tick().await;
+        reads.tick().await;
         let sale = connection.answer(admin.get_sale(watch.sale_id.as_str())).await?;
         let done = is_done(&sale);
         view.update(sale)?;
@@ -52,7 +52,7 @@ impl View<'_> {
                 Some(text::headline(&sale, self.output)),
                 text::progress(&sale, self.output),
                 Some(text::ledger(&sale, self.output)),
-                Some("Ctrl-C stops watching; the sale goes on.".to_owned()),
+                Some("Ctrl-C stops watching; the sale continues.".to_owned()),
             ];
             self.drawing.draw(&parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
         } else if self.shown.as_ref() == Some(&sale) {
@@ -69,7 +69,7 @@ impl View<'_> {
     }
 }
 
-/// One look in one line: `20:00:01 OPEN waiting=1,200 … pace=482/s`.
+/// The sale in one line: `20:00:01 OPEN waiting=1,200 … pace=482/s`.
 fn line(sale: &Sale, now: SystemTime) -> String {
     let books = sale.ledger.unwrap_or_default();
     let accounts: Vec<String> =
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn a_look_is_one_line() {
+    fn a_sale_is_printed_in_one_line() {
         let line = line(&with(SaleState::Open, 3), SystemTime::UNIX_EPOCH);
         assert!(line.starts_with("00:00:00 OPEN admitted=0 waiting=0 in_flight=3 "), "{line}");
         assert!(line.ends_with("free_units=0 pace=0/s"), "{line}");
     }
 
     #[test]
-    fn a_sale_is_done_when_it_is_closed_and_nothing_is_under_way() {
+    fn a_sale_is_done_when_it_is_closed_and_no_ticket_is_in_flight() {
         assert!(is_done(&with(SaleState::Closed, 0)));
         assert!(!is_done(&with(SaleState::Closed, 1)));
         assert!(!is_done(&with(SaleState::SoldOut, 0)));

@@ -1,4 +1,4 @@
-//! Admin HTTP of a process: one address, or none.
+//! Admin HTTP of a process.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,27 +17,26 @@ use crate::{VERSION, settings::Settings};
 /// The admin server finishes requests in progress by itself.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Where a front, or everything in one process, is watched unless an address was chosen: by this machine only, until the
-/// operator decides who else may look.
+/// The default address of `inrush front` and `inrush up`: loopback only.
 pub(super) const FRONT: &str = "127.0.0.1:9090";
 
-/// Where fulfilment is watched.
+/// The default address of `inrush fulfilment`.
 pub(super) const FULFILMENT: &str = "127.0.0.1:9091";
 
-/// Where the order system is watched.
+/// The default address of `inrush orders`.
 pub(super) const ORDERS: &str = "127.0.0.1:9092";
 
-/// Admin HTTP that listens and does not serve yet.
+/// Admin HTTP that is bound and does not serve yet.
 pub(super) struct Bound {
     listener: TcpListener,
     token: Option<Secret>,
     configuration: String,
 }
 
-/// Listens, unless admin HTTP is off.
+/// Binds the address, unless admin HTTP is off.
 ///
 /// # Errors
-/// If the address is none or taken, or the token is not to be had.
+/// If the address is invalid or taken, or the token cannot be read.
 pub(super) fn bind(settings: &Loaded<Settings>, default: &str) -> anyhow::Result<Option<Bound>> {
     let admin = &settings.value.admin;
     let token = admin.token()?;
@@ -50,11 +49,11 @@ pub(super) fn bind(settings: &Loaded<Settings>, default: &str) -> anyhow::Result
     Ok(Some(Bound { listener, token, configuration: settings.to_toml() }))
 }
 
-/// Serves what operators and orchestrators ask for, and stops last: a process that drains is still watched. `names` are
-/// those of the gRPC services whose health can be asked for by name. Tells the address.
+/// Serves admin HTTP and returns its address. It stops last, so that a draining process can still be probed.
+/// `names` are the gRPC services that have their own health status.
 ///
 /// # Errors
-/// If the listener has none.
+/// If the listener has no address.
 pub(super) fn serve(
     bound: Option<Bound>,
     services: &mut Services,

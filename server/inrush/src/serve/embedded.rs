@@ -1,4 +1,4 @@
-//! All services in this process on ports of their own, for the demo.
+//! All services in this process, for the demo.
 
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{front, fulfilment, orders, services::Services, startup_banner::url};
 
-/// Takes any free port of this machine alone.
+/// A free port on loopback.
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// Running services.
@@ -31,9 +31,9 @@ impl Embedded {
     /// If one of them cannot be started.
     pub(crate) async fn start(store: Arc<dyn Store>, orders: OrderSettings) -> anyhow::Result<Self> {
         let mut front = FrontSettings { listen: ANY_PORT.to_owned(), ..FrontSettings::default() };
-        // Nobody has to notice that this front leaves.
+        // No load balancer has to see the drain.
         front.drain.grace = Duration::ZERO;
-        // The rush comes from the same process and needs its share of the machine.
+        // The buyers run in this process and need the other cores.
         front.cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2);
         let front_listeners = front.bind("front.listen")?;
         let front_url = front::address(&front, &front_listeners)?;
@@ -48,7 +48,7 @@ impl Embedded {
 
         let mut services = Services::on_signals()?;
         let shutdown = services.shutdown().clone();
-        // Nobody looks at them: the demo tells what it has seen itself.
+        // Not exported: the demo measures for itself.
         let metrics = Metrics::default();
         let keyring = Keyring::ephemeral()?;
         front::add(&mut services, front, Arc::clone(&store), keyring, front_listeners, metrics.clone(), None);
@@ -57,7 +57,7 @@ impl Embedded {
         Ok(Self { front_url, order_store, shutdown, services: tokio::spawn(services.run()) })
     }
 
-    /// Where callers connect.
+    /// The URL of the front.
     pub(crate) fn front_url(&self) -> &str {
         &self.front_url
     }
@@ -67,12 +67,12 @@ impl Embedded {
         &self.order_store
     }
 
-    /// Waits until the process is told to end, or a service fails.
+    /// Waits for a signal, or until a service fails.
     pub(crate) async fn ending(&self) {
         self.shutdown.started().await;
     }
 
-    /// Stops the services, one after the other.
+    /// Stops the services in order.
     ///
     /// # Errors
     /// The first service that failed or did not stop.

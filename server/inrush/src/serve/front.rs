@@ -1,4 +1,4 @@
-//! `inrush front`: the public edge in a process of its own.
+//! `inrush front`: a front in its own process.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings
 /// Serves until shutdown.
 ///
 /// # Errors
-/// If it cannot start as it is configured, or fails.
+/// If the settings are invalid, or a service fails.
 pub(crate) async fn run(
     output: OutputFlags,
     settings: &Loaded<Settings>,
@@ -66,10 +66,10 @@ pub(super) fn check(settings: &FrontSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the front's port.
+/// Binds the front's address.
 ///
 /// # Errors
-/// If it cannot be had.
+/// If it cannot be bound.
 pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<Vec<TcpListener>> {
     Ok(settings.value.front.bind(&settings.how_to_set("front.listen"))?)
 }
@@ -97,7 +97,7 @@ pub(super) fn add(
     let shutdown = services.shutdown().clone();
     let readiness = services.readiness().clone();
     let parts = FrontParts { settings, store, keyring, readiness, metrics, traces };
-    // It hears of the process's end by itself: nothing stops before it.
+    // It uses the shutdown of the process directly: no service stops before it.
     services.add(
         "front",
         drain,

@@ -1,4 +1,4 @@
-//! `inrush fulfilment`: the way from the line to the order system, in a process of its own.
+//! `inrush fulfilment`: fulfilment in its own process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,14 +18,14 @@ use super::{
 };
 use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings};
 
-/// How long fulfilment takes at most, beyond the grace time for entries on their way, to end its calls of the store, hand
-/// entries back and record the last outcomes.
+/// Maximum time that fulfilment needs, beyond its drain timeout, to end its calls of the store, requeue entries
+/// and settle the last outcomes.
 const DRAIN: Duration = Duration::from_secs(18);
 
 /// Serves until shutdown.
 ///
 /// # Errors
-/// If it cannot start as it is configured, or fails.
+/// If the settings are invalid, or a service fails.
 pub(crate) async fn run(
     output: OutputFlags,
     settings: &Loaded<Settings>,
@@ -58,7 +58,7 @@ pub(crate) async fn run(
 /// Checks fulfilment's settings.
 ///
 /// # Errors
-/// If one breaks its rule.
+/// If one is out of range.
 pub(super) fn check(settings: &FulfilmentSettings) -> anyhow::Result<()> {
     settings.validate().map_err(error::invalid_setting)
 }
@@ -76,17 +76,17 @@ pub(super) fn add(
     services.add("fulfilment", drain, move |stop| serve(parts, stop));
 }
 
-/// It drains when it is its turn and not as soon as the process is to end: those before it may still bring work.
+/// Drains when `stop` is cancelled, not at the start of the shutdown: services that stop earlier still add work.
 async fn serve(parts: Parts, stop: CancellationToken) -> Result<(), FulfilmentError> {
     let turn = Shutdown::new();
     let worker = inrush_fulfilment::run(parts, turn.clone());
-    let told = async {
+    let stopped = async {
         stop.cancelled().await;
-        turn.start("it is fulfilment's turn");
+        turn.start("the services before fulfilment have stopped");
         std::future::pending::<()>().await;
     };
     tokio::select! {
         outcome = worker => outcome,
-        () = told => Ok(()),
+        () = stopped => Ok(()),
     }
 }

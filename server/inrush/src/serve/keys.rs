@@ -18,7 +18,7 @@ pub(super) fn provided(settings: &TicketSettings) -> anyhow::Result<Option<Keyri
         .map_err(|error| error::usage(format!("invalid ticket keys in {source}"), error))
 }
 
-/// The configured keys, which a front requires: all fronts of a cluster need the same.
+/// The configured keys, which a front requires.
 ///
 /// # Errors
 /// If no key is set; or as [`provided`].

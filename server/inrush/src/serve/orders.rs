@@ -1,4 +1,4 @@
-//! `inrush orders`: the bundled order system in a process of its own.
+//! `inrush orders`: the bundled order system in its own process.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings};
 
-/// How long the order system takes at most to answer what it has accepted.
+/// Maximum time to answer the accepted entries.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// Serves until shutdown.
 ///
 /// # Errors
-/// If it cannot start as it is configured, or fails.
+/// If the settings are invalid, or a service fails.
 pub(crate) async fn run(
     output: OutputFlags,
     settings: &Loaded<Settings>,
@@ -52,10 +52,10 @@ pub(super) fn check(settings: &OrderSettings) -> anyhow::Result<()> {
     settings.validate().map_err(|error| error::invalid_setting(format!("orders.{error:#}")))
 }
 
-/// Takes the order system's port.
+/// Binds the order system's address.
 ///
 /// # Errors
-/// If it cannot be had.
+/// If it cannot be bound.
 pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
     let setting = settings.how_to_set("orders.listen");
     Ok(TcpListener::from_std(listen::bind(&settings.value.orders.listen, &setting)?)?)
@@ -64,13 +64,13 @@ pub(super) fn bind(settings: &Loaded<Settings>) -> anyhow::Result<TcpListener> {
 /// Opens the order system and its database.
 ///
 /// # Errors
-/// If the database cannot be opened: the first and the last of the reasons.
+/// If the database cannot be opened. The message has the error and its root cause.
 pub(super) async fn open(settings: OrderSettings) -> anyhow::Result<OrderSystem> {
     OrderSystem::open(settings).await.map_err(|error| {
         let wrong = format!("{error}: {}", error.root_cause());
         error::failure(
             wrong,
-            "see that it can be reached, or choose another with --database or `orders.database`",
+            "check that it can be reached, or set another with --database or `orders.database`",
         )
     })
 }

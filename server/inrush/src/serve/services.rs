@@ -21,15 +21,15 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// No services. SIGTERM and Ctrl-C start draining from here on.
+    /// No services. From now on SIGTERM and Ctrl-C start the shutdown.
     ///
     /// # Errors
-    /// If the operating system does not let the process handle its signals.
+    /// If the signal handlers cannot be installed.
     pub(super) fn on_signals() -> anyhow::Result<Self> {
         Ok(Self { shutdown: Shutdown::on_signals()?, readiness: Readiness::new(), groups: Vec::new() })
     }
 
-    /// The shutdown of the process, for a service that drains at once and not in its turn.
+    /// The shutdown of the process, for a service that drains as soon as it starts.
     pub(super) const fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }

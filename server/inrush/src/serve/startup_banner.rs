@@ -11,11 +11,11 @@ use crate::output::{Output, Render, Style};
 pub(super) struct StartupBanner {
     /// The title.
     pub(super) title: &'static str,
-    /// The public edge.
+    /// The URL of the front.
     pub(super) front: Option<String>,
-    /// The bundled order system.
+    /// The URL of the order system.
     pub(super) orders: Option<String>,
-    /// HTTP for operators and orchestrators.
+    /// The URL of admin HTTP.
     pub(super) admin: Option<String>,
     /// Notes and next steps.
     pub(super) notes: Vec<String>,

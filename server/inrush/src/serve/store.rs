@@ -18,50 +18,49 @@ use crate::{
     settings::{MEMORY_URL, Settings, StoreSettings},
 };
 
-/// How often a process asks whether its store is there. Orchestrators look every few seconds.
+/// Time between two checks of the store. Orchestrators read the readiness every few seconds.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Opens the store and makes sure that it is fit for use, if it answers. One that does not answer yet is waited for by
-/// whoever serves on it.
+/// Opens the store and checks that it is suitable. A store that does not answer yet is not an error: the services
+/// retry.
 ///
 /// # Errors
-/// If the URL cannot be read, or the store must not be used as it is set up.
+/// If the URL is invalid, or the store is unsuitable.
 pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Arc<dyn Store>> {
     if settings.url.expose() == MEMORY_URL {
         tracing::warn!(
-            "the line is kept in memory: it is gone when this process ends, and no other process can see it"
+            "the queue is in memory: it is lost when this process ends, and other processes cannot use it"
         );
         return Ok(MemoryStore::new(Clock::Store));
     }
     let store = RedisStore::connect(redis_settings(settings)?).await.map_err(unsuitable)?;
     match store.check().await {
-        Ok(()) => tracing::info!(url = %settings.url, "the store answers"),
+        Ok(()) => tracing::info!(url = %settings.url, "store connected"),
         Err(StoreError::Unavailable(reason)) => {
-            tracing::warn!(url = %settings.url, "the store does not answer yet, and is asked again and again: {reason}");
+            tracing::warn!(url = %settings.url, reason, "store unavailable; retrying");
         }
         Err(error) => return Err(unsuitable(error)),
     }
     Ok(store)
 }
 
-/// Makes sure that a process which is useless without others does not sit alone on a store in its own memory, unless
-/// that was asked for.
+/// Requires a configured store: a front or fulfilment alone on a store in memory is useless.
 ///
 /// # Errors
-/// If no store was chosen.
+/// If no store is set.
 pub(super) fn require_shared(settings: &Loaded<Settings>, service: &str) -> anyhow::Result<()> {
     if settings.origin("store.url") == Some(&Origin::Default) {
         return Err(error::usage(
             format!("`inrush {service}` needs a store that other processes can reach"),
-            "give --store redis://HOST; `inrush up` runs everything in one process, on memory",
+            "set --store redis://HOST, or run everything in one process with `inrush up`",
         ));
     }
     Ok(())
 }
 
-/// Tells the process's readiness whether the store answers, for services that do not tell it themselves.
+/// Checks the store at intervals and reports it to the readiness, for services that do not do so themselves.
 pub(super) fn probe(services: &mut Services, store: Arc<dyn Store>) {
-    let check = services.readiness().require("store", "not asked yet");
+    let check = services.readiness().require("store", "not checked yet");
     services.add("store probe", Duration::ZERO, move |stop| async move {
         let mut times = interval(PROBE_INTERVAL);
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,7 +86,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
         let authority = fs::read(path).map_err(|error| {
             error::usage(
                 format!("`store.ca_file` names {}, which cannot be read: {error}", path.display()),
-                "name a PEM file with the authorities' certificates",
+                "set it to a PEM file with the CAs",
             )
         })?;
         redis.authority = Some(authority);
@@ -97,7 +96,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
 
 fn unsuitable(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unsuitable(_) => error::usage(error, "the store is chosen with --store or `store.url`"),
+        StoreError::Unsuitable(_) => error::usage(error, "set another store with --store or `store.url`"),
         StoreError::SaleNotFound(_) | StoreError::Unavailable(_) | StoreError::Corrupt(_) => error.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a process tells of its store: core has its operations watched, and here they become metrics.
+//! Metrics of the store's operations.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,35 +9,35 @@ use inrush_telemetry::{Histogram, MetricDef, Metrics, Recorder, default_buckets}
 const OPERATION: &str = "operation";
 const ERROR: &str = "error.type";
 
-/// From a round trip on the same machine to more than any store is waited for.
+/// From a round trip on the same machine to above the timeout of a store.
 const TIMES: &[Duration] = default_buckets(Duration::from_micros(100), Duration::from_secs(5));
 
-/// The largest is the largest batch there is.
+/// Up to the maximum batch size.
 const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 const DURATION: MetricDef = MetricDef::duration_histogram(
     "inrush.store.operation.duration",
     TIMES,
     &[OPERATION, ERROR],
-    "Time that an operation of the store took, which is one round trip in nearly all cases; error_type is there if it \
-     failed: sale_not_found, unavailable, unsuitable or corrupt",
+    "Duration of an operation of the store, in most cases one round trip; error_type is set if it failed: \
+     sale_not_found, unavailable, unsuitable or corrupt",
 );
 const SIZE: MetricDef = MetricDef::size_histogram(
     "inrush.store.batch_size",
     "{item}",
     SIZES,
     &[OPERATION],
-    "How much an operation carried: requests that were joined, entries that were claimed",
+    "Batch size of an operation of the store: joined requests, claimed or settled entries",
 );
 
 /// The metrics of a process with a store.
 #[cfg(test)]
 pub(crate) const METRICS: [MetricDef; 2] = [DURATION, SIZE];
 
-/// An operation ends well, or with one of these failures.
+/// The outcomes of an operation: success, or one of these errors.
 const ENDINGS: usize = 1 + StoreError::KINDS.len();
 
-/// Has the store watched, and its metrics registered.
+/// Registers the metrics of a store and records its operations.
 pub(super) fn measured(store: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Store> {
     let times = Operation::ALL.iter().flat_map(|operation| {
         let fine = vec![(OPERATION, operation.name().to_owned())];
@@ -53,7 +53,7 @@ pub(super) fn measured(store: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Stor
     instrument(store, Arc::new(StoreMetrics::of_thread(times, sizes)))
 }
 
-/// One thread's way to record what its store does.
+/// Records the operations of one thread's store.
 struct StoreMetrics {
     times: Histogram,
     sizes: Histogram,
@@ -96,13 +96,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn operations_are_told_by_name_and_failure() {
+    async fn operations_are_recorded_by_name_and_error() {
         let metrics = Metrics::default();
         let store = measured(MemoryStore::new(Clock::Store), &metrics).with_own_connection().await.unwrap();
         let sale = "phone".parse().unwrap();
         store.configure(&sale, &SaleSettings::of_stock(10), Precondition::Absent).await.unwrap();
         store.claim(&sale, ClaimRequest { max: 9 }).await.unwrap();
-        store.sale(&"nobody".parse().unwrap()).await.unwrap_err();
+        store.sale(&"unknown".parse().unwrap()).await.unwrap_err();
         let text = metrics.text().unwrap();
         let duration = "inrush_store_operation_duration_seconds_count";
         for line in [

@@ -1,4 +1,4 @@
-//! Spans of what a process's store is asked on behalf of traced calls and entries.
+//! Spans of the store's operations for traced calls and entries.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use inrush_store::instrumented::{CompletedOperation, Observer, instrument};
 use inrush_telemetry::{Traces, spans::DatabaseCall};
 use opentelemetry::Context;
 
-/// Has a span made of each operation that is part of a trace. What is part of one is seen by the context in which it is asked for.
+/// Records a span for each operation whose context is part of a trace.
 pub(super) fn traced(store: Arc<dyn Store>, traces: Option<&Traces>) -> Arc<dyn Store> {
     match traces {
         Some(traces) => instrument(store, Arc::new(StoreSpans(traces.clone()))),

@@ -1,4 +1,4 @@
-//! `inrush up`: everything in one process, with nothing installed.
+//! `inrush up`: all services in one process.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::{
 /// Serves until shutdown.
 ///
 /// # Errors
-/// If it cannot start as it is configured, or fails.
+/// If the settings are invalid, or a service fails.
 pub(crate) async fn run(
     output: OutputFlags,
     settings: &Loaded<Settings>,
@@ -96,11 +96,11 @@ fn embedded(settings: &Loaded<Settings>) -> anyhow::Result<Settings> {
     if own.front.tls.cert_file.is_some() {
         return Err(error::usage(
             "`inrush up` serves without TLS, but front.tls is set",
-            "run `inrush front`, `inrush fulfilment` and `inrush orders` for that",
+            "run `inrush front`, `inrush fulfilment` and `inrush orders` instead",
         ));
     }
     if settings.origin("front.drain.grace") == Some(&Origin::Default) {
-        // No load balancer has to notice the drain.
+        // No load balancer has to see the drain.
         own.front.drain.grace = Duration::ZERO;
     }
     Ok(own)
@@ -110,7 +110,7 @@ fn notes(settings: &Settings, front_url: &str, ephemeral_key: bool, orders_are_b
     let mut lost = Vec::new();
     let mut keep = Vec::new();
     if settings.store.url.expose() == MEMORY_URL {
-        lost.push("the line");
+        lost.push("the queue");
         keep.push("--store redis://127.0.0.1");
     }
     if orders_are_bundled && settings.orders.database.is_memory() {
@@ -123,8 +123,8 @@ fn notes(settings: &Settings, front_url: &str, ephemeral_key: bool, orders_are_b
     }
     let mut notes = Vec::new();
     if !lost.is_empty() {
-        notes.push(format!("\nKept in memory only, and gone when this process ends: {}.", lost.join(", ")));
-        notes.push(format!("To keep it: {}", keep.join(" ")));
+        notes.push(format!("\nIn memory, and lost when this process ends: {}.", lost.join(", ")));
+        notes.push(format!("To keep it, set {}", keep.join(" ")));
     }
     let server = if front_url == settings.server { String::new() } else { format!(" --server {front_url}") };
     notes.push("\nNow type in another terminal:".to_owned());

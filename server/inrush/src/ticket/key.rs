@@ -11,7 +11,7 @@ use crate::{
     output::{Output, Render},
 };
 
-/// Readable and writable for its owner, and for nobody else.
+/// File permissions: readable and writable by the owner only.
 const OWNER_ONLY: u32 = 0o600;
 
 /// Makes a key and prints it, or writes it to a new file.
@@ -42,7 +42,7 @@ fn write(path: &Path, key: &str) -> anyhow::Result<()> {
         })
 }
 
-/// The key itself: nothing else, so that it can go straight into a file.
+/// Only the key, so that the output is a valid key file.
 struct Printed {
     key: String,
 }

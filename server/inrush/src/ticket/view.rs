@@ -1,4 +1,4 @@
-//! Tickets as people and programs read them.
+//! Tickets as text and JSON.
 
 use inrush_client::{
     Cancellation, Durability, Enqueued, Refusal, RefusalReason, Released, TicketState, TicketStatus,
@@ -11,11 +11,11 @@ use crate::{
     output::{Output, Render, Style},
 };
 
-/// What became of an enqueue.
+/// The response to an Enqueue.
 pub(super) struct Answer {
-    /// The sale that was asked.
+    /// The sale.
     pub(super) sale_id: String,
-    /// Its answer.
+    /// The outcome.
     pub(super) outcome: Enqueued,
 }
 
@@ -23,12 +23,12 @@ impl Render for Answer {
     fn text(&self, output: &Output) -> String {
         match &self.outcome {
             Enqueued::Queued { ticket, status, repeated, .. } => {
-                let again = if *repeated { " (this buyer had it already)" } else { "" };
+                let again = if *repeated { " (repeated: the buyer had it already)" } else { "" };
                 format!("{}\nticket: {}{again}", line(status, output), ticket.as_str())
             }
             Enqueued::Refused(refusal) => format!(
                 "{}: {}",
-                output.paint(Style::Warning, &format!("not in line, {}", refusal.reason.as_str())),
+                output.paint(Style::Warning, &format!("refused, {}", refusal.reason.as_str())),
                 explanation(&self.sale_id, refusal)
             ),
             Enqueued::Bypass => {
@@ -47,7 +47,7 @@ impl Render for Answer {
                 "ticket": ticket.as_str(),
                 "status": status.json(),
                 "repeated": repeated,
-                "durability": durability_word(*durability),
+                "durability": durability_name(*durability),
             }),
             Enqueued::Refused(refusal) => refusal_json(refusal),
             Enqueued::Bypass => json!({ "outcome": "bypass" }),
@@ -59,7 +59,7 @@ impl Render for TicketStatus {
     fn text(&self, output: &Output) -> String {
         let mut text = line(self, output);
         if let Some(poll_after) = self.poll_after {
-            text.push_str(&format!("\nask again in {}", format::duration(poll_after)));
+            text.push_str(&format!("\npoll again in {}", format::duration(poll_after)));
         }
         text
     }
@@ -70,7 +70,7 @@ impl Render for TicketStatus {
             "state": self.state.as_str(),
             "position": self.position,
             "eta_seconds": self.eta.map(|eta| eta.as_secs_f64()),
-            "poll_after_seconds": self.poll_after.map(|pause| pause.as_secs_f64()),
+            "poll_after_seconds": self.poll_after.map(|delay| delay.as_secs_f64()),
             "order_id": self.order_id,
             "reason": self.reason,
         })
@@ -98,7 +98,7 @@ impl Render for Released {
     }
 }
 
-/// A ticket's standing in one line: `phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s`.
+/// The status of a ticket in one line: `phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s`.
 pub(super) fn line(status: &TicketStatus, output: &Output) -> String {
     let state = output.paint(style(status.state), status.state.as_str());
     let details: Vec<String> = [
@@ -115,23 +115,22 @@ pub(super) fn line(status: &TicketStatus, output: &Output) -> String {
 }
 
 fn explanation(sale_id: &str, refusal: &Refusal) -> String {
-    let again = refusal
-        .retry_after
-        .map(|pause| format!("; ask again in {} at the earliest", format::duration(pause)));
+    let again =
+        refusal.retry_after.map(|delay| format!("; retry in {} at the earliest", format::duration(delay)));
     let why = match refusal.reason {
         RefusalReason::SoldOut => {
-            format!("{sale_id} has fewer units left than asked for; units may come back")
+            format!("{sale_id} has fewer free units than requested; cancelled units become free again")
         }
         RefusalReason::NotOpen { open_time } => match open_time {
             Some(time) => format!("{sale_id} opens {}", format::moment(Timestamp::from(time))),
             None => format!("{sale_id} is not open yet"),
         },
-        RefusalReason::Closed => format!("{sale_id} is over"),
-        RefusalReason::Held => format!("an operator holds admission to {sale_id} back"),
+        RefusalReason::Closed => format!("{sale_id} is closed"),
+        RefusalReason::Held => format!("admission to {sale_id} is held by an operator"),
         RefusalReason::UnitLimit { unit_limit } => {
-            format!("one ticket of {sale_id} may ask for at most {}", counted(unit_limit, "unit"))
+            format!("one ticket of {sale_id} has at most {}", counted(unit_limit, "unit"))
         }
-        _ => "this server gives a reason that this version does not know".to_owned(),
+        _ => "this version of inrush does not know the server's reason".to_owned(),
     };
     why + &again.unwrap_or_default()
 }
@@ -150,11 +149,11 @@ fn refusal_json(refusal: &Refusal) -> Value {
         "reason": refusal.reason.as_str(),
         "open_time": open_time,
         "unit_limit": unit_limit,
-        "retry_after_seconds": refusal.retry_after.map(|pause| pause.as_secs_f64()),
+        "retry_after_seconds": refusal.retry_after.map(|delay| delay.as_secs_f64()),
     })
 }
 
-const fn durability_word(durability: Durability) -> &'static str {
+const fn durability_name(durability: Durability) -> &'static str {
     match durability {
         Durability::Memory => "MEMORY",
         Durability::Fsync => "FSYNC",
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standing_is_one_line() {
+    fn a_status_is_one_line() {
         assert_eq!(
             line(&waiting(), &Output::plain()),
             "phone-x/1763/42  WAITING  position 1,204, about 2 min 10 s"
@@ -199,11 +198,11 @@ mod tests {
         let cancelled =
             TicketStatus { state: TicketState::Cancelled, position: None, eta: None, ..waiting() };
         assert_eq!(line(&cancelled, &Output::plain()), "phone-x/1763/42  CANCELLED");
-        assert!(waiting().text(&Output::plain()).ends_with("ask again in 3 s"));
+        assert!(waiting().text(&Output::plain()).ends_with("poll again in 3 s"));
     }
 
     #[test]
-    fn refusals_explain_themselves() {
+    fn a_refusal_has_its_reason_and_when_to_retry() {
         let refused = |reason| {
             let outcome = Enqueued::Refused(Refusal { reason, retry_after: Some(Duration::from_secs(5)) });
             Answer { sale_id: "phone-x".to_owned(), outcome }
@@ -211,7 +210,7 @@ mod tests {
         let limit = refused(RefusalReason::UnitLimit { unit_limit: 2 });
         assert_eq!(
             limit.text(&Output::plain()),
-            "not in line, UNIT_LIMIT: one ticket of phone-x may ask for at most 2 units; ask again in 5 s at the earliest"
+            "refused, UNIT_LIMIT: one ticket of phone-x has at most 2 units; retry in 5 s at the earliest"
         );
         assert_eq!((&limit.json()["outcome"], &limit.json()["unit_limit"]), (&json!("refused"), &json!(2)));
         let not_open = refused(RefusalReason::NotOpen { open_time: Some(std::time::SystemTime::UNIX_EPOCH) });

@@ -1,4 +1,4 @@
-//! The services as processes: what they say at the start, what they refuse, how they leave.
+//! The services as processes: startup banner, usage errors, shutdown.
 
 use std::{fs, net::TcpListener};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{Service, Up, command, eventually, free_port, http_get, inrush, run, text};
 
 #[test]
-fn up_says_where_it_listens_what_it_does_not_keep_and_what_to_type_next() {
+fn up_prints_addresses_what_is_in_memory_and_next_commands() {
     let mut up =
         Service::start("up --listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0");
     let mut text = String::new();
@@ -15,14 +15,14 @@ fn up_says_where_it_listens_what_it_does_not_keep_and_what_to_type_next() {
         text.push_str(&up.line());
         text.push('\n');
     }
-    for part in ["http://127.0.0.1:", "memory", "gone when", "--server http://127.0.0.1:"] {
+    for part in ["http://127.0.0.1:", "memory", "lost when", "--server http://127.0.0.1:"] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     assert_eq!(up.stop(), Some(0));
 }
 
 #[test]
-fn up_is_watched_over_http_and_drains() {
+fn up_has_admin_http_and_drains() {
     let mut up = Up::start("");
     let (code, report) = eventually("ready", || {
         let answer = http_get(&format!("{}/readyz", up.admin));
@@ -38,7 +38,7 @@ fn up_is_watched_over_http_and_drains() {
 #[test]
 fn up_works_with_an_external_order_system() {
     let own = format!("127.0.0.1:{}", free_port());
-    // Somebody else has the port of the bundled order system, which nobody needs now.
+    // The port of the bundled order system is taken, but it is not needed here.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut up = command(&format!("up --json --listen 127.0.0.1:0 --admin-listen off --orders http://{own}"));
     up.env("INRUSH_ORDERS_LISTEN", taken.local_addr().unwrap().to_string());
@@ -50,7 +50,7 @@ fn up_works_with_an_external_order_system() {
     inrush(&format!("sale create own --stock 1 --server {front}")).expect_code(0);
     let entered = inrush(&format!("ticket enqueue own alice --json --server {front}")).json();
     let ticket = entered["ticket"].as_str().unwrap();
-    eventually("an order of our own order system", || {
+    eventually("an order of the external order system", || {
         let shown = inrush(&format!("ticket show {ticket} --json --server {front}")).json();
         (shown["state"] == "ORDERED").then_some(())
     });

@@ -1,4 +1,4 @@
-//! Services on a real Redis: separate processes, a server that is unsuitable, a server that comes late.
+//! Services on a real Redis: separate processes, an unsuitable server, a server that starts late.
 
 use std::{
     env,
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 
 use crate::support::{Service, Up, eventually, free_port, http_get, inrush, text};
 
-/// Names another `redis-server` (or `valkey-server`) than the one found in `PATH`.
+/// Variable with the path of the `redis-server` (or `valkey-server`) to use instead of the one in `PATH`.
 const BINARY: &str = "INRUSH_TEST_REDIS_SERVER";
 
-/// How often a start is tried on another port: between choosing a free port and using it, somebody else may take it.
-const START_ATTEMPTS: usize = 5;
+/// A start is retried on another port, because another process may take the free port first.
+const MAX_START_ATTEMPTS: usize = 5;
 
-/// A Redis of the test's own.
+/// A Redis server of a test.
 struct Redis {
     server: Child,
     port: u16,
@@ -29,10 +29,12 @@ struct Redis {
 
 impl Redis {
     fn start(config: &[&str]) -> Self {
-        (0..START_ATTEMPTS).find_map(|_| Self::start_on(free_port(), config)).expect("redis-server starts")
+        (0..MAX_START_ATTEMPTS)
+            .find_map(|_| Self::start_on(free_port(), config))
+            .expect("redis-server starts")
     }
 
-    /// None if it ended instead of answering.
+    /// `None` if it exited instead of answering.
     fn start_on(port: u16, config: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = File::create(folder.path().join("log")).expect("a file of our own");
@@ -47,7 +49,7 @@ impl Redis {
                 panic!("cannot start redis-server: {error}; `make test-tools` installs it")
             });
         let mut redis = Self { server, port, _folder: folder };
-        eventually("redis answers or ends", || match redis.server.try_wait() {
+        eventually("redis answers or exits", || match redis.server.try_wait() {
             Ok(None) => answers(port).then_some(true),
             Ok(Some(_)) | Err(_) => Some(false),
         })
@@ -150,7 +152,7 @@ fn a_redis_that_is_down_is_waited_for() {
     let line = front.line();
     let addresses: Value = serde_json::from_str(&line).unwrap();
     let (url, admin) = (addresses["front"].as_str().unwrap(), addresses["admin"].as_str().unwrap());
-    front.wait_for_log("does not answer");
+    front.wait_for_log("store unavailable");
     let (code, report) = http_get(&format!("{admin}/readyz"));
     assert_eq!(code, 503, "{report}");
     assert!(serde_json::from_str::<Value>(&report).unwrap()["missing"]["store"].is_string(), "{report}");
@@ -178,7 +180,7 @@ fn a_restart_in_the_middle_of_a_rush_goes_on_where_it_was() {
     assert_eq!(slow.service.stop(), Some(0), "a signal is an ordinary end");
 
     let fast = Up::start(&kept);
-    let ledger = eventually("everybody has an order", || {
+    let ledger = eventually("every buyer has an order", || {
         let ledger = fast.json("sale show phone-x")["ledger"].clone();
         (ledger["ordered"]["tickets"] == BUYERS).then_some(ledger)
     });

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{Service, Up, command, eventually, inrush, run_with_input};
 
 #[test]
-fn a_sale_lives_its_whole_life() {
+fn a_sale_from_creation_to_deletion() {
     let up = Up::start("");
     let created = up.json("sale create phone-x --stock 10 --cap 12 --unit-limit 2 --hold fulfilment");
     assert_eq!(created["state"], "OPEN");
@@ -16,13 +16,13 @@ fn a_sale_lives_its_whole_life() {
     );
 
     let again = up.json("sale create phone-x --stock 10 --cap 12 --unit-limit 2 --hold fulfilment");
-    assert_eq!(again["version"], created["version"], "repeating a creation is harmless");
+    assert_eq!(again["version"], created["version"], "repeating a creation changes nothing");
     up.inrush("sale create phone-x --stock 11").expect_error(1, &["phone-x", "sale update"]);
     let kept = up.json("sale create phone-x --stock 11 --if-absent");
     assert_eq!(
         (&kept["stock"], &kept["version"]),
         (&Value::from(10), &created["version"]),
-        "it is left as it is"
+        "the sale is unchanged"
     );
 
     let list = up.json("sale list");
@@ -74,7 +74,7 @@ fn a_sale_lives_its_whole_life() {
 }
 
 #[test]
-fn an_order_is_made_watched_and_given_back() {
+fn an_order_is_created_watched_and_released() {
     let up = Up::start("");
     up.json("sale create phone-x --stock 5");
     let ran = up.inrush("ticket enqueue phone-x alice --units 1 --payload red --watch --json").expect_code(0);
@@ -96,21 +96,18 @@ fn an_order_is_made_watched_and_given_back() {
 }
 
 #[test]
-fn people_get_tables_without_colour_in_a_pipe() {
+fn text_in_a_pipe_has_tables_and_no_colour() {
     let up = Up::start("");
     assert!(
         up.inrush("sale list").expect_code(0).stdout.contains("inrush sale create"),
-        "an empty list says what to do"
+        "an empty list names the next command"
     );
     up.inrush("sale create lunch --cap 50_000 --hold fulfilment").expect_code(0);
     up.inrush("ticket enqueue lunch alice").expect_code(0);
     let list = up.inrush("sale list").expect_code(0).stdout;
     assert!(list.contains("SALE") && list.contains("lunch") && list.contains("OPEN"), "{list}");
     let shown = up.inrush("sale show lunch").expect_code(0).stdout;
-    assert!(
-        shown.contains("up to 50,000 units wait at once") && shown.contains("fulfilment held"),
-        "{shown}"
-    );
+    assert!(shown.contains("up to 50,000 units wait") && shown.contains("fulfilment held"), "{shown}");
     assert!(!list.contains('\u{1b}') && !shown.contains('\u{1b}'));
     let refused = up.inrush("ticket enqueue lunch bob --units 9").expect_code(0).stdout;
     assert!(refused.contains("at most 1 unit"), "{refused}");
@@ -138,7 +135,7 @@ fn a_watch_ends_with_the_sale_or_with_ctrl_c() {
 
 #[test]
 fn dead_letters_are_listed_redriven_and_discarded() {
-    // An order system that always says "not now", and sales that try once.
+    // The order system always answers with a retry, and the sale allows one attempt.
     let up = Up::start_with(&[("INRUSH_ORDERS_FAILURE_RATE", "1.0")], "");
     up.json("sale create phone-x --stock 5 --max-attempts 1");
     assert_eq!(up.json("sale dead-letters phone-x")["dead_letters"], Value::Array(Vec::new()));
@@ -146,7 +143,7 @@ fn dead_letters_are_listed_redriven_and_discarded() {
         up.json(&format!("ticket enqueue phone-x {buyer}"));
     }
     let dead = |count: usize| {
-        eventually("so many dead letters", || {
+        eventually("the number of dead letters", || {
             let letters = up.json("sale dead-letters phone-x")["dead_letters"].clone();
             (letters.as_array()?.len() == count).then_some(letters)
         })

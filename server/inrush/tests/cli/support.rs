@@ -12,13 +12,13 @@ use std::{
 
 use serde_json::Value;
 
-/// How long anything may take on a machine that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of every wait, on a machine that is busy with other tests.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Between two looks at something that other processes change.
-const POLL: Duration = Duration::from_millis(20);
+/// Time between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a command printed, and the code it left with.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -27,14 +27,14 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// The code that the test expects; shows everything if it is another.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
-    /// Standard error must say this.
+    /// Asserts the exit code and the parts of the error message.
     #[track_caller]
     pub(crate) fn expect_error(self, code: i32, parts: &[&str]) {
         let ran = self.expect_code(code);
@@ -60,17 +60,17 @@ impl From<Output> for Ran {
     }
 }
 
-/// Runs a command line, its words separated by blanks, to its end.
+/// Runs a command line until it exits.
 pub(crate) fn inrush(words: &str) -> Ran {
     run(command(words))
 }
 
-/// Runs a command to its end.
+/// Runs a command until it exits.
 pub(crate) fn run(mut command: Command) -> Ran {
     command.stdin(Stdio::null()).output().expect("the binary can be started").into()
 }
 
-/// Runs a command to its end with this on standard input.
+/// Runs a command with this standard input until it exits.
 pub(crate) fn run_with_input(mut command: Command, input: &str) -> Ran {
     let mut child = command
         .stdin(Stdio::piped())
@@ -82,7 +82,7 @@ pub(crate) fn run_with_input(mut command: Command, input: &str) -> Ran {
     child.wait_with_output().expect("it ends").into()
 }
 
-/// The binary with these arguments and without the variables of whoever runs the tests.
+/// The binary with these arguments, without the `INRUSH_*` variables of the test process.
 pub(crate) fn command(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_inrush"));
     command.args(words.split_whitespace());
@@ -94,7 +94,7 @@ pub(crate) fn command(words: &str) -> Command {
     command
 }
 
-/// A service that runs until the test is over.
+/// A service. It is killed when it is dropped.
 pub(crate) struct Service {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -121,7 +121,7 @@ impl Service {
         Self { child, stdout, log, seen: Vec::new() }
     }
 
-    /// The next line that it prints.
+    /// The next line of its standard output.
     pub(crate) fn line(&mut self) -> String {
         match self.stdout.next() {
             Some(Ok(line)) => line,
@@ -129,54 +129,54 @@ impl Service {
         }
     }
 
-    /// Waits until a line of its log says this.
+    /// Waits for a log line that contains this.
     pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(line) = self.seen.iter().find(|line| line.contains(part)) {
                 return line.clone();
             }
             match self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.seen.push(line),
-                Err(why) => panic!("the log never said {part:?} ({why}): {:#?}", self.seen),
+                Err(why) => panic!("no log line with {part:?} ({why}): {:#?}", self.seen),
             }
         }
     }
 
-    /// All that it logged so far.
+    /// Its log so far.
     pub(crate) fn log(&mut self) -> &[String] {
         self.seen.extend(self.log.try_iter());
         &self.seen
     }
 
-    /// Asks it to end, as an orchestrator would, and waits for its exit code.
+    /// Sends SIGTERM and waits for the exit code.
     pub(crate) fn stop(self) -> Option<i32> {
         signal(&self.child, "-TERM");
         self.wait()
     }
 
-    /// Interrupts it, as Ctrl-C would, and waits for its exit code.
+    /// Sends SIGINT and waits for the exit code.
     pub(crate) fn interrupt(self) -> Option<i32> {
         signal(&self.child, "-INT");
         self.wait()
     }
 
-    /// Waits until it ends by itself, for its exit code.
+    /// Waits for the exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            if let Some(status) = self.child.try_wait().expect("it can be asked") {
+            if let Some(status) = self.child.try_wait().expect("its status can be read") {
                 return status.code();
             }
-            assert!(Instant::now() < deadline, "it does not end: {:#?}", self.log());
-            thread::sleep(POLL);
+            assert!(Instant::now() < deadline, "it does not exit: {:#?}", self.log());
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Fails if it has ended already.
+        // Fails if it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -187,7 +187,7 @@ fn signal(child: &Child, signal: &str) {
     assert!(sent.success());
 }
 
-/// The log is read all the time, so that no process ever waits for its reader.
+/// Reads the log on its own thread, so that the process never blocks on a full pipe.
 fn follow(stderr: ChildStderr) -> Receiver<String> {
     let (lines, log) = mpsc::channel();
     thread::spawn(move || {
@@ -200,7 +200,7 @@ fn follow(stderr: ChildStderr) -> Receiver<String> {
     log
 }
 
-/// `inrush up` on free ports, and where it listens.
+/// `inrush up` on free ports, with its addresses.
 pub(crate) struct Up {
     pub(crate) service: Service,
     pub(crate) front: String,
@@ -208,12 +208,12 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    /// Starts it with more flags.
+    /// Starts it with additional flags.
     pub(crate) fn start(flags: &str) -> Self {
         Self::start_with(&[], flags)
     }
 
-    /// Starts it with variables and more flags.
+    /// Starts it with variables and additional flags.
     pub(crate) fn start_with(variables: &[(&str, &str)], flags: &str) -> Self {
         let ports = "--listen 127.0.0.1:0 --orders-listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --cores 1";
         let mut up = command(&format!("up --json {ports} {flags}"));
@@ -231,7 +231,7 @@ impl Up {
         inrush(&format!("{words} --server {}", self.front))
     }
 
-    /// Runs a client command against it and reads its JSON.
+    /// Runs a client command against it and parses its JSON.
     #[track_caller]
     pub(crate) fn json(&self, words: &str) -> Value {
         self.inrush(&format!("{words} --json")).json()
@@ -250,19 +250,19 @@ pub(crate) fn http_get(url: &str) -> (u16, String) {
     (code, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
-/// Looks again and again until there is something to see.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+/// Polls until there is a value.
+pub(crate) fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(seen) = look() {
-            return seen;
+        if let Some(value) = poll() {
+            return value;
         }
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(POLL);
+        assert!(Instant::now() < deadline, "timed out: {what}");
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// A port that was free a moment ago.
+/// A free port. Another process may take it before it is used.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a bound listener has an address").port()

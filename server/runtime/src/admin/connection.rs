@@ -29,8 +29,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a client may take to answer a ping.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves a connection until it is closed, or until the server stops and its requests in progress are answered. A client that
-/// sends nothing is disconnected after [`HEADER_TIMEOUT`], and at once when the server stops.
+/// Serves a connection until it is closed, or until the server stops and its requests in progress are answered. A
+/// client that sends nothing is disconnected after [`HEADER_TIMEOUT`], and immediately when the server stops.
 pub(super) async fn serve(stream: TcpStream, routes: Router, graceful: Watcher, stop: CancellationToken) {
     let has_sent = tokio::select! {
         readable = timeout(HEADER_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),

@@ -9,12 +9,13 @@ settings! {
     /// HTTP for operators and orchestrators, and gRPC health checks on the same port.
     #[derive(Clone, Debug)]
     pub struct AdminSettings {
-        /// Where to listen: an address and a port, or `off`. Unset: a local port per service, so that all services can run on one
-        /// machine.
+        /// Address to listen on, `HOST:PORT`, or `off`. Unset: 127.0.0.1 with a port per service, so that all
+        /// services can run on one machine.
         pub listen: Option<String>,
-        /// The token that is needed to change the log level, by variable only. Unset: the level cannot be changed.
+        /// Token that is required to change the log level; set it by variable only. Unset: the level cannot be
+        /// changed.
         pub token: Option<Secret>,
-        /// A file with the token.
+        /// File with that token.
         pub token_file: Option<PathBuf>,
     }
 }

@@ -94,7 +94,7 @@ async fn shows_the_configuration() {
 #[tokio::test]
 async fn health_checks_by_grpc_are_served_on_the_same_port() {
     let readiness = Readiness::new();
-    let store = readiness.require("store", "not asked yet");
+    let store = readiness.require("store", "not checked yet");
     let running = Running::start(Admin::new(readiness.clone(), &["inrush.v1.QueueService"])).await;
     let check = async |name: &str| {
         let request = HealthCheckRequest { service: name.to_owned() };

@@ -1,5 +1,5 @@
-//! A settings value as a tree of keys. It is built by serialising the value, so that the keys need not be listed a second
-//! time, and keys that are not set are included.
+//! A settings value as a tree of keys. It is built by serialising the value, so that the keys need not be listed
+//! a second time, and keys that are not set are included.
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 use toml::Value;
@@ -378,13 +378,13 @@ mod tests {
         enum Shape {
             Circle(u8),
         }
-        for (settings, says) in [
+        for (settings, text) in [
             (Node::of(&u64::MAX), "more than TOML can write"),
             (Node::of(&Shape::Circle(1)), "the enum Shape has content"),
             (Node::of(&HashMap::from([((1, 2), 3)])), "names must be strings or numbers"),
         ] {
             let message = settings.unwrap_err().to_string();
-            assert!(message.contains(says), "{message}");
+            assert!(message.contains(text), "{message}");
         }
         assert!(
             matches!(Node::of(&Duration::ZERO), Ok(Node::Table(_))),

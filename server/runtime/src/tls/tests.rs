@@ -131,9 +131,9 @@ fn an_incomplete_table_names_the_missing_key() {
         (ServerTlsSettings { key_file: path(), ..Default::default() }, "`front.tls.cert_file` is not"),
         (ServerTlsSettings { client_ca_file: path(), ..Default::default() }, "`front.tls.cert_file` is not"),
     ];
-    for (settings, says) in server {
+    for (settings, text) in server {
         let message = settings.load("front.tls").map(drop).unwrap_err().to_string();
-        assert!(message.contains(says), "{message}");
+        assert!(message.contains(text), "{message}");
     }
     let authority = Authority::new();
     let client = [
@@ -146,9 +146,9 @@ fn an_incomplete_table_names_the_missing_key() {
             "`a.tls.ca_file` is not",
         ),
     ];
-    for (settings, says) in client {
+    for (settings, text) in client {
         let message = settings.load("a.tls").unwrap_err().to_string();
-        assert!(message.contains(says), "{message}");
+        assert!(message.contains(text), "{message}");
     }
 }
 
@@ -165,7 +165,7 @@ fn errors_name_the_file_and_what_it_contains() {
         };
         settings.load("front.tls").map(drop).unwrap_err().to_string()
     };
-    for (cert, key, says) in [
+    for (cert, key, text) in [
         ("nowhere.pem", "server.key", "No such file"),
         ("server.key", "server.key", "no certificate in it, only a private key"),
         ("empty.pem", "server.key", "no certificate in it, only something that is not PEM"),
@@ -174,7 +174,7 @@ fn errors_name_the_file_and_what_it_contains() {
         ("server.pem", "client.key", "the files of `front.tls` do not match"),
     ] {
         let message = load(cert, key);
-        assert!(message.contains(says), "{message}");
+        assert!(message.contains(text), "{message}");
         assert!(message.contains("front.tls"), "{message}");
     }
 }

@@ -1,9 +1,9 @@
 //! Exports spans to a collector.
 //!
-//! A span is encoded at once on the thread that made it, into a buffer of that thread, and a task sends the buffers. The SDK's
-//! processor hands spans to a thread of its own, and that thread hands messages to the connection's thread; each frees memory
-//! that another has allocated. With a tenth of the calls traced, that cost half a microsecond of every Enqueue; this costs a
-//! tenth of one.
+//! A span is encoded immediately on the thread that made it, into a buffer of that thread, and a task sends the
+//! buffers. The SDK's processor hands spans to a thread of its own, and that thread hands messages to the
+//! connection's thread; each frees memory that another has allocated. With a tenth of the calls traced, that cost
+//! half a microsecond of every Enqueue; this costs a tenth of one.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,11 +40,11 @@ mod span_encoder;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-/// A buffer of this size, in bytes, is sent at once.
+/// A buffer of this size, in bytes, is sent immediately.
 const FLUSH_SIZE: usize = 256 * 1024;
 
-/// The largest buffer, in bytes: a second of a busy core at the default ratio. A buffer is one export, so it is below the
-/// 4 MiB that a collector takes.
+/// The largest buffer, in bytes: a second of a busy core at the default ratio. A buffer is one export, so it is
+/// below the 4 MiB that a collector takes.
 const MAX_BUFFER_SIZE: usize = 3 * 1024 * 1024;
 
 /// A span processor that exports to a collector.
@@ -186,7 +186,7 @@ impl Queue {
     async fn send(&self, spans: Vec<u8>) -> OTelSdkResult {
         let export = self.export(spans);
         let mut sent = self.call(export.clone()).await;
-        // A closed connection is often noticed at the next use only, so one retry.
+        // A closed connection is often detected only at its next use, so one retry.
         if sent.as_ref().is_err_and(|status| status.code() == Code::Unavailable) {
             sent = self.call(export).await;
         }

@@ -68,7 +68,11 @@ mod tests {
             ("info,inrush_front=debug", "inrush_front=debug,info"),
             (" info , inrush_front=debug, ", "inrush_front=debug,info"),
         ] {
-            assert_eq!(parse(level).map(|targets| targets.to_string()).ok().as_deref(), Some(shown), "{level}");
+            assert_eq!(
+                parse(level).map(|targets| targets.to_string()).ok().as_deref(),
+                Some(shown),
+                "{level}"
+            );
         }
     }
 

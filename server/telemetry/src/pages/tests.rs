@@ -92,13 +92,13 @@ async fn a_change_without_the_token_is_rejected_with_the_remedy() {
 async fn an_invalid_level_changes_nothing() {
     let (running, level, _logs) = with_log_level(Some("open sesame")).await;
     let long = "x".repeat(5000);
-    for (body, status, says) in [
+    for (body, status, text) in [
         ("a=b=c", "400", "write error, warn, info, debug or trace"),
         (" \n", "400", "send the level as the body"),
         (long.as_str(), "413", "at most 4096 bytes"),
     ] {
         let answer = running.ask("PUT", "/log-level", "authorization: Bearer open sesame\r\n", body).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(says), "{answer}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(text), "{answer}");
     }
     assert_eq!(level.current(), "info");
     assert!(running.ask("POST", "/log-level", "", "debug").await.starts_with("HTTP/1.1 405"));
