@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{self, Observer, Plan, Share},
+    error::Error,
     measure::Results,
     message::RequestPlan,
-    problem::Problem,
 };
 
 /// The plan of a run. It can be sent to other machines.
@@ -30,7 +30,7 @@ impl CallPlan {
         share: Share,
         observer: &mut dyn Observer,
         interrupted: &AtomicBool,
-    ) -> Result<Results, Problem> {
+    ) -> Result<Results, Error> {
         engine::run(&self.engine, share, &|| self.requests.source(), observer, interrupted)
     }
 }

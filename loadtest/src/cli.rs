@@ -16,7 +16,7 @@ use std::{env, process::ExitCode};
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::verdict::Verdict;
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]
@@ -62,14 +62,14 @@ pub fn main() -> ExitCode {
     };
     match run(arguments.command) {
         Ok(verdict) => verdict.into(),
-        Err(problem) => {
-            eprintln!("error: {problem}");
+        Err(error) => {
+            eprintln!("error: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-fn run(command: Command) -> Result<Verdict, Problem> {
+fn run(command: Command) -> Result<Verdict, Error> {
     match command {
         Command::Call(arguments) => call::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),

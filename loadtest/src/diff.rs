@@ -19,7 +19,7 @@ pub use run::{Run, RunKind};
 pub use table::write;
 
 use crate::{
-    problem::Problem,
+    error::Error,
     threshold::{Breach, Expression, Limit},
 };
 
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// # Errors
 /// If the figure of a threshold is not compared.
-pub fn check(thresholds: &[Expression], comparison: &Comparison) -> Result<Vec<Breach>, Problem> {
+pub fn check(thresholds: &[Expression], comparison: &Comparison) -> Result<Vec<Breach>, Error> {
     let mut breaches = Vec::new();
     for threshold in thresholds {
         let Some(row) = comparison.rows.iter().find(|row| row.figure == threshold.figure) else {
@@ -54,9 +54,9 @@ fn breach(threshold: &Expression, row: &Row) -> Option<Breach> {
     measured.map(|measured| Breach { threshold: threshold.text.clone(), measured })
 }
 
-fn not_compared(threshold: &Expression, comparison: &Comparison) -> Problem {
+fn not_compared(threshold: &Expression, comparison: &Comparison) -> Error {
     let known: Vec<String> = comparison.rows.iter().map(|row| row.name.clone()).collect();
-    Problem::new(
+    Error::new(
         format!("the figure of the threshold `{}` is not compared", threshold.text),
         format!("use one of {}; errors are a share here, such as errors>0.1%", known.join(", ")),
     )
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_figure_that_is_not_compared_is_an_error() {
         let comparison = compare(&fixture::run(1, 1.0), &fixture::run(2, 1.0), 0.95);
-        let problem = check(&["unsent>0".parse().unwrap()], &comparison).unwrap_err();
-        assert!(problem.remedy().contains("p99.9"), "{problem}");
+        let error = check(&["unsent>0".parse().unwrap()], &comparison).unwrap_err();
+        assert!(error.remedy().contains("p99.9"), "{error}");
     }
 }

@@ -29,8 +29,8 @@ pub use self::{
     shared::Sources,
 };
 use crate::{
+    error::Error,
     measure::{Results, Timeline},
-    problem::Problem,
 };
 
 /// How often a run checks whether it was interrupted.
@@ -49,7 +49,7 @@ pub fn run(
     sources: Sources<'_>,
     observer: &mut dyn Observer,
     interrupted: &AtomicBool,
-) -> Result<Results, Problem> {
+) -> Result<Results, Error> {
     let threads = plan.thread_count(share);
     let shared = Arc::new(Shared::new(plan.clone(), share, threads));
     let processor_time = shared::processor_time();
@@ -67,10 +67,7 @@ pub fn run(
         drop(received);
         let parts = handles.into_iter().map(|thread| {
             thread.join().unwrap_or_else(|_| {
-                Err(Problem::new(
-                    "a thread of the run panicked",
-                    "this is a bug in inrush-loadtest: report it",
-                ))
+                Err(Error::new("a thread of the run panicked", "this is a bug in inrush-loadtest: report it"))
             })
         });
         let parts = parts.collect::<Vec<_>>();
@@ -83,11 +80,11 @@ pub fn run(
     })
 }
 
-fn merge(parts: Vec<Result<Results, Problem>>) -> Result<Results, Problem> {
+fn merge(parts: Vec<Result<Results, Error>>) -> Result<Results, Error> {
     let mut parts = parts.into_iter();
     let first = parts.next();
     let mut whole =
-        first.ok_or_else(|| Problem::new("the run has no threads", "set --cpus to at least 1"))??;
+        first.ok_or_else(|| Error::new("the run has no threads", "set --cpus to at least 1"))??;
     for part in parts {
         whole.merge(part?);
     }

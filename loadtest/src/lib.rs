@@ -20,4 +20,4 @@ pub mod threshold;
 
 pub use inrush_report::{self as report, measure};
 pub use inrush_simulation::nearest;
-pub use inrush_transport::{self as transport, problem};
+pub use inrush_transport::{self as transport, error};

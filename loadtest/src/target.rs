@@ -13,7 +13,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use self::not_found::{method_not_found, service_not_found};
 use crate::{
-    problem::Problem,
+    error::Error,
     transport::{CallKind, Endpoint},
 };
 
@@ -55,7 +55,7 @@ impl Target {
     ///
     /// # Errors
     /// If the name is invalid, the definition cannot be read, or it does not contain the method.
-    pub fn find(call: &str, source: &Source) -> Result<Self, Problem> {
+    pub fn find(call: &str, source: &Source) -> Result<Self, Error> {
         let name: MethodName = call.parse()?;
         let (pool, source) = match source {
             Source::Proto { file, imports } => (proto::compile(file, imports)?, file.display().to_string()),
@@ -83,7 +83,7 @@ impl Target {
     }
 }
 
-fn find_method(pool: &DescriptorPool, name: &MethodName, source: &str) -> Result<MethodDescriptor, Problem> {
+fn find_method(pool: &DescriptorPool, name: &MethodName, source: &str) -> Result<MethodDescriptor, Error> {
     let Some(service) = pool.get_service_by_name(&name.service) else {
         let services: Vec<String> = pool.services().map(|service| service.full_name().to_owned()).collect();
         return Err(service_not_found(name, &services, source));

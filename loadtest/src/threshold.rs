@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 pub use expression::{Expression, Limit, Relation};
 pub use figure::{Clock, Figure, Kind, Statistic};
 
-use crate::{measure::Results, problem::Problem};
+use crate::{error::Error, measure::Results};
 
 /// A threshold. A run fails if its expression is true.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +30,12 @@ impl fmt::Display for Breach {
 }
 
 impl FromStr for Threshold {
-    type Err = Problem;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         let expression: Expression = text.parse()?;
         match expression.limit {
-            Limit::Change(_) => Err(Problem::new(
+            Limit::Change(_) => Err(Error::new(
                 format!("the threshold `{text}` limits a change, and there is only one run"),
                 "write a limit without a sign, such as p99>5ms; changes are for inrush-loadtest diff",
             )),
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_change_is_an_error_for_a_single_run() {
-        let problem = "p99>+5%".parse::<Threshold>().unwrap_err();
-        assert!(problem.remedy().contains("diff"), "{problem}");
+        let error = "p99>+5%".parse::<Threshold>().unwrap_err();
+        assert!(error.remedy().contains("diff"), "{error}");
     }
 }

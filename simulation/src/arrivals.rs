@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 
 use crate::{buyer::Buyer, seeded_random::seeded_random};
 
@@ -126,9 +126,9 @@ fn recorded(totals: &[u64], part: f64) -> Duration {
 ///
 /// # Errors
 /// When the file cannot be read, or a line holds no count; the line is named.
-pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Problem> {
+pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Error> {
     let text = fs::read_to_string(path).map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("{}: cannot be read: {error}", path.display()),
             "give a CSV file with the arrivals of one second on each line",
         )
@@ -141,7 +141,7 @@ pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Problem> {
             if index == 0 || line.trim().is_empty() {
                 continue;
             }
-            return Err(Problem::new(
+            return Err(Error::new(
                 format!("{}:{}: {field:?} is no number of arrivals", path.display(), index + 1),
                 "write the arrivals of one second on each line, as a whole number, in the last field",
             ));
@@ -152,7 +152,7 @@ pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Problem> {
     let buyers = Buyer::try_from(total).ok().filter(|_| (1..=MAX_BUYERS).contains(&total));
     match buyers {
         Some(buyers) if totals.len() <= LONGEST_RECORDING => Ok((Curve::Recorded { totals }, buyers)),
-        _ => Err(Problem::new(
+        _ => Err(Error::new(
             format!("{}: {total} arrivals in {} seconds", path.display(), totals.len()),
             format!("a recording has 1 to {MAX_BUYERS} arrivals in at most {LONGEST_RECORDING} seconds"),
         )),
@@ -206,8 +206,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.csv");
         fs::write(&path, "10\nmany\n").unwrap();
-        let problem = read_recording(&path).unwrap_err();
-        assert!(problem.wrong().contains("arrivals.csv:2") && problem.wrong().contains("many"), "{problem}");
+        let error = read_recording(&path).unwrap_err();
+        assert!(error.wrong().contains("arrivals.csv:2") && error.wrong().contains("many"), "{error}");
         fs::write(&path, "arrivals\n").unwrap();
         assert!(read_recording(&path).unwrap_err().wrong().contains("0 arrivals"));
         assert!(read_recording(&folder.path().join("none")).unwrap_err().wrong().contains("cannot be read"));

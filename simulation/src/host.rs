@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use inrush_transport::{Endpoint, TlsOptions, problem::Problem};
+use inrush_transport::{Endpoint, TlsOptions, error::Error};
 
 /// The port of a front where none is given.
 const FRONT_PORT: u16 = 50_051;
@@ -12,7 +12,7 @@ const FRONT_PORT: u16 = 50_051;
 ///
 /// # Errors
 /// When it names no server, or the file cannot be read.
-pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Problem> {
+pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Error> {
     let (tls, address) = match host.split_once("://") {
         Some(("http", address)) => (false, address),
         Some(("https", address)) => (true, address),
@@ -29,7 +29,7 @@ pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Pro
     if tls {
         let authorities = authority.map(|path| {
             fs::read_to_string(path).map_err(|error| {
-                Problem::new(
+                Error::new(
                     format!("--cacert {}: cannot be read: {error}", path.display()),
                     "give a PEM file with the certificates of the authorities to trust",
                 )
@@ -40,8 +40,8 @@ pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Pro
     Ok(endpoint)
 }
 
-fn no_server(host: &str) -> Problem {
-    Problem::new(format!("{host:?} names no server"), "give a front of Inrush as host:port")
+fn no_server(host: &str) -> Error {
+    Error::new(format!("{host:?} names no server"), "give a front of Inrush as host:port")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ impl Inrush {
     ///
     /// # Errors
     /// When there is none, or it does not start.
-    pub fn start(program: Option<&Path>, orders: SocketAddr) -> Result<Self, Problem> {
+    pub fn start(program: Option<&Path>, orders: SocketAddr) -> Result<Self, Error> {
         let program = find(program)?;
         let mut command = Command::new(&program);
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("INRUSH_")) {
@@ -64,7 +64,7 @@ impl Inrush {
         command.process_group(0);
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let child = spawned.map_err(|error| {
-            Problem::new(
+            Error::new(
                 format!("{} cannot be started: {error}", program.display()),
                 "give the inrush binary with --inrush PATH, or a running front as host:port",
             )
@@ -86,7 +86,7 @@ impl Inrush {
     }
 
     /// Waits for the line that says where it listens.
-    fn announced(&mut self) -> Result<String, Problem> {
+    fn announced(&mut self) -> Result<String, Error> {
         let log = self.child.stderr.take().map(follow_log);
         let lines = self.child.stdout.take().map(first_line);
         let line = lines.and_then(|lines| lines.recv_timeout(START_LIMIT).ok()).unwrap_or_default();
@@ -96,7 +96,7 @@ impl Inrush {
             // It says why before it ends.
             let said = log.and_then(|log| log.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
             let said = if said.is_empty() { line } else { said };
-            Problem::new(
+            Error::new(
                 format!("{} did not start: {}", self.program.display(), said.trim()),
                 "it must know `inrush up --orders`: give one of this version with --inrush PATH",
             )
@@ -146,10 +146,10 @@ fn pause() {
 ///
 /// # Errors
 /// When there is none.
-pub fn find(given: Option<&Path>) -> Result<PathBuf, Problem> {
+pub fn find(given: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(given) = given {
         let missing =
-            || Problem::new(format!("--inrush {}: there is no such program", given.display()), REMEDY);
+            || Error::new(format!("--inrush {}: there is no such program", given.display()), REMEDY);
         return if given.is_file() { Ok(given.to_owned()) } else { Err(missing()) };
     }
     let beside = env::current_exe().ok().and_then(|own| Some(own.parent()?.join(PROGRAM)));
@@ -159,7 +159,7 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, Problem> {
         .into_iter()
         .chain(on_path)
         .find(|path| path.is_file())
-        .ok_or_else(|| Problem::new("there is no `inrush` beside this program or in PATH", REMEDY))
+        .ok_or_else(|| Error::new("there is no `inrush` beside this program or in PATH", REMEDY))
 }
 
 /// The first line of what it prints. The rest is read, so that it never waits for a reader.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 use tonic::async_trait;
 
 use crate::{
@@ -20,13 +20,13 @@ pub trait OrderSource: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the orders cannot be read.
-    async fn unsettled(&self) -> Result<u64, Problem>;
+    async fn unsettled(&self) -> Result<u64, Error>;
 
     /// Every order of the sale, in the order of creation.
     ///
     /// # Errors
     /// When the orders cannot be read.
-    async fn orders(&self, sale: &str) -> Result<Vec<StoredOrder>, Problem>;
+    async fn orders(&self, sale: &str) -> Result<Vec<StoredOrder>, Error>;
 }
 
 /// An order as it is kept.

@@ -19,7 +19,7 @@ use inrush_proto::v1::{
     CreateOrdersResponse, OrderCreated, OrderRejected, OrderResult, OrderRetry,
     order_creation_service_server::OrderCreationServiceServer, order_result::Outcome,
 };
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
@@ -75,9 +75,9 @@ impl OrderSystem {
     ///
     /// # Errors
     /// When it cannot listen there.
-    pub fn start(listen: &str, settings: OrderSystemSettings, opening: Instant) -> Result<Self, Problem> {
+    pub fn start(listen: &str, settings: OrderSystemSettings, opening: Instant) -> Result<Self, Error> {
         let no_port = |error: io::Error| {
-            Problem::new(
+            Error::new(
                 format!("the order system cannot listen on {listen:?}: {error}"),
                 "give --orders-listen as an address and a free port, such as 127.0.0.1:50061",
             )

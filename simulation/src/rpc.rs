@@ -7,7 +7,7 @@ use http::HeaderMap;
 use inrush_report::measure::Code;
 use inrush_transport::{
     Answer, Body, Caller, ConnectFailure, Endpoint, Head, Link, Request, StreamTimes, Subscription,
-    TlsConnector, problem::Problem,
+    TlsConnector, error::Error,
 };
 use prost::Message;
 
@@ -88,11 +88,7 @@ impl Calls {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub async fn open(
-        endpoint: &Endpoint,
-        connections: usize,
-        timeout: Duration,
-    ) -> Result<Rc<Self>, Problem> {
+    pub async fn open(endpoint: &Endpoint, connections: usize, timeout: Duration) -> Result<Rc<Self>, Error> {
         let shared = Rc::new(endpoint.clone());
         let tls = TlsConnector::of(endpoint)?;
         let mut links = Vec::new();
@@ -104,7 +100,7 @@ impl Calls {
             let limit = (method != Method::WatchStatus).then_some(timeout);
             Ok(Rc::new(Head::new(endpoint, method.path(), limit)?.keeping_messages()))
         });
-        Ok(Rc::new(Self { links, heads: heads.collect::<Result<_, Problem>>()?, free: RefCell::default() }))
+        Ok(Rc::new(Self { links, heads: heads.collect::<Result<_, Error>>()?, free: RefCell::default() }))
     }
 
     /// Makes a call with one request. `lane` chooses the connection.
@@ -117,7 +113,7 @@ impl Calls {
         let request = Request { metadata: HeaderMap::new(), body: Body::One(framed(request)) };
         let answer = caller.call(request).await;
         self.free.borrow_mut().entry(place).or_default().push(caller);
-        answer.unwrap_or_else(|problem| Answer::failed(Code::Internal, problem.to_string()))
+        answer.unwrap_or_else(|error| Answer::failed(Code::Internal, error.to_string()))
     }
 
     /// Makes a call with one request whose answers are read one by one.
@@ -177,8 +173,8 @@ fn framed(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-fn unreachable_server(endpoint: &Endpoint, failure: &ConnectFailure) -> Problem {
-    Problem::new(
+fn unreachable_server(endpoint: &Endpoint, failure: &ConnectFailure) -> Error {
+    Error::new(
         format!("{} cannot be reached: {failure}", endpoint.address()),
         "give a front of a running Inrush as host:port; without one, an Inrush is started for the run",
     )

@@ -10,7 +10,7 @@ use inrush_proto::v1::{
     DeleteSaleResponse, GetSaleRequest, GetSaleResponse, Ledger, Sale,
 };
 use inrush_report::measure::Code;
-use inrush_transport::{Answer, Endpoint, problem::Problem};
+use inrush_transport::{Answer, Endpoint, error::Error};
 use prost::Message;
 use tokio::task::LocalSet;
 
@@ -33,19 +33,19 @@ pub(crate) struct SaleClient {
 
 impl SaleClient {
     /// Connects to a front. Must be called within a `LocalSet`.
-    pub(crate) async fn open(endpoint: &Endpoint, sale: String) -> Result<Self, Problem> {
+    pub(crate) async fn open(endpoint: &Endpoint, sale: String) -> Result<Self, Error> {
         Ok(Self { calls: Calls::open(endpoint, 1, TIMEOUT).await?, sale })
     }
 
     /// Does something with the client of a sale, and waits for it. Blocks the thread.
-    pub(crate) fn with<T, F: Future<Output = Result<T, Problem>>>(
+    pub(crate) fn with<T, F: Future<Output = Result<T, Error>>>(
         endpoint: &Endpoint,
         sale: &str,
         work: impl FnOnce(Self) -> F,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Error> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-                Problem::new(
+                Error::new(
                     format!("a runtime cannot be set up: {error}"),
                     "close other programs, and try again",
                 )
@@ -54,7 +54,7 @@ impl SaleClient {
     }
 
     /// Creates the sale.
-    pub(crate) async fn create(&self, stock: u64, cap: u64, unit_limit: u64) -> Result<Sale, Problem> {
+    pub(crate) async fn create(&self, stock: u64, cap: u64, unit_limit: u64) -> Result<Sale, Error> {
         let sale = Sale {
             sale_id: self.sale.clone(),
             stock: Some(stock),
@@ -68,25 +68,25 @@ impl SaleClient {
     }
 
     /// Reads the sale.
-    pub(crate) async fn sale(&self) -> Result<Sale, Problem> {
+    pub(crate) async fn sale(&self) -> Result<Sale, Error> {
         let request = GetSaleRequest { sale_id: self.sale.clone() };
         let response = self.call::<GetSaleResponse>(Method::GetSale, &request, "read").await?;
         response.sale.ok_or_else(|| self.nothing())
     }
 
     /// Reads the sale's ledger.
-    pub(crate) async fn ledger(&self) -> Result<Ledger, Problem> {
+    pub(crate) async fn ledger(&self) -> Result<Ledger, Error> {
         self.sale().await?.ledger.ok_or_else(|| self.nothing())
     }
 
     /// Closes the sale: what waits expires.
-    pub(crate) async fn close(&self) -> Result<(), Problem> {
+    pub(crate) async fn close(&self) -> Result<(), Error> {
         let request = CloseSaleRequest { sale_id: self.sale.clone() };
         self.call::<CloseSaleResponse>(Method::CloseSale, &request, "closed").await.map(drop)
     }
 
     /// Deletes the sale.
-    pub(crate) async fn delete(&self) -> Result<(), Problem> {
+    pub(crate) async fn delete(&self) -> Result<(), Error> {
         let request = DeleteSaleRequest { sale_id: self.sale.clone() };
         self.call::<DeleteSaleResponse>(Method::DeleteSale, &request, "deleted").await.map(drop)
     }
@@ -97,7 +97,7 @@ impl SaleClient {
         method: Method,
         request: &impl Message,
         what: &str,
-    ) -> Result<M, Problem> {
+    ) -> Result<M, Error> {
         let mut attempt = 1;
         loop {
             match decoded::<M>(self.calls.call(method, request, 0).await) {
@@ -109,18 +109,18 @@ impl SaleClient {
         }
     }
 
-    fn refused(&self, what: &str, answer: &Answer) -> Problem {
+    fn refused(&self, what: &str, answer: &Answer) -> Error {
         let remedy = match answer.code {
             Code::NotFound => "create it first, or leave --sale out: then one is made for the run",
             Code::Unimplemented => "give a front of Inrush as host:port: this server is none",
             _ => "see that Inrush and its store are well",
         };
         let Answer { code, error, .. } = answer;
-        Problem::new(format!("the sale {:?} cannot be {what}: {}: {error}", self.sale, code.name()), remedy)
+        Error::new(format!("the sale {:?} cannot be {what}: {}: {error}", self.sale, code.name()), remedy)
     }
 
-    fn nothing(&self) -> Problem {
-        Problem::new(
+    fn nothing(&self) -> Error {
+        Error::new(
             format!("the sale {:?} came without its content", self.sale),
             "give a front of Inrush as host:port: this server is none",
         )

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 
 /// Between the moment when all are connected and the opening, so that no thread is late.
 const BEFORE_OPENING: Duration = Duration::from_millis(50);
@@ -26,11 +26,11 @@ impl Start {
     ///
     /// # Errors
     /// When one of the threads could not connect.
-    pub fn wait<T>(self, connected: Result<T, Problem>) -> Result<(T, Instant), Problem> {
+    pub fn wait<T>(self, connected: Result<T, Error>) -> Result<(T, Instant), Error> {
         // The receiver is gone if the run is over.
         let _ = self.ready.send(connected.is_ok());
         let connected = connected?;
-        let opening = self.opened.recv().map_err(|_| Problem::new(OTHERS, "see what that one says"))?;
+        let opening = self.opened.recv().map_err(|_| Error::new(OTHERS, "see what that one says"))?;
         Ok((connected, opening))
     }
 }
@@ -39,7 +39,7 @@ impl Start {
 #[derive(Debug)]
 pub struct Threads<T> {
     opening: Vec<SyncSender<Instant>>,
-    threads: Vec<JoinHandle<Result<T, Problem>>>,
+    threads: Vec<JoinHandle<Result<T, Error>>>,
 }
 
 impl<T: Send + 'static> Threads<T> {
@@ -47,9 +47,9 @@ impl<T: Send + 'static> Threads<T> {
     ///
     /// # Errors
     /// Why the first one could not connect.
-    pub fn gather<F>(name: &str, works: Vec<F>) -> Result<Self, Problem>
+    pub fn gather<F>(name: &str, works: Vec<F>) -> Result<Self, Error>
     where
-        F: FnOnce(Start) -> Result<T, Problem> + Send + 'static,
+        F: FnOnce(Start) -> Result<T, Error> + Send + 'static,
     {
         let count = works.len();
         let (ready, all_ready) = sync_channel(count);
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Threads<T> {
             let start = Start { ready: ready.clone(), opened };
             let spawned = Builder::new().name(format!("{name} {number}")).spawn(move || work(start));
             threads.threads.push(spawned.map_err(|error| {
-                Problem::new(format!("a thread cannot be started: {error}"), "give fewer --cpus")
+                Error::new(format!("a thread cannot be started: {error}"), "give fewer --cpus")
             })?);
             threads.opening.push(open);
         }
@@ -69,9 +69,9 @@ impl<T: Send + 'static> Threads<T> {
         }
         // Those who wait learn that there will be no opening; those who failed say why.
         threads.opening.clear();
-        let mut problems = threads.threads.into_iter().filter_map(|thread| thread.join().ok()?.err());
-        let cause = problems.find(|problem| problem.wrong() != OTHERS);
-        Err(cause.unwrap_or_else(|| Problem::new("the buyers cannot connect", "see that the server is up")))
+        let mut errors = threads.threads.into_iter().filter_map(|thread| thread.join().ok()?.err());
+        let cause = errors.find(|error| error.wrong() != OTHERS);
+        Err(cause.unwrap_or_else(|| Error::new("the buyers cannot connect", "see that the server is up")))
     }
 
     /// Opens the doors.
@@ -93,9 +93,9 @@ impl<T: Send + 'static> Threads<T> {
     ///
     /// # Errors
     /// The first that failed.
-    pub fn join(self) -> Result<Vec<T>, Problem> {
+    pub fn join(self) -> Result<Vec<T>, Error> {
         let broken =
-            |_| Problem::new("a thread of buyers broke down", "this is a defect of the load tool: report it");
+            |_| Error::new("a thread of buyers broke down", "this is a defect of the load tool: report it");
         self.threads.into_iter().map(|thread| thread.join().map_err(broken)?).collect()
     }
 }
@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn the_one_that_cannot_connect_says_why() {
-        let connecting = |connected: Result<(), Problem>| move |start: Start| start.wait(connected).map(drop);
-        let works = vec![connecting(Ok(())), connecting(Err(Problem::new("no route", "walk")))];
+        let connecting = |connected: Result<(), Error>| move |start: Start| start.wait(connected).map(drop);
+        let works = vec![connecting(Ok(())), connecting(Err(Error::new("no route", "walk")))];
         assert_eq!(Threads::gather("test", works).unwrap_err().wrong(), "no route");
     }
 }

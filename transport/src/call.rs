@@ -18,10 +18,10 @@ use crate::{
     answer::Answer,
     code::Code,
     deadlines::Slot,
+    error::Error,
     frames::Frames,
     head::Head,
     link::Link,
-    problem::Problem,
     request::{Body, Request as Outgoing},
     status::{GRPC_STATUS, broken, malformed, no_connection, not_grpc, status},
 };
@@ -62,7 +62,7 @@ impl Caller {
     ///
     /// # Errors
     /// When a message cannot be made. What the server or the network does is in the answer.
-    pub async fn call(&mut self, request: Outgoing) -> Result<Answer, Problem> {
+    pub async fn call(&mut self, request: Outgoing) -> Result<Answer, Error> {
         let Some(slot) = self.slot.clone() else { return self.perform(request).await };
         let deadline = Instant::now() + slot.limit();
         let late = || Answer::failed(Code::DeadlineExceeded, "context deadline exceeded");
@@ -77,7 +77,7 @@ impl Caller {
     }
 
     /// What is rare is boxed: a future has room for everything that it may come to, and every call would have to carry it.
-    async fn perform(&mut self, Outgoing { metadata, body }: Outgoing) -> Result<Answer, Problem> {
+    async fn perform(&mut self, Outgoing { metadata, body }: Outgoing) -> Result<Answer, Error> {
         let head = self.head.request(metadata);
         if let Err(answer) = self.become_ready().await {
             return Ok(answer);
@@ -133,9 +133,9 @@ impl Caller {
     async fn exchange(
         &self,
         mut sending: SendStream<Bytes>,
-        messages: Box<dyn Iterator<Item = Result<Bytes, Problem>>>,
+        messages: Box<dyn Iterator<Item = Result<Bytes, Error>>>,
         response: ResponseFuture,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Answer, Error> {
         let send = send_all(&mut sending, messages, self.times);
         let (sent, mut answer) = tokio::join!(send, self.receive(response));
         answer.bytes_sent = sent?;
@@ -205,9 +205,9 @@ async fn read_data(body: &mut RecvStream, frames: &mut Frames, most: Option<u32>
 /// Sends messages until there are no more, the time is over, or the server wants no more. Returns the bytes sent.
 async fn send_all(
     sending: &mut SendStream<Bytes>,
-    messages: Box<dyn Iterator<Item = Result<Bytes, Problem>>>,
+    messages: Box<dyn Iterator<Item = Result<Bytes, Error>>>,
     times: StreamTimes,
-) -> Result<u64, Problem> {
+) -> Result<u64, Error> {
     let end = times.call_duration.map(|duration| Instant::now() + duration);
     let mut sent = 0;
     for (number, message) in messages.enumerate() {
@@ -219,9 +219,9 @@ async fn send_all(
         }
         let message = match message {
             Ok(message) => message,
-            Err(problem) => {
+            Err(error) => {
                 sending.send_reset(Reason::CANCEL);
-                return Err(problem);
+                return Err(error);
             }
         };
         sent += message.len() as u64;

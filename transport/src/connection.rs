@@ -11,7 +11,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::problem::Problem;
+use crate::error::Error;
 use crate::{
     endpoint::{Balancing, Endpoint},
     tls::TlsConnector,
@@ -76,7 +76,7 @@ pub enum ConnectFailure {
 
 impl ConnectFailure {
     /// What to do about it.
-    pub fn problem(&self) -> Problem {
+    pub fn to_error(&self) -> Error {
         let remedy = match self {
             Self::Name { .. } => "check the spelling of the host",
             Self::Connect { .. } => "is the server running, and is this its address?",
@@ -87,7 +87,7 @@ impl ConnectFailure {
             Self::Http2 { .. } => "is this a gRPC server? For one with TLS, leave --insecure out",
             Self::Slow { .. } => "is the address right? A longer --connect-timeout waits longer",
         };
-        Problem::new(self, remedy)
+        Error::new(self, remedy)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::endpoint::Endpoint;
-use crate::problem::Problem;
+use crate::error::Error;
 
 const USER_AGENT: &str = concat!("inrush-loadtest/", env!("CARGO_PKG_VERSION"));
 
@@ -24,12 +24,12 @@ impl Head {
     ///
     /// # Errors
     /// When the path or the authority is not one.
-    pub fn new(endpoint: &Endpoint, path: &str, timeout: Option<Duration>) -> Result<Self, Problem> {
+    pub fn new(endpoint: &Endpoint, path: &str, timeout: Option<Duration>) -> Result<Self, Error> {
         let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
         let authority = endpoint.authority();
         let uri = Uri::builder().scheme(scheme).authority(authority.as_str()).path_and_query(path).build();
         let uri = uri.map_err(|error| {
-            Problem::new(
+            Error::new(
                 format!("{authority:?} cannot be called at {path:?}: {error}"),
                 "give the server as host:port, and --authority as a host name",
             )

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// What one call sends.
 pub struct Request {
@@ -18,5 +18,5 @@ pub enum Body {
     /// A single one.
     One(Bytes),
     /// One after the other, made when it is time to send it.
-    Many(Box<dyn Iterator<Item = Result<Bytes, Problem>>>),
+    Many(Box<dyn Iterator<Item = Result<Bytes, Error>>>),
 }

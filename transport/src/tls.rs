@@ -10,7 +10,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _};
 
 use crate::endpoint::{Endpoint, TlsOptions};
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// How to begin TLS with a server.
 #[derive(Clone)]
@@ -24,13 +24,13 @@ impl TlsConnector {
     ///
     /// # Errors
     /// When a certificate, a key or the server's name cannot be used.
-    pub fn of(endpoint: &Endpoint) -> Result<Option<Self>, Problem> {
+    pub fn of(endpoint: &Endpoint) -> Result<Option<Self>, Error> {
         let Some(options) = &endpoint.tls else { return Ok(None) };
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                Problem::new(format!("TLS cannot be used: {error}"), "this is a fault of the build")
+                Error::new(format!("TLS cannot be used: {error}"), "this is a fault of the build")
             })?;
         let builder = if options.skip_verification {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
@@ -42,7 +42,7 @@ impl TlsConnector {
             Some((chain, key)) => {
                 let (chain, key) = identity(chain, key)?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    Problem::new(
+                    Error::new(
                         format!("--cert and --key cannot be used together: {error}"),
                         "give the certificate and the private key that was made for it, both in PEM",
                     )
@@ -52,19 +52,19 @@ impl TlsConnector {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let name = options.server_name.as_ref().unwrap_or(&endpoint.host);
         let server_name = ServerName::try_from(name.clone()).map_err(|_| {
-            Problem::new(format!("{name:?} is no name that a certificate can carry"), "give one with --cname")
+            Error::new(format!("{name:?} is no name that a certificate can carry"), "give one with --cname")
         })?;
         Ok(Some(Self { connector: tokio_rustls::TlsConnector::from(Arc::new(config)), server_name }))
     }
 }
 
-fn authorities(options: &TlsOptions) -> Result<RootCertStore, Problem> {
+fn authorities(options: &TlsOptions) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     match &options.authorities {
         Some(pem) => {
             for certificate in certificates("--cacert", pem)? {
                 roots.add(certificate).map_err(|error| {
-                    Problem::new(
+                    Error::new(
                         format!("a certificate in --cacert cannot be trusted: {error}"),
                         "give authorities' certificates in PEM",
                     )
@@ -74,7 +74,7 @@ fn authorities(options: &TlsOptions) -> Result<RootCertStore, Problem> {
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err(Problem::new(
+                return Err(Error::new(
                     "this system trusts no authority",
                     "name one with --cacert FILE, use --skipTLS to take any certificate, or --insecure for plain text",
                 ));
@@ -84,26 +84,20 @@ fn authorities(options: &TlsOptions) -> Result<RootCertStore, Problem> {
     Ok(roots)
 }
 
-fn identity(
-    chain: &str,
-    key: &str,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Problem> {
+fn identity(chain: &str, key: &str) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| {
-        Problem::new(
-            format!("--key holds no private key: {error}"),
-            "give a private key in PEM, not encrypted",
-        )
+        Error::new(format!("--key holds no private key: {error}"), "give a private key in PEM, not encrypted")
     })?;
     Ok((certificates("--cert", chain)?, key))
 }
 
-fn certificates(flag: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn certificates(flag: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let remedy = "give certificates in PEM: they begin with -----BEGIN CERTIFICATE-----";
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Problem::new(format!("{flag} is not in PEM: {error}"), remedy))?;
+        .map_err(|error| Error::new(format!("{flag} is not in PEM: {error}"), remedy))?;
     if found.is_empty() {
-        return Err(Problem::new(format!("{flag} holds no certificate"), remedy));
+        return Err(Error::new(format!("{flag} holds no certificate"), remedy));
     }
     Ok(found)
 }

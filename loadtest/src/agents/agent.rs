@@ -37,7 +37,7 @@ use super::{
 use crate::{
     call::CallPlan,
     engine::{Observer, Progress, Share},
-    problem::Problem,
+    error::Error,
 };
 
 /// Capacity of the channel of responses to the coordinator.
@@ -62,16 +62,16 @@ pub struct AgentSettings {
 ///
 /// # Errors
 /// If it cannot listen, or would listen on a non-loopback address without a token.
-pub async fn serve(settings: AgentSettings, listening: impl FnOnce(SocketAddr)) -> Result<(), Problem> {
+pub async fn serve(settings: AgentSettings, listening: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     let AgentSettings { listen, token } = settings;
     if token.is_none() && !listen.ip().is_loopback() {
-        return Err(Problem::new(
+        return Err(Error::new(
             format!("--listen {listen} lets other machines use this one as a load generator"),
             "set a token with --token-file, or listen on 127.0.0.1",
         ));
     }
     let unable = |error: &dyn Display| {
-        Problem::new(format!("cannot listen on {listen}: {error}"), "choose another address with --listen")
+        Error::new(format!("cannot listen on {listen}: {error}"), "choose another address with --listen")
     };
     let listener = TcpListener::bind(listen).await.map_err(|error| unable(&error))?;
     listening(listener.local_addr().map_err(|error| unable(&error))?);
@@ -172,7 +172,7 @@ impl Run {
         let outcome = self.plan.run(self.share, &mut reporter, &self.interrupted);
         let messages = match outcome.and_then(|outcome| results(&outcome)) {
             Ok(messages) => messages,
-            Err(problem) => vec![failed(&problem)],
+            Err(error) => vec![failed(&error)],
         };
         for message in messages {
             if self.responses.blocking_send(Ok(message)).is_err() {

@@ -30,8 +30,8 @@ use super::{
 use crate::{
     call::CallPlan,
     engine::{INTERVAL, Observer, Progress},
+    error::Error,
     measure::{Interval, Results, Timeline},
-    problem::Problem,
 };
 
 /// Time limit for connecting to an agent.
@@ -91,9 +91,9 @@ pub fn coordinate(
     fleet: &Fleet,
     observer: &mut dyn Observer,
     interrupted: &AtomicBool,
-) -> Result<FleetResults, Problem> {
+) -> Result<FleetResults, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("cannot start the run: {error}"),
             "raise the limit of open files of this process (`ulimit -n`)",
         )
@@ -133,7 +133,7 @@ impl Agent {
         index: usize,
         address: &str,
         events: mpsc::Sender<Event>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Error> {
         let channel = connect(address).await?;
         let mut client = AgentServiceClient::with_interceptor(channel, SendToken(fleet.token.clone()))
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
@@ -161,9 +161,9 @@ impl Agent {
     }
 }
 
-async fn connect(address: &str) -> Result<Channel, Problem> {
+async fn connect(address: &str) -> Result<Channel, Error> {
     let unreachable = |error: &dyn Display| {
-        Problem::new(
+        Error::new(
             format!("cannot connect to agent {address}: {error}"),
             "start it there with `inrush-loadtest agent --listen ADDRESS`, and pass its host:port to --agents",
         )
@@ -176,15 +176,15 @@ async fn connect(address: &str) -> Result<Channel, Problem> {
     })
 }
 
-fn rejected(address: &str, status: &Status) -> Problem {
-    Problem::new(
+fn rejected(address: &str, status: &Status) -> Error {
+    Error::new(
         format!("agent {address} rejected the run: {}", status.message()),
         "restart it with `inrush-loadtest agent`, with this version and this token",
     )
 }
 
-fn failed(address: &str, failed: &Failed) -> Problem {
-    Problem::new(format!("agent {address}: {}", failed.message), &failed.remedy)
+fn failed(address: &str, failed: &Failed) -> Error {
+    Error::new(format!("agent {address}: {}", failed.message), &failed.remedy)
 }
 
 /// Forwards the responses of an agent until its stream ends.
@@ -207,7 +207,7 @@ async fn await_ready(
     agents: &[Agent],
     events: &mut mpsc::Receiver<Event>,
     limit: Duration,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let mut pending: BTreeMap<usize, &str> =
         agents.iter().enumerate().map(|(index, agent)| (index, agent.address.as_str())).collect();
     let all_ready = async {
@@ -226,7 +226,7 @@ async fn await_ready(
         Ok(done) => done,
         Err(_) => {
             let late: Vec<&str> = pending.into_values().collect();
-            Err(Problem::new(
+            Err(Error::new(
                 format!("agents {} were not ready within {limit:?}", late.join(", ")),
                 "check that they can reach the server: try the same call on one of those machines",
             ))
@@ -243,7 +243,7 @@ struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    async fn run(mut self, events: &mut mpsc::Receiver<Event>) -> Result<FleetResults, Problem> {
+    async fn run(mut self, events: &mut mpsc::Receiver<Event>) -> Result<FleetResults, Error> {
         let mut states: Vec<AgentState> =
             self.agents.iter().map(|agent| AgentState::new(&agent.address)).collect();
         let mut timeline = Timeline::new(INTERVAL);
@@ -313,7 +313,7 @@ impl AgentState {
         &mut self,
         response: Result<run_response::Step, Status>,
         timeline: &mut Timeline,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Error> {
         self.update_silence();
         self.last_response = Instant::now();
         if self.over {
@@ -359,7 +359,7 @@ impl AgentState {
     }
 }
 
-fn merge(states: Vec<AgentState>) -> Result<FleetResults, Problem> {
+fn merge(states: Vec<AgentState>) -> Result<FleetResults, Error> {
     let complete = states.iter().all(|state| state.lost.is_none());
     let mut all: Vec<String> = states.iter().flat_map(AgentState::warnings).collect();
     let parts: Vec<(String, &Results)> =
@@ -370,7 +370,7 @@ fn merge(states: Vec<AgentState>) -> Result<FleetResults, Problem> {
         whole
     });
     let results = merged.ok_or_else(|| {
-        Problem::new(
+        Error::new(
             format!("all agents were lost: {}", all.join("; ")),
             "check the output of the agents, and restart them",
         )

@@ -5,7 +5,7 @@ use std::{env, fmt, fs, path::Path};
 use subtle::ConstantTimeEq as _;
 use tonic::{Request, Status, metadata::MetadataValue, service::Interceptor};
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// The environment variable with the token, used if no file is given.
 const VARIABLE: &str = "INRUSH_LOADTEST_TOKEN";
@@ -24,16 +24,16 @@ impl Token {
     ///
     /// # Errors
     /// If the file cannot be read, or the text is not a token.
-    pub fn find(file: Option<&Path>) -> Result<Option<Self>, Problem> {
+    pub fn find(file: Option<&Path>) -> Result<Option<Self>, Error> {
         match file {
             Some(path) => Self::read(path).map(Some),
             None => env::var(VARIABLE).ok().map(|text| Self::parse(&text, VARIABLE)).transpose(),
         }
     }
 
-    fn read(path: &Path) -> Result<Self, Problem> {
+    fn read(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: &dyn fmt::Display| {
-            Problem::new(
+            Error::new(
                 format!("cannot read the token file {}: {error}", path.display()),
                 "name a readable file that contains only the token",
             )
@@ -46,11 +46,11 @@ impl Token {
         Self::parse(&text, &path.display().to_string())
     }
 
-    fn parse(text: &str, source: &str) -> Result<Self, Problem> {
+    fn parse(text: &str, source: &str) -> Result<Self, Error> {
         let text = text.trim();
         let is_valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         is_valid.then(|| Self(text.to_owned())).ok_or_else(|| {
-            Problem::new(
+            Error::new(
                 format!("{source} contains no token"),
                 "a token is one word of printable ASCII characters",
             )

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tonic::Status;
 
 use super::v1::{Failed, ResultsPart, RunResponse, run_response::Step};
-use crate::{measure::Results, problem::Problem};
+use crate::{error::Error, measure::Results};
 
 /// Version of this program. Plans and results are exchanged only between equal versions.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -20,9 +20,9 @@ const PART_SIZE: usize = 1024 * 1024;
 const MAX_RESULTS_SIZE: usize = 512 * 1024 * 1024;
 
 /// Encodes a value as JSON.
-pub(super) fn encode(value: &impl Serialize) -> Result<Bytes, Problem> {
+pub(super) fn encode(value: &impl Serialize) -> Result<Bytes, Error> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
-        Problem::new(format!("cannot encode as JSON: {error}"), "this is a bug in inrush-loadtest: report it")
+        Error::new(format!("cannot encode as JSON: {error}"), "this is a bug in inrush-loadtest: report it")
     })
 }
 
@@ -32,7 +32,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Status> {
 }
 
 /// The messages that carry the results.
-pub(super) fn results(results: &Results) -> Result<Vec<RunResponse>, Problem> {
+pub(super) fn results(results: &Results) -> Result<Vec<RunResponse>, Error> {
     let mut bytes = encode(results)?;
     let mut messages = Vec::with_capacity(bytes.len() / PART_SIZE + 1);
     loop {
@@ -66,7 +66,7 @@ pub(super) fn response(step: Step) -> RunResponse {
 }
 
 /// The message for a run that could not be made.
-pub(super) fn failed(problem: &Problem) -> RunResponse {
-    let (message, remedy) = (problem.wrong().to_owned(), problem.remedy().to_owned());
+pub(super) fn failed(error: &Error) -> RunResponse {
+    let (message, remedy) = (error.wrong().to_owned(), error.remedy().to_owned());
     response(Step::Failed(Failed { message, remedy }))
 }

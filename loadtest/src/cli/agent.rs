@@ -8,7 +8,7 @@ use tokio::{runtime::Builder, signal::ctrl_c};
 use super::verdict::Verdict;
 use crate::{
     agents::{AgentSettings, Token, serve},
-    problem::Problem,
+    error::Error,
 };
 
 /// The arguments of `agent`.
@@ -25,11 +25,11 @@ pub(super) struct Arguments {
 }
 
 /// Serves coordinators until Control-C.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     let settings =
         AgentSettings { listen: arguments.listen, token: Token::find(arguments.token_file.as_deref())? };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("cannot start the agent: {error}"),
             "raise the limit of open files of this process",
         )

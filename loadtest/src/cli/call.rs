@@ -23,8 +23,8 @@ use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
 use crate::{
     agents::{Fleet, FleetResults, Token, coordinate},
     engine::Share,
+    error::Error,
     live::{self, Mode},
-    problem::Problem,
     report::{Format, Report},
 };
 
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 }
 
 /// Makes the calls, and writes the report.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     let settings = match &arguments.config {
         Some(path) => config_file::merge(&arguments.settings, path)?,
         None => arguments.settings.clone(),
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
 }
 
 /// The agents that make the calls, if there are any.
-fn fleet(extensions: &Extensions) -> Result<Option<Fleet>, Problem> {
+fn fleet(extensions: &Extensions) -> Result<Option<Fleet>, Error> {
     let Some(agents) = extensions.agents.clone().filter(|agents| !agents.is_empty()) else { return Ok(None) };
     Ok(Some(Fleet { agents, token: Token::find(extensions.agents_token_file.as_deref())? }))
 }

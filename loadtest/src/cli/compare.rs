@@ -13,7 +13,7 @@ use super::{
     sale::{save, save_page},
     verdict::Verdict,
 };
-use crate::problem::Problem;
+use crate::error::Error;
 
 const EXAMPLES: &str = "\
 The order system is a model, served over real gRPC. Some workers take orders from one queue, first come first served, and are
@@ -148,7 +148,7 @@ struct OutputFlags {
 ///
 /// # Errors
 /// When it cannot be done as asked.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     let options = arguments.options();
     let played =
         interruptible(move |interrupted| play(&options, interrupted, &mut |text| eprintln!("{text}")));

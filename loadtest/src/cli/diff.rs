@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use super::{fail_if, verdict::Verdict};
-use crate::{diff, problem::Problem, threshold::Expression};
+use crate::{diff, error::Error, threshold::Expression};
 
 /// The arguments of `diff`.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ enum Format {
 }
 
 /// Compares two runs.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     let (before, after) = (diff::read(&arguments.before)?, diff::read(&arguments.after)?);
     let comparison = diff::compare(&before, &after, arguments.confidence);
     let breaches = diff::check(&arguments.fail_if, &comparison)?;
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
         }
     };
     written.map_err(|error| {
-        Problem::new(format!("cannot write to standard output: {error}"), "redirect it to a writable file")
+        Error::new(format!("cannot write to standard output: {error}"), "redirect it to a writable file")
     })?;
     Ok(fail_if::verdict(&breaches))
 }

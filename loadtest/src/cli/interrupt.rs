@@ -11,15 +11,15 @@ use std::{
 
 use tokio::{runtime::Builder, signal::ctrl_c, sync::oneshot};
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// Runs `work` on a thread of its own. Its argument becomes true when the run is interrupted.
 ///
 /// # Errors
 /// The errors of `work`, and a second interruption.
 pub(super) fn interruptible<T: Send + 'static>(
-    work: impl FnOnce(&AtomicBool) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
+    work: impl FnOnce(&AtomicBool) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     let (sender, result) = oneshot::channel();
@@ -48,17 +48,17 @@ async fn second_interrupt(interrupted: &AtomicBool) {
     }
 }
 
-fn cannot_start(error: &io::Error) -> Problem {
-    Problem::new(
+fn cannot_start(error: &io::Error) -> Error {
+    Error::new(
         format!("cannot start the run: {error}"),
         "raise the limits of threads and open files of this process",
     )
 }
 
-fn panicked() -> Problem {
-    Problem::new("the run panicked", "this is a bug in inrush-loadtest: report it")
+fn panicked() -> Error {
+    Error::new("the run panicked", "this is a bug in inrush-loadtest: report it")
 }
 
-fn aborted() -> Problem {
-    Problem::new("interrupted twice: there is no report", "press Ctrl-C once to stop and see the report")
+fn aborted() -> Error {
+    Error::new("interrupted twice: there is no report", "press Ctrl-C once to stop and see the report")
 }

@@ -21,9 +21,9 @@ use inrush_simulation::{
 
 use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
 use crate::{
+    error::Error,
     live::{self, Mode, Snapshot, View},
     measure::Timeline,
-    problem::Problem,
     report::figure,
 };
 
@@ -206,7 +206,7 @@ struct LoadFlags {
 ///
 /// # Errors
 /// When it cannot be played as asked.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     let options = arguments.options()?;
     let played = interruptible(move |interrupted| play_and_show(options, interrupted));
     // An Inrush of ours must not outlive us, however the run ended.
@@ -225,7 +225,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Problem> {
 }
 
 /// Plays a sale, and shows how it goes on stderr.
-fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Problem> {
+fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Error> {
     let units = options.scenario.units;
     let title = format!("Flash sale of {} units", figure::count(units));
     let mut view = live::view(&title, Mode::detect(false));
@@ -258,7 +258,7 @@ fn show(view: &mut dyn View, moment: &Moment, units: u64, calls: &Timeline, over
 pub(super) fn save_page(
     path: &Path,
     write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let mut text = Vec::new();
     // Memory takes everything in.
     let _ = write(&mut text);
@@ -266,9 +266,9 @@ pub(super) fn save_page(
 }
 
 /// Writes a file that was asked for by a flag.
-pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Problem> {
+pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("{flag} {}: cannot be written: {error}", path.display()),
             "name a file in a folder that exists and may be written to",
         )
@@ -276,7 +276,7 @@ pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Problem> {
 }
 
 impl Arguments {
-    fn options(&self) -> Result<SaleOptions, Problem> {
+    fn options(&self) -> Result<SaleOptions, Error> {
         let mut scenario = match &self.scenario {
             Some(path) => Scenario::read(path)?,
             None => Scenario::default(),
@@ -310,7 +310,7 @@ impl SaleFlags {
 }
 
 impl ArrivalFlags {
-    fn change(&self, scenario: &mut Scenario) -> Result<(), Problem> {
+    fn change(&self, scenario: &mut Scenario) -> Result<(), Error> {
         set(&mut scenario.buyers, self.buyers);
         set(&mut scenario.seed, self.seed);
         set(&mut scenario.arrivals.within, self.within);
@@ -327,7 +327,7 @@ impl ArrivalFlags {
                 CurveName::Recorded
             }
             other => {
-                return Err(Problem::new(
+                return Err(Error::new(
                     format!("--arrivals {other:?} is no curve"),
                     "give spike, ramp or constant, or a CSV file",
                 ));

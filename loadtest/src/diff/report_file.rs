@@ -11,8 +11,8 @@ use super::{
     run::{Run, RunKind},
 };
 use crate::{
+    error::Error,
     measure::Code,
-    problem::Problem,
     report::{Measured, Part},
 };
 
@@ -28,8 +28,8 @@ struct ReportFile {
 ///
 /// # Errors
 /// If the file cannot be read, or does not contain a run that can be compared.
-pub fn read(path: &Path) -> Result<Run, Problem> {
-    let invalid = |what: String, remedy: &str| Problem::new(format!("{}: {what}", path.display()), remedy);
+pub fn read(path: &Path) -> Result<Run, Error> {
+    let invalid = |what: String, remedy: &str| Error::new(format!("{}: {what}", path.display()), remedy);
     let text = fs::read(path).map_err(|error| invalid(error.to_string(), "name a JSON report of a run"))?;
     let remedy = "name a report that was written with -O json or -O pretty";
     let file: ReportFile =
@@ -91,7 +91,7 @@ mod tests {
         threshold::Figure,
     };
 
-    fn read_text(text: &[u8]) -> Result<Run, Problem> {
+    fn read_text(text: &[u8]) -> Result<Run, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         fs::write(&path, text).unwrap();
@@ -120,8 +120,8 @@ mod tests {
             ("{\"inrush\": {\"version\": 1}}", "a.json: field inrush:"),
             ("{\"details\": []}", "a.json: it has neither"),
         ] {
-            let problem = read_text(text.as_bytes()).unwrap_err();
-            assert!(problem.wrong().contains(message), "{text}: {problem}");
+            let error = read_text(text.as_bytes()).unwrap_err();
+            assert!(error.wrong().contains(message), "{text}: {error}");
         }
         let missing = read(Path::new("nowhere/a.json")).unwrap_err();
         assert!(missing.wrong().starts_with("nowhere/a.json: "), "{missing}");

@@ -141,8 +141,8 @@ impl Calls {
         let worker_number = self.shared.worker_number(self.index, worker);
         let request = match self.source.borrow_mut().request(number, worker_number) {
             Ok(request) => request,
-            Err(problem) => {
-                self.shared.fail(problem);
+            Err(error) => {
+                self.shared.fail(error);
                 return false;
             }
         };
@@ -157,8 +157,8 @@ impl Calls {
                 self.record(&call, &answer);
                 true
             }
-            Err(problem) => {
-                self.shared.fail(problem);
+            Err(error) => {
+                self.shared.fail(error);
                 false
             }
         }

@@ -15,7 +15,7 @@ use std::{
 use tokio::task::{JoinSet, yield_now};
 
 use super::{calls::Calls, timer::PreciseTimer};
-use crate::{problem::Problem, schedule::RateSchedule};
+use crate::{error::Error, schedule::RateSchedule};
 
 /// After this many overdue calls in a row, the pacer yields to the other tasks.
 const MAX_BURST: u32 = 32;
@@ -26,7 +26,7 @@ pub(super) async fn run(calls: &Rc<Calls>, tasks: &mut JoinSet<()>, rate: &RateS
         Ok(timer) => timer,
         Err(error) => {
             let remedy = "raise the limit of open files of this process (`ulimit -n`)";
-            return calls.shared.fail(Problem::new(format!("cannot create a timer: {error}"), remedy));
+            return calls.shared.fail(Error::new(format!("cannot create a timer: {error}"), remedy));
         }
     };
     let limit = calls.shared.part(max_in_flight, calls.index).max(1);

@@ -13,10 +13,10 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 use super::plan::{Plan, Share};
-use crate::{measure::EndReason, message::RequestSource, problem::Problem};
+use crate::{error::Error, measure::EndReason, message::RequestSource};
 
 /// Makes the source of requests of a thread.
-pub type Sources<'a> = &'a (dyn Fn() -> Result<Box<dyn RequestSource>, Problem> + Sync);
+pub type Sources<'a> = &'a (dyn Fn() -> Result<Box<dyn RequestSource>, Error> + Sync);
 
 /// What the threads of a run share.
 pub(super) struct Shared {
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     stopped: AtomicBool,
     cancelled: watch::Sender<bool>,
     end_reason: OnceLock<EndReason>,
-    problem: Mutex<Option<Problem>>,
+    error: Mutex<Option<Error>>,
 }
 
 /// The start time of a run, on both clocks.
@@ -50,7 +50,7 @@ impl Shared {
             stopped: AtomicBool::new(false),
             cancelled: watch::Sender::new(false),
             end_reason: OnceLock::new(),
-            problem: Mutex::default(),
+            error: Mutex::default(),
         }
     }
 
@@ -98,8 +98,8 @@ impl Shared {
     }
 
     /// Ends the run because a request could not be made or the server not be reached. The first error is kept.
-    pub(super) fn fail(&self, problem: Problem) {
-        self.problem.lock().get_or_insert(problem);
+    pub(super) fn fail(&self, error: Error) {
+        self.error.lock().get_or_insert(error);
         self.cancel();
     }
 
@@ -126,8 +126,8 @@ impl Shared {
     }
 
     /// The error that ended the run, if there is one.
-    pub(super) fn outcome(&self) -> Result<(), Problem> {
-        self.problem.lock().take().map_or(Ok(()), Err)
+    pub(super) fn outcome(&self) -> Result<(), Error> {
+        self.error.lock().take().map_or(Ok(()), Err)
     }
 }
 

@@ -20,8 +20,8 @@ use super::{
     shared::{Shared, Sources},
 };
 use crate::{
+    error::Error,
     measure::Results,
-    problem::Problem,
     transport::{Head, Link, TlsConnector},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn run(
     shared: &Arc<Shared>,
     sources: Sources<'_>,
     events: &SyncSender<Event>,
-) -> Result<Results, Problem> {
+) -> Result<Results, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| no_runtime(&error));
     let results = runtime.and_then(|runtime| {
         LocalSet::new().block_on(&runtime, async {
@@ -39,8 +39,8 @@ pub(super) fn run(
             make_calls(calls).await
         })
     });
-    if let Err(problem) = &results {
-        shared.fail(problem.clone());
+    if let Err(error) = &results {
+        shared.fail(error.clone());
     }
     results
 }
@@ -51,7 +51,7 @@ async fn connect(
     shared: Arc<Shared>,
     sources: Sources<'_>,
     events: SyncSender<Event>,
-) -> Result<Rc<Calls>, Problem> {
+) -> Result<Rc<Calls>, Error> {
     let plan = &shared.plan;
     let source = sources()?;
     let mut head = Head::new(&plan.endpoint, &plan.path, plan.timeout)?;
@@ -64,12 +64,12 @@ async fn connect(
     let connections = plan.connections_of(shared.share).unwrap_or(shared.threads);
     for number in (index..connections).step_by(shared.threads) {
         let link = Link::open(Rc::clone(&endpoint), tls.clone(), number).await;
-        links.push(link.map_err(|failure| failure.problem())?);
+        links.push(link.map_err(|failure| failure.to_error())?);
     }
     // Fails only if the run has already ended.
     let _sent = events.send(Event::Connected);
     let Some(start) = shared.started().await else {
-        return Err(Problem::new("the run was interrupted before its start", "run it again"));
+        return Err(Error::new("the run was interrupted before its start", "run it again"));
     };
     Ok(Rc::new(Calls::new(index, start, source, links, Rc::new(head), events, shared)))
 }
@@ -86,7 +86,7 @@ enum Ending {
 }
 
 /// Makes the calls of this thread, until there are no more or the duration is over.
-async fn make_calls(calls: Rc<Calls>) -> Result<Results, Problem> {
+async fn make_calls(calls: Rc<Calls>) -> Result<Results, Error> {
     let reporter = spawn_local(Rc::clone(&calls).report_intervals());
     let mut workers = JoinSet::new();
     let ending = {
@@ -134,8 +134,8 @@ async fn time_over(calls: &Calls) {
     }
 }
 
-fn no_runtime(error: &io::Error) -> Problem {
-    Problem::new(
+fn no_runtime(error: &io::Error) -> Error {
+    Error::new(
         format!("cannot start a thread of the run: {error}"),
         "raise the limit of open files of this process (`ulimit -n`)",
     )

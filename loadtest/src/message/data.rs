@@ -7,7 +7,7 @@ use prost_reflect::MessageDescriptor;
 use serde_json::value::RawValue;
 
 use super::{binary, encoding::Encoding, json, template::Template, variables::CallData};
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// The input as items: a list has several, anything else is one.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub(super) struct MessageEncoder {
 
 impl MessageEncoder {
     /// Parses JSON: a message, a list of messages, or text with templates.
-    pub(super) fn json(&self, text: &str, templates: bool, functions: bool) -> Result<Items, Problem> {
+    pub(super) fn json(&self, text: &str, templates: bool, functions: bool) -> Result<Items, Error> {
         let texts = self.split(text, templates)?;
         let several = texts.len() > 1 || text.trim_start().starts_with('[');
         let mut items = Vec::with_capacity(texts.len());
@@ -45,7 +45,7 @@ impl MessageEncoder {
             items.push(if templates && Template::is_in(item) {
                 Item::Template(
                     Template::parse(item, functions)
-                        .map_err(|error| self.template_problem(position, &error))?,
+                        .map_err(|error| self.template_error(position, &error))?,
                 )
             } else {
                 Item::Ready(self.message(item, position)?)
@@ -62,9 +62,9 @@ impl MessageEncoder {
     }
 
     /// Parses encoded messages.
-    pub(super) fn binary(&self, bytes: &[u8]) -> Result<Items, Problem> {
+    pub(super) fn binary(&self, bytes: &[u8]) -> Result<Items, Error> {
         let messages = binary::messages(&self.descriptor, bytes).map_err(|error| {
-            Problem::new(
+            Error::new(
                 format!("{} does not decode as {}: {error}", self.source, self.descriptor.full_name()),
                 "pass one encoded message, or several, each with its length as a varint in front",
             )
@@ -82,11 +82,11 @@ impl MessageEncoder {
         item: &Item,
         position: Position,
         call: &CallData<'_>,
-    ) -> Result<Vec<Bytes>, Problem> {
+    ) -> Result<Vec<Bytes>, Error> {
         match item {
             Item::Ready(message) => Ok(vec![message.clone()]),
             Item::Template(template) => {
-                let text = template.render(call).map_err(|error| self.template_problem(position, &error))?;
+                let text = template.render(call).map_err(|error| self.template_error(position, &error))?;
                 // A template whose text is not JSON may yield a list.
                 if text.trim_start().starts_with('[') {
                     self.split(&text, false)?.into_iter().map(|item| self.message(item, position)).collect()
@@ -99,23 +99,23 @@ impl MessageEncoder {
 
     /// The texts of the items of a list, or the whole text. Text with templates need not be JSON before they are
     /// evaluated.
-    fn split<'t>(&self, text: &'t str, templates: bool) -> Result<Vec<&'t str>, Problem> {
+    fn split<'t>(&self, text: &'t str, templates: bool) -> Result<Vec<&'t str>, Error> {
         if !text.trim_start().starts_with('[') {
             return Ok(vec![text]);
         }
         match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(items) if items.is_empty() => {
-                Err(Problem::new(format!("{} is an empty list", self.source), "pass at least one message"))
+                Err(Error::new(format!("{} is an empty list", self.source), "pass at least one message"))
             }
             Ok(items) => Ok(items.into_iter().map(RawValue::get).collect()),
             Err(_) if templates && Template::is_in(text) => Ok(vec![text]),
             Err(error) => {
-                Err(Problem::new(format!("{} is not JSON: {error}", self.source), "correct the JSON"))
+                Err(Error::new(format!("{} is not JSON: {error}", self.source), "correct the JSON"))
             }
         }
     }
 
-    fn message(&self, text: &str, position: Position) -> Result<Bytes, Problem> {
+    fn message(&self, text: &str, position: Position) -> Result<Bytes, Error> {
         // Like ghz, send an empty message if there is no data.
         let text = if text.trim().is_empty() || text.trim() == "null" { "{}" } else { text };
         let message = json::encode(&self.descriptor, text).map_err(|error| {
@@ -124,7 +124,7 @@ impl MessageEncoder {
             } else {
                 String::new()
             };
-            Problem::new(
+            Error::new(
                 format!("{}{position}: {error}{rendered}", self.source),
                 "write the message in protobuf's JSON format: https://protobuf.dev/programming-guides/json",
             )
@@ -132,8 +132,8 @@ impl MessageEncoder {
         self.encoding.frame(&message)
     }
 
-    fn template_problem(&self, position: Position, error: &str) -> Problem {
-        Problem::new(
+    fn template_error(&self, position: Position, error: &str) -> Error {
+        Error::new(
             format!("{}{position}: invalid template: {error}", self.source),
             "see docs/ghz.md for the template language, or send {{…}} as it is with --disable-template-data",
         )

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// Length of the prefix.
 const PREFIX_SIZE: usize = 5;
@@ -22,9 +22,9 @@ pub(super) struct Encoding {
 
 impl Encoding {
     /// Frames an encoded message.
-    pub(super) fn frame(self, message: &[u8]) -> Result<Bytes, Problem> {
+    pub(super) fn frame(self, message: &[u8]) -> Result<Bytes, Error> {
         if message.len() > self.max_size {
-            return Err(Problem::new(
+            return Err(Error::new(
                 format!(
                     "a message has {} bytes: --max-send-message-size allows {}",
                     message.len(),
@@ -41,13 +41,13 @@ impl Encoding {
 ///
 /// # Errors
 /// If it is longer than 4 GiB.
-pub fn framed(message: &[u8]) -> Result<Bytes, Problem> {
+pub fn framed(message: &[u8]) -> Result<Bytes, Error> {
     prefixed(0, message)
 }
 
-fn prefixed(flag: u8, message: &[u8]) -> Result<Bytes, Problem> {
+fn prefixed(flag: u8, message: &[u8]) -> Result<Bytes, Error> {
     let length = u32::try_from(message.len()).map_err(|_| {
-        Problem::new(
+        Error::new(
             format!("a message has {} bytes: gRPC allows at most 4 GiB", message.len()),
             "send a shorter message",
         )
@@ -59,10 +59,10 @@ fn prefixed(flag: u8, message: &[u8]) -> Result<Bytes, Problem> {
     Ok(frame.freeze())
 }
 
-fn gzip(message: &[u8]) -> Result<Vec<u8>, Problem> {
+fn gzip(message: &[u8]) -> Result<Vec<u8>, Error> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(message).and_then(|()| encoder.finish()).map_err(|error| {
-        Problem::new(format!("cannot compress a message: {error}"), "omit --enable-compression")
+        Error::new(format!("cannot compress a message: {error}"), "omit --enable-compression")
     })
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_message_beyond_the_limit_is_an_error() {
-        let problem = Encoding { compressed: false, max_size: 2 }.frame(b"abc").unwrap_err();
-        assert!(problem.wrong().contains("3 bytes") && problem.wrong().contains("--max-send-message-size"));
+        let error = Encoding { compressed: false, max_size: 2 }.frame(b"abc").unwrap_err();
+        assert!(error.wrong().contains("3 bytes") && error.wrong().contains("--max-send-message-size"));
     }
 }

@@ -13,7 +13,7 @@ use super::{
     source::{PlannedSource, Streams},
     variables::Constants,
 };
-use crate::{problem::Problem, transport::Body};
+use crate::{error::Error, transport::Body};
 
 /// An input of the user and its source, such as `--data` or the name of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl RequestPlan {
     ///
     /// # Errors
     /// If data or metadata do not fit the method, or a template cannot be parsed.
-    pub fn source(&self) -> Result<Box<dyn RequestSource>, Problem> {
+    pub fn source(&self) -> Result<Box<dyn RequestSource>, Error> {
         self.planned_source().map(|source| Box::new(source) as Box<dyn RequestSource>)
     }
 
@@ -86,7 +86,7 @@ impl RequestPlan {
     ///
     /// # Errors
     /// The first error.
-    pub fn check(&self) -> Result<(), Problem> {
+    pub fn check(&self) -> Result<(), Error> {
         let mut source = self.planned_source()?;
         let requests = match source.streams {
             Streams::OneEach => source.items.len().max(source.metadata.len()),
@@ -102,7 +102,7 @@ impl RequestPlan {
         Ok(())
     }
 
-    fn planned_source(&self) -> Result<PlannedSource, Problem> {
+    fn planned_source(&self) -> Result<PlannedSource, Error> {
         let method = self.method_descriptor()?;
         let (evaluated, functions) = match self.templates {
             Templates::Evaluated => (true, true),
@@ -113,7 +113,7 @@ impl RequestPlan {
             None => (String::new(), Metadata::none()),
             Some(Given { source, content }) => {
                 let metadata = Metadata::parse(content, evaluated, functions).map_err(|error| {
-                    Problem::new(
+                    Error::new(
                         format!("{source}: {error}"),
                         "write metadata as a JSON object of strings, such as {\"request-id\":\"7\"}",
                     )
@@ -139,7 +139,7 @@ impl RequestPlan {
         encoding: Encoding,
         evaluated: bool,
         functions: bool,
-    ) -> Result<(MessageEncoder, Items), Problem> {
+    ) -> Result<(MessageEncoder, Items), Error> {
         let descriptor = method.input();
         match &self.data {
             Data::Json(Given { source, content }) => {
@@ -155,9 +155,9 @@ impl RequestPlan {
         }
     }
 
-    fn method_descriptor(&self) -> Result<MethodDescriptor, Problem> {
+    fn method_descriptor(&self) -> Result<MethodDescriptor, Error> {
         let missing = |reason: String| {
-            Problem::new(
+            Error::new(
                 format!("the plan does not define {}/{}: {reason}", self.service, self.method),
                 "use the same version of inrush-loadtest on all machines",
             )

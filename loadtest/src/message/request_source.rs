@@ -1,6 +1,6 @@
 //! Makes the requests of one thread.
 
-use crate::{problem::Problem, transport::Request};
+use crate::{error::Error, transport::Request};
 
 /// Makes the requests of one thread.
 pub trait RequestSource {
@@ -8,5 +8,5 @@ pub trait RequestSource {
     ///
     /// # Errors
     /// If a template cannot be evaluated, or its result does not fit the message. The error ends the run.
-    fn request(&mut self, number: u64, worker: u32) -> Result<Request, Problem>;
+    fn request(&mut self, number: u64, worker: u32) -> Result<Request, Error>;
 }

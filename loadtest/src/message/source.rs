@@ -11,7 +11,7 @@ use super::{
     variables::{CallData, Constants},
 };
 use crate::{
-    problem::Problem,
+    error::Error,
     transport::{Body, Request},
 };
 
@@ -41,10 +41,10 @@ pub(super) enum Streams {
 }
 
 impl RequestSource for PlannedSource {
-    fn request(&mut self, number: u64, worker: u32) -> Result<Request, Problem> {
+    fn request(&mut self, number: u64, worker: u32) -> Result<Request, Error> {
         let call = CallData::new(&self.constants, number, worker);
         let metadata = self.metadata.of(number, &call).map_err(|error| {
-            Problem::new(
+            Error::new(
                 format!("{}, in call {number}: {error}", self.metadata_source),
                 "see docs/ghz.md for the template language",
             )
@@ -59,7 +59,7 @@ impl RequestSource for PlannedSource {
 }
 
 impl PlannedSource {
-    fn one(&self, number: u64, call: &CallData<'_>) -> Result<Bytes, Problem> {
+    fn one(&self, number: u64, call: &CallData<'_>) -> Result<Bytes, Error> {
         match &self.items {
             Items::Ready(messages) => {
                 messages.get(item_index(number, messages.len())).cloned().ok_or_else(no_message)
@@ -76,7 +76,7 @@ impl PlannedSource {
         }
     }
 
-    fn all(&self, number: u64, call: &CallData<'_>, count: Option<usize>) -> Result<Body, Problem> {
+    fn all(&self, number: u64, call: &CallData<'_>, count: Option<usize>) -> Result<Body, Error> {
         let messages = match &self.items {
             Items::Ready(messages) => Rc::clone(messages),
             Items::Templates(items) => {
@@ -118,7 +118,7 @@ impl PlannedSource {
         index: usize,
         number: u64,
         call: &CallData<'_>,
-    ) -> Result<Vec<Bytes>, Problem> {
+    ) -> Result<Vec<Bytes>, Error> {
         let item = items.get(index).ok_or_else(no_message)?;
         self.encoder.encode(item, position(items, index, number), call)
     }
@@ -132,6 +132,6 @@ fn item_index(number: u64, count: usize) -> usize {
     usize::try_from(number % count.max(1) as u64).unwrap_or(0)
 }
 
-fn no_message() -> Problem {
-    Problem::new("the data contains no message", "pass at least one message")
+fn no_message() -> Error {
+    Error::new("the data contains no message", "pass at least one message")
 }

@@ -5,7 +5,7 @@ use prost_reflect::DynamicMessage;
 
 use super::*;
 use crate::{
-    problem::Problem,
+    error::Error,
     target::{Source, Target},
     transport::Body,
 };
@@ -36,7 +36,7 @@ fn json(text: &str) -> Data {
 }
 
 /// The names in the messages of a call.
-fn names(plan: &RequestPlan, number: u64) -> Result<Vec<String>, Problem> {
+fn names(plan: &RequestPlan, number: u64) -> Result<Vec<String>, Error> {
     let frames = match plan.source()?.request(number, 0)?.body {
         Body::One(frame) => vec![frame],
         Body::Many(frames) => frames.collect::<Result<_, _>>()?,

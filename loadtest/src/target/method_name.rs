@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// A service and one of its methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +14,12 @@ pub struct MethodName {
 }
 
 impl FromStr for MethodName {
-    type Err = Problem;
+    type Err = Error;
 
     /// Parses `package.Service/Method` or `package.Service.Method`, with an optional leading dot or slash.
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         let invalid = || {
-            Problem::new(
+            Error::new(
                 format!("--call: {text:?} is not a method name"),
                 "write package.Service/Method or package.Service.Method, such as helloworld.Greeter/SayHello",
             )

@@ -8,10 +8,10 @@ use std::{
 use prost_reflect::DescriptorPool;
 use protox::Compiler;
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// Compiles a file and its imports. The folder of the file and the current folder are searched before `imports`.
-pub(super) fn compile(file: &Path, imports: &[PathBuf]) -> Result<DescriptorPool, Problem> {
+pub(super) fn compile(file: &Path, imports: &[PathBuf]) -> Result<DescriptorPool, Error> {
     if let Err(error) = file.metadata() {
         return in_imports(file, imports)
             .map_or_else(|| Err(unreadable(file, &error.to_string())), |found| compile(&found, imports));
@@ -21,7 +21,7 @@ pub(super) fn compile(file: &Path, imports: &[PathBuf]) -> Result<DescriptorPool
         compiler.include_imports(true).open_file(file)?;
         Ok(compiler.descriptor_pool())
     });
-    compiled.map_err(|error| problem(file, &folders, &error))
+    compiled.map_err(|error| compile_error(file, &folders, &error))
 }
 
 /// As in ghz, the path of the file may be relative to a folder of imports.
@@ -42,7 +42,7 @@ fn folders(file: &Path, imports: &[PathBuf]) -> Vec<PathBuf> {
     folders
 }
 
-fn problem(file: &Path, folders: &[PathBuf], error: &protox::Error) -> Problem {
+fn compile_error(file: &Path, folders: &[PathBuf], error: &protox::Error) -> Error {
     if error.is_io() {
         return unreadable(file, &format!("{error:?}"));
     }
@@ -56,11 +56,11 @@ fn problem(file: &Path, folders: &[PathBuf], error: &protox::Error) -> Problem {
         "correct the definition".to_owned()
     };
     // The debug format contains file, line and column, which the display format lacks.
-    Problem::new(format!("--proto: {error:?}"), remedy)
+    Error::new(format!("--proto: {error:?}"), remedy)
 }
 
-fn unreadable(file: &Path, error: &str) -> Problem {
-    Problem::new(
+fn unreadable(file: &Path, error: &str) -> Error {
+    Error::new(
         format!("cannot read --proto {}: {error}", file.display()),
         "pass the path of the .proto file that defines the service, or omit --proto to use server reflection",
     )

@@ -4,19 +4,19 @@ use std::{fs, path::Path};
 
 use prost_reflect::DescriptorPool;
 
-use crate::problem::Problem;
+use crate::error::Error;
 
 /// Reads a file that `protoc --descriptor_set_out` has written.
-pub(super) fn read(file: &Path) -> Result<DescriptorPool, Problem> {
+pub(super) fn read(file: &Path) -> Result<DescriptorPool, Error> {
     let shown = file.display();
     let bytes = fs::read(file).map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("cannot read --protoset {shown}: {error}"),
             "pass the path of a file that protoc --descriptor_set_out has written",
         )
     })?;
     DescriptorPool::decode(bytes.as_slice()).map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("--protoset {shown} is not a complete FileDescriptorSet: {error}"),
             "write it with protoc --include_imports --descriptor_set_out=FILE",
         )

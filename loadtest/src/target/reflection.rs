@@ -16,9 +16,9 @@ use tonic_reflection::pb::v1::{
 
 use super::{method_name::MethodName, not_found::service_not_found};
 use crate::{
+    error::Error,
     measure::Code,
     message::framed,
-    problem::Problem,
     transport::{Body, Caller, Endpoint, Head, Link, Request, StreamTimes, TlsConnector},
 };
 
@@ -36,9 +36,9 @@ pub(super) fn describe(
     endpoint: &Endpoint,
     metadata: &HeaderMap,
     name: &MethodName,
-) -> Result<DescriptorPool, Problem> {
+) -> Result<DescriptorPool, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(format!("cannot start a runtime: {error}"), "raise the limits of this process")
+        Error::new(format!("cannot start a runtime: {error}"), "raise the limits of this process")
     })?;
     LocalSet::new().block_on(&runtime, async {
         let mut server = Server::connect(endpoint, metadata).await?;
@@ -54,10 +54,10 @@ struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// Connects, and finds out which version the server has.
-    async fn connect(endpoint: &'a Endpoint, metadata: &'a HeaderMap) -> Result<Self, Problem> {
+    async fn connect(endpoint: &'a Endpoint, metadata: &'a HeaderMap) -> Result<Self, Error> {
         let tls = TlsConnector::of(endpoint)?;
         let link = Link::open(Rc::new(endpoint.clone()), tls, 0).await;
-        let link = link.map_err(|failure| failure.problem())?;
+        let link = link.map_err(|failure| failure.to_error())?;
         let mut reason = String::new();
         for path in SERVICES {
             let head = Head::new(endpoint, path, Some(endpoint.connect_timeout))?.keeping_messages();
@@ -75,7 +75,7 @@ impl<'a> Server<'a> {
         Err(no_reflection(endpoint, &reason))
     }
 
-    async fn describe(&mut self, name: &MethodName) -> Result<DescriptorPool, Problem> {
+    async fn describe(&mut self, name: &MethodName) -> Result<DescriptorPool, Error> {
         let mut files = BTreeMap::new();
         let first = MessageRequest::FileContainingSymbol(name.service.clone());
         if !self.collect(first, &mut files).await? {
@@ -100,7 +100,7 @@ impl<'a> Server<'a> {
         &mut self,
         request: MessageRequest,
         files: &mut BTreeMap<String, FileDescriptorProto>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, Error> {
         let Some(MessageResponse::FileDescriptorResponse(response)) = self.request(request).await? else {
             return Ok(false);
         };
@@ -112,7 +112,7 @@ impl<'a> Server<'a> {
         Ok(true)
     }
 
-    async fn services(&mut self) -> Result<Vec<String>, Problem> {
+    async fn services(&mut self) -> Result<Vec<String>, Error> {
         let response = self.request(MessageRequest::ListServices(String::new())).await?;
         Ok(match response {
             Some(MessageResponse::ListServicesResponse(list)) => {
@@ -123,7 +123,7 @@ impl<'a> Server<'a> {
     }
 
     /// Sends a request. Returns `None` for the status `NOT_FOUND`, which some servers send instead of an error response.
-    async fn request(&mut self, request: MessageRequest) -> Result<Option<MessageResponse>, Problem> {
+    async fn request(&mut self, request: MessageRequest) -> Result<Option<MessageResponse>, Error> {
         match self.perform(request).await? {
             Ok(response) => Ok(response),
             Err(Rejection { code: Code::NotFound, .. }) => Ok(None),
@@ -134,7 +134,7 @@ impl<'a> Server<'a> {
     async fn perform(
         &mut self,
         request: MessageRequest,
-    ) -> Result<Result<Option<MessageResponse>, Rejection>, Problem> {
+    ) -> Result<Result<Option<MessageResponse>, Rejection>, Error> {
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
         let message: Bytes = framed(&request.encode_to_vec())?;
         let body = Body::Many(Box::new(iter::once(Ok(message))));
@@ -146,8 +146,8 @@ impl<'a> Server<'a> {
         Ok(Ok(response.map_err(|error| self.incomplete(&error.to_string()))?.message_response))
     }
 
-    fn incomplete(&self, reason: &str) -> Problem {
-        Problem::new(
+    fn incomplete(&self, reason: &str) -> Error {
+        Error::new(
             format!("the reflection service of {} is incomplete: {reason}", self.endpoint.address()),
             "pass the definition with --proto FILE.proto or --protoset FILE",
         )
@@ -166,8 +166,8 @@ fn missing(files: &BTreeMap<String, FileDescriptorProto>) -> Option<String> {
     imports.find(|name| !files.contains_key(*name)).cloned()
 }
 
-fn no_reflection(endpoint: &Endpoint, reason: &str) -> Problem {
-    Problem::new(
+fn no_reflection(endpoint: &Endpoint, reason: &str) -> Error {
+    Error::new(
         format!("{} has no server reflection{reason}", endpoint.address()),
         "pass the definition with --proto FILE.proto or --protoset FILE",
     )

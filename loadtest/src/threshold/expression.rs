@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::figure::{Figure, Kind};
-use crate::{go_duration::GoDuration, problem::Problem};
+use crate::{error::Error, go_duration::GoDuration};
 
 /// A figure compared with a limit, as in `p99>5ms`.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,15 +59,15 @@ impl Relation {
 }
 
 impl FromStr for Expression {
-    type Err = Problem;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         let parts = RELATIONS.into_iter().find_map(|(sign, relation)| {
             text.split_once(sign).map(|(figure, limit)| (figure.trim(), relation, limit.trim()))
         });
         let Some((figure, relation, limit)) = parts else {
-            return Err(Problem::new(
+            return Err(Error::new(
                 format!("the threshold `{text}` has no >, >=, < or <="),
                 "write a figure, a relation and a limit, such as p99>5ms or errors>0.1%",
             ));
@@ -79,7 +79,7 @@ impl FromStr for Expression {
 }
 
 impl Limit {
-    fn parse(limit: &str, kind: Kind, whole: &str) -> Result<Self, Problem> {
+    fn parse(limit: &str, kind: Kind, whole: &str) -> Result<Self, Error> {
         let percent = limit.strip_suffix('%').map(str::trim_end);
         let signed = limit.starts_with(['+', '-']);
         let parsed = match (percent, kind) {
@@ -95,7 +95,7 @@ impl Limit {
                 Kind::Rate => "calls per second, such as 1000",
                 Kind::Calls => "a number of calls or a share of them, such as 10 or 0.1%",
             };
-            Problem::new(
+            Error::new(
                 format!("the threshold `{whole}` has an invalid limit `{limit}`"),
                 format!("write {expected}; diff also takes a change, such as +5%"),
             )
@@ -144,8 +144,8 @@ mod tests {
             ("", "a relation"),
             ("p99>>5ms", "with its unit"),
         ] {
-            let problem = text.parse::<Expression>().unwrap_err();
-            assert!(problem.remedy().contains(expected), "{text}: {problem}");
+            let error = text.parse::<Expression>().unwrap_err();
+            assert!(error.remedy().contains(expected), "{text}: {error}");
         }
     }
 }

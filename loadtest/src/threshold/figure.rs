@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 use crate::{
+    error::Error,
     measure::{Code, Quantile as _, Results},
     nearest::nearest,
-    problem::Problem,
     report::figure as text,
 };
 
@@ -144,9 +144,9 @@ fn latency(clock: Clock, statistic: Statistic, results: &Results, count_errors: 
 }
 
 impl FromStr for Figure {
-    type Err = Problem;
+    type Err = Error;
 
-    fn from_str(name: &str) -> Result<Self, Problem> {
+    fn from_str(name: &str) -> Result<Self, Error> {
         let lower = name.to_ascii_lowercase();
         if let Some(of_service) = lower.strip_prefix("service.") {
             return match plain(of_service) {
@@ -178,11 +178,11 @@ fn percentile(name: &str) -> Option<f64> {
     (0.0..=100.0).contains(&percent).then(|| (percent * 1e9).round() / 1e11)
 }
 
-fn unknown(name: &str, near: &str) -> Problem {
-    Problem::new(format!("unknown figure `{name}` in a threshold"), format!("try {near}; {KNOWN}"))
+fn unknown(name: &str, near: &str) -> Error {
+    Error::new(format!("unknown figure `{name}` in a threshold"), format!("try {near}; {KNOWN}"))
 }
 
-fn unknown_code(name: &str, code: &str) -> Problem {
+fn unknown_code(name: &str, code: &str) -> Error {
     let lower = Code::ALL.map(|known| known.name().to_ascii_lowercase());
     let near = nearest(code, lower.iter().map(String::as_str));
     let place = near.and_then(|near| lower.iter().position(|known| known == near));
@@ -203,8 +203,8 @@ mod tests {
             ("code.Unavailible", "try code.Unavailable;"),
             ("", "known figures"),
         ] {
-            let problem = name.parse::<Figure>().unwrap_err();
-            assert!(problem.remedy().contains(near), "{name}: {problem}");
+            let error = name.parse::<Figure>().unwrap_err();
+            assert!(error.remedy().contains(near), "{name}: {error}");
         }
     }
 

@@ -12,8 +12,8 @@ use inrush_loadtest::{
     agents::{Fleet, FleetResults, Token, coordinate},
     call::CallPlan,
     engine::{Observer, Plan, Progress},
+    error::Error,
     measure::{EndReason, Interval},
-    problem::Problem,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -66,7 +66,7 @@ fn call(engine: Plan) -> CallPlan {
     CallPlan { requests: numbered(), engine }
 }
 
-fn run(plan: &CallPlan, fleet: &Fleet) -> Result<FleetResults, Problem> {
+fn run(plan: &CallPlan, fleet: &Fleet) -> Result<FleetResults, Error> {
     coordinate(plan, fleet, &mut NoObserver, &AtomicBool::new(false))
 }
 
@@ -161,9 +161,9 @@ fn a_coordinator_without_the_token_is_rejected() {
     let agent = Agent::start(&["--token-file", path.to_str().unwrap()]);
     let plan = call(plan_of(&server, 10));
     let mut fleet = fleet(&[&agent]);
-    let problem = run(&plan, &fleet).unwrap_err();
-    assert!(problem.wrong().contains(&agent.address), "{problem}");
-    assert!(problem.wrong().contains("--agents-token-file"), "{problem}");
+    let error = run(&plan, &fleet).unwrap_err();
+    assert!(error.wrong().contains(&agent.address), "{error}");
+    assert!(error.wrong().contains("--agents-token-file"), "{error}");
     fleet.token = Token::find(Some(&path)).unwrap();
     assert_eq!(run(&plan, &fleet).unwrap().results.count(), 10);
 }
@@ -186,21 +186,21 @@ fn an_agent_that_is_unreachable_or_cannot_reach_the_server_is_named() {
     let agent = Agent::start(&[]);
     let mut unreachable = fleet(&[&agent]);
     unreachable.agents.push("127.0.0.1:1".to_owned());
-    let problem = run(&call(plan_of(&server, 10)), &unreachable).unwrap_err();
-    assert!(problem.wrong().contains("agent 127.0.0.1:1"), "{problem}");
+    let error = run(&call(plan_of(&server, 10)), &unreachable).unwrap_err();
+    assert!(error.wrong().contains("agent 127.0.0.1:1"), "{error}");
     let mut plan = plan_of(&server, 10);
     plan.endpoint.port = 1;
-    let mut problem = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
+    let mut error = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
     await_until(|| {
         // The agent may still be busy with the cancelled run.
-        if problem.wrong().contains("busy") {
-            problem = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
+        if error.wrong().contains("busy") {
+            error = run(&call(plan.clone()), &fleet(&[&agent])).unwrap_err();
         }
-        !problem.wrong().contains("busy")
+        !error.wrong().contains("busy")
     });
     assert!(
-        problem.wrong().contains(&format!("agent {}: cannot connect to 127.0.0.1:1", agent.address)),
-        "{problem}"
+        error.wrong().contains(&format!("agent {}: cannot connect to 127.0.0.1:1", agent.address)),
+        "{error}"
     );
 }
 

@@ -77,9 +77,9 @@ fn reports_of_ghz_are_compared_by_their_details() {
     assert_eq!(compared.status.code(), Some(1), "{}{}", text(&compared.stdout), text(&compared.stderr));
 
     fs::write(&after, json!({"count": 200, "average": 5}).to_string()).unwrap();
-    let problem = diff(&before, &after, &[]);
-    assert_eq!(problem.status.code(), Some(2));
-    assert!(text(&problem.stderr).contains("b.json: it has neither the field inrush nor details of calls"));
+    let error = diff(&before, &after, &[]);
+    assert_eq!(error.status.code(), Some(2));
+    assert!(text(&error.stderr).contains("b.json: it has neither the field inrush nor details of calls"));
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn invalid_thresholds_are_errors() {
         ("pp99>+5%", "try p99"),
         ("unsent>0", "use one of rps, mean"),
     ] {
-        let problem = diff(&before, &before, &["--fail-if", threshold]);
-        assert_eq!(problem.status.code(), Some(2), "{threshold}");
-        assert!(text(&problem.stderr).contains(message), "{threshold}: {}", text(&problem.stderr));
+        let error = diff(&before, &before, &["--fail-if", threshold]);
+        assert_eq!(error.status.code(), Some(2), "{threshold}");
+        assert!(text(&error.stderr).contains(message), "{threshold}: {}", text(&error.stderr));
     }
 }

@@ -160,7 +160,7 @@ fn machines_share_the_calls_of_a_run() {
 #[test]
 fn an_unreachable_server_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let problem = run(&plan(Endpoint::plain("127.0.0.1", port), closed(1), 1)).unwrap_err();
-    assert!(problem.wrong().contains(&format!("127.0.0.1:{port}")), "{problem}");
-    assert!(problem.remedy().contains("is the server running"), "{problem}");
+    let error = run(&plan(Endpoint::plain("127.0.0.1", port), closed(1), 1)).unwrap_err();
+    assert!(error.wrong().contains(&format!("127.0.0.1:{port}")), "{error}");
+    assert!(error.remedy().contains("is the server running"), "{error}");
 }

@@ -6,9 +6,9 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 use inrush_loadtest::{
     engine::{self, AtDuration, Load, Observer, Plan, Progress, Recording, Share, Stop, Streaming},
+    error::Error,
     measure::Results,
     message::{Data, Given, RequestPlan, RequestSource, Templates},
-    problem::Problem,
     schedule::{ConcurrencySchedule, RateSchedule},
     transport::{Body, CallKind, Endpoint, Request},
 };
@@ -64,11 +64,11 @@ pub(crate) fn numbered() -> RequestPlan {
     }
 }
 
-pub(crate) fn run(plan: &Plan) -> Result<Results, Problem> {
+pub(crate) fn run(plan: &Plan) -> Result<Results, Error> {
     run_share(plan, Share::WHOLE)
 }
 
-pub(crate) fn run_share(plan: &Plan, share: Share) -> Result<Results, Problem> {
+pub(crate) fn run_share(plan: &Plan, share: Share) -> Result<Results, Error> {
     let sources = || Ok(Box::new(Numbers) as Box<dyn RequestSource>);
     engine::run(plan, share, &sources, &mut NoObserver, &AtomicBool::new(false))
 }
@@ -77,7 +77,7 @@ pub(crate) fn run_share(plan: &Plan, share: Share) -> Result<Results, Problem> {
 struct Numbers;
 
 impl RequestSource for Numbers {
-    fn request(&mut self, number: u64, _worker: u32) -> Result<Request, Problem> {
+    fn request(&mut self, number: u64, _worker: u32) -> Result<Request, Error> {
         let message = ReleaseOrderRequest { ticket_id: number.to_string() };
         Ok(Request { metadata: HeaderMap::new(), body: Body::One(framed(&message)) })
     }

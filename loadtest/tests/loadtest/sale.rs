@@ -55,7 +55,7 @@ fn options(front: &str, system: &System) -> SaleOptions {
 
 fn play(options: SaleOptions) -> SaleRun {
     let played = run(options, &AtomicBool::new(false), &mut |_, _| ());
-    played.unwrap_or_else(|problem| panic!("{problem}"))
+    played.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The checks that found something.
@@ -96,7 +96,7 @@ fn an_honest_sale_passes_when_the_connections_to_the_front_are_cut_in_the_middle
             cuts += 1;
         }
     });
-    let played = played.unwrap_or_else(|problem| panic!("{problem}"));
+    let played = played.unwrap_or_else(|error| panic!("{error}"));
     assert!(cuts > 0, "{}", summary::text(&played));
     assert!(played.passed(), "{}", summary::text(&played));
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use inrush_transport::{Endpoint, problem::Problem};
+use inrush_transport::{Endpoint, error::Error};
 
 use super::{outcome::RushResult, run_result::RunResult, rush::Rush, rush_context::Way, settings::Settings};
 use crate::{
@@ -75,7 +75,7 @@ pub fn run(
     options: &Options,
     interrupted: &AtomicBool,
     tell: &mut dyn FnMut(&str),
-) -> Result<Comparison, Problem> {
+) -> Result<Comparison, Error> {
     options.settings.check()?;
     // What is missing is told now, and not after the first side.
     match &options.host {
@@ -99,7 +99,7 @@ struct Play<'a> {
 
 impl Play<'_> {
     /// What the order system makes when it is always busy: as many buyers as it can serve, and a few who wait.
-    fn measure(&mut self) -> Result<f64, Problem> {
+    fn measure(&mut self) -> Result<f64, Error> {
         let settings = &self.options.settings;
         let time = (settings.service * 10).clamp(MEASURE.0, MEASURE.1);
         let busy = Settings {
@@ -122,7 +122,7 @@ impl Play<'_> {
         Ok(made as f64 / end.saturating_sub(begin).as_secs_f64().max(1e-9))
     }
 
-    fn straight(&mut self) -> Result<RunResult, Problem> {
+    fn straight(&mut self) -> Result<RunResult, Error> {
         let settings = &self.options.settings;
         (self.tell)("straight at the order system");
         let (result, written) = self.rush_straight(settings, settings.order_system())?;
@@ -133,7 +133,7 @@ impl Play<'_> {
         &mut self,
         settings: &Settings,
         system: OrderSystemSettings,
-    ) -> Result<(RushResult, OrderRecords), Problem> {
+    ) -> Result<(RushResult, OrderRecords), Error> {
         let since = Instant::now();
         let system = OrderSystem::start(ANY_PORT, system, since)?;
         let address = system.address();
@@ -141,7 +141,7 @@ impl Play<'_> {
         self.rush(settings, &Way::Straight, &endpoint, &system, since)
     }
 
-    fn through(&mut self) -> Result<(String, RunResult), Problem> {
+    fn through(&mut self) -> Result<(String, RunResult), Error> {
         let settings = &self.options.settings;
         (self.tell)("through Inrush");
         let since = Instant::now();
@@ -179,17 +179,14 @@ impl Play<'_> {
         endpoint: &Endpoint,
         system: &OrderSystem,
         since: Instant,
-    ) -> Result<(RushResult, OrderRecords), Problem> {
+    ) -> Result<(RushResult, OrderRecords), Error> {
         let rush = Rush::gather(settings, way, endpoint)?;
         let opening = rush.let_in();
         while !rush.is_over() {
             pause(LOOK_EVERY);
             self.tell_progress(opening, system.log());
             if self.interrupted.load(Ordering::Relaxed) {
-                return Err(Problem::new(
-                    "interrupted: there is nothing to compare",
-                    "let both sides finish",
-                ));
+                return Err(Error::new("interrupted: there is nothing to compare", "let both sides finish"));
             }
         }
         let result = rush.join()?;

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, rc::Rc, thread, time::Instant};
 
-use inrush_transport::{Endpoint, problem::Problem};
+use inrush_transport::{Endpoint, error::Error};
 use tokio::{
     runtime,
     task::{LocalSet, spawn_local},
@@ -35,7 +35,7 @@ impl Rush {
     ///
     /// # Errors
     /// When it cannot be reached.
-    pub(super) fn gather(settings: &Settings, way: &Way, endpoint: &Endpoint) -> Result<Self, Problem> {
+    pub(super) fn gather(settings: &Settings, way: &Way, endpoint: &Endpoint) -> Result<Self, Error> {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let count = Buyer::try_from(threads).unwrap_or(1).clamp(1, settings.buyers().max(1));
         let works = (0..count).map(|thread| {
@@ -59,13 +59,13 @@ impl Rush {
     ///
     /// # Errors
     /// When a thread broke down.
-    pub(super) fn join(self) -> Result<RushResult, Problem> {
+    pub(super) fn join(self) -> Result<RushResult, Error> {
         let all = self.threads.join()?.into_iter().reduce(|mut all, other| {
             all.outcomes.extend(other.outcomes);
             all.calls.merge(other.calls);
             all
         });
-        all.ok_or_else(|| Problem::new("there were no buyers", "give a larger --rush"))
+        all.ok_or_else(|| Error::new("there were no buyers", "give a larger --rush"))
     }
 }
 
@@ -76,9 +76,9 @@ fn run_buyers(
     endpoint: &Endpoint,
     (thread, threads): (Buyer, Buyer),
     start: Start,
-) -> Result<RushResult, Problem> {
+) -> Result<RushResult, Error> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(format!("a thread cannot be set up: {error}"), "close other programs, and try again")
+        Error::new(format!("a thread cannot be set up: {error}"), "close other programs, and try again")
     })?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {

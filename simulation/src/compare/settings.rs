@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 use serde::Serialize;
 
 use crate::{
@@ -138,12 +138,12 @@ impl Settings {
     ///
     /// # Errors
     /// When a value is out of range; its flag is named.
-    pub fn check(&self) -> Result<(), Problem> {
+    pub fn check(&self) -> Result<(), Error> {
         let within = |flag: &str, value: f64, least: f64, most: f64| {
             if (least..=most).contains(&value) {
                 return Ok(());
             }
-            Err(Problem::new(format!("{flag} is {value}"), format!("it must be {least} to {most}")))
+            Err(Error::new(format!("{flag} is {value}"), format!("it must be {least} to {most}")))
         };
         let lasts = |flag: &str, value: Duration, least: Duration| {
             within(flag, value.as_secs_f64(), least.as_secs_f64(), LONGEST.as_secs_f64())

@@ -4,7 +4,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 use tokio::{
     task::{LocalSet, spawn_local},
     time::{Instant, sleep_until},
@@ -29,9 +29,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// When the front cannot be reached at the start.
-pub(super) fn play(part: Part, start: Start) -> Result<Remaining, Problem> {
+pub(super) fn play(part: Part, start: Start) -> Result<Remaining, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("a thread cannot be set up: {error}"),
             "close other programs, or give fewer --cpus",
         )

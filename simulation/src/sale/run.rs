@@ -12,7 +12,7 @@ use std::{
 };
 
 use inrush_proto::v1::{Ledger, Sale};
-use inrush_transport::{Endpoint, problem::Problem};
+use inrush_transport::{Endpoint, error::Error};
 use tokio::{task::LocalSet, time::sleep};
 
 use super::{
@@ -141,11 +141,11 @@ pub fn run(
     options: SaleOptions,
     interrupted: &AtomicBool,
     watch: &mut dyn FnMut(&Moment, &Shared),
-) -> Result<SaleRun, Problem> {
+) -> Result<SaleRun, Error> {
     let (scenario, arrivals) = options.scenario.clone().plan()?;
     let stage = Stage::set(&options, &scenario)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new(format!("a runtime cannot be set up: {error}"), "close other programs, and try again")
+        Error::new(format!("a runtime cannot be set up: {error}"), "close other programs, and try again")
     })?;
     let play = Play { options, scenario, arrivals, stage: &stage, interrupted, watch };
     let played = LocalSet::new().block_on(&runtime, play.play());
@@ -156,7 +156,7 @@ pub fn run(
 }
 
 impl Stage {
-    fn set(options: &SaleOptions, scenario: &Scenario) -> Result<Self, Problem> {
+    fn set(options: &SaleOptions, scenario: &Scenario) -> Result<Self, Error> {
         let since = Instant::now();
         let listen = match (&options.orders_listen, &options.host) {
             (Some(listen), _) => Some(listen.as_str()),
@@ -189,7 +189,7 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
-    async fn play(mut self) -> Result<SaleRun, Problem> {
+    async fn play(mut self) -> Result<SaleRun, Error> {
         let fresh = self.options.sale.is_none();
         let id = self.options.sale.clone().or_else(|| self.options.new_sale.clone());
         let id = id.unwrap_or_else(|| sale_client::fresh_id("loadtest"));
@@ -234,7 +234,7 @@ impl Play<'_> {
         Ok(run)
     }
 
-    async fn open(&self, client: &SaleClient, fresh: bool) -> Result<Sale, Problem> {
+    async fn open(&self, client: &SaleClient, fresh: bool) -> Result<Sale, Error> {
         if !fresh {
             return client.sale().await;
         }
@@ -271,7 +271,7 @@ impl Play<'_> {
         shared: &Shared,
         watcher: &mut Watcher<'_>,
         opening: Instant,
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, Error> {
         loop {
             sleep(LOOK_EVERY).await;
             let view = self.server_view(client, shared).await?;
@@ -285,7 +285,7 @@ impl Play<'_> {
     }
 
     /// What the servers say now. Before every buyer has an answer the orders are left alone: that costs the rush.
-    async fn server_view(&self, client: &SaleClient, shared: &Shared) -> Result<ServerView, Problem> {
+    async fn server_view(&self, client: &SaleClient, shared: &Shared) -> Result<ServerView, Error> {
         let ledger = client.ledger().await?;
         let all_answered = shared.counters.answered.get() >= u64::from(self.scenario.buyers);
         let unsettled = match &self.options.order_source {
@@ -301,7 +301,7 @@ impl Play<'_> {
         sale: &str,
         opened: SystemTime,
         opening: Instant,
-    ) -> Result<Option<OrderRecords>, Problem> {
+    ) -> Result<Option<OrderRecords>, Error> {
         if let Some(source) = &self.options.order_source {
             return Ok(Some(order_source::records(&source.orders(sale).await?, opened)));
         }
@@ -350,7 +350,7 @@ fn ordered(evidence: &Evidence, ledger: &Ledger) -> u64 {
 }
 
 /// Starts the final check, and waits until it has ended or its time is over.
-async fn last_answers(threads: Threads<Remaining>, shared: &Shared) -> Result<Remaining, Problem> {
+async fn last_answers(threads: Threads<Remaining>, shared: &Shared) -> Result<Remaining, Error> {
     shared.enter(Phase::FinalCheck);
     let deadline = Instant::now() + LAST_ANSWERS;
     while Instant::now() < deadline && !threads.are_over() {
@@ -358,5 +358,5 @@ async fn last_answers(threads: Threads<Remaining>, shared: &Shared) -> Result<Re
     }
     shared.enter(Phase::Over);
     let all = threads.join()?.into_iter().reduce(Remaining::with);
-    all.ok_or_else(|| Problem::new("there were no buyers", "give --buyers"))
+    all.ok_or_else(|| Error::new("there were no buyers", "give --buyers"))
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_transport::problem::Problem;
+use inrush_transport::error::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -210,9 +210,9 @@ impl Scenario {
     ///
     /// # Errors
     /// When it cannot be read, or does not fit: the line and, for an unknown key, the nearest known one are named.
-    pub fn read(path: &Path) -> Result<Self, Problem> {
+    pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|error| {
-            Problem::new(
+            Error::new(
                 format!("--scenario {}: cannot be read: {error}", path.display()),
                 "give a TOML file; every key is optional",
             )
@@ -228,7 +228,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When a value is out of range; it is named.
-    pub fn plan(mut self) -> Result<(Self, Arrivals), Problem> {
+    pub fn plan(mut self) -> Result<(Self, Arrivals), Error> {
         let curve = self.curve()?;
         self.check()?;
         let arrivals = Arrivals::new(curve, self.buyers, self.seed);
@@ -266,7 +266,7 @@ impl Scenario {
         OrderSystemSettings { model, credit }
     }
 
-    fn curve(&mut self) -> Result<Curve, Problem> {
+    fn curve(&mut self) -> Result<Curve, Error> {
         let ArrivalsTable { curve, within, half_life, at_once, file } = &self.arrivals;
         if let Some(file) = file {
             let (curve, buyers) = read_recording(file)?;
@@ -288,7 +288,7 @@ impl Scenario {
         }
     }
 
-    fn check(&self) -> Result<(), Problem> {
+    fn check(&self) -> Result<(), Error> {
         whole("buyers", u64::from(self.buyers), 1, MAX_BUYERS)?;
         whole("units", self.units, 1, 1_000_000_000)?;
         whole("units_per_ticket", self.units_per_ticket, 1, 1_000_000)?;
@@ -325,7 +325,7 @@ impl Scenario {
 }
 
 /// What serde or TOML found, with its line, and the nearest key where one is unknown.
-fn misfit(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+fn misfit(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let line =
         error.span().and_then(|span| text.get(..span.start)).map_or(0, |before| before.matches('\n').count());
     let wrong = format!("{}:{}: {}", path.display(), line + 1, first_line(error.message()));
@@ -333,7 +333,7 @@ fn misfit(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
         Some(nearest) => format!("the nearest key is `{nearest}`"),
         None => "see the scenario in the documentation of `inrush-loadtest sale`".to_owned(),
     };
-    Problem::new(wrong, remedy)
+    Error::new(wrong, remedy)
 }
 
 fn first_line(message: &str) -> &str {
@@ -347,21 +347,21 @@ fn nearest_key(message: &str) -> Option<&str> {
     nearest(unknown, names)
 }
 
-fn whole(name: &str, value: u64, least: u64, most: u64) -> Result<(), Problem> {
+fn whole(name: &str, value: u64, least: u64, most: u64) -> Result<(), Error> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
     Err(out_of_range(name, &format!("is {value}"), &format!("it must be {least} to {most}")))
 }
 
-fn number(name: &str, value: f64, least: f64, most: f64) -> Result<(), Problem> {
+fn number(name: &str, value: f64, least: f64, most: f64) -> Result<(), Error> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
     Err(out_of_range(name, &format!("is {value}"), &format!("it must be {least} to {most}")))
 }
 
-fn lasts(name: &str, value: Duration, least: Duration) -> Result<(), Problem> {
+fn lasts(name: &str, value: Duration, least: Duration) -> Result<(), Error> {
     if (least..=LONGEST).contains(&value) {
         return Ok(());
     }
@@ -370,15 +370,15 @@ fn lasts(name: &str, value: Duration, least: Duration) -> Result<(), Problem> {
     Err(out_of_range(name, &format!("is {}", show(value)), &rule))
 }
 
-fn out_of_range(name: &str, what: &str, remedy: &str) -> Problem {
-    Problem::new(format!("{name} {what}"), remedy)
+fn out_of_range(name: &str, what: &str, remedy: &str) -> Error {
+    Error::new(format!("{name} {what}"), remedy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Scenario, Problem> {
+    fn read(text: &str) -> Result<Scenario, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scenario.toml");
         fs::write(&path, text).unwrap();
@@ -398,9 +398,9 @@ mod tests {
 
     #[test]
     fn a_misfit_names_its_line_and_the_nearest_key() {
-        let problem = read("buyers = 500\n\n[shares]\nunpayed = 0.5\n").unwrap_err();
-        assert!(problem.wrong().contains("scenario.toml:4: unknown field `unpayed`"), "{problem}");
-        assert_eq!(problem.remedy(), "the nearest key is `unpaid`");
+        let error = read("buyers = 500\n\n[shares]\nunpayed = 0.5\n").unwrap_err();
+        assert!(error.wrong().contains("scenario.toml:4: unknown field `unpayed`"), "{error}");
+        assert_eq!(error.remedy(), "the nearest key is `unpaid`");
         assert!(read("buyers = \"many\"").unwrap_err().wrong().contains(":1: invalid type"));
         assert!(read("= 3").unwrap_err().wrong().contains("scenario.toml:1"));
     }

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::settings::Settings;
-use crate::{measure::Results, problem::Problem};
+use crate::{error::Error, measure::Results};
 
 /// A log file.
 pub(super) struct DebugLog {
@@ -21,13 +21,13 @@ pub(super) struct DebugLog {
 
 impl DebugLog {
     /// Creates the file.
-    pub(super) fn create(path: &Path) -> Result<Self, Problem> {
+    pub(super) fn create(path: &Path) -> Result<Self, Error> {
         let file = File::create(path).map_err(|error| not_writable(path, &error))?;
         Ok(Self { path: path.to_path_buf(), file: RefCell::new(BufWriter::new(file)) })
     }
 
     /// Logs the start of the run with its settings.
-    pub(super) fn log_start(&self, settings: &Settings) -> Result<(), Problem> {
+    pub(super) fn log_start(&self, settings: &Settings) -> Result<(), Error> {
         let config = settings.set().map_or(Value::Null, Value::Object);
         self.write(
             SystemTime::now(),
@@ -37,7 +37,7 @@ impl DebugLog {
     }
 
     /// Logs the recorded calls, then the counts.
-    pub(super) fn log_results(&self, results: &Results) -> Result<(), Problem> {
+    pub(super) fn log_results(&self, results: &Results) -> Result<(), Error> {
         for call in results.details.details() {
             let event = json!({
                 "level": if call.error.is_some() { "error" } else { "debug" },
@@ -63,19 +63,19 @@ impl DebugLog {
         self.flush()
     }
 
-    fn write(&self, time: SystemTime, event: &Value) -> Result<(), Problem> {
+    fn write(&self, time: SystemTime, event: &Value) -> Result<(), Error> {
         let mut event = event.clone();
         event["time"] = Value::from(humantime::format_rfc3339_nanos(time).to_string());
         writeln!(self.file.borrow_mut(), "{event}").map_err(|error| not_writable(&self.path, &error))
     }
 
-    fn flush(&self) -> Result<(), Problem> {
+    fn flush(&self) -> Result<(), Error> {
         self.file.borrow_mut().flush().map_err(|error| not_writable(&self.path, &error))
     }
 }
 
-fn not_writable(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(
+fn not_writable(path: &Path, error: &io::Error) -> Error {
+    Error::new(
         format!("cannot write --debug {}: {error}", path.display()),
         "name a file in an existing, writable folder",
     )

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    problem::Problem,
+    error::Error,
     report::{self, Format, Report},
 };
 
@@ -19,7 +19,7 @@ pub(super) enum Destination {
 
 impl Destination {
     /// Opens the destination that a flag names.
-    pub(super) fn open(flag: &'static str, path: Option<&Path>) -> Result<Self, Problem> {
+    pub(super) fn open(flag: &'static str, path: Option<&Path>) -> Result<Self, Error> {
         match path.filter(|path| !path.as_os_str().is_empty()) {
             None => Ok(Self::Standard),
             Some(path) => match File::create(path) {
@@ -30,7 +30,7 @@ impl Destination {
     }
 
     /// Writes a report.
-    pub(super) fn write(self, report: &Report, format: Format) -> Result<(), Problem> {
+    pub(super) fn write(self, report: &Report, format: Format) -> Result<(), Error> {
         match self {
             Self::File { flag, path, file } => finish(report, format, BufWriter::new(file))
                 .map_err(|error| not_writable(flag, &path, &error)),
@@ -49,8 +49,8 @@ fn finish(report: &Report, format: Format, mut to: impl Write) -> io::Result<()>
     to.flush()
 }
 
-fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Problem {
-    Problem::new(
+fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Error {
+    Error::new(
         format!("cannot write {flag} {}: {error}", path.display()),
         "name a file in an existing, writable folder",
     )

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use super::settings::Settings;
 use crate::{
-    problem::Problem,
+    error::Error,
     transport::{Balancing, Endpoint, TlsOptions},
 };
 
@@ -17,7 +17,7 @@ pub(super) const MAX_MESSAGE_SIZE: usize = 0x7fff_ffff;
 const DEFAULT_PORT: u16 = 443;
 
 /// The server that the settings name.
-pub(super) fn of(settings: &Settings) -> Result<Endpoint, Problem> {
+pub(super) fn of(settings: &Settings) -> Result<Endpoint, Error> {
     let (host, port) = parse_address(settings.host.as_deref().unwrap_or_default())?;
     let connection = &settings.connection;
     Ok(Endpoint {
@@ -32,18 +32,18 @@ pub(super) fn of(settings: &Settings) -> Result<Endpoint, Problem> {
     })
 }
 
-fn parse_address(text: &str) -> Result<(String, u16), Problem> {
+fn parse_address(text: &str) -> Result<(String, u16), Error> {
     let text = text.trim();
     let plain =
         ["dns:///", "passthrough:///"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     let invalid = |reason: &str| {
-        Problem::new(
+        Error::new(
             format!("invalid server address {text:?}: {reason}"),
             "pass host:port, such as localhost:50051",
         )
     };
     if plain.is_empty() {
-        return Err(Problem::new(
+        return Err(Error::new(
             "the server address is missing",
             "pass host:port at the end of the command line",
         ));
@@ -63,7 +63,7 @@ fn parse_address(text: &str) -> Result<(String, u16), Problem> {
     Ok((if host.is_empty() { "localhost" } else { host }.to_owned(), port))
 }
 
-fn tls(settings: &Settings) -> Result<Option<TlsOptions>, Problem> {
+fn tls(settings: &Settings) -> Result<Option<TlsOptions>, Error> {
     let security = &settings.security;
     if security.insecure.unwrap_or(false) {
         return Ok(None);
@@ -72,10 +72,10 @@ fn tls(settings: &Settings) -> Result<Option<TlsOptions>, Problem> {
         (None, None) => None,
         (Some(cert), Some(key)) => Some((read_pem("--cert", cert)?, read_pem("--key", key)?)),
         (Some(_), None) => {
-            return Err(Problem::new("--cert requires --key", "pass the private key of the certificate"));
+            return Err(Error::new("--cert requires --key", "pass the private key of the certificate"));
         }
         (None, Some(_)) => {
-            return Err(Problem::new("--key requires --cert", "pass the certificate of the key"));
+            return Err(Error::new("--key requires --cert", "pass the certificate of the key"));
         }
     };
     Ok(Some(TlsOptions {
@@ -86,18 +86,18 @@ fn tls(settings: &Settings) -> Result<Option<TlsOptions>, Problem> {
     }))
 }
 
-fn read_pem(flag: &str, path: &Path) -> Result<String, Problem> {
+fn read_pem(flag: &str, path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|error| {
-        Problem::new(format!("cannot read {flag} {}: {error}", path.display()), "pass the path of a PEM file")
+        Error::new(format!("cannot read {flag} {}: {error}", path.display()), "pass the path of a PEM file")
     })
 }
 
-fn balancing(strategy: Option<&str>) -> Result<Balancing, Problem> {
+fn balancing(strategy: Option<&str>) -> Result<Balancing, Error> {
     match strategy {
         None | Some("" | "pick_first") => Ok(Balancing::First),
         Some("round_robin") => Ok(Balancing::RoundRobin),
         Some(other) => {
-            Err(Problem::new(format!("unknown --lb-strategy {other:?}"), "use pick_first or round_robin"))
+            Err(Error::new(format!("unknown --lb-strategy {other:?}"), "use pick_first or round_robin"))
         }
     }
 }

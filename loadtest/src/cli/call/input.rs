@@ -10,8 +10,8 @@ use http::HeaderMap;
 
 use super::settings::{ImportPaths, Input, JsonText};
 use crate::{
+    error::Error,
     message::{Data, Given, Templates, plain_metadata},
-    problem::Problem,
     target::{Source, Target},
     transport::Endpoint,
 };
@@ -23,14 +23,14 @@ const STANDARD_INPUT: &str = "@";
 const EMPTY: &str = "{}";
 
 /// Finds the method to call.
-pub(super) fn target(input: &Input, endpoint: &Endpoint) -> Result<Target, Problem> {
+pub(super) fn target(input: &Input, endpoint: &Endpoint) -> Result<Target, Error> {
     let Some(call) = input.call.as_deref().filter(|call| !call.trim().is_empty()) else {
-        return Err(Problem::new("the method is missing", "pass it with --call package.Service/Method"));
+        return Err(Error::new("the method is missing", "pass it with --call package.Service/Method"));
     };
     Target::find(call, &source(input, endpoint)?)
 }
 
-fn source(input: &Input, endpoint: &Endpoint) -> Result<Source, Problem> {
+fn source(input: &Input, endpoint: &Endpoint) -> Result<Source, Error> {
     let path = |name: &Option<String>| {
         name.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(PathBuf::from)
     };
@@ -44,10 +44,10 @@ fn source(input: &Input, endpoint: &Endpoint) -> Result<Source, Problem> {
     Ok(Source::Reflection { endpoint: Box::new(endpoint.clone()), metadata: reflect_metadata(input)? })
 }
 
-fn reflect_metadata(input: &Input) -> Result<HeaderMap, Problem> {
+fn reflect_metadata(input: &Input) -> Result<HeaderMap, Error> {
     let Some(JsonText(text)) = &input.reflect_metadata else { return Ok(HeaderMap::new()) };
     plain_metadata(text).map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("--reflect-metadata: {error}"),
             "write it as a JSON object of strings, such as {\"token\":\"secret\"}",
         )
@@ -56,7 +56,7 @@ fn reflect_metadata(input: &Input) -> Result<HeaderMap, Problem> {
 
 /// Reads the messages. If there are several sources, the last one in ghz's order is used: data, its file, binary data,
 /// its file.
-pub(super) fn data(input: &Input) -> Result<Data, Problem> {
+pub(super) fn data(input: &Input) -> Result<Data, Error> {
     if let Some(path) = &input.binary_file {
         let content = read("--binary-file", path)?;
         return Ok(Data::Binary(Given { source: format!("--binary-file {}", path.display()), content }));
@@ -81,7 +81,7 @@ pub(super) fn data(input: &Input) -> Result<Data, Problem> {
 }
 
 /// Reads the metadata, from its file if there is one.
-pub(super) fn metadata(input: &Input) -> Result<Option<Given<String>>, Problem> {
+pub(super) fn metadata(input: &Input) -> Result<Option<Given<String>>, Error> {
     let given = match (&input.metadata, &input.metadata_file) {
         (_, Some(path)) => {
             let source = format!("--metadata-file {}", path.display());
@@ -104,24 +104,24 @@ pub(super) fn templates(input: &Input) -> Templates {
     }
 }
 
-fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Problem> {
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
-        Problem::new(format!("cannot read {flag} {}: {error}", path.display()), "pass the path of a file")
+        Error::new(format!("cannot read {flag} {}: {error}", path.display()), "pass the path of a file")
     })
 }
 
-fn standard_input(flag: &str) -> Result<Vec<u8>, Problem> {
+fn standard_input(flag: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|error| {
-        Problem::new(format!("{flag}: cannot read standard input: {error}"), "pass the data in a file")
+        Error::new(format!("{flag}: cannot read standard input: {error}"), "pass the data in a file")
     })?;
     Ok(bytes)
 }
 
-fn to_text(source: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+fn to_text(source: &str, bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Problem::new(
+        Error::new(
             format!("{source} is not text: byte {at} is not UTF-8"),
             "write JSON in UTF-8; for encoded messages use --binary or --binary-file",
         )

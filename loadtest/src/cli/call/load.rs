@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::settings::{Concurrency, Schedule, Settings, StopAction};
 use crate::{
     engine::{AtDuration, Load, Stop},
+    error::Error,
     go_duration::GoDuration,
-    problem::Problem,
     schedule::{ConcurrencySchedule, RateSchedule},
 };
 
@@ -18,24 +18,24 @@ pub(super) const WORKERS: u32 = 50;
 const MAX_IN_FLIGHT: u32 = 100_000;
 
 /// The load.
-pub(super) fn of(settings: &Settings) -> Result<Load, Problem> {
+pub(super) fn of(settings: &Settings) -> Result<Load, Error> {
     let (load, extensions) = (&settings.load, &settings.extensions);
     let rate = rate(settings)?;
     let closed_loop = extensions.closed_loop.unwrap_or(false);
     let no_wait = load.r#async.unwrap_or(false);
     let max_in_flight = extensions.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
     if max_in_flight == 0 {
-        return Err(Problem::new("--max-in-flight is 0", "allow at least one call in flight"));
+        return Err(Error::new("--max-in-flight is 0", "allow at least one call in flight"));
     }
     if closed_loop && no_wait {
-        return Err(Problem::new(
+        return Err(Error::new(
             "--closed-loop and --async contradict each other",
             "omit one: workers of a closed loop wait for their answers, --async does not",
         ));
     }
     let workers = workers(&settings.concurrency)?;
     match rate {
-        None if closed_loop => Err(Problem::new(
+        None if closed_loop => Err(Error::new(
             "--closed-loop requires a rate",
             "set a rate with --rps or --load-schedule, or omit it: without a rate the loop is always closed",
         )),
@@ -73,7 +73,7 @@ pub(super) fn positive(duration: Option<GoDuration>) -> Option<Duration> {
     duration.map(|duration| duration.0).filter(|duration| !duration.is_zero())
 }
 
-fn rate(settings: &Settings) -> Result<Option<RateSchedule>, Problem> {
+fn rate(settings: &Settings) -> Result<Option<RateSchedule>, Error> {
     let load = &settings.load;
     let schedule = load.load_schedule.unwrap_or_default();
     if schedule == Schedule::Const {
@@ -84,7 +84,7 @@ fn rate(settings: &Settings) -> Result<Option<RateSchedule>, Problem> {
     let step = load.load_step.unwrap_or(0);
     check_schedule("load", start, end, i64::from(step))?;
     if start == 0 {
-        return Err(Problem::new("--load-start is missing", "set the calls per second at the start"));
+        return Err(Error::new("--load-start is missing", "set the calls per second at the start"));
     }
     let (start, step) = (f64::from(start), f64::from(step));
     let end = Some(end).filter(|end| *end > 0).map(f64::from);
@@ -98,12 +98,12 @@ fn rate(settings: &Settings) -> Result<Option<RateSchedule>, Problem> {
     }))
 }
 
-fn workers(settings: &Concurrency) -> Result<ConcurrencySchedule, Problem> {
+fn workers(settings: &Concurrency) -> Result<ConcurrencySchedule, Error> {
     let schedule = settings.concurrency_schedule.unwrap_or_default();
     if schedule == Schedule::Const {
         let workers = settings.concurrency.unwrap_or(WORKERS);
         if workers == 0 {
-            return Err(Problem::new("--concurrency is 0", "set at least one worker"));
+            return Err(Error::new("--concurrency is 0", "set at least one worker"));
         }
         return Ok(ConcurrencySchedule::Constant { workers });
     }
@@ -121,16 +121,16 @@ fn workers(settings: &Concurrency) -> Result<ConcurrencySchedule, Problem> {
     })
 }
 
-fn check_schedule(what: &str, start: u32, end: u32, step: i64) -> Result<(), Problem> {
+fn check_schedule(what: &str, start: u32, end: u32, step: i64) -> Result<(), Error> {
     if step == 0 {
-        return Err(Problem::new(
+        return Err(Error::new(
             format!("--{what}-step is missing or 0: the {what} schedule changes nothing"),
             format!("set the change, which may be negative, or omit --{what}-schedule"),
         ));
     }
     let never_reached = end > 0 && if step > 0 { end <= start } else { end >= start };
     if never_reached {
-        return Err(Problem::new(
+        return Err(Error::new(
             format!(
                 "--{what}-end {end} is never reached from --{what}-start {start} by --{what}-step {step}"
             ),
@@ -140,9 +140,9 @@ fn check_schedule(what: &str, start: u32, end: u32, step: i64) -> Result<(), Pro
     Ok(())
 }
 
-fn require_step_duration(what: &str, duration: Option<GoDuration>) -> Result<Duration, Problem> {
+fn require_step_duration(what: &str, duration: Option<GoDuration>) -> Result<Duration, Error> {
     positive(duration).ok_or_else(|| {
-        Problem::new(
+        Error::new(
             format!("--{what}-step-duration is missing"),
             "set the duration of each step, or use the schedule line, which changes every second",
         )

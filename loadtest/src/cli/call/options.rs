@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     call::CallPlan,
+    error::Error,
     go_duration::GoDuration,
     message::{Data, Given},
-    problem::Problem,
 };
 
 /// The options, as in a report of ghz. Durations are in nanoseconds.
@@ -81,12 +81,12 @@ pub(super) fn of(settings: &Settings, plan: &CallPlan) -> Map<String, Value> {
 }
 
 /// The tags of the run.
-pub(super) fn tags(tags: Option<&JsonText>) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn tags(tags: Option<&JsonText>) -> Result<BTreeMap<String, String>, Error> {
     let Some(JsonText(text)) = tags.filter(|tags| !tags.0.trim().is_empty()) else {
         return Ok(BTreeMap::new());
     };
     serde_json::from_str(text).map_err(|error| {
-        Problem::new(
+        Error::new(
             format!("--tags: {error}"),
             "write tags as a JSON object of strings, such as {\"env\":\"staging\"}",
         )

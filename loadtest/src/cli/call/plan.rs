@@ -11,8 +11,8 @@ use super::{
 use crate::{
     call::CallPlan,
     engine::{self, Load, Plan, Recording, Streaming},
+    error::Error,
     message::{Data, RequestPlan},
-    problem::Problem,
     schedule::ConcurrencySchedule,
     transport::CallKind,
 };
@@ -24,11 +24,11 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 const DETAILS: u32 = 100_000;
 
 /// The plan of a run. Without a definition, the method is looked up by server reflection.
-pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
+pub(super) fn of(settings: &Settings) -> Result<CallPlan, Error> {
     let (load, stop) = (load::of(settings)?, load::stop(settings));
     let skip_first = settings.output.skip_first.unwrap_or(0);
     if stop.calls.is_some_and(|calls| skip_first > calls) {
-        return Err(Problem::new(
+        return Err(Error::new(
             format!("--skipFirst {skip_first} exceeds the number of calls"),
             "exclude fewer calls, or make more with --total",
         ));
@@ -80,13 +80,13 @@ pub(super) fn of(settings: &Settings) -> Result<CallPlan, Problem> {
     Ok(CallPlan { engine, requests })
 }
 
-fn connections(settings: &Settings, load: &Load) -> Result<Option<u32>, Problem> {
+fn connections(settings: &Settings, load: &Load) -> Result<Option<u32>, Error> {
     let connections = settings.connection.connections.filter(|number| *number > 0);
     if let (Some(number), Load::Closed { workers: ConcurrencySchedule::Constant { workers }, .. }) =
         (connections, load)
         && number > *workers
     {
-        return Err(Problem::new(
+        return Err(Error::new(
             format!("--connections {number} exceeds the {workers} workers of --concurrency"),
             "use at least as many workers as connections",
         ));
@@ -99,9 +99,9 @@ fn threads(settings: &Settings) -> Option<usize> {
     threads.and_then(|number| usize::try_from(number).ok())
 }
 
-fn check_dynamic(requests: &RequestPlan) -> Result<(), Problem> {
+fn check_dynamic(requests: &RequestPlan) -> Result<(), Error> {
     if requests.dynamic_messages && matches!(requests.data, Data::Binary(_)) {
-        return Err(Problem::new(
+        return Err(Error::new(
             "--stream-dynamic-messages does not apply to encoded messages",
             "omit it, or pass the messages as JSON with templates",
         ));

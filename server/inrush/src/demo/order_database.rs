@@ -7,8 +7,8 @@ use std::{
 
 use inrush_orders::{OrderState, OrderStore, OrderStoreError};
 use inrush_simulation::{
+    error::Error,
     order_source::{OrderSource, StoredOrder},
-    problem::Problem,
 };
 use tokio::runtime::Handle;
 use tonic::async_trait;
@@ -28,7 +28,7 @@ impl OrderDatabase {
     async fn read<T: Send + 'static>(
         &self,
         query: impl Future<Output = Result<T, OrderStoreError>> + Send + 'static,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Error> {
         match self.runtime.spawn(query).await {
             Ok(Ok(read)) => Ok(read),
             Ok(Err(error)) => Err(unreadable(&error)),
@@ -39,12 +39,12 @@ impl OrderDatabase {
 
 #[async_trait]
 impl OrderSource for OrderDatabase {
-    async fn unsettled(&self) -> Result<u64, Problem> {
+    async fn unsettled(&self) -> Result<u64, Error> {
         let store = self.store.clone();
         self.read(async move { store.pending().await }).await
     }
 
-    async fn orders(&self, sale: &str) -> Result<Vec<StoredOrder>, Problem> {
+    async fn orders(&self, sale: &str) -> Result<Vec<StoredOrder>, Error> {
         let store = self.store.clone();
         let mut orders = self.read(async move { store.orders().await }).await?;
         orders.retain(|order| order.sale_id == sale);
@@ -68,8 +68,8 @@ impl fmt::Debug for OrderDatabase {
     }
 }
 
-fn unreadable(error: &dyn fmt::Display) -> Problem {
-    Problem::new(
+fn unreadable(error: &dyn fmt::Display) -> Error {
+    Error::new(
         format!("the order database cannot be read: {error}"),
         "check that the temporary folder has free space",
     )

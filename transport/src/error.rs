@@ -5,12 +5,12 @@ use std::fmt::Display;
 /// Why a command cannot run as it was called: exit code 2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{wrong}\n  {remedy}")]
-pub struct Problem {
+pub struct Error {
     wrong: String,
     remedy: String,
 }
 
-impl Problem {
+impl Error {
     /// `wrong` names the place, such as a flag, a file and line, or an address; `remedy` is what to do.
     pub fn new(wrong: impl Display, remedy: impl Display) -> Self {
         Self { wrong: wrong.to_string(), remedy: remedy.to_string() }
