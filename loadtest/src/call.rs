@@ -2,12 +2,12 @@
 
 use std::sync::atomic::AtomicBool;
 
+use inrush_report::measure::Results;
+use inrush_transport::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{self, Observer, Plan, Share},
-    error::Error,
-    measure::Results,
     message::RequestPlan,
 };
 

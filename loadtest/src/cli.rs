@@ -14,9 +14,9 @@ mod verdict;
 use std::{env, process::ExitCode};
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use inrush_transport::Error;
 
 use self::verdict::Verdict;
-use crate::error::Error;
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]

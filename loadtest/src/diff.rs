@@ -18,10 +18,9 @@ pub use report_file::read;
 pub use run::{Run, RunKind};
 pub use table::write;
 
-use crate::{
-    error::Error,
-    threshold::{Breach, Expression, Limit},
-};
+use inrush_transport::Error;
+
+use crate::threshold::{Breach, Expression, Limit};
 
 /// The thresholds that are exceeded. A change counts if it is significant, or if its significance is unknown.
 ///

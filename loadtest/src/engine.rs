@@ -28,10 +28,8 @@ pub use self::{
     plan::{AtDuration, Load, Plan, Recording, Share, Stop, Streaming, cores},
     shared::Sources,
 };
-use crate::{
-    error::Error,
-    measure::{Results, Timeline},
-};
+use inrush_report::measure::{Results, Timeline};
+use inrush_transport::Error;
 
 /// How often a run checks whether it was interrupted.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);

@@ -1,9 +1,9 @@
 //! The load tool of Inrush: any gRPC method as a load, with ghz's flags; and the flash sale as a load, with a verdict.
 //!
 //! In reading order: [`cli`] turns flags into the plan of a [`call`], [`target`] finds the method, [`message`] makes the
-//! requests, [`schedule`] says when they are due, [`engine`] sends them over [`transport`] and [`measure`]s them,
-//! [`report`] and [`live`] show the result. [`agents`] lets several
-//! machines do it together; [`diff`] and [`threshold`] judge.
+//! requests, [`schedule`] plans when they are due, and [`engine`] sends them over [`inrush_transport`] and measures them.
+//! [`live`] shows a run while it lasts, and [`inrush_report`] writes its report. [`agents`] run one load from several
+//! machines. [`diff`] compares two reports, and [`threshold`] sets the exit code.
 
 pub mod agents;
 pub mod call;
@@ -17,7 +17,3 @@ pub mod schedule;
 pub mod target;
 mod text_value;
 pub mod threshold;
-
-pub use inrush_report::{self as report, measure};
-pub use inrush_simulation::nearest;
-pub use inrush_transport::{self as transport, error};

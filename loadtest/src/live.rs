@@ -12,10 +12,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    engine::{Observer, Progress, Stop},
-    measure::{Interval, Timeline},
-};
+use inrush_report::measure::{Interval, Timeline};
+
+use crate::engine::{Observer, Progress, Stop};
 
 pub use view::{Snapshot, View};
 
@@ -90,8 +89,10 @@ fn done(stop: Stop, elapsed: Duration, timeline: &Timeline) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::fixture;
+
     use super::*;
-    use crate::{engine::AtDuration, report::fixture};
+    use crate::engine::AtDuration;
 
     #[test]
     fn progress_follows_the_limit_that_is_reached_first() {

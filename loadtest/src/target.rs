@@ -9,13 +9,10 @@ mod reflection;
 use std::path::PathBuf;
 
 use http::HeaderMap;
+use inrush_transport::{CallKind, Endpoint, Error};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use self::not_found::{method_not_found, service_not_found};
-use crate::{
-    error::Error,
-    transport::{CallKind, Endpoint},
-};
 
 pub use method_name::MethodName;
 

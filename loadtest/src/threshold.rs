@@ -8,7 +8,8 @@ use std::{fmt, str::FromStr};
 pub use expression::{Expression, Limit, Relation};
 pub use figure::{Clock, Figure, Kind, Statistic};
 
-use crate::{error::Error, measure::Results};
+use inrush_report::measure::Results;
+use inrush_transport::Error;
 
 /// A threshold. A run fails if its expression is true.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +56,7 @@ impl Threshold {
             }
             (Some(value), Limit::Share(limit)) => {
                 let share = value / figure.whole(results).max(1.0);
-                relation.holds(share, limit).then(|| crate::report::figure::share(share))
+                relation.holds(share, limit).then(|| inrush_report::figure::share(share))
             }
             (Some(_), Limit::Change(_)) => None,
         };
@@ -70,8 +71,9 @@ pub fn check(thresholds: &[Threshold], results: &Results, count_errors: bool) ->
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::fixture;
+
     use super::*;
-    use crate::report::fixture;
 
     fn breaches(text: &str) -> Vec<Breach> {
         check(&[text.parse().unwrap()], &fixture::results(), false)

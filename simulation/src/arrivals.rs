@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 
 use crate::{buyer::Buyer, seeded_random::seeded_random};
 

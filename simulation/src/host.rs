@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use inrush_transport::{Endpoint, TlsOptions, error::Error};
+use inrush_transport::{Endpoint, Error, TlsOptions};
 
 /// The port of a front where none is given.
 const FRONT_PORT: u16 = 50_051;

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

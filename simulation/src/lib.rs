@@ -18,4 +18,4 @@ pub mod sale_client;
 pub mod seeded_random;
 pub mod threads;
 
-pub use inrush_transport::error;
+pub use inrush_transport::Error;

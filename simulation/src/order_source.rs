@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 use tonic::async_trait;
 
 use crate::{

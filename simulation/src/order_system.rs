@@ -19,7 +19,7 @@ use inrush_proto::v1::{
     CreateOrdersResponse, OrderCreated, OrderRejected, OrderResult, OrderRetry,
     order_creation_service_server::OrderCreationServiceServer, order_result::Outcome,
 };
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},

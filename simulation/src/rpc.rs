@@ -6,8 +6,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 use inrush_report::measure::Code;
 use inrush_transport::{
-    Answer, Body, Caller, ConnectFailure, Endpoint, Head, Link, Request, StreamTimes, Subscription,
-    TlsConnector, error::Error,
+    Answer, Body, Caller, ConnectFailure, Endpoint, Error, Head, Link, Request, StreamTimes, Subscription,
+    TlsConnector,
 };
 use prost::Message;
 

@@ -10,7 +10,7 @@ use inrush_proto::v1::{
     DeleteSaleResponse, GetSaleRequest, GetSaleResponse, Ledger, Sale,
 };
 use inrush_report::measure::Code;
-use inrush_transport::{Answer, Endpoint, error::Error};
+use inrush_transport::{Answer, Endpoint, Error};
 use prost::Message;
 use tokio::task::LocalSet;
 

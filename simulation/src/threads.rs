@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 
 /// Between the moment when all are connected and the opening, so that no thread is late.
 const BEFORE_OPENING: Duration = Duration::from_millis(50);

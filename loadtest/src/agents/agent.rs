@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inrush_transport::Error;
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -37,7 +38,6 @@ use super::{
 use crate::{
     call::CallPlan,
     engine::{Observer, Progress, Share},
-    error::Error,
 };
 
 /// Capacity of the channel of responses to the coordinator.

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inrush_report::measure::{Interval, Results, Timeline};
+use inrush_transport::Error;
 use tokio::{
     runtime::Builder,
     sync::mpsc,
@@ -30,8 +32,6 @@ use super::{
 use crate::{
     call::CallPlan,
     engine::{INTERVAL, Observer, Progress},
-    error::Error,
-    measure::{Interval, Results, Timeline},
 };
 
 /// Time limit for connecting to an agent.

@@ -34,11 +34,10 @@ fn complete_until(progress: &Progress<'_>) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::measure::{Interval, Timeline};
+
     use super::*;
-    use crate::{
-        engine::INTERVAL,
-        measure::{Interval, Timeline},
-    };
+    use crate::engine::INTERVAL;
 
     #[test]
     fn every_interval_is_reported_once_when_it_is_complete() {

@@ -2,10 +2,9 @@
 
 use std::{env, fmt, fs, path::Path};
 
+use inrush_transport::Error;
 use subtle::ConstantTimeEq as _;
 use tonic::{Request, Status, metadata::MetadataValue, service::Interceptor};
-
-use crate::error::Error;
 
 /// The environment variable with the token, used if no file is given.
 const VARIABLE: &str = "INRUSH_LOADTEST_TOKEN";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::Results;
+use inrush_report::measure::Results;
 
 /// Share of late calls above which an agent has fallen behind.
 const MAX_LATE_SHARE: f64 = 0.01;
@@ -47,8 +47,9 @@ fn agent_warnings(agent: &str, results: &Results, median: Duration) -> Vec<Strin
 mod tests {
     use std::time::SystemTime;
 
+    use inrush_report::measure::Code;
+
     use super::*;
-    use crate::measure::Code;
 
     fn results(count: u64, late: u64, seconds: u64) -> Results {
         let mut results = Results::new(SystemTime::now(), true, Duration::from_secs(1), 0);

@@ -1,11 +1,12 @@
 //! Plans and results as the bytes of messages.
 
 use bytes::Bytes;
+use inrush_report::measure::Results;
+use inrush_transport::Error;
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::Status;
 
 use super::v1::{Failed, ResultsPart, RunResponse, run_response::Step};
-use crate::{error::Error, measure::Results};
 
 /// Version of this program. Plans and results are exchanged only between equal versions.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,13 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use inrush_transport::Error;
 use tokio::{runtime::Builder, signal::ctrl_c};
 
 use super::verdict::Verdict;
-use crate::{
-    agents::{AgentSettings, Token, serve},
-    error::Error,
-};
+use crate::agents::{AgentSettings, Token, serve};
 
 /// The arguments of `agent`.
 #[derive(Debug, Args)]

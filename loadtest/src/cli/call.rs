@@ -13,6 +13,8 @@ mod settings;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+use inrush_report::{Format, Report};
+use inrush_transport::Error;
 
 use self::{
     debug_log::DebugLog,
@@ -23,9 +25,7 @@ use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
 use crate::{
     agents::{Fleet, FleetResults, Token, coordinate},
     engine::Share,
-    error::Error,
     live::{self, Mode},
-    report::{Format, Report},
 };
 
 /// The arguments of `call`.

@@ -6,6 +6,7 @@ use inrush_simulation::{
     compare::{Options, Settings, comparison_chart, page, run as play, text},
     inrush_process as inrush,
 };
+use inrush_transport::Error;
 
 use super::{
     fail_if::FailIf,
@@ -13,7 +14,6 @@ use super::{
     sale::{save, save_page},
     verdict::Verdict,
 };
-use crate::error::Error;
 
 const EXAMPLES: &str = "\
 The order system is a model, served over real gRPC. Some workers take orders from one queue, first come first served, and are

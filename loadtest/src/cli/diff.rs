@@ -6,9 +6,10 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use inrush_transport::Error;
 
 use super::{fail_if, verdict::Verdict};
-use crate::{diff, error::Error, threshold::Expression};
+use crate::{diff, threshold::Expression};
 
 /// The arguments of `diff`.
 #[derive(Debug, Args)]

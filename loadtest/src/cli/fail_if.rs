@@ -1,8 +1,9 @@
 //! `--fail-if`: the thresholds of every command.
 
+use inrush_report::measure::Results;
+
 use crate::{
     cli::verdict::Verdict,
-    measure::Results,
     threshold::{self, Breach, Threshold},
 };
 

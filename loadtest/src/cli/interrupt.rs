@@ -9,9 +9,8 @@ use std::{
     thread,
 };
 
+use inrush_transport::Error;
 use tokio::{runtime::Builder, signal::ctrl_c, sync::oneshot};
-
-use crate::error::Error;
 
 /// Runs `work` on a thread of its own. Its argument becomes true when the run is interrupted.
 ///

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use inrush_report::{figure, measure::Timeline};
 use inrush_simulation::{
     inrush_process as inrush,
     sale::{
@@ -18,14 +19,10 @@ use inrush_simulation::{
         summary,
     },
 };
+use inrush_transport::Error;
 
 use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
-use crate::{
-    error::Error,
-    live::{self, Mode, Snapshot, View},
-    measure::Timeline,
-    report::figure,
-};
+use crate::live::{self, Mode, Snapshot, View};
 
 const EXAMPLES: &str = "\
 Without a HOST an Inrush is started for the run, with an order system of this tool behind it: it sees every entry, and can

@@ -1,9 +1,8 @@
 //! The figures that are compared.
 
-use crate::{
-    report::{QUANTILES, figure::percentile},
-    threshold::{Clock::Planned, Figure, Statistic},
-};
+use inrush_report::{QUANTILES, figure::percentile};
+
+use crate::threshold::{Clock::Planned, Figure, Statistic};
 
 /// The figures that are compared, with their names.
 pub(super) fn figures() -> Vec<(String, Figure)> {

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use inrush_report::{Measured, Part, measure::Code};
+use inrush_transport::Error;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,11 +11,6 @@ use super::{
     ghz,
     pieces::{Piece, Pieces},
     run::{Run, RunKind},
-};
-use crate::{
-    error::Error,
-    measure::Code,
-    report::{Measured, Part},
 };
 
 /// The fields that are read of a report.
@@ -85,11 +82,10 @@ fn piece(part: &Part) -> Piece {
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::Format;
+
     use super::*;
-    use crate::{
-        report::{self, Format},
-        threshold::Figure,
-    };
+    use crate::threshold::Figure;
 
     fn read_text(text: &[u8]) -> Result<Run, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -101,7 +97,7 @@ mod tests {
     #[test]
     fn a_written_report_is_read_back() {
         let mut bytes = Vec::new();
-        report::write(&report::fixture::report(), Format::Json, &mut bytes).unwrap();
+        inrush_report::write(&inrush_report::fixture::report(), Format::Json, &mut bytes).unwrap();
         let run = read_text(&bytes).unwrap();
         assert_eq!((run.count, run.failed), (1_000, 10));
         assert_eq!(run.pieces.len(), 40);

@@ -2,11 +2,12 @@
 
 use std::io;
 
+use inrush_report::figure;
+
 use super::{
     comparison::{Comparison, Row, Verdict},
     text,
 };
-use crate::report::figure;
 
 /// The columns and their widths. The first and the last are left-aligned, the others right-aligned.
 const COLUMNS: [(&str, usize); 6] =

@@ -1,7 +1,9 @@
 //! The values of a comparison as text.
 
+use inrush_report::figure;
+
 use super::comparison::{Interval, Row, Verdict};
-use crate::{report::figure, threshold::Figure};
+use crate::threshold::Figure;
 
 /// A value with its unit.
 pub(super) fn value(row: &Row, value: f64) -> String {

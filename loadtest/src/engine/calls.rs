@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inrush_report::measure::{Call, Code, EndReason, Interval, Recorder, RecorderSettings, Results};
+use inrush_transport::{Answer, Caller, Head, Link, StreamTimes};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -14,11 +16,7 @@ use super::{
     plan::{AtDuration, Load},
     shared::{Shared, Start},
 };
-use crate::{
-    measure::{Call, Code, EndReason, Interval, Recorder, RecorderSettings, Results},
-    message::RequestSource,
-    transport::{Answer, Caller, Head, Link, StreamTimes},
-};
+use crate::message::RequestSource;
 
 /// What a thread reports while it runs.
 pub(super) enum Event {

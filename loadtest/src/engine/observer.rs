@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::measure::Timeline;
+use inrush_report::measure::Timeline;
 
 /// Initial width of the intervals of a timeline.
 pub const INTERVAL: Duration = Duration::from_millis(250);

@@ -12,10 +12,11 @@ use std::{
     time::Duration,
 };
 
+use inrush_transport::Error;
 use tokio::task::{JoinSet, yield_now};
 
 use super::{calls::Calls, timer::PreciseTimer};
-use crate::{error::Error, schedule::RateSchedule};
+use crate::schedule::RateSchedule;
 
 /// After this many overdue calls in a row, the pacer yields to the other tasks.
 const MAX_BURST: u32 = 32;

@@ -2,12 +2,10 @@
 
 use std::{num::NonZero, thread, time::Duration};
 
+use inrush_transport::{CallKind, Endpoint};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    schedule::{ConcurrencySchedule, RateSchedule},
-    transport::{CallKind, Endpoint},
-};
+use crate::schedule::{ConcurrencySchedule, RateSchedule};
 
 /// The plan of a run, without the content of its calls. It can be sent to other machines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,12 +8,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use inrush_report::measure::EndReason;
+use inrush_transport::Error;
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 use super::plan::{Plan, Share};
-use crate::{error::Error, measure::EndReason, message::RequestSource};
+use crate::message::RequestSource;
 
 /// Makes the source of requests of a thread.
 pub type Sources<'a> = &'a (dyn Fn() -> Result<Box<dyn RequestSource>, Error> + Sync);
@@ -140,11 +142,12 @@ pub(super) fn processor_time() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use inrush_transport::{CallKind, Endpoint};
+
     use super::*;
     use crate::{
         engine::{AtDuration, Load, Recording, Stop, Streaming},
         schedule::RateSchedule,
-        transport::{CallKind, Endpoint},
     };
 
     fn shared(share: Share, threads: usize) -> Shared {

@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, mpsc::SyncSender},
 };
 
+use inrush_report::measure::Results;
+use inrush_transport::{Error, Head, Link, TlsConnector};
 use tokio::{
     runtime::Builder,
     task::{JoinSet, LocalSet, spawn_local},
@@ -18,11 +20,6 @@ use super::{
     closed, open,
     plan::{AtDuration, Load},
     shared::{Shared, Sources},
-};
-use crate::{
-    error::Error,
-    measure::Results,
-    transport::{Head, Link, TlsConnector},
 };
 
 /// Runs on the current thread until its calls have ended.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use inrush_report::{
+    figure,
+    measure::{Code, Interval, Timeline},
+};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
@@ -11,10 +15,6 @@ use ratatui::{
 };
 
 use super::{recent::Recent, view::Snapshot};
-use crate::{
-    measure::{Code, Interval, Timeline},
-    report::figure,
-};
 
 /// Heights of the rows, from top to bottom.
 const ROWS: [u16; 8] = [1, 1, 1, 1, 2, 2, 1, 1];
@@ -134,10 +134,10 @@ fn push_figure(spans: &mut Vec<Span<'static>>, name: &str, value: String, style:
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::fixture;
     use ratatui::buffer::Cell;
 
     use super::*;
-    use crate::report::fixture;
 
     #[test]
     fn the_dashboard_shows_progress_figures_sparklines_and_outcomes() {

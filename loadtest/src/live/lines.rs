@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
+use inrush_report::{figure, measure::Interval};
+
 use super::{
     recent::Recent,
     view::{Snapshot, View},
 };
-use crate::{measure::Interval, report::figure};
 
 /// Time between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,8 +54,9 @@ fn line(snapshot: &Snapshot<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::fixture;
+
     use super::*;
-    use crate::report::fixture;
 
     #[test]
     fn a_line_shows_the_last_second() {

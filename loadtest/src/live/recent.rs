@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::{Interval, Timeline};
+use inrush_report::measure::{Interval, Timeline};
 
 /// Length of the window.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -54,8 +54,9 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use inrush_report::fixture;
+
     use super::*;
-    use crate::report::fixture;
 
     #[test]
     fn only_complete_intervals_of_the_last_second_are_counted() {

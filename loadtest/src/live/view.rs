@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::Timeline;
+use inrush_report::measure::Timeline;
 
 /// A run at one moment.
 #[derive(Debug, Clone, Copy)]

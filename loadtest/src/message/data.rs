@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use inrush_transport::Error;
 use prost_reflect::MessageDescriptor;
 use serde_json::value::RawValue;
 
 use super::{binary, encoding::Encoding, json, template::Template, variables::CallData};
-use crate::error::Error;
 
 /// The input as items: a list has several, anything else is one.
 #[derive(Clone)]

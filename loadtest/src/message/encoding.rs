@@ -5,8 +5,7 @@ use std::io::Write as _;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
-
-use crate::error::Error;
+use inrush_transport::Error;
 
 /// Length of the prefix.
 const PREFIX_SIZE: usize = 5;

@@ -1,11 +1,10 @@
 //! Encodes messages from JSON, by the JSON mapping of protobuf.
 //! <https://protobuf.dev/programming-guides/json/>
 
+use inrush_simulation::nearest;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
 use serde_json::{Deserializer, Value};
-
-use crate::nearest;
 
 /// Encodes the message that `text` describes.
 ///

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use inrush_transport::{Body, Error};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,6 @@ use super::{
     source::{PlannedSource, Streams},
     variables::Constants,
 };
-use crate::{error::Error, transport::Body};
 
 /// An input of the user and its source, such as `--data` or the name of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

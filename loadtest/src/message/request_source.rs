@@ -1,6 +1,6 @@
 //! Makes the requests of one thread.
 
-use crate::{error::Error, transport::Request};
+use inrush_transport::{Error, Request};
 
 /// Makes the requests of one thread.
 pub trait RequestSource {

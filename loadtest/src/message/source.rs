@@ -3,16 +3,13 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use inrush_transport::{Body, Error, Request};
 
 use super::{
     data::{Item, Items, MessageEncoder, Position},
     metadata::Metadata,
     request_source::RequestSource,
     variables::{CallData, Constants},
-};
-use crate::{
-    error::Error,
-    transport::{Body, Request},
 };
 
 /// Makes the requests of a plan.

@@ -2,12 +2,12 @@
 //! <https://pkg.go.dev/text/template>
 
 use gtmpl_ng::{ExecError, ParseError, StructuredError};
+use inrush_simulation::nearest;
 
 use super::{
     functions,
     variables::{CallData, VARIABLES},
 };
-use crate::nearest;
 
 /// The beginning of a template action.
 const OPENING: &str = "{{";

@@ -1,14 +1,11 @@
 //! Tests of the requests of whole plans.
 
+use inrush_transport::{Body, Error};
 use proptest::prelude::*;
 use prost_reflect::DynamicMessage;
 
 use super::*;
-use crate::{
-    error::Error,
-    target::{Source, Target},
-    transport::Body,
-};
+use crate::target::{Source, Target};
 
 /// A plan for a method of the service of ghz's documentation.
 fn plan(method: &str, data: Data) -> RequestPlan {

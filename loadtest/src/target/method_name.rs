@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::error::Error;
+use inrush_transport::Error;
 
 /// A service and one of its methods.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Errors for a service or method that is not defined.
 
+use inrush_simulation::nearest;
+use inrush_transport::Error;
 use prost_reflect::ServiceDescriptor;
 
 use super::method_name::MethodName;
-use crate::{error::Error, nearest};
 
 /// The service is not among `services`, which `source` defines.
 pub(super) fn service_not_found(name: &MethodName, services: &[String], source: &str) -> Error {

@@ -5,10 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use inrush_transport::Error;
 use prost_reflect::DescriptorPool;
 use protox::Compiler;
-
-use crate::error::Error;
 
 /// Compiles a file and its imports. The folder of the file and the current folder are searched before `imports`.
 pub(super) fn compile(file: &Path, imports: &[PathBuf]) -> Result<DescriptorPool, Error> {

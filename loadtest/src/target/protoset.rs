@@ -2,9 +2,8 @@
 
 use std::{fs, path::Path};
 
+use inrush_transport::Error;
 use prost_reflect::DescriptorPool;
-
-use crate::error::Error;
 
 /// Reads a file that `protoc --descriptor_set_out` has written.
 pub(super) fn read(file: &Path) -> Result<DescriptorPool, Error> {

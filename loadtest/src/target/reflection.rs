@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, iter, rc::Rc};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use inrush_report::measure::Code;
+use inrush_transport::{Body, Caller, Endpoint, Error, Head, Link, Request, StreamTimes, TlsConnector};
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
@@ -15,12 +17,7 @@ use tonic_reflection::pb::v1::{
 };
 
 use super::{method_name::MethodName, not_found::service_not_found};
-use crate::{
-    error::Error,
-    measure::Code,
-    message::framed,
-    transport::{Body, Caller, Endpoint, Head, Link, Request, StreamTimes, TlsConnector},
-};
+use crate::message::framed;
 
 /// The versions of the reflection service, the newest first. Their messages are the same.
 const SERVICES: [&str; 2] = [

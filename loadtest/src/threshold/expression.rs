@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
+use inrush_transport::Error;
+
 use super::figure::{Figure, Kind};
-use crate::{error::Error, go_duration::GoDuration};
+use crate::go_duration::GoDuration;
 
 /// A figure compared with a limit, as in `p99>5ms`.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use crate::{
-    error::Error,
+use inrush_report::{
+    figure as text,
     measure::{Code, Quantile as _, Results},
-    nearest::nearest,
-    report::figure as text,
 };
+use inrush_simulation::nearest::nearest;
+use inrush_transport::Error;
 
 /// A figure of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]

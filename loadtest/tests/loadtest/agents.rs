@@ -12,9 +12,9 @@ use inrush_loadtest::{
     agents::{Fleet, FleetResults, Token, coordinate},
     call::CallPlan,
     engine::{Observer, Plan, Progress},
-    error::Error,
-    measure::{EndReason, Interval},
 };
+use inrush_report::measure::{EndReason, Interval};
+use inrush_transport::Error;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use inrush_loadtest::report::{self, Format};
+use inrush_report::Format;
 use serde_json::{Value, json};
 
 use crate::rush::Rush;
@@ -15,7 +15,7 @@ use crate::rush::Rush;
 fn report(folder: &Path, name: &str, rush: &Rush) -> PathBuf {
     let path = folder.join(name);
     let mut file = fs::File::create(&path).unwrap();
-    report::write(&rush.report(), Format::Json, &mut file).unwrap();
+    inrush_report::write(&rush.report(), Format::Json, &mut file).unwrap();
     path
 }
 

@@ -4,10 +4,10 @@ use std::{net::TcpListener, time::Duration};
 
 use inrush_loadtest::{
     engine::{AtDuration, Load, Share},
-    measure::{Code, EndReason, Interval},
     schedule::{ConcurrencySchedule, RateSchedule},
-    transport::Endpoint,
 };
+use inrush_report::measure::{Code, EndReason, Interval};
+use inrush_transport::Endpoint;
 
 use crate::{
     runs::{closed, open, plan, run, run_share},

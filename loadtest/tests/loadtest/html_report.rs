@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use inrush_loadtest::report::{self, Format};
+use inrush_report::Format;
 
 use crate::{browser::Browser, rush::Rush};
 
@@ -64,6 +64,7 @@ fn the_browser_reports_requests_and_errors_of_a_page() {
 
 fn page() -> String {
     let mut page = Vec::new();
-    report::write(&Rush { trouble: true, ..Rush::default() }.report(), Format::Html, &mut page).unwrap();
+    inrush_report::write(&Rush { trouble: true, ..Rush::default() }.report(), Format::Html, &mut page)
+        .unwrap();
     String::from_utf8(page).unwrap()
 }

@@ -6,13 +6,12 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 use inrush_loadtest::{
     engine::{self, AtDuration, Load, Observer, Plan, Progress, Recording, Share, Stop, Streaming},
-    error::Error,
-    measure::Results,
     message::{Data, Given, RequestPlan, RequestSource, Templates},
     schedule::{ConcurrencySchedule, RateSchedule},
-    transport::{Body, CallKind, Endpoint, Request},
 };
 use inrush_proto::v1::ReleaseOrderRequest;
+use inrush_report::measure::Results;
+use inrush_transport::{Body, CallKind, Endpoint, Error, Request};
 use prost::Message as _;
 
 use crate::server::PATH;

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use inrush_loadtest::{
+use inrush_report::{
+    Report,
     measure::{Call, Code, Recorder, RecorderSettings, Results},
-    report::Report,
 };
 use serde_json::json;
 

@@ -9,11 +9,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use inrush_loadtest::transport::Endpoint;
 use inrush_proto::v1::{
     ReleaseOrderRequest, ReleaseOrderResponse, TicketStatus,
     settlement_service_server::{SettlementService, SettlementServiceServer},
 };
+use inrush_transport::Endpoint;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch, task::yield_now};
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, transport::Server};

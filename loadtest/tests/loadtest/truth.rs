@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use inrush_loadtest::measure::{Quantile as _, Results};
+use inrush_report::measure::{Quantile as _, Results};
 
 use crate::{
     machine,

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use inrush_transport::{Endpoint, error::Error};
+use inrush_transport::{Endpoint, Error};
 
 use super::{outcome::RushResult, run_result::RunResult, rush::Rush, rush_context::Way, settings::Settings};
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, rc::Rc, thread, time::Instant};
 
-use inrush_transport::{Endpoint, error::Error};
+use inrush_transport::{Endpoint, Error};
 use tokio::{
     runtime,
     task::{LocalSet, spawn_local},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 use serde::Serialize;
 
 use crate::{

@@ -4,7 +4,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 use tokio::{
     task::{LocalSet, spawn_local},
     time::{Instant, sleep_until},

@@ -12,7 +12,7 @@ use std::{
 };
 
 use inrush_proto::v1::{Ledger, Sale};
-use inrush_transport::{Endpoint, error::Error};
+use inrush_transport::{Endpoint, Error};
 use tokio::{task::LocalSet, time::sleep};
 
 use super::{

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_transport::error::Error;
+use inrush_transport::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -2,11 +2,12 @@
 
 use std::{fs, path::Path};
 
+use inrush_simulation::nearest;
+use inrush_transport::Error;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::settings::Settings;
-use crate::{error::Error, nearest};
 
 /// The settings of a file, overridden by the flags.
 ///

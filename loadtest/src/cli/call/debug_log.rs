@@ -8,10 +8,11 @@ use std::{
     time::SystemTime,
 };
 
+use inrush_report::measure::Results;
+use inrush_transport::Error;
 use serde_json::{Value, json};
 
 use super::settings::Settings;
-use crate::{error::Error, measure::Results};
 
 /// A log file.
 pub(super) struct DebugLog {

@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    error::Error,
-    report::{self, Format, Report},
-};
+use inrush_report::{Format, Report};
+use inrush_transport::Error;
 
 /// Standard output or a file. The file is created before the run, so that an invalid path is found early.
 pub(super) enum Destination {
@@ -45,7 +43,7 @@ impl Destination {
 }
 
 fn finish(report: &Report, format: Format, mut to: impl Write) -> io::Result<()> {
-    report::write(report, format, &mut to)?;
+    inrush_report::write(report, format, &mut to)?;
     to.flush()
 }
 

@@ -2,11 +2,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use inrush_transport::{Balancing, Endpoint, Error, TlsOptions};
+
 use super::settings::Settings;
-use crate::{
-    error::Error,
-    transport::{Balancing, Endpoint, TlsOptions},
-};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

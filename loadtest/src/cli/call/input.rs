@@ -7,13 +7,12 @@ use std::{
 };
 
 use http::HeaderMap;
+use inrush_transport::{Endpoint, Error};
 
 use super::settings::{ImportPaths, Input, JsonText};
 use crate::{
-    error::Error,
     message::{Data, Given, Templates, plain_metadata},
     target::{Source, Target},
-    transport::Endpoint,
 };
 
 /// The value of `--data` that reads standard input.

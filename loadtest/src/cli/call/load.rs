@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use inrush_transport::Error;
+
 use super::settings::{Concurrency, Schedule, Settings, StopAction};
 use crate::{
     engine::{AtDuration, Load, Stop},
-    error::Error,
     go_duration::GoDuration,
     schedule::{ConcurrencySchedule, RateSchedule},
 };

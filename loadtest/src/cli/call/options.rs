@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use inrush_transport::Error;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
 };
 use crate::{
     call::CallPlan,
-    error::Error,
     go_duration::GoDuration,
     message::{Data, Given},
 };

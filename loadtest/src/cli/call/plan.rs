@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use inrush_transport::{CallKind, Error};
+
 use super::{
     endpoint::{self, MAX_MESSAGE_SIZE},
     input,
@@ -11,10 +13,8 @@ use super::{
 use crate::{
     call::CallPlan,
     engine::{self, Load, Plan, Recording, Streaming},
-    error::Error,
     message::{Data, RequestPlan},
     schedule::ConcurrencySchedule,
-    transport::CallKind,
 };
 
 /// The default time limit of calls, as in ghz.

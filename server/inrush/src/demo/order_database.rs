@@ -7,7 +7,7 @@ use std::{
 
 use inrush_orders::{OrderState, OrderStore, OrderStoreError};
 use inrush_simulation::{
-    error::Error,
+    Error,
     order_source::{OrderSource, StoredOrder},
 };
 use tokio::runtime::Handle;

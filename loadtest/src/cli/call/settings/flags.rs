@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use inrush_report::Format;
 use serde::{Deserialize, Serialize};
 
 use super::text::{ImportPaths, JsonText};
-use crate::{cli::byte_size::ByteSize, go_duration::GoDuration, report::Format};
+use crate::{cli::byte_size::ByteSize, go_duration::GoDuration};
 
 /// The method and its messages.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
