@@ -11,10 +11,11 @@ mod tls;
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -107,12 +108,12 @@ impl DynamicServer {
 
     /// All calls, in the order in which their requests were completed.
     pub(crate) fn calls(&self) -> Vec<RecordedCall> {
-        self.log.calls.lock().unwrap().clone()
+        self.log.calls.lock().clone()
     }
 
     /// The maximum number of concurrent calls.
     pub(crate) fn max_concurrent(&self) -> u64 {
-        self.log.concurrent.lock().unwrap().1
+        self.log.concurrent.lock().1
     }
 
     /// Number of connections that calls used.
@@ -123,13 +124,13 @@ impl DynamicServer {
 
 impl Log {
     fn record(&self, call: RecordedCall) {
-        self.calls.lock().unwrap().push(call);
+        self.calls.lock().push(call);
     }
 
     /// Counts a call and waits for the required concurrent ones.
     async fn begin_call(&self) {
         let now = {
-            let mut concurrent = self.concurrent.lock().unwrap();
+            let mut concurrent = self.concurrent.lock();
             concurrent.0 += 1;
             concurrent.1 = concurrent.1.max(concurrent.0);
             concurrent.0
@@ -141,7 +142,7 @@ impl Log {
     }
 
     fn end_call(&self) {
-        self.concurrent.lock().unwrap().0 -= 1;
+        self.concurrent.lock().0 -= 1;
     }
 }
 

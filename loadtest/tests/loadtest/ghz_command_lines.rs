@@ -15,10 +15,10 @@ use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     process::Output,
-    sync::Mutex,
     thread,
 };
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::{
@@ -151,18 +151,18 @@ fn ghz_command_lines_mean_the_same() {
                 while let Some(line) = take(&pending) {
                     let outcome = run(&line, &certificates);
                     if catch_unwind(AssertUnwindSafe(|| (line.check)(&outcome))).is_err() {
-                        failures.lock().unwrap().push(describe(&line, &outcome));
+                        failures.lock().push(describe(&line, &outcome));
                     }
                 }
             });
         }
     });
-    let failures = failures.into_inner().unwrap();
+    let failures = failures.into_inner();
     assert!(failures.is_empty(), "{} lines failed:\n{}", failures.len(), failures.join("\n"));
 }
 
 fn take(pending: &Mutex<VecDeque<Line>>) -> Option<Line> {
-    pending.lock().unwrap().pop_front()
+    pending.lock().pop_front()
 }
 
 fn run(line: &Line, certificates: &Certificates) -> Outcome {

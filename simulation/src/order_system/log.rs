@@ -2,13 +2,11 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::buyer::Buyer;
@@ -140,7 +138,6 @@ impl OrderLog {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Book> {
-        // What a panicking thread has written is still true.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 
 use inrush_proto::v1::Ledger;
 use inrush_report::measure::Timeline;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use crate::order_system::OrderLog;
@@ -143,7 +144,7 @@ impl Shared {
 
     /// What became of the calls so far.
     pub fn calls(&self) -> MutexGuard<'_, Timeline> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock()
     }
 
     /// How far it is.
