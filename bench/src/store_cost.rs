@@ -107,13 +107,16 @@ impl<'a> Bench<'a> {
         let waiting = self.line * self.sales.len() as u64;
         let filled = self.info("memory", "used_memory:").await?;
         let mut metrics = Map::new();
-        let mut tell = |name: &str, value: f64| metrics.insert(name.to_owned(), Value::from(value));
-        tell("bytes", (filled - empty) / as_number(waiting));
-        tell("admit", self.cost(async |batch| self.admit(&batch.sale, &batch.newcomers).await).await?);
-        tell("admit_again", self.cost(async |batch| self.admit(&batch.sale, &batch.newcomers).await).await?);
-        tell("look_up", self.cost(async |batch| self.look_up(batch).await).await?);
+        let mut record = |name: &str, value: f64| metrics.insert(name.to_owned(), Value::from(value));
+        record("bytes", (filled - empty) / as_number(waiting));
+        record("admit", self.cost(async |batch| self.admit(&batch.sale, &batch.newcomers).await).await?);
+        record(
+            "admit_again",
+            self.cost(async |batch| self.admit(&batch.sale, &batch.newcomers).await).await?,
+        );
+        record("look_up", self.cost(async |batch| self.look_up(batch).await).await?);
         let claims = RefCell::new(Vec::new());
-        tell("claim", self.cost(async |batch| self.claim(batch, &claims).await).await?);
+        record("claim", self.cost(async |batch| self.claim(batch, &claims).await).await?);
         let claims = RefCell::new(claims.into_inner().into_iter());
         let settle = async |_: &Batch| {
             let next = claims.borrow_mut().next();
@@ -121,9 +124,9 @@ impl<'a> Bench<'a> {
             self.store.settle(&sale, &settlements).await?;
             Ok(())
         };
-        tell("settle", self.cost(settle).await?);
-        tell("cancel", self.cancel_some().await?);
-        tell("look_up_cancelled", self.cost(async |batch| self.look_up(batch).await).await?);
+        record("settle", self.cost(settle).await?);
+        record("cancel", self.cancel_some().await?);
+        record("look_up_cancelled", self.cost(async |batch| self.look_up(batch).await).await?);
         Ok(metrics)
     }
 

@@ -23,7 +23,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """One ratio and its committed value."""
 
     watched: Watched
@@ -48,25 +48,25 @@ class Verdict:
 
 
 def compare(watched, now, then):
-    """A Verdict for each; `now` and `then` are ratios by name."""
+    """A Comparison for each; `now` and `then` are ratios by name."""
     unknown = [each.name for each in watched if each.name not in then]
     if unknown:
         raise BenchError(f"{COMMITTED} has no {', '.join(unknown)}: accept new ones with `tools/bench --check --accept`")
-    return [Verdict(each, now[each.name], then[each.name]) for each in watched]
+    return [Comparison(each, now[each.name], then[each.name]) for each in watched]
 
 
-def table(verdicts):
-    """The verdicts as a table."""
+def table(comparisons):
+    """The comparisons as a table."""
     rows = [
         [
-            verdict.watched.what,
-            number(verdict.now),
-            number(verdict.then),
-            f"{verdict.change:+.1%}",
-            f"+{verdict.watched.tolerance:.0%}",
-            verdict.word,
+            comparison.watched.what,
+            number(comparison.now),
+            number(comparison.then),
+            f"{comparison.change:+.1%}",
+            f"+{comparison.watched.tolerance:.0%}",
+            comparison.word,
         ]
-        for verdict in verdicts
+        for comparison in comparisons
     ]
     return Table(("ratio", "now", "committed", "change", "tolerated", ""), rows)
 

@@ -74,7 +74,7 @@ def _draw(path, plot):
     if plot["kind"] == "stacked":
         _finish(figure, axes, path, plot)
         return
-    readable = ticker.FuncFormatter(lambda value, _: f"{value:,.10g}")
+    number_format = ticker.FuncFormatter(lambda value, _: f"{value:,.10g}")
     if plot["x_log"]:
         axes.set_xscale("log")
     if plot["y_log"]:
@@ -82,8 +82,8 @@ def _draw(path, plot):
     else:
         axes.set_ylim(bottom=0)
     if plot["kind"] != "bar":
-        axes.xaxis.set_major_formatter(readable)
-    axes.yaxis.set_major_formatter(readable)
+        axes.xaxis.set_major_formatter(number_format)
+    axes.yaxis.set_major_formatter(number_format)
     _finish(figure, axes, path, plot)
 
 

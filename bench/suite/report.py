@@ -70,7 +70,7 @@ class Report:
     plots: list = field(default_factory=list)
     data: dict = field(default_factory=dict)
     # Below the tables and plots: the conclusions.
-    remarks: str = ""
+    notes: str = ""
 
 
 def wrapped(text):
@@ -114,8 +114,8 @@ def write(folder, details, name, title, form, report, log):
     parts.append(wrapped(f"Measured by `make bench ONLY={name}` ({form} form) on {machine()}."))
     parts += [table.markdown() for table in report.tables]
     parts += [f"![{plot.title}]({path.name})" for path, plot in pictures.items() if plot.on_page and path.exists()]
-    if report.remarks:
-        parts.append(wrapped(report.remarks))
+    if report.notes:
+        parts.append(wrapped(report.notes))
     (folder / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     data = {"title": title, "form": form, "machine": machine(), **report.data}
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"

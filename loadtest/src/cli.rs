@@ -7,16 +7,16 @@ mod compare;
 mod diff;
 mod fail_if;
 mod interrupt;
+mod outcome;
 mod sale;
 mod spelling;
-mod verdict;
 
 use std::{env, process::ExitCode};
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use inrush_transport::Error;
 
-use self::verdict::Verdict;
+use self::outcome::Outcome;
 
 /// The arguments of the program.
 #[derive(Debug, Parser)]
@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     match run(arguments.command) {
-        Ok(verdict) => verdict.into(),
+        Ok(outcome) => outcome.into(),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)
@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<Verdict, Error> {
+fn run(command: Command) -> Result<Outcome, Error> {
     match command {
         Command::Call(arguments) => call::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),

@@ -5,15 +5,15 @@
 
 mod bootstrap;
 mod comparison;
-mod figures;
 mod ghz;
+mod metrics;
 mod pieces;
 mod report_file;
 mod run;
 mod table;
 mod text;
 
-pub use comparison::{Comparison, Interval, Row, Verdict, compare};
+pub use comparison::{Comparison, Conclusion, Interval, Row, compare};
 pub use report_file::read;
 pub use run::{Run, RunKind};
 pub use table::write;
@@ -25,11 +25,11 @@ use crate::threshold::{Breach, Expression, Limit};
 /// The thresholds that are exceeded. A change counts if it is significant, or if its significance is unknown.
 ///
 /// # Errors
-/// If the figure of a threshold is not compared.
+/// If the metric of a threshold is not compared.
 pub fn check(thresholds: &[Expression], comparison: &Comparison) -> Result<Vec<Breach>, Error> {
     let mut breaches = Vec::new();
     for threshold in thresholds {
-        let Some(row) = comparison.rows.iter().find(|row| row.figure == threshold.figure) else {
+        let Some(row) = comparison.rows.iter().find(|row| row.metric == threshold.metric) else {
             return Err(not_compared(threshold, comparison));
         };
         breaches.extend(breach(threshold, row));
@@ -45,7 +45,7 @@ fn breach(threshold: &Expression, row: &Row) -> Option<Breach> {
         }
         Limit::Change(limit) => {
             let change = row.change?;
-            let may_differ = !matches!(row.verdict, Verdict::NoDifference);
+            let may_differ = !matches!(row.verdict, Conclusion::NoDifference);
             let measured = format!("{} ({})", text::percent(change), text::verdict(row));
             (may_differ && threshold.relation.holds(change, limit)).then_some(measured)
         }
@@ -56,7 +56,7 @@ fn breach(threshold: &Expression, row: &Row) -> Option<Breach> {
 fn not_compared(threshold: &Expression, comparison: &Comparison) -> Error {
     let known: Vec<String> = comparison.rows.iter().map(|row| row.name.clone()).collect();
     Error::new(
-        format!("the figure of the threshold `{}` is not compared", threshold.text),
+        format!("the metric of the threshold `{}` is not compared", threshold.text),
         format!("use one of {}; errors are a share here, such as errors>0.1%", known.join(", ")),
     )
 }

@@ -1,12 +1,12 @@
 //! Thresholds of a run: it fails if an expression such as `p99>5ms` is true.
 
 mod expression;
-mod figure;
+mod metric;
 
 use std::{fmt, str::FromStr};
 
 pub use expression::{Expression, Limit, Relation};
-pub use figure::{Clock, Figure, Kind, Statistic};
+pub use metric::{Clock, Kind, Metric, Statistic};
 
 use inrush_report::measure::Results;
 use inrush_transport::Error;
@@ -48,15 +48,15 @@ impl FromStr for Threshold {
 impl Threshold {
     /// The breach, if the run exceeded the threshold. A run without calls exceeds every threshold of a latency.
     fn breach(&self, results: &Results, count_errors: bool) -> Option<Breach> {
-        let Expression { ref figure, relation, limit, .. } = self.0;
-        let measured = match (figure.measure(results, count_errors), limit) {
+        let Expression { ref metric, relation, limit, .. } = self.0;
+        let measured = match (metric.measure(results, count_errors), limit) {
             (None, _) => Some("no call was measured".to_owned()),
             (Some(value), Limit::Value(limit)) => {
-                relation.holds(value, limit).then(|| figure.kind().text(value))
+                relation.holds(value, limit).then(|| metric.kind().text(value))
             }
             (Some(value), Limit::Share(limit)) => {
-                let share = value / figure.whole(results).max(1.0);
-                relation.holds(share, limit).then(|| inrush_report::figure::share(share))
+                let share = value / metric.whole(results).max(1.0);
+                relation.holds(share, limit).then(|| inrush_report::format::share(share))
             }
             (Some(_), Limit::Change(_)) => None,
         };

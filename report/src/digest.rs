@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Report, figure};
+use super::{Report, format};
 use crate::measure::{Code, EndReason, Latencies, Quantile as _};
 
 /// The percentages whose latencies ghz tells.
@@ -138,7 +138,7 @@ fn histogram(latencies: &Histogram<u64>) -> Vec<Bucket> {
     let bucket = |(mark, count): (u64, u64)| Bucket {
         mark: Duration::from_nanos(mark).as_secs_f64(),
         count,
-        frequency: figure::ratio(count, latencies.len()),
+        frequency: format::ratio(count, latencies.len()),
     };
     marks.into_iter().zip(counts).map(bucket).collect()
 }

@@ -3,9 +3,9 @@
 pub mod chart;
 mod csv;
 mod digest;
-pub mod figure;
 #[doc(hidden)]
 pub mod fixture;
+pub mod format;
 mod influx;
 mod json;
 pub mod markup;

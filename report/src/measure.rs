@@ -12,7 +12,7 @@ mod results;
 mod sample;
 mod timeline;
 
-pub use errors::{ErrorTexts, MOST_ERROR_TEXTS};
+pub use errors::{ErrorTexts, MAX_ERROR_TEXTS};
 pub use histogram::{Quantile, encoded};
 pub use inrush_transport::Code;
 pub use interval::{INTERVAL_DIGITS, Interval};
@@ -20,4 +20,4 @@ pub use latencies::Latencies;
 pub use recorder::{Call, Recorder, RecorderSettings};
 pub use results::{EndReason, Results};
 pub use sample::{Detail, Sample};
-pub use timeline::{MOST_INTERVALS, Timeline};
+pub use timeline::{MAX_INTERVALS, Timeline};

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::{Report, digest::whole_nanoseconds, figure};
+use super::{Report, digest::whole_nanoseconds, format};
 use crate::measure::{Code, Interval, Latencies, Quantile as _, Timeline, encoded};
 
 /// The quantiles that are told of a latency.
@@ -184,6 +184,6 @@ pub(super) fn per_second(count: u64, time: Duration) -> f64 {
 
 /// The percentiles in nanoseconds; none of no calls.
 fn percentiles(hdr: &Histogram<u64>, unit: u64) -> BTreeMap<String, u64> {
-    let at = |quantile: f64| (figure::percentile(quantile), whole_nanoseconds(hdr.at(quantile)) * unit);
+    let at = |quantile: f64| (format::percentile(quantile), whole_nanoseconds(hdr.at(quantile)) * unit);
     if hdr.is_empty() { BTreeMap::new() } else { QUANTILES.into_iter().map(at).collect() }
 }

@@ -9,7 +9,7 @@ use std::{fmt::Display, io};
 use super::{
     Report,
     chart::{Chart, Drawing, Size},
-    figure,
+    format,
     markup::Markup,
     plots::plots,
 };
@@ -74,7 +74,7 @@ fn add_header(report: &Report, body: &mut Markup) {
             facts.text_element("span", &[], &report.call);
             facts.text_element("span", &[], &report.host);
             facts.text_element("span", &[], date);
-            facts.text_element("span", &[], format!("ran for {}", figure::span(results.took)));
+            facts.text_element("span", &[], format!("ran for {}", format::span(results.took)));
             facts.text_element("span", &[], if results.open_loop { "open loop" } else { "closed loop" });
             for (name, value) in &report.tags {
                 facts.text_element("span", &[("class", &"tag")], format!("{name}: {value}"));
@@ -127,7 +127,7 @@ fn add_section(section: &Section, main: &mut Markup) {
     if let [head, rows @ ..] = section.table.as_slice() {
         // Without names of columns these are values with remarks.
         let named = head.iter().any(|name| !name.is_empty());
-        let (class, head) = if named { ("numbers", head.as_slice()) } else { ("remarks", &[][..]) };
+        let (class, head) = if named { ("numbers", head.as_slice()) } else { ("notes", &[][..]) };
         tables::add_table(main, class, head, rows);
     }
 }

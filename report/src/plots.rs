@@ -9,19 +9,19 @@ use super::{
     chart::{
         AreaChart, Axis, Bar, BarChart, Chart, Colour, Column, HeatMap, Layer, Line, LineChart, Stroke, Unit,
     },
-    figure,
+    format,
     measured::per_second,
 };
 use crate::measure::{Code, Interval, Latencies, Quantile as _, Results};
 
 /// Columns of a heat map at most: more are thinner than a cell is high.
-const MOST_COLUMNS: usize = 170;
+const MAX_COLUMNS: usize = 170;
 
 /// Bars of the histogram for each power of ten.
 const BARS_PER_DECADE: f64 = 16.0;
 
 /// So much of an interval must have passed for its rates to be shown: a shorter end of a run says nothing.
-const LEAST_SHARE: f64 = 0.5;
+const MIN_SHARE: f64 = 0.5;
 
 /// The charts of a run, in the order in which they are looked at. None of a run without calls.
 pub(super) fn plots(report: &Report) -> Vec<Box<dyn Chart>> {
@@ -63,13 +63,13 @@ fn latency_over_time(results: &Results) -> LineChart {
         let intervals = results.timeline.intervals().iter();
         intervals.map(|interval| (interval.start.as_secs_f64(), of(interval))).collect()
     };
-    let width = figure::latency(results.timeline.width());
+    let width = format::latency(results.timeline.width());
     let subtitle = format!("{}, in parts of {width}; failed calls included.", from_when(results));
     let mut chart = LineChart::new("Latency over time", Axis::elapsed(), latency_axis()).subtitle(subtitle);
     let quantiles = [(0.5, Colour::Teal), (0.9, Colour::Blue), (0.99, Colour::Violet)];
     for (quantile, colour) in quantiles {
         let points = curve(&|latencies| latencies.value_at_quantile(quantile));
-        chart = chart.line(Line::new(figure::percentile(quantile), colour, points));
+        chart = chart.line(Line::new(format::percentile(quantile), colour, points));
     }
     chart = chart.line(Line::new("max", Colour::Red, curve(&|latencies| latencies.max())));
     with_warm_up(chart, results)
@@ -120,7 +120,7 @@ fn heat_map(results: &Results) -> HeatMap {
             values: steps.map(|step| (value(step.value_iterated_to()), step.count_at_value())).collect(),
         }
     };
-    let each = intervals.len().div_ceil(MOST_COLUMNS).max(1);
+    let each = intervals.len().div_ceil(MAX_COLUMNS).max(1);
     HeatMap {
         title: "Where calls lie".to_owned(),
         subtitle: "The stronger the colour, the more calls took so long at that time.".to_owned(),
@@ -172,7 +172,7 @@ fn histogram(latencies: &Histogram<u64>) -> BarChart {
         }
     }
     let marked = [0.5, 0.99, 0.999];
-    let moment = |quantile: f64| (latencies.at(quantile).as_secs_f64(), figure::percentile(quantile));
+    let moment = |quantile: f64| (latencies.at(quantile).as_secs_f64(), format::percentile(quantile));
     BarChart {
         title: "Histogram".to_owned(),
         subtitle: "How many calls took how long, from their planned time.".to_owned(),
@@ -217,7 +217,7 @@ fn measured(results: &Results) -> impl Iterator<Item = (&Interval, Duration)> {
     let intervals = results.timeline.intervals().iter();
     intervals
         .map(move |interval| (interval, passed(interval)))
-        .filter(move |(_, passed)| passed.as_secs_f64() >= width.as_secs_f64() * LEAST_SHARE)
+        .filter(move |(_, passed)| passed.as_secs_f64() >= width.as_secs_f64() * MIN_SHARE)
 }
 
 fn with_warm_up(chart: LineChart, results: &Results) -> LineChart {

@@ -5,13 +5,13 @@ use std::{io, time::Duration};
 use super::{
     Report,
     digest::{Bucket, Digest},
-    figure,
+    format,
     measured::QUANTILES,
 };
 use crate::measure::{Quantile as _, Results};
 
 /// The longest bar of the histogram, in characters.
-const LONGEST_BAR: u64 = 40;
+const MAX_BAR_LENGTH: u64 = 40;
 
 /// Width of a column of latencies, in characters.
 const COLUMN: usize = 10;
@@ -54,7 +54,7 @@ fn write_histogram(buckets: &[Bucket], to: &mut dyn io::Write) -> io::Result<()>
     let count_width = lines.iter().map(|(_, count, _)| count.len()).max().unwrap_or(0);
     let most = lines.iter().map(|(.., count)| *count).max().unwrap_or(0).max(1);
     for (mark, count, calls) in &lines {
-        let bar = usize::try_from((calls * LONGEST_BAR + most / 2) / most).unwrap_or(0);
+        let bar = usize::try_from((calls * MAX_BAR_LENGTH + most / 2) / most).unwrap_or(0);
         writeln!(to, "  {mark:<mark_width$} {count:<count_width$} |{}", "∎".repeat(bar))?;
     }
     Ok(())
@@ -103,12 +103,12 @@ fn write_truth(report: &Report, to: &mut dyn io::Write) -> io::Result<()> {
     writeln!(
         to,
         "  Messages:     {} sent, {} received",
-        figure::bytes(results.bytes_sent),
-        figure::bytes(results.bytes_received)
+        format::bytes(results.bytes_sent),
+        format::bytes(results.bytes_received)
     )?;
     let ended = u32::try_from(results.count() + results.skipped + results.ignored).unwrap_or(u32::MAX);
     if let Some(per_call) = results.processor_time.checked_div(ended) {
-        let (all, per_call) = (figure::latency(results.processor_time), figure::latency(per_call));
+        let (all, per_call) = (format::latency(results.processor_time), format::latency(per_call));
         writeln!(to, "  Load tool:    {per_call} of processor time per call, {all} in all")?;
     }
     Ok(())
@@ -119,7 +119,7 @@ fn write_latencies(report: &Report, to: &mut dyn io::Write) -> io::Result<()> {
     if latencies.count() == 0 {
         return writeln!(to, "  Latency:      no call ended with OK");
     }
-    let names = QUANTILES.map(figure::percentile);
+    let names = QUANTILES.map(format::percentile);
     let names = names.iter().map(String::as_str).chain(["max", "mean"]);
     writeln!(to, "{:21}{}", "", columns(names))?;
     let rows = if report.results.open_loop {
@@ -129,9 +129,9 @@ fn write_latencies(report: &Report, to: &mut dyn io::Write) -> io::Result<()> {
     };
     for (name, histogram) in rows {
         let mut values: Vec<String> =
-            QUANTILES.iter().map(|quantile| figure::latency(histogram.at(*quantile))).collect();
-        values.push(figure::latency(Duration::from_nanos(histogram.max())));
-        values.push(figure::latency(super::digest::mean(histogram)));
+            QUANTILES.iter().map(|quantile| format::latency(histogram.at(*quantile))).collect();
+        values.push(format::latency(Duration::from_nanos(histogram.max())));
+        values.push(format::latency(super::digest::mean(histogram)));
         writeln!(to, "  {:19}{}", format!("{name}:"), columns(values.iter().map(String::as_str)))?;
     }
     Ok(())
@@ -145,24 +145,24 @@ fn columns<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 fn write_omissions(results: &Results, to: &mut dyn io::Write) -> io::Result<()> {
     let due = results.count() + results.unsent;
     if results.open_loop {
-        let (late, share) = (figure::count(results.late), figure::share(figure::ratio(results.late, due)));
-        let (limit, latest) = (figure::latency(Results::LATE), figure::latency(results.latest));
+        let (late, share) = (format::count(results.late), format::share(format::ratio(results.late, due)));
+        let (limit, latest) = (format::latency(Results::LATE), format::latency(results.latest));
         writeln!(
             to,
             "  Late:         {late} ({share}) sent more than {limit} after their time; the latest, {latest}"
         )?;
         let (unsent, share) =
-            (figure::count(results.unsent), figure::share(figure::ratio(results.unsent, due)));
+            (format::count(results.unsent), format::share(format::ratio(results.unsent, due)));
         writeln!(
             to,
             "  Unsent:       {unsent} ({share}) were due and never sent: too many in flight, or out of time"
         )?;
     }
     if results.skipped > 0 {
-        writeln!(to, "  Skipped:      {} of the warm-up, or first ones", figure::count(results.skipped))?;
+        writeln!(to, "  Skipped:      {} of the warm-up, or first ones", format::count(results.skipped))?;
     }
     if results.ignored > 0 {
-        writeln!(to, "  Ignored:      {} cut off by the end of the run", figure::count(results.ignored))?;
+        writeln!(to, "  Ignored:      {} cut off by the end of the run", format::count(results.ignored))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{buyer::Buyer, seeded_random::seeded_random};
 const PLACE: u32 = 0xA221;
 
 /// Longest list of arrivals per second: a day.
-const LONGEST_RECORDING: usize = 86_400;
+const MAX_RECORDING_SECONDS: usize = 86_400;
 
 /// Most buyers of a run: more do not fit the memory of one machine.
 pub const MAX_BUYERS: u64 = 50_000_000;
@@ -151,10 +151,10 @@ pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Error> {
     }
     let buyers = Buyer::try_from(total).ok().filter(|_| (1..=MAX_BUYERS).contains(&total));
     match buyers {
-        Some(buyers) if totals.len() <= LONGEST_RECORDING => Ok((Curve::Recorded { totals }, buyers)),
+        Some(buyers) if totals.len() <= MAX_RECORDING_SECONDS => Ok((Curve::Recorded { totals }, buyers)),
         _ => Err(Error::new(
             format!("{}: {total} arrivals in {} seconds", path.display(), totals.len()),
-            format!("a recording has 1 to {MAX_BUYERS} arrivals in at most {LONGEST_RECORDING} seconds"),
+            format!("a recording has 1 to {MAX_BUYERS} arrivals in at most {MAX_RECORDING_SECONDS} seconds"),
         )),
     }
 }

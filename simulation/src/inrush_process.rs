@@ -24,7 +24,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Between two looks at a process that is ending.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const EXIT_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much of its log is kept, for the case that it does not start.
 const KEPT_LOG: u64 = 64 * 1024;
@@ -69,7 +69,7 @@ impl Inrush {
         })?;
         running().push(child.id());
         let mut inrush = Self { child, front: String::new(), program };
-        inrush.front = inrush.announced()?;
+        inrush.front = inrush.await_startup_line()?;
         Ok(inrush)
     }
 
@@ -84,18 +84,19 @@ impl Inrush {
     }
 
     /// Waits for the line that says where it listens.
-    fn announced(&mut self) -> Result<String, Error> {
+    fn await_startup_line(&mut self) -> Result<String, Error> {
         let log = self.child.stderr.take().map(follow_log);
         let lines = self.child.stdout.take().map(first_line);
         let line = lines.and_then(|lines| lines.recv_timeout(START_LIMIT).ok()).unwrap_or_default();
-        let announcement: Option<Value> = serde_json::from_str(&line).ok();
-        let front = announcement.and_then(|addresses| Some(addresses.get("front")?.as_str()?.to_owned()));
+        let startup_line: Option<Value> = serde_json::from_str(&line).ok();
+        let front = startup_line.and_then(|addresses| Some(addresses.get("front")?.as_str()?.to_owned()));
         front.ok_or_else(|| {
             // It says why before it ends.
-            let said = log.and_then(|log| log.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
-            let said = if said.is_empty() { line } else { said };
+            let output =
+                log.and_then(|log| log.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
+            let output = if output.is_empty() { line } else { output };
             Error::new(
-                format!("{} did not start: {}", self.program.display(), said.trim()),
+                format!("{} did not start: {}", self.program.display(), output.trim()),
                 "it must know `inrush up --orders`: give one of this version with --inrush PATH",
             )
         })
@@ -137,7 +138,7 @@ fn terminate(id: u32) -> bool {
 
 #[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread: the run is over")]
 fn pause() {
-    thread::sleep(LOOK_EVERY);
+    thread::sleep(EXIT_CHECK_INTERVAL);
 }
 
 /// The `inrush` binary: the one given, the one beside this program, or the one that the shell would find.
@@ -178,16 +179,16 @@ fn first_line(stdout: impl Read + Send + 'static) -> Receiver<String> {
 fn follow_log(stderr: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
-        let mut said = String::new();
+        let mut output = String::new();
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             eprintln!("inrush: {line}");
-            if (said.len() as u64) < KEPT_LOG {
-                said.push_str(&line);
-                said.push('\n');
+            if (output.len() as u64) < KEPT_LOG {
+                output.push_str(&line);
+                output.push('\n');
             }
         }
         // Only somebody whose Inrush did not start waits for this.
-        let _ = sender.try_send(said);
+        let _ = sender.try_send(output);
     });
     receiver
 }

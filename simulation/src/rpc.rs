@@ -103,11 +103,11 @@ impl Calls {
         Ok(Rc::new(Self { links, heads: heads.collect::<Result<_, Error>>()?, free: RefCell::default() }))
     }
 
-    /// Makes a call with one request. `lane` chooses the connection.
-    pub async fn call(&self, method: Method, request: &impl Message, lane: u32) -> Answer {
-        let place = (method, self.place(lane));
+    /// Makes a call with one request. `connection` chooses the connection.
+    pub async fn call(&self, method: Method, request: &impl Message, connection: u32) -> Answer {
+        let place = (method, self.place(connection));
         let free = self.free.borrow_mut().get_mut(&place).and_then(Vec::pop);
-        let Some(mut caller) = free.or_else(|| self.caller(method, lane)) else {
+        let Some(mut caller) = free.or_else(|| self.caller(method, connection)) else {
             return Answer::failed(Code::Internal, "there is no connection");
         };
         let request = Request { metadata: HeaderMap::new(), body: Body::One(framed(request)) };
@@ -124,24 +124,24 @@ impl Calls {
         &self,
         method: Method,
         request: &impl Message,
-        lane: u32,
+        connection: u32,
     ) -> Result<Subscription, Answer> {
-        let (Some(link), Some(head)) = (self.link(lane), self.head(method)) else {
+        let (Some(link), Some(head)) = (self.link(connection), self.head(method)) else {
             return Err(Answer::failed(Code::Internal, "there is no connection"));
         };
         Subscription::open(&link, &head, framed(request)).await
     }
 
-    fn caller(&self, method: Method, lane: u32) -> Option<Caller> {
-        Some(Caller::new(self.link(lane)?, self.head(method)?, StreamTimes::default()))
+    fn caller(&self, method: Method, connection: u32) -> Option<Caller> {
+        Some(Caller::new(self.link(connection)?, self.head(method)?, StreamTimes::default()))
     }
 
-    fn place(&self, lane: u32) -> usize {
-        usize::try_from(lane).unwrap_or_default() % self.links.len().max(1)
+    fn place(&self, connection: u32) -> usize {
+        usize::try_from(connection).unwrap_or_default() % self.links.len().max(1)
     }
 
-    fn link(&self, lane: u32) -> Option<Rc<Link>> {
-        self.links.get(self.place(lane)).cloned()
+    fn link(&self, connection: u32) -> Option<Rc<Link>> {
+        self.links.get(self.place(connection)).cloned()
     }
 
     fn head(&self, method: Method) -> Option<Rc<Head>> {

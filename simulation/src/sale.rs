@@ -1,4 +1,4 @@
-//! The flash sale: whole journeys of many buyers, and the proof that the promise was kept.
+//! The flash sale: the whole visit of many buyers, and the proof that the promise was kept.
 //!
 //! In reading order: the [`scenario`] says what the sale is like, [`behaviour`] what each buyer does; [`buyers`] holds those
 //! of one thread, [`buyer_script`] is what they do step by step, and a [`buyer_thread`] runs them; the [`final_check`] asks
@@ -9,9 +9,9 @@ mod buyer_script;
 mod buyer_thread;
 mod buyers;
 pub mod checker;
+pub mod contradictions;
 pub mod evidence;
 mod final_check;
-pub mod observed;
 mod page;
 mod quiescence;
 pub mod remaining;

@@ -75,7 +75,7 @@ impl<T: Send + 'static> Threads<T> {
     }
 
     /// Opens the doors.
-    pub fn let_in(&self) -> Instant {
+    pub fn open(&self) -> Instant {
         let opening = Instant::now() + BEFORE_OPENING;
         for thread in &self.opening {
             // One that has failed in the meantime is noticed when it is joined.
@@ -109,7 +109,7 @@ mod tests {
         let work = |start: Start| start.wait(Ok(())).map(|((), opening)| opening);
         let threads = Threads::gather("test", vec![work; 3]).unwrap();
         assert!(!threads.are_over());
-        let opening = threads.let_in();
+        let opening = threads.open();
         assert_eq!(threads.join().unwrap(), [opening; 3]);
     }
 

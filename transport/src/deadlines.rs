@@ -19,8 +19,8 @@ use tokio::{task::spawn_local, time::sleep};
 const PRECISION: u32 = 100;
 
 /// How often deadlines are looked at, at most and at least.
-const SHORTEST_ROUND: Duration = Duration::from_millis(1);
-const LONGEST_ROUND: Duration = Duration::from_millis(50);
+const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(1);
+const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The deadlines of all callers of a link.
 #[derive(Default)]
@@ -41,8 +41,8 @@ impl Deadlines {
     /// Begins to look at deadlines, until the last reference is gone. Must be called within a `LocalSet`.
     pub(super) fn start() -> Rc<Self> {
         let deadlines = Rc::new(Self::default());
-        deadlines.round.set(LONGEST_ROUND);
-        spawn_local(look(Rc::downgrade(&deadlines)));
+        deadlines.round.set(MAX_CHECK_INTERVAL);
+        spawn_local(check(Rc::downgrade(&deadlines)));
         deadlines
     }
 
@@ -55,13 +55,13 @@ impl Deadlines {
             waker: RefCell::new(Waker::noop().clone()),
         });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
-        let round = (limit / PRECISION).clamp(SHORTEST_ROUND, LONGEST_ROUND);
+        let round = (limit / PRECISION).clamp(MIN_CHECK_INTERVAL, MAX_CHECK_INTERVAL);
         self.round.set(self.round.get().min(round));
         slot
     }
 
     /// Wakes callers whose deadline is past, and forgets those that are gone.
-    fn look(&self) {
+    fn check(&self) {
         let now = Instant::now();
         self.slots.borrow_mut().retain(|slot| {
             let Some(slot) = slot.upgrade() else { return false };
@@ -74,9 +74,9 @@ impl Deadlines {
     }
 }
 
-async fn look(deadlines: Weak<Deadlines>) {
+async fn check(deadlines: Weak<Deadlines>) {
     while let Some(known) = deadlines.upgrade() {
-        known.look();
+        known.check();
         let round = known.round.get();
         drop(known);
         sleep(round).await;

@@ -74,11 +74,11 @@ impl Head {
 
 /// At most eight digits and a unit.
 fn timeout_header(timeout: Duration) -> HeaderValue {
-    const MOST: u128 = 99_999_999;
+    const MAX_AMOUNT: u128 = 99_999_999;
     let units =
         [(timeout.as_micros(), 'u'), (timeout.as_millis(), 'm'), (u128::from(timeout.as_secs()), 'S')];
-    let fitting = units.into_iter().find(|(amount, _)| *amount <= MOST);
-    let (amount, unit) = fitting.unwrap_or((MOST, 'S'));
+    let fitting = units.into_iter().find(|(amount, _)| *amount <= MAX_AMOUNT);
+    let (amount, unit) = fitting.unwrap_or((MAX_AMOUNT, 'S'));
     HeaderValue::try_from(format!("{}{unit}", amount.max(1)))
         .unwrap_or_else(|_| HeaderValue::from_static("1S"))
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// After a connection could not be made, calls fail at once for so long before it is tried again.
-const PAUSE: Duration = Duration::from_millis(100);
+const RECONNECT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// One connection of a thread, shared by its callers.
 pub struct Link {
@@ -73,7 +73,7 @@ impl Link {
         let connected = Connection::open(&self.endpoint, self.tls.as_ref(), self.number).await;
         *self.state.borrow_mut() = match connected {
             Ok(connection) => State::Up(connection.sender),
-            Err(failure) => State::Down { failure, until: Instant::now() + PAUSE },
+            Err(failure) => State::Down { failure, until: Instant::now() + RECONNECT_BACKOFF },
         };
         self.generation.set(self.generation.get() + 1);
         match &*self.state.borrow() {

@@ -22,7 +22,7 @@ pub(super) fn not_grpc<B>(response: &Response<B>) -> Option<Answer> {
 }
 
 /// The answer, if it came with the headers, because there is no message.
-pub(super) fn at_once<B>(response: &Response<B>) -> Option<Answer> {
+pub(super) fn trailers_only<B>(response: &Response<B>) -> Option<Answer> {
     response.headers().contains_key(GRPC_STATUS).then(|| status(response.headers()))
 }
 

@@ -11,7 +11,7 @@ use crate::{
     frames::Frames,
     head::Head,
     link::Link,
-    status::{at_once, broken, malformed, no_connection, not_grpc, status},
+    status::{broken, malformed, no_connection, not_grpc, status, trailers_only},
 };
 
 /// An open call. Dropping it gives it up.
@@ -40,7 +40,7 @@ impl Subscription {
         })?;
         sending.send_data(message, true).map_err(|error| broken(&error))?;
         let response = response.await.map_err(|error| broken(&error))?;
-        if let Some(answer) = not_grpc(&response).or_else(|| at_once(&response)) {
+        if let Some(answer) = not_grpc(&response).or_else(|| trailers_only(&response)) {
             return Err(answer);
         }
         let frames = Frames::keeping_all(head.max_receive);

@@ -119,7 +119,7 @@ def run(harness, form):
         text=TEXT.format(calls=form.calls, in_flight=load.IN_FLIGHT, connections=load.CONNECTIONS),
         tables=[Table(columns, [row.cells() for row in rows])],
         data={"rows": [row.as_data() for row in rows], "measured": data},
-        remarks="What misses its budget, where its time goes and what was tried: [profiles](../../bench/profiles.md).",
+        notes="What misses its budget, where its time goes and what was tried: [profiles](../../bench/profiles.md).",
     )
 
 

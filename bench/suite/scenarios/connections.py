@@ -19,7 +19,7 @@ Enqueue by {callers} callers in a closed loop, over an increasing number of conn
 {usual} connections with increasing payloads. Times are processor time per call; medians of {rounds} interleaved
 rounds, with the range of the rounds in brackets.
 """
-REMARKS = """
+NOTES = """
 - One connection is served by one core; the load and Redis use the other one.
 - The more connections the same callers use, the fewer calls share a read or a write. The cost of system calls
   therefore grows on both sides, until each connection has one call in flight.
@@ -52,7 +52,7 @@ def run(harness, form):
             _plot("connections", "Enqueue over more connections", "connections", by_connections, x_log=True),
             _plot("payloads", "Enqueue with larger payloads", "bytes of payload", by_payload),
         ],
-        remarks=REMARKS,
+        notes=NOTES,
         data={"connections": workloads.as_data(by_connections), "payloads": workloads.as_data(by_payload)},
     )
 

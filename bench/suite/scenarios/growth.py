@@ -44,7 +44,7 @@ another sale than the one before.
 """
 
 # What makes a line bend, where one does.
-REMARKS = """
+NOTES = """
 - **Waiting tickets.** No script executes more commands in a longer queue, and the memory per ticket falls as more
   tickets share the fixed part. But buyers are spread over small hashes. An admission reaches its hash by five
   dependent memory accesses, which miss the processor's cache with ten million buyers. Profiles (`perf record` on
@@ -84,7 +84,7 @@ def run(harness, form):
         growing = f"Redis as {name} grow" if what != "payload" else "Redis as payloads grow"
         plots.append(Plot(what, growing, name, "µs for each ticket", lines, x_log=what != "payload"))
         data[what] = {size: as_data(each) for size, each in spreads.items()}
-    return Report(text=TEXT.format(rounds=form.rounds), tables=tables, plots=plots, data=data, remarks=REMARKS)
+    return Report(text=TEXT.format(rounds=form.rounds), tables=tables, plots=plots, data=data, notes=NOTES)
 
 
 def _lowest(spread):

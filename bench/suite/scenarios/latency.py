@@ -21,7 +21,7 @@ reaches in the same round. Then calls are sent at planned times for {seconds} s,
 whether or not earlier ones were answered. Latency counts from the planned time. {connections} connections; medians of
 {rounds} interleaved rounds, with the range of the rounds in brackets.
 """
-REMARKS = """
+NOTES = """
 Latency includes delays of the load tool itself. *Late* calls were sent more than 5 ms after their planned time.
 *Refused* calls were shed by an overloaded node; latency is that of the others. *Cores* is the number of cores that
 each process kept busy. If they add up to all cores, the load tool uses a core that the front needs: it spends more on
@@ -72,7 +72,7 @@ def run(harness, form):
         text=f"{text}\nThe highest rate: {span(results['highest']['rate'])} calls/s.",
         tables=[Table(columns, rows)],
         plots=[plot],
-        remarks=REMARKS,
+        notes=NOTES,
         data={"latency": workloads.as_data(results)},
     )
 

@@ -66,7 +66,7 @@ def run(harness, form):
         tables=[_table(results)],
         plots=_plots(form, results, rates),
         data={name: {key: each.as_data() for key, each in metrics.items()} for name, metrics in results.items()},
-        remarks=(
+        notes=(
             "The limit doubles while that increases the rate. From its start at 256 it therefore takes a"
             " little more than one latency per doubling. For an order system that is known to be slow, set a"
             " higher `min_concurrency`, from which the search starts."

@@ -27,7 +27,7 @@ cores, which it shares with the load. Calls are sent at planned times over {conn
 from then, separately for accepted and refused (shed) calls. Medians of {rounds} rounds, with the range of the rounds
 in brackets.
 """
-REMARKS = """
+NOTES = """
 - A call that has waited for the store for {wait} ms (`front.max_queue_wait`) is shed, and so are calls beyond
   `front.max_in_flight`, before their message is read: with UNAVAILABLE and a RetryInfo. An accepted call has
   therefore never waited longer.
@@ -84,7 +84,7 @@ def run(harness, form):
         text=f"{text}\nThe highest rate: {span(results['highest']['rate'])} calls/s.",
         tables=[Table(columns, rows)],
         plots=[Plot("rates", "Accepted and refused", "offered, of the highest rate", "calls/s", series, kind="bar")],
-        remarks=REMARKS.format(wait=MAX_WAIT_MS, cores=os.cpu_count()),
+        notes=NOTES.format(wait=MAX_WAIT_MS, cores=os.cpu_count()),
         data={"overload": workloads.as_data(results)},
     )
 

@@ -21,7 +21,7 @@ Each row admits {calls:,} buyers (BullMQ: {jobs:,}), {in_flight} at a time on {c
 server's side: the server plus the Redis behind it, if there is one. `inrush-loadtest` sends the gRPC calls. NATS and
 BullMQ have drivers of their own, each in one process with one thread, whose time is not counted.
 """
-REMARKS = """
+NOTES = """
 - Inrush runs with its defaults: signed tickets, exact positions, a cap, one ticket per buyer, telemetry.
 - The *front with one script per call* is what a team writes in a week: stock tonic, a multiplexed connection, a
   script that looks a buyer up, checks the cap, counts and appends to a stream. Its tickets are plain numbers, and it
@@ -60,7 +60,7 @@ def run(harness, form):
         ),
         tables=[_table(results)],
         plots=[_plot(results)],
-        remarks="\n\n".join([REMARKS, *missing]),
+        notes="\n\n".join([NOTES, *missing]),
         data={"peers": workloads.as_data(results)},
     )
 

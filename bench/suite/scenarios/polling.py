@@ -53,7 +53,7 @@ def run(harness, form):
             "measured_over_model_by_second": differ.as_data(),
             "million": {f"{n} at {p}": found for (n, p), found in large.items()},
         },
-        remarks=(
+        notes=(
             f"Second by second, the measured polls are {differ.median:.2f} times the model's (median). The"
             " bound is buyers / 30 + 10.1 × tickets per second: a buyer far behind polls every 30 s, and every"
             " buyer polls about ten times in the last minute. A million buyers who arrive at the same instant"

@@ -95,11 +95,11 @@ def run(harness, form):
             "model": model,
             "paper": paper,
         },
-        remarks=_remarks(model, paper),
+        notes=_notes(model, paper),
     )
 
 
-def _remarks(model, paper):
+def _notes(model, paper):
     full = paper[-1]["sustained"]
     cores = next((p["cores"] for p in paper if p["wanted"] > p["sustained"]), None)
     return (

@@ -58,7 +58,7 @@ def run(harness, form):
         rounds=form.rounds,
         budget=BUDGET,
     )
-    remarks = (
+    notes = (
         f"With everything on, the rate is {span(share)} of that with everything off: {verdict}. The collector received"
         f" {number(came['spans'])} spans, {number(came['metrics'])} metrics and {number(came['logs'])} log lines, and"
         f" {number(came['scrapes'])} scrapes were answered."
@@ -68,7 +68,7 @@ def run(harness, form):
         text=text,
         tables=[Table(("telemetry", "calls/s", "front, µs", "Redis, µs"), rows)],
         plots=[Plot("cost", "What an Enqueue costs the front", "", "µs of processor time", series, kind="bar")],
-        remarks=remarks,
+        notes=notes,
         data={"share": share.as_data(), "came": came, "measured": workloads.as_data(results)},
     )
 

@@ -70,7 +70,7 @@ def run(harness, form):
             Plot("memory", "Memory of the front", "watchers", "KiB for each watcher", memory, kind="bar"),
         ],
         data={str(watchers): each for watchers, each in found.items()},
-        remarks=(
+        notes=(
             "A watch looks its ticket up when a poll would be due (after half of the expected wait, within"
             " the front's bounds for watches), in one batch with all other watches of a sale and core, and"
             " sends changes. The cost therefore follows the polls of [polling](polling.md), without the"

@@ -10,9 +10,9 @@ WATCHED = (Watched("front", "front against echo", 0.1), Watched("bytes", "bytes"
 THEN = {"front": 1.0, "bytes": 48.0}
 
 
-class Comparing(unittest.TestCase):
+class Comparisons(unittest.TestCase):
     def worse(self, **now):
-        return [verdict.watched.name for verdict in compare(WATCHED, {**THEN, **now}, THEN) if verdict.worse]
+        return [comparison.watched.name for comparison in compare(WATCHED, {**THEN, **now}, THEN) if comparison.worse]
 
     def test_the_same_is_not_worse(self):
         self.assertEqual(self.worse(), [])
@@ -26,8 +26,8 @@ class Comparing(unittest.TestCase):
         self.assertEqual(self.worse(front=1.09, bytes=48.9), [])
 
     def test_being_faster_is_told_and_no_failure(self):
-        verdicts = compare(WATCHED, {"front": 0.8, "bytes": 48.0}, THEN)
-        self.assertEqual([verdict.word for verdict in verdicts], ["better", "same"])
+        comparisons = compare(WATCHED, {"front": 0.8, "bytes": 48.0}, THEN)
+        self.assertEqual([comparison.word for comparison in comparisons], ["better", "same"])
 
     def test_a_ratio_that_was_never_accepted_is_a_mistake(self):
         with self.assertRaisesRegex(BenchError, "bytes"):
@@ -38,7 +38,7 @@ class Comparing(unittest.TestCase):
         self.assertRegex(text, r"front against echo \| +1\.25 +\| +1\.00 \| \+25\.0% \| +\+10% \| WORSE")
 
 
-class Keeping(unittest.TestCase):
+class BaselineFile(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -56,7 +56,7 @@ class Keeping(unittest.TestCase):
             baseline.read(self.path)
 
 
-class Checking(unittest.TestCase):
+class WatchedRatios(unittest.TestCase):
     def test_every_ratio_is_watched(self):
         measured = {*check.RATIOS, "bytes_per_ticket"}
         self.assertEqual({each.name for each in check.WATCHED}, measured)

@@ -17,7 +17,7 @@ class Writing(unittest.TestCase):
         self.details = Path(folder.name) / "details"
 
     def test_a_report_becomes_a_page_and_data_apart_from_it(self):
-        found = Report("What was done.", [Table(("a",), [["1"]])], data={"metrics": {"a": 1}}, remarks="Seen.")
+        found = Report("What was done.", [Table(("a",), [["1"]])], data={"metrics": {"a": 1}}, notes="Seen.")
         report.write(self.folder, self.details, "costs", "The costs", "full", found, log=self.fail)
         page = (self.folder / "costs.md").read_text()
         self.assertTrue(page.startswith("# The costs\n\nWhat was done.\n"))

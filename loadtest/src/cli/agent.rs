@@ -6,7 +6,7 @@ use clap::Args;
 use inrush_transport::Error;
 use tokio::{runtime::Builder, signal::ctrl_c};
 
-use super::verdict::Verdict;
+use super::outcome::Outcome;
 use crate::agents::{AgentSettings, Token, serve};
 
 /// The arguments of `agent`.
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 /// Serves coordinators until Control-C.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
+pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let settings =
         AgentSettings { listen: arguments.listen, token: Token::find(arguments.token_file.as_deref())? };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
@@ -38,5 +38,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
             _ = ctrl_c() => Ok(()),
         }
     })?;
-    Ok(Verdict::Passed)
+    Ok(Outcome::Passed)
 }

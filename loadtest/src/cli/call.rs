@@ -21,7 +21,7 @@ use self::{
     destination::Destination,
     settings::{Extensions, Settings},
 };
-use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
+use super::{fail_if::FailIf, interrupt::interruptible, outcome::Outcome};
 use crate::{
     agents::{Fleet, FleetResults, Token, coordinate},
     engine::Share,
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
 }
 
 /// Makes the calls, and writes the report.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
+pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let settings = match &arguments.config {
         Some(path) => config_file::merge(&arguments.settings, path)?,
         None => arguments.settings.clone(),
@@ -90,8 +90,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     if let Some(page) = page {
         page.write(&report, Format::Html)?;
     }
-    let verdict = arguments.fail_if.check(&report.results, report.count_errors);
-    Ok(if complete { verdict } else { Verdict::Failed })
+    let outcome = arguments.fail_if.check(&report.results, report.count_errors);
+    Ok(if complete { outcome } else { Outcome::Failed })
 }
 
 /// The agents that make the calls, if there are any.

@@ -11,8 +11,8 @@ use inrush_transport::Error;
 use super::{
     fail_if::FailIf,
     interrupt::interruptible,
+    outcome::Outcome,
     sale::{save, save_page},
-    verdict::Verdict,
 };
 
 const EXAMPLES: &str = "\
@@ -148,7 +148,7 @@ struct OutputFlags {
 ///
 /// # Errors
 /// When it cannot be done as asked.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
+pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let options = arguments.options();
     let played =
         interruptible(move |interrupted| play(&options, interrupted, &mut |text| eprintln!("{text}")));
@@ -172,7 +172,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     match output.at_least {
         Some(least) if through < least => {
             eprintln!("failed: goodput through Inrush is {through:.3} of capacity, not {least}");
-            Ok(Verdict::Failed)
+            Ok(Outcome::Failed)
         }
         _ => Ok(kept),
     }

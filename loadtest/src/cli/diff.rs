@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use inrush_transport::Error;
 
-use super::{fail_if, verdict::Verdict};
+use super::{fail_if, outcome::Outcome};
 use crate::{diff, threshold::Expression};
 
 /// The arguments of `diff`.
@@ -45,7 +45,7 @@ enum Format {
 }
 
 /// Compares two runs.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
+pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let (before, after) = (diff::read(&arguments.before)?, diff::read(&arguments.after)?);
     let comparison = diff::compare(&before, &after, arguments.confidence);
     let breaches = diff::check(&arguments.fail_if, &comparison)?;
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
     written.map_err(|error| {
         Error::new(format!("cannot write to standard output: {error}"), "redirect it to a writable file")
     })?;
-    Ok(fail_if::verdict(&breaches))
+    Ok(fail_if::outcome(&breaches))
 }
 
 fn parse_confidence(text: &str) -> Result<f64, String> {

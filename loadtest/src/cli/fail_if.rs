@@ -3,7 +3,7 @@
 use inrush_report::measure::Results;
 
 use crate::{
-    cli::verdict::Verdict,
+    cli::outcome::Outcome,
     threshold::{self, Breach, Threshold},
 };
 
@@ -22,15 +22,15 @@ pub(super) struct FailIf {
 
 impl FailIf {
     /// Checks a run, and prints the exceeded thresholds to stderr. `count_errors` includes failed calls in the latencies.
-    pub(super) fn check(&self, results: &Results, count_errors: bool) -> Verdict {
-        verdict(&threshold::check(&self.thresholds, results, count_errors))
+    pub(super) fn check(&self, results: &Results, count_errors: bool) -> Outcome {
+        outcome(&threshold::check(&self.thresholds, results, count_errors))
     }
 }
 
 /// Prints the exceeded thresholds to stderr.
-pub(super) fn verdict(breaches: &[Breach]) -> Verdict {
+pub(super) fn outcome(breaches: &[Breach]) -> Outcome {
     for breach in breaches {
         eprintln!("failed: {breach}");
     }
-    if breaches.is_empty() { Verdict::Passed } else { Verdict::Failed }
+    if breaches.is_empty() { Outcome::Passed } else { Outcome::Failed }
 }

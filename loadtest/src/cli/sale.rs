@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_report::{figure, measure::Timeline};
+use inrush_report::{format, measure::Timeline};
 use inrush_simulation::{
     inrush_process as inrush,
     sale::{
@@ -21,7 +21,7 @@ use inrush_simulation::{
 };
 use inrush_transport::Error;
 
-use super::{fail_if::FailIf, interrupt::interruptible, verdict::Verdict};
+use super::{fail_if::FailIf, interrupt::interruptible, outcome::Outcome};
 use crate::live::{self, Mode, Snapshot, View};
 
 const EXAMPLES: &str = "\
@@ -203,7 +203,7 @@ struct LoadFlags {
 ///
 /// # Errors
 /// When it cannot be played as asked.
-pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
+pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let options = arguments.options()?;
     let played = interruptible(move |interrupted| play_and_show(options, interrupted));
     // An Inrush of ours must not outlive us, however the run ended.
@@ -218,13 +218,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Error> {
         save_page(path, |to| page(&played, to))?;
     }
     let kept = arguments.fail_if.check(&played.measures.enqueues, true);
-    Ok(if played.passed() { kept } else { Verdict::Failed })
+    Ok(if played.passed() { kept } else { Outcome::Failed })
 }
 
 /// Plays a sale, and shows how it goes on stderr.
 fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Error> {
     let units = options.scenario.units;
-    let title = format!("Flash sale of {} units", figure::count(units));
+    let title = format!("Flash sale of {} units", format::count(units));
     let mut view = live::view(&title, Mode::detect(false));
     let played = play(options, interrupted, &mut |moment, shared| {
         show(view.as_mut(), moment, units, &shared.calls(), false);
@@ -241,13 +241,13 @@ fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleR
 fn show(view: &mut dyn View, moment: &Moment, units: u64, calls: &Timeline, over: bool) {
     let Moment { at_s, arrived, refused, waiting, ordered, .. } = *moment;
     let notes = [
-        ("sold", format!("{} of {}", figure::count(ordered), figure::count(units))),
-        ("arrived", figure::count(arrived)),
-        ("refused", figure::count(refused)),
-        ("waiting", figure::count(waiting)),
+        ("sold", format!("{} of {}", format::count(ordered), format::count(units))),
+        ("arrived", format::count(arrived)),
+        ("refused", format::count(refused)),
+        ("waiting", format::count(waiting)),
     ];
     let elapsed = Duration::from_secs_f64(at_s.max(0.0));
-    let done = Some(figure::ratio(ordered, units).min(1.0));
+    let done = Some(format::ratio(ordered, units).min(1.0));
     view.show(&Snapshot { elapsed, timeline: calls, done, notes: &notes, over });
 }
 

@@ -6,7 +6,7 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::pieces::{IndexedPieces, Pieces};
-use crate::threshold::{Figure, Statistic};
+use crate::threshold::{Metric, Statistic};
 
 /// Number of resampled runs: enough for the bounds of intervals with Bonferroni correction.
 const REPLICATES: usize = 2_000;
@@ -17,16 +17,16 @@ pub(super) const MIN_PIECES: usize = 20;
 /// The seed of the random numbers, fixed so that results are reproducible.
 const SEED: u64 = 1989;
 
-/// The values of figures in resampled runs.
+/// The values of metrics in resampled runs.
 #[derive(Debug)]
 pub(super) struct Replicates {
-    /// For every figure, the values in both runs for each replicate.
+    /// For every metric, the values in both runs for each replicate.
     pairs: Vec<Vec<(f64, f64)>>,
 }
 
 impl Replicates {
     /// Resamples two runs. `None` if one of them has too few pieces.
-    pub(super) fn draw(before: &Pieces, after: &Pieces, figures: &[Figure]) -> Option<Self> {
+    pub(super) fn draw(before: &Pieces, after: &Pieces, metrics: &[Metric]) -> Option<Self> {
         if before.len().min(after.len()) < MIN_PIECES {
             return None;
         }
@@ -35,19 +35,19 @@ impl Replicates {
         values.dedup();
         let (before, after) = (before.index(&values), after.index(&values));
         let mut random = StdRng::seed_from_u64(SEED);
-        let mut pairs = vec![Vec::with_capacity(REPLICATES); figures.len()];
+        let mut pairs = vec![Vec::with_capacity(REPLICATES); metrics.len()];
         for _ in 0..REPLICATES {
             let (before, after) = (draw(&before, &mut random), draw(&after, &mut random));
-            for (pairs, figure) in pairs.iter_mut().zip(figures) {
-                pairs.push((before.value(*figure, &values), after.value(*figure, &values)));
+            for (pairs, metric) in pairs.iter_mut().zip(metrics) {
+                pairs.push((before.value(*metric, &values), after.value(*metric, &values)));
             }
         }
         Some(Self { pairs })
     }
 
-    /// The changes of the figure with index `figure` in all replicates, sorted.
-    pub(super) fn changes(&self, figure: usize, change: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-        let pairs = self.pairs.get(figure).map(Vec::as_slice).unwrap_or_default();
+    /// The changes of the metric with index `metric` in all replicates, sorted.
+    pub(super) fn changes(&self, metric: usize, change: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+        let pairs = self.pairs.get(metric).map(Vec::as_slice).unwrap_or_default();
         let mut changes: Vec<f64> = pairs.iter().map(|(before, after)| change(*before, *after)).collect();
         changes.sort_unstable_by(f64::total_cmp);
         changes
@@ -96,19 +96,19 @@ fn block_length(pieces: usize) -> usize {
 
 impl Resampled {
     #[expect(clippy::cast_precision_loss, reason = "a replicate is an estimate")]
-    fn value(&self, figure: Figure, values: &[u64]) -> f64 {
+    fn value(&self, metric: Metric, values: &[u64]) -> f64 {
         let calls = self.calls.max(1) as f64;
-        match figure {
-            Figure::Rate => self.calls as f64 / self.seconds,
-            Figure::Errors => self.failed as f64 / calls,
-            Figure::Latency(_, Statistic::Mean) => self.sum(values) / calls / 1e6,
-            Figure::Latency(_, Statistic::Quantile(quantile)) => self.quantile(quantile, values) as f64 / 1e6,
-            // Resampling has no confidence interval for a single call, and pieces do not have the other figures.
-            Figure::Latency(_, Statistic::Min | Statistic::Max)
-            | Figure::Count
-            | Figure::Late
-            | Figure::Unsent
-            | Figure::Code(_) => f64::NAN,
+        match metric {
+            Metric::Rate => self.calls as f64 / self.seconds,
+            Metric::Errors => self.failed as f64 / calls,
+            Metric::Latency(_, Statistic::Mean) => self.sum(values) / calls / 1e6,
+            Metric::Latency(_, Statistic::Quantile(quantile)) => self.quantile(quantile, values) as f64 / 1e6,
+            // Resampling has no confidence interval for a single call, and pieces do not have the other metrics.
+            Metric::Latency(_, Statistic::Min | Statistic::Max)
+            | Metric::Count
+            | Metric::Late
+            | Metric::Unsent
+            | Metric::Code(_) => f64::NAN,
         }
     }
 

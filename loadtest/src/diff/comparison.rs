@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{
     bootstrap::{MIN_PIECES, Replicates},
-    figures::figures,
+    metrics::metrics,
     run::{Run, RunKind},
 };
-use crate::threshold::{Figure, Kind, Statistic};
+use crate::threshold::{Kind, Metric, Statistic};
 
 /// Relative changes of latencies below this are within the resolution of a timeline.
 const LATENCY_RESOLUTION: f64 = 0.01;
@@ -26,17 +26,17 @@ pub struct Comparison {
     pub confidence: f64,
     /// Reasons not to trust the comparison.
     pub warnings: Vec<String>,
-    /// One row per figure.
+    /// One row per metric.
     pub rows: Vec<Row>,
 }
 
-/// The comparison of one figure.
+/// The comparison of one metric.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// The name of the figure, as in thresholds.
+    /// The name of the metric, as in thresholds.
     pub name: String,
     #[serde(skip)]
-    pub(super) figure: Figure,
+    pub(super) metric: Metric,
     /// Its value in the first run: seconds, calls per second, or a share from 0 to 1.
     pub before: Option<f64>,
     /// Its value in the second run.
@@ -46,7 +46,7 @@ pub struct Row {
     /// The confidence interval of the change; for errors, of the difference of the shares.
     pub interval: Option<Interval>,
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: Conclusion,
 }
 
 /// A confidence interval.
@@ -58,10 +58,10 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The verdict on a figure.
+/// The verdict on a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum Conclusion {
     /// Significantly lower in the second run.
     Lower,
     /// Significantly higher in the second run.
@@ -72,7 +72,7 @@ pub enum Verdict {
     TooShort,
     /// Calls exceed this percentile in too few pieces.
     TooRare,
-    /// The figure is that of a single call, which has no confidence interval.
+    /// The metric is that of a single call, which has no confidence interval.
     SingleCall,
     /// There are no calls.
     Missing,
@@ -80,50 +80,51 @@ pub enum Verdict {
 
 /// Compares two runs. All intervals together hold with the given confidence (Bonferroni correction).
 pub fn compare(before: &Run, after: &Run, confidence: f64) -> Comparison {
-    let figures = figures();
-    let of: Vec<Figure> = figures.iter().map(|(_, figure)| *figure).collect();
+    let metrics = metrics();
+    let of: Vec<Metric> = metrics.iter().map(|(_, metric)| *metric).collect();
     let replicates = Replicates::draw(&before.pieces, &after.pieces, &of);
-    let judged = of.iter().filter(|figure| hindrance(**figure, before, after).is_none()).count().max(1);
-    #[expect(clippy::cast_precision_loss, reason = "there are few figures")]
+    let judged =
+        of.iter().filter(|metric| reason_not_judged(**metric, before, after).is_none()).count().max(1);
+    #[expect(clippy::cast_precision_loss, reason = "there are few metrics")]
     let miss = (1.0 - confidence) / judged as f64;
-    let row = |(index, (name, figure)): (usize, (String, Figure))| {
-        let (old, new) = (before.value(figure), after.value(figure));
-        let hindrance = hindrance(figure, before, after);
-        let interval = match (&replicates, hindrance) {
-            (Some(replicates), None) => interval(&replicates.changes(index, change_of(figure)), miss),
+    let row = |(index, (name, metric)): (usize, (String, Metric))| {
+        let (old, new) = (before.value(metric), after.value(metric));
+        let reason_not_judged = reason_not_judged(metric, before, after);
+        let interval = match (&replicates, reason_not_judged) {
+            (Some(replicates), None) => interval(&replicates.changes(index, change_of(metric)), miss),
             _ => None,
         };
-        let verdict = hindrance
-            .unwrap_or_else(|| interval.map_or(Verdict::TooShort, |interval| judge(figure, interval)));
+        let verdict = reason_not_judged
+            .unwrap_or_else(|| interval.map_or(Conclusion::TooShort, |interval| judge(metric, interval)));
         let change = old.zip(new).filter(|(old, _)| *old > 0.0).map(|(old, new)| relative(old, new));
-        Row { name, figure, before: old, after: new, change, interval, verdict }
+        Row { name, metric, before: old, after: new, change, interval, verdict }
     };
-    let rows = figures.into_iter().enumerate().map(row).collect();
+    let rows = metrics.into_iter().enumerate().map(row).collect();
     Comparison { confidence, warnings: warnings(before, after, replicates.is_some()), rows }
 }
 
-/// The reason why a figure is not judged, apart from the length of the runs.
-fn hindrance(figure: Figure, before: &Run, after: &Run) -> Option<Verdict> {
-    match figure {
-        _ if before.count == 0 || after.count == 0 => Some(Verdict::Missing),
-        Figure::Latency(_, Statistic::Max | Statistic::Min) => Some(Verdict::SingleCall),
-        Figure::Latency(_, Statistic::Quantile(quantile)) => {
+/// The reason why a metric is not judged, apart from the length of the runs.
+fn reason_not_judged(metric: Metric, before: &Run, after: &Run) -> Option<Conclusion> {
+    match metric {
+        _ if before.count == 0 || after.count == 0 => Some(Conclusion::Missing),
+        Metric::Latency(_, Statistic::Max | Statistic::Min) => Some(Conclusion::SingleCall),
+        Metric::Latency(_, Statistic::Quantile(quantile)) => {
             let pieces = before.pieces_above(quantile).min(after.pieces_above(quantile));
-            (pieces < MIN_EXCEEDING_PIECES).then_some(Verdict::TooRare)
+            (pieces < MIN_EXCEEDING_PIECES).then_some(Conclusion::TooRare)
         }
-        Figure::Latency(_, Statistic::Mean)
-        | Figure::Rate
-        | Figure::Count
-        | Figure::Errors
-        | Figure::Late
-        | Figure::Unsent
-        | Figure::Code(_) => None,
+        Metric::Latency(_, Statistic::Mean)
+        | Metric::Rate
+        | Metric::Count
+        | Metric::Errors
+        | Metric::Late
+        | Metric::Unsent
+        | Metric::Code(_) => None,
     }
 }
 
-/// How the change of a figure is computed: for errors, whose share may be 0, as a difference.
-fn change_of(figure: Figure) -> fn(f64, f64) -> f64 {
-    if figure == Figure::Errors { |before, after| after - before } else { relative }
+/// How the change of a metric is computed: for errors, whose share may be 0, as a difference.
+fn change_of(metric: Metric) -> fn(f64, f64) -> f64 {
+    if metric == Metric::Errors { |before, after| after - before } else { relative }
 }
 
 fn relative(before: f64, after: f64) -> f64 {
@@ -143,16 +144,16 @@ fn interval(changes: &[f64], miss: f64) -> Option<Interval> {
     Some(Interval { low: *changes.get(outside)?, high: *changes.get(last.checked_sub(outside)?)? })
 }
 
-fn judge(figure: Figure, interval: Interval) -> Verdict {
-    let resolution = match figure.kind() {
+fn judge(metric: Metric, interval: Interval) -> Conclusion {
+    let resolution = match metric.kind() {
         Kind::Latency => LATENCY_RESOLUTION,
         Kind::Rate => RATE_RESOLUTION,
         Kind::Calls => 0.0,
     };
     match interval {
-        Interval { low, .. } if low > resolution => Verdict::Higher,
-        Interval { high, .. } if high < -resolution => Verdict::Lower,
-        _ => Verdict::NoDifference,
+        Interval { low, .. } if low > resolution => Conclusion::Higher,
+        Interval { high, .. } if high < -resolution => Conclusion::Lower,
+        _ => Conclusion::NoDifference,
     }
 }
 
@@ -187,11 +188,11 @@ mod tests {
     use super::*;
     use crate::diff::fixture;
 
-    fn verdicts(before: &Run, after: &Run) -> Vec<(String, Verdict)> {
+    fn verdicts(before: &Run, after: &Run) -> Vec<(String, Conclusion)> {
         compare(before, after, 0.95).rows.into_iter().map(|row| (row.name, row.verdict)).collect()
     }
 
-    fn verdict(of: &str, verdicts: &[(String, Verdict)]) -> Verdict {
+    fn verdict(of: &str, verdicts: &[(String, Conclusion)]) -> Conclusion {
         verdicts.iter().find(|(name, _)| name == of).unwrap().1
     }
 
@@ -199,7 +200,7 @@ mod tests {
     fn equal_runs_show_no_difference() {
         for seed in [10, 20, 30, 40] {
             let found = verdicts(&fixture::run(seed, 1.0), &fixture::run(seed + 1, 1.0));
-            let shown = [Verdict::Higher, Verdict::Lower];
+            let shown = [Conclusion::Higher, Conclusion::Lower];
             assert!(found.iter().all(|(_, verdict)| !shown.contains(verdict)), "{seed}: {found:?}");
         }
     }
@@ -209,11 +210,11 @@ mod tests {
         for seed in [10, 20] {
             let found = verdicts(&fixture::run(seed, 1.0), &fixture::run(seed + 1, 1.1));
             for name in ["mean", "p50", "p90", "p95"] {
-                assert_eq!(verdict(name, &found), Verdict::Higher, "{seed} {name}: {found:?}");
+                assert_eq!(verdict(name, &found), Conclusion::Higher, "{seed} {name}: {found:?}");
             }
-            assert_eq!(verdict("rps", &found), Verdict::NoDifference, "{found:?}");
+            assert_eq!(verdict("rps", &found), Conclusion::NoDifference, "{found:?}");
             let back = verdicts(&fixture::run(seed, 1.1), &fixture::run(seed + 1, 1.0));
-            assert_eq!(verdict("p50", &back), Verdict::Lower, "{back:?}");
+            assert_eq!(verdict("p50", &back), Conclusion::Lower, "{back:?}");
         }
     }
 
@@ -228,8 +229,8 @@ mod tests {
     #[test]
     fn figures_that_cannot_be_judged_say_why() {
         let found = verdicts(&fixture::run(1, 1.0), &fixture::run(2, 1.0));
-        assert_eq!(verdict("max", &found), Verdict::SingleCall);
-        assert_eq!(verdict("p99.99", &found), Verdict::TooRare);
+        assert_eq!(verdict("max", &found), Conclusion::SingleCall);
+        assert_eq!(verdict("p99.99", &found), Conclusion::TooRare);
         let short = fixture::short_run();
         let comparison = compare(&short, &fixture::run(2, 2.0), 0.95);
         assert!(comparison.rows.iter().all(|row| row.interval.is_none()));
@@ -239,8 +240,8 @@ mod tests {
     #[test]
     fn a_single_pause_is_a_single_event() {
         let found = verdicts(&fixture::run(1, 1.0), &fixture::paused_run(2));
-        assert_eq!(verdict("p99.9", &found), Verdict::TooRare);
-        assert_eq!(verdict("p50", &found), Verdict::NoDifference);
+        assert_eq!(verdict("p99.9", &found), Conclusion::TooRare);
+        assert_eq!(verdict("p50", &found), Conclusion::NoDifference);
     }
 
     #[test]

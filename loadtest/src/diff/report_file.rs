@@ -85,7 +85,7 @@ mod tests {
     use inrush_report::Format;
 
     use super::*;
-    use crate::threshold::Figure;
+    use crate::threshold::Metric;
 
     fn read_text(text: &[u8]) -> Result<Run, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(run.pieces.len(), 40);
         assert_eq!(run.pieces.count(), 1_000);
         assert_eq!(run.kind, RunKind { call: "greet.Greeter.Hello".to_owned(), open_loop: Some(true) });
-        assert_eq!(run.value(Figure::Rate), Some(100.0));
-        assert_eq!(run.value(Figure::Errors), Some(0.01));
+        assert_eq!(run.value(Metric::Rate), Some(100.0));
+        assert_eq!(run.value(Metric::Errors), Some(0.01));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::pieces::Pieces;
-use crate::threshold::{Figure, Statistic};
+use crate::threshold::{Metric, Statistic};
 
 /// A run. Its latencies include failed calls, since the pieces of a run do.
 #[derive(Debug, Clone)]
@@ -34,17 +34,17 @@ pub struct RunKind {
 }
 
 impl Run {
-    /// The value of a figure. `None` if there are no calls.
-    #[expect(clippy::cast_precision_loss, reason = "figures have three digits")]
-    pub(super) fn value(&self, figure: Figure) -> Option<f64> {
+    /// The value of a metric. `None` if there are no calls.
+    #[expect(clippy::cast_precision_loss, reason = "metrics have three digits")]
+    pub(super) fn value(&self, metric: Metric) -> Option<f64> {
         if self.latencies.is_empty() {
             return None;
         }
-        match figure {
-            Figure::Rate => Some(self.count as f64 / self.counted_for.as_secs_f64().max(1e-9)),
-            Figure::Errors => Some(self.failed as f64 / self.count as f64),
-            Figure::Latency(_, statistic) => Some(self.latency(statistic) / 1e9),
-            Figure::Count | Figure::Late | Figure::Unsent | Figure::Code(_) => None,
+        match metric {
+            Metric::Rate => Some(self.count as f64 / self.counted_for.as_secs_f64().max(1e-9)),
+            Metric::Errors => Some(self.failed as f64 / self.count as f64),
+            Metric::Latency(_, statistic) => Some(self.latency(statistic) / 1e9),
+            Metric::Count | Metric::Late | Metric::Unsent | Metric::Code(_) => None,
         }
     }
 
@@ -55,7 +55,7 @@ impl Run {
         self.pieces.pieces_above(limit)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "figures have three digits")]
+    #[expect(clippy::cast_precision_loss, reason = "metrics have three digits")]
     fn latency(&self, statistic: Statistic) -> f64 {
         match statistic {
             Statistic::Quantile(quantile) => self.latencies.value_at_quantile(quantile) as f64,

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use inrush_report::figure;
+use inrush_report::format;
 
 use super::{
-    comparison::{Comparison, Row, Verdict},
+    comparison::{Comparison, Conclusion, Row},
     text,
 };
 
@@ -22,7 +22,7 @@ pub fn write(comparison: &Comparison, to: &mut dyn io::Write) -> io::Result<()> 
     for row in &comparison.rows {
         writeln!(to, "{}", line(cells(row)))?;
     }
-    let confidence = figure::share(comparison.confidence);
+    let confidence = format::share(comparison.confidence);
     writeln!(
         to,
         "\nAll intervals together hold with {confidence} confidence (moving block bootstrap, Bonferroni correction)."
@@ -60,7 +60,7 @@ fn line(cells: [String; 6]) -> String {
 }
 
 fn conclusion(comparison: &Comparison) -> String {
-    let is_significant = |row: &&Row| matches!(row.verdict, Verdict::Higher | Verdict::Lower);
+    let is_significant = |row: &&Row| matches!(row.verdict, Conclusion::Higher | Conclusion::Lower);
     let different: Vec<String> = comparison
         .rows
         .iter()

@@ -1,43 +1,43 @@
 //! The values of a comparison as text.
 
-use inrush_report::figure;
+use inrush_report::format;
 
-use super::comparison::{Interval, Row, Verdict};
-use crate::threshold::Figure;
+use super::comparison::{Conclusion, Interval, Row};
+use crate::threshold::Metric;
 
 /// A value with its unit.
 pub(super) fn value(row: &Row, value: f64) -> String {
-    match row.figure {
-        Figure::Errors => figure::share(value),
-        figure => figure.kind().text(value),
+    match row.metric {
+        Metric::Errors => format::share(value),
+        metric => metric.kind().text(value),
     }
 }
 
 /// The confidence interval of the change.
 pub(super) fn interval(row: &Row) -> Option<String> {
     let Interval { low, high } = row.interval?;
-    if row.figure != Figure::Errors {
+    if row.metric != Metric::Errors {
         return Some(format!("{} to {}", percent(low), percent(high)));
     }
     let points = |share| percent(share).trim_end_matches('%').to_owned();
     Some(format!("{} to {} points", points(low), points(high)))
 }
 
-/// The verdict, in the words for its figure.
+/// The verdict, in the words for its metric.
 pub(super) fn verdict(row: &Row) -> &'static str {
-    let (higher, lower) = match row.figure {
-        Figure::Latency(..) => ("slower", "faster"),
-        Figure::Errors => ("more errors", "fewer errors"),
+    let (higher, lower) = match row.metric {
+        Metric::Latency(..) => ("slower", "faster"),
+        Metric::Errors => ("more errors", "fewer errors"),
         _ => ("more", "less"),
     };
     match row.verdict {
-        Verdict::Higher => higher,
-        Verdict::Lower => lower,
-        Verdict::NoDifference => "no difference shown",
-        Verdict::TooShort => "run too short",
-        Verdict::TooRare => "too few events",
-        Verdict::SingleCall => "a single call: not judged",
-        Verdict::Missing => "no calls",
+        Conclusion::Higher => higher,
+        Conclusion::Lower => lower,
+        Conclusion::NoDifference => "no difference shown",
+        Conclusion::TooShort => "run too short",
+        Conclusion::TooRare => "too few events",
+        Conclusion::SingleCall => "a single call: not judged",
+        Conclusion::Missing => "no calls",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_report::{
-    figure,
+    format,
     measure::{Code, Interval, Timeline},
 };
 use ratatui::{
@@ -28,11 +28,11 @@ const LABEL_WIDTH: u16 = 9;
 /// Draws the dashboard.
 pub(super) fn draw(title: &str, snapshot: &Snapshot<'_>, buffer: &mut Buffer) {
     let rows = Layout::vertical(ROWS.map(Constraint::Length));
-    let [head, progress, _, figures, rate, latency, outcomes, notes] = rows.areas(buffer.area);
+    let [head, progress, _, values, rate, latency, outcomes, notes] = rows.areas(buffer.area);
     let recent = Recent::new(snapshot.timeline, snapshot.elapsed, snapshot.over);
     draw_head(title, snapshot, buffer, head);
     draw_progress(snapshot, buffer, progress);
-    figures_line(&recent).render(figures, buffer);
+    values_line(&recent).render(values, buffer);
     draw_sparkline("rate", Color::Cyan, snapshot.timeline, Interval::ended, buffer, rate);
     draw_sparkline("p99", Color::Yellow, snapshot.timeline, p99, buffer, latency);
     outcomes_line(snapshot.timeline).render(outcomes, buffer);
@@ -41,7 +41,7 @@ pub(super) fn draw(title: &str, snapshot: &Snapshot<'_>, buffer: &mut Buffer) {
 
 fn draw_head(title: &str, snapshot: &Snapshot<'_>, buffer: &mut Buffer, area: Rect) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let time = figure::span(Duration::from_secs(snapshot.elapsed.as_secs()));
+    let time = format::span(Duration::from_secs(snapshot.elapsed.as_secs()));
     let state = if snapshot.over { "ended after" } else { "running for" };
     let title = Span::styled(title.replace(char::is_control, " "), bold);
     Line::from(title).render(area, buffer);
@@ -61,16 +61,16 @@ fn draw_progress(snapshot: &Snapshot<'_>, buffer: &mut Buffer, area: Rect) {
 }
 
 /// The figures of the last second.
-fn figures_line(recent: &Recent) -> Line<'static> {
+fn values_line(recent: &Recent) -> Line<'static> {
     let mut spans = Vec::new();
     for (name, value) in [
-        ("rate", format!("{}/s", figure::amount(recent.rate))),
-        ("in flight", figure::amount(recent.in_flight.round())),
-        ("p50", figure::latency(recent.latency(0.5))),
-        ("p99", figure::latency(recent.latency(0.99))),
-        ("max", figure::latency(recent.max_latency())),
+        ("rate", format!("{}/s", format::amount(recent.rate))),
+        ("in flight", format::amount(recent.in_flight.round())),
+        ("p50", format::latency(recent.latency(0.5))),
+        ("p99", format::latency(recent.latency(0.99))),
+        ("max", format::latency(recent.max_latency())),
     ] {
-        push_figure(&mut spans, name, value, Style::new().add_modifier(Modifier::BOLD));
+        push_value(&mut spans, name, value, Style::new().add_modifier(Modifier::BOLD));
     }
     Line::from(spans)
 }
@@ -111,9 +111,9 @@ fn outcomes_line(timeline: &Timeline) -> Line<'static> {
     let mut spans = Vec::new();
     for (code, count) in counts {
         let colour = if code == Code::Ok { Color::Green } else { Color::Red };
-        let share = figure::share(figure::ratio(count, all));
-        let value = format!("{} ({share})", figure::count(count));
-        push_figure(&mut spans, code.name(), value, Style::new().fg(colour));
+        let share = format::share(format::ratio(count, all));
+        let value = format!("{} ({share})", format::count(count));
+        push_value(&mut spans, code.name(), value, Style::new().fg(colour));
     }
     Line::from(spans)
 }
@@ -121,12 +121,12 @@ fn outcomes_line(timeline: &Timeline) -> Line<'static> {
 fn notes_line(snapshot: &Snapshot<'_>) -> Line<'static> {
     let mut spans = Vec::new();
     for (name, value) in snapshot.notes {
-        push_figure(&mut spans, name, value.clone(), Style::new().add_modifier(Modifier::BOLD));
+        push_value(&mut spans, name, value.clone(), Style::new().add_modifier(Modifier::BOLD));
     }
     Line::from(spans)
 }
 
-fn push_figure(spans: &mut Vec<Span<'static>>, name: &str, value: String, style: Style) {
+fn push_value(spans: &mut Vec<Span<'static>>, name: &str, value: String, style: Style) {
     spans.push(Span::styled(format!("{name} "), Style::new().fg(Color::DarkGray)));
     spans.push(Span::styled(value, style));
     spans.push(Span::raw("   "));

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use inrush_report::{figure, measure::Interval};
+use inrush_report::{format, measure::Interval};
 
 use super::{
     recent::Recent,
@@ -42,13 +42,13 @@ fn line(snapshot: &Snapshot<'_>) -> String {
     let notes: String = snapshot.notes.iter().map(|(name, value)| format!("  {name} {value}")).collect();
     format!(
         "{:>7}{done}  {:>9}/s  in flight {:<6} p50 {:<8} p99 {:<8} max {:<8} errors {}{notes}",
-        figure::span(Duration::from_secs(snapshot.elapsed.as_secs())),
-        figure::amount(recent.rate),
-        figure::amount(recent.in_flight.round()),
-        figure::latency(recent.latency(0.5)),
-        figure::latency(recent.latency(0.99)),
-        figure::latency(recent.max_latency()),
-        figure::count(failed),
+        format::span(Duration::from_secs(snapshot.elapsed.as_secs())),
+        format::amount(recent.rate),
+        format::amount(recent.in_flight.round()),
+        format::latency(recent.latency(0.5)),
+        format::latency(recent.latency(0.99)),
+        format::latency(recent.max_latency()),
+        format::count(failed),
     )
 }
 

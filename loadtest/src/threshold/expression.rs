@@ -1,26 +1,26 @@
-//! The expression of a threshold: a figure, a relation, a limit.
+//! The expression of a threshold: a metric, a relation, a limit.
 
 use std::str::FromStr;
 
 use inrush_transport::Error;
 
-use super::figure::{Figure, Kind};
+use super::metric::{Kind, Metric};
 use crate::go_duration::GoDuration;
 
-/// A figure compared with a limit, as in `p99>5ms`.
+/// A metric compared with a limit, as in `p99>5ms`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
     /// The text of the expression, trimmed.
     pub text: String,
-    /// The figure.
-    pub figure: Figure,
+    /// The metric.
+    pub metric: Metric,
     /// The relation.
     pub relation: Relation,
     /// The limit.
     pub limit: Limit,
 }
 
-/// The relation between a figure and a limit.
+/// The relation between a metric and a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// `>`
@@ -33,7 +33,7 @@ pub enum Relation {
     AtMost,
 }
 
-/// The limit of a figure.
+/// The limit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
     /// A value: seconds, calls per second, or calls.
@@ -66,17 +66,17 @@ impl FromStr for Expression {
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         let parts = RELATIONS.into_iter().find_map(|(sign, relation)| {
-            text.split_once(sign).map(|(figure, limit)| (figure.trim(), relation, limit.trim()))
+            text.split_once(sign).map(|(metric, limit)| (metric.trim(), relation, limit.trim()))
         });
-        let Some((figure, relation, limit)) = parts else {
+        let Some((metric, relation, limit)) = parts else {
             return Err(Error::new(
                 format!("the threshold `{text}` has no >, >=, < or <="),
-                "write a figure, a relation and a limit, such as p99>5ms or errors>0.1%",
+                "write a metric, a relation and a limit, such as p99>5ms or errors>0.1%",
             ));
         };
-        let figure: Figure = figure.parse()?;
-        let limit = Limit::parse(limit, figure.kind(), text)?;
-        Ok(Self { text: text.to_owned(), figure, relation, limit })
+        let metric: Metric = metric.parse()?;
+        let limit = Limit::parse(limit, metric.kind(), text)?;
+        Ok(Self { text: text.to_owned(), metric, relation, limit })
     }
 }
 

@@ -335,9 +335,9 @@ fn an_unreachable_server_is_an_error() {
     }
     let message = error(
         &folder,
-        "ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello nobody.invalid:5",
+        "ghz --insecure --proto greeter.proto --call helloworld.Greeter.SayHello unknown.invalid:5",
     );
-    assert!(message.contains("nobody.invalid") && message.contains("spelling"), "{message}");
+    assert!(message.contains("unknown.invalid") && message.contains("spelling"), "{message}");
 }
 
 #[test]

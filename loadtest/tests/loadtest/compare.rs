@@ -17,22 +17,22 @@ fn straight_at_it_most_buyers_get_nothing_and_through_inrush_every_unit_is_sold_
         .output()
         .expect("the binary can be started");
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout);
     for part in ["straight at it", "through Inrush", "goodput of capacity", "measured alone"] {
-        assert!(said.contains(part), "no {part:?} in {said}");
+        assert!(text.contains(part), "no {part:?} in {text}");
     }
-    let figures: Value = serde_json::from_slice(&fs::read(json).expect("it was written")).expect("JSON");
-    let count = |side: &str, what: &str| figures[side][what].as_u64().expect("a count");
+    let json: Value = serde_json::from_slice(&fs::read(json).expect("it was written")).expect("JSON");
+    let count = |side: &str, what: &str| json[side][what].as_u64().expect("a count");
     let units = Settings::quick().units;
     // The first seconds' worth at most is served in time: after that the queue is longer than anybody waits.
-    assert!(count("straight", "served") < units / 2, "{figures:#}");
-    assert!(count("straight", "ordersMadeForNobody") > 0, "{figures:#}");
-    assert!(count("straight", "gaveUp") > count("straight", "served"), "{figures:#}");
-    assert_eq!(count("through", "served"), units, "{figures:#}");
-    assert_eq!(count("through", "ordersMadeForNobody"), 0, "{figures:#}");
+    assert!(count("straight", "served") < units / 2, "{json:#}");
+    assert!(count("straight", "ordersMadeForNobody") > 0, "{json:#}");
+    assert!(count("straight", "gaveUp") > count("straight", "served"), "{json:#}");
+    assert_eq!(count("through", "served"), units, "{json:#}");
+    assert_eq!(count("through", "ordersMadeForNobody"), 0, "{json:#}");
     for side in ["straight", "through"] {
         let ends = count(side, "served") + count(side, "soldOut") + count(side, "gaveUp");
-        assert_eq!(ends, u64::from(Settings::quick().buyers()), "{figures:#}");
+        assert_eq!(ends, u64::from(Settings::quick().buyers()), "{json:#}");
     }
     let (report, svg) =
         (fs::read_to_string(report).expect("a page"), fs::read_to_string(svg).expect("a picture"));
@@ -52,10 +52,10 @@ fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_inrush-loadtest"));
         let output = command.args(arguments.split_whitespace()).output().expect("the binary can be started");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {text}");
         for part in parts {
-            assert!(said.contains(part), "{arguments}: no {part:?} in {said}");
+            assert!(text.contains(part), "{arguments}: no {part:?} in {text}");
         }
     }
 }

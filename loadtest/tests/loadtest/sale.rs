@@ -195,12 +195,12 @@ fn without_a_host_it_starts_an_inrush_and_stops_it() {
         "sale --inrush {inrush} --buyers 300 --units 60 --within 1s --half-life 300ms --capacity 200 \
          --json {json} --report {report}"
     ));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("PASS"), "{said}{output:?}");
-    let figures: Value = serde_json::from_slice(&std::fs::read(json).expect("it was written")).expect("JSON");
-    assert_eq!(figures["verdict"], "PASS");
-    assert_eq!(figures["counts"]["arrived"], 300);
-    assert_eq!(figures["counts"]["orderedUnits"], 60);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("PASS"), "{text}{output:?}");
+    let json: Value = serde_json::from_slice(&std::fs::read(json).expect("it was written")).expect("JSON");
+    assert_eq!(json["verdict"], "PASS");
+    assert_eq!(json["counts"]["arrived"], 300);
+    assert_eq!(json["counts"]["orderedUnits"], 60);
     let page = std::fs::read_to_string(report).expect("it was written");
     for part in ["Content-Security-Policy", "PASS", "<svg", "out of order", "Positions"] {
         assert!(page.contains(part), "no {part}");
@@ -228,10 +228,10 @@ fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
         ),
     ] {
         let output = loadtest(&arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {text}");
         for part in parts {
-            assert!(said.contains(part), "{arguments}: no {part:?} in {said}");
+            assert!(text.contains(part), "{arguments}: no {part:?} in {text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::theme::{FONTS, GROUND, dark_style};
+use super::theme::{BACKGROUND, FONTS, dark_style};
 use crate::markup::Markup;
 
 /// What a file leaves free around a picture.
@@ -105,8 +105,8 @@ impl Drawing {
             self.describe(svg);
             svg.element("style", &[], |style| style.verbatim(&dark_style()));
             let ground: &[(&str, &dyn fmt::Display)] = &[
-                ("class", &GROUND.class),
-                ("fill", &GROUND.light),
+                ("class", &BACKGROUND.class),
+                ("fill", &BACKGROUND.light),
                 ("x", &left),
                 ("y", &top),
                 ("width", &width),

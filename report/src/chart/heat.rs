@@ -9,7 +9,7 @@ use super::{
     frame::{Canvas, Frame},
     theme::HEAT,
 };
-use crate::figure;
+use crate::format;
 
 /// How high a cell is, in pixels.
 const CELL: f64 = 6.0;
@@ -62,8 +62,8 @@ impl Chart for HeatMap {
                 }
             }
         }
-        for (tone, path) in HEAT.iter().zip(paths).filter(|(_, path)| !path.is_empty()) {
-            drawing.body.leaf("path", &[("class", &tone.class), ("fill", &tone.light), ("d", &path)]);
+        for (colour, path) in HEAT.iter().zip(paths).filter(|(_, path)| !path.is_empty()) {
+            drawing.body.leaf("path", &[("class", &colour.class), ("fill", &colour.light), ("d", &path)]);
         }
         drawing.plots.push((area, self.readings(&x)));
         drawing
@@ -75,7 +75,7 @@ impl HeatMap {
         let reading = |column: &Column| {
             let count: u64 = column.values.iter().map(|(_, count)| count).sum();
             let values = column.values.iter().map(|(value, _)| *value);
-            let mut lines = vec![self.x.unit.value(column.from), format!("{} calls", figure::count(count))];
+            let mut lines = vec![self.x.unit.value(column.from), format!("{} calls", format::count(count))];
             if let Some((least, most)) =
                 values.map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
             {

@@ -47,13 +47,13 @@ pub(super) fn draw(body: &mut Markup, at: (f64, f64), anchor: Anchor, style: Sty
         Anchor::Middle => "middle",
         Anchor::End => "end",
     };
-    let (tone, weight) = match style {
+    let (colour, weight) = match style {
         Style::Heading | Style::Title => (INK, 600),
         Style::Label | Style::Small => (MUTED, 400),
     };
     let attributes: &[(&str, &dyn Display)] = &[
-        ("class", &tone.class),
-        ("fill", &tone.light),
+        ("class", &colour.class),
+        ("fill", &colour.light),
         ("font-size", &style.size()),
         ("font-weight", &weight),
         ("text-anchor", &anchor),

@@ -1,6 +1,6 @@
 //! What an axis counts, and how its numbers are written.
 
-use crate::figure;
+use crate::format;
 
 /// What a number on an axis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,23 +23,23 @@ impl Unit {
     /// A value next to an axis, in few characters.
     pub fn tick(self, value: f64) -> String {
         match self {
-            Self::Count | Self::PerSecond => figure::short(value),
+            Self::Count | Self::PerSecond => format::short(value),
             Self::Elapsed => elapsed(value),
-            Self::Latency => figure::seconds(value),
-            Self::Share => figure::share(value),
-            Self::Quantile => figure::quantile(value),
+            Self::Latency => format::seconds(value),
+            Self::Share => format::share(value),
+            Self::Quantile => format::quantile(value),
         }
     }
 
     /// A value in a sentence.
     pub fn value(self, value: f64) -> String {
         match self {
-            Self::Count => figure::amount(value),
-            Self::PerSecond => format!("{}/s", figure::amount(value)),
+            Self::Count => format::amount(value),
+            Self::PerSecond => format!("{}/s", format::amount(value)),
             Self::Elapsed => elapsed(value),
-            Self::Latency => figure::seconds(value),
-            Self::Share => figure::share(value),
-            Self::Quantile => figure::quantile(value),
+            Self::Latency => format::seconds(value),
+            Self::Share => format::share(value),
+            Self::Quantile => format::quantile(value),
         }
     }
 }
@@ -47,7 +47,7 @@ impl Unit {
 /// `12 s`, and beyond two minutes `3:20`.
 fn elapsed(seconds: f64) -> String {
     if seconds < 120.0 {
-        return format!("{} s", figure::amount(seconds));
+        return format!("{} s", format::amount(seconds));
     }
     #[expect(
         clippy::cast_possible_truncation,

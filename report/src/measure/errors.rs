@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// How many different texts are kept apart. A server that puts a request's number into each text would otherwise fill
 /// the memory.
-pub const MOST_ERROR_TEXTS: usize = 200;
+pub const MAX_ERROR_TEXTS: usize = 200;
 
 /// Longest text that is kept, in bytes.
-const LONGEST_TEXT: usize = 500;
+const MAX_TEXT_LENGTH: usize = 500;
 
 const OTHERS: &str = "other errors, with texts of their own";
 
@@ -25,7 +25,7 @@ impl ErrorTexts {
 
     fn add(&mut self, text: &str, times: u64) -> Arc<str> {
         let text = shortened(text);
-        let text = if self.0.contains_key(text) || self.0.len() < MOST_ERROR_TEXTS { text } else { OTHERS };
+        let text = if self.0.contains_key(text) || self.0.len() < MAX_ERROR_TEXTS { text } else { OTHERS };
         if let Some((known, count)) =
             self.0.get_key_value(text).map(|(known, count)| (Arc::clone(known), *count))
         {
@@ -56,7 +56,7 @@ impl ErrorTexts {
 }
 
 fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+    &text[..text.floor_char_boundary(MAX_TEXT_LENGTH)]
 }
 
 #[cfg(test)]
@@ -71,8 +71,8 @@ mod tests {
         }
         errors.count(&"é".repeat(1_000));
         let known: Vec<(&str, u64)> = errors.iter().collect();
-        assert_eq!(known.len(), MOST_ERROR_TEXTS + 1);
+        assert_eq!(known.len(), MAX_ERROR_TEXTS + 1);
         assert_eq!(known.iter().map(|(_, count)| count).sum::<u64>(), 1_001);
-        assert!(known.iter().all(|(text, _)| text.len() <= LONGEST_TEXT));
+        assert!(known.iter().all(|(text, _)| text.len() <= MAX_TEXT_LENGTH));
     }
 }

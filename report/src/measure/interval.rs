@@ -13,7 +13,7 @@ use super::{histogram::encoded, latencies::merge};
 pub const INTERVAL_DIGITS: u8 = 2;
 
 /// Longest latency that is told apart in an interval, in microseconds: an hour.
-const LONGEST: u64 = 3_600_000_000;
+const MAX_LATENCY: u64 = 3_600_000_000;
 
 /// What happened during a part of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Interval {
     /// Counts a call that ended.
     pub fn count(&mut self, code: Code, from_planned: Duration) {
         self.codes[code.index()] += 1;
-        let latency = u64::try_from(from_planned.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST);
+        let latency = u64::try_from(from_planned.as_micros()).unwrap_or(MAX_LATENCY).clamp(1, MAX_LATENCY);
         // The histogram grows with what it is given, and refuses nothing below its limit.
         let _counted = self.latencies.record(latency);
     }

@@ -11,7 +11,7 @@ use super::histogram::encoded;
 const DIGITS: u8 = 3;
 
 /// Longest latency that is told apart, in nanoseconds: an hour.
-const LONGEST: u64 = 3_600_000_000_000;
+const MAX_LATENCY: u64 = 3_600_000_000_000;
 
 /// Latencies of many calls, in nanoseconds, to three significant digits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Default for Latencies {
 
 fn histogram() -> Histogram<u64> {
     #[expect(clippy::expect_used, reason = "the bounds are constants, and right")]
-    Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("an hour and three digits are valid bounds")
+    Histogram::new_with_bounds(1, MAX_LATENCY, DIGITS).expect("an hour and three digits are valid bounds")
 }
 
 /// Adds `other`, cutting at the longest latency what an untrusted histogram may hold beyond it.
@@ -69,5 +69,5 @@ pub(super) fn merge(into: &mut Histogram<u64>, other: &Histogram<u64>) {
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(LONGEST).max(1)
+    u64::try_from(duration.as_nanos()).unwrap_or(MAX_LATENCY).max(1)
 }

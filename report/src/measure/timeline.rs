@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::interval::Interval;
 
 /// How many intervals a timeline has at most: when it is full, two become one.
-pub const MOST_INTERVALS: usize = 600;
+pub const MAX_INTERVALS: usize = 600;
 
 /// The intervals of a run, all of the same width.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Timeline {
     /// Takes in what one thread or machine saw during an interval that lies within one of these.
     pub fn add(&mut self, part: &Interval) {
         let mut place = self.place(part.start);
-        while place >= MOST_INTERVALS {
+        while place >= MAX_INTERVALS {
             self.coarsen();
             place = self.place(part.start);
         }
@@ -96,7 +96,7 @@ mod tests {
             timeline.add(&part);
         }
         assert_eq!(timeline.width(), Duration::from_secs(16));
-        assert!(timeline.intervals().len() <= MOST_INTERVALS);
+        assert!(timeline.intervals().len() <= MAX_INTERVALS);
         assert_eq!(timeline.intervals().iter().map(Interval::ended).sum::<u64>(), 5_000);
         for (number, interval) in timeline.intervals().iter().enumerate() {
             assert_eq!(interval.start, Duration::from_secs(16 * number as u64));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     Report,
     digest::mean,
-    figure,
+    format,
     markup::Markup,
     measure::{Code, Quantile as _, Results},
     measured::QUANTILES,
@@ -38,15 +38,15 @@ pub(super) fn headlines(report: &Report) -> Vec<Headline> {
         alarming,
     };
     let failures = results.failures();
-    let calls = format!("{} calls", figure::count(results.count()));
-    let share = figure::share(figure::ratio(failures, results.count()));
+    let calls = format!("{} calls", format::count(results.count()));
+    let share = format::share(format::ratio(failures, results.count()));
     let mut cards = vec![
-        card("rate", format!("{}/s", figure::amount(results.rate())), calls, false),
-        card("failed", share, format!("{} calls", figure::count(failures)), failures > 0),
+        card("rate", format!("{}/s", format::amount(results.rate())), calls, false),
+        card("failed", share, format!("{} calls", format::count(failures)), failures > 0),
     ];
     let quantiles = [(0.5, "median"), (0.99, "p99"), (0.999, "p99.9"), (1.0, "max")];
     for (quantile, name) in quantiles.into_iter().filter(|_| latencies.count() > 0) {
-        let at = |histogram: &Histogram<u64>| figure::latency(histogram.at(quantile));
+        let at = |histogram: &Histogram<u64>| format::latency(histogram.at(quantile));
         let note = match results.open_loop {
             true => format!("service time {}", at(&latencies.service)),
             false => "service time".to_owned(),
@@ -71,7 +71,7 @@ pub(super) fn add_warnings(report: &Report, main: &mut Markup) {
         );
     }
     if results.unsent > 0 {
-        let unsent = figure::count(results.unsent);
+        let unsent = format::count(results.unsent);
         warnings.push(format!(
             "{unsent} calls were due and never sent, because too many were in flight or the time was over first: they are in no latency."
         ));
@@ -80,9 +80,9 @@ pub(super) fn add_warnings(report: &Report, main: &mut Markup) {
         warnings.push(format!(
             "{} calls were sent more than {} after their planned time, the latest by {}: the load tool could not keep \
              up. The wait is in the latency from the planned time.",
-            figure::count(results.late),
-            figure::latency(Results::LATE),
-            figure::latency(results.latest),
+            format::count(results.late),
+            format::latency(Results::LATE),
+            format::latency(results.latest),
         ));
     }
     for warning in warnings {
@@ -93,7 +93,7 @@ pub(super) fn add_warnings(report: &Report, main: &mut Markup) {
 /// Both latencies, and that of failed calls.
 pub(super) fn add_latencies(report: &Report, main: &mut Markup) {
     let results = &report.results;
-    let names = QUANTILES.map(figure::percentile);
+    let names = QUANTILES.map(format::percentile);
     let names = names.iter().map(String::as_str).chain(["max", "mean", "calls"]);
     let head: Vec<String> = std::iter::once("").chain(names).map(str::to_owned).collect();
     let latencies = results.latencies(report.count_errors);
@@ -115,10 +115,10 @@ pub(super) fn add_latencies(report: &Report, main: &mut Markup) {
 
 fn row(name: &str, histogram: &Histogram<u64>) -> Vec<String> {
     let mut row = vec![name.to_owned()];
-    row.extend(QUANTILES.iter().map(|quantile| figure::latency(histogram.at(*quantile))));
-    row.push(figure::latency(Duration::from_nanos(histogram.max())));
-    row.push(figure::latency(mean(histogram)));
-    row.push(figure::count(histogram.len()));
+    row.extend(QUANTILES.iter().map(|quantile| format::latency(histogram.at(*quantile))));
+    row.push(format::latency(Duration::from_nanos(histogram.max())));
+    row.push(format::latency(mean(histogram)));
+    row.push(format::count(histogram.len()));
     row
 }
 
@@ -126,11 +126,11 @@ fn row(name: &str, histogram: &Histogram<u64>) -> Vec<String> {
 pub(super) fn add_outcomes(report: &Report, main: &mut Markup) {
     let results = &report.results;
     let count = |code: &Code| results.codes[code.index()];
-    let share = |calls: u64| figure::share(figure::ratio(calls, results.count()));
+    let share = |calls: u64| format::share(format::ratio(calls, results.count()));
     let head = ["status", "calls", "share"].map(str::to_owned);
     let codes = Code::ALL.iter().filter(|code| count(code) > 0);
     let rows: Vec<Vec<String>> = codes
-        .map(|code| vec![code.name().to_owned(), figure::count(count(code)), share(count(code))])
+        .map(|code| vec![code.name().to_owned(), format::count(count(code)), share(count(code))])
         .collect();
     add_table(main, "numbers narrow", &head, &rows);
     if results.errors.is_empty() {
@@ -139,7 +139,7 @@ pub(super) fn add_outcomes(report: &Report, main: &mut Markup) {
     let mut errors: Vec<(&str, u64)> = results.errors.iter().collect();
     errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let rows: Vec<Vec<String>> =
-        errors.into_iter().map(|(text, count)| vec![figure::count(count), text.to_owned()]).collect();
+        errors.into_iter().map(|(text, count)| vec![format::count(count), text.to_owned()]).collect();
     add_table(main, "errors", &["calls", "error"].map(str::to_owned), &rows);
 }
 
@@ -149,13 +149,13 @@ pub(super) fn add_run(report: &Report, main: &mut Markup) {
     let ended = u32::try_from(results.count() + results.skipped + results.ignored).unwrap_or(u32::MAX);
     let per_call = results.processor_time.checked_div(ended).unwrap_or_default();
     let rows = [
-        ("late", figure::count(results.late)),
-        ("unsent", figure::count(results.unsent)),
-        ("left out of the warm-up, or first ones", figure::count(results.skipped)),
-        ("cut off by the end of the run", figure::count(results.ignored)),
-        ("messages sent", figure::bytes(results.bytes_sent)),
-        ("messages received", figure::bytes(results.bytes_received)),
-        ("processor time of the load tool per call", figure::latency(per_call)),
+        ("late", format::count(results.late)),
+        ("unsent", format::count(results.unsent)),
+        ("left out of the warm-up, or first ones", format::count(results.skipped)),
+        ("cut off by the end of the run", format::count(results.ignored)),
+        ("messages sent", format::bytes(results.bytes_sent)),
+        ("messages received", format::bytes(results.bytes_received)),
+        ("processor time of the load tool per call", format::latency(per_call)),
     ];
     let told = rows.into_iter().filter(|(_, value)| value != "0");
     let rows: Vec<Vec<String>> = told.map(|(name, value)| vec![name.to_owned(), value]).collect();

@@ -107,8 +107,8 @@ impl Visit {
                 sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
             }
             let answer = self.call(method, request).await;
-            if let Some(said) = decoded::<M>(answer).ok().and_then(&read) {
-                return Some(said);
+            if let Some(value) = decoded::<M>(answer).ok().and_then(&read) {
+                return Some(value);
             }
         }
         None

@@ -2,7 +2,7 @@
 
 use inrush_report::{
     chart::{Axis, Chart as _, Colour, Drawing, Line, LineChart, Panels, Size, Stroke, Unit},
-    figure::{amount, count, share, span},
+    format::{amount, count, share, span},
 };
 
 use super::{

@@ -24,7 +24,7 @@ use crate::{
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// How often it is told how far a side is.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long the order system's capacity is measured for: at least, and at most.
 const MEASURE: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_secs(3));
@@ -67,14 +67,14 @@ impl Comparison {
     }
 }
 
-/// Plays both sides. `tell` hears how far it is. Once `interrupted` is true it is given up.
+/// Plays both sides. `on_progress` hears how far it is. Once `interrupted` is true it is given up.
 ///
 /// # Errors
 /// When something is missing, or it was interrupted.
 pub fn run(
     options: &Options,
     interrupted: &AtomicBool,
-    tell: &mut dyn FnMut(&str),
+    on_progress: &mut dyn FnMut(&str),
 ) -> Result<Comparison, Error> {
     options.settings.check()?;
     // What is missing is told now, and not after the first side.
@@ -83,7 +83,7 @@ pub fn run(
         None => inrush_process::find(options.inrush.as_deref()).map(drop)?,
     }
     let began = SystemTime::now();
-    let mut play = Play { options, interrupted, tell };
+    let mut play = Play { options, interrupted, on_progress };
     let measured_capacity = play.measure()?;
     let straight = play.straight()?;
     let (server, through) = play.through()?;
@@ -94,7 +94,7 @@ pub fn run(
 struct Play<'a> {
     options: &'a Options,
     interrupted: &'a AtomicBool,
-    tell: &'a mut dyn FnMut(&str),
+    on_progress: &'a mut dyn FnMut(&str),
 }
 
 impl Play<'_> {
@@ -112,7 +112,7 @@ impl Play<'_> {
         };
         let model = ModelSettings { stock: None, ..settings.order_system().model };
         let system = OrderSystemSettings { model, ..settings.order_system() };
-        (self.tell)("the order system alone");
+        (self.on_progress)("the order system alone");
         let (_, written) = self.rush_straight(&busy, system)?;
         // From the first order that found all workers busy to the last that was made while buyers still came.
         let end = time;
@@ -124,7 +124,7 @@ impl Play<'_> {
 
     fn straight(&mut self) -> Result<RunResult, Error> {
         let settings = &self.options.settings;
-        (self.tell)("straight at the order system");
+        (self.on_progress)("straight at the order system");
         let (result, written) = self.rush_straight(settings, settings.order_system())?;
         Ok(RunResult::new(settings, result, &written))
     }
@@ -143,7 +143,7 @@ impl Play<'_> {
 
     fn through(&mut self) -> Result<(String, RunResult), Error> {
         let settings = &self.options.settings;
-        (self.tell)("through Inrush");
+        (self.on_progress)("through Inrush");
         let since = Instant::now();
         let listen = self.options.orders_listen.as_deref().unwrap_or(ANY_PORT);
         let system = OrderSystem::start(listen, settings.order_system(), since)?;
@@ -181,10 +181,10 @@ impl Play<'_> {
         since: Instant,
     ) -> Result<(RushResult, OrderRecords), Error> {
         let rush = Rush::gather(settings, way, endpoint)?;
-        let opening = rush.let_in();
+        let opening = rush.open();
         while !rush.is_over() {
-            pause(LOOK_EVERY);
-            self.tell_progress(opening, system.log());
+            sleep(PROGRESS_INTERVAL);
+            self.report_progress(opening, system.log());
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(Error::new("interrupted: there is nothing to compare", "let both sides finish"));
             }
@@ -194,13 +194,13 @@ impl Play<'_> {
         Ok((result, written))
     }
 
-    fn tell_progress(&mut self, opening: Instant, log: &OrderLog) {
+    fn report_progress(&mut self, opening: Instant, log: &OrderLog) {
         let text = format!("{:5.1} s  {} orders made", opening.elapsed().as_secs_f64(), log.orders());
-        (self.tell)(&text);
+        (self.on_progress)(&text);
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this thread only waits for those that work")]
-fn pause(time: Duration) {
+fn sleep(time: Duration) {
     thread::sleep(time);
 }

@@ -41,7 +41,7 @@ pub struct RunResult {
     /// Orders that were made.
     pub made: u64,
     /// Of those, orders whose buyer never learned of them.
-    pub made_for_nobody: u64,
+    pub abandoned_orders: u64,
     /// Calls that were made.
     pub calls: u64,
     /// Of those, calls that failed or took too long.
@@ -77,7 +77,7 @@ impl RunResult {
             sold_out: count(End::SoldOut),
             gave_up: count(End::GaveUp),
             made,
-            made_for_nobody: made.saturating_sub(served),
+            abandoned_orders: made.saturating_sub(served),
             calls: calls.count(),
             failed_calls: calls.failures(),
             window,
@@ -174,7 +174,7 @@ mod tests {
         ];
         let side = side(2, outcomes, vec![order(1, 1_000), order(2, 5_000)]);
         assert_eq!((side.buyers, side.served, side.sold_out, side.gave_up), (4, 1, 1, 2));
-        assert_eq!((side.made, side.made_for_nobody), (2, 1));
+        assert_eq!((side.made, side.abandoned_orders), (2, 1));
         // The last unit was sold after five seconds.
         assert_eq!(side.window, Duration::from_secs(5));
         assert!((side.goodput - 0.2).abs() < 1e-9);

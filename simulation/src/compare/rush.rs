@@ -46,8 +46,8 @@ impl Rush {
     }
 
     /// Opens the doors.
-    pub(super) fn let_in(&self) -> Instant {
-        self.threads.let_in()
+    pub(super) fn open(&self) -> Instant {
+        self.threads.open()
     }
 
     /// Whether the last buyer has left.

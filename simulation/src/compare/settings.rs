@@ -15,7 +15,7 @@ use crate::{
 const CREDIT_AHEAD: f64 = 0.1;
 
 /// Longest time that makes sense.
-const LONGEST: Duration = Duration::from_secs(3_600);
+const MAX_DURATION: Duration = Duration::from_secs(3_600);
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -145,23 +145,23 @@ impl Settings {
             }
             Err(Error::new(format!("{flag} is {value}"), format!("it must be {least} to {most}")))
         };
-        let lasts = |flag: &str, value: Duration, least: Duration| {
-            within(flag, value.as_secs_f64(), least.as_secs_f64(), LONGEST.as_secs_f64())
+        let duration = |flag: &str, value: Duration, least: Duration| {
+            within(flag, value.as_secs_f64(), least.as_secs_f64(), MAX_DURATION.as_secs_f64())
         };
         let millisecond = Duration::from_millis(1);
         within("--workers", f64::from(self.workers), 1.0, 100_000.0)?;
-        lasts("--service (in seconds)", self.service, millisecond)?;
-        lasts("--look-up (in seconds)", self.look_up, Duration::ZERO)?;
+        duration("--service (in seconds)", self.service, millisecond)?;
+        duration("--look-up (in seconds)", self.look_up, Duration::ZERO)?;
         within("--contention", self.contention, 0.0, 100.0)?;
         within("--rush", self.rush, 0.1, 1_000.0)?;
-        lasts("--rush-lasts (in seconds)", self.rush_lasts, millisecond)?;
-        lasts("--timeout (in seconds)", self.timeout, millisecond)?;
-        lasts("--backoff (in seconds)", self.backoff, millisecond)?;
+        duration("--rush-lasts (in seconds)", self.rush_lasts, millisecond)?;
+        duration("--timeout (in seconds)", self.timeout, millisecond)?;
+        duration("--backoff (in seconds)", self.backoff, millisecond)?;
         within("--retries", f64::from(self.retries), 0.0, 100.0)?;
         within("the capacity (--workers over --service)", self.capacity(), 0.1, 100_000.0)?;
         let buyers = self.rush * self.capacity() * self.rush_lasts.as_secs_f64();
         within("the number of buyers (--rush × capacity × --rush-lasts)", buyers, 1.0, 10_000_000.0)?;
-        lasts("the time for all --units (in seconds)", self.ideal_time(), millisecond)
+        duration("the time for all --units (in seconds)", self.ideal_time(), millisecond)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Both sides next to each other: as a table, and as JSON.
 
 use inrush_report::{
-    figure::{amount, count, latency, share, span},
+    format::{amount, count, latency, share, span},
     measure::Quantile as _,
 };
 use serde_json::{Value, json};
@@ -40,8 +40,8 @@ pub fn table(comparison: &Comparison) -> String {
 
 /// Names, and the figures of either side.
 pub(super) fn rows(comparison: &Comparison) -> Vec<(&'static str, String, String)> {
-    let both = |name, figure: &dyn Fn(&RunResult) -> String| {
-        (name, figure(&comparison.straight), figure(&comparison.through))
+    let both = |name, value: &dyn Fn(&RunResult) -> String| {
+        (name, value(&comparison.straight), value(&comparison.through))
     };
     let capacity = comparison.settings.capacity();
     vec![
@@ -50,7 +50,7 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<(&'static str, String, String
         both("told that nothing is left", &|side| count(side.sold_out)),
         both("gave up without an answer", &|side| count(side.gave_up)),
         both("orders made", &|side| count(side.made)),
-        both("orders made for nobody", &|side| count(side.made_for_nobody)),
+        both("orders made for nobody", &|side| count(side.abandoned_orders)),
         both("goodput", &|side| format!("{}/s", amount(side.goodput))),
         both("goodput of capacity", &|side| share(side.goodput / capacity)),
         both("calls", &|side| count(side.calls)),
@@ -87,7 +87,7 @@ fn side(side: &RunResult, share: f64) -> Value {
         "soldOut": side.sold_out,
         "gaveUp": side.gave_up,
         "ordersMade": side.made,
-        "ordersMadeForNobody": side.made_for_nobody,
+        "ordersMadeForNobody": side.abandoned_orders,
         "calls": side.calls,
         "failedCalls": side.failed_calls,
         "windowSeconds": side.window.as_secs_f64(),

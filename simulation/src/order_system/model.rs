@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A slowdown by contention ends here: a system that is more than so much slower is down.
-const MOST_SLOWDOWN: f64 = 10.0;
+const MAX_SLOWDOWN: f64 = 10.0;
 
 /// What an order system can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,7 +146,7 @@ impl<R> OrderModel<R> {
     #[expect(clippy::cast_precision_loss, reason = "queues are far shorter than 2⁵²")]
     fn slowed(&self, service: Duration) -> Duration {
         let pressure = self.waiting.len() as f64 / f64::from(self.settings.workers.max(1));
-        service.mul_f64((1.0 + self.settings.contention * pressure).clamp(1.0, MOST_SLOWDOWN))
+        service.mul_f64((1.0 + self.settings.contention * pressure).clamp(1.0, MAX_SLOWDOWN))
     }
 
     fn left(&self) -> u64 {

@@ -15,7 +15,7 @@ use prost::Message;
 use super::{
     behaviour::{Behaviour, Waiting},
     buyers::{Buyers, Step},
-    observed::Kind,
+    contradictions::Kind,
     shared::Phase,
     ticket::{Surely, Ticket, is_final},
 };
@@ -28,13 +28,13 @@ use crate::{
 const FALLBACK: Duration = Duration::from_secs(1);
 
 /// Soonest that even an impatient buyer asks again.
-const SOONEST: Duration = Duration::from_millis(20);
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The wait after a first failure; it doubles with every further one.
 const BACKOFF: Duration = Duration::from_millis(50);
 
 /// The longest wait after a failure.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// How many tickets of a sale have their positions shown over time.
 const TRACKED: u64 = 12;
@@ -126,8 +126,8 @@ impl Buyers {
             return self.failed(buyer, step, &nothing);
         };
         let held = self.with_ticket(buyer, |ticket| (ticket.epoch, ticket.seq));
-        let told = Ticket::new(buyer, asked, self.now(), queued.ticket, &status.ticket_id);
-        let Some(mut ticket) = told else {
+        let named = Ticket::new(buyer, asked, self.now(), queued.ticket, &status.ticket_id);
+        let Some(mut ticket) = named else {
             let nothing = Answer::failed(Code::Internal, format!("{:?} names no ticket", status.ticket_id));
             return self.failed(buyer, step, &nothing);
         };
@@ -139,7 +139,7 @@ impl Buyers {
             let place = self.keep(ticket);
             self.with_visitor(buyer, |visitor| visitor.ticket = place);
         }
-        self.told(buyer, &status, sent);
+        self.on_status(buyer, &status, sent);
         self.go_on(buyer, &status);
     }
 
@@ -201,7 +201,7 @@ impl Buyers {
             };
             self.part.shared.counters.changes.count();
             self.with_visitor(buyer, |visitor| visitor.failures = 0);
-            self.told(buyer, &status, sent);
+            self.on_status(buyer, &status, sent);
             if is_final(status.state()) {
                 self.go_on(buyer, &status);
                 return None;
@@ -256,7 +256,7 @@ impl Buyers {
         match decoded::<ReleaseOrderResponse>(answer).map(|response| response.status) {
             Ok(Some(status)) => {
                 self.part.shared.counters.released.count();
-                self.told(buyer, &status, sent);
+                self.on_status(buyer, &status, sent);
                 self.end(buyer);
             }
             Ok(None) => {
@@ -295,19 +295,19 @@ impl Buyers {
 
     fn succeeded(&self, buyer: Buyer, status: &TicketStatus, sent: Sent) {
         self.with_visitor(buyer, |visitor| visitor.failures = 0);
-        self.told(buyer, status, sent);
+        self.on_status(buyer, status, sent);
         self.go_on(buyer, status);
     }
 
     /// Takes in where the buyer's ticket stands.
-    fn told(&self, buyer: Buyer, status: &TicketStatus, sent: Sent) {
+    fn on_status(&self, buyer: Buyer, status: &TicketStatus, sent: Sent) {
         if let Some(place) = self.visitor(buyer).ticket {
-            self.learn(place, status, sent);
+            self.update_ticket(place, status, sent);
         }
     }
 
     /// Takes in where a ticket stands.
-    pub(super) fn learn(&self, place: u32, status: &TicketStatus, sent: Sent) {
+    pub(super) fn update_ticket(&self, place: u32, status: &TicketStatus, sent: Sent) {
         let shared = &self.part.shared;
         let gone_after = shared
             .delivered()
@@ -321,7 +321,7 @@ impl Buyers {
             return;
         };
         let before = ticket.state;
-        ticket.learn(status, surely, &mut state.observed);
+        ticket.update(status, surely, &mut state.contradictions);
         let has_order = |state| matches!(state, TicketState::Ordered | TicketState::Released);
         if has_order(ticket.state) && !has_order(before) {
             shared.counters.learned.count();
@@ -338,7 +338,7 @@ impl Buyers {
         match status.state() {
             TicketState::Ordered if behaviour.unpaid && !self.part.releases_itself => {
                 self.part.shared.counters.unpaid.count();
-                self.journey_over(buyer);
+                self.record_final_answer(buyer);
                 self.plan(buyer, Step::Release, self.now() + self.part.scenario.times.unpaid_after);
             }
             TicketState::Cancelled if behaviour.comes_back && visitor.cancelled && !visitor.done => {
@@ -346,7 +346,7 @@ impl Buyers {
                 self.plan(buyer, Step::Ask, self.now());
             }
             state if is_final(state) => {
-                self.journey_over(buyer);
+                self.record_final_answer(buyer);
                 self.end(buyer);
             }
             _ => self.wait(buyer, behaviour, status),
@@ -368,8 +368,8 @@ impl Buyers {
         match behaviour.waiting {
             Waiting::Polls => self.plan(buyer, Step::Poll, now + poll_after),
             Waiting::PollsImpatiently => {
-                let sooner = poll_after.div_f64(scenario.times.impatience).max(SOONEST);
-                self.plan(buyer, Step::Poll, now + sooner);
+                let poll_interval = poll_after.div_f64(scenario.times.impatience).max(MIN_POLL_INTERVAL);
+                self.plan(buyer, Step::Poll, now + poll_interval);
             }
             Waiting::Refreshes => self.plan(buyer, Step::Refresh, now + scenario.times.refresh_every),
             Waiting::Watches => self.plan(buyer, Step::Watch, now),
@@ -377,8 +377,8 @@ impl Buyers {
     }
 
     fn times(&self, status: &TicketStatus) -> Times {
-        let told = status.poll_after.and_then(|after| Duration::try_from(after).ok());
-        Times { now: self.now(), poll_after: told.unwrap_or(FALLBACK) }
+        let poll_after = status.poll_after.and_then(|after| Duration::try_from(after).ok());
+        Times { now: self.now(), poll_after: poll_after.unwrap_or(FALLBACK) }
     }
 
     /// A call failed: the buyer tries again, later each time.
@@ -388,17 +388,17 @@ impl Buyers {
             visitor.failures
         });
         let doublings = u32::from(failures.unwrap_or(1).saturating_sub(1)).min(16);
-        let pause = BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+        let backoff = BACKOFF.saturating_mul(1 << doublings).min(MAX_BACKOFF);
         // Half of it at random, so that those who failed together do not come back together.
-        let pause = pause.mul_f64(rand::random_range(0.5..1.0));
+        let backoff = backoff.mul_f64(rand::random_range(0.5..1.0));
         // A watch that ended by itself is resumed as if nothing was.
-        let pause = if answer.code == Code::Ok { SOONEST } else { pause };
-        self.plan(buyer, step, self.now() + pause);
+        let backoff = if answer.code == Code::Ok { MIN_POLL_INTERVAL } else { backoff };
+        self.plan(buyer, step, self.now() + backoff);
     }
 
-    fn journey_over(&self, buyer: Buyer) {
+    fn record_final_answer(&self, buyer: Buyer) {
         let took = self.now().saturating_sub(self.visitor(buyer).arrived);
-        self.state.borrow_mut().journeys.record(took, took);
+        self.state.borrow_mut().final_answers.record(took, took);
     }
 
     fn end(&self, buyer: Buyer) {
@@ -406,7 +406,7 @@ impl Buyers {
     }
 
     fn note(&self, buyer: Buyer, words: impl FnOnce() -> String) {
-        self.state.borrow_mut().observed.note(Kind::Stale, || format!("buyer {buyer}: {}", words()));
+        self.state.borrow_mut().contradictions.note(Kind::Stale, || format!("buyer {buyer}: {}", words()));
     }
 
     /// Changes the ticket that a buyer holds.

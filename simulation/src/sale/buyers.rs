@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     behaviour::Behaviour,
-    observed::Observed,
+    contradictions::Contradictions,
     remaining::{Measures, Remaining},
     scenario::Scenario,
     shared::{INTERVAL, Phase, Shared},
@@ -149,8 +149,8 @@ pub(super) struct Buyers {
 pub(super) struct State {
     visitors: Vec<Visitor>,
     pub(super) tickets: Vec<Ticket>,
-    pub(super) observed: Observed,
-    pub(super) journeys: Latencies,
+    pub(super) contradictions: Contradictions,
+    pub(super) final_answers: Latencies,
     pub(super) tracks: Vec<(u64, f64, u64)>,
     due: BinaryHeap<Reverse<Due>>,
     pub(super) in_flight: usize,
@@ -185,8 +185,8 @@ impl Buyers {
         let state = State {
             visitors: Vec::new(),
             tickets: Vec::new(),
-            observed: Observed::default(),
-            journeys: Latencies::new(),
+            contradictions: Contradictions::default(),
+            final_answers: Latencies::new(),
             tracks: Vec::new(),
             due: BinaryHeap::new(),
             in_flight: 0,
@@ -322,12 +322,12 @@ impl Buyers {
         Remaining {
             tickets: std::mem::take(&mut state.tickets),
             unresolved,
-            observed: std::mem::take(&mut state.observed),
+            contradictions: std::mem::take(&mut state.contradictions),
             measures: Measures {
                 enqueues,
                 polls,
                 others,
-                journeys: state.journeys.clone(),
+                final_answers: state.final_answers.clone(),
                 tracks: std::mem::take(&mut state.tracks),
             },
         }

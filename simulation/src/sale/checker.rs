@@ -11,7 +11,7 @@ mod stock;
 mod tests;
 
 use self::findings::Findings;
-use super::{evidence::Evidence, observed::Kind};
+use super::{contradictions::Kind, evidence::Evidence};
 
 pub use self::findings::Check;
 
@@ -20,9 +20,9 @@ const BEYOND_NUMBER: &str = "no position is beyond the number";
 
 /// Judges everything. All faults zero: the promise was kept.
 pub fn check(evidence: &Evidence) -> Vec<Check> {
-    let told = "what buyers were told";
-    let (told_and_made, told_and_ordered, bounds) = match &evidence.orders {
-        None => (told, "the numbers that buyers got", BEYOND_NUMBER),
+    let answers = "what buyers were told";
+    let (told_and_made, answers_and_orders, bounds) = match &evidence.orders {
+        None => (answers, "the numbers that buyers got", BEYOND_NUMBER),
         Some(orders) if orders.may_reject => {
             ("buyers, and the order database", "buyers, and the order of creation", BEYOND_NUMBER)
         }
@@ -34,15 +34,15 @@ pub fn check(evidence: &Evidence) -> Vec<Check> {
         stock::oversold(evidence).check("oversold", told_and_made),
         losses::lost(evidence).check("lost", told_and_made),
         doubles::duplicated(evidence).check("duplicated", told_and_made),
-        order::out_of_order(evidence).check("out of order", told_and_ordered),
-        seen(evidence, Kind::Rose).check("positions that rose", told),
+        order::out_of_order(evidence).check("out of order", answers_and_orders),
+        seen(evidence, Kind::Rose).check("positions that rose", answers),
         seen(evidence, Kind::Wrong).check("positions that are wrong", bounds),
-        seen(evidence, Kind::Stale).check("stale answers", told),
+        seen(evidence, Kind::Stale).check("stale answers", answers),
         ledger::wrong(evidence).check("ledger", "the sale's account, and buyers"),
-        unanswered.check("without an answer", told),
+        unanswered.check("without an answer", answers),
     ]
 }
 
 fn seen(evidence: &Evidence, kind: Kind) -> Findings {
-    Findings::new(evidence.observed.count(kind), evidence.observed.examples(kind).to_vec())
+    Findings::new(evidence.contradictions.count(kind), evidence.contradictions.examples(kind).to_vec())
 }

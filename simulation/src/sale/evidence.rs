@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use inrush_proto::v1::Ledger;
 
-use super::{observed::Observed, ticket::Ticket};
+use super::{contradictions::Contradictions, ticket::Ticket};
 use crate::{buyer::Buyer, order_system::OrderRecords};
 
 /// Everything that is checked.
@@ -29,7 +29,7 @@ pub struct Evidence {
     /// Buyers who never had an answer, though they asked to the end.
     pub unanswered: u64,
     /// Contradictions that buyers noticed.
-    pub observed: Observed,
+    pub contradictions: Contradictions,
     /// What the order system saw and did, where it is ours.
     pub orders: Option<OrderRecords>,
     /// The sale's ledger at the end.

@@ -66,15 +66,15 @@ async fn ask(buyers: Rc<Buyers>, places: Vec<u32>) -> Vec<u32> {
         tickets.map(|ticket| ticket.signed.to_string()).collect()
     };
     let sent = buyers.send_mark();
-    let lane = places.first().copied().unwrap_or_default();
+    let connection = places.first().copied().unwrap_or_default();
     let request = BatchPollStatusRequest { tickets: signed };
-    let answer = buyers.calls.call(Method::BatchPollStatus, &request, lane).await;
+    let answer = buyers.calls.call(Method::BatchPollStatus, &request, connection).await;
     let results = decoded::<BatchPollStatusResponse>(answer).map(|answer| answer.results).unwrap_or_default();
     let results = results.into_iter().map(|result| result.result).chain(std::iter::repeat(None));
     let mut missing = Vec::new();
     for (place, result) in places.into_iter().zip(results) {
         match result {
-            Some(One::Status(status)) => buyers.learn(place, &status, sent),
+            Some(One::Status(status)) => buyers.update_ticket(place, &status, sent),
             Some(One::Error(_)) | None => missing.push(place),
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use inrush_report::{
     chart::{Axis, Chart as _, Colour, Drawing, Line, LineChart, Size, Stroke, Unit},
-    figure,
+    format,
     measure::{Quantile as _, Results},
     page::{Headline, Section, write_with},
 };
@@ -25,14 +25,14 @@ const HALF: Size = Size::new(510.0, 330.0);
 /// # Errors
 /// When it cannot be written.
 pub fn page(run: &SaleRun, to: &mut dyn io::Write) -> io::Result<()> {
-    write_with(&report(run, "Enqueue", &run.measures.enqueues), &[checks(run), course(run)], to)
+    write_with(&report(run, "Enqueue", &run.measures.enqueues), &[checks(run), timeline(run)], to)
 }
 
 /// The verdict, and what it rests on.
 fn checks(run: &SaleRun) -> Section {
     let headline = |check: &Check| Headline {
         name: check.name.to_owned(),
-        value: figure::count(check.faults),
+        value: format::count(check.faults),
         note: check.rests_on.to_owned(),
         alarming: check.faults > 0,
     };
@@ -53,7 +53,7 @@ fn checks(run: &SaleRun) -> Section {
     }
 }
 
-fn course(run: &SaleRun) -> Section {
+fn timeline(run: &SaleRun) -> Section {
     let head = ["", "", ""].map(str::to_owned).to_vec();
     let rows = rows(run).into_iter().map(|(name, value, remark)| vec![name.to_owned(), value, remark]);
     Section {
@@ -95,7 +95,7 @@ fn positions(run: &SaleRun) -> Drawing {
     let tracks = tracks.into_iter().zip(Colour::ALL.into_iter().cycle());
     let chart = tracks.fold(chart, |chart, ((ticket, mut points), colour)| {
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
-        chart.line(Line::new(figure::count(ticket), colour, points))
+        chart.line(Line::new(format::count(ticket), colour, points))
     });
     chart.draw(WIDE)
 }

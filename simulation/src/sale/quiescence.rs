@@ -14,7 +14,7 @@ const MAX_MOMENTS: usize = 2_000;
 
 /// Watches a sale.
 #[derive(Debug)]
-pub(super) struct Watcher<'a> {
+pub(super) struct QuiescenceDetector<'a> {
     scenario: &'a Scenario,
     stock: Option<u64>,
     before: Ledger,
@@ -25,7 +25,7 @@ pub(super) struct Watcher<'a> {
     moved: Instant,
 }
 
-impl<'a> Watcher<'a> {
+impl<'a> QuiescenceDetector<'a> {
     /// Watches `sale` from now on, which may have had buyers before.
     pub(super) fn new(scenario: &'a Scenario, sale: &Sale, shared: &Shared) -> Self {
         let view = ServerView { ledger: sale.ledger.unwrap_or_default(), unsettled: None };

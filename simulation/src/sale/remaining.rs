@@ -2,7 +2,7 @@
 
 use inrush_report::measure::{Latencies, Results};
 
-use super::{observed::Observed, ticket::Ticket};
+use super::{contradictions::Contradictions, ticket::Ticket};
 use crate::buyer::Buyer;
 
 /// What the buyers of a thread, or of all threads, leave behind.
@@ -13,7 +13,7 @@ pub struct Remaining {
     /// Buyers who may have a ticket that they do not know of.
     pub unresolved: Vec<Buyer>,
     /// Contradictions.
-    pub observed: Observed,
+    pub contradictions: Contradictions,
     /// What was measured.
     pub measures: Measures,
 }
@@ -28,7 +28,7 @@ pub struct Measures {
     /// Latencies of other calls.
     pub others: Results,
     /// From a buyer's arrival to the answer that was its last.
-    pub journeys: Latencies,
+    pub final_answers: Latencies,
     /// Positions of some tickets over time: number, seconds since the opening, position.
     pub tracks: Vec<(u64, f64, u64)>,
 }
@@ -39,7 +39,7 @@ impl Remaining {
     pub fn with(mut self, other: Self) -> Self {
         self.tickets.extend(other.tickets);
         self.unresolved.extend(other.unresolved);
-        self.observed.merge(other.observed);
+        self.contradictions.merge(other.contradictions);
         self.measures.merge(other.measures);
         self
     }
@@ -50,7 +50,7 @@ impl Measures {
         self.enqueues.merge(other.enqueues);
         self.polls.merge(other.polls);
         self.others.merge(other.others);
-        self.journeys.merge(&other.journeys);
+        self.final_answers.merge(&other.final_answers);
         self.tracks.extend(other.tracks);
     }
 

@@ -20,7 +20,7 @@ use super::{
     buyers::Part,
     checker::{Check, check},
     evidence::Evidence,
-    quiescence::Watcher,
+    quiescence::QuiescenceDetector,
     remaining::{Measures, Remaining},
     scenario::Scenario,
     shared::{Moment, Phase, ServerView, Shared},
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// How often the ledger is read.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LEDGER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long the last tickets get to learn of the close.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
@@ -102,16 +102,16 @@ pub struct SaleRun {
 
 impl SaleRun {
     /// How many orders were made, those that were released later included, and how long it took: the time between two
-    /// looks in which there was none does not count.
+    /// readings of the ledger in which there was none does not count.
     pub fn orders_made(&self) -> (u64, Duration) {
         let made = |moment: &Moment| moment.ordered / self.scenario.units_per_ticket.max(1) + moment.released;
-        let looks = self.moments.windows(2).filter_map(|pair| match pair {
+        let steps = self.moments.windows(2).filter_map(|pair| match pair {
             [before, after] if made(after) > made(before) => {
                 Some((made(after) - made(before), after.at_s - before.at_s))
             }
             _ => None,
         });
-        let (orders, seconds) = looks.fold((0, 0.0), |sum, look| (sum.0 + look.0, sum.1 + look.1));
+        let (orders, seconds) = steps.fold((0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
         (orders, Duration::from_secs_f64(seconds.max(0.0)))
     }
 
@@ -201,11 +201,11 @@ impl Play<'_> {
         let works =
             self.parts(&id, fresh, &shared).into_iter().map(|part| |start| buyer_thread::play(part, start));
         let threads = Threads::gather("buyers", works.collect())?;
-        let opening = threads.let_in();
+        let opening = threads.open();
         let opened = SystemTime::now() + opening.saturating_duration_since(Instant::now());
         let scenario = self.scenario.clone();
-        let mut watcher = Watcher::new(&scenario, &sale, &shared);
-        let stuck = self.watch_until_rest(&client, &shared, &mut watcher, opening).await?;
+        let mut detector = QuiescenceDetector::new(&scenario, &sale, &shared);
+        let stuck = self.watch_until_rest(&client, &shared, &mut detector, opening).await?;
         let closed = fresh || self.options.close;
         if closed {
             client.close().await?;
@@ -220,7 +220,7 @@ impl Play<'_> {
             opened,
             took: opening.elapsed(),
             checks: check(&evidence),
-            moments: watcher.into_moments(),
+            moments: detector.into_moments(),
             scenario: self.scenario,
             shared,
             measures,
@@ -269,17 +269,17 @@ impl Play<'_> {
         &mut self,
         client: &SaleClient,
         shared: &Shared,
-        watcher: &mut Watcher<'_>,
+        detector: &mut QuiescenceDetector<'_>,
         opening: Instant,
     ) -> Result<bool, Error> {
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(LEDGER_INTERVAL).await;
             let view = self.server_view(client, shared).await?;
-            let moment = watcher.see(opening.elapsed(), &view, shared);
+            let moment = detector.see(opening.elapsed(), &view, shared);
             (self.watch)(&moment, shared);
             let interrupted = self.interrupted.load(Ordering::Relaxed);
-            if interrupted || watcher.is_stuck() || watcher.is_at_rest(shared) {
-                return Ok(watcher.is_stuck());
+            if interrupted || detector.is_stuck() || detector.is_at_rest(shared) {
+                return Ok(detector.is_stuck());
             }
         }
     }
@@ -330,7 +330,7 @@ impl Play<'_> {
             tickets: remaining.tickets,
             unresolved: remaining.unresolved.into_iter().collect(),
             unanswered: shared.counters.arrived.get().saturating_sub(shared.counters.answered.get()),
-            observed: remaining.observed,
+            contradictions: remaining.contradictions,
             orders,
             ledger,
         };
@@ -354,7 +354,7 @@ async fn last_answers(threads: Threads<Remaining>, shared: &Shared) -> Result<Re
     shared.enter(Phase::FinalCheck);
     let deadline = Instant::now() + LAST_ANSWERS;
     while Instant::now() < deadline && !threads.are_over() {
-        sleep(LOOK_EVERY).await;
+        sleep(LEDGER_INTERVAL).await;
     }
     shared.enter(Phase::Over);
     let all = threads.join()?.into_iter().reduce(Remaining::with);

@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// Longest time that a scenario can name.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+const MAX_DURATION: Duration = Duration::from_secs(24 * 3_600);
 
 /// Jobs that may wait in our order system. A front in front of it never lets so many in.
-const MOST_WAITING: usize = 1_000_000;
+const MAX_WAITING: usize = 1_000_000;
 
 /// An order system has so much in hand that its workers never wait for the network, in seconds of its capacity.
 const CREDIT_AHEAD: f64 = 0.1;
@@ -260,7 +260,7 @@ impl Scenario {
             service,
             look_up: service,
             contention: 0.0,
-            most_waiting: MOST_WAITING,
+            most_waiting: MAX_WAITING,
             stock: None,
         };
         OrderSystemSettings { model, credit }
@@ -293,10 +293,10 @@ impl Scenario {
         whole("units", self.units, 1, 1_000_000_000)?;
         whole("units_per_ticket", self.units_per_ticket, 1, 1_000_000)?;
         whole("cap", self.effective_cap(), self.units, 1_000_000_000)?;
-        lasts("timeout", self.timeout, Duration::from_millis(10))?;
-        lasts("arrivals.within", self.arrivals.within, Duration::from_millis(1))?;
+        duration("timeout", self.timeout, Duration::from_millis(10))?;
+        duration("arrivals.within", self.arrivals.within, Duration::from_millis(1))?;
         whole("arrivals.at_once", u64::from(self.arrivals.at_once), 1, 1_000_000)?;
-        lasts("arrivals.half_life", self.arrivals.half_life, Duration::from_millis(1))?;
+        duration("arrivals.half_life", self.arrivals.half_life, Duration::from_millis(1))?;
         let Shares { cancels, comes_back, repeats, refreshers, impatient, watchers, unpaid } = self.shares;
         let waiting = refreshers + impatient + watchers;
         for (name, share) in [
@@ -311,14 +311,14 @@ impl Scenario {
         ] {
             number(name, share, 0.0, 1.0)?;
         }
-        lasts("times.cancel_within", self.times.cancel_within, Duration::ZERO)?;
-        lasts("times.refresh_every", self.times.refresh_every, Duration::from_millis(1))?;
+        duration("times.cancel_within", self.times.cancel_within, Duration::ZERO)?;
+        duration("times.refresh_every", self.times.refresh_every, Duration::from_millis(1))?;
         number("times.impatience", self.times.impatience, 1.0, 1_000.0)?;
-        lasts("times.unpaid_after", self.times.unpaid_after, Duration::ZERO)?;
-        lasts("times.patience", self.times.patience, Duration::from_millis(1))?;
-        lasts("times.stuck_after", self.times.stuck_after, Duration::from_secs(1))?;
+        duration("times.unpaid_after", self.times.unpaid_after, Duration::ZERO)?;
+        duration("times.patience", self.times.patience, Duration::from_millis(1))?;
+        duration("times.stuck_after", self.times.stuck_after, Duration::from_secs(1))?;
         number("orders.capacity", self.orders.capacity, 0.1, 1e6)?;
-        lasts("orders.latency", self.orders.latency, Duration::from_micros(1))?;
+        duration("orders.latency", self.orders.latency, Duration::from_micros(1))?;
         let workers = self.orders.capacity * self.orders.latency.as_secs_f64();
         number("orders.capacity × orders.latency (orders in work at once)", workers, 0.0, 1e6)
     }
@@ -361,12 +361,12 @@ fn number(name: &str, value: f64, least: f64, most: f64) -> Result<(), Error> {
     Err(out_of_range(name, &format!("is {value}"), &format!("it must be {least} to {most}")))
 }
 
-fn lasts(name: &str, value: Duration, least: Duration) -> Result<(), Error> {
-    if (least..=LONGEST).contains(&value) {
+fn duration(name: &str, value: Duration, least: Duration) -> Result<(), Error> {
+    if (least..=MAX_DURATION).contains(&value) {
         return Ok(());
     }
     let show = |duration| humantime::format_duration(duration).to_string();
-    let rule = format!("it must be {} to {}", show(least), show(LONGEST));
+    let rule = format!("it must be {} to {}", show(least), show(MAX_DURATION));
     Err(out_of_range(name, &format!("is {}", show(value)), &rule))
 }
 

@@ -1,6 +1,6 @@
 //! What a sale is waiting for, in one sentence.
 
-use inrush_report::figure;
+use inrush_report::format;
 
 use super::{scenario::Scenario, shared::Moment};
 
@@ -30,14 +30,14 @@ pub fn status(scenario: &Scenario, moment: &Moment) -> Option<String> {
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", figure::count(count), if count == 1 { one } else { many })
+    format!("{} {}", format::count(count), if count == 1 { one } else { many })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn said(moment: Moment) -> Option<String> {
+    fn text_of(moment: Moment) -> Option<String> {
         let scenario = Scenario { buyers: 100, units: 10, ..Scenario::default() };
         status(&scenario, &moment)
     }
@@ -45,14 +45,14 @@ mod tests {
     #[test]
     fn a_sale_that_does_not_move_says_what_it_waits_for() {
         let rush = Moment { arrived: 50, answered: 40, ..Moment::default() };
-        assert_eq!(said(rush), None);
+        assert_eq!(text_of(rush), None);
         let sold = Moment { answered: 100, ordered: 10, ..Moment::default() };
         let standby = Moment { waiting: 5, unpaid: 2, ..sold };
         let wanted = "all sold: 5 buyers are on standby for units of unpaid orders";
-        assert_eq!(said(standby).as_deref(), Some(wanted));
+        assert_eq!(text_of(standby).as_deref(), Some(wanted));
         let unpaid = Moment { unpaid: 1, ..sold };
-        assert_eq!(said(unpaid).as_deref(), Some("all sold: 1 order is waiting for payment"));
+        assert_eq!(text_of(unpaid).as_deref(), Some("all sold: 1 order is waiting for payment"));
         let selling = Moment { answered: 100, ordered: 4, in_flight: 3, ..Moment::default() };
-        assert_eq!(said(selling).as_deref(), Some("3 orders are being created"));
+        assert_eq!(text_of(selling).as_deref(), Some("3 orders are being created"));
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use inrush_proto::v1::Count;
 use inrush_report::{
-    Format, Report, figure,
+    Format, Report, format,
     measure::{Latencies, Quantile as _, Results},
     write,
 };
@@ -18,11 +18,11 @@ const QUANTILES: [f64; 6] = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
 /// The table at the end.
 pub fn text(run: &SaleRun) -> String {
     let mut lines = vec![String::new()];
-    lines.extend(rows(run).into_iter().map(|(name, value, remark)| row(name, &value, &remark)));
+    lines.extend(rows(run).into_iter().map(|(name, value, note)| row(name, &value, &note)));
     lines.push(String::new());
     for check in &run.checks {
         let mark = if check.faults == 0 { "✓" } else { "✗ must be 0" };
-        lines.push(row(check.name, &figure::count(check.faults), &format!("{mark}  ({})", check.rests_on)));
+        lines.push(row(check.name, &format::count(check.faults), &format!("{mark}  ({})", check.rests_on)));
         lines.extend(check.examples.iter().map(|example| format!("    {example}")));
     }
     lines.push(String::new());
@@ -39,14 +39,14 @@ pub fn verdict(run: &SaleRun) -> &'static str {
     if run.passed() { "PASS" } else { "FAIL" }
 }
 
-fn row(name: &str, value: &str, remark: &str) -> String {
-    format!("  {name:<24} {value:>12}  {remark}").trim_end().to_owned()
+fn row(name: &str, value: &str, note: &str) -> String {
+    format!("  {name:<24} {value:>12}  {note}").trim_end().to_owned()
 }
 
-/// Names, values and remarks of what happened.
+/// Names, values and notes of what happened.
 pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
     let counters = &run.shared.counters;
-    let count = figure::count;
+    let count = format::count;
     let scenario = &run.scenario;
     let ordered = run.ordered;
     let enqueues = &run.measures.enqueues;
@@ -65,11 +65,11 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
         ("cancelled", count(counters.cancelled.get()), "units freed at once".to_owned()),
         ("released", count(tickets(run.ledger.released)), "never paid, units sold again".to_owned()),
         ("expired", count(tickets(run.ledger.expired)), "on standby at the close".to_owned()),
-        ("ordered", count(ordered), format!("units, in {}", figure::span(run.took))),
-        ("orders", per_second(orders_rate(run)), format!("within {}", figure::span(run.orders_made().1))),
+        ("ordered", count(ordered), format!("units, in {}", format::span(run.took))),
+        ("orders", per_second(orders_rate(run)), format!("within {}", format::span(run.orders_made().1))),
         ("enqueues", per_second(enqueues.rate()), latencies(&enqueues.latencies(true))),
         ("polls", per_second(run.measures.polls.rate()), latencies(&run.measures.polls.latencies(true))),
-        ("journeys", count(run.measures.journeys.count()), latencies(&run.measures.journeys)),
+        ("journeys", count(run.measures.final_answers.count()), latencies(&run.measures.final_answers)),
         ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
     ];
     // In a closed loop no call has a planned time.
@@ -81,10 +81,10 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
 }
 
 fn repeats(counters: &Counters) -> String {
-    let repeated = figure::count(counters.repeated.get());
+    let repeated = format::count(counters.repeated.get());
     let left = match counters.left.get() {
         0 => String::new(),
-        left => format!(", {} left", figure::count(left)),
+        left => format!(", {} left", format::count(left)),
     };
     format!("{repeated} asked again and got the same ticket{left}")
 }
@@ -92,7 +92,7 @@ fn repeats(counters: &Counters) -> String {
 /// Orders per second of the time in which orders were made, those that were released later included.
 pub fn orders_rate(run: &SaleRun) -> f64 {
     let (orders, time) = run.orders_made();
-    figure::ratio(orders, 1) / time.as_secs_f64().max(0.001)
+    format::ratio(orders, 1) / time.as_secs_f64().max(0.001)
 }
 
 fn tickets(count: Option<Count>) -> u64 {
@@ -100,12 +100,12 @@ fn tickets(count: Option<Count>) -> u64 {
 }
 
 fn per_second(rate: f64) -> String {
-    format!("{}/s", figure::amount(rate))
+    format!("{}/s", format::amount(rate))
 }
 
 /// Latencies from the planned time, which in a closed loop is the sending.
 fn latencies(latencies: &Latencies) -> String {
-    let at = |quantile| figure::latency(latencies.from_planned.at(quantile));
+    let at = |quantile| format::latency(latencies.from_planned.at(quantile));
     if latencies.count() == 0 {
         return "none".to_owned();
     }
@@ -113,7 +113,7 @@ fn latencies(latencies: &Latencies) -> String {
 }
 
 fn latest(run: &SaleRun) -> String {
-    figure::latency(
+    format::latency(
         run.measures.enqueues.latest.max(run.measures.polls.latest).max(run.measures.others.latest),
     )
 }
@@ -152,7 +152,7 @@ pub fn json(run: &SaleRun) -> Value {
             "enqueue": calls(run, "Enqueue", &run.measures.enqueues),
             "pollStatus": calls(run, "PollStatus", &run.measures.polls),
         },
-        "journey": distribution(&run.measures.journeys),
+        "journey": distribution(&run.measures.final_answers),
         "timeline": run.moments,
         "positions": run.measures.tracks,
     })

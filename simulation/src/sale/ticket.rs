@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_proto::v1::{TicketState, TicketStatus};
 
-use super::observed::{Kind, Observed};
+use super::contradictions::{Contradictions, Kind};
 use crate::{
     buyer::{Buyer, ticket_parts},
     order_system::order_hash,
@@ -22,7 +22,7 @@ pub struct Ticket {
     /// When the buyer asked for it first, since the opening.
     pub asked: Duration,
     /// When the buyer first learned of it.
-    pub told: Duration,
+    pub answered: Duration,
     /// Where it stands, by the latest answer.
     pub state: TicketState,
     /// Its position while it waits, by the latest answer.
@@ -81,14 +81,20 @@ fn may_become(state: TicketState, next: TicketState) -> bool {
 
 impl Ticket {
     /// A ticket that a buyer has just learned of. None: the status names no ticket.
-    pub fn new(buyer: Buyer, asked: Duration, told: Duration, signed: String, name: &str) -> Option<Self> {
+    pub fn new(
+        buyer: Buyer,
+        asked: Duration,
+        answered: Duration,
+        signed: String,
+        name: &str,
+    ) -> Option<Self> {
         let (_, epoch, seq) = ticket_parts(name)?;
         Some(Self {
             buyer,
             epoch,
             seq,
             asked,
-            told,
+            answered,
             state: TicketState::Unspecified,
             position: None,
             order: None,
@@ -101,58 +107,65 @@ impl Ticket {
     }
 
     /// Takes an answer in, and notes what it contradicts.
-    pub fn learn(&mut self, status: &TicketStatus, surely: Surely, observed: &mut Observed) {
+    pub fn update(&mut self, status: &TicketStatus, surely: Surely, contradictions: &mut Contradictions) {
         let next = status.state();
         let names_another = ticket_parts(&status.ticket_id)
             .is_none_or(|(_, epoch, seq)| (epoch, seq) != (self.epoch, self.seq));
         if names_another {
-            observed.note(Kind::Stale, || format!("{self}: the answer is about {:?}", status.ticket_id));
+            contradictions
+                .note(Kind::Stale, || format!("{self}: the answer is about {:?}", status.ticket_id));
             return;
         }
         if !may_become(self.state, next) {
-            observed.note(Kind::Stale, || format!("{self}: {} after {}", name(next), name(self.state)));
+            contradictions.note(Kind::Stale, || format!("{self}: {} after {}", name(next), name(self.state)));
         }
         if self.refused
             && !matches!(next, TicketState::Cancelled | TicketState::Rejected)
             && !matches!(next, TicketState::Released | TicketState::Expired)
         {
-            observed.note(Kind::Stale, || format!("{self}: refused, and still {}", name(next)));
+            contradictions.note(Kind::Stale, || format!("{self}: refused, and still {}", name(next)));
         }
         self.refused = false;
-        self.learn_order(status, observed);
-        self.learn_position(status, surely, observed);
+        self.update_order(status, contradictions);
+        self.update_position(status, surely, contradictions);
         self.state = next;
     }
 
-    fn learn_order(&mut self, status: &TicketStatus, observed: &mut Observed) {
+    fn update_order(&mut self, status: &TicketStatus, contradictions: &mut Contradictions) {
         if status.order_id.is_empty() {
             return;
         }
         let order = order_hash(&status.order_id);
         if self.order.is_some_and(|known| known != order) {
-            observed.note(Kind::Stale, || format!("{self}: another order than before, {}", status.order_id));
+            contradictions
+                .note(Kind::Stale, || format!("{self}: another order than before, {}", status.order_id));
         }
         self.order = Some(order);
     }
 
-    fn learn_position(&mut self, status: &TicketStatus, surely: Surely, observed: &mut Observed) {
+    fn update_position(
+        &mut self,
+        status: &TicketStatus,
+        surely: Surely,
+        contradictions: &mut Contradictions,
+    ) {
         let position = status.position;
         if status.state() != TicketState::Waiting {
             if position != 0 {
-                observed.note(Kind::Stale, || {
+                contradictions.note(Kind::Stale, || {
                     format!("{self}: position {position} when {}", name(status.state()))
                 });
             }
             return;
         }
         if let Some(before) = self.position.filter(|before| position > *before) {
-            observed.note(Kind::Rose, || format!("{self}: position {position} after {before}"));
+            contradictions.note(Kind::Rose, || format!("{self}: position {position} after {before}"));
         }
         // A ticket that is tried again is next, whatever its number.
         let most = self.seq.saturating_sub(surely.gone_before).max(1);
         let least = surely.gone_after.map_or(1, |gone| self.seq.saturating_sub(gone).max(1));
         if !(least..=most).contains(&position) {
-            observed.note(Kind::Wrong, || {
+            contradictions.note(Kind::Wrong, || {
                 format!("{self}: position {position}, which must be {least} to {most}")
             });
         }
@@ -185,11 +198,11 @@ mod tests {
 
     /// What is noted when one answer follows the other.
     fn noted(answers: &[TicketStatus], surely: Surely) -> Vec<(Kind, u64)> {
-        let (mut ticket, mut observed) = (ticket(), Observed::default());
-        answers.iter().for_each(|answer| ticket.learn(answer, surely, &mut observed));
+        let (mut ticket, mut contradictions) = (ticket(), Contradictions::default());
+        answers.iter().for_each(|answer| ticket.update(answer, surely, &mut contradictions));
         Kind::ALL
             .into_iter()
-            .map(|kind| (kind, observed.count(kind)))
+            .map(|kind| (kind, contradictions.count(kind)))
             .filter(|(_, count)| *count > 0)
             .collect()
     }
@@ -240,14 +253,14 @@ mod tests {
     #[test]
     fn a_refusal_means_that_the_ticket_is_over() {
         let after_refusal = |state| {
-            let (mut ticket, mut observed) = (ticket(), Observed::default());
+            let (mut ticket, mut contradictions) = (ticket(), Contradictions::default());
             ticket.refused = true;
-            ticket.learn(
+            ticket.update(
                 &status(state, u64::from(state == TicketState::Waiting)),
                 Surely::default(),
-                &mut observed,
+                &mut contradictions,
             );
-            observed.count(Kind::Stale)
+            contradictions.count(Kind::Stale)
         };
         assert_eq!(after_refusal(TicketState::Rejected), 0);
         assert_eq!(after_refusal(TicketState::Waiting), 1);

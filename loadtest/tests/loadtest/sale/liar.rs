@@ -34,7 +34,7 @@ use tonic::{
     transport::{Channel, Endpoint, Server},
 };
 
-/// What a waiting buyer is told: from the ticket's number, and how often anybody was told something.
+/// What a waiting buyer is answers: from the ticket's number, and how often anybody was told something.
 type Lie = fn(u64, u64) -> u64;
 
 /// A server that lies. Stops when it is dropped.
@@ -46,7 +46,7 @@ pub(crate) struct Liar {
 #[derive(Clone)]
 struct Service {
     front: Channel,
-    told: Arc<AtomicU64>,
+    answers: Arc<AtomicU64>,
     lie: Lie,
 }
 
@@ -59,7 +59,7 @@ impl Liar {
             (listener, endpoint.connect_lazy())
         });
         let address = listener.local_addr().expect("it is bound");
-        let service = Service { front: channel, told: Arc::default(), lie };
+        let service = Service { front: channel, answers: Arc::default(), lie };
         let router = Server::builder()
             .max_concurrent_streams(100_000)
             .add_service(QueueServiceServer::new(service.clone()))
@@ -81,7 +81,7 @@ impl Service {
         };
         let seq =
             status.ticket_id.rsplit('/').next().and_then(|seq| seq.parse().ok()).expect("a ticket's name");
-        status.position = (self.lie)(seq, self.told.fetch_add(1, Ordering::Relaxed));
+        status.position = (self.lie)(seq, self.answers.fetch_add(1, Ordering::Relaxed));
     }
 }
 

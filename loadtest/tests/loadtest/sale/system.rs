@@ -74,17 +74,18 @@ impl System {
         let sale =
             Sale { sale_id: sale_id.to_owned(), stock: Some(stock), cap: Some(cap), ..Sale::default() };
         let request = CreateSaleRequest { sale: Some(sale) };
-        self.on_runtime(async { self.office().await.create_sale(request).await }).expect("a sale");
+        self.on_runtime(async { self.admin_client().await.create_sale(request).await }).expect("a sale");
     }
 
     /// How a sale stands.
     pub(crate) fn ledger(&self, sale_id: &str) -> Ledger {
         let request = GetSaleRequest { sale_id: sale_id.to_owned() };
-        let sale = self.on_runtime(async { self.office().await.get_sale(request).await }).expect("a sale");
+        let sale =
+            self.on_runtime(async { self.admin_client().await.get_sale(request).await }).expect("a sale");
         sale.into_inner().sale.and_then(|sale| sale.ledger).expect("a ledger")
     }
 
-    async fn office(&self) -> SaleAdminServiceClient<Channel> {
+    async fn admin_client(&self) -> SaleAdminServiceClient<Channel> {
         SaleAdminServiceClient::connect(format!("http://{}", self.front)).await.expect("a front")
     }
 

@@ -42,12 +42,12 @@ fn agree(evidence: &Evidence, found: &mut Findings) {
         (TicketState::Released, ledger.released),
         (TicketState::Dead, ledger.dead),
     ] {
-        let told = evidence.tickets.iter().filter(|ticket| ticket.state == state).count() as u64;
+        let known = evidence.tickets.iter().filter(|ticket| ticket.state == state).count() as u64;
         let booked = count.unwrap_or_default().tickets;
-        if booked.abs_diff(told) > unknown {
+        if booked.abs_diff(known) > unknown {
             let name = ticket::name(state);
-            found.add_some(booked.abs_diff(told), || {
-                format!("{booked} tickets are {name}, buyers know of {told}")
+            found.add_some(booked.abs_diff(known), || {
+                format!("{booked} tickets are {name}, buyers know of {known}")
             });
         }
     }

@@ -81,12 +81,12 @@ fn last_served(evidence: &Evidence) -> (u64, u64) {
         .tickets
         .iter()
         .filter(|ticket| matches!(ticket.state, TicketState::Ordered | TicketState::Released));
-    let told = served.map(|ticket| (ticket.epoch, ticket.seq)).max();
+    let answered = served.map(|ticket| (ticket.epoch, ticket.seq)).max();
     let seen = evidence
         .orders
         .iter()
         .flat_map(|orders| &orders.deliveries)
         .map(|delivery| (delivery.epoch, delivery.seq))
         .max();
-    told.max(seen).unwrap_or_default()
+    answered.max(seen).unwrap_or_default()
 }

@@ -23,13 +23,13 @@ fn numbered(evidence: &Evidence, found: &mut Findings) {
     let mut by_call: Vec<(Duration, (u64, u64))> =
         tickets().map(|ticket| (ticket.asked, (ticket.epoch, ticket.seq))).collect();
     let mut by_answer: Vec<(Duration, (u64, u64))> =
-        tickets().map(|ticket| (ticket.told, (ticket.epoch, ticket.seq))).collect();
+        tickets().map(|ticket| (ticket.answered, (ticket.epoch, ticket.seq))).collect();
     by_call.sort_unstable();
     by_answer.sort_unstable();
     let mut answered = by_answer.into_iter().peekable();
     let mut highest = (0, 0);
     for (asked, number) in by_call {
-        while let Some((_, earlier)) = answered.next_if(|(told, _)| *told < asked) {
+        while let Some((_, earlier)) = answered.next_if(|(at, _)| *at < asked) {
             highest = highest.max(earlier);
         }
         if number < highest {

@@ -13,8 +13,8 @@ use crate::{
 
 fn ticket(buyer: Buyer, seq: u64, state: TicketState) -> Ticket {
     let asked = Duration::from_millis(seq * 10);
-    let told = asked + Duration::from_millis(5);
-    let mut ticket = Ticket::new(buyer, asked, told, String::new(), &format!("x/1/{seq}")).unwrap();
+    let answered = asked + Duration::from_millis(5);
+    let mut ticket = Ticket::new(buyer, asked, answered, String::new(), &format!("x/1/{seq}")).unwrap();
     ticket.state = state;
     ticket.order = (state == TicketState::Ordered).then(|| order_hash(&order_id(seq)));
     ticket
@@ -186,7 +186,7 @@ fn what_exists_twice_is_found() {
 fn overtaking_is_found_in_numbers_and_in_deliveries() {
     let numbers = |evidence: &mut Evidence| {
         evidence.tickets[3].asked = Duration::ZERO;
-        evidence.tickets[3].told = Duration::from_millis(1);
+        evidence.tickets[3].answered = Duration::from_millis(1);
     };
     assert_eq!(faults(numbers), [("out of order", 3)]);
     let deliveries = |evidence: &mut Evidence| written(evidence).deliveries.swap(0, 1);
@@ -221,8 +221,8 @@ fn a_ledger_that_does_not_balance_or_agree_is_found() {
 #[test]
 fn contradictions_and_silence_are_faults() {
     let seen = |evidence: &mut Evidence| {
-        evidence.observed.note(Kind::Rose, || "rose".to_owned());
-        evidence.observed.note(Kind::Stale, || "stale".to_owned());
+        evidence.contradictions.note(Kind::Rose, || "rose".to_owned());
+        evidence.contradictions.note(Kind::Stale, || "stale".to_owned());
         evidence.unanswered = 4;
     };
     let wanted = [("positions that rose", 1), ("stale answers", 1), ("without an answer", 4)];

@@ -1,7 +1,7 @@
 //! Contradictions that buyers notice while the sale runs.
 
 /// Longest list of examples of one kind.
-const MOST_EXAMPLES: usize = 3;
+const MAX_EXAMPLES: usize = 3;
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Kind {
 
 /// Counts of contradictions, and the first of each kind in words.
 #[derive(Debug, Clone, Default)]
-pub struct Observed {
+pub struct Contradictions {
     seen: [Seen; Kind::ALL.len()],
 }
 
@@ -31,12 +31,12 @@ struct Seen {
     examples: Vec<String>,
 }
 
-impl Observed {
+impl Contradictions {
     /// Notes one. `words` are only made if they are kept.
     pub fn note(&mut self, kind: Kind, words: impl FnOnce() -> String) {
         let seen = &mut self.seen[kind as usize];
         seen.count += 1;
-        if seen.examples.len() < MOST_EXAMPLES {
+        if seen.examples.len() < MAX_EXAMPLES {
             seen.examples.push(words());
         }
     }
@@ -55,7 +55,7 @@ impl Observed {
     pub fn merge(&mut self, other: Self) {
         for (mine, theirs) in self.seen.iter_mut().zip(other.seen) {
             mine.count += theirs.count;
-            let room = MOST_EXAMPLES.saturating_sub(mine.examples.len());
+            let room = MAX_EXAMPLES.saturating_sub(mine.examples.len());
             mine.examples.extend(theirs.examples.into_iter().take(room));
         }
     }

@@ -1,17 +1,17 @@
-//! The figures of a run that thresholds can limit.
+//! The metrics of a run that thresholds can limit.
 
 use std::str::FromStr;
 
 use inrush_report::{
-    figure as text,
+    format as text,
     measure::{Code, Quantile as _, Results},
 };
 use inrush_simulation::nearest::nearest;
 use inrush_transport::Error;
 
-/// A figure of a run.
+/// A metric of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Figure {
+pub enum Metric {
     /// A latency.
     Latency(Clock, Statistic),
     /// Calls per second that ended.
@@ -50,7 +50,7 @@ pub enum Statistic {
     Max,
 }
 
-/// The unit of a figure.
+/// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Seconds.
@@ -73,25 +73,25 @@ impl Kind {
 }
 
 /// The constant names. Percentiles, status codes and names with `service.` are parsed.
-const NAMES: [(&str, Figure); 12] = [
-    ("mean", Figure::Latency(Clock::Planned, Statistic::Mean)),
-    ("average", Figure::Latency(Clock::Planned, Statistic::Mean)),
-    ("min", Figure::Latency(Clock::Planned, Statistic::Min)),
-    ("fastest", Figure::Latency(Clock::Planned, Statistic::Min)),
-    ("max", Figure::Latency(Clock::Planned, Statistic::Max)),
-    ("slowest", Figure::Latency(Clock::Planned, Statistic::Max)),
-    ("median", Figure::Latency(Clock::Planned, Statistic::Quantile(0.5))),
-    ("rps", Figure::Rate),
-    ("count", Figure::Count),
-    ("errors", Figure::Errors),
-    ("late", Figure::Late),
-    ("unsent", Figure::Unsent),
+const NAMES: [(&str, Metric); 12] = [
+    ("mean", Metric::Latency(Clock::Planned, Statistic::Mean)),
+    ("average", Metric::Latency(Clock::Planned, Statistic::Mean)),
+    ("min", Metric::Latency(Clock::Planned, Statistic::Min)),
+    ("fastest", Metric::Latency(Clock::Planned, Statistic::Min)),
+    ("max", Metric::Latency(Clock::Planned, Statistic::Max)),
+    ("slowest", Metric::Latency(Clock::Planned, Statistic::Max)),
+    ("median", Metric::Latency(Clock::Planned, Statistic::Quantile(0.5))),
+    ("rps", Metric::Rate),
+    ("count", Metric::Count),
+    ("errors", Metric::Errors),
+    ("late", Metric::Late),
+    ("unsent", Metric::Unsent),
 ];
 
-const KNOWN: &str = "known figures: p50, p99.9 and other percentiles, mean, min, max, each also as service.p50 and so \
+const KNOWN: &str = "known metrics: p50, p99.9 and other percentiles, mean, min, max, each also as service.p50 and so \
      on; rps, count, errors, late, unsent, and code.NAME such as code.Unavailable";
 
-impl Figure {
+impl Metric {
     /// Its unit.
     pub fn kind(&self) -> Kind {
         match self {
@@ -143,7 +143,7 @@ fn latency(clock: Clock, statistic: Statistic, results: &Results, count_errors: 
     Some(nanoseconds / 1e9)
 }
 
-impl FromStr for Figure {
+impl FromStr for Metric {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
@@ -164,9 +164,9 @@ impl FromStr for Figure {
 }
 
 /// Parses a name without a prefix.
-fn plain(name: &str) -> Option<Figure> {
-    let known = NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, figure)| figure);
-    known.or_else(|| percentile(name).map(|at| Figure::Latency(Clock::Planned, Statistic::Quantile(at))))
+fn plain(name: &str) -> Option<Metric> {
+    let known = NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, metric)| metric);
+    known.or_else(|| percentile(name).map(|at| Metric::Latency(Clock::Planned, Statistic::Quantile(at))))
 }
 
 /// The quantile of a percentile such as `p99.9`.
@@ -179,7 +179,7 @@ fn percentile(name: &str) -> Option<f64> {
 }
 
 fn unknown(name: &str, near: &str) -> Error {
-    Error::new(format!("unknown figure `{name}` in a threshold"), format!("try {near}; {KNOWN}"))
+    Error::new(format!("unknown metric `{name}` in a threshold"), format!("try {near}; {KNOWN}"))
 }
 
 fn unknown_code(name: &str, code: &str) -> Error {
@@ -201,17 +201,17 @@ mod tests {
             ("p101", "try"),
             ("service.errors", "try service.p99;"),
             ("code.Unavailible", "try code.Unavailable;"),
-            ("", "known figures"),
+            ("", "known metrics"),
         ] {
-            let error = name.parse::<Figure>().unwrap_err();
+            let error = name.parse::<Metric>().unwrap_err();
             assert!(error.remedy().contains(near), "{name}: {error}");
         }
     }
 
     #[test]
     fn names_are_case_insensitive() {
-        assert_eq!("P99.99".parse(), Ok(Figure::Latency(Clock::Planned, Statistic::Quantile(0.9999))));
-        assert_eq!("Service.MAX".parse(), Ok(Figure::Latency(Clock::Service, Statistic::Max)));
-        assert_eq!("code.ok".parse(), Ok(Figure::Code(Code::Ok)));
+        assert_eq!("P99.99".parse(), Ok(Metric::Latency(Clock::Planned, Statistic::Quantile(0.9999))));
+        assert_eq!("Service.MAX".parse(), Ok(Metric::Latency(Clock::Service, Statistic::Max)));
+        assert_eq!("code.ok".parse(), Ok(Metric::Code(Code::Ok)));
     }
 }
