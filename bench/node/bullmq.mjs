@@ -1,4 +1,4 @@
-// Adds jobs to a BullMQ queue, one by one, so many of them on their way at once, and prints how long it took.
+// Adds jobs to a BullMQ queue, one by one, with a bounded number in flight, and prints how long it took.
 //
 //     node bullmq.mjs PORT JOBS IN_FLIGHT
 

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// Tickets in one batch.
     #[arg(long, default_value_t = 256)]
     batch: u64,
-    /// Batches on their way to Redis at once.
+    /// Batches in flight to Redis.
     #[arg(long, default_value_t = 8)]
     batches_in_flight: usize,
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 
 use crate::fill::{ID_MULTIPLIER, request};
 
-/// Batches on their way at once where nothing is measured.
+/// Batches in flight while nothing is measured.
 const BATCHES_IN_FLIGHT: usize = 8;
 
 /// Of the line every so many-th ticket is cancelled at last.

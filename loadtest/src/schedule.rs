@@ -1,4 +1,4 @@
-//! When calls are due, and how many run at once.
+//! When calls are due, and how many run concurrently.
 
 mod concurrency;
 mod rate;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Report, format};
 use crate::measure::{Code, EndReason, Latencies, Quantile as _};
 
-/// The percentages whose latencies ghz tells.
+/// The percentages whose latencies ghz reports.
 const PERCENTAGES: [u8; 7] = [10, 25, 50, 75, 90, 95, 99];
 
 /// Steps from the fastest to the slowest call in ghz's histogram, which has a mark at either end.
@@ -161,7 +161,7 @@ pub(super) fn nanoseconds<S: Serializer>(duration: &Duration, serializer: S) -> 
     serializer.serialize_u64(whole_nanoseconds(*duration))
 }
 
-/// A duration in nanoseconds; the longest that can be told is 584 years.
+/// A duration in nanoseconds, at most 584 years.
 pub(super) fn whole_nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -109,7 +109,7 @@ impl Tags {
         self.0.push(format!("{name}={value}"));
     }
 
-    /// One number for a constant schedule, else all of its options. The first of `names` tells which it is.
+    /// One number for a constant schedule, else all of its options. The first of `names` determines which it is.
     fn add_schedule(&mut self, report: &Report, short: &str, constant: &str, names: &[&str; 6]) {
         let plain = |name: &str| match report.options.get(name) {
             Some(Value::String(text)) => tag(text),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn every_call_has_a_line_whatever_its_error_says() {
+    fn every_call_has_a_line_with_any_error_text() {
         let lines = written(Format::InfluxDetails);
         assert_eq!(lines.lines().count(), 1_000);
         let first = format!(

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_inrush_adds_tells_both_latencies_and_the_timeline() {
+    fn the_additions_of_inrush_have_both_latencies_and_the_timeline() {
         let report = &written(Format::Json)["inrush"];
         assert_eq!(report["open_loop"], true);
         assert_eq!(report["unsent"], 5);

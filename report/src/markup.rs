@@ -1,4 +1,4 @@
-//! HTML and SVG as they are written: nothing gets in unescaped but what is said to be markup.
+//! Builds HTML and SVG. Everything is escaped unless it is added as markup.
 
 use std::fmt::{Display, Write as _};
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Report, digest::whole_nanoseconds, format};
 use crate::measure::{Code, Interval, Latencies, Quantile as _, Timeline, encoded};
 
-/// The quantiles that are told of a latency.
+/// The quantiles that are reported of a latency.
 pub const QUANTILES: [f64; 6] = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
 
 /// What Inrush measures beyond ghz.

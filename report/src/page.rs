@@ -125,7 +125,7 @@ fn add_section(section: &Section, main: &mut Markup) {
     add_headlines(&section.headlines, main);
     add_charts(&section.charts, main);
     if let [head, rows @ ..] = section.table.as_slice() {
-        // Without names of columns these are values with remarks.
+        // Without names of columns these are values with notes.
         let named = head.iter().any(|name| !name.is_empty());
         let (class, head) = if named { ("numbers", head.as_slice()) } else { ("notes", &[][..]) };
         tables::add_table(main, class, head, rows);

@@ -14,16 +14,16 @@ use super::{
 };
 use crate::measure::{Code, Interval, Latencies, Quantile as _, Results};
 
-/// Columns of a heat map at most: more are thinner than a cell is high.
+/// Maximum number of columns of a heat map: more would be narrower than a cell is high.
 const MAX_COLUMNS: usize = 170;
 
 /// Bars of the histogram for each power of ten.
 const BARS_PER_DECADE: f64 = 16.0;
 
-/// So much of an interval must have passed for its rates to be shown: a shorter end of a run says nothing.
+/// The part of an interval that must have passed for its rates to be shown: shorter ones are too noisy.
 const MIN_SHARE: f64 = 0.5;
 
-/// The charts of a run, in the order in which they are looked at. None of a run without calls.
+/// The charts of a run, in the order of the page. None of a run without calls.
 pub(super) fn plots(report: &Report) -> Vec<Box<dyn Chart>> {
     let results = &report.results;
     if results.timeline.intervals().iter().all(|interval| interval.ended() == 0) {
@@ -210,7 +210,7 @@ fn outcomes_over_time(results: &Results) -> AreaChart {
     }
 }
 
-/// The intervals whose rates can be told, and how much of each has passed: the last one may end early.
+/// The intervals that are long enough for a rate, and how much of each has passed: the last one may end early.
 fn measured(results: &Results) -> impl Iterator<Item = (&Interval, Duration)> {
     let width = results.timeline.width();
     let passed = move |interval: &Interval| width.min(results.took.saturating_sub(interval.start));

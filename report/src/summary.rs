@@ -10,7 +10,7 @@ use super::{
 };
 use crate::measure::{Quantile as _, Results};
 
-/// The longest bar of the histogram, in characters.
+/// Maximum length of a bar of the histogram, in characters.
 const MAX_BAR_LENGTH: u64 = 40;
 
 /// Width of a column of latencies, in characters.
@@ -95,7 +95,7 @@ fn write_truth(report: &Report, to: &mut dyn io::Write) -> io::Result<()> {
         )?;
         writeln!(
             to,
-            "asked less often, and nobody counts the calls that were not made. With --rps it is an open loop."
+            "called less often, and the calls that were not made are missing. With --rps it is an open loop."
         )?;
     }
     write_latencies(report, to)?;
@@ -188,7 +188,7 @@ mod tests {
     use crate::{Format, fixture, write};
 
     #[test]
-    fn it_begins_as_ghz_does_and_ends_with_the_truth() {
+    fn it_begins_as_ghz_does_and_ends_with_the_omissions() {
         let mut bytes = Vec::new();
         write(&fixture::report(), Format::Summary, &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();

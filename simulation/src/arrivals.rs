@@ -1,4 +1,4 @@
-//! When buyers arrive: planned up front, and never held up by slow answers.
+//! When buyers arrive: at planned times, independent of slow answers.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -9,10 +9,10 @@ use crate::{buyer::Buyer, seeded_random::seeded_random};
 /// The question of [`seeded_random`] that places a buyer within its part of the curve.
 const PLACE: u32 = 0xA221;
 
-/// Longest list of arrivals per second: a day.
+/// Maximum length of a recording: a day.
 const MAX_RECORDING_SECONDS: usize = 86_400;
 
-/// Most buyers of a run: more do not fit the memory of one machine.
+/// Maximum number of buyers of a run: more do not fit the memory of one machine.
 pub const MAX_BUYERS: u64 = 50_000_000;
 
 /// How many buyers arrive when.
@@ -101,7 +101,7 @@ impl Curve {
     }
 }
 
-/// The inverse of the share that an exponential decay has let in by a time.
+/// The inverse of the share of arrivals of an exponential decay by a time.
 fn spike(within: f64, half_life: f64, part: f64) -> Duration {
     let decay = std::f64::consts::LN_2 / half_life.max(1e-6);
     let let_in = -(-decay * within).exp_m1();

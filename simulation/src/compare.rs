@@ -1,7 +1,7 @@
-//! Why a queue: the same rush, first straight at an order system and then through Inrush.
+//! Compares the same rush sent directly to an order system and through Inrush.
 //!
 //! In reading order: the [`settings`] say what the order system can do and how buyers behave; a [`rush`] is one [`buyer`]
-//! after the other; the [`mod@run_result`] is what came of it; [`mod@run`] plays it twice; [`mod@text`], [`mod@chart`] and
+//! after the other; the [`mod@run_result`] is its result; [`mod@run`] runs it twice; [`mod@text`], [`mod@chart`] and
 //! [`mod@page`] show both next to each other.
 
 mod buyer;

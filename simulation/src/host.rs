@@ -41,7 +41,7 @@ pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Err
 }
 
 fn no_server(host: &str) -> Error {
-    Error::new(format!("{host:?} names no server"), "give a front of Inrush as host:port")
+    Error::new(format!("invalid address {host:?}"), "expected the host:port of a front of Inrush")
 }
 
 #[cfg(test)]

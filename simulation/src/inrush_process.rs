@@ -1,4 +1,4 @@
-//! An Inrush of our own: `inrush up` as a child, on free ports, gone with the run.
+//! Starts `inrush up` as a child process on free ports, and stops it with the run.
 
 use std::{
     env,
@@ -23,10 +23,10 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long it may take to drain, before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// Between two looks at a process that is ending.
+/// Interval of checks whether a process has exited.
 const EXIT_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How much of its log is kept, for the case that it does not start.
+/// How much of its log is kept for the error if it does not start, in bytes.
 const KEPT_LOG: u64 = 64 * 1024;
 
 const REMEDY: &str = "build it with `cargo build --profile dist -p inrush`, or give it with --inrush PATH, or a running front \
@@ -44,7 +44,7 @@ pub struct Inrush {
 }
 
 impl Inrush {
-    /// Starts one that works with the order system at `orders`. `program` is the binary; without one, it is the
+    /// Starts one that uses the order system at `orders`. `program` is the binary; without one, it is the
     /// `inrush` beside this program, or the one that the shell would find.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Inrush {
         let orders = format!("http://{orders}");
         command.args(["up", "--json", "--listen", "127.0.0.1:0", "--admin-listen", "off"]);
         command.args(["--log-level", "error", "--log-format", "text", "--orders", &orders]);
-        // Ctrl-C is ours: the run ends with a report, and then stops it.
+        // The child must not get Ctrl-C: the run first ends with a report, then stops it.
         command.process_group(0);
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let child = spawned.map_err(|error| {
@@ -83,7 +83,7 @@ impl Inrush {
         &self.program
     }
 
-    /// Waits for the line that says where it listens.
+    /// Waits for the line with the addresses that it listens on.
     fn await_startup_line(&mut self) -> Result<String, Error> {
         let log = self.child.stderr.take().map(follow_log);
         let lines = self.child.stdout.take().map(first_line);
@@ -91,7 +91,7 @@ impl Inrush {
         let startup_line: Option<Value> = serde_json::from_str(&line).ok();
         let front = startup_line.and_then(|addresses| Some(addresses.get("front")?.as_str()?.to_owned()));
         front.ok_or_else(|| {
-            // It says why before it ends.
+            // Its log has the reason.
             let output =
                 log.and_then(|log| log.recv_timeout(Duration::from_secs(1)).ok()).unwrap_or_default();
             let output = if output.is_empty() { line } else { output };
@@ -117,7 +117,7 @@ impl Drop for Inrush {
     }
 }
 
-/// Tells every Inrush of this process to end, for the case that the run was left in the middle.
+/// Stops every Inrush of this process, for a run that was abandoned.
 pub fn stop_all() {
     for id in running().drain(..) {
         terminate(id);
@@ -130,7 +130,7 @@ fn running() -> MutexGuard<'static, Vec<u32>> {
     RUNNING.lock()
 }
 
-/// False: it cannot be told.
+/// False: the signal cannot be sent.
 fn terminate(id: u32) -> bool {
     let process = i32::try_from(id).ok().and_then(Pid::from_raw);
     process.is_some_and(|process| kill_process(process, Signal::TERM).is_ok())
@@ -175,7 +175,7 @@ fn first_line(stdout: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// Warnings and errors go where ours go; the beginning of them is sent when it has ended.
+/// Forwards warnings and errors to stderr; sends the first part of them when the process has exited.
 fn follow_log(stderr: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
@@ -187,7 +187,7 @@ fn follow_log(stderr: impl Read + Send + 'static) -> Receiver<String> {
                 output.push('\n');
             }
         }
-        // Only somebody whose Inrush did not start waits for this.
+        // The receiver is used only if the start failed.
         let _ = sender.try_send(output);
     });
     receiver

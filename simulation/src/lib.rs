@@ -1,8 +1,8 @@
-//! Flash sales, simulated and judged.
+//! Simulates flash sales and checks them.
 //!
-//! [`sale`] plays a whole sale against a front: buyers arrive, ask, wait, cancel or never pay, and in the end every answer
-//! is checked. [`compare`] plays the same rush straight at an order system and through Inrush. Both share the [`arrivals`],
-//! the [`order_system`], and the calls in [`rpc`].
+//! [`sale`] runs a whole sale against a front: buyers arrive, enqueue, wait, cancel or never pay, and at the end every
+//! answer is checked. [`compare`] sends the same rush directly to an order system and through Inrush. Both share the
+//! [`arrivals`], the [`order_system`], and the calls in [`rpc`].
 
 pub mod arrivals;
 pub mod buyer;

@@ -1,9 +1,9 @@
-//! Finds what was meant by a misspelt name.
+//! The known name that is most similar to an unknown one, for "did you mean".
 
-/// How alike two names must be, from 0 to 1, for one to be proposed for the other.
+/// The lowest similarity, from 0 to 1, of a suggestion. The settings of the servers (`inrush-runtime`) use the same.
 const MIN_SIMILARITY: f64 = 0.6;
 
-/// The candidate that is most like `word`, if any is like it at all. Upper and lower case make no difference.
+/// The candidate that is most similar to `word`, if one is similar enough. Case is ignored.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     candidates
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_understood_and_nonsense_is_not() {
+    fn suggests_a_similar_name_or_none() {
         let names = ["SayHello", "SayHellos", "SayHelloBidi"];
         assert_eq!(nearest("SayHelo", names), Some("SayHello"));
         assert_eq!(nearest("sayhellobid", names), Some("SayHelloBidi"));

@@ -1,4 +1,4 @@
-//! An order system that is not the simulation's own, and whose orders can be read all the same.
+//! The orders of an external order system.
 
 use std::{
     fmt,

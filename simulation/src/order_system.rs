@@ -1,4 +1,4 @@
-//! An order system of our own: `inrush.v1.OrderCreationService` over real gRPC, in front of a [`OrderModel`].
+//! The simulation's own order system: `inrush.v1.OrderCreationService` over real gRPC, in front of a [`OrderModel`].
 
 mod intake;
 mod log;
@@ -33,16 +33,16 @@ use self::{
     model::{Done, Job, Made},
 };
 
-/// Jobs on their way from the streams to the model. More wait in the streams, whose flow control holds them back.
+/// Capacity of the channel from the streams to the model. Flow control of the streams holds back the rest.
 const ON_THEIR_WAY: usize = 8_192;
 
 /// Calls on one connection: a load without a queue in front of it has very many.
 const CONCURRENT_STREAMS: u32 = 1_000_000;
 
-/// Calls that their callers gave up before they were looked at. To survive those is what is measured here.
+/// Maximum number of streams that callers reset before they were accepted: this load measures exactly that.
 const RESET_STREAMS: usize = 1_000_000;
 
-/// When to try again where too many jobs waited.
+/// When to retry if too many jobs wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How an order system is set up.
@@ -63,7 +63,7 @@ pub struct OrderSystem {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// Whom to answer a job.
+/// The caller of a job.
 #[derive(Debug)]
 struct Caller {
     wanted: Wanted,
@@ -102,7 +102,7 @@ impl OrderSystem {
         self.address
     }
 
-    /// What it saw and did.
+    /// Its deliveries and orders.
     pub fn log(&self) -> &Arc<OrderLog> {
         &self.log
     }
@@ -127,7 +127,7 @@ struct Running {
 }
 
 impl Running {
-    /// Serves until told to stop. Streams that are open then are cut.
+    /// Serves until it is stopped. Open streams are then cut.
     fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (jobs, wanted) = mpsc::channel(ON_THEIR_WAY);

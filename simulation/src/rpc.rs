@@ -1,4 +1,4 @@
-//! Inrush's calls, as ready bytes over the load tool's own transport.
+//! Inrush's calls, as encoded bytes over the load tool's transport.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
@@ -103,7 +103,7 @@ impl Calls {
         Ok(Rc::new(Self { links, heads: heads.collect::<Result<_, Error>>()?, free: RefCell::default() }))
     }
 
-    /// Makes a call with one request. `connection` chooses the connection.
+    /// Makes a call with one request. Connection `connection`, modulo their number, carries it.
     pub async fn call(&self, method: Method, request: &impl Message, connection: u32) -> Answer {
         let place = (method, self.place(connection));
         let free = self.free.borrow_mut().get_mut(&place).and_then(Vec::pop);
@@ -156,9 +156,8 @@ impl Calls {
 /// The answer, if it is an error, or holds something else.
 pub fn decoded<M: Message + Default>(answer: Answer) -> Result<M, Answer> {
     match answer.code {
-        Code::Ok => M::decode(answer.message).map_err(|error| {
-            Answer::failed(Code::Internal, format!("the answer is not what it should be: {error}"))
-        }),
+        Code::Ok => M::decode(answer.message)
+            .map_err(|error| Answer::failed(Code::Internal, format!("cannot decode the answer: {error}"))),
         _ => Err(answer),
     }
 }
@@ -167,7 +166,7 @@ fn framed(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut bytes = BytesMut::with_capacity(PREFIX + length);
     bytes.put_u8(0);
-    // Requests of ours are far shorter than 4 GiB.
+    // These requests are far shorter than 4 GiB.
     bytes.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     bytes.extend_from_slice(&message.encode_to_vec());
     bytes.freeze()

@@ -1,4 +1,4 @@
-//! The flash sale: the whole visit of many buyers, and the proof that the promise was kept.
+//! The flash sale: the calls of many buyers from arrival to the final answer, and the check of all answers.
 //!
 //! In reading order: the [`scenario`] says what the sale is like, [`behaviour`] what each buyer does; [`buyers`] holds those
 //! of one thread, [`buyer_script`] is what they do step by step, and a [`buyer_thread`] runs them; the [`final_check`] asks

@@ -1,4 +1,4 @@
-//! The operators' side of a sale: opens it, reads its ledger, closes it.
+//! The admin calls of a sale: creates it, reads its ledger, closes it.
 
 use std::{
     rc::Rc,
@@ -16,10 +16,10 @@ use tokio::task::LocalSet;
 
 use crate::rpc::{Calls, Method, decoded};
 
-/// How long a call of ours may take.
+/// Time limit of a call.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a call is made before it is given up.
+/// Maximum number of attempts of a call.
 const ATTEMPTS: u32 = 5;
 
 /// Between two attempts.
@@ -37,7 +37,7 @@ impl SaleClient {
         Ok(Self { calls: Calls::open(endpoint, 1, TIMEOUT).await?, sale })
     }
 
-    /// Does something with the client of a sale, and waits for it. Blocks the thread.
+    /// Runs a function with the client of a sale. Blocks the thread.
     pub(crate) fn with<T, F: Future<Output = Result<T, Error>>>(
         endpoint: &Endpoint,
         sale: &str,
@@ -91,7 +91,7 @@ impl SaleClient {
         self.call::<DeleteSaleResponse>(Method::DeleteSale, &request, "deleted").await.map(drop)
     }
 
-    /// All calls of an operator are safe to repeat. What may pass is tried again.
+    /// Admin calls are safe to repeat. Temporary errors are retried.
     async fn call<M: Message + Default>(
         &self,
         method: Method,
@@ -113,7 +113,7 @@ impl SaleClient {
         let remedy = match answer.code {
             Code::NotFound => "create it first, or leave --sale out: then one is made for the run",
             Code::Unimplemented => "give a front of Inrush as host:port: this server is none",
-            _ => "see that Inrush and its store are well",
+            _ => "check that Inrush and its store are healthy",
         };
         let Answer { code, error, .. } = answer;
         Error::new(format!("the sale {:?} cannot be {what}: {}: {error}", self.sale, code.name()), remedy)

@@ -1,8 +1,8 @@
-//! Chances that depend on the seed alone: a run can be repeated, on any number of threads.
+//! Random numbers that depend on the seed alone: a run can be repeated, on any number of threads.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// An even number from 0 to below 1 for each `question` about each `about`.
+/// A uniform number from 0 to below 1 for each `question` about each `about`.
 pub fn seeded_random(seed: u64, question: u32, about: u32) -> f64 {
     let mut asked = [0; 8];
     asked[..4].copy_from_slice(&question.to_le_bytes());
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chances_are_even_and_the_same_every_time() {
+    fn numbers_are_uniform_and_reproducible() {
         let drawn: Vec<f64> = (0..10_000).map(|about| seeded_random(7, 1, about)).collect();
         let below = |limit: f64| drawn.iter().filter(|&&drawn| drawn < limit).count();
         assert!((900..1_100).contains(&below(0.1)), "{}", below(0.1));

@@ -1,4 +1,4 @@
-//! Threads that connect on their own and begin at the same moment.
+//! Threads that each open connections and start at the same time.
 
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
@@ -8,13 +8,13 @@ use std::{
 
 use inrush_transport::Error;
 
-/// Between the moment when all are connected and the opening, so that no thread is late.
+/// Time from the moment when all are connected to the opening, so that no thread is late.
 const BEFORE_OPENING: Duration = Duration::from_millis(50);
 
-/// What a thread says that connected in vain.
+/// The error of a thread that connected, while another one failed.
 const OTHERS: &str = "another thread could not connect";
 
-/// A thread's way to learn of the opening.
+/// Receives the time of the opening, for one thread.
 #[derive(Debug)]
 pub struct Start {
     ready: SyncSender<bool>,
@@ -22,7 +22,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Says whether this thread is connected, and waits until all are. Blocks. Tells when the doors open.
+    /// Reports whether this thread is connected, and waits until all are. Blocks. Returns the time of the opening.
     ///
     /// # Errors
     /// When one of the threads could not connect.
@@ -67,18 +67,18 @@ impl<T: Send + 'static> Threads<T> {
         if all_ready.iter().take(count).filter(|connected| *connected).count() == count {
             return Ok(threads);
         }
-        // Those who wait learn that there will be no opening; those who failed say why.
+        // Waiting threads fail because there is no opening; the others return why they failed.
         threads.opening.clear();
         let mut errors = threads.threads.into_iter().filter_map(|thread| thread.join().ok()?.err());
         let cause = errors.find(|error| error.wrong() != OTHERS);
         Err(cause.unwrap_or_else(|| Error::new("the buyers cannot connect", "see that the server is up")))
     }
 
-    /// Opens the doors.
+    /// Sends the time of the opening to all threads, and returns it.
     pub fn open(&self) -> Instant {
         let opening = Instant::now() + BEFORE_OPENING;
         for thread in &self.opening {
-            // One that has failed in the meantime is noticed when it is joined.
+            // The error of a thread that has failed since is returned by its join.
             let _ = thread.send(opening);
         }
         opening
@@ -95,7 +95,7 @@ impl<T: Send + 'static> Threads<T> {
     /// The first that failed.
     pub fn join(self) -> Result<Vec<T>, Error> {
         let broken =
-            |_| Error::new("a thread of buyers broke down", "this is a defect of the load tool: report it");
+            |_| Error::new("a thread of buyers panicked", "this is a bug of the load tool: report it");
         self.threads.into_iter().map(|thread| thread.join().map_err(broken)?).collect()
     }
 }

@@ -26,9 +26,9 @@ use crate::{
     status::{GRPC_STATUS, broken, malformed, no_connection, not_grpc, status},
 };
 
-/// The server is told that it may send more once so many bytes of a stream were taken in. What is left at the end of a
-/// stream is given back to the connection by `h2`, so that a short answer costs nothing. Small enough that a hundred
-/// thousand streams that wait for the rest of a message do not use up the connection's window.
+/// Number of received bytes after which a stream releases flow-control capacity. `h2` releases the rest when the stream
+/// ends, so that a short answer costs nothing. Small enough that a hundred thousand streams that wait for the rest of a
+/// message do not use up the connection's window.
 const RELEASE_FROM: usize = 512;
 
 /// How a call's stream of messages is paced.
@@ -76,7 +76,7 @@ impl Caller {
         }
     }
 
-    /// What is rare is boxed: a future has room for everything that it may come to, and every call would have to carry it.
+    /// Rare paths are boxed: a future has room for all of its states, so unboxed they would enlarge every call.
     async fn perform(&mut self, Outgoing { metadata, body }: Outgoing) -> Result<Answer, Error> {
         let head = self.head.request(metadata);
         if let Err(answer) = self.become_ready().await {
@@ -106,8 +106,7 @@ impl Caller {
         Ok(answer)
     }
 
-    /// Sees to it that there is a connection that takes another stream. One that takes no more is replaced before the call
-    /// is begun.
+    /// Waits for a connection that accepts another stream. One that accepts no more is replaced before the call starts.
     async fn become_ready(&mut self) -> Result<(), Answer> {
         loop {
             if let Some((generation, opener)) = &mut self.opener

@@ -10,7 +10,7 @@ const COUNT: usize = 17;
 #[repr(u8)]
 #[expect(
     missing_docs,
-    reason = "https://grpc.github.io/grpc/core/md_doc_statuscodes.html tells what each means"
+    reason = "https://grpc.github.io/grpc/core/md_doc_statuscodes.html describes each code"
 )]
 pub enum Code {
     #[serde(rename = "OK")]

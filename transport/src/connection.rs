@@ -17,10 +17,10 @@ use crate::{
     tls::TlsConnector,
 };
 
-/// What the server may send on one stream before the client says that it has taken it in.
+/// Flow-control window of a stream.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// The same for all streams of a connection: large, since messages are counted and dropped at once.
+/// Flow-control window of a connection: large, since messages are counted and dropped immediately.
 const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 
 /// Streams that may be closed by this side while the server still sends on them. A run with many timeouts needs room.
@@ -32,39 +32,39 @@ const SEND_BUFFER: usize = 4 * 1024 * 1024;
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectFailure {
-    /// The name leads nowhere.
+    /// The name cannot be resolved.
     #[error("the name {host:?} cannot be resolved: {error}")]
     Name {
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         error: String,
     },
-    /// Nothing answers.
+    /// The connection was refused or timed out.
     #[error("cannot connect to {address}: {error}")]
     Connect {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         error: String,
     },
-    /// TLS could not be agreed on.
+    /// The TLS handshake failed.
     #[error("TLS with {address} failed: {error}")]
     Tls {
         /// The address.
         address: SocketAddr,
-        /// What rustls said.
+        /// The error of rustls.
         error: String,
     },
-    /// The server does not talk HTTP/2.
+    /// The server does not speak HTTP/2.
     #[error("{address} does not answer in HTTP/2: {error}")]
     Http2 {
         /// The address.
         address: SocketAddr,
-        /// What was heard instead.
+        /// The error of the handshake.
         error: String,
     },
-    /// It took too long.
+    /// The connection was not ready in time.
     #[error("no connection to {address} within {limit:?}")]
     Slow {
         /// The address.
@@ -178,7 +178,7 @@ where
     let (sender, mut driver) = handshake.await.map_err(failed)?;
     let mut pings = driver.ping_pong();
     let keepalive = endpoint.keepalive;
-    // Calls learn from their own streams that the connection is gone.
+    // Calls get the error of a closed connection from their own streams.
     let driver = spawn_local(driver);
     // A server that does not talk HTTP/2 shows only in its first frame: a ping brings that about.
     if let Some(pings) = &mut pings

@@ -1,8 +1,7 @@
 //! Ends calls that take too long.
 //!
-//! A timer for every call costs more than all else that a call needs of the runtime. Calls of a link have the same limit,
-//! and hardly any reaches it: so each caller notes its deadline in a place of its own, and one task looks at all of them
-//! now and then.
+//! A timer for every call would cost more than the rest of a call's use of the runtime. All calls of a link have the same
+//! limit, and few reach it. So each caller writes its deadline into a slot, and one task checks all slots periodically.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,10 +14,10 @@ use std::{
 
 use tokio::{task::spawn_local, time::sleep};
 
-/// A call is ended at most this part of its limit too late.
+/// A call ends late by at most its limit divided by this.
 const PRECISION: u32 = 100;
 
-/// How often deadlines are looked at, at most and at least.
+/// Bounds of the interval at which deadlines are checked.
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 const MAX_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -38,7 +37,7 @@ pub(super) struct Slot {
 }
 
 impl Deadlines {
-    /// Begins to look at deadlines, until the last reference is gone. Must be called within a `LocalSet`.
+    /// Starts the task that checks deadlines. It ends with the last reference. Must be called within a `LocalSet`.
     pub(super) fn start() -> Rc<Self> {
         let deadlines = Rc::new(Self::default());
         deadlines.round.set(MAX_CHECK_INTERVAL);
@@ -60,7 +59,7 @@ impl Deadlines {
         slot
     }
 
-    /// Wakes callers whose deadline is past, and forgets those that are gone.
+    /// Wakes callers whose deadline is past, and removes those that were dropped.
     fn check(&self) {
         let now = Instant::now();
         self.slots.borrow_mut().retain(|slot| {

@@ -1,4 +1,4 @@
-//! Whom to call.
+//! The server, and how to connect to it.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub enum Balancing {
     RoundRobin,
 }
 
-/// Whom to trust, and who to be. Files have been read: what is here goes to other machines, too.
+/// Trusted authorities and the client's identity, as the content of files, since they are also sent to other machines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TlsOptions {
     /// Trusted authorities, in PEM; none: those of the system.

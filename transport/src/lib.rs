@@ -1,4 +1,4 @@
-//! gRPC over `h2`, with messages that are ready bytes: no codec, no task per call, nothing that a load does not need.
+//! gRPC over `h2`, with messages that are encoded bytes: no codec, no task per call, nothing that a load does not need.
 
 mod answer;
 mod call;

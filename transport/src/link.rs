@@ -1,4 +1,4 @@
-//! A connection that is made again when it breaks.
+//! A connection that reconnects when it breaks.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,7 +17,7 @@ use crate::{
     tls::TlsConnector,
 };
 
-/// After a connection could not be made, calls fail at once for so long before it is tried again.
+/// Time after a failed connection in which calls fail immediately, before the next attempt.
 const RECONNECT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// One connection of a thread, shared by its callers.
@@ -60,8 +60,8 @@ impl Link {
         }))
     }
 
-    /// Opens streams on the present connection, and tells its generation. Connects first where it is broken; several
-    /// callers do so once.
+    /// A handle for streams on the current connection, and the connection's generation. Reconnects first if the connection
+    /// is broken; concurrent callers share one attempt.
     pub(super) async fn sender(&self) -> Result<(u64, SendRequest<Bytes>), ConnectFailure> {
         if let Some(known) = self.known() {
             return known;
@@ -83,14 +83,14 @@ impl Link {
         }
     }
 
-    /// Says that the connection of a generation takes no more streams.
+    /// Marks the connection of a generation as broken: it accepts no more streams.
     pub(super) fn broken(&self, generation: u64) {
         if self.generation.get() == generation {
             *self.state.borrow_mut() = State::Broken;
         }
     }
 
-    /// Where callers note until when they wait.
+    /// The deadlines of the callers.
     pub(super) fn deadlines(&self) -> &Deadlines {
         &self.deadlines
     }

@@ -1,4 +1,4 @@
-//! How calls end: from trailers, or from what broke.
+//! The status of a call: from trailers, or from a broken stream.
 
 use std::fmt::Display;
 
@@ -21,12 +21,12 @@ pub(super) fn not_grpc<B>(response: &Response<B>) -> Option<Answer> {
     })
 }
 
-/// The answer, if it came with the headers, because there is no message.
+/// The answer of a Trailers-Only response, which has the status in its headers and no message.
 pub(super) fn trailers_only<B>(response: &Response<B>) -> Option<Answer> {
     response.headers().contains_key(GRPC_STATUS).then(|| status(response.headers()))
 }
 
-/// The answer that trailers tell of.
+/// The answer in trailers.
 pub(super) fn status(trailers: &HeaderMap) -> Answer {
     let Some(code) = trailers.get(GRPC_STATUS) else {
         return Answer::failed(Code::Internal, "server closed the stream without sending trailers");

@@ -56,10 +56,10 @@ def run(harness, form):
     return Report(
         text=(
             f"An order system with a capacity of {CAPACITY:,} entries per second: it processes as many entries"
-            " at once as this takes at each latency, in the order of arrival. Its queue never ends. `share` is"
+            " concurrently as this takes at each latency, in the order of arrival. Its queue is unbounded. `share` is"
             f" the part of the capacity that was used in the last {SETTLED} seconds of a run. `found` uses the"
             f" in-flight limit that fulfilment finds with default settings, `fixed` a limit of {FIXED:,}."
-            " `degrades` is an order system that processes 50 entries at once in 20 ms each, and more of them"
+            " `degrades` is an order system that processes 50 entries concurrently in 20 ms each, and more of them"
             f" more slowly, as a thread pool or a thrashing database does. Medians of {form.rounds} interleaved"
             " rounds."
         ),

@@ -1,4 +1,4 @@
-//! `inrush-loadtest compare`: why a queue.
+//! `inrush-loadtest compare`: the same rush with and without Inrush.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,8 +17,9 @@ use super::{
 
 const EXAMPLES: &str = "\
 The order system is a model, served over real gRPC. Some workers take orders from one queue, first come first served, and are
-busy with each for a service time; nobody tells them when a buyer has gone, so they make its order all the same. Goodput is
-orders whose buyer was still there to learn of them, per second, until the last unit was sold or the last buyer had left.
+busy with each for a service time. They do not know whether a buyer is still waiting, and make the order of one that has left
+as well. Goodput is the number of orders per second that their buyers received, until the last unit was sold or the last
+buyer had left.
 
 Examples:
   inrush-loadtest compare                                   about a minute
@@ -28,11 +29,11 @@ Examples:
 
 Exit codes: 0 fine, 1 a threshold was passed, 2 usage.";
 
-/// Show why there is a queue: the same rush straight at an order system, then through Inrush, side by side.
+/// Compare the same rush sent directly to an order system with one through Inrush.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// A smaller rush that is over in some twenty seconds.
+    /// A smaller rush that takes about twenty seconds.
     #[arg(long)]
     quick: bool,
 
@@ -52,15 +53,15 @@ pub(super) struct Arguments {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Order system")]
 struct OrderFlags {
-    /// How many orders it works on at once [default: 20].
+    /// How many orders it processes concurrently [default: 20].
     #[arg(long, value_name = "COUNT")]
     workers: Option<u32>,
 
-    /// How long each takes [default: 100ms].
+    /// How long each order takes [default: 100ms].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     service: Option<Duration>,
 
-    /// How long it takes to find that there is nothing to do [default: 10ms].
+    /// How long a look-up takes, for a ticket that has an order or when nothing is left [default: 10ms].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     look_up: Option<Duration>,
 
@@ -68,7 +69,7 @@ struct OrderFlags {
     #[arg(long, value_name = "FACTOR")]
     contention: Option<f64>,
 
-    /// How many orders may wait in it, beyond which it refuses them [default: 100000].
+    /// How many orders may wait in it; further ones are refused [default: 100000].
     #[arg(long, value_name = "COUNT")]
     backlog: Option<usize>,
 
@@ -80,11 +81,11 @@ struct OrderFlags {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Buyers")]
 struct BuyerFlags {
-    /// How many times as many arrive as the order system can serve [default: 10].
+    /// Arrivals as a multiple of what the order system can serve [default: 10].
     #[arg(long, value_name = "FACTOR")]
     rush: Option<f64>,
 
-    /// How long they go on arriving [default: 10s].
+    /// How long buyers arrive [default: 10s].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     rush_lasts: Option<Duration>,
 
@@ -92,7 +93,7 @@ struct BuyerFlags {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
 
-    /// How often a buyer tries again [default: 3].
+    /// How often a buyer retries [default: 3].
     #[arg(long, value_name = "COUNT")]
     retries: Option<u32>,
 
@@ -100,7 +101,7 @@ struct BuyerFlags {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     backoff: Option<Duration>,
 
-    /// Decides who arrives when [default: 1].
+    /// Seed of the arrival times [default: 1].
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 }
@@ -112,7 +113,7 @@ struct InrushFlags {
     #[arg(long, value_name = "HOST", requires = "orders_listen")]
     target: Option<String>,
 
-    /// Where our order system listens.
+    /// Where the order system of this tool listens.
     #[arg(long, value_name = "ADDRESS")]
     orders_listen: Option<String>,
 
@@ -124,15 +125,15 @@ struct InrushFlags {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
 struct OutputFlags {
-    /// Write the figures to this file, as JSON.
+    /// Write the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Write a report to this file: one page of HTML that needs nothing else.
+    /// Write a report to this file: one self-contained page of HTML.
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
 
-    /// Write the comparison_chart to this file.
+    /// Write the chart to this file, as SVG.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
 
@@ -144,15 +145,15 @@ struct OutputFlags {
     fail_if: FailIf,
 }
 
-/// Plays both sides and shows them.
+/// Runs both rushes and prints the comparison.
 ///
 /// # Errors
-/// When it cannot be done as asked.
+/// When the arguments are invalid, or a rush cannot be run.
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let options = arguments.options();
     let played =
         interruptible(move |interrupted| play(&options, interrupted, &mut |text| eprintln!("{text}")));
-    // An Inrush of ours must not outlive us, however the run ended.
+    // The Inrush that was started for the run must not outlive it, however the run ended.
     inrush::stop_all();
     let comparison = played?;
     println!("{}", text::table(&comparison));
@@ -171,7 +172,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let (_, through) = comparison.shares();
     match output.at_least {
         Some(least) if through < least => {
-            eprintln!("failed: goodput through Inrush is {through:.3} of capacity, not {least}");
+            eprintln!("failed: goodput through Inrush is {through:.3} of the capacity, less than {least}");
             Ok(Outcome::Failed)
         }
         _ => Ok(kept),

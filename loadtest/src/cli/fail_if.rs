@@ -9,12 +9,12 @@ use crate::{
 
 /// The thresholds of a run.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Verdict")]
+#[command(next_help_heading = "Thresholds")]
 pub(super) struct FailIf {
     /// Exit with 1 if this is true of the run, such as 'p99>5ms', 'errors>0.1%', 'rps<1000' or 'code.Unavailable>10';
     /// may be repeated.
     ///
-    /// Figures: p50, p99.9 and other percentiles, mean, min, max (also as service.p99 and so on: from the
+    /// Metrics: p50, p99.9 and other percentiles, mean, min, max (also as service.p99 and so on: from the
     /// time of sending instead of the planned time); rps, count, errors, late, unsent, code.NAME.
     #[arg(long = "fail-if", value_name = "EXPRESSION")]
     thresholds: Vec<Threshold>,

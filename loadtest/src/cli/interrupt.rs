@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one ends a run with its report, the second one exits at once.
+//! Ctrl-C: the first one ends a run with its report, the second one exits immediately.
 
 use std::{
     io,

@@ -25,9 +25,9 @@ use super::{fail_if::FailIf, interrupt::interruptible, outcome::Outcome};
 use crate::live::{self, Mode, Snapshot, View};
 
 const EXAMPLES: &str = "\
-Without a HOST an Inrush is started for the run, with an order system of this tool behind it: it sees every entry, and can
-tell exactly who was overtaken and what was oversold. With a HOST it sees what buyers see; to see the orders as well, let
-that Inrush's fulfilment work with the address of --orders-listen.
+Without a HOST an Inrush is started for the run, with an order system of this tool behind it. This tool then records every
+order, and finds every buyer that was overtaken and every unit that was oversold. With a HOST it has only the answers that
+buyers get; to have the orders as well, configure --orders-listen as the order system of that Inrush.
 
 Examples:
   inrush-loadtest sale                                       20,000 buyers for 2,000 units
@@ -35,12 +35,12 @@ Examples:
   inrush-loadtest sale --scenario black-friday.toml front-1:50051
   inrush-loadtest sale --arrivals last-year.csv --orders-listen 0.0.0.0:50061 front-1:50051
 
-Exit codes: 0 the promise was kept, 1 it was not, or a threshold was passed, 2 usage.";
+Exit codes: 0 all checks passed, 1 a check failed or a threshold was exceeded, 2 usage.";
 
 /// Play a whole flash sale, and check that nothing was oversold, lost, duplicated or served out of order.
 ///
-/// Buyers arrive at planned times, get in line, follow it as they were told to (or not), and have their last word; some
-/// cancel, repeat, refresh, watch, leave, or never pay. In the end every answer is checked against all others.
+/// Buyers arrive at planned times, get a ticket and poll until its final state. Some cancel, repeat their request, poll too
+/// often, watch, leave, or never pay. At the end every answer is checked against all others.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "HOST")]
     host: Option<String>,
 
-    /// The scenario, in TOML; flags win over it.
+    /// The scenario, in TOML; flags override it.
     #[arg(long, value_name = "FILE.toml")]
     scenario: Option<PathBuf>,
 
@@ -67,11 +67,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     load: LoadFlags,
 
-    /// Write the figures to this file, as JSON.
+    /// Write the results to this file, as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,
 
-    /// Write a report to this file: one page of HTML that needs nothing else.
+    /// Write a report to this file: one self-contained page of HTML.
     #[arg(long, value_name = "FILE.html", help_heading = "Output")]
     report: Option<PathBuf>,
 
@@ -86,7 +86,7 @@ struct SaleFlags {
     #[arg(long, value_name = "COUNT")]
     units: Option<u64>,
 
-    /// How many units may be in line at once; more than there are makes a standby line [default: as many as there are].
+    /// Maximum number of units in the queue; more than --units makes a standby queue [default: as --units].
     #[arg(long, value_name = "COUNT")]
     cap: Option<u64>,
 
@@ -94,11 +94,11 @@ struct SaleFlags {
     #[arg(long, value_name = "COUNT")]
     units_per_ticket: Option<u64>,
 
-    /// Play in this sale, which exists, instead of making one.
+    /// Use this existing sale instead of creating one.
     #[arg(long, value_name = "ID", requires = "host")]
     sale: Option<String>,
 
-    /// Close the sale of --sale at the end, so that every ticket must come to an end.
+    /// Close the sale of --sale at the end, so that every ticket must reach a final state.
     #[arg(long, requires = "sale")]
     close: bool,
 }
@@ -122,7 +122,7 @@ struct ArrivalFlags {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     half_life: Option<Duration>,
 
-    /// Decides who arrives when, and who does what [default: 1].
+    /// Seed of the arrival times and of what each buyer does [default: 1].
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 }
@@ -134,19 +134,19 @@ struct BuyerFlags {
     #[arg(long, value_name = "SHARE")]
     cancels: Option<f64>,
 
-    /// Share of buyers who ask a second time at once [default: 0.05].
+    /// Share of buyers who send their request twice [default: 0.05].
     #[arg(long, value_name = "SHARE")]
     repeats: Option<f64>,
 
-    /// Share of buyers who ask for units again and again while they wait [default: 0.05].
+    /// Share of buyers who repeat Enqueue instead of polling [default: 0.05].
     #[arg(long, value_name = "SHARE")]
     refreshers: Option<f64>,
 
-    /// Share of buyers who poll more often than they were told to [default: 0.05].
+    /// Share of buyers who poll more often than the server asks them to [default: 0.05].
     #[arg(long, value_name = "SHARE")]
     impatient: Option<f64>,
 
-    /// Share of buyers who watch instead of polling [default: 0.02].
+    /// Share of buyers who call WatchStatus instead of polling [default: 0.02].
     #[arg(long, value_name = "SHARE")]
     watchers: Option<f64>,
 
@@ -154,7 +154,7 @@ struct BuyerFlags {
     #[arg(long, value_name = "SHARE")]
     unpaid: Option<f64>,
 
-    /// How long a buyer stays [default: 1h].
+    /// How long a buyer polls before it leaves [default: 1h].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     patience: Option<Duration>,
 }
@@ -162,15 +162,15 @@ struct BuyerFlags {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Orders")]
 struct OrderFlags {
-    /// Be the order system: serve inrush.v1.OrderCreationService here.
+    /// Act as the order system: serve inrush.v1.OrderCreationService at this address.
     #[arg(long, value_name = "ADDRESS")]
     orders_listen: Option<String>,
 
-    /// Orders per second that our order system makes [default: 1000].
+    /// Orders per second that the order system of this tool creates [default: 1000].
     #[arg(long, value_name = "COUNT")]
     capacity: Option<f64>,
 
-    /// How long each order takes it [default: 20ms].
+    /// How long each order takes [default: 20ms].
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     latency: Option<Duration>,
 }
@@ -190,7 +190,7 @@ struct LoadFlags {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_024))]
     cpus: Option<u32>,
 
-    /// Authorities to trust, PEM; turns TLS on.
+    /// Trusted certificate authorities, in PEM; enables TLS.
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
 
@@ -199,14 +199,14 @@ struct LoadFlags {
     inrush: Option<PathBuf>,
 }
 
-/// Plays a sale and judges it.
+/// Runs a sale and checks it.
 ///
 /// # Errors
-/// When it cannot be played as asked.
+/// When the arguments are invalid, or the sale cannot be run.
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let options = arguments.options()?;
     let played = interruptible(move |interrupted| play_and_show(options, interrupted));
-    // An Inrush of ours must not outlive us, however the run ended.
+    // The Inrush that was started for the run must not outlive it, however the run ended.
     inrush::stop_all();
     let played = played?;
     println!("{}", summary::text(&played));
@@ -221,7 +221,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     Ok(if played.passed() { kept } else { Outcome::Failed })
 }
 
-/// Plays a sale, and shows how it goes on stderr.
+/// Runs a sale, and shows its progress on stderr.
 fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Error> {
     let units = options.scenario.units;
     let title = format!("Flash sale of {} units", format::count(units));
@@ -257,17 +257,17 @@ pub(super) fn save_page(
     write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let mut text = Vec::new();
-    // Memory takes everything in.
+    // Writing to memory cannot fail.
     let _ = write(&mut text);
     save("--report", path, &String::from_utf8_lossy(&text))
 }
 
-/// Writes a file that was asked for by a flag.
+/// Writes the file of a flag.
 pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|error| {
         Error::new(
-            format!("{flag} {}: cannot be written: {error}", path.display()),
-            "name a file in a folder that exists and may be written to",
+            format!("{flag}: cannot write {}: {error}", path.display()),
+            "name a file in an existing, writable folder",
         )
     })
 }
@@ -325,8 +325,8 @@ impl ArrivalFlags {
             }
             other => {
                 return Err(Error::new(
-                    format!("--arrivals {other:?} is no curve"),
-                    "give spike, ramp or constant, or a CSV file",
+                    format!("--arrivals {other:?} is not a curve"),
+                    "pass spike, ramp, constant, or a CSV file",
                 ));
             }
         };

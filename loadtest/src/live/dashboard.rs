@@ -1,4 +1,4 @@
-//! The dashboard of a run: title and progress, figures of the last second, rate and p99 over time, outcomes.
+//! The dashboard of a run: title and progress, values of the last second, rate and p99 over time, outcomes.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn draw_progress(snapshot: &Snapshot<'_>, buffer: &mut Buffer, area: Rect) {
     gauge.render(area, buffer);
 }
 
-/// The figures of the last second.
+/// The values of the last second.
 fn values_line(recent: &Recent) -> Line<'static> {
     let mut spans = Vec::new();
     for (name, value) in [

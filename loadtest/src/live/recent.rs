@@ -1,4 +1,4 @@
-//! The figures of the last second.
+//! The measurements of the last second.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use inrush_report::measure::{Interval, Timeline};
 /// Length of the window.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// The figures of the last second, or of the last interval if intervals are longer.
+/// The measurements of the last second, or of the last interval if intervals are longer.
 #[derive(Debug, Clone)]
 pub(super) struct Recent {
     /// Ended calls per second.
@@ -19,7 +19,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// The figures at `until`. While the run goes on, the current interval is incomplete, and some threads may not have
+    /// The measurements at `until`. While the run goes on, the current interval is incomplete, and some threads may not have
     /// reported the one before.
     pub(super) fn new(timeline: &Timeline, until: Duration, over: bool) -> Self {
         let width = timeline.width();

@@ -18,7 +18,7 @@ pub enum ConcurrencySchedule {
         start: u32,
         /// Added at every step; may be negative.
         step: i32,
-        /// How long each step lasts.
+        /// Duration of each step.
         every: Duration,
         /// Final number of workers.
         end: Option<u32>,

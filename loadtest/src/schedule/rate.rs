@@ -18,7 +18,7 @@ pub enum RateSchedule {
         start: f64,
         /// Added at every step; may be negative.
         step: f64,
-        /// How long each step lasts.
+        /// Duration of each step.
         every: Duration,
         /// Final rate.
         end: Option<f64>,

@@ -41,7 +41,7 @@ fn straight_at_it_most_buyers_get_nothing_and_through_inrush_every_unit_is_sold_
 }
 
 #[test]
-fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
+fn invalid_command_lines_are_errors_with_a_remedy() {
     for (arguments, parts) in [
         ("compare --workers 0", ["--workers is 0", "it must be 1 to"]),
         ("compare --target 127.0.0.1:1 --quick", ["--orders-listen", "required"]),

@@ -80,7 +80,7 @@ fn an_honest_sale_passes_and_everything_happened_in_it() {
         ("polled", counters.polls.get()),
         ("watched", counters.changes.get()),
     ] {
-        assert!(count > 0, "nobody {what}: {}", summary::text(&played));
+        assert!(count > 0, "no buyer {what}: {}", summary::text(&played));
     }
     assert_eq!(played.measures.enqueues.failures() + played.measures.polls.failures(), 0);
 }
@@ -121,7 +121,7 @@ fn a_sale_that_exists_is_played_in_and_left_open() {
     let ledger = system.ledger("existing");
     assert_eq!(ledger.ordered.unwrap_or_default().units, 100, "{ledger:#?}");
     assert!(ledger.waiting.unwrap_or_default().tickets > 0, "its standby line waits: {ledger:#?}");
-    // The same buyers again: who holds a ticket gets it again, and whoever is new to the line finds it full.
+    // The same buyers again: a buyer with a ticket gets the same one, and a new buyer finds the queue full.
     let played = play(SaleOptions { close: true, ..existing() });
     assert!(played.passed(), "{}", summary::text(&played));
     assert!(system.ledger("existing").expired.unwrap_or_default().tickets > 0);
@@ -208,7 +208,7 @@ fn without_a_host_it_starts_an_inrush_and_stops_it() {
 }
 
 #[test]
-fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
+fn invalid_command_lines_are_errors_with_a_remedy() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let scenario = folder.path().join("s.toml");
     std::fs::write(&scenario, "buyres = 5\n").expect("a file of our own");
@@ -216,7 +216,7 @@ fn what_is_wrong_with_a_command_line_is_told_with_the_remedy() {
     for (arguments, parts) in [
         (format!("sale --scenario {scenario}"), ["s.toml:1: unknown field `buyres`", "`buyers`"]),
         ("sale --units 0 127.0.0.1:1".to_owned(), ["units is 0", "it must be 1 to"]),
-        ("sale --arrivals sideways".to_owned(), ["\"sideways\" is no curve", "CSV"]),
+        ("sale --arrivals sideways".to_owned(), ["\"sideways\" is not a curve", "CSV"]),
         ("sale 127.0.0.1:1".to_owned(), ["127.0.0.1:1 cannot be reached", "running Inrush"]),
         (
             "sale --inrush /nowhere/inrush".to_owned(),

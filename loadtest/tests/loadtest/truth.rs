@@ -17,7 +17,7 @@ use crate::{
     server::RecordingServer,
 };
 
-/// A low rate: the delayed calls are all answered at once, and answering many takes time.
+/// A low rate: the delayed calls are all answered together, and answering many takes time.
 const RATE: f64 = 50.0;
 const CALLS: u64 = 200;
 const FREEZE: Duration = Duration::from_secs(1);

@@ -22,7 +22,7 @@ const BELOW: f64 = 40.0;
 const AT_RIGHT: f64 = 22.0;
 /// Between the labels of the left axis and the curves.
 const AT_TICKS: f64 = 8.0;
-/// So much room a tick of each axis wants at least.
+/// Minimum room for a tick of each axis.
 const TICK_WIDTH: f64 = 84.0;
 const TICK_HEIGHT: f64 = 40.0;
 /// A sign of the legend, the room to its text, and to the next sign.

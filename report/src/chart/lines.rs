@@ -157,7 +157,7 @@ impl Line {
 
 impl Chart for LineChart {
     fn draw(&self, size: Size) -> Drawing {
-        // What a single curve is, the title and the axis say.
+        // A single curve needs no legend: the title and the axis name it.
         let several = self.lines.len() > 1;
         let legend: Vec<Entry<'_>> = self.lines.iter().filter(|_| several).map(entry).collect();
         let frame =
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_under_the_pointer_is_told_for_every_point() {
+    fn every_point_has_a_reading() {
         let drawing = chart(vec![(0.0, 1.0), (1.0, 2_000.0)]).draw(Size::new(400.0, 200.0));
         let (_, readings) = &drawing.plots[0];
         let lines: Vec<&[String]> = readings.iter().map(|reading| reading.lines.as_slice()).collect();

@@ -1,4 +1,4 @@
-//! Texts in a picture. No font can be asked for its measures here, so widths are guessed, on the wide side.
+//! Texts in a picture. No font can be asked for its measures here, so widths are estimated, rather too wide than too narrow.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! The looks of charts. Every element carries the light colours itself, so that slide programs which know no style
+//! The colours and fonts of charts. Every element carries the light colours itself, so that slide programs which know no style
 //! sheets show it right; the style sheet turns them dark where the reader likes it dark.
 
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use super::colour::Colour;
 pub(super) const FONTS: &str =
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
-/// A colour that is no curve's.
+/// A colour of a chart's parts other than curves, in a light and a dark page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ThemeColour {
     pub(super) class: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct ThemeColour {
 pub(super) const INK: ThemeColour = ThemeColour { class: "ink", light: "#0f172a", dark: "#f1f5f9" };
 /// Labels.
 pub(super) const MUTED: ThemeColour = ThemeColour { class: "muted", light: "#64748b", dark: "#94a3b8" };
-/// What a chart lies on.
+/// The background.
 pub(super) const BACKGROUND: ThemeColour = ThemeColour { class: "ground", light: "#ffffff", dark: "#111827" };
 /// Lines at ticks.
 pub(super) const GRID: ThemeColour = ThemeColour { class: "grid", light: "#e8edf3", dark: "#243042" };

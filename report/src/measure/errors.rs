@@ -1,14 +1,14 @@
-//! What went wrong, and how often.
+//! Counts errors by their text.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// How many different texts are kept apart. A server that puts a request's number into each text would otherwise fill
+/// Maximum number of different texts. A server that puts a request's number into each text would otherwise fill
 /// the memory.
 pub const MAX_ERROR_TEXTS: usize = 200;
 
-/// Longest text that is kept, in bytes.
+/// Maximum length of a text, in bytes.
 const MAX_TEXT_LENGTH: usize = 500;
 
 const OTHERS: &str = "other errors, with texts of their own";

@@ -12,7 +12,7 @@ use super::{histogram::encoded, latencies::merge};
 /// Significant decimal digits of the latencies of an interval: enough for a picture, and small.
 pub const INTERVAL_DIGITS: u8 = 2;
 
-/// Longest latency that is told apart in an interval, in microseconds: an hour.
+/// Maximum latency in an interval, in microseconds: an hour. Longer ones count as this.
 const MAX_LATENCY: u64 = 3_600_000_000;
 
 /// What happened during a part of a run.
@@ -59,7 +59,7 @@ impl Interval {
         self.codes[Code::Ok.index()]
     }
 
-    /// Takes in what another thread or machine saw during this interval, or during a part of it.
+    /// Adds what another thread or machine measured during this interval, or during a part of it.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.codes.iter_mut().zip(other.codes) {
             *count += more;

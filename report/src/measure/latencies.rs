@@ -10,7 +10,7 @@ use super::histogram::encoded;
 /// Significant decimal digits that are kept of every latency.
 const DIGITS: u8 = 3;
 
-/// Longest latency that is told apart, in nanoseconds: an hour.
+/// Maximum latency, in nanoseconds: an hour. Longer ones count as this.
 const MAX_LATENCY: u64 = 3_600_000_000_000;
 
 /// Latencies of many calls, in nanoseconds, to three significant digits.

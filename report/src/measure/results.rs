@@ -117,7 +117,7 @@ impl Results {
         latencies
     }
 
-    /// Takes in what another thread or machine measured of the same run.
+    /// Adds what another thread or machine measured of the same run.
     pub fn merge(&mut self, other: Self) {
         self.started = self.started.min(other.started);
         self.took = self.took.max(other.took);

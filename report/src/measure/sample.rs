@@ -41,7 +41,7 @@ impl Sample {
         Self { size, drawn: BinaryHeap::new() }
     }
 
-    /// Shows a call to the sample, which may take it. `detail` is only made if it does.
+    /// Offers a call to the sample. `detail` is only made if the sample keeps it.
     pub fn offer(&mut self, detail: impl FnOnce() -> Detail) {
         if self.size > 0 {
             let number = rand::random();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interval::Interval;
 
-/// How many intervals a timeline has at most: when it is full, two become one.
+/// Maximum number of intervals of a timeline: when it is full, pairs of them are joined.
 pub const MAX_INTERVALS: usize = 600;
 
 /// The intervals of a run, all of the same width.
@@ -37,7 +37,7 @@ impl Timeline {
         interval.busy.as_secs_f64() / self.width.as_secs_f64()
     }
 
-    /// Takes in what one thread or machine saw during an interval that lies within one of these.
+    /// Adds what one thread or machine measured during an interval that lies within one of these.
     pub fn add(&mut self, part: &Interval) {
         let mut place = self.place(part.start);
         while place >= MAX_INTERVALS {
@@ -51,7 +51,7 @@ impl Timeline {
         self.intervals[place].merge(part);
     }
 
-    /// Takes in the timeline of another machine that started at the same time.
+    /// Adds the timeline of another machine that started at the same time.
     pub fn merge(&mut self, mut other: Self) {
         while self.width < other.width {
             self.coarsen();

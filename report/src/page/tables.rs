@@ -23,11 +23,11 @@ pub struct Headline {
     pub value: String,
     /// What else there is to know about it.
     pub note: String,
-    /// It is bad news.
+    /// Shown as a warning.
     pub alarming: bool,
 }
 
-/// The numbers that are looked at first.
+/// The numbers at the top of the page.
 pub(super) fn headlines(report: &Report) -> Vec<Headline> {
     let results = &report.results;
     let latencies = results.latencies(report.count_errors);
@@ -56,7 +56,7 @@ pub(super) fn headlines(report: &Report) -> Vec<Headline> {
     cards
 }
 
-/// What keeps the numbers from being the whole truth.
+/// What the numbers do not show.
 pub(super) fn add_warnings(report: &Report, main: &mut Markup) {
     let results = &report.results;
     let mut warnings = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn add_warnings(report: &Report, main: &mut Markup) {
     }
     if !results.open_loop {
         warnings.push(
-            "A closed loop: each worker waited for its answer before it called again, so a slow server was asked less \
+            "A closed loop: each worker waited for its answer before it called again, so a slow server was called less \
              often. Callers who do not wait for each other are worse off than these latencies say."
                 .to_owned(),
         );
@@ -157,8 +157,8 @@ pub(super) fn add_run(report: &Report, main: &mut Markup) {
         ("messages received", format::bytes(results.bytes_received)),
         ("processor time of the load tool per call", format::latency(per_call)),
     ];
-    let told = rows.into_iter().filter(|(_, value)| value != "0");
-    let rows: Vec<Vec<String>> = told.map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let shown = rows.into_iter().filter(|(_, value)| value != "0");
+    let rows: Vec<Vec<String>> = shown.map(|(name, value)| vec![name.to_owned(), value]).collect();
     add_table(main, "numbers narrow", &[], &rows);
     main.element("details", &[], |details| {
         details.text_element("summary", &[], "Options");

@@ -1,4 +1,4 @@
-//! One buyer: the same patience, whichever way leads to the order system.
+//! One buyer, with the same patience on either way to the order system.
 
 use std::{rc::Rc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     rpc::{Method, decoded},
 };
 
-/// When to ask again where the server did not say.
+/// Poll interval if the server gives none.
 const FALLBACK: Duration = Duration::from_secs(1);
 
 /// A buyer at work.
@@ -33,7 +33,7 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// Goes for an order, and says how it ended.
+    /// Tries to get an order, and returns how it ended.
     pub(super) async fn go(&self) -> BuyerOutcome {
         let end = match &self.context.way {
             Way::Straight => self.straight().await,
@@ -93,7 +93,7 @@ impl Visit {
         }
     }
 
-    /// Calls until there is an answer that says something, or the buyer has tried often enough.
+    /// Calls until there is a usable answer, or the retries are used up.
     async fn persistently<M: Message + Default, T>(
         &self,
         method: Method,
@@ -126,7 +126,7 @@ fn poll_after(status: &TicketStatus) -> Duration {
     status.poll_after.and_then(|after| Duration::try_from(after).ok()).unwrap_or(FALLBACK)
 }
 
-/// How a journey ends in this state; none while it goes on.
+/// How a buyer's wait ends in this state; `None` while it goes on.
 fn end_of(state: TicketState) -> Option<End> {
     match state {
         TicketState::Ordered | TicketState::Released => Some(End::Served),

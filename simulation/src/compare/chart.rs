@@ -1,4 +1,4 @@
-//! Both sides next to each other, as a comparison_chart.
+//! The chart of both sides.
 
 use inrush_report::{
     chart::{Axis, Chart as _, Colour, Drawing, Line, LineChart, Panels, Size, Stroke, Unit},
@@ -10,10 +10,10 @@ use super::{
     run_result::{RunResult, Second},
 };
 
-/// How large the comparison_chart is.
+/// Size of the chart.
 const SIZE: Size = Size::new(1_040.0, 640.0);
 
-/// The comparison_chart: above how many buyers were served in each second, below how many had been by then.
+/// The chart: above how many buyers were served in each second, below how many had been by then.
 pub fn comparison_chart(comparison: &Comparison) -> Drawing {
     let settings = &comparison.settings;
     let (straight, through) = comparison.shares();
@@ -64,12 +64,12 @@ fn totals(side: &RunResult, units: u64) -> LineChart {
     LineChart::new("What became of buyers", Axis::elapsed(), Axis::new("buyers so far", Unit::Count))
         .line(Line::new("arrived", Colour::Grey, total(|second| second.arrived)).stroke(Stroke::Dashed))
         .line(Line::new("gave up", Colour::Red, total(|second| second.gave_up)))
-        .line(Line::new("told: sold out", Colour::Amber, total(|second| second.sold_out)))
+        .line(Line::new("answer: sold out", Colour::Amber, total(|second| second.sold_out)))
         .line(Line::new("served", Colour::Teal, total(|second| second.served)).stroke(Stroke::Filled))
         .level(float(units), "units")
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a comparison_chart are far below 2⁵²")]
+#[expect(clippy::cast_precision_loss, reason = "counts of a chart are far below 2⁵²")]
 fn float(count: u64) -> f64 {
     count as f64
 }

@@ -7,11 +7,11 @@ use inrush_report::measure::Results;
 /// How it ended for a buyer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// With an order that the buyer knows of.
+    /// With an order that the buyer received.
     Served,
-    /// With the word that nothing is left.
+    /// With the answer that nothing is left.
     SoldOut,
-    /// Without an answer: it tried often enough.
+    /// Without an answer: its retries are used up.
     GaveUp,
 }
 

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use super::{chart::comparison_chart, run::Comparison, text::rows};
 
 /// What the comparison rests on.
-const MODEL: &str = "The order system is a model, called over real gRPC: some workers take orders from one queue, first come \
-    first served, and are busy with each for a service time. They are not told when a buyer has gone, and make its order all \
-    the same. A ticket that has an order already, or for which no unit is left, costs a look-up only. Buyers are the same on \
-    both sides: they wait as long for an answer, and try again as often. Goodput is orders whose buyer was still there to learn \
-    of them, per second, until the last unit was sold or the last buyer had left.";
+const MODEL: &str = "The order system is a model, called over real gRPC: some workers take orders from one queue, first \
+    come first served, and are busy with each for a service time. They do not know whether a buyer is still waiting, and \
+    make the order of one that has left as well. A ticket that has an order already, or for which no unit is left, costs \
+    a look-up only. Buyers are the same on both sides: they have the same timeout, and as many retries. Goodput is the \
+    number of orders per second that their buyers received, until the last unit was sold or the last buyer had left.";
 
 /// Writes the page.
 ///

@@ -1,4 +1,4 @@
-//! Plays both sides, one after the other.
+//! Runs both sides, one after the other.
 
 use std::{
     path::PathBuf,
@@ -23,7 +23,7 @@ use crate::{
 /// Address of order systems that only this process calls.
 const ANY_PORT: &str = "127.0.0.1:0";
 
-/// How often it is told how far a side is.
+/// Interval of progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long the order system's capacity is measured for: at least, and at most.
@@ -36,7 +36,7 @@ pub struct Options {
     pub settings: Settings,
     /// A front whose fulfilment calls `orders_listen`; none: an Inrush is started for the run.
     pub host: Option<String>,
-    /// Where our order system listens.
+    /// Where the order system of this tool listens.
     pub orders_listen: Option<String>,
     /// The `inrush` binary.
     pub inrush: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl Comparison {
     }
 }
 
-/// Plays both sides. `on_progress` hears how far it is. Once `interrupted` is true it is given up.
+/// Runs both sides. `on_progress` gets progress reports. The comparison stops once `interrupted` is true.
 ///
 /// # Errors
 /// When something is missing, or it was interrupted.
@@ -77,7 +77,7 @@ pub fn run(
     on_progress: &mut dyn FnMut(&str),
 ) -> Result<Comparison, Error> {
     options.settings.check()?;
-    // What is missing is told now, and not after the first side.
+    // Errors are found now, and not after the first side.
     match &options.host {
         Some(host) => SaleClient::with(&host::endpoint(host, None)?, "", |_| async { Ok(()) })?,
         None => inrush_process::find(options.inrush.as_deref()).map(drop)?,
@@ -171,7 +171,7 @@ impl Play<'_> {
         Ok((server, RunResult::new(settings, result, &written)))
     }
 
-    /// Opens the doors, and waits until the last buyer has left.
+    /// Lets buyers arrive, and waits until the last one has left.
     fn rush(
         &mut self,
         settings: &Settings,

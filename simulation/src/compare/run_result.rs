@@ -1,4 +1,4 @@
-//! What came of one rush.
+//! The result of one rush.
 
 use std::time::Duration;
 
@@ -27,20 +27,20 @@ pub struct Second {
     pub gave_up: u64,
 }
 
-/// What came of one rush.
+/// The result of one rush.
 #[derive(Debug, Clone)]
 pub struct RunResult {
     /// Buyers who came.
     pub buyers: u64,
-    /// Buyers with an order that they know of: what the shop lives on.
+    /// Buyers who received their order.
     pub served: u64,
-    /// Buyers who were told that nothing is left.
+    /// Buyers who were refused because nothing is left.
     pub sold_out: u64,
     /// Buyers who left without an answer.
     pub gave_up: u64,
     /// Orders that were made.
     pub made: u64,
-    /// Of those, orders whose buyer never learned of them.
+    /// Of those, orders whose buyers had left before the answer.
     pub abandoned_orders: u64,
     /// Calls that were made.
     pub calls: u64,

@@ -1,4 +1,4 @@
-//! The rush: buyers come at planned times, whatever becomes of those before them.
+//! The rush: buyers arrive at planned times, independent of those before them.
 
 use std::{num::NonZeroUsize, rc::Rc, thread, time::Instant};
 
@@ -25,7 +25,7 @@ use crate::{
 /// Connections of all threads together, as some instances of the shop would have.
 const CONNECTIONS: usize = 32;
 
-/// A rush whose buyers are connected and wait for the doors to open.
+/// A rush whose threads are connected and wait for the opening.
 pub(super) struct Rush {
     threads: Threads<RushResult>,
 }
@@ -45,7 +45,7 @@ impl Rush {
         Ok(Self { threads: Threads::gather("buyers", works.collect())? })
     }
 
-    /// Opens the doors.
+    /// Sends the time of the opening to all threads, and returns it.
     pub(super) fn open(&self) -> Instant {
         self.threads.open()
     }
@@ -58,7 +58,7 @@ impl Rush {
     /// Waits until the last buyer has left.
     ///
     /// # Errors
-    /// When a thread broke down.
+    /// When a thread failed.
     pub(super) fn join(self) -> Result<RushResult, Error> {
         let all = self.threads.join()?.into_iter().reduce(|mut all, other| {
             all.outcomes.extend(other.outcomes);

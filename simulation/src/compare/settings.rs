@@ -1,4 +1,4 @@
-//! What is compared: an order system, a rush, and buyers with a timeout who try again.
+//! The settings of a comparison: an order system, a rush, and buyers with a timeout and retries.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::{
     order_system::{ModelSettings, OrderSystemSettings},
 };
 
-/// An order system has so much in hand that its workers never wait for the network, in seconds of its capacity.
+/// Credit of an order system in seconds of its capacity, enough that its workers never wait for the network.
 const CREDIT_AHEAD: f64 = 0.1;
 
-/// Longest time that makes sense.
+/// Maximum of the durations.
 const MAX_DURATION: Duration = Duration::from_secs(3_600);
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
-    /// How many orders the order system works on at once.
+    /// How many orders the order system processes concurrently.
     pub workers: u32,
     /// How long each takes.
     #[serde(with = "humantime_serde")]

@@ -38,7 +38,7 @@ pub fn table(comparison: &Comparison) -> String {
     lines.join("\n")
 }
 
-/// Names, and the figures of either side.
+/// Names, and the values of both sides.
 pub(super) fn rows(comparison: &Comparison) -> Vec<(&'static str, String, String)> {
     let both = |name, value: &dyn Fn(&RunResult) -> String| {
         (name, value(&comparison.straight), value(&comparison.through))
@@ -46,11 +46,11 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<(&'static str, String, String
     let capacity = comparison.settings.capacity();
     vec![
         both("buyers", &|side| count(side.buyers)),
-        both("served: know of their order", &|side| count(side.served)),
-        both("told that nothing is left", &|side| count(side.sold_out)),
+        both("served: received their order", &|side| count(side.served)),
+        both("refused: nothing is left", &|side| count(side.sold_out)),
         both("gave up without an answer", &|side| count(side.gave_up)),
         both("orders made", &|side| count(side.made)),
-        both("orders made for nobody", &|side| count(side.abandoned_orders)),
+        both("orders of buyers who had left", &|side| count(side.abandoned_orders)),
         both("goodput", &|side| format!("{}/s", amount(side.goodput))),
         both("goodput of capacity", &|side| share(side.goodput / capacity)),
         both("calls", &|side| count(side.calls)),

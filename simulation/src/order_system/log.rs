@@ -1,4 +1,4 @@
-//! What an order system saw and did, in order: the best evidence of a run.
+//! The deliveries to an order system and its orders, in order of time: the best evidence of a run.
 
 use std::{
     collections::HashSet,
@@ -88,7 +88,7 @@ impl OrderRecords {
     }
 }
 
-/// What is written, and which tickets were delivered at least once.
+/// The records, and which tickets were delivered at least once.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) written: OrderRecords,

@@ -1,7 +1,7 @@
-//! How an order system spends its time: a model that knows no clock, so that its capacity is exact.
+//! A model of an order system that has no clock of its own, so that its capacity is exact.
 //!
-//! Some workers take jobs from one queue, first come first served, and are busy with each for a service time. Nobody
-//! tells them when the caller of a job has gone: they do it all the same. A job whose ticket has an order already, or
+//! Some workers take jobs from one queue, first come first served, and are busy with each for a service time. They
+//! do not know whether the caller of a job has disconnected, and do the job in either case. A job whose ticket has an order already, or
 //! for which nothing is left, costs a worker a look-up only.
 
 use std::{
@@ -10,13 +10,13 @@ use std::{
     time::Duration,
 };
 
-/// A slowdown by contention ends here: a system that is more than so much slower is down.
+/// Maximum slowdown by contention: a system that is slower than that is down.
 const MAX_SLOWDOWN: f64 = 10.0;
 
 /// What an order system can do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSettings {
-    /// How many orders it works on at once.
+    /// How many orders it processes concurrently.
     pub workers: u32,
     /// How long a worker is busy with an order.
     pub service: Duration,

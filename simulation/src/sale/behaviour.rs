@@ -1,31 +1,31 @@
-//! What each buyer will do, decided by the seed alone.
+//! What each buyer does, determined by the seed alone.
 
 use std::time::Duration;
 
 use super::scenario::{Shares, Times};
 use crate::{buyer::Buyer, seeded_random::seeded_random};
 
-/// How a buyer learns where the ticket stands.
+/// How a buyer gets the status of its ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// Asks when told to.
+    /// Polls when the server asks it to.
     Polls,
-    /// Asks more often than that.
+    /// Polls more often than that.
     PollsImpatiently,
-    /// Asks for units again.
+    /// Repeats Enqueue.
     Refreshes,
-    /// Is told of changes.
+    /// Calls WatchStatus.
     Watches,
 }
 
-/// What a buyer does besides asking once and waiting.
+/// What a buyer does besides one Enqueue and polling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Asks a second time at once.
+    /// Sends its request twice.
     pub repeats: bool,
     /// Cancels while waiting.
     pub cancels: bool,
-    /// Having cancelled, asks anew.
+    /// Enqueues again after it has cancelled.
     pub comes_back: bool,
     /// Never pays.
     pub unpaid: bool,
@@ -33,7 +33,7 @@ pub struct Behaviour {
     pub waiting: Waiting,
 }
 
-/// The questions that are asked of the seed, one for each thing that is decided.
+/// The decisions that depend on the seed.
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]
 enum Question {
@@ -68,7 +68,7 @@ impl Behaviour {
         }
     }
 
-    /// How long a buyer who cancels waits before.
+    /// How long a buyer waits before it cancels.
     pub fn cancels_after(buyer: Buyer, seed: u64, times: &Times) -> Duration {
         times.cancel_within.mul_f64(seeded_random(seed, Question::CancelAfter as u32, buyer))
     }

@@ -1,4 +1,4 @@
-//! What a buyer does, step by step, and what it makes of the answers.
+//! The steps of a buyer, and what follows from the answers.
 
 use std::{rc::Rc, sync::atomic::Ordering, time::Duration};
 
@@ -24,22 +24,22 @@ use crate::{
     rpc::{Method, decoded},
 };
 
-/// When to ask again where the server did not say.
+/// Poll interval if the server gives none.
 const FALLBACK: Duration = Duration::from_secs(1);
 
-/// Soonest that even an impatient buyer asks again.
+/// Minimum poll interval of an impatient buyer.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The wait after a first failure; it doubles with every further one.
+/// The backoff after a first failure; it doubles with every further one.
 const BACKOFF: Duration = Duration::from_millis(50);
 
-/// The longest wait after a failure.
+/// Maximum backoff.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// How many tickets of a sale have their positions shown over time.
 const TRACKED: u64 = 12;
 
-/// What was true when a call was sent.
+/// The state when a call was sent.
 #[derive(Clone, Copy)]
 pub(super) struct Sent {
     at: Duration,
@@ -61,7 +61,7 @@ impl Buyers {
         }
     }
 
-    /// A buyer without patience leaves instead of looking again.
+    /// A buyer whose patience is used up leaves instead of polling again.
     fn has_left(&self, buyer: Buyer, step: Step) -> bool {
         let looks = matches!(step, Step::Poll | Step::Refresh | Step::Watch);
         let stayed = self.now().saturating_sub(self.visitor(buyer).arrived);
@@ -119,7 +119,7 @@ impl Buyers {
         }
     }
 
-    /// The buyer is in line: with a ticket that it has just learned of, or the one it held.
+    /// The buyer has a ticket: a new one, or the one it held.
     fn queued(&self, buyer: Buyer, step: Step, asked: Duration, sent: Sent, queued: Queued) {
         let Some(status) = queued.status else {
             let nothing = Answer::failed(Code::Internal, "the answer says nothing of the ticket");
@@ -167,26 +167,26 @@ impl Buyers {
         }
     }
 
-    /// Is told of changes until the last, or until the stream breaks.
+    /// Follows WatchStatus until the final status, or until the stream breaks.
     async fn watch(self: &Rc<Self>, buyer: Buyer) {
         let Some(ticket) = self.with_ticket(buyer, |ticket| ticket.signed.to_string()) else { return };
         self.exempt();
         let ended = self.follow(buyer, WatchStatusRequest { ticket }).await;
         self.count_again();
         if let Some(answer) = ended {
-            // Streams end when a front drains; that is no failure of the sale.
+            // Streams end when a front drains; that is not a failure of the sale.
             self.failed(buyer, Step::Watch, &answer);
         }
     }
 
-    /// None: the ticket is over, or the final check has begun.
+    /// `None`: the ticket is final, or the final check has begun.
     async fn follow(self: &Rc<Self>, buyer: Buyer, request: WatchStatusRequest) -> Option<Answer> {
         let mut stream = match self.calls.subscribe(Method::WatchStatus, &request, buyer).await {
             Ok(stream) => stream,
             Err(answer) => return Some(answer),
         };
         loop {
-            // What a watch says was true at some time after the one before.
+            // A status on a watch was true at some time after the previous one.
             let sent = Sent { at: self.now(), gone_before: 0 };
             let message = match stream.next().await {
                 Ok(message) => message,
@@ -215,7 +215,7 @@ impl Buyers {
             ticket.signed.to_string()
         });
         let Some(ticket) = signed else { return };
-        // Repeating it does no harm, and counting it twice only makes a bound less tight.
+        // Repeating it is harmless, and counting it twice only loosens a bound.
         self.part.shared.cancels_sent.fetch_add(1, Ordering::AcqRel);
         self.with_visitor(buyer, |visitor| visitor.cancelled = true);
         let sent = self.send_mark();
@@ -299,14 +299,14 @@ impl Buyers {
         self.go_on(buyer, status);
     }
 
-    /// Takes in where the buyer's ticket stands.
+    /// Processes a status of the buyer's ticket.
     fn on_status(&self, buyer: Buyer, status: &TicketStatus, sent: Sent) {
         if let Some(place) = self.visitor(buyer).ticket {
             self.update_ticket(place, status, sent);
         }
     }
 
-    /// Takes in where a ticket stands.
+    /// Updates a ticket from a status.
     pub(super) fn update_ticket(&self, place: u32, status: &TicketStatus, sent: Sent) {
         let shared = &self.part.shared;
         let gone_after = shared
@@ -332,7 +332,7 @@ impl Buyers {
         }
     }
 
-    /// Decides what the buyer does after an answer.
+    /// Plans the buyer's next step after an answer.
     fn go_on(&self, buyer: Buyer, status: &TicketStatus) {
         let (behaviour, visitor) = (self.behaviour(buyer), self.visitor(buyer));
         match status.state() {
@@ -381,7 +381,7 @@ impl Buyers {
         Times { now: self.now(), poll_after: poll_after.unwrap_or(FALLBACK) }
     }
 
-    /// A call failed: the buyer tries again, later each time.
+    /// A call failed: the buyer retries with backoff.
     fn failed(&self, buyer: Buyer, step: Step, answer: &Answer) {
         let failures = self.with_visitor(buyer, |visitor| {
             visitor.failures = visitor.failures.saturating_add(1);
@@ -389,9 +389,9 @@ impl Buyers {
         });
         let doublings = u32::from(failures.unwrap_or(1).saturating_sub(1)).min(16);
         let backoff = BACKOFF.saturating_mul(1 << doublings).min(MAX_BACKOFF);
-        // Half of it at random, so that those who failed together do not come back together.
+        // With jitter, so that buyers that failed together do not retry together.
         let backoff = backoff.mul_f64(rand::random_range(0.5..1.0));
-        // A watch that ended by itself is resumed as if nothing was.
+        // A watch that the server ended is resumed without backoff.
         let backoff = if answer.code == Code::Ok { MIN_POLL_INTERVAL } else { backoff };
         self.plan(buyer, step, self.now() + backoff);
     }

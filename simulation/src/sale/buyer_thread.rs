@@ -1,6 +1,4 @@
-//! Runs the buyers of one thread from the opening to the final check.
-//!
-//! Only a call in flight, or a watch, is a task.
+//! Runs the buyers of one thread from the opening to the final check. Only calls in flight and watches are tasks.
 
 use std::{rc::Rc, time::Duration};
 

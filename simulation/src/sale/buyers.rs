@@ -1,6 +1,6 @@
 //! The buyers of one thread: what is known of each, and which step is due next.
 //!
-//! There is no task for a buyer that waits: what is to be done is in one heap, and a buyer is a few dozen bytes.
+//! A waiting buyer has no task: due steps are in one heap, and a buyer takes a few dozen bytes.
 
 use std::{
     cell::RefCell,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{arrivals::Arrivals, buyer::Buyer, rpc::Calls};
 
-/// What the buyers of a thread are given.
+/// The settings of the buyers of a thread.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     /// What the sale is like.
@@ -55,19 +55,19 @@ pub(super) struct Part {
 /// What a buyer does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
-    /// Asks for units.
+    /// Sends Enqueue.
     Ask,
-    /// Asks for them a second time at once.
+    /// Sends Enqueue a second time.
     Repeat,
-    /// Asks for them instead of for where the ticket stands.
+    /// Repeats Enqueue instead of polling.
     Refresh,
-    /// Asks for where the ticket stands.
+    /// Sends PollStatus.
     Poll,
-    /// Wants to be told of changes.
+    /// Opens WatchStatus.
     Watch,
-    /// Gives the ticket up.
+    /// Sends Cancel.
     Cancel,
-    /// The order was not paid: gives its units back.
+    /// The order was not paid: sends ReleaseOrder.
     Release,
 }
 
@@ -80,7 +80,7 @@ pub(super) enum Meter {
 }
 
 impl Step {
-    /// None for a watch, which lasts as long as the line.
+    /// `None` for a watch, which is open as long as its ticket waits.
     pub(super) fn meter(self) -> Option<Meter> {
         match self {
             Self::Ask | Self::Repeat | Self::Refresh => Some(Meter::Enqueue),
@@ -116,7 +116,7 @@ pub(super) struct Visitor {
     pub(super) repeated: bool,
     /// The cancellation was sent.
     pub(super) cancelled: bool,
-    /// Nothing more is to be done.
+    /// Has no further step.
     pub(super) done: bool,
 }
 
@@ -218,7 +218,7 @@ impl Buyers {
         self.with_visitor(buyer, |visitor| *visitor).unwrap_or(Visitor::new(Duration::ZERO))
     }
 
-    /// Says what a buyer does next, and when.
+    /// Schedules the next step of a buyer.
     pub(super) fn plan(&self, buyer: Buyer, step: Step, at: Duration) {
         if self.part.shared.phase() == Phase::Rush {
             self.state.borrow_mut().due.push(Reverse(Due { at, buyer, step }));
@@ -312,7 +312,7 @@ impl Buyers {
         }
     }
 
-    /// What is left when all have gone.
+    /// The results of this thread when all buyers have ended.
     pub(super) fn leave(&self) -> Remaining {
         let mut state = self.state.borrow_mut();
         let Part { thread, threads, .. } = self.part;

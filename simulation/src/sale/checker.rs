@@ -1,4 +1,4 @@
-//! Judges a sale that has come to rest.
+//! Checks a sale that has come to rest.
 
 mod doubles;
 mod findings;
@@ -15,12 +15,12 @@ use super::{contradictions::Kind, evidence::Evidence};
 
 pub use self::findings::Check;
 
-/// All that can be said of positions where deliveries are not seen.
+/// What is checked of positions if the deliveries are unknown.
 const BEYOND_NUMBER: &str = "no position is beyond the number";
 
-/// Judges everything. All faults zero: the promise was kept.
+/// Runs all checks. The sale was fair if none has faults.
 pub fn check(evidence: &Evidence) -> Vec<Check> {
-    let answers = "what buyers were told";
+    let answers = "the answers that buyers got";
     let (told_and_made, answers_and_orders, bounds) = match &evidence.orders {
         None => (answers, "the numbers that buyers got", BEYOND_NUMBER),
         Some(orders) if orders.may_reject => {

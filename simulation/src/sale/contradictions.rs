@@ -1,6 +1,6 @@
-//! Contradictions that buyers notice while the sale runs.
+//! Contradictions between the answers that buyers get during the sale.
 
-/// Longest list of examples of one kind.
+/// Maximum number of examples of one kind.
 const MAX_EXAMPLES: usize = 3;
 
 /// What is wrong with an answer.
@@ -51,7 +51,7 @@ impl Contradictions {
         &self.seen[kind as usize].examples
     }
 
-    /// Takes in what others noticed.
+    /// Adds those of other buyers.
     pub fn merge(&mut self, other: Self) {
         for (mine, theirs) in self.seen.iter_mut().zip(other.seen) {
             mine.count += theirs.count;

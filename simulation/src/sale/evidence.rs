@@ -1,4 +1,5 @@
-//! What a sale leaves behind: what buyers were told, and what the order system saw, where it is ours.
+//! The evidence of a sale: the answers that buyers got, and the deliveries and orders of the order system if they are
+//! known.
 //!
 //! Nothing here comes from the store's own counters but the ledger, which is checked and never believed.
 
@@ -14,7 +15,7 @@ use crate::{buyer::Buyer, order_system::OrderRecords};
 pub struct Evidence {
     /// Units on sale; none: a sale without stock.
     pub stock: Option<u64>,
-    /// Units that may be in line at once.
+    /// Maximum number of units in the queue.
     pub cap: u64,
     /// Units that each ticket asks for.
     pub units_per_ticket: u64,
@@ -28,7 +29,7 @@ pub struct Evidence {
     pub unresolved: HashSet<Buyer>,
     /// Buyers who never had an answer, though they asked to the end.
     pub unanswered: u64,
-    /// Contradictions that buyers noticed.
+    /// Contradictions between the answers that buyers got.
     pub contradictions: Contradictions,
     /// What the order system saw and did, where it is ours.
     pub orders: Option<OrderRecords>,

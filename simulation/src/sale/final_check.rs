@@ -1,4 +1,4 @@
-//! The end of a sale: every ticket is asked for once more, so that nothing rests on what a buyer happened to hear.
+//! The end of a sale: polls every ticket once more, so that the checks do not depend on when each buyer polled last.
 
 use std::{collections::VecDeque, rc::Rc, time::Duration};
 

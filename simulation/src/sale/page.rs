@@ -1,4 +1,4 @@
-//! A sale as one page of HTML: the verdict above, and below how its Enqueue calls went.
+//! A sale as one page of HTML: the checks, the course of the sale, and its Enqueue calls.
 
 use std::{collections::BTreeMap, io};
 
@@ -28,7 +28,7 @@ pub fn page(run: &SaleRun, to: &mut dyn io::Write) -> io::Result<()> {
     write_with(&report(run, "Enqueue", &run.measures.enqueues), &[checks(run), timeline(run)], to)
 }
 
-/// The verdict, and what it rests on.
+/// The checks and their evidence.
 fn checks(run: &SaleRun) -> Section {
     let headline = |check: &Check| Headline {
         name: check.name.to_owned(),
@@ -45,7 +45,7 @@ fn checks(run: &SaleRun) -> Section {
     }
     Section {
         title: format!("What was checked: {}", verdict(run)),
-        text: if run.stuck { "Nothing moved any more: the sale was judged as it was." } else { "" }
+        text: if run.stuck { "Nothing changed any more: the sale was checked as it was." } else { "" }
             .to_owned(),
         headlines: run.checks.iter().map(headline).collect(),
         charts: Vec::new(),
@@ -91,7 +91,7 @@ fn positions(run: &SaleRun) -> Drawing {
         tracks.entry(ticket).or_default().push((at, float(position)));
     }
     let chart = LineChart::new("Positions", Axis::elapsed(), Axis::new("place in line", Unit::Count))
-        .subtitle("Some tickets, each as often as its buyer was told; 0 once it was its turn.");
+        .subtitle("Some tickets, at every answer that its buyer got; 0 once it is being served.");
     let tracks = tracks.into_iter().zip(Colour::ALL.into_iter().cycle());
     let chart = tracks.fold(chart, |chart, ((ticket, mut points), colour)| {
         points.sort_by(|one, other| one.0.total_cmp(&other.0));

@@ -1,4 +1,4 @@
-//! Watches a sale, and notices when it has come to rest.
+//! Detects when a sale has come to rest.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use super::{
     shared::{Moment, ServerView, Shared},
 };
 
-/// Most moments that are kept; when there are more, every second one goes.
+/// Maximum number of moments that are kept; beyond it, every second one is dropped.
 const MAX_MOMENTS: usize = 2_000;
 
-/// Watches a sale.
+/// Detects when a sale has come to rest, and keeps its moments.
 #[derive(Debug)]
 pub(super) struct QuiescenceDetector<'a> {
     scenario: &'a Scenario,
@@ -26,7 +26,7 @@ pub(super) struct QuiescenceDetector<'a> {
 }
 
 impl<'a> QuiescenceDetector<'a> {
-    /// Watches `sale` from now on, which may have had buyers before.
+    /// Starts with `sale`, which may have had buyers before.
     pub(super) fn new(scenario: &'a Scenario, sale: &Sale, shared: &Shared) -> Self {
         let view = ServerView { ledger: sale.ledger.unwrap_or_default(), unsettled: None };
         Self {
@@ -41,7 +41,7 @@ impl<'a> QuiescenceDetector<'a> {
         }
     }
 
-    /// Takes in how the sale stands.
+    /// Records the state of the sale.
     pub(super) fn see(&mut self, at: Duration, view: &ServerView, shared: &Shared) -> Moment {
         let moment = shared.moment(at, view);
         self.keep(moment);
@@ -55,12 +55,12 @@ impl<'a> QuiescenceDetector<'a> {
         moment
     }
 
-    /// Nothing has moved for so long that nothing will.
+    /// Nothing has changed for the time after which a sale is stuck.
     pub(super) fn is_stuck(&self) -> bool {
         self.moved.elapsed() > self.scenario.times.stuck_after
     }
 
-    /// Everybody has an answer, every order is known to its buyer, and nothing more can be sold.
+    /// Every buyer has an answer, every buyer with an order knows it, and nothing more can be sold.
     pub(super) fn is_at_rest(&self, shared: &Shared) -> bool {
         let (ServerView { ledger, unsettled }, counters) = (&self.last.0, &shared.counters);
         let served = |ledger: &Ledger| tickets(ledger.ordered) + tickets(ledger.released);
@@ -68,7 +68,7 @@ impl<'a> QuiescenceDetector<'a> {
         let left = self.stock.map(|stock| stock.saturating_sub(ordered));
         let nothing_to_sell = left.is_some_and(|left| left < self.scenario.units_per_ticket);
         let known = counters.learned.get() + counters.left.get();
-        // Where the order system releases orders itself, buyers may learn of it in the final check only.
+        // If the order system releases orders itself, buyers may get the status only in the final check.
         let settled = match unsettled {
             Some(unsettled) => *unsettled == 0,
             None => {

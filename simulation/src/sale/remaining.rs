@@ -1,11 +1,11 @@
-//! What buyers leave behind when a sale is over.
+//! The results of the buyers when a sale has ended.
 
 use inrush_report::measure::{Latencies, Results};
 
 use super::{contradictions::Contradictions, ticket::Ticket};
 use crate::buyer::Buyer;
 
-/// What the buyers of a thread, or of all threads, leave behind.
+/// The results of the buyers of a thread, or of all threads.
 #[derive(Debug)]
 pub struct Remaining {
     /// Every ticket that a buyer learned of.
@@ -34,7 +34,7 @@ pub struct Measures {
 }
 
 impl Remaining {
-    /// Takes in what another thread's buyers left.
+    /// Adds the results of another thread.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         self.tickets.extend(other.tickets);

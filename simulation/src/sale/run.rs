@@ -1,4 +1,4 @@
-//! Plays a sale from its creation to the verdict.
+//! Runs a sale from its creation to the checks.
 
 use std::{
     num::NonZeroUsize,
@@ -35,16 +35,16 @@ use crate::{
     threads::Threads,
 };
 
-/// How often the ledger is read.
+/// Interval at which the ledger is read.
 const LEDGER_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long the last tickets get to learn of the close.
+/// Time limit of the final check after the close.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// Default address of the simulation's own order system: any free port.
 const ANY_PORT: &str = "127.0.0.1:0";
 
-/// What to play, and where.
+/// The sale to run, and its servers.
 #[derive(Debug, Clone, Default)]
 pub struct SaleOptions {
     /// What the sale is like.
@@ -59,9 +59,9 @@ pub struct SaleOptions {
     pub new_sale: Option<String>,
     /// Close the sale at the end, also one that existed before.
     pub close: bool,
-    /// Where our own order system listens; none: the order system is somebody else's, unless the Inrush is ours.
+    /// Where the simulation's own order system listens. `None`: the order system is external, unless an Inrush is started.
     pub orders_listen: Option<String>,
-    /// Where the orders can be read, if the order system is not our own.
+    /// Where the orders can be read, if the order system is external.
     pub order_source: Option<Arc<dyn OrderSource>>,
     /// The `inrush` binary.
     pub inrush: Option<PathBuf>,
@@ -71,7 +71,7 @@ pub struct SaleOptions {
     pub threads: Option<u32>,
 }
 
-/// A sale that was played.
+/// The results of a sale.
 #[derive(Debug)]
 pub struct SaleRun {
     /// What it was like.
@@ -96,7 +96,7 @@ pub struct SaleRun {
     pub ledger: Ledger,
     /// Units of orders that stand at the end: by the orders where the order system can be read, else by the ledger.
     pub ordered: u64,
-    /// Nothing moved any more, and the sale was judged as it was.
+    /// Nothing changed any more, and the sale was checked as it was.
     pub stuck: bool,
 }
 
@@ -115,15 +115,15 @@ impl SaleRun {
         (orders, Duration::from_secs_f64(seconds.max(0.0)))
     }
 
-    /// Whether the promise was kept.
+    /// Whether all checks passed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.faults == 0)
     }
 }
 
-/// What is up for the time of a run.
+/// The servers of a run.
 struct Stage {
-    // Dropped in this order: what is in front first.
+    // Dropped in this order: the front first.
     _inrush: Option<Inrush>,
     orders: Option<OrderSystem>,
     endpoint: Endpoint,
@@ -132,11 +132,11 @@ struct Stage {
     since: Instant,
 }
 
-/// Plays a sale. `watch` sees how it goes, about ten times a second. Once `interrupted` is true the
-/// sale is closed and judged as it is.
+/// Runs a sale. `watch` is called about ten times a second. Once `interrupted` is true the sale is closed and checked
+/// as it is.
 ///
 /// # Errors
-/// When something is missing, or the servers do not do what they must for a sale to be played at all.
+/// When a server cannot be reached or started, or rejects what the sale needs.
 pub fn run(
     options: SaleOptions,
     interrupted: &AtomicBool,
@@ -149,7 +149,7 @@ pub fn run(
     })?;
     let play = Play { options, scenario, arrivals, stage: &stage, interrupted, watch };
     let played = LocalSet::new().block_on(&runtime, play.play());
-    // Our own connections end first: a front waits for those it serves before it leaves.
+    // The buyers' connections are closed first: a draining front waits for its connections.
     drop(runtime);
     drop(stage);
     played
@@ -178,7 +178,7 @@ impl Stage {
     }
 }
 
-/// A sale about to be played.
+/// A sale that is being run.
 struct Play<'a> {
     options: SaleOptions,
     scenario: Scenario,
@@ -264,7 +264,7 @@ impl Play<'_> {
         (0..threads).map(|thread| Part { thread, ..part.clone() }).collect()
     }
 
-    /// Reads the ledger until everybody has an answer and nothing moves any more, or cannot. True: it is stuck.
+    /// Reads the ledger until every buyer has an answer and the sale is at rest or stuck. True: it is stuck.
     async fn watch_until_rest(
         &mut self,
         client: &SaleClient,
@@ -284,7 +284,7 @@ impl Play<'_> {
         }
     }
 
-    /// What the servers say now. Before every buyer has an answer the orders are left alone: that costs the rush.
+    /// The state on the servers. The orders are not read during the rush, because that would slow it down.
     async fn server_view(&self, client: &SaleClient, shared: &Shared) -> Result<ServerView, Error> {
         let ledger = client.ledger().await?;
         let all_answered = shared.counters.answered.get() >= u64::from(self.scenario.buyers);
@@ -309,7 +309,7 @@ impl Play<'_> {
         Ok(self.stage.orders.as_ref().map(|orders| orders.log().read().since(shift)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "it puts together what comes from everywhere")]
+    #[expect(clippy::too_many_arguments, reason = "the evidence has many sources")]
     fn evidence(
         &self,
         sale: &Sale,
@@ -321,7 +321,7 @@ impl Play<'_> {
         orders: Option<OrderRecords>,
     ) -> (Evidence, Measures) {
         let evidence = Evidence {
-            // What was asked for, and not what the store made of it.
+            // As requested, and not as the store has it.
             stock: if fresh { Some(self.scenario.units) } else { sale.stock },
             cap: if fresh { self.scenario.effective_cap() } else { sale.cap.unwrap_or(u64::MAX) },
             units_per_ticket: self.scenario.units_per_ticket,

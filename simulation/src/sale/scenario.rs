@@ -1,4 +1,4 @@
-//! What a sale is like: a file in TOML, and flags over it.
+//! The scenario of a sale: a file in TOML, overridden by flags.
 
 use std::{
     fs,
@@ -16,16 +16,16 @@ use crate::{
     order_system::{ModelSettings, OrderSystemSettings},
 };
 
-/// Longest time that a scenario can name.
+/// Maximum of the durations of a scenario.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 3_600);
 
-/// Jobs that may wait in our order system. A front in front of it never lets so many in.
+/// Maximum number of waiting jobs of the order system, more than fulfilment ever sends.
 const MAX_WAITING: usize = 1_000_000;
 
-/// An order system has so much in hand that its workers never wait for the network, in seconds of its capacity.
+/// Credit of an order system in seconds of its capacity, enough that its workers never wait for the network.
 const CREDIT_AHEAD: f64 = 0.1;
 
-/// Least and most credit of our order system.
+/// Bounds of the credit of the order system.
 const CREDIT: std::ops::RangeInclusive<f64> = 64.0..=65_536.0;
 
 /// A flash sale, and the buyers who come to it.
@@ -36,7 +36,7 @@ pub struct Scenario {
     pub buyers: Buyer,
     /// How many units there are.
     pub units: u64,
-    /// How many units may be in line at once; none: as many as there are. More is a standby line.
+    /// Maximum number of units in the queue; `None`: as many as there are. More makes a standby queue.
     pub cap: Option<u64>,
     /// How many units each buyer asks for.
     pub units_per_ticket: u64,
@@ -51,7 +51,7 @@ pub struct Scenario {
     pub shares: Shares,
     /// When they do it.
     pub times: Times,
-    /// The order system, where it is ours.
+    /// The simulation's own order system.
     pub orders: Orders,
 }
 
@@ -95,21 +95,21 @@ pub enum CurveName {
 pub struct Shares {
     /// Cancel while they wait.
     pub cancels: f64,
-    /// Of those who cancelled: come back and ask anew.
+    /// Of those who cancelled: enqueue again.
     pub comes_back: f64,
-    /// Ask a second time at once, as a double click does.
+    /// Send their request twice, as a double click does.
     pub repeats: f64,
-    /// Ask again and again while they wait, instead of for where they stand.
+    /// Repeat Enqueue while they wait, instead of polling.
     pub refreshers: f64,
-    /// Ask for where they stand more often than they were told to.
+    /// Poll more often than the server asks them to.
     pub impatient: f64,
-    /// Are told of changes, through WatchStatus, instead of asking.
+    /// Call WatchStatus instead of polling.
     pub watchers: f64,
     /// Never pay: the order is released again.
     pub unpaid: f64,
 }
 
-/// When buyers do what they do.
+/// The times of what buyers do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Times {
@@ -119,7 +119,7 @@ pub struct Times {
     /// How often refreshers ask again.
     #[serde(with = "humantime_serde")]
     pub refresh_every: Duration,
-    /// How much more often than told the impatient ask.
+    /// How many times as often as asked the impatient poll.
     pub impatience: f64,
     /// When an order that is not paid is released.
     #[serde(with = "humantime_serde")]
@@ -132,7 +132,7 @@ pub struct Times {
     pub stuck_after: Duration,
 }
 
-/// Our own order system.
+/// The simulation's own order system.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Orders {
@@ -235,7 +235,7 @@ impl Scenario {
         Ok((self, arrivals))
     }
 
-    /// Units that may be in line at once.
+    /// Maximum number of units in the queue.
     pub fn effective_cap(&self) -> u64 {
         self.cap.unwrap_or(self.units)
     }
@@ -320,7 +320,7 @@ impl Scenario {
         number("orders.capacity", self.orders.capacity, 0.1, 1e6)?;
         duration("orders.latency", self.orders.latency, Duration::from_micros(1))?;
         let workers = self.orders.capacity * self.orders.latency.as_secs_f64();
-        number("orders.capacity × orders.latency (orders in work at once)", workers, 0.0, 1e6)
+        number("orders.capacity × orders.latency (concurrent orders)", workers, 0.0, 1e6)
     }
 }
 

@@ -23,9 +23,9 @@ pub const INTERVAL: Duration = Duration::from_millis(250);
 pub enum Phase {
     /// Buyers arrive, wait and are served.
     Rush,
-    /// Everything is decided: every ticket is asked for a last time.
+    /// The sale is at rest: every ticket is polled once more.
     FinalCheck,
-    /// Whatever is not known by now stays unknown.
+    /// The time limit of the final check is over.
     Over,
 }
 
@@ -48,11 +48,11 @@ pub struct Counters {
     pub repeated: Counter,
     /// Answers to where a ticket stands.
     pub polls: Counter,
-    /// Changes that watchers were told of.
+    /// Answers on WatchStatus streams.
     pub changes: Counter,
-    /// Buyers who ran out of patience.
+    /// Buyers whose patience was used up.
     pub left: Counter,
-    /// Tickets whose buyers learned of their order.
+    /// Tickets whose buyers got their order.
     pub learned: Counter,
     /// Orders that are to be released: not paid, and not released yet.
     pub unpaid: Counter,
@@ -116,7 +116,7 @@ pub struct Shared {
     phase: AtomicU8,
     /// What happens.
     pub counters: Counters,
-    /// What became of the calls so far. Threads add to it a few times a second.
+    /// The calls so far. Threads add to it a few times a second.
     calls: Mutex<Timeline>,
     /// When the last buyer so far had its first answer, in nanoseconds since the opening.
     last_first_answer: AtomicU64,
@@ -142,7 +142,7 @@ impl Shared {
         }
     }
 
-    /// What became of the calls so far.
+    /// The calls so far.
     pub fn calls(&self) -> MutexGuard<'_, Timeline> {
         self.calls.lock()
     }

@@ -1,10 +1,10 @@
-//! What a sale is waiting for, in one sentence.
+//! What a sale waits for, in one sentence.
 
 use inrush_report::format;
 
 use super::{scenario::Scenario, shared::Moment};
 
-/// What the sale is waiting for at this moment, so that a view that does not move says why. None: it moves by itself.
+/// What the sale waits for, so that a live view explains why it does not change. `None` during the rush.
 pub fn status(scenario: &Scenario, moment: &Moment) -> Option<String> {
     if moment.answered < u64::from(scenario.buyers) {
         return None;
@@ -21,7 +21,7 @@ pub fn status(scenario: &Scenario, moment: &Moment) -> Option<String> {
         Moment { in_flight: in_flight @ 1.., .. } => {
             Some(format!("{} being created", counted(in_flight, "order is", "orders are")))
         }
-        _ if all_sold => Some("all sold: buyers are learning of their orders".to_owned()),
+        _ if all_sold => Some("all sold: buyers are getting their orders".to_owned()),
         Moment { waiting: waiting @ 1.., .. } => {
             Some(format!("{} waiting to be served", counted(waiting, "buyer is", "buyers are")))
         }

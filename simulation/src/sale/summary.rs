@@ -1,4 +1,4 @@
-//! What a sale came to: the table at the end, and JSON.
+//! The results of a sale, as a table and as JSON.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -28,7 +28,7 @@ pub fn text(run: &SaleRun) -> String {
     lines.push(String::new());
     if run.stuck {
         let stuck = humantime::format_duration(run.scenario.times.stuck_after);
-        lines.push(format!("Nothing moved for {stuck}: the sale was judged as it was."));
+        lines.push(format!("Nothing changed for {stuck}: the sale was checked as it was."));
     }
     lines.push(verdict(run).to_owned());
     lines.join("\n")
@@ -62,14 +62,18 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
         ),
         ("admitted", count(counters.queued.get()), repeats(counters)),
         ("refused", count(counters.refused.get()), "sold out".to_owned()),
-        ("cancelled", count(counters.cancelled.get()), "units freed at once".to_owned()),
+        ("cancelled", count(counters.cancelled.get()), "units freed immediately".to_owned()),
         ("released", count(tickets(run.ledger.released)), "never paid, units sold again".to_owned()),
         ("expired", count(tickets(run.ledger.expired)), "on standby at the close".to_owned()),
         ("ordered", count(ordered), format!("units, in {}", format::span(run.took))),
         ("orders", per_second(orders_rate(run)), format!("within {}", format::span(run.orders_made().1))),
         ("enqueues", per_second(enqueues.rate()), latencies(&enqueues.latencies(true))),
         ("polls", per_second(run.measures.polls.rate()), latencies(&run.measures.polls.latencies(true))),
-        ("journeys", count(run.measures.final_answers.count()), latencies(&run.measures.final_answers)),
+        (
+            "time to a final answer",
+            count(run.measures.final_answers.count()),
+            latencies(&run.measures.final_answers),
+        ),
         ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
     ];
     // In a closed loop no call has a planned time.
@@ -86,7 +90,7 @@ fn repeats(counters: &Counters) -> String {
         0 => String::new(),
         left => format!(", {} left", format::count(left)),
     };
-    format!("{repeated} asked again and got the same ticket{left}")
+    format!("{repeated} repeated and got the same ticket{left}")
 }
 
 /// Orders per second of the time in which orders were made, those that were released later included.
@@ -187,7 +191,7 @@ pub(super) fn report(run: &SaleRun, method: &str, results: &Results) -> Report {
 /// The same as ghz's JSON, so that what reads one reads the other.
 fn calls(run: &SaleRun, method: &str, results: &Results) -> Value {
     let mut text = Vec::new();
-    // Memory takes everything in.
+    // Writing to memory cannot fail.
     let _ = write(&report(run, method, results), Format::Json, &mut text);
     serde_json::from_slice(&text).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A ticket as its buyer knows it, and what each new answer about it must agree with.
+//! A ticket as its buyer knows it, and the rules that each new answer must meet.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ pub struct Ticket {
     pub seq: u64,
     /// When the buyer asked for it first, since the opening.
     pub asked: Duration,
-    /// When the buyer first learned of it.
+    /// When the buyer got its first answer about it.
     pub answered: Duration,
     /// Where it stands, by the latest answer.
     pub state: TicketState,
     /// Its position while it waits, by the latest answer.
     pub position: Option<u64>,
-    /// A hash of the order's id, once it was told.
+    /// A hash of the order's id, once it is known.
     pub order: Option<u64>,
     /// The buyer may have had it before the run: when it was asked for, and what the order system saw of it, is unknown.
     pub inherited: bool,
@@ -41,7 +41,7 @@ pub struct Ticket {
     pub signed: Box<str>,
 }
 
-/// What was true for certain while an answer was made.
+/// Bounds that held while an answer was made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surely {
     /// So many tickets had left the line before the call was sent.
@@ -50,7 +50,7 @@ pub struct Surely {
     pub gone_after: Option<u64>,
 }
 
-/// Whether nothing more happens to a ticket, unless its order goes unpaid.
+/// Whether a state is final, except for the release of an unpaid order.
 pub fn is_final(state: TicketState) -> bool {
     match state {
         TicketState::Ordered
@@ -64,7 +64,7 @@ pub fn is_final(state: TicketState) -> bool {
     }
 }
 
-/// Whether an answer may say `next` after another said `state`, however much was missed in between.
+/// Whether the state `next` may follow `state`, with any number of missed states in between.
 fn may_become(state: TicketState, next: TicketState) -> bool {
     use TicketState::{
         Cancelled, Dead, Expired, Ordered, Processing, Rejected, Released, Unspecified, Waiting,
@@ -80,7 +80,7 @@ fn may_become(state: TicketState, next: TicketState) -> bool {
 }
 
 impl Ticket {
-    /// A ticket that a buyer has just learned of. None: the status names no ticket.
+    /// A new ticket. `None`: the status names no ticket.
     pub fn new(
         buyer: Buyer,
         asked: Duration,
@@ -106,7 +106,7 @@ impl Ticket {
         })
     }
 
-    /// Takes an answer in, and notes what it contradicts.
+    /// Updates the ticket from an answer, and records contradictions.
     pub fn update(&mut self, status: &TicketStatus, surely: Surely, contradictions: &mut Contradictions) {
         let next = status.state();
         let names_another = ticket_parts(&status.ticket_id)

@@ -1,4 +1,4 @@
-//! A front in front of the front, which tells buyers wrong positions and passes everything else on.
+//! A proxy in front of the front that answers with wrong positions and forwards everything else.
 
 use std::{
     net::SocketAddr,
@@ -34,7 +34,7 @@ use tonic::{
     transport::{Channel, Endpoint, Server},
 };
 
-/// What a waiting buyer is answers: from the ticket's number, and how often anybody was told something.
+/// The position that a waiting buyer gets, from the ticket's number and the number of answers so far.
 type Lie = fn(u64, u64) -> u64;
 
 /// A server that lies. Stops when it is dropped.

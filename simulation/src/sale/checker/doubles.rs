@@ -45,7 +45,7 @@ fn second_tickets(evidence: &Evidence, found: &mut Findings) {
     }
     for (buyer, tickets) in live.into_iter().filter(|(_, tickets)| tickets.len() > 1) {
         let more = tickets.len() as u64 - 1;
-        found.add_some(more, || format!("buyer {buyer} has {} tickets at once", tickets.len()));
+        found.add_some(more, || format!("buyer {buyer} has {} tickets at the same time", tickets.len()));
     }
 }
 

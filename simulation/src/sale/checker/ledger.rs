@@ -1,4 +1,4 @@
-//! Checks that the sale's ledger balances and agrees with what buyers know.
+//! Checks that the sale's ledger balances and agrees with the answers that buyers got.
 
 use inrush_proto::v1::{Count, Ledger, TicketState};
 
@@ -14,7 +14,7 @@ pub(super) fn wrong(evidence: &Evidence) -> Findings {
     found
 }
 
-/// Whoever was taken in is somewhere.
+/// Every admitted ticket is counted in one state.
 fn balance(ledger: &Ledger, found: &mut Findings) {
     let Ledger { waiting, in_flight, ordered, rejected, cancelled, expired, released, dead, .. } = ledger;
     let parts = [waiting, in_flight, ordered, rejected, cancelled, expired, released, dead];

@@ -34,13 +34,13 @@ fn loss(
     let made = |order: &OrderRecord| ticket.order == Some(order.id_hash);
     match (ticket.state, order) {
         (TicketState::Ordered | TicketState::Released, Some(None)) => {
-            Some("told of an order that was never made")
+            Some("has an order in its answer that was never created")
         }
         (TicketState::Ordered | TicketState::Released, Some(Some(order))) if !made(order) => {
-            Some("told of another order than the one that was made")
+            Some("has another order in its answer than the one that was created")
         }
         (TicketState::Released, Some(Some(order))) if ticket.release_sent.is_none() && !order.released => {
-            Some("released, though nobody asked for it")
+            Some("released without a request")
         }
         (TicketState::Ordered, Some(Some(order))) if order.released => {
             Some("still ORDERED, though its order was released")
@@ -49,7 +49,7 @@ fn loss(
         (TicketState::Cancelled | TicketState::Rejected | TicketState::Expired, Some(Some(_))) => {
             Some("has an order that its buyer does not know of")
         }
-        (TicketState::Cancelled, _) if !ticket.cancel_sent => Some("cancelled, though nobody asked for it"),
+        (TicketState::Cancelled, _) if !ticket.cancel_sent => Some("cancelled without a request"),
         (TicketState::Cancelled, _) => None,
         (TicketState::Rejected, Some(None)) if !may_reject(evidence) => {
             Some("rejected, though the order system rejects nothing")

@@ -24,8 +24,8 @@ pub(super) fn oversold(evidence: &Evidence) -> Findings {
     found
 }
 
-/// The most units that were sold at once. A release counts from the moment when it was asked for: it may have happened
-/// at once.
+/// The maximum number of units that were sold at the same time. A release counts from the moment of its request: it may
+/// have happened immediately.
 fn most_sold(evidence: &Evidence, orders: &OrderRecords) -> u64 {
     let releases: HashMap<(u64, u64), Duration> = evidence
         .tickets
@@ -41,7 +41,7 @@ fn most_sold(evidence: &Evidence, orders: &OrderRecords) -> u64 {
             changes.push((at.max(order.at), -units));
         }
     }
-    // At the same moment what comes back comes first.
+    // At the same time, releases come first.
     changes.sort_unstable();
     let mut sold = 0_i64;
     let most = changes.into_iter().map(|(_, units)| {
@@ -51,7 +51,7 @@ fn most_sold(evidence: &Evidence, orders: &OrderRecords) -> u64 {
     most.max().and_then(|most| u64::try_from(most).ok()).unwrap_or_default()
 }
 
-/// When the sale was closed nothing was in motion: every ticket whose units had not been given back was held then.
+/// Nothing changed any more when the sale was closed: every ticket whose units were not released was held then.
 fn units_held(evidence: &Evidence) -> u64 {
     use TicketState::{Cancelled, Rejected, Released};
     let given_back =

@@ -1,4 +1,4 @@
-//! A fair sale passes, and each way in which it can be unfair is found.
+//! A fair sale passes, and every kind of fault is found.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ fn a_line_longer_than_its_cap_is_oversold() {
 }
 
 #[test]
-fn what_was_promised_and_never_came_is_lost() {
+fn a_ticket_without_its_outcome_is_lost() {
     let unfinished = |evidence: &mut Evidence| {
         evidence.tickets[3].state = TicketState::Waiting;
         evidence.ledger.expired = None;
@@ -165,7 +165,7 @@ fn what_was_promised_and_never_came_is_lost() {
 }
 
 #[test]
-fn what_exists_twice_is_found() {
+fn duplicates_are_found() {
     let shared = |evidence: &mut Evidence| {
         evidence.tickets[3] = ticket(4, 3, TicketState::Expired);
         evidence.tickets[3].order = None;
@@ -219,7 +219,7 @@ fn a_ledger_that_does_not_balance_or_agree_is_found() {
 }
 
 #[test]
-fn contradictions_and_silence_are_faults() {
+fn contradictions_and_missing_answers_are_faults() {
     let seen = |evidence: &mut Evidence| {
         evidence.contradictions.note(Kind::Rose, || "rose".to_owned());
         evidence.contradictions.note(Kind::Stale, || "stale".to_owned());
@@ -269,6 +269,6 @@ fn second_orders_of_a_ticket_and_of_a_buyer_are_duplicates() {
         evidence.tickets[2].buyer = 1;
         written(evidence).orders[1].buyer = Some(1);
     };
-    // Two tickets at once, and two orders.
+    // Two tickets at the same time, and two orders.
     assert!(faults(of_buyer).contains(&("duplicated", 2)));
 }
