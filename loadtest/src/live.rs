@@ -74,7 +74,7 @@ impl Observer for ViewObserver {
     fn on_progress(&mut self, progress: &Progress<'_>) {
         let Progress { elapsed, timeline, over, .. } = *progress;
         let done = done(self.stop, elapsed, timeline);
-        self.view.show(&Snapshot { elapsed, timeline, done, notes: &[], over });
+        self.view.show(&Snapshot { elapsed, timeline, done, notes: &[], status: None, over });
     }
 }
 

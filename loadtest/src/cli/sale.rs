@@ -16,6 +16,7 @@ use inrush_simulation::{
         run as play,
         scenario::{CurveName, Scenario},
         shared::Moment,
+        status::status,
         summary,
     },
 };
@@ -223,32 +224,40 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
 
 /// Runs a sale, and shows its progress on stderr.
 fn play_and_show(options: SaleOptions, interrupted: &AtomicBool) -> Result<SaleRun, Error> {
-    let units = options.scenario.units;
-    let title = format!("Flash sale of {} units", format::count(units));
+    // A recording of arrivals determines the number of buyers.
+    let (scenario, _) = options.scenario.clone().plan()?;
+    let title = format!("Flash sale of {} units", format::count(scenario.units));
     let mut view = live::view(&title, Mode::detect(false));
     let played = play(options, interrupted, &mut |moment, shared| {
-        show(view.as_mut(), moment, units, &shared.calls(), false);
+        show(view.as_mut(), moment, &scenario, &shared.calls(), false);
     })?;
     if let Some(last) = played.moments.last() {
         let Measures { enqueues, polls, others, .. } = &played.measures;
         let mut calls = enqueues.timeline.clone();
         [polls, others].into_iter().for_each(|of| calls.merge(of.timeline.clone()));
-        show(view.as_mut(), last, units, &calls, true);
+        show(view.as_mut(), last, &scenario, &calls, true);
     }
     Ok(played)
 }
 
-fn show(view: &mut dyn View, moment: &Moment, units: u64, calls: &Timeline, over: bool) {
+fn show(view: &mut dyn View, moment: &Moment, scenario: &Scenario, calls: &Timeline, over: bool) {
     let Moment { at_s, arrived, refused, waiting, ordered, .. } = *moment;
+    let units = scenario.units;
     let notes = [
         ("sold", format!("{} of {}", format::count(ordered), format::count(units))),
         ("arrived", format::count(arrived)),
         ("refused", format::count(refused)),
         ("waiting", format::count(waiting)),
     ];
-    let elapsed = Duration::from_secs_f64(at_s.max(0.0));
-    let done = Some(format::ratio(ordered, units).min(1.0));
-    view.show(&Snapshot { elapsed, timeline: calls, done, notes: &notes, over });
+    let status = status(scenario, moment).filter(|_| !over);
+    view.show(&Snapshot {
+        elapsed: Duration::from_secs_f64(at_s.max(0.0)),
+        timeline: calls,
+        done: Some(format::ratio(ordered, units).min(1.0)),
+        notes: &notes,
+        status: status.as_deref(),
+        over,
+    });
 }
 
 /// Writes the page of `--report`.
@@ -262,14 +271,16 @@ pub(super) fn save_page(
     save("--report", path, &String::from_utf8_lossy(&text))
 }
 
-/// Writes the file of a flag.
+/// Writes the file of a flag, and prints its path.
 pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|error| {
         Error::new(
             format!("{flag}: cannot write {}: {error}", path.display()),
             "name a file in an existing, writable folder",
         )
-    })
+    })?;
+    eprintln!("{} written to {}", flag.trim_start_matches('-'), path.display());
+    Ok(())
 }
 
 impl Arguments {

@@ -1,4 +1,5 @@
-//! The dashboard of a run: title and progress, values of the last second, rate and p99 over time, outcomes.
+//! The dashboard of a run: title and progress, what it waits for, values of the last second, rate and p99 over time,
+//! outcomes.
 
 use std::time::Duration;
 
@@ -28,10 +29,11 @@ const LABEL_WIDTH: u16 = 9;
 /// Draws the dashboard.
 pub(super) fn draw(title: &str, snapshot: &Snapshot<'_>, buffer: &mut Buffer) {
     let rows = Layout::vertical(ROWS.map(Constraint::Length));
-    let [head, progress, _, values, rate, latency, outcomes, notes] = rows.areas(buffer.area);
+    let [head, progress, status, values, rate, latency, outcomes, notes] = rows.areas(buffer.area);
     let recent = Recent::new(snapshot.timeline, snapshot.elapsed, snapshot.over);
     draw_head(title, snapshot, buffer, head);
     draw_progress(snapshot, buffer, progress);
+    Line::from(snapshot.status.unwrap_or_default()).render(status, buffer);
     values_line(&recent).render(values, buffer);
     draw_sparkline("rate", Color::Cyan, snapshot.timeline, Interval::ended, buffer, rate);
     draw_sparkline("p99", Color::Yellow, snapshot.timeline, p99, buffer, latency);
@@ -148,6 +150,7 @@ mod tests {
             timeline: &timeline,
             done: Some(0.5),
             notes: &notes,
+            status: Some("all sold: 5 buyers are on standby"),
             over: false,
         };
         assert_eq!(HEIGHT, ROWS.iter().sum::<u16>());
@@ -158,6 +161,7 @@ mod tests {
             "greet.Greeter.Hello",
             "running for 10 s",
             " 50%",
+            "all sold: 5 buyers are on standby",
             "rate 100/s",
             "OK 990 (99%)",
             "Unavailable 10 (1%)",
@@ -172,8 +176,14 @@ mod tests {
     #[test]
     fn the_dashboard_fits_a_terminal_of_any_size() {
         let timeline = fixture::results().timeline;
-        let snapshot =
-            Snapshot { elapsed: Duration::ZERO, timeline: &timeline, done: None, notes: &[], over: true };
+        let snapshot = Snapshot {
+            elapsed: Duration::ZERO,
+            timeline: &timeline,
+            done: None,
+            notes: &[],
+            status: None,
+            over: true,
+        };
         for (width, height) in [(1, 1), (5, 30), (200, 2)] {
             draw("x", &snapshot, &mut Buffer::empty(Rect::new(0, 0, width, height)));
         }

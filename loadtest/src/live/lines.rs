@@ -15,11 +15,13 @@ use super::{
 /// Time between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Writes a line to stderr every second.
+/// Writes a line to stderr every second, and one when the run begins to wait for something.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// Number of lines written.
     written: u64,
+    /// The last status.
+    status: Option<String>,
 }
 
 impl View for Lines {
@@ -27,10 +29,32 @@ impl View for Lines {
         let due = snapshot.elapsed.as_secs() / LINE_INTERVAL.as_secs();
         if due > self.written && !snapshot.over {
             self.written = due;
-            // A closed pipe does not stop the run.
-            let _ = writeln!(stderr(), "{}", line(snapshot));
+            write(&line(snapshot));
+        }
+        if let Some(line) = self.new_status(snapshot) {
+            write(&line);
         }
     }
+}
+
+impl Lines {
+    /// The line of a status that differs from the last one.
+    fn new_status(&mut self, snapshot: &Snapshot<'_>) -> Option<String> {
+        if self.status.as_deref() == snapshot.status {
+            return None;
+        }
+        self.status = snapshot.status.map(str::to_owned);
+        snapshot.status.map(|status| format!("{}  {status}", elapsed(snapshot)))
+    }
+}
+
+/// A closed pipe does not stop the run.
+fn write(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+fn elapsed(snapshot: &Snapshot<'_>) -> String {
+    format!("{:>7}", format::span(Duration::from_secs(snapshot.elapsed.as_secs())))
 }
 
 fn line(snapshot: &Snapshot<'_>) -> String {
@@ -41,8 +65,8 @@ fn line(snapshot: &Snapshot<'_>) -> String {
         snapshot.done.map(|done| format!(" {:>4}", format!("{:.0}%", done * 100.0))).unwrap_or_default();
     let notes: String = snapshot.notes.iter().map(|(name, value)| format!("  {name} {value}")).collect();
     format!(
-        "{:>7}{done}  {:>9}/s  in flight {:<6} p50 {:<8} p99 {:<8} max {:<8} errors {}{notes}",
-        format::span(Duration::from_secs(snapshot.elapsed.as_secs())),
+        "{}{done}  {:>9}/s  in flight {:<6} p50 {:<8} p99 {:<8} max {:<8} errors {}{notes}",
+        elapsed(snapshot),
         format::amount(recent.rate),
         format::amount(recent.in_flight.round()),
         format::latency(recent.latency(0.5)),
@@ -63,10 +87,31 @@ mod tests {
         let timeline = fixture::results().timeline;
         let notes = [("sold", "12".to_owned())];
         let elapsed = Duration::from_millis(5_100);
-        let snapshot =
-            Snapshot { elapsed, timeline: &timeline, done: Some(0.51), notes: &notes, over: false };
+        let snapshot = Snapshot {
+            elapsed,
+            timeline: &timeline,
+            done: Some(0.51),
+            notes: &notes,
+            status: None,
+            over: false,
+        };
         let line = line(&snapshot);
         assert!(line.starts_with("    5 s  51%        100/s  in flight 1      p50 5"), "{line}");
         assert!(line.ends_with(" errors 10  sold 12"), "{line}");
+    }
+
+    #[test]
+    fn a_status_gets_a_line_when_it_changes() {
+        let timeline = fixture::results().timeline;
+        let elapsed = Duration::from_millis(5_100);
+        let snapshot =
+            |status| Snapshot { elapsed, timeline: &timeline, done: None, notes: &[], status, over: false };
+        let mut lines = Lines::default();
+        let of = |status, lines: &mut Lines| lines.new_status(&snapshot(status));
+        assert_eq!(of(None, &mut lines), None);
+        assert_eq!(of(Some("all sold"), &mut lines).as_deref(), Some("    5 s  all sold"));
+        assert_eq!(of(Some("all sold"), &mut lines), None);
+        assert_eq!(of(None, &mut lines), None);
+        assert_eq!(of(Some("all sold"), &mut lines).as_deref(), Some("    5 s  all sold"));
     }
 }

@@ -15,6 +15,8 @@ pub struct Snapshot<'a> {
     pub done: Option<f64>,
     /// Further names and values, such as the units sold.
     pub notes: &'a [(&'a str, String)],
+    /// What the run waits for, in one sentence, so that a view that does not change explains why.
+    pub status: Option<&'a str>,
     /// The run has ended.
     pub over: bool,
 }

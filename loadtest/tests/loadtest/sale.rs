@@ -197,6 +197,10 @@ fn without_a_host_it_starts_an_inrush_and_stops_it() {
     ));
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("PASS"), "{text}{output:?}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    for written in [format!("json written to {json}"), format!("report written to {report}")] {
+        assert!(errors.contains(&written), "no {written:?} in {errors}");
+    }
     let json: Value = serde_json::from_slice(&std::fs::read(json).expect("it was written")).expect("JSON");
     assert_eq!(json["verdict"], "PASS");
     assert_eq!(json["counts"]["arrived"], 300);
