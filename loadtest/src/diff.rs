@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_is_not_compared_is_an_error() {
+    fn a_metric_that_is_not_compared_is_an_error() {
         let comparison = compare(&fixture::run(1, 1.0), &fixture::run(2, 1.0), 0.95);
         let error = check(&["unsent>0".parse().unwrap()], &comparison).unwrap_err();
         assert!(error.remedy().contains("p99.9"), "{error}");

@@ -1,6 +1,6 @@
 //! Charts as SVG: for pages, for slides, and for pictures in documents.
 //!
-//! A chart is described by what it shows and knows no pixels; [`Chart::draw`] lays it out. A [`Drawing`] goes into a
+//! A chart describes what it shows, without pixels; [`Chart::draw`] lays it out. A [`Drawing`] goes into a
 //! page ([`Drawing::for_page`]) or becomes a file of its own ([`Drawing::file`]).
 
 mod areas;

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_was_given_becomes_markup() {
+    fn input_never_becomes_markup() {
         let mut report = fixture::report();
         let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'";
         report.name = Some(hostile.to_owned());
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn it_names_no_other_place() {
+    fn the_page_names_no_other_address() {
         let page = page(&fixture::report(), &[]);
         for link in ["http:", "https:", "url(", "@import", "<link", "<img", " src="] {
             assert!(!page.contains(link), "{link}");

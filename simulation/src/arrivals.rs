@@ -40,7 +40,7 @@ pub enum Curve {
         /// How many may wait for their first answer at the same time.
         limit: u32,
     },
-    /// As many in each second as were recorded.
+    /// As in a recording, second by second.
     Recorded {
         /// How many had arrived by the end of each second.
         totals: Vec<u64>,
@@ -129,8 +129,8 @@ fn recorded(totals: &[u64], part: f64) -> Duration {
 pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Error> {
     let text = fs::read_to_string(path).map_err(|error| {
         Error::new(
-            format!("{}: cannot be read: {error}", path.display()),
-            "give a CSV file with the arrivals of one second on each line",
+            format!("cannot read {}: {error}", path.display()),
+            "pass a CSV file with the arrivals of one second on each line",
         )
     })?;
     let mut totals = Vec::new();
@@ -142,7 +142,7 @@ pub fn read_recording(path: &Path) -> Result<(Curve, Buyer), Error> {
                 continue;
             }
             return Err(Error::new(
-                format!("{}:{}: {field:?} is no number of arrivals", path.display(), index + 1),
+                format!("{}:{}: {field:?} is not a number of arrivals", path.display(), index + 1),
                 "write the arrivals of one second on each line, as a whole number, in the last field",
             ));
         };
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_let_as_many_in_as_they_say() {
+    fn curves_have_their_shares_of_arrivals() {
         let near = |got: Vec<usize>, wanted: &[usize]| {
             assert!(got.iter().zip(wanted).all(|(got, wanted)| got.abs_diff(*wanted) <= 1), "{got:?}");
         };
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn all_at_once_is_bounded_by_a_number_and_not_by_time() {
+    fn at_once_is_bounded_by_a_number_and_not_by_time() {
         assert_eq!(counts(Curve::AtOnce { limit: 3 }, 10, &[0.001]), [10]);
         assert_eq!(Arrivals::new(Curve::AtOnce { limit: 3 }, 10, 1).limit(), Some(3));
         assert_eq!(Arrivals::new(Curve::Constant { within: TEN }, 10, 1).limit(), None);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_is_none_names_its_line() {
+    fn an_invalid_recording_names_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arrivals.csv");
         fs::write(&path, "10\nmany\n").unwrap();
@@ -210,6 +210,6 @@ mod tests {
         assert!(error.wrong().contains("arrivals.csv:2") && error.wrong().contains("many"), "{error}");
         fs::write(&path, "arrivals\n").unwrap();
         assert!(read_recording(&path).unwrap_err().wrong().contains("0 arrivals"));
-        assert!(read_recording(&folder.path().join("none")).unwrap_err().wrong().contains("cannot be read"));
+        assert!(read_recording(&folder.path().join("none")).unwrap_err().wrong().contains("cannot read"));
     }
 }

@@ -1,4 +1,4 @@
-//! Buyers and tickets, as their names say.
+//! The ids of buyers and tickets.
 
 /// A buyer, by number: the `n`-th to arrive.
 pub type Buyer = u32;
@@ -8,7 +8,7 @@ pub fn buyer_id(buyer: Buyer) -> String {
     format!("buyer-{buyer:010}")
 }
 
-/// The buyer of an id made by [`buyer_id`]; none for anybody else's.
+/// The buyer of an id made by [`buyer_id`]; `None` for any other id.
 pub fn buyer_of(id: &str) -> Option<Buyer> {
     id.strip_prefix("buyer-").and_then(|number| number.parse().ok())
 }

@@ -1,6 +1,6 @@
 //! Compares the same rush sent directly to an order system and through Inrush.
 //!
-//! In reading order: the [`settings`] say what the order system can do and how buyers behave; a [`rush`] is one [`buyer`]
+//! In reading order: the [`settings`] describe the order system and how buyers behave; a [`rush`] is one [`buyer`]
 //! after the other; the [`mod@run_result`] is its result; [`mod@run`] runs it twice; [`mod@text`], [`mod@chart`] and
 //! [`mod@page`] show both next to each other.
 

@@ -11,7 +11,7 @@ const FRONT_PORT: u16 = 50_051;
 /// trusted; giving one means TLS.
 ///
 /// # Errors
-/// When it names no server, or the file cannot be read.
+/// When the address is invalid, or the file cannot be read.
 pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Error> {
     let (tls, address) = match host.split_once("://") {
         Some(("http", address)) => (false, address),
@@ -30,7 +30,7 @@ pub fn endpoint(host: &str, authority: Option<&PathBuf>) -> Result<Endpoint, Err
         let authorities = authority.map(|path| {
             fs::read_to_string(path).map_err(|error| {
                 Error::new(
-                    format!("--cacert {}: cannot be read: {error}", path.display()),
+                    format!("--cacert: cannot read {}: {error}", path.display()),
                     "give a PEM file with the certificates of the authorities to trust",
                 )
             })

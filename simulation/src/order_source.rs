@@ -29,7 +29,7 @@ pub trait OrderSource: fmt::Debug + Send + Sync {
     async fn orders(&self, sale: &str) -> Result<Vec<StoredOrder>, Error>;
 }
 
-/// An order as it is kept.
+/// A stored order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     /// The ticket it was created for.
@@ -44,7 +44,7 @@ pub struct StoredOrder {
     pub attempt: u32,
     /// When it was created.
     pub created: SystemTime,
-    /// It was never paid, and has given its units back.
+    /// It was never paid, and its units were released.
     pub released: bool,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn records(orders: &[StoredOrder], opened: SystemTime) -> OrderRecord
 }
 
 fn record(order: &StoredOrder, number: u64, opened: SystemTime) -> OrderRecord {
-    // A name that cannot be read belongs to no ticket that a buyer holds, and is found as such.
+    // An id that cannot be parsed belongs to no buyer's ticket, so that the checks find it.
     let (_, epoch, seq) = ticket_parts(&order.ticket_id).unwrap_or_default();
     OrderRecord {
         at: order.created.duration_since(opened).unwrap_or(Duration::ZERO),

@@ -223,7 +223,7 @@ impl Running {
 }
 
 impl Caller {
-    /// False: it has gone.
+    /// False: the caller has disconnected.
     fn send(self, outcome: Outcome) -> bool {
         let result = OrderResult { ticket_id: self.wanted.ticket_id, outcome: Some(outcome) };
         let answer = CreateOrdersResponse { results: vec![result], credit: 0 };

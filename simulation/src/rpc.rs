@@ -78,13 +78,13 @@ impl Method {
 pub struct Calls {
     links: Vec<Rc<Link>>,
     heads: Vec<Rc<Head>>,
-    /// Callers that are free, by method and link. There are as many as there were ever calls in flight.
+    /// Idle callers by method and link. Their number is the maximum of calls in flight so far.
     free: RefCell<HashMap<(Method, usize), Vec<Caller>>>,
 }
 
 impl Calls {
-    /// Connects `connections` times. Must be called within a `LocalSet`. No call takes longer than `timeout`, but for
-    /// `WatchStatus`, which takes as long as it takes.
+    /// Connects `connections` times. Must be called within a `LocalSet`. No call takes longer than `timeout`, except
+    /// `WatchStatus`, which has no limit.
     ///
     /// # Errors
     /// When the server cannot be reached.

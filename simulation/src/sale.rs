@@ -1,8 +1,8 @@
 //! The flash sale: the calls of many buyers from arrival to the final answer, and the check of all answers.
 //!
-//! In reading order: the [`scenario`] says what the sale is like, [`behaviour`] what each buyer does; [`buyers`] holds those
-//! of one thread, [`buyer_script`] is what they do step by step, and a [`buyer_thread`] runs them; the [`final_check`] asks
-//! for every ticket at the end; the [`checker`] judges the [`evidence`].
+//! In reading order: the [`scenario`] describes the sale, [`behaviour`] what each buyer does; [`buyers`] holds the buyers of
+//! one thread, [`buyer_script`] has their steps, and a [`buyer_thread`] runs them; the [`final_check`] polls every ticket
+//! at the end; the [`checker`] checks the [`evidence`].
 
 pub mod behaviour;
 mod buyer_script;

@@ -30,7 +30,7 @@ impl Start {
         // The receiver is gone if the run is over.
         let _ = self.ready.send(connected.is_ok());
         let connected = connected?;
-        let opening = self.opened.recv().map_err(|_| Error::new(OTHERS, "see what that one says"))?;
+        let opening = self.opened.recv().map_err(|_| Error::new(OTHERS, "see its error"))?;
         Ok((connected, opening))
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_begin_at_the_same_moment() {
+    fn all_start_at_the_same_time() {
         let work = |start: Start| start.wait(Ok(())).map(|((), opening)| opening);
         let threads = Threads::gather("test", vec![work; 3]).unwrap();
         assert!(!threads.are_over());
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_cannot_connect_says_why() {
+    fn the_error_is_that_of_the_thread_that_cannot_connect() {
         let connecting = |connected: Result<(), Error>| move |start: Start| start.wait(connected).map(drop);
         let works = vec![connecting(Ok(())), connecting(Err(Error::new("no route", "walk")))];
         assert_eq!(Threads::gather("test", works).unwrap_err().wrong(), "no route");

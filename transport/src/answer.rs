@@ -1,4 +1,4 @@
-//! What comes back.
+//! The answer of a call.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::code::Code;
 pub struct Answer {
     /// Its status.
     pub code: Code,
-    /// The status's message, or what broke; empty if the call went well.
+    /// The status message, or the error of the transport; empty for OK.
     pub error: String,
     /// Bytes of messages sent, with their length prefixes.
     pub bytes_sent: u64,
@@ -25,7 +25,7 @@ impl Answer {
         Self { code, error: error.into(), bytes_sent: 0, bytes_received: 0, message: Bytes::new() }
     }
 
-    /// A call that ended well, with nothing in it yet.
+    /// An OK answer without content.
     pub fn ok() -> Self {
         Self { code: Code::Ok, error: String::new(), bytes_sent: 0, bytes_received: 0, message: Bytes::new() }
     }

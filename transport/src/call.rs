@@ -1,4 +1,4 @@
-//! One call after the other, over a link.
+//! Makes calls one after the other over a link.
 
 use std::{
     future::poll_fn,
@@ -31,12 +31,12 @@ use crate::{
 /// message do not use up the connection's window.
 const RELEASE_FROM: usize = 512;
 
-/// How a call's stream of messages is paced.
+/// The pace of a call's messages.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StreamTimes {
     /// Time between two messages.
     pub interval: Duration,
-    /// When the client ends the stream: it stops sending, or where it sends nothing more, takes in nothing more.
+    /// When the client ends the stream: it stops sending, or if it has sent everything, it stops receiving.
     pub call_duration: Option<Duration>,
     /// After how many messages of an answer the client ends the call.
     pub receive_count: Option<u32>,
@@ -66,11 +66,11 @@ impl Caller {
         let Some(slot) = self.slot.clone() else { return self.perform(request).await };
         let deadline = Instant::now() + slot.limit();
         let late = || Answer::failed(Code::DeadlineExceeded, "context deadline exceeded");
-        // Pinned where it is made: it is large, and moving it would cost as much as sending it.
+        // Pinned in place: the future is large, and moving it would cost as much as sending.
         let call = pin!(self.perform(request));
         match slot.limited(deadline, call).await {
             None => Ok(late()),
-            // The server knows the deadline too, and may say so a moment before this side does.
+            // The server knows the deadline, too, and may answer with it slightly earlier.
             Some(Ok(answer)) if answer.code != Code::Ok && Instant::now() >= deadline => Ok(late()),
             Some(answer) => answer,
         }
@@ -128,7 +128,7 @@ impl Caller {
         }
     }
 
-    /// Sends many messages, and takes in what comes meanwhile.
+    /// Sends many messages, and receives at the same time.
     async fn exchange(
         &self,
         mut sending: SendStream<Bytes>,
@@ -148,7 +148,7 @@ impl Caller {
         }
     }
 
-    /// Takes in what comes during `limit`, and calls that the end.
+    /// Receives for `limit`, and then ends the call as OK.
     async fn receive_for(&self, response: ResponseFuture, limit: Duration) -> Answer {
         match timeout(limit, self.receive(response)).await {
             Ok(answer) => answer,
@@ -192,7 +192,7 @@ async fn read_data(body: &mut RecvStream, frames: &mut Frames, most: Option<u32>
         received += data.len() as u64;
         unreleased += data.len();
         if unreleased >= RELEASE_FROM {
-            // Only fails for a stream that is gone, and then the next read says so.
+            // Fails only for a closed stream, and then the next read returns the error.
             let _released = body.flow_control().release_capacity(unreleased);
             unreleased = 0;
         }
@@ -201,7 +201,7 @@ async fn read_data(body: &mut RecvStream, frames: &mut Frames, most: Option<u32>
     Ok(received)
 }
 
-/// Sends messages until there are no more, the time is over, or the server wants no more. Returns the bytes sent.
+/// Sends messages until there are no more, the time is over, or the server stops reading. Returns the bytes sent.
 async fn send_all(
     sending: &mut SendStream<Bytes>,
     messages: Box<dyn Iterator<Item = Result<Bytes, Error>>>,
@@ -228,12 +228,12 @@ async fn send_all(
             return Ok(sent);
         }
     }
-    // Only fails for a stream that the server has ended, and then its answer says why.
+    // Fails only for a stream that the server has ended, and then its answer has the reason.
     let _ended = sending.send_data(Bytes::new(), true);
     Ok(sent)
 }
 
-/// Sends a message as the server takes it in. False: it takes in no more.
+/// Sends a message within flow control. False: the server reads no more.
 async fn send_one(sending: &mut SendStream<Bytes>, mut message: Bytes) -> bool {
     while !message.is_empty() {
         sending.reserve_capacity(message.len());

@@ -74,7 +74,7 @@ impl Code {
         }
     }
 
-    /// Its place in [`Code::ALL`].
+    /// Its index in [`Code::ALL`].
     pub fn index(self) -> usize {
         usize::from(self as u8)
     }

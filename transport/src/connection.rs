@@ -131,7 +131,7 @@ async fn connect(
     }
 }
 
-/// Tries the addresses one after the other, from the one that is `number`'s turn.
+/// Tries the addresses one after the other, starting with number `number`, modulo their count.
 async fn dial(endpoint: &Endpoint, number: usize) -> Result<(TcpStream, SocketAddr), ConnectFailure> {
     let name = |error: String| ConnectFailure::Name { host: endpoint.host.clone(), error };
     let found = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
@@ -180,7 +180,7 @@ where
     let keepalive = endpoint.keepalive;
     // Calls get the error of a closed connection from their own streams.
     let driver = spawn_local(driver);
-    // A server that does not talk HTTP/2 shows only in its first frame: a ping brings that about.
+    // A server that does not speak HTTP/2 is detected by its first frame, which a ping provokes.
     if let Some(pings) = &mut pings
         && let Err(error) = pings.ping(Ping::opaque()).await
     {

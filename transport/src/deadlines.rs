@@ -1,4 +1,4 @@
-//! Ends calls that take too long.
+//! Ends calls whose deadline is past.
 //!
 //! A timer for every call would cost more than the rest of a call's use of the runtime. All calls of a link have the same
 //! limit, and few reach it. So each caller writes its deadline into a slot, and one task checks all slots periodically.
@@ -45,7 +45,7 @@ impl Deadlines {
         deadlines
     }
 
-    /// A place for a caller whose calls may each take `limit`.
+    /// A slot for a caller with this limit for each of its calls.
     pub(super) fn slot(&self, limit: Duration) -> Rc<Slot> {
         let slot = Rc::new(Slot {
             limit,
@@ -88,7 +88,7 @@ impl Slot {
         self.limit
     }
 
-    /// What the future gives; none once the deadline is past.
+    /// The output of the future; `None` if the deadline is past first.
     pub(super) async fn limited<F: Future>(
         &self,
         deadline: Instant,
@@ -100,7 +100,7 @@ impl Slot {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if self.expired.get() => Poll::Ready(None),
             Poll::Pending => {
-                // The same task as before, as a rule: then nothing is written.
+                // Usually the same task as before: then nothing is written.
                 context.waker().clone_into(&mut self.waker.borrow_mut());
                 Poll::Pending
             }

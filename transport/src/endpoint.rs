@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Which messages of a call are streams.
+/// Unary or streaming, for each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CallKind {
     /// One request, one response.
@@ -71,9 +71,9 @@ impl Endpoint {
 /// How connections are spread over the addresses of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Balancing {
-    /// All go to the first that answers.
+    /// All connect to the first address that answers.
     First,
-    /// Each goes to the next.
+    /// Each connects to the next address.
     RoundRobin,
 }
 

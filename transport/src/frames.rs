@@ -6,7 +6,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 /// Length of a prefix.
 pub(super) const PREFIX: usize = 5;
 
-/// Follows where messages begin and end.
+/// Finds the messages in a stream of bytes.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     prefix: [u8; PREFIX],
@@ -15,11 +15,11 @@ pub(super) struct Frames {
     limit: usize,
     begun: u32,
     kept: Option<BytesMut>,
-    /// Messages that are complete, where all of them are wanted.
+    /// Complete messages, if all are kept.
     complete: Option<Vec<Bytes>>,
 }
 
-/// What is wrong with a stream of messages.
+/// An invalid stream of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameError {
     TooLong { length: usize, limit: usize },
@@ -32,17 +32,17 @@ impl Frames {
         Self { limit, kept: keep.then(BytesMut::new), ..Self::default() }
     }
 
-    /// Messages of at most `limit` bytes, every one of which is wanted.
+    /// Messages of at most `limit` bytes; all are kept.
     pub(super) fn keeping_all(limit: usize) -> Self {
         Self { complete: Some(Vec::new()), ..Self::new(limit, true) }
     }
 
-    /// The messages that were completed since the last time.
+    /// The messages that were completed since the last call.
     pub(super) fn complete(&mut self) -> Vec<Bytes> {
         self.complete.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Takes in what was received.
+    /// Adds received bytes.
     pub(super) fn take(&mut self, mut bytes: Bytes) -> Result<(), FrameError> {
         while !bytes.is_empty() {
             if self.left > 0 {
@@ -83,7 +83,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Sets a message aside that is complete.
+    /// Keeps a complete message.
     fn collect(&mut self) {
         if self.left == 0
             && let (Some(complete), Some(kept)) = (&mut self.complete, &mut self.kept)
@@ -92,7 +92,7 @@ impl Frames {
         }
     }
 
-    /// How many messages have been taken in whole.
+    /// Number of complete messages.
     pub(super) fn count(&self) -> u32 {
         self.begun - u32::from(self.left > 0)
     }

@@ -44,7 +44,7 @@ impl Head {
         Ok(Self { uri, headers, timeout, max_receive: endpoint.max_receive, keep: false })
     }
 
-    /// Says that messages are compressed with gzip.
+    /// Declares that messages are compressed with gzip.
     #[must_use]
     pub fn compressed(mut self) -> Self {
         self.headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));

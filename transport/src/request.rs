@@ -1,11 +1,11 @@
-//! What a call sends.
+//! The request of a call.
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::error::Error;
 
-/// What one call sends.
+/// The metadata and messages of one call.
 pub struct Request {
     /// Metadata of the caller's own; the transport adds what gRPC needs.
     pub metadata: HeaderMap,
@@ -13,10 +13,10 @@ pub struct Request {
     pub body: Body,
 }
 
-/// Messages, each with its length prefix: ready to be sent.
+/// Encoded messages, each with its length prefix.
 pub enum Body {
     /// A single one.
     One(Bytes),
-    /// One after the other, made when it is time to send it.
+    /// Several, each made when it is sent.
     Many(Box<dyn Iterator<Item = Result<Bytes, Error>>>),
 }

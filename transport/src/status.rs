@@ -12,7 +12,7 @@ pub(super) const GRPC_STATUS: &str = "grpc-status";
 
 const GRPC_MESSAGE: &str = "grpc-message";
 
-/// The answer, if it is an HTTP error and no gRPC.
+/// The answer, if it is an HTTP error instead of gRPC.
 pub(super) fn not_grpc<B>(response: &Response<B>) -> Option<Answer> {
     let status = response.status();
     (status != StatusCode::OK).then(|| {
@@ -40,7 +40,7 @@ pub(super) fn status(trailers: &HeaderMap) -> Answer {
     }
 }
 
-/// The text of a `grpc-message` header. What is not rightly encoded stays as it is.
+/// The text of a `grpc-message` header. Invalid escapes are kept as they are.
 fn percent_decoded(text: &[u8]) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -75,7 +75,7 @@ pub(super) fn broken(error: &h2::Error) -> Answer {
     Answer::failed(code, error.to_string())
 }
 
-/// The answer for messages that are none.
+/// The answer for an invalid stream of messages.
 pub(super) fn malformed(error: &FrameError) -> Answer {
     match error {
         FrameError::TooLong { length, limit } => Answer::failed(

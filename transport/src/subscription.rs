@@ -1,4 +1,4 @@
-//! A call whose answers are read one by one, as they come.
+//! A server-streaming call whose messages are read one by one.
 
 use std::{collections::VecDeque, future::poll_fn};
 
@@ -14,7 +14,7 @@ use crate::{
     status::{broken, malformed, no_connection, not_grpc, status, trailers_only},
 };
 
-/// An open call. Dropping it gives it up.
+/// An open call. Dropping it cancels the call.
 pub struct Subscription {
     body: RecvStream,
     frames: Frames,
@@ -58,7 +58,7 @@ impl Subscription {
             }
             let Some(data) = self.body.data().await else { return Err(self.end().await) };
             let data = data.map_err(|error| broken(&error))?;
-            // Only fails for a stream that is gone, and then the next read says so.
+            // Fails only for a closed stream, and then the next read returns the error.
             let _released = self.body.flow_control().release_capacity(data.len());
             self.frames.take(data).map_err(|error| malformed(&error))?;
             self.ready.extend(self.frames.complete());

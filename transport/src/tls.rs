@@ -1,4 +1,4 @@
-//! TLS, with what rustls needs to know.
+//! TLS with rustls.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem:
 use crate::endpoint::{Endpoint, TlsOptions};
 use crate::error::Error;
 
-/// How to begin TLS with a server.
+/// Opens TLS connections to a server.
 #[derive(Clone)]
 pub struct TlsConnector {
     pub(super) connector: tokio_rustls::TlsConnector,
@@ -20,7 +20,7 @@ pub struct TlsConnector {
 }
 
 impl TlsConnector {
-    /// None where the endpoint is in plain text.
+    /// `None` for an endpoint in plain text.
     ///
     /// # Errors
     /// When a certificate, a key or the server's name cannot be used.
@@ -30,7 +30,7 @@ impl TlsConnector {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| {
-                Error::new(format!("TLS cannot be used: {error}"), "this is a fault of the build")
+                Error::new(format!("TLS cannot be used: {error}"), "this is a bug in the build: report it")
             })?;
         let builder = if options.skip_verification {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
@@ -52,7 +52,7 @@ impl TlsConnector {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let name = options.server_name.as_ref().unwrap_or(&endpoint.host);
         let server_name = ServerName::try_from(name.clone()).map_err(|_| {
-            Error::new(format!("{name:?} is no name that a certificate can carry"), "give one with --cname")
+            Error::new(format!("{name:?} is not a valid name in a certificate"), "pass one with --cname")
         })?;
         Ok(Some(Self { connector: tokio_rustls::TlsConnector::from(Arc::new(config)), server_name }))
     }
@@ -75,7 +75,7 @@ fn authorities(options: &TlsOptions) -> Result<RootCertStore, Error> {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 return Err(Error::new(
-                    "this system trusts no authority",
+                    "this system has no trusted certificate authorities",
                     "name one with --cacert FILE, use --skipTLS to take any certificate, or --insecure for plain text",
                 ));
             }
@@ -102,7 +102,7 @@ fn certificates(flag: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>, E
     Ok(found)
 }
 
-/// Takes any certificate: what `--skipTLS` asks for. Signatures are checked, names and authorities are not.
+/// Takes any certificate: for `--skipTLS`. Signatures are checked, names and authorities are not.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -109,7 +109,7 @@ struct BuyerFlags {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Inrush")]
 struct InrushFlags {
-    /// A front, host:port, whose fulfilment calls --orders-listen; without one, an Inrush is started.
+    /// Address of a front, host:port, whose order system is at --orders-listen [default: an Inrush is started].
     #[arg(long, value_name = "HOST", requires = "orders_listen")]
     target: Option<String>,
 

@@ -45,7 +45,7 @@ Exit codes: 0 all checks passed, 1 a check failed or a threshold was exceeded, 2
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// A front of Inrush, host:port; without one, an Inrush is started for the run.
+    /// Address of a front, host:port [default: an Inrush is started for the run].
     #[arg(value_name = "HOST")]
     host: Option<String>,
 

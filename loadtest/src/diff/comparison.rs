@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_cannot_be_judged_say_why() {
+    fn metrics_that_cannot_be_judged_have_a_reason() {
         let found = verdicts(&fixture::run(1, 1.0), &fixture::run(2, 1.0));
         assert_eq!(verdict("max", &found), Conclusion::SingleCall);
         assert_eq!(verdict("p99.99", &found), Conclusion::TooRare);

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dashboard_shows_progress_figures_sparklines_and_outcomes() {
+    fn the_dashboard_shows_progress_values_sparklines_and_outcomes() {
         let timeline = fixture::results().timeline;
         let notes = [("sold", "1,200 of 2,000".to_owned())];
         let snapshot = Snapshot {

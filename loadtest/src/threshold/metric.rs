@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_figure_is_an_error_with_the_nearest_known_one() {
+    fn an_unknown_metric_is_an_error_with_the_nearest_known_one() {
         for (name, near) in [
             ("erors", "try errors;"),
             ("p101", "try"),

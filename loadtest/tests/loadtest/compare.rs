@@ -6,7 +6,7 @@ use inrush_simulation::compare::Settings;
 use serde_json::Value;
 
 #[test]
-fn straight_at_it_most_buyers_get_nothing_and_through_inrush_every_unit_is_sold_to_somebody_who_knows() {
+fn direct_calls_fail_most_buyers_and_inrush_sells_every_unit_to_a_waiting_buyer() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (json, report, svg) = (path("compare.json"), path("compare.html"), path("compare.svg"));

@@ -99,7 +99,7 @@ fn an_interrupted_run_reports_its_results() {
 }
 
 #[test]
-fn a_second_interruption_exits_at_once() {
+fn a_second_interruption_exits_immediately() {
     // Rendering the second message takes forever, and a thread cannot be cancelled while it renders a message.
     let endless = "{{range until 9999}}{{range until 9999}}{{range until 9999}}{{end}}{{end}}{{end}}";
     let output = interrupted(

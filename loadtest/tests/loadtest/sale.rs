@@ -65,7 +65,7 @@ fn found(played: &SaleRun) -> Vec<&'static str> {
 }
 
 #[test]
-fn an_honest_sale_passes_and_everything_happened_in_it() {
+fn an_honest_sale_passes_with_every_kind_of_buyer() {
     let system = System::start(None);
     let played = play(options(&system.front(), &system));
     assert!(played.passed(), "{}", summary::text(&played));
@@ -102,7 +102,7 @@ fn an_honest_sale_passes_when_the_connections_to_the_front_are_cut_in_the_middle
 }
 
 #[test]
-fn buyers_who_left_are_asked_for_in_the_end() {
+fn the_final_check_polls_tickets_of_buyers_who_left() {
     let system = System::start(None);
     let mut options = options(&system.front(), &system);
     options.scenario.times.patience = Duration::from_millis(500);
@@ -112,7 +112,7 @@ fn buyers_who_left_are_asked_for_in_the_end() {
 }
 
 #[test]
-fn a_sale_that_exists_is_played_in_and_left_open() {
+fn an_existing_sale_is_used_and_left_open() {
     let system = System::start(None);
     system.create("existing", 100, 140);
     let existing = || SaleOptions { sale: Some("existing".to_owned()), ..options(&system.front(), &system) };

@@ -22,7 +22,7 @@ pub struct Axis {
     pub unit: Unit,
     /// How they are laid out.
     pub layout: Layout,
-    /// The least and the greatest value, where the data does not say.
+    /// The least and the greatest value, in addition to the data.
     pub range: Option<(f64, f64)>,
 }
 

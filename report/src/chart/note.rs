@@ -1,4 +1,4 @@
-//! Lines across a chart that say what a value is.
+//! Labelled lines across a chart.
 
 use std::fmt::Display;
 

@@ -1,5 +1,5 @@
-//! The colours and fonts of charts. Every element carries the light colours itself, so that slide programs which know no style
-//! sheets show it right; the style sheet turns them dark where the reader likes it dark.
+//! The colours and fonts of charts. Every element has the light colours as attributes, for programs without style sheets.
+//! The style sheet replaces them if the reader prefers a dark page.
 
 use std::fmt::Write as _;
 

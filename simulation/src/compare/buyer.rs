@@ -25,7 +25,7 @@ use crate::{
 /// Poll interval if the server gives none.
 const FALLBACK: Duration = Duration::from_secs(1);
 
-/// A buyer at work.
+/// A buyer of a comparison.
 pub(super) struct Visit {
     pub(super) context: Rc<RushContext>,
     pub(super) buyer: Buyer,

@@ -1,4 +1,4 @@
-//! How a rush ended, buyer by buyer.
+//! The outcomes of a rush.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) struct BuyerOutcome {
     pub(super) end: End,
 }
 
-/// What a rush left behind.
+/// The outcomes of all buyers of a rush, and their calls.
 #[derive(Debug)]
 pub(super) struct RushResult {
     /// How it ended for each buyer.

@@ -1,4 +1,4 @@
-//! Both sides on one page of HTML, and below it how the calls to Inrush went.
+//! The comparison as a page of HTML, with the calls to Inrush.
 
 use std::{collections::BTreeMap, io};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{chart::comparison_chart, run::Comparison, text::rows};
 
-/// What the comparison rests on.
+/// The model of the comparison.
 const MODEL: &str = "The order system is a model, called over real gRPC: some workers take orders from one queue, first \
     come first served, and are busy with each for a service time. They do not know whether a buyer is still waiting, and \
     make the order of one that has left as well. A ticket that has an order already, or for which no unit is left, costs \

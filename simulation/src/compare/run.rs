@@ -29,12 +29,12 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the order system's capacity is measured for: at least, and at most.
 const MEASURE: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_secs(3));
 
-/// What to compare, and with whose Inrush.
+/// The settings of a comparison, and the Inrush to use.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The order system, the rush and the buyers.
     pub settings: Settings,
-    /// A front whose fulfilment calls `orders_listen`; none: an Inrush is started for the run.
+    /// A front whose order system is at `orders_listen`; `None`: an Inrush is started for the run.
     pub host: Option<String>,
     /// Where the order system of this tool listens.
     pub orders_listen: Option<String>,
@@ -98,7 +98,7 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
-    /// What the order system makes when it is always busy: as many buyers as it can serve, and a few who wait.
+    /// Measures the rate of the order system when it is always busy: with as many buyers as it can serve, and a few more.
     fn measure(&mut self) -> Result<f64, Error> {
         let settings = &self.options.settings;
         let time = (settings.service * 10).clamp(MEASURE.0, MEASURE.1);
@@ -114,7 +114,7 @@ impl Play<'_> {
         let system = OrderSystemSettings { model, ..settings.order_system() };
         (self.on_progress)("the order system alone");
         let (_, written) = self.rush_straight(&busy, system)?;
-        // From the first order that found all workers busy to the last that was made while buyers still came.
+        // From the first order that found all workers busy to the last one while buyers still arrived.
         let end = time;
         let begin = settings.service * 2;
         let made = written.orders.iter().filter(|order| (begin..end).contains(&order.at)).count();
@@ -186,7 +186,10 @@ impl Play<'_> {
             sleep(PROGRESS_INTERVAL);
             self.report_progress(opening, system.log());
             if self.interrupted.load(Ordering::Relaxed) {
-                return Err(Error::new("interrupted: there is nothing to compare", "let both sides finish"));
+                return Err(Error::new(
+                    "interrupted: there is nothing to compare",
+                    "run it again until both sides finish",
+                ));
             }
         }
         let result = rush.join()?;
@@ -200,7 +203,7 @@ impl Play<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this thread only waits for those that work")]
+#[expect(clippy::disallowed_methods, reason = "this thread only waits for the others")]
 fn sleep(time: Duration) {
     thread::sleep(time);
 }

@@ -17,11 +17,11 @@ use crate::order_system::{OrderRecord, OrderRecords};
 pub struct Second {
     /// Buyers who arrived in it.
     pub arrived: u64,
-    /// Buyers who learned of their order in it.
+    /// Buyers who received their order in it.
     pub served: u64,
     /// Orders that were made in it.
     pub made: u64,
-    /// Buyers who learned in it that nothing is left.
+    /// Buyers who were refused in it because nothing is left.
     pub sold_out: u64,
     /// Buyers who gave up in it.
     pub gave_up: u64,
@@ -59,7 +59,7 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// Puts together what buyers and the order system saw. Times in `written` are since the opening.
+    /// The result from the outcomes of the buyers and the log of the order system, whose times are since the opening.
     pub(super) fn new(settings: &Settings, result: RushResult, written: &OrderRecords) -> Self {
         let RushResult { outcomes, calls } = result;
         let count = |end: End| outcomes.iter().filter(|outcome| outcome.end == end).count() as u64;
@@ -94,7 +94,7 @@ impl RunResult {
     }
 }
 
-/// It is the same for both sides: never shorter than an order system needs that is always busy.
+/// At least the time that an order system needs when it is always busy, so that both sides compare.
 fn window(settings: &Settings, orders: &[OrderRecord], last_left: Duration) -> Duration {
     let sold_out = orders.len() as u64 >= settings.units;
     let last_made = orders.iter().map(|order| order.at).max().unwrap_or_default();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn goodput_counts_orders_that_their_buyers_know_of_while_units_could_be_sold() {
+    fn goodput_counts_orders_that_buyers_received_while_units_were_left() {
         let outcomes = vec![
             outcome(0, 1_100, End::Served),
             outcome(100, 4_000, End::GaveUp),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sells_little_and_quickly_is_not_fast() {
+    fn a_side_that_sells_few_units_quickly_has_a_low_rate() {
         let few = vec![outcome(0, 1_100, End::Served), outcome(0, 1_200, End::GaveUp)];
         // Ten units would take ten seconds.
         assert!((side(10, few, vec![order(1, 1_000)]).goodput - 0.1).abs() < 1e-9);

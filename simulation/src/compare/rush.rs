@@ -22,7 +22,7 @@ use crate::{
     threads::{Start, Threads},
 };
 
-/// Connections of all threads together, as some instances of the shop would have.
+/// Connections of all threads together, as a few instances of a shop have.
 const CONNECTIONS: usize = 32;
 
 /// A rush whose threads are connected and wait for the opening.
@@ -92,7 +92,7 @@ fn run_buyers(
     })
 }
 
-/// Lets every buyer in at its time, and waits until the last has left.
+/// Starts every buyer at its time, and waits until the last one has left.
 async fn receive(context: &Rc<RushContext>, arrivals: &Arrivals, (thread, threads): (Buyer, Buyer)) {
     let mut visits = Vec::new();
     let buyers = (thread..context.settings.buyers()).step_by(usize::try_from(threads).unwrap_or(1));

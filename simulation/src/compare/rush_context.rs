@@ -1,4 +1,4 @@
-//! What the buyers of a thread share during a rush.
+//! What the buyers of a thread share in a rush.
 
 use std::{
     cell::RefCell,
@@ -19,12 +19,12 @@ use crate::rpc::Calls;
 /// Width of the intervals in which calls are counted.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The way to the order system.
+/// How buyers reach the order system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Each buyer calls it, as if there was nothing in between.
+    /// Each buyer calls it directly.
     Straight,
-    /// Through the line of a sale.
+    /// Through the queue of a sale.
     Through {
         /// The sale's id.
         sale: Arc<str>,

@@ -28,15 +28,15 @@ pub struct Settings {
     /// How long it takes to find that there is nothing to do: the order exists, or nothing is left.
     #[serde(with = "humantime_serde")]
     pub look_up: Duration,
-    /// How much slower the order system gets for each order that waits per worker; 0: not at all.
+    /// Slowdown for each order that waits per worker; 0: none.
     pub contention: f64,
-    /// Orders that may wait for a worker, beyond which they are refused.
+    /// Maximum number of orders that wait for a worker; further ones are refused.
     pub backlog: usize,
     /// Units on sale.
     pub units: u64,
-    /// How many times as many buyers arrive as the order system can serve.
+    /// Arrivals as a multiple of what the order system can serve.
     pub rush: f64,
-    /// How long they go on arriving.
+    /// How long buyers arrive.
     #[serde(with = "humantime_serde")]
     pub rush_lasts: Duration,
     /// How long a buyer waits for an answer.
@@ -44,10 +44,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often a buyer tries again.
     pub retries: u32,
-    /// How long a buyer waits before the first retry; it doubles each time, and half of it is left to chance.
+    /// Backoff before the first retry; it doubles each time, with jitter of half of it.
     #[serde(with = "humantime_serde")]
     pub backoff: Duration,
-    /// Decides who arrives when.
+    /// Seed of the arrival times.
     pub seed: u64,
 }
 
@@ -71,7 +71,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The same in less time.
+    /// A comparison that takes less time.
     #[must_use]
     pub fn quick() -> Self {
         Self {

@@ -13,13 +13,13 @@ use tonic::{Request, Response, Status, Streaming};
 use super::log::{Delivery, OrderLog};
 use crate::buyer::{Buyer, buyer_of, ticket_parts};
 
-/// Answers that may wait to be taken in by a caller, beyond its credit: the greeting, and one for luck.
+/// Capacity of the channel of answers beyond the credit: for the greeting, and one spare.
 const SPARE_ANSWERS: usize = 2;
 
 /// Answers to one stream.
 pub(super) type AnswerSender = mpsc::Sender<Result<CreateOrdersResponse, Status>>;
 
-/// What an entry asks for.
+/// The job of an entry.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) ticket_id: String,
@@ -29,7 +29,7 @@ pub(super) struct Wanted {
     pub(super) units: u64,
 }
 
-/// Takes entries in, writes them down and hands them on.
+/// Receives entries, logs them and passes them to the model.
 pub(super) struct Intake {
     pub(super) jobs: mpsc::Sender<(Wanted, AnswerSender)>,
     pub(super) log: Arc<OrderLog>,
@@ -62,7 +62,7 @@ impl OrderCreationService for Intake {
     }
 }
 
-/// Reads one stream. The answers' end is the end of the last job that holds their sender.
+/// Reads one stream. The stream of answers ends with the last job that holds its sender.
 struct Reader {
     jobs: mpsc::Sender<(Wanted, AnswerSender)>,
     log: Arc<OrderLog>,
@@ -73,7 +73,7 @@ struct Reader {
 
 impl Reader {
     async fn read(self, mut entries: Streaming<CreateOrdersRequest>) {
-        // A stream that breaks is one that ends: what came in is worked on.
+        // A broken stream is treated as ended: its entries are processed.
         while let Ok(Some(request)) = entries.message().await {
             for order in request.orders {
                 let wanted = self.note(order);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::buyer::Buyer;
 
-/// An entry as it came.
+/// A delivered entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// When, since the opening.
@@ -26,7 +26,7 @@ pub struct Delivery {
     pub buyer: Option<Buyer>,
     /// How many units.
     pub units: u64,
-    /// Which attempt fulfilment says it is, from 1.
+    /// The attempt, from 1, as fulfilment numbers it.
     pub attempt: u32,
 }
 
@@ -63,7 +63,7 @@ pub fn order_id(number: u64) -> String {
     format!("order-{number}")
 }
 
-/// Everything that was written down.
+/// The records of an order system.
 #[derive(Debug, Clone, Default)]
 pub struct OrderRecords {
     /// Entries in the order of their arrival.
@@ -74,7 +74,7 @@ pub struct OrderRecords {
     pub refused: u64,
     /// Jobs that were done for callers that had disconnected, orders and look-ups.
     pub done_for_nobody: u64,
-    /// The order system has a stock of its own and may reject what it is asked for.
+    /// The order system has a stock of its own and may reject orders.
     pub may_reject: bool,
 }
 
@@ -119,7 +119,7 @@ impl OrderLog {
         self.lock().written.orders.len()
     }
 
-    /// All that is written so far.
+    /// The records so far.
     pub fn read(&self) -> OrderRecords {
         self.lock().written.clone()
     }

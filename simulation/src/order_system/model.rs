@@ -1,8 +1,8 @@
 //! A model of an order system that has no clock of its own, so that its capacity is exact.
 //!
-//! Some workers take jobs from one queue, first come first served, and are busy with each for a service time. They
-//! do not know whether the caller of a job has disconnected, and do the job in either case. A job whose ticket has an order already, or
-//! for which nothing is left, costs a worker a look-up only.
+//! Some workers take jobs from one queue, first come first served, and are busy with each for a service time. They do not
+//! know whether the caller of a job has disconnected, and do the job in either case. A job whose ticket has an order
+//! already, or for which nothing is left, costs a worker a look-up only.
 
 use std::{
     cmp::Reverse,
@@ -20,36 +20,36 @@ pub struct ModelSettings {
     pub workers: u32,
     /// How long a worker is busy with an order.
     pub service: Duration,
-    /// How long it is busy with finding out that there is nothing to do.
+    /// How long a look-up takes it, if the order exists or nothing is left.
     pub look_up: Duration,
     /// How much slower it gets for each job that waits per worker: the service time is multiplied by
     /// `1 + contention × waiting / workers`, at most by ten.
     pub contention: f64,
     /// Jobs that may wait, beyond which they are refused.
     pub most_waiting: usize,
-    /// Units that it can sell; none: whatever is asked for.
+    /// Units that it can sell; `None`: unlimited.
     pub stock: Option<u64>,
 }
 
 impl ModelSettings {
-    /// Orders per second when it is always busy and never hindered. Infinite if service takes no time.
+    /// Orders per second when it is always busy and without contention. Infinite if service takes no time.
     pub fn capacity(&self) -> f64 {
         f64::from(self.workers) / self.service.as_secs_f64()
     }
 }
 
-/// Something to be done.
+/// An order to create.
 #[derive(Debug)]
 pub struct Job<R> {
     /// The ticket: the idempotency key.
     pub ticket: Box<str>,
     /// How many units.
     pub units: u64,
-    /// Whom to answer.
+    /// Who gets the answer.
     pub reply: R,
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Made {
     /// The order exists, under this number, and did not before.
@@ -67,11 +67,11 @@ pub struct Done<R> {
     pub at: Duration,
     /// The job.
     pub job: Job<R>,
-    /// What became of it.
+    /// Its outcome.
     pub made: Made,
 }
 
-/// An order system's workers, its queue and its book.
+/// The workers, the queue and the orders of an order system.
 #[derive(Debug)]
 pub struct OrderModel<R> {
     settings: ModelSettings,
@@ -85,7 +85,7 @@ pub struct OrderModel<R> {
 }
 
 impl<R> OrderModel<R> {
-    /// An idle one.
+    /// A model without jobs.
     pub fn new(settings: ModelSettings) -> Self {
         Self {
             settings,
@@ -98,7 +98,7 @@ impl<R> OrderModel<R> {
         }
     }
 
-    /// Takes a job in. What is done by `now` must have been taken out before.
+    /// Adds a job. Jobs that are done by `now` must have been removed with [`finish`](Self::finish) before.
     ///
     /// # Errors
     /// The job, when too many are waiting.
@@ -111,7 +111,7 @@ impl<R> OrderModel<R> {
         Ok(())
     }
 
-    /// The next job that is done by `now`. Its worker goes on with the next one at the very moment.
+    /// The next job that is done by `now`. Its worker starts the next one at the same time.
     pub fn finish(&mut self, now: Duration) -> Option<Done<R>> {
         let &Reverse((at, number)) = self.busy.peek().filter(|Reverse((at, _))| *at <= now)?;
         self.busy.pop();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_busy_without_a_gap_however_late_they_are_looked_at() {
+    fn workers_are_busy_without_a_gap_even_if_finish_is_called_late() {
         let mut model = OrderModel::new(settings());
         for ticket in ["a", "b", "c", "d", "e"] {
             model.offer(Duration::ZERO, job(ticket)).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_has_one_order_and_the_second_look_is_cheap() {
+    fn a_ticket_has_one_order_and_a_repeat_is_cheap() {
         let mut model = OrderModel::new(ModelSettings { workers: 1, ..settings() });
         for ticket in ["a", "a", "b"] {
             model.offer(Duration::ZERO, job(ticket)).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sold_twice_even_by_two_workers_at_once() {
+    fn nothing_is_sold_twice_by_concurrent_workers() {
         let mut model = OrderModel::new(ModelSettings { stock: Some(1), ..settings() });
         for ticket in ["a", "b", "c"] {
             model.offer(Duration::ZERO, job(ticket)).unwrap();

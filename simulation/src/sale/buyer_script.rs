@@ -36,7 +36,7 @@ const BACKOFF: Duration = Duration::from_millis(50);
 /// Maximum backoff.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
-/// How many tickets of a sale have their positions shown over time.
+/// Number of tickets whose positions are shown over time.
 const TRACKED: u64 = 12;
 
 /// The state when a call was sent.
@@ -53,7 +53,7 @@ impl Buyers {
             return;
         }
         match step {
-            Step::Ask | Step::Repeat | Step::Refresh => self.enqueue(buyer, step, planned).await,
+            Step::Enqueue | Step::Repeat | Step::Refresh => self.enqueue(buyer, step, planned).await,
             Step::Poll => self.poll(buyer, planned).await,
             Step::Watch => self.watch(buyer).await,
             Step::Cancel => self.cancel(buyer, planned).await,
@@ -63,9 +63,9 @@ impl Buyers {
 
     /// A buyer whose patience is used up leaves instead of polling again.
     fn has_left(&self, buyer: Buyer, step: Step) -> bool {
-        let looks = matches!(step, Step::Poll | Step::Refresh | Step::Watch);
+        let polls = matches!(step, Step::Poll | Step::Refresh | Step::Watch);
         let stayed = self.now().saturating_sub(self.visitor(buyer).arrived);
-        let leaves = looks && stayed > self.part.scenario.times.patience;
+        let leaves = polls && stayed > self.part.scenario.times.patience;
         if leaves {
             self.part.shared.counters.left.count();
             self.with_visitor(buyer, |visitor| visitor.done = true);
@@ -90,7 +90,7 @@ impl Buyers {
         };
         let first = self.with_visitor(buyer, |visitor| {
             visitor.failures = 0;
-            // A request that a later one was answered for failed, or led to this ticket.
+            // An earlier request without an answer has failed, or led to this ticket.
             visitor.asked = None;
             !std::mem::replace(&mut visitor.answered, true)
         });
@@ -100,7 +100,7 @@ impl Buyers {
         }
         match outcome {
             Some(Outcome::Queued(queued)) => self.queued(buyer, step, asked, sent, queued),
-            Some(Outcome::Refused(_)) if step == Step::Ask => {
+            Some(Outcome::Refused(_)) if step == Step::Enqueue => {
                 self.part.shared.counters.refused.count();
                 self.end(buyer);
             }
@@ -113,7 +113,7 @@ impl Buyers {
                 self.end(buyer);
             }
             None => {
-                let nothing = Answer::failed(Code::Internal, "the answer says nothing");
+                let nothing = Answer::failed(Code::Internal, "the answer is empty");
                 self.failed(buyer, step, &nothing);
             }
         }
@@ -122,7 +122,7 @@ impl Buyers {
     /// The buyer has a ticket: a new one, or the one it held.
     fn queued(&self, buyer: Buyer, step: Step, asked: Duration, sent: Sent, queued: Queued) {
         let Some(status) = queued.status else {
-            let nothing = Answer::failed(Code::Internal, "the answer says nothing of the ticket");
+            let nothing = Answer::failed(Code::Internal, "the answer has no ticket");
             return self.failed(buyer, step, &nothing);
         };
         let held = self.with_ticket(buyer, |ticket| (ticket.epoch, ticket.seq));
@@ -131,7 +131,7 @@ impl Buyers {
             let nothing = Answer::failed(Code::Internal, format!("{:?} names no ticket", status.ticket_id));
             return self.failed(buyer, step, &nothing);
         };
-        if held == Some((ticket.epoch, ticket.seq)) && step != Step::Ask {
+        if held == Some((ticket.epoch, ticket.seq)) && step != Step::Enqueue {
             self.part.shared.counters.repeated.count();
         } else {
             self.part.shared.counters.queued.count();
@@ -161,7 +161,7 @@ impl Buyers {
                 self.succeeded(buyer, &status, sent);
             }
             Ok(None) => {
-                self.failed(buyer, Step::Poll, &Answer::failed(Code::Internal, "the answer says nothing"));
+                self.failed(buyer, Step::Poll, &Answer::failed(Code::Internal, "the answer is empty"));
             }
             Err(answer) => self.failed(buyer, Step::Poll, &answer),
         }
@@ -197,7 +197,7 @@ impl Buyers {
             }
             let Ok(WatchStatusResponse { status: Some(status) }) = WatchStatusResponse::decode(message)
             else {
-                return Some(Answer::failed(Code::Internal, "a change says nothing"));
+                return Some(Answer::failed(Code::Internal, "an answer on the watch is empty"));
             };
             self.part.shared.counters.changes.count();
             self.with_visitor(buyer, |visitor| visitor.failures = 0);
@@ -226,7 +226,7 @@ impl Buyers {
             Err(answer) => return self.failed(buyer, Step::Cancel, &answer),
         };
         let Some(status) = response.status else {
-            let nothing = Answer::failed(Code::Internal, "the answer says nothing");
+            let nothing = Answer::failed(Code::Internal, "the answer is empty");
             return self.failed(buyer, Step::Cancel, &nothing);
         };
         if response.cancelled != (status.state() == TicketState::Cancelled) {
@@ -260,7 +260,7 @@ impl Buyers {
                 self.end(buyer);
             }
             Ok(None) => {
-                let nothing = Answer::failed(Code::Internal, "the answer says nothing");
+                let nothing = Answer::failed(Code::Internal, "the answer is empty");
                 self.failed(buyer, Step::Release, &nothing);
             }
             Err(answer) => self.failed(buyer, Step::Release, &answer),
@@ -281,7 +281,7 @@ impl Buyers {
             self.meter_sent(meter);
         }
         let answer = self.calls.call(method, request, buyer).await;
-        // In a closed loop nothing is planned: a call is due when it is sent.
+        // A closed loop has no planned times: a call is due when it is sent.
         let planned = if self.part.arrivals.limit().is_some() { sent.at } else { planned };
         if let Some(meter) = meter {
             self.meter_ended(meter, planned, sent.at, &answer);
@@ -343,7 +343,7 @@ impl Buyers {
             }
             TicketState::Cancelled if behaviour.comes_back && visitor.cancelled && !visitor.done => {
                 self.with_visitor(buyer, |visitor| visitor.done = true);
-                self.plan(buyer, Step::Ask, self.now());
+                self.plan(buyer, Step::Enqueue, self.now());
             }
             state if is_final(state) => {
                 self.record_final_answer(buyer);

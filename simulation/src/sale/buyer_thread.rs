@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{rpc::Calls, threads::Start};
 
-/// Calls of a thread that may be in flight. Beyond that buyers are held up, and counted as late: the memory of a call in
-/// flight, a few kilobytes, is what bounds a run.
+/// Maximum number of calls in flight of a thread. Beyond it buyers are delayed and count as late. The limit bounds the
+/// memory: a call in flight takes a few kilobytes.
 const MAX_IN_FLIGHT: usize = 40_000;
 
 /// Interval at which a thread checks whether the sale is over.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Plays a thread's buyers from the opening until the sale is over. Blocks the thread.
+/// Runs a thread's buyers from the opening until the sale is over. Blocks the thread.
 ///
 /// # Errors
 /// When the front cannot be reached at the start.
@@ -43,7 +43,7 @@ pub(super) fn play(part: Part, start: Start) -> Result<Remaining, Error> {
     })
 }
 
-/// Lets buyers arrive and take their steps, and runs the final check.
+/// Runs the arrivals and steps of buyers, then the final check.
 async fn run(buyers: &Rc<Buyers>) {
     while buyers.part.shared.phase() == Phase::Rush {
         let now = buyers.now();
@@ -60,7 +60,7 @@ async fn run(buyers: &Rc<Buyers>) {
     final_check::run(buyers).await;
 }
 
-/// Starts everything that is due. True: there are too many calls in flight for more.
+/// Starts all due steps. True: the maximum number of calls is in flight.
 fn start_due(buyers: &Rc<Buyers>, now: Duration) -> bool {
     loop {
         if buyers.in_calls() >= MAX_IN_FLIGHT {
@@ -77,7 +77,7 @@ fn start_due(buyers: &Rc<Buyers>, now: Duration) -> bool {
     }
 }
 
-/// Waits until calls in flight have ended, so that the final check covers what they brought.
+/// Waits until calls in flight have ended, so that the final check covers their answers.
 async fn finish_calls(buyers: &Buyers) {
     let deadline = Instant::now() + buyers.part.scenario.timeout + CHECK_INTERVAL;
     while buyers.in_calls() > 0 && Instant::now() < deadline {

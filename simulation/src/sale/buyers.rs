@@ -1,4 +1,4 @@
-//! The buyers of one thread: what is known of each, and which step is due next.
+//! The buyers of one thread: their state, and which step is due next.
 //!
 //! A waiting buyer has no task: due steps are in one heap, and a buyer takes a few dozen bytes.
 
@@ -40,7 +40,7 @@ pub(super) struct Part {
     pub(super) sale: Arc<str>,
     /// Whether the sale had no buyers before this run.
     pub(super) fresh: bool,
-    /// Whether the sale is closed at the end: then every ticket comes to an end.
+    /// Whether the sale is closed at the end, so that every ticket reaches a final state.
     pub(super) closes: bool,
     /// Whether the order system releases unpaid orders itself; otherwise their buyers do.
     pub(super) releases_itself: bool,
@@ -56,7 +56,7 @@ pub(super) struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     /// Sends Enqueue.
-    Ask,
+    Enqueue,
     /// Sends Enqueue a second time.
     Repeat,
     /// Repeats Enqueue instead of polling.
@@ -83,7 +83,7 @@ impl Step {
     /// `None` for a watch, which is open as long as its ticket waits.
     pub(super) fn meter(self) -> Option<Meter> {
         match self {
-            Self::Ask | Self::Repeat | Self::Refresh => Some(Meter::Enqueue),
+            Self::Enqueue | Self::Repeat | Self::Refresh => Some(Meter::Enqueue),
             Self::Poll => Some(Meter::Poll),
             Self::Cancel | Self::Release => Some(Meter::Other),
             Self::Watch => None,
@@ -102,7 +102,7 @@ pub(super) struct Due {
 /// A buyer who has arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visitor {
-    /// The ticket it holds, by its place in the list of all.
+    /// The ticket it holds, as an index of the list of all.
     pub(super) ticket: Option<u32>,
     /// When it arrived, since the opening.
     pub(super) arrived: Duration,
@@ -207,13 +207,13 @@ impl Buyers {
         Behaviour::of(buyer, self.part.scenario.seed, &self.part.scenario.shares)
     }
 
-    /// Changes what is known of a buyer of this thread.
+    /// Changes the state of a buyer of this thread.
     pub(super) fn with_visitor<T>(&self, buyer: Buyer, change: impl FnOnce(&mut Visitor) -> T) -> Option<T> {
         let place = usize::try_from(buyer / self.part.threads).ok()?;
         self.state.borrow_mut().visitors.get_mut(place).map(change)
     }
 
-    /// What is known of a buyer of this thread.
+    /// The state of a buyer of this thread.
     pub(super) fn visitor(&self, buyer: Buyer) -> Visitor {
         self.with_visitor(buyer, |visitor| *visitor).unwrap_or(Visitor::new(Duration::ZERO))
     }
@@ -236,12 +236,12 @@ impl Buyers {
                 if at > now {
                     return None;
                 }
-                // One that was held back arrives now: its time is not planned.
+                // A delayed buyer arrives now: its time is not planned.
                 let at = if self.limit.is_some() { now } else { at };
                 state.visitors.push(Visitor::new(at));
                 state.unanswered += 1;
                 self.part.shared.counters.arrived.count();
-                Some(Due { at, buyer, step: Step::Ask })
+                Some(Due { at, buyer, step: Step::Enqueue })
             }
             _ if planned.is_some_and(|planned| planned <= now) => state.due.pop().map(|Reverse(due)| due),
             _ => None,
@@ -268,7 +268,7 @@ impl Buyers {
         self.state.borrow().in_flight
     }
 
-    /// A watch is no call that has to end.
+    /// Excludes a watch from the calls in flight.
     pub(super) fn exempt(&self) {
         self.state.borrow_mut().in_flight -= 1;
     }
@@ -335,7 +335,7 @@ impl Buyers {
 }
 
 impl Metered {
-    /// A rate is of the time in which calls were made: until the end of the last one.
+    /// The rate is per second until the end of the last call.
     fn finish(&mut self) -> Results {
         let (mut results, last) = self.recorder.finish(self.last_ended);
         for interval in self.intervals.drain(..).chain([last]) {

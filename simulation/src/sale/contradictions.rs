@@ -8,7 +8,7 @@ const MAX_EXAMPLES: usize = 3;
 pub enum Kind {
     /// A position is higher than one before.
     Rose,
-    /// A position cannot be right, by what is known of the line.
+    /// A position is outside of its known bounds.
     Wrong,
     /// An answer contradicts an earlier one.
     Stale,
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 impl Contradictions {
-    /// Notes one. `words` are only made if they are kept.
+    /// Records one. `words` is only called if the text is kept.
     pub fn note(&mut self, kind: Kind, words: impl FnOnce() -> String) {
         let seen = &mut self.seen[kind as usize];
         seen.count += 1;

@@ -1,7 +1,7 @@
 //! The evidence of a sale: the answers that buyers got, and the deliveries and orders of the order system if they are
 //! known.
 //!
-//! Nothing here comes from the store's own counters but the ledger, which is checked and never believed.
+//! Of the store's own counters only the ledger is used, as something to check.
 
 use std::collections::HashSet;
 
@@ -23,15 +23,15 @@ pub struct Evidence {
     pub fresh: bool,
     /// The sale was closed at the end: every ticket must be over.
     pub closed: bool,
-    /// Every ticket that a buyer learned of, as it stands at the end.
+    /// Every ticket that a buyer got, in its last known state.
     pub tickets: Vec<Ticket>,
     /// Buyers who may have a ticket that they do not know of.
     pub unresolved: HashSet<Buyer>,
-    /// Buyers who never had an answer, though they asked to the end.
+    /// Buyers that polled until the end without an answer.
     pub unanswered: u64,
     /// Contradictions between the answers that buyers got.
     pub contradictions: Contradictions,
-    /// What the order system saw and did, where it is ours.
+    /// Deliveries and orders, if the order system's log is available.
     pub orders: Option<OrderRecords>,
     /// The sale's ledger at the end.
     pub ledger: Ledger,

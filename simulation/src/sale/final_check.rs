@@ -11,17 +11,17 @@ use tokio::time::sleep;
 use super::{buyers::Buyers, shared::Phase, ticket::is_final};
 use crate::rpc::{Method, decoded};
 
-/// Tickets in one call: the most that a front takes.
+/// Tickets per call: the maximum of a front.
 const AT_A_TIME: usize = 256;
 
 /// Calls in flight.
 const CALLS: usize = 8;
 
-/// Between two rounds, of tickets that are not over yet or could not be asked for.
+/// Pause between two rounds for tickets that are not final, or whose poll failed.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(200);
 
-/// Asks for every ticket, and where the sale was closed again for those that are not over, until all are or the sale is
-/// declared over.
+/// Polls every ticket. If the sale was closed, polls those that are not final again, until all are or the time limit is
+/// over.
 pub(super) async fn run(buyers: &Rc<Buyers>) {
     let all = u32::try_from(buyers.state.borrow().tickets.len()).unwrap_or(u32::MAX);
     let mut open: Vec<u32> = (0..all).collect();
@@ -40,7 +40,7 @@ fn is_over(buyers: &Buyers, place: u32) -> bool {
     ticket.is_none_or(|ticket| is_final(ticket.state))
 }
 
-/// Returns the tickets for which there was no answer.
+/// Returns the tickets without an answer.
 async fn ask_all(buyers: &Rc<Buyers>, places: &[u32]) -> std::collections::HashSet<u32> {
     let mut chunks: VecDeque<Vec<u32>> = places.chunks(AT_A_TIME).map(<[u32]>::to_vec).collect();
     let mut calls = FuturesUnordered::new();

@@ -16,7 +16,7 @@ use super::{
     summary::{report, rows, verdict},
 };
 
-/// How large a chart is that spans the page, and one that has a neighbour.
+/// Sizes of a chart that spans the page, and of one that takes half of it.
 const WIDE: Size = Size::new(1_060.0, 330.0);
 const HALF: Size = Size::new(510.0, 330.0);
 
@@ -55,7 +55,7 @@ fn checks(run: &SaleRun) -> Section {
 
 fn timeline(run: &SaleRun) -> Section {
     let head = ["", "", ""].map(str::to_owned).to_vec();
-    let rows = rows(run).into_iter().map(|(name, value, remark)| vec![name.to_owned(), value, remark]);
+    let rows = rows(run).into_iter().map(|(name, value, note)| vec![name.to_owned(), value, note]);
     Section {
         title: "How the sale went".to_owned(),
         text: String::new(),

@@ -8,7 +8,7 @@ use crate::buyer::Buyer;
 /// The results of the buyers of a thread, or of all threads.
 #[derive(Debug)]
 pub struct Remaining {
-    /// Every ticket that a buyer learned of.
+    /// Every ticket that a buyer got.
     pub tickets: Vec<Ticket>,
     /// Buyers who may have a ticket that they do not know of.
     pub unresolved: Vec<Buyer>,
@@ -27,7 +27,7 @@ pub struct Measures {
     pub polls: Results,
     /// Latencies of other calls.
     pub others: Results,
-    /// From a buyer's arrival to the answer that was its last.
+    /// From a buyer's arrival to its final answer.
     pub final_answers: Latencies,
     /// Positions of some tickets over time: number, seconds since the opening, position.
     pub tracks: Vec<(u64, f64, u64)>,
@@ -54,7 +54,7 @@ impl Measures {
         self.tracks.extend(other.tracks);
     }
 
-    /// Calls that were sent later than planned, by the load tool's own fault.
+    /// Calls that were sent later than planned, because the load tool was too slow.
     pub fn late(&self) -> u64 {
         self.enqueues.late + self.polls.late + self.others.late
     }

@@ -53,7 +53,7 @@ pub struct SaleOptions {
     pub host: Option<String>,
     /// The authorities to trust, in a file; naming it means TLS.
     pub authority: Option<PathBuf>,
-    /// A sale that exists; none: one is created for the run.
+    /// An existing sale; `None`: one is created for the run.
     pub sale: Option<String>,
     /// The id of the sale that is created; none: any.
     pub new_sale: Option<String>,
@@ -67,7 +67,7 @@ pub struct SaleOptions {
     pub inrush: Option<PathBuf>,
     /// Connections to the front.
     pub connections: usize,
-    /// Threads; none: one for each core.
+    /// Threads; `None`: one for each core.
     pub threads: Option<u32>,
 }
 
@@ -86,7 +86,7 @@ pub struct SaleRun {
     pub took: Duration,
     /// What was checked.
     pub checks: Vec<Check>,
-    /// How it went, moment by moment.
+    /// Its state over time.
     pub moments: Vec<Moment>,
     /// What all threads share: the counts.
     pub shared: Arc<Shared>,

@@ -40,7 +40,7 @@ pub struct Scenario {
     pub cap: Option<u64>,
     /// How many units each buyer asks for.
     pub units_per_ticket: u64,
-    /// Decides who arrives when, and who does what.
+    /// Seed of the arrival times and of what each buyer does.
     pub seed: u64,
     /// How long one call may take.
     #[serde(with = "humantime_serde")]
@@ -209,11 +209,11 @@ impl Scenario {
     /// Reads a file. Paths in it are taken from where it is.
     ///
     /// # Errors
-    /// When it cannot be read, or does not fit: the line and, for an unknown key, the nearest known one are named.
+    /// When it cannot be read or is invalid. The error has the line and, for an unknown key, the nearest known one.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|error| {
             Error::new(
-                format!("--scenario {}: cannot be read: {error}", path.display()),
+                format!("--scenario: cannot read {}: {error}", path.display()),
                 "give a TOML file; every key is optional",
             )
         })?;
@@ -240,8 +240,8 @@ impl Scenario {
         self.cap.unwrap_or(self.units)
     }
 
-    /// How our own order system is set up: enough workers for the capacity at the latency. It sells whatever it is
-    /// asked for, so that a line which oversells is found out.
+    /// How our own order system is set up: enough workers for the capacity at the latency. It has no stock
+    /// of its own, so that a queue that oversells is found.
     pub fn order_system(&self) -> OrderSystemSettings {
         let Orders { capacity, latency } = self.orders;
         #[expect(
@@ -324,7 +324,7 @@ impl Scenario {
     }
 }
 
-/// What serde or TOML found, with its line, and the nearest key where one is unknown.
+/// The error of serde or TOML with its line, and the nearest key if one is unknown.
 fn misfit(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let line =
         error.span().and_then(|span| text.get(..span.start)).map_or(0, |before| before.matches('\n').count());
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misfit_names_its_line_and_the_nearest_key() {
+    fn an_invalid_file_is_an_error_with_line_and_nearest_key() {
         let error = read("buyers = 500\n\n[shares]\nunpayed = 0.5\n").unwrap_err();
         assert!(error.wrong().contains("scenario.toml:4: unknown field `unpayed`"), "{error}");
         assert_eq!(error.remedy(), "the nearest key is `unpaid`");
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn our_order_system_has_the_capacity_and_about_the_latency() {
+    fn the_order_system_has_the_capacity_and_about_the_latency() {
         let settings = Scenario::default().order_system();
         assert!((settings.model.capacity() - 1_000.0).abs() < 1e-6);
         assert_eq!((settings.model.workers, settings.credit), (20, 140));

@@ -101,7 +101,7 @@ pub struct Moment {
     pub unpaid: u64,
 }
 
-/// What the servers say at one moment.
+/// The state on the servers at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ServerView {
     /// The sale's ledger.
@@ -122,9 +122,9 @@ pub struct Shared {
     last_first_answer: AtomicU64,
     /// Cancellations that were sent, and may have happened.
     pub cancels_sent: AtomicU64,
-    /// The order system's log, where it is ours.
+    /// The log of the simulation's own order system.
     pub log: Option<Arc<OrderLog>>,
-    /// Entries that our order system lets be unanswered on a stream.
+    /// Credit of the simulation's order system: unanswered entries per stream.
     pub credit: u64,
 }
 
@@ -161,12 +161,12 @@ impl Shared {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// Tickets that our order system has seen; none where it is not ours.
+    /// Tickets that were delivered to the simulation's own order system; `None` without one.
     pub fn delivered(&self) -> Option<u64> {
         self.log.as_ref().map(|log| log.distinct_deliveries())
     }
 
-    /// Tickets that may have been taken out of the line without having reached our order system yet.
+    /// Maximum number of tickets that were claimed and not delivered to the simulation's order system yet.
     pub fn on_the_way(&self) -> u64 {
         let streams = self.log.as_ref().map_or(1, |log| log.streams().max(1));
         self.credit.saturating_mul(streams)
@@ -183,7 +183,7 @@ impl Shared {
         Duration::from_nanos(self.last_first_answer.load(Ordering::Relaxed))
     }
 
-    /// The counts at one moment, with what the servers say.
+    /// The counts at one moment, with the state on the servers.
     pub fn moment(&self, at: Duration, view: &ServerView) -> Moment {
         let ServerView { ledger, unsettled } = view;
         let unpaid = self.counters.unpaid.get().saturating_sub(self.counters.released.get());

@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sale_that_does_not_move_says_what_it_waits_for() {
+    fn a_sale_that_does_not_change_has_a_status() {
         let rush = Moment { arrived: 50, answered: 40, ..Moment::default() };
         assert_eq!(text_of(rush), None);
         let sold = Moment { answered: 100, ordered: 10, ..Moment::default() };

@@ -35,7 +35,7 @@ pub struct Ticket {
     pub cancel_sent: bool,
     /// When its release was sent, since the opening: from then on its units may be sold again.
     pub release_sent: Option<Duration>,
-    /// The buyer was refused while it held this: the next answer must say that it is over.
+    /// The buyer was refused while it held this ticket: the next answer must be a final state.
     pub refused: bool,
     /// What is shown to later calls.
     pub signed: Box<str>,
@@ -44,9 +44,9 @@ pub struct Ticket {
 /// Bounds that held while an answer was made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surely {
-    /// So many tickets had left the line before the call was sent.
+    /// At least this number of tickets had left the queue before the call was sent.
     pub gone_before: u64,
-    /// No more tickets than this had left the line, or been cancelled, when the answer came; none: unknown.
+    /// At most this number of tickets had left the queue or been cancelled when the answer came; `None`: unknown.
     pub gone_after: Option<u64>,
 }
 
@@ -161,7 +161,7 @@ impl Ticket {
         if let Some(before) = self.position.filter(|before| position > *before) {
             contradictions.note(Kind::Rose, || format!("{self}: position {position} after {before}"));
         }
-        // A ticket that is tried again is next, whatever its number.
+        // A ticket that is retried is next, with any number.
         let most = self.seq.saturating_sub(surely.gone_before).max(1);
         let least = surely.gone_after.map_or(1, |gone| self.seq.saturating_sub(gone).max(1));
         if !(least..=most).contains(&position) {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usual_life_contradicts_nothing() {
+    fn the_usual_states_contradict_nothing() {
         use TicketState::{Ordered, Processing, Released, Waiting};
         let mut ordered = status(Ordered, 0);
         ordered.order_id = "order-1".to_owned();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_final_stays() {
+    fn final_states_do_not_change() {
         use TicketState::{Cancelled, Ordered, Waiting};
         assert_eq!(noted(&[status(Cancelled, 0), status(Waiting, 3)], Surely::default()), [(Kind::Stale, 1)]);
         assert_eq!(noted(&[status(Ordered, 0), status(Cancelled, 0)], Surely::default()), [(Kind::Stale, 1)]);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_fall_and_lie_within_what_is_possible() {
+    fn positions_fall_and_stay_within_their_bounds() {
         use TicketState::Waiting;
         let rising = [status(Waiting, 3), status(Waiting, 4)];
         assert_eq!(noted(&rising, Surely::default()), [(Kind::Rose, 1)]);

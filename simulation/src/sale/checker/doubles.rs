@@ -1,4 +1,4 @@
-//! Checks for tickets and orders that exist twice, or that no buyer asked for.
+//! Checks for duplicate tickets and orders, and for those without a request.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,13 +25,13 @@ pub(super) fn duplicated(evidence: &Evidence) -> Findings {
     found
 }
 
-/// A second ticket for a buyer whose first was not over.
+/// A second ticket of a buyer whose first one was not final.
 fn second_tickets(evidence: &Evidence, found: &mut Findings) {
     let mut live: HashMap<Buyer, HashSet<(u64, u64)>> = HashMap::new();
     for ticket in &evidence.tickets {
         let over = match ticket.state {
             TicketState::Cancelled | TicketState::Rejected | TicketState::Released => true,
-            // Where there is no stock, who has ordered may come again.
+            // Without a stock, a buyer with an order may enqueue again.
             TicketState::Ordered => evidence.stock.is_none(),
             TicketState::Unspecified
             | TicketState::Waiting
@@ -69,7 +69,7 @@ fn second_orders(evidence: &Evidence, orders: &OrderRecords, found: &mut Finding
     }
 }
 
-/// An order for a ticket that its buyer was never given, and could not have been given without knowing it.
+/// An order for a ticket that no buyer got or can have missed.
 fn unasked(
     evidence: &Evidence,
     orders: &OrderRecords,

@@ -1,4 +1,4 @@
-//! What a check finds.
+//! The findings of a check.
 
 use serde::Serialize;
 
@@ -8,17 +8,17 @@ const MAX_EXAMPLES: usize = 3;
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What must not be.
+    /// The fault that is checked for.
     pub name: &'static str,
-    /// How often it was.
+    /// The number of faults.
     pub faults: u64,
-    /// What the number rests on.
+    /// The evidence of the number.
     pub rests_on: &'static str,
     /// The first faults in words.
     pub examples: Vec<String>,
 }
 
-/// What was found of one kind.
+/// The faults of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     faults: u64,

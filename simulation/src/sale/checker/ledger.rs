@@ -29,7 +29,7 @@ fn balance(ledger: &Ledger, found: &mut Findings) {
     }
 }
 
-/// Every part holds as many tickets as buyers hold. Tickets that their buyers may not know of can be anywhere.
+/// Every state has as many tickets as buyers have. Tickets that their buyers may not know of can be in any state.
 fn agree(evidence: &Evidence, found: &mut Findings) {
     let unknown = evidence.unresolved.len() as u64;
     let ledger = &evidence.ledger;

@@ -24,7 +24,7 @@ pub(super) fn lost(evidence: &Evidence) -> Findings {
     found
 }
 
-/// Why a ticket is lost; none if it is not. `order` is none where the order system is not ours.
+/// Why a ticket is lost; `None` if it is not. `order` is `None` if the orders are unknown.
 fn loss(
     evidence: &Evidence,
     ticket: &Ticket,
@@ -55,7 +55,7 @@ fn loss(
             Some("rejected, though the order system rejects nothing")
         }
         (TicketState::Rejected, _) => None,
-        // The line is served in order: who expired must have been behind everyone who was served.
+        // The queue is served in order: an expired ticket must be behind all served ones.
         (TicketState::Expired, _) if (ticket.epoch, ticket.seq) < last_served => Some("passed over"),
         (TicketState::Expired, _) => None,
         (TicketState::Waiting, _) if !evidence.closed => None,

@@ -33,7 +33,7 @@ fn most_sold(evidence: &Evidence, orders: &OrderRecords) -> u64 {
         .filter_map(|ticket| Some(((ticket.epoch, ticket.seq), ticket.release_sent?)))
         .collect();
     let mut changes: Vec<(Duration, i64)> = Vec::new();
-    // Of what the order system released itself, only its own transaction knows when the units were free.
+    // If the order system releases orders itself, the time of a release is unknown.
     for order in orders.orders.iter().filter(|order| !order.released) {
         let units = i64::try_from(order.units).unwrap_or(i64::MAX);
         changes.push((order.at, units));

@@ -91,7 +91,7 @@ fn written(evidence: &mut Evidence) -> &mut OrderRecords {
 }
 
 #[test]
-fn a_fair_sale_passes_whoever_sees_the_orders() {
+fn a_fair_sale_passes_with_every_kind_of_evidence() {
     assert_eq!(faults(|_| ()), []);
     assert_eq!(faults(|evidence| evidence.orders = None), []);
 }
