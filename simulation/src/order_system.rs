@@ -202,7 +202,7 @@ impl Running {
         let wanted = job.reply.wanted.clone();
         let caller_gone = !job.reply.send(outcome);
         let written = &mut self.log.lock().written;
-        written.done_for_nobody += u64::from(caller_gone);
+        written.abandoned += u64::from(caller_gone);
         if let Made::Created(number) = made {
             let Wanted { epoch, seq, buyer, units, .. } = wanted;
             let id_hash = order_hash(&order_id(number));

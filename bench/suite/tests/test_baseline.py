@@ -25,7 +25,7 @@ class Comparisons(unittest.TestCase):
     def test_what_is_within_the_tolerance_is_not(self):
         self.assertEqual(self.worse(front=1.09, bytes=48.9), [])
 
-    def test_being_faster_is_told_and_no_failure(self):
+    def test_being_faster_is_reported_and_no_failure(self):
         comparisons = compare(WATCHED, {"front": 0.8, "bytes": 48.0}, THEN)
         self.assertEqual([comparison.word for comparison in comparisons], ["better", "same"])
 
@@ -33,7 +33,7 @@ class Comparisons(unittest.TestCase):
         with self.assertRaisesRegex(BenchError, "bytes"):
             compare(WATCHED, THEN, {"front": 1.0})
 
-    def test_the_table_tells_all(self):
+    def test_the_table_shows_all(self):
         text = baseline.table(compare(WATCHED, {"front": 1.25, "bytes": 48.0}, THEN)).markdown()
         self.assertRegex(text, r"front against echo \| +1\.25 +\| +1\.00 \| \+25\.0% \| +\+10% \| WORSE")
 

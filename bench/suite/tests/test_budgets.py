@@ -11,7 +11,7 @@ class Rows(unittest.TestCase):
         self.assertEqual(ratio.cells()[1:5], ["1.00 (0.900–1.10)", "≥ 1.00", "met", "–"])
         self.assertEqual(cost.cells()[1:5], ["2.30 (2.30–2.30)", "≤ 2.20", "**missed**", "–"])
 
-    def test_a_slow_machine_is_told_apart_from_a_slow_program(self):
+    def test_a_slow_machine_is_distinguished_from_a_slow_program(self):
         # The baseline cost twice of what it did.
         pace = Pace(now=2.0, then=1.0)
         cost = Row("cost", Spread((4.0,)), 2.2, at_least=False, pace=pace)

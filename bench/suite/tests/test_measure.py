@@ -4,7 +4,7 @@ from ..measure import Spread, interleaved, ratio
 
 
 class Measuring(unittest.TestCase):
-    def test_a_spread_tells_median_and_range(self):
+    def test_a_spread_has_median_and_range(self):
         spread = Spread((3.0, 1.0, 2.0, 10.0))
         self.assertEqual((spread.median, spread.low, spread.high), (2.5, 1.0, 10.0))
 

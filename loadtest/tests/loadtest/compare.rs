@@ -26,10 +26,10 @@ fn direct_calls_fail_most_buyers_and_inrush_sells_every_unit_to_a_waiting_buyer(
     let units = Settings::quick().units;
     // The first seconds' worth at most is served in time: after that the queue is longer than anybody waits.
     assert!(count("straight", "served") < units / 2, "{json:#}");
-    assert!(count("straight", "ordersMadeForNobody") > 0, "{json:#}");
+    assert!(count("straight", "abandonedOrders") > 0, "{json:#}");
     assert!(count("straight", "gaveUp") > count("straight", "served"), "{json:#}");
     assert_eq!(count("through", "served"), units, "{json:#}");
-    assert_eq!(count("through", "ordersMadeForNobody"), 0, "{json:#}");
+    assert_eq!(count("through", "abandonedOrders"), 0, "{json:#}");
     for side in ["straight", "through"] {
         let ends = count(side, "served") + count(side, "soldOut") + count(side, "gaveUp");
         assert_eq!(ends, u64::from(Settings::quick().buyers()), "{json:#}");

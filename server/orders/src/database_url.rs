@@ -134,7 +134,7 @@ mod tests {
     use super::{DatabaseKind, DatabaseUrl};
 
     #[test]
-    fn kinds_are_told_apart() {
+    fn kinds_are_distinguished() {
         for (url, kind) in [
             ("sqlite::memory:", DatabaseKind::Memory),
             ("sqlite://:memory:", DatabaseKind::Memory),

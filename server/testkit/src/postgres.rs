@@ -99,12 +99,12 @@ impl Postgres {
 struct Binaries {
     folder: PathBuf,
     /// PostgreSQL refuses to run as root.
-    as_nobody: bool,
+    as_other_user: bool,
 }
 
 impl Binaries {
     fn find() -> anyhow::Result<Self> {
-        let as_nobody = run(Command::new("id").arg("-u"))?.trim() == "0";
+        let as_other_user = run(Command::new("id").arg("-u"))?.trim() == "0";
         let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>());
         let installed = Path::new(VERSIONS).read_dir().into_iter().flatten().flatten();
         on_path
@@ -112,7 +112,7 @@ impl Binaries {
             .flatten()
             .chain(installed.map(|version| version.path().join("bin")))
             .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
-            .map(|folder| Self { folder, as_nobody })
+            .map(|folder| Self { folder, as_other_user })
             .with_context(|| {
                 format!(
                     "PostgreSQL's initdb and pg_ctl are neither on PATH nor under {VERSIONS}; run `make test-tools`, \
@@ -178,7 +178,7 @@ impl Binaries {
     }
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        if self.as_nobody {
+        if self.as_other_user {
             let mut command = Command::new("runuser");
             command.args(["-u", "nobody", "--"]).arg(program);
             command

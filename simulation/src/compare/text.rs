@@ -87,7 +87,7 @@ fn side(side: &RunResult, share: f64) -> Value {
         "soldOut": side.sold_out,
         "gaveUp": side.gave_up,
         "ordersMade": side.made,
-        "ordersMadeForNobody": side.abandoned_orders,
+        "abandonedOrders": side.abandoned_orders,
         "calls": side.calls,
         "failedCalls": side.failed_calls,
         "windowSeconds": side.window.as_secs_f64(),

@@ -73,7 +73,7 @@ pub struct OrderRecords {
     /// Jobs that were refused because too many waited.
     pub refused: u64,
     /// Jobs that were done for callers that had disconnected, orders and look-ups.
-    pub done_for_nobody: u64,
+    pub abandoned: u64,
     /// The order system has a stock of its own and may reject orders.
     pub may_reject: bool,
 }

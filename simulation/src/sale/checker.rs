@@ -21,7 +21,7 @@ const BEYOND_NUMBER: &str = "no position is beyond the number";
 /// Runs all checks. The sale was fair if none has faults.
 pub fn check(evidence: &Evidence) -> Vec<Check> {
     let answers = "the answers that buyers got";
-    let (told_and_made, answers_and_orders, bounds) = match &evidence.orders {
+    let (answers_and_rows, answers_and_orders, bounds) = match &evidence.orders {
         None => (answers, "the numbers that buyers got", BEYOND_NUMBER),
         Some(orders) if orders.may_reject => {
             ("buyers, and the order database", "buyers, and the order of creation", BEYOND_NUMBER)
@@ -31,9 +31,9 @@ pub fn check(evidence: &Evidence) -> Vec<Check> {
     let mut unanswered = Findings::default();
     unanswered.add_some(evidence.unanswered, || "buyers asked to the end and had no answer".to_owned());
     vec![
-        stock::oversold(evidence).check("oversold", told_and_made),
-        losses::lost(evidence).check("lost", told_and_made),
-        doubles::duplicated(evidence).check("duplicated", told_and_made),
+        stock::oversold(evidence).check("oversold", answers_and_rows),
+        losses::lost(evidence).check("lost", answers_and_rows),
+        doubles::duplicated(evidence).check("duplicated", answers_and_rows),
         order::out_of_order(evidence).check("out of order", answers_and_orders),
         seen(evidence, Kind::Rose).check("positions that rose", answers),
         seen(evidence, Kind::Wrong).check("positions that are wrong", bounds),

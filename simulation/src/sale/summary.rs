@@ -156,7 +156,7 @@ pub fn json(run: &SaleRun) -> Value {
             "enqueue": calls(run, "Enqueue", &run.measures.enqueues),
             "pollStatus": calls(run, "PollStatus", &run.measures.polls),
         },
-        "journey": distribution(&run.measures.final_answers),
+        "finalAnswer": distribution(&run.measures.final_answers),
         "timeline": run.moments,
         "positions": run.measures.tracks,
     })

@@ -100,9 +100,9 @@ async fn a_connection_past_its_maximum_age_gets_goaway_and_finishes_its_calls() 
     let (answer, mut body) = sender.send_request(enqueue_head(front.address), false).unwrap();
     body.send_data(message(&enqueue_request("phone-x", "ada", 1)).into(), true).unwrap();
     eventually("no new call is taken", async || {
-        let is_told_to_go = sender.clone().ready().await.is_err();
+        let is_closed = sender.clone().ready().await.is_err();
         assert!(!connection.is_finished(), "cut off in the midst of a call");
-        is_told_to_go
+        is_closed
     })
     .await;
     drop(held);

@@ -173,10 +173,10 @@ fn duplicates_are_found() {
     assert!(faults(shared).contains(&("duplicated", 1)));
     let second_ticket = |evidence: &mut Evidence| evidence.tickets[3].buyer = 3;
     assert_eq!(faults(second_ticket), [("duplicated", 1)]);
-    let for_nobody = |evidence: &mut Evidence| written(evidence).orders[1].buyer = Some(9);
-    assert_eq!(faults(for_nobody), [("duplicated", 1)]);
+    let for_another_buyer = |evidence: &mut Evidence| written(evidence).orders[1].buyer = Some(9);
+    assert_eq!(faults(for_another_buyer), [("duplicated", 1)]);
     let perhaps = |evidence: &mut Evidence| {
-        for_nobody(evidence);
+        for_another_buyer(evidence);
         evidence.unresolved.insert(9);
     };
     assert_eq!(faults(perhaps), []);

@@ -58,7 +58,7 @@ fn reply(gate: Gate, epoch: u64, last_seq: Seq, admissions: Vec<Admission>) -> A
 }
 
 const SOLD_OUT: GateDecision = GateDecision::Refused(Refusal::SoldOut);
-const TOLD_SOLD_OUT: Admission = Admission::Refused(Refusal::SoldOut);
+const SOLD_OUT_REPLY: Admission = Admission::Refused(Refusal::SoldOut);
 
 #[tokio::test]
 async fn the_gate_answers_only_after_all_admitted_buyers_are_loaded() {
@@ -106,7 +106,7 @@ async fn the_lifetime_counts_from_when_the_batch_was_sent() {
 async fn an_open_sale_clears_the_gate() {
     let bench = Bench::new().await;
     bench.shut().await;
-    let open = reply(Gate::Open, 1, 1, vec![TOLD_SOLD_OUT]);
+    let open = reply(Gate::Open, 1, 1, vec![SOLD_OUT_REPLY]);
     bench.gates.update(
         &bench.sale,
         bench.gates.begin_update(&bench.sale),
@@ -124,7 +124,7 @@ async fn more_units_are_refused_only_after_the_store_has_refused_as_many() {
     let answer = |units| bench.gates.decision(&bench.sale, &"bob".parse().unwrap(), units);
     assert_eq!((answer(1), answer(2)), (Some(SOLD_OUT), None));
     let limit = Admission::Refused(Refusal::UnitLimit { limit: 3 });
-    let sold_out = reply(Gate::Refusing(Refusal::SoldOut), epoch, 1, vec![TOLD_SOLD_OUT, limit]);
+    let sold_out = reply(Gate::Refusing(Refusal::SoldOut), epoch, 1, vec![SOLD_OUT_REPLY, limit]);
     bench.gates.update(
         &bench.sale,
         bench.gates.begin_update(&bench.sale),
