@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Lets a number of tokens per second pass, and a burst after a quiet time.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TokenBucket {
     /// Tokens per second.
     rate: f64,
@@ -18,15 +18,6 @@ impl TokenBucket {
     #[must_use]
     pub const fn new(rate: f64, burst: f64, now: Instant) -> Self {
         Self { rate, burst, tokens: burst, filled_at: now }
-    }
-
-    /// Spends one token, if there is one.
-    pub fn try_spend(&mut self, now: Instant) -> bool {
-        let is_available = self.available(now, 1) > 0;
-        if is_available {
-            self.spend(now, 1);
-        }
-        is_available
     }
 
     /// How long to wait until this many tokens can be spent; zero when they can be spent now.
@@ -120,14 +111,5 @@ mod tests {
         assert_eq!(bucket.available(start - Duration::from_secs(5), 10), 0);
         assert_eq!(bucket.available(start, 10), 0);
         assert_eq!(bucket.available(start + Duration::from_millis(101), 10), 1);
-    }
-
-    #[test]
-    fn single_tokens_are_spent_at_the_rate_after_the_burst() {
-        let start = Instant::now();
-        // A rate that sums exactly.
-        let mut bucket = TokenBucket::new(0.25, 2.0, start);
-        let spent = (0..=12_u64).filter(|&second| bucket.try_spend(start + Duration::from_secs(second)));
-        assert_eq!(spent.collect::<Vec<_>>(), [0, 1, 4, 8, 12]);
     }
 }

@@ -1,13 +1,14 @@
 //! A limit on the spans that are forced for untraced calls that failed or were slow. In an overload, every call is
 //! slow or fails, and a span for each would make it worse.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use inrush_runtime::token_bucket::TokenBucket;
 use parking_lot::Mutex;
 
-/// Forced spans per second on a core, for each reason, and the burst of them: enough to find the cause.
-const MAX_PER_SECOND: f64 = 10.0;
+/// Most forced spans per second on a core, for each reason: enough to find the cause.
+const MAX_PER_SECOND: u32 = 10;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Why a span is forced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,51 +30,55 @@ impl Reason {
 }
 
 /// The limits of a core, one for each reason: errors do not use up what slow calls may have.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ForcedSpanLimits {
-    errors: Mutex<TokenBucket>,
-    slow: Mutex<TokenBucket>,
+    errors: RateLimiter,
+    slow: RateLimiter,
 }
 
-impl Default for ForcedSpanLimits {
-    fn default() -> Self {
-        let bucket = TokenBucket::new(MAX_PER_SECOND, MAX_PER_SECOND, Instant::now());
-        Self { errors: Mutex::new(bucket.clone()), slow: Mutex::new(bucket) }
-    }
+/// At most [`MAX_PER_SECOND`] in each second.
+#[derive(Debug, Default)]
+struct RateLimiter {
+    /// When the current second began, and how many were allowed since.
+    second: Mutex<Option<(Instant, u32)>>,
 }
 
 impl ForcedSpanLimits {
     /// Whether one more is allowed now.
     pub(super) fn allow(&self, reason: Reason) -> bool {
-        self.allow_at(reason, Instant::now())
-    }
-
-    fn allow_at(&self, reason: Reason, now: Instant) -> bool {
-        let bucket = match reason {
+        let limiter = match reason {
             Reason::Error => &self.errors,
             Reason::Slow => &self.slow,
         };
-        bucket.lock().try_spend(now)
+        limiter.allow_at(Instant::now())
+    }
+}
+
+impl RateLimiter {
+    fn allow_at(&self, now: Instant) -> bool {
+        let mut second = self.second.lock();
+        let (began, made) = match *second {
+            Some((began, made)) if now.saturating_duration_since(began) < SECOND => (began, made),
+            _ => (now, 0),
+        };
+        let allowed = made < MAX_PER_SECOND;
+        *second = Some((began, made + u32::from(allowed)));
+        allowed
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn each_second_allows_the_maximum_again() {
-        let limits = ForcedSpanLimits::default();
+        let limiter = RateLimiter::default();
         let start = Instant::now();
-        // The burst, and from then on ten per second.
-        for (second, expected) in [(0, 19..=20), (1, 9..=11), (2, 9..=11)] {
-            let start = start + Duration::from_secs(second);
-            let allowed =
-                (0..1000).filter(|&ms| limits.allow_at(Reason::Error, start + Duration::from_millis(ms)));
-            let allowed = allowed.count();
-            assert!(expected.contains(&allowed), "{allowed} in second {second}");
+        for second in 0..3 {
+            let allowed = (0..1000)
+                .filter(|millis| limiter.allow_at(start + SECOND * second + Duration::from_millis(*millis)));
+            assert_eq!(u32::try_from(allowed.count()), Ok(MAX_PER_SECOND));
         }
     }
 
