@@ -34,9 +34,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Attempts of a transaction under contention.
 const MAX_ATTEMPTS: u32 = 8;
-/// The delays between them.
+/// The delays between them: 5 to 10 ms at first.
 const CONTENTION_BACKOFF: Backoff =
-    Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(320), jitter: 0.5 };
+    Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(640), jitter: 0.5 };
 /// The time for reaching a database that is starting, and the interval between attempts.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(250);
