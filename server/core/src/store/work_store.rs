@@ -9,6 +9,7 @@ use crate::{
     entry::ClaimedEntry,
     sale::SaleId,
     ticket::{Seq, TicketState},
+    time::Timestamp,
 };
 
 /// Upper bound on the bytes kept of an order id or a reason.
@@ -50,6 +51,8 @@ pub struct ClaimRequest {
 pub struct Claim {
     /// The sale's epoch, part of every ticket id.
     pub epoch: u64,
+    /// When the sale was created: distinguishes it from an earlier sale of the same name.
+    pub created_at: Timestamp,
     /// Proves the claim in every later call; higher than that of any earlier claim. 0 when nothing was claimed.
     pub fence: u64,
     /// The duration of the lease, from now.

@@ -112,7 +112,7 @@ impl Claimer {
     fn split(
         &self,
         sale: &SaleId,
-        Claim { epoch, fence, lease, entries, backlog: _ }: Claim,
+        Claim { epoch, created_at: _, fence, lease, entries, backlog: _ }: Claim,
         lane: LaneId,
         called_at: Instant,
     ) -> (Vec<OrderRequest>, Vec<(String, InFlightEntry)>) {

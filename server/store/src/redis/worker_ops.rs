@@ -11,7 +11,7 @@ use inrush_core::{
         Settlement, StoreError, WorkStore, check_batch_size,
     },
     ticket::Seq,
-    time::millis,
+    time::{Timestamp, millis},
 };
 use redis::cmd;
 
@@ -52,6 +52,7 @@ impl WorkStore for RedisStore {
         let build = |state| self.build_claim(sale, request, state);
         let (_, mut reply) = self.run_with_hints(sale, build).await?;
         let epoch = reply.unsigned()?;
+        let created_at = Timestamp(reply.unsigned()?);
         let fence = reply.unsigned()?;
         let lease = Duration::from_millis(reply.unsigned()?);
         let retries: usize = reply.small()?;
@@ -60,7 +61,7 @@ impl WorkStore for RedisStore {
         for _ in 0..reply.small::<usize>()? {
             entries.push(read_first_claimed(&mut reply)?);
         }
-        Ok(Claim { epoch, fence, lease, entries, backlog: read_backlog(&mut reply)? })
+        Ok(Claim { epoch, created_at, fence, lease, entries, backlog: read_backlog(&mut reply)? })
     }
 
     async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {

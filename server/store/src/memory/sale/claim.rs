@@ -30,6 +30,7 @@ impl Sale {
         }
         Claim {
             epoch: self.epoch,
+            created_at: self.created_at,
             fence: if entries.is_empty() { 0 } else { fence },
             lease: self.settings.lease,
             entries,

@@ -5,9 +5,9 @@
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 max entries · 4 s
 -- Reply {NO_SALE}
 --       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
---       {DONE, buckets, last_seq, cursor, cancelled, epoch, fence or 0, lease in ms, count of retries,
---        for each: ticket, attempt, entry … then the count of first attempts, for each: ticket, entry … then the
---        backlog (include/backlog.lua)}
+--       {DONE, buckets, last_seq, cursor, cancelled, epoch, created_at, fence or 0, lease in ms, count
+--        of retries, for each: ticket, attempt, entry … then the count of first attempts, for each: ticket, entry …
+--        then the backlog (include/backlog.lua)}
 --
 -- Entries from the queue form a block (include/block.lua); each retry has a record and a lease of its own.
 
@@ -157,7 +157,7 @@ if passed > 0 or claims > 0 then
 end
 
 local reply = {
-    DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, sale.epoch,
+    DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, sale.epoch, sale.created_at,
     claims > 0 and fence or 0, sale.lease, #claimed_retries,
 }
 local size = #reply
