@@ -70,4 +70,9 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(millis(by), Ordering::SeqCst);
     }
+
+    /// Sets the clock back, as the clock of a server can be.
+    pub fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(millis(by), Ordering::SeqCst);
+    }
 }

@@ -62,6 +62,10 @@ impl Context {
         self.clock.advance(Duration::from_millis(millis));
     }
 
+    pub(crate) fn set_back(&self, millis: u64) {
+        self.clock.set_back(Duration::from_millis(millis));
+    }
+
     /// What is announced for `sale` while `operation` runs: how often work, how often admission. A second sale on the
     /// same server is created after it; its announcement is the last to arrive.
     pub(crate) async fn announced(&self, sale: &Sale, operation: impl Future<Output = ()>) -> Announced {

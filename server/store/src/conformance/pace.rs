@@ -25,6 +25,8 @@ cases! {
     without_a_pace_there_is_no_limit,
     the_slowest_and_the_fastest_pace,
     the_measured_pace_is_that_of_the_last_window,
+    a_clock_that_is_set_back_does_not_stop_the_pace,
+    a_clock_that_jumps_ahead_gives_one_burst_at_most,
 }
 
 async fn paced(context: &Context, millitickets_per_second: u64, burst: u64) -> Sale {
@@ -174,5 +176,31 @@ async fn the_measured_pace_is_that_of_the_last_window(context: Context) {
         context.advance(advance);
         assert_eq!(sale.claim(max).await.entries.len(), max);
         assert_eq!(measured(&sale).await, pace, "after {advance} ms and {max} claims");
+    }
+}
+
+async fn a_clock_that_is_set_back_does_not_stop_the_pace(context: Context) {
+    let sale = paced(&context, 1000, 2).await;
+    for step in [20_000, 3_600_000] {
+        context.advance(2000);
+        assert_eq!(claimed(&sale).await, 2);
+        context.set_back(step);
+        assert_eq!(claimed(&sale).await, 0, "the step itself adds no tokens");
+        for _ in 0..3 {
+            context.advance(1000);
+            assert_eq!(claimed(&sale).await, 1, "a second after a step of {step} ms");
+        }
+        assert_eq!(sale.snapshot().await.measured_pace, 1000);
+    }
+}
+
+async fn a_clock_that_jumps_ahead_gives_one_burst_at_most(context: Context) {
+    let sale = paced(&context, 1000, 2).await;
+    for step in [20_000, 3_600_000] {
+        context.advance(step);
+        assert_eq!(claimed(&sale).await, 2);
+        assert_eq!(claimed(&sale).await, 0);
+        context.advance(1000);
+        assert_eq!(claimed(&sale).await, 1);
     }
 }

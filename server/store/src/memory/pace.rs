@@ -26,6 +26,12 @@ impl TokenBucket {
         Self { pace, level: pace.burst * TICKET, filled_at: now }
     }
 
+    /// Fills on from `now` if the clock was set back: the bucket would otherwise stand still until the clock is
+    /// where it was.
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        self.filled_at = self.filled_at.min(now);
+    }
+
     /// Whole tickets that may be claimed now.
     pub(super) fn tokens(&self, now: Timestamp) -> u64 {
         self.level_at(now) / TICKET
@@ -72,6 +78,13 @@ impl MeasuredPace {
     /// Thousandths of tickets per second; 0 when unknown.
     pub(super) const fn millitickets_per_second(&self) -> u64 {
         self.millitickets_per_second
+    }
+
+    /// Measures on from `now` if the clock was set back.
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        if let Some(window) = &mut self.window {
+            window.start = window.start.min(now);
+        }
     }
 
     /// Counts the claims of one call. They belong to the window that begins with them, not to the one that ends.

@@ -20,6 +20,7 @@ const MAX_SEQS_PASSED: usize = 4 * MAX_BATCH;
 
 impl Sale {
     pub(in super::super) fn claim(&mut self, now: Timestamp, max: usize) -> Claim {
+        self.follow_clock(now);
         let wanted = if self.settings.fulfilment_held { 0 } else { self.within_pace(now, max) };
         let fence = self.last_fence + 1;
         let mut entries = self.claim_due_retries(now, wanted, fence);
@@ -36,6 +37,13 @@ impl Sale {
             entries,
             backlog: self.backlog(now),
         }
+    }
+
+    fn follow_clock(&mut self, now: Timestamp) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.follow_clock(now);
+        }
+        self.measured_pace.follow_clock(now);
     }
 
     fn within_pace(&self, now: Timestamp, max: usize) -> usize {

@@ -30,6 +30,7 @@ if segment_of(sale.cursor + 1) ~= segment then
 end
 
 local now = now_millis(ARGV[1])
+local clock_set_back = follow_clock(sale, now)
 local free_before = free_units(sale)
 local wanted = sale.fulfilment_held == 1 and 0 or tonumber(ARGV[3])
 if sale.pace then
@@ -151,7 +152,7 @@ if claims > 0 then
     sale.fence = fence
     count_claims(sale, now, claims)
 end
-if passed > 0 or claims > 0 then
+if passed > 0 or claims > 0 or clock_set_back then
     save_sale(KEYS[1], sale)
     announce_if_reopened(sale, free_before, ARGV[2])
 end

@@ -205,6 +205,7 @@ impl<'a> Pair<'a> {
         let id = progress.id.clone();
         match operation {
             Operation::Advance { millis } => self.clock.advance(Duration::from_millis(*millis)),
+            Operation::SetClockBack { millis } => self.clock.set_back(Duration::from_millis(*millis)),
             Operation::Admit(requests) => self.admit(progress, requests).await?,
             Operation::LookUp(tickets) => {
                 let seqs = progress.seqs(tickets);

@@ -53,6 +53,7 @@ pub(super) struct LongLine {
 #[derive(Clone)]
 pub(super) enum Operation {
     Advance { millis: u64 },
+    SetClockBack { millis: u64 },
     Admit(Vec<BuyerRequest>),
     LookUp(Vec<Back>),
     Cancel(Vec<Back>),
@@ -140,6 +141,7 @@ impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Advance { millis } => write!(f, "Advance {millis} ms"),
+            Self::SetClockBack { millis } => write!(f, "SetClockBack {millis} ms"),
             Self::Admit(requests) => write!(f, "Admit {requests:?}"),
             Self::LookUp(tickets) => write!(f, "LookUp {tickets:?}"),
             Self::Cancel(tickets) => write!(f, "Cancel {tickets:?}"),
@@ -219,6 +221,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         18 => claim().prop_map(|max| Operation::Claim { max }),
         16 => vec((lease_of_a_worker(), answer()), 0..5).prop_map(Operation::Settle),
         14 => advance().prop_map(|millis| Operation::Advance { millis }),
+        1 => clock_step().prop_map(|millis| Operation::SetClockBack { millis }),
         9 => tickets().prop_map(Operation::Cancel),
         1 => (0_u64..40, 1_u64..120).prop_map(|(from, count)| Operation::Cancel((from..from + count).map(Back).collect())),
         6 => Just(Operation::Recover),
@@ -301,6 +304,10 @@ fn advance() -> impl Strategy<Value = u64> {
     ]
 }
 
+fn clock_step() -> impl Strategy<Value = u64> {
+    prop_oneof![1_u64..200, Just(20_000), Just(3_600_000)]
+}
+
 fn version() -> impl Strategy<Value = Version> {
     prop_oneof![9 => Just(Version::Present), 1 => (0_u64..9).prop_map(Version::Wrong)]
 }
@@ -336,6 +343,7 @@ impl Operation {
         !matches!(
             self,
             Self::Advance { .. }
+                | Self::SetClockBack { .. }
                 | Self::LookUp(_)
                 | Self::DeadLetters { .. }
                 | Self::ForgetScripts

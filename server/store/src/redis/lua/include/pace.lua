@@ -10,6 +10,20 @@ local function bucket_level(sale, now)
     return math.min(sale.tokens + elapsed * sale.pace, sale.burst * TICKET)
 end
 
+-- If the clock was set back, bucket and window start again now with what they hold: they would otherwise stand still
+-- until the clock is where it was. Returns whether the sale changed.
+local function follow_clock(sale, now)
+    local tokens_ahead = sale.tokens_at and sale.tokens_at > now
+    local window_ahead = sale.window_start and sale.window_start > now
+    if tokens_ahead then
+        sale.tokens_at = now
+    end
+    if window_ahead then
+        sale.window_start = now
+    end
+    return tokens_ahead or window_ahead or false
+end
+
 -- Spends the tokens of `claims` tickets and counts them for the measured pace. The claims of a call belong to the window
 -- that begins with it.
 local function count_claims(sale, now, claims)
