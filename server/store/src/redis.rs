@@ -25,6 +25,7 @@ mod worker_ops;
 
 pub use self::{
     script::ScriptSources,
+    server_check::USER_RULES,
     settings::{
         DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_POOLED_CONNECTIONS, DEFAULT_REPLICATION_TIMEOUT,
         DEFAULT_RESPONSE_TIMEOUT, RedisSettings,

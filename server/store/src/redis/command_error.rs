@@ -5,6 +5,8 @@ use std::fmt;
 use inrush_core::store::StoreError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::server_check::USER_RULES;
+
 /// Error code of scripts that found data that Inrush did not write; see `lua/include/codes.lua`.
 const CORRUPT: &str = "CORRUPT";
 
@@ -118,6 +120,8 @@ impl CommandError {
             "ERR" if detail.contains("max number of clients") => {
                 unavailable(server, &"its connection limit is reached: raise maxclients")
             }
+            // The denial of a command within a script has no code of its own.
+            "ERR" if detail.starts_with("The user executing the script can't") => return Self::denied(error),
             "ERR" if detail.contains("cluster support disabled") => StoreError::Unsuitable(format!(
                 "{server} is no Redis Cluster: write redis:// instead of redis+cluster:// in the Redis URL"
             )),
@@ -136,8 +140,8 @@ impl CommandError {
             outcome: CommandOutcome::Final,
             connection_broken: false,
             error: StoreError::Unsuitable(format!(
-                "Redis denies access ({}): check user and password in the Redis URL and the rights of that user, for \
-                 example ACL SETUSER inrush on >password ~inrush:* &inrush:* +@all",
+                "Redis denies access ({}): check user and password in the Redis URL and the rights of that user: `ACL \
+                 SETUSER NAME {USER_RULES}`",
                 error.detail().unwrap_or("authentication failed"),
             )),
         }
@@ -180,6 +184,9 @@ mod tests {
         assert!(text("OOM command not allowed").contains("maxmemory"));
         assert!(text("NOAUTH Authentication required.").contains("password"));
         assert!(text("NOPERM no permissions to run the 'evalsha' command").contains("ACL"));
+        assert!(
+            text("ERR The user executing the script can't run this command or subcommand").contains("ACL")
+        );
         assert!(text("ERR This instance has cluster support disabled").contains("redis://"));
         assert_eq!(error_of("CORRUPT a gap").error, StoreError::Corrupt("a gap".to_owned()));
         assert!(matches!(error_of("WRONGTYPE Operation against a key").error, StoreError::Corrupt(_)));

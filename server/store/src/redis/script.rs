@@ -174,6 +174,16 @@ impl ScriptSources {
         Ok(self)
     }
 
+    /// The Redis commands of all scripts, in capitals.
+    #[cfg(test)]
+    pub(super) fn commands(&self) -> std::collections::BTreeSet<String> {
+        let after_call = |source: &str| -> Vec<String> {
+            let starts = ["call('", "write_all('"].into_iter().flat_map(|start| source.split(start).skip(1));
+            starts.filter_map(|rest| rest.split('\'').next()).map(str::to_owned).collect()
+        };
+        self.0.values().flat_map(|source| after_call(source)).collect()
+    }
+
     /// The script with its includes.
     fn assemble(&self, file: &'static str) -> Result<String, StoreError> {
         let mut script = String::new();

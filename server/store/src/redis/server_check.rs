@@ -1,4 +1,4 @@
-//! Checks a server's version and configuration, and which durability it provides.
+//! Checks a server's version and configuration, the rights of this user, and which durability it provides.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,10 @@ use inrush_core::store::{Durability, StoreError};
 use parking_lot::Mutex;
 use redis::{FromRedisValue, Value, cmd};
 
-use super::pool::ConnectionPool;
+use super::{
+    keys::{ADMISSION_CHANNEL, WORK_CHANNEL},
+    pool::ConnectionPool,
+};
 
 /// The first major version with everything that the scripts use: flags, `ZRANGE … BYSCORE`, `BITCOUNT … BIT`.
 const MIN_MAJOR_VERSION: u32 = 7;
@@ -18,13 +21,41 @@ const MIN_MAJOR_VERSION: u32 = 7;
 /// How long the durability of the servers is cached: an operator may change it while they run.
 const DURABILITY_TTL: Duration = Duration::from_secs(5);
 
-/// Checks that every master is reachable, and its version and configuration.
+/// The ACL rules of a Redis user that may do all that Inrush needs and nothing dangerous: `ROLE` is for Sentinel,
+/// `CONFIG GET` for sales with durability `fsync`. The README and the runbook have the same line.
+pub const USER_RULES: &str = "~inrush:* &inrush:* +@all -@admin -@dangerous +info +role +config|get";
+
+/// Lists the rights that the user of a connection lacks.
+const RIGHTS: &str = include_str!("lua/rights.lua");
+
+/// A key that no sale has, named as all keys are.
+const EXAMPLE_KEY: &str = "inrush:{}:sale";
+
+/// Checks that every master is reachable, its version and configuration, and that the user has all rights: a right
+/// that is missing must not show in the middle of a script.
 ///
 /// # Errors
 /// [`StoreError::Unsuitable`] with what to change.
 pub(super) async fn check(pool: &ConnectionPool, in_cluster: bool) -> Result<(), StoreError> {
     let answers = pool.query_masters(&cmd("INFO")).await.map_err(|error| error.error)?;
-    answers.into_iter().try_for_each(|answer| check_server(&text_of(answer)?, in_cluster))
+    answers.into_iter().try_for_each(|answer| check_server(&text_of(answer)?, in_cluster))?;
+    let query =
+        cmd("EVAL").arg(RIGHTS).arg(0).arg(EXAMPLE_KEY).arg(WORK_CHANNEL).arg(ADMISSION_CHANNEL).take();
+    let answers = pool.query_masters(&query).await.map_err(|error| error.error)?;
+    answers.into_iter().try_for_each(|answer| check_rights(&answer))
+}
+
+fn check_rights(missing: &Value) -> Result<(), StoreError> {
+    let missing = Vec::<String>::from_redis_value_ref(missing).map_err(|error| {
+        StoreError::Corrupt(format!("the list of missing rights cannot be read: {error}"))
+    })?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(unsuitable(&format!(
+        "its user lacks rights: {}. Grant what Inrush needs: `ACL SETUSER NAME {USER_RULES}`",
+        missing.join(", ")
+    )))
 }
 
 fn check_server(info: &str, in_cluster: bool) -> Result<(), StoreError> {
@@ -124,6 +155,7 @@ fn syncs_always(answer: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::script::ScriptSources;
 
     const SUITABLE: &str = "# Server\r\nredis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:noeviction\r\ncluster_enabled:0\r\n";
 
@@ -146,6 +178,34 @@ mod tests {
         assert!(error("cluster_enabled:0", "cluster_enabled:1").to_string().contains("redis+cluster://"));
         assert!(matches!(error("role:master", "role:slave"), StoreError::Unavailable(_)));
         assert!(matches!(check_server("", false), Err(StoreError::Unsuitable(_))));
+    }
+
+    #[test]
+    fn the_check_of_rights_names_every_command_of_the_scripts() {
+        for command in ScriptSources::bundled().commands() {
+            assert!(RIGHTS.contains(&format!("{{ '{}'", command.to_lowercase())), "{command}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_rules_is_documented() {
+        for (name, page) in [
+            ("README.md", include_str!("../../../../README.md")),
+            ("docs/runbook.md", include_str!("../../../../docs/runbook.md")),
+        ] {
+            assert!(page.contains(USER_RULES), "{name}");
+        }
+    }
+
+    #[test]
+    fn missing_rights_are_an_error_that_names_them() {
+        let answer = |missing: &[&str]| {
+            let missing = missing.iter().map(|&right| Value::BulkString(right.into()));
+            check_rights(&Value::Array(missing.collect()))
+        };
+        assert_eq!(answer(&[]), Ok(()));
+        let text = answer(&["+rpush", "+publish &inrush:work"]).unwrap_err().to_string();
+        assert!(text.contains("+rpush, +publish &inrush:work") && text.contains(USER_RULES), "{text}");
     }
 
     #[test]

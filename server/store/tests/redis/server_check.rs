@@ -3,13 +3,16 @@
 use std::fs;
 
 use inrush_core::store::prelude::*;
-use inrush_core::{SaleSettings, StoreError, store::Durability};
+use inrush_core::{
+    SaleSettings, StoreError,
+    store::{Admission, Durability},
+};
 use inrush_store::redis::RedisSettings;
 use inrush_testkit::port::free_port;
 
 use crate::{
     redis_server::{RedisCluster, RedisServer},
-    support::{connect, connect_with, create, enqueue},
+    support::{admission_of, connect, connect_with, create, enqueue},
 };
 
 fn remedy(checked: Result<(), StoreError>) -> String {
@@ -66,6 +69,42 @@ async fn a_wrong_password_is_an_error_that_does_not_contain_it() {
     assert_eq!(store.check().await, Ok(()));
     let sale = create(&store, &SaleSettings::of_stock(9)).await;
     assert!(enqueue(&store, &sale, "a").await.is_ok());
+}
+
+/// A URL of `server` for a new user with `rules`.
+async fn user(server: &RedisServer, rules: &str) -> String {
+    let words = ["ACL", "SETUSER", "app", "reset", "on", ">p"].into_iter().chain(rules.split(' '));
+    server.command::<()>(&words.collect::<Vec<_>>()).await;
+    server.url().replace("redis://", "redis://app:p@")
+}
+
+#[tokio::test]
+async fn a_user_that_lacks_rights_is_unsuitable_and_the_rights_are_named() {
+    for (rules, missing) in [
+        ("~inrush:* +@all", "+publish &inrush:work"),
+        ("~inrush:* &inrush:* +@all -rpush", "rights: +rpush."),
+        ("~other:* &inrush:* +@all", "rights: ~inrush:"),
+        ("%R~inrush:* &inrush:* +@all", "+setrange"),
+        ("~inrush:* &inrush:* +@all -info", "info"),
+        ("~inrush:* &inrush:* +@all -@scripting", "eval"),
+    ] {
+        let server = RedisServer::start().await;
+        let store = connect(&user(&server, rules).await).await;
+        let text = remedy(store.check().await);
+        assert!(text.contains(missing) && text.contains("ACL SETUSER"), "{rules}: {text}");
+    }
+}
+
+/// The right may be taken away while a sale runs. A ticket is then refused or complete, and no seq is given twice.
+#[tokio::test]
+async fn a_script_that_may_not_publish_still_completes() {
+    let server = RedisServer::start().await;
+    let store = connect(&user(&server, "~inrush:* &inrush:* +@all").await).await;
+    let sale = create(&store, &SaleSettings::of_stock(9)).await;
+    server.command::<()>(&["ACL", "SETUSER", "app", "resetchannels"]).await;
+    assert_eq!(admission_of(&store, &sale, "a").await, Admission::Queued { seq: 1, position: 1 });
+    assert_eq!(admission_of(&store, &sale, "b").await, Admission::Queued { seq: 2, position: 2 });
+    assert_eq!(store.sale(&sale).await.unwrap().ledger.admitted.tickets, 2);
 }
 
 #[tokio::test]

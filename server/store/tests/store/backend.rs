@@ -11,7 +11,7 @@ use inrush_core::{
 use inrush_store::{
     conformance,
     memory::MemoryStore,
-    redis::{RedisSettings, RedisStore, ScriptSources},
+    redis::{RedisSettings, RedisStore, ScriptSources, USER_RULES},
 };
 
 use crate::redis_server::{RedisCluster, RedisServer};
@@ -52,12 +52,17 @@ impl conformance::Backend for Backend {
     async fn empty_store(&self, clock: &ManualClock) -> Arc<dyn Store> {
         for server in self.servers() {
             server.command::<()>(&["FLUSHALL"]).await;
+            let words = ["ACL", "SETUSER", "app", "on", ">secret"];
+            let rules: Vec<&str> = words.into_iter().chain(USER_RULES.split(' ')).collect();
+            server.command::<()>(&rules).await;
         }
-        match self {
-            Self::Memory => MemoryStore::new(Clock::Manual(clock.clone())),
-            Self::Redis(server) => connect(&server.url(), clock, ScriptSources::bundled()).await,
-            Self::Cluster(cluster) => connect(&cluster.url(), clock, ScriptSources::bundled()).await,
-        }
+        let url = match self {
+            Self::Memory => return MemoryStore::new(Clock::Manual(clock.clone())),
+            Self::Redis(server) => server.url(),
+            Self::Cluster(cluster) => cluster.url(),
+        };
+        // The documented rights suffice for every operation.
+        connect(&url.replace("://", "://app:secret@"), clock, ScriptSources::bundled()).await
     }
 
     async fn flush_caches(&self) {
