@@ -36,7 +36,8 @@ impl Client {
 
 impl Admin {
     /// Creates a sale; output-only fields are ignored. Repeating a creation is harmless;
-    /// [`CallError::AlreadyExists`] means that a sale with this id has other settings.
+    /// [`CallError::AlreadyExists`] means that a sale with this id has other settings,
+    /// [`CallError::FailedPrecondition`] that it is closed: it must be deleted first.
     pub async fn create_sale(&self, sale: Sale) -> Result<Sale, CallError> {
         let message = CreateSaleRequest { sale: Some(sale) };
         let reply = self

@@ -44,6 +44,11 @@ pub struct OrderRequest {
     /// Enqueue if fulfilment makes no span; empty if the Enqueue was not sampled.
     #[prost(bytes = "bytes", tag = "8")]
     pub trace_context: ::prost::bytes::Bytes,
+    /// When the sale was created, in whole milliseconds. A sale that was deleted and created again under its name is
+    /// another sale with a stock of its own: stock is kept by `sale_id` and this time. An older fulfilment does not send it:
+    /// the entry then belongs to the latest sale of that name that the order system knows.
+    #[prost(message, optional, tag = "9")]
+    pub sale_create_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The answer to one entry.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1895,7 +1900,8 @@ pub mod sale_admin_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Creates a sale. ALREADY_EXISTS if a sale with this id has other settings; repeating a creation is harmless.
+        /// Creates a sale. ALREADY_EXISTS if a sale with this id has other settings; FAILED_PRECONDITION (SALE_CLOSED) if a
+        /// sale with this id is closed and not deleted. Repeating a creation is harmless.
         pub async fn create_sale(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSaleRequest>,
@@ -2191,7 +2197,8 @@ pub mod sale_admin_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SaleAdminServiceServer.
     #[async_trait]
     pub trait SaleAdminService: std::marker::Send + std::marker::Sync + 'static {
-        /// Creates a sale. ALREADY_EXISTS if a sale with this id has other settings; repeating a creation is harmless.
+        /// Creates a sale. ALREADY_EXISTS if a sale with this id has other settings; FAILED_PRECONDITION (SALE_CLOSED) if a
+        /// sale with this id is closed and not deleted. Repeating a creation is harmless.
         async fn create_sale(
             &self,
             request: tonic::Request<super::CreateSaleRequest>,

@@ -15,7 +15,7 @@
 //! | `TICKET_UNKNOWN` | `NOT_FOUND` | enqueues again: the queue of the ticket no longer exists |
 //! | `SALE_EXISTS` | `ALREADY_EXISTS` | updates the sale, or takes another id |
 //! | `VERSION_CONFLICT` | `ABORTED` | reads the sale again and repeats its change on that |
-//! | `SALE_CLOSED` | `FAILED_PRECONDITION` | nothing: closing is for good |
+//! | `SALE_CLOSED` | `FAILED_PRECONDITION` | nothing: closing is for good; to sell under the id again, deletes the sale first |
 //! | `SALE_NOT_CLOSED` | `FAILED_PRECONDITION` | closes the sale first |
 //! | `SALE_BUSY` | `FAILED_PRECONDITION` | waits until nothing is in flight, and redrives or discards dead letters |
 //! | `CAP_BELOW_HELD` | `FAILED_PRECONDITION` | takes a cap that is at least what is held |
@@ -92,6 +92,9 @@ pub enum CallError {
     /// The sale is closed.
     #[error("the sale is closed: it cannot be changed")]
     SaleClosed,
+    /// A sale of that name is closed.
+    #[error("sale {0} exists and is closed: delete it to create it again, or use another id")]
+    ClosedSaleExists(SaleId),
     /// The sale is not closed.
     #[error("the sale is not closed: close it first")]
     SaleNotClosed,
@@ -199,7 +202,7 @@ impl CallError {
             Self::TicketUnknown(_) => (Code::NotFound, "TICKET_UNKNOWN"),
             Self::SaleExists(_) => (Code::AlreadyExists, "SALE_EXISTS"),
             Self::VersionConflict { .. } => (Code::Aborted, "VERSION_CONFLICT"),
-            Self::SaleClosed => (Code::FailedPrecondition, "SALE_CLOSED"),
+            Self::SaleClosed | Self::ClosedSaleExists(_) => (Code::FailedPrecondition, "SALE_CLOSED"),
             Self::SaleNotClosed => (Code::FailedPrecondition, "SALE_NOT_CLOSED"),
             Self::SaleBusy { .. } => (Code::FailedPrecondition, "SALE_BUSY"),
             Self::CapBelowHeld { .. } => (Code::FailedPrecondition, "CAP_BELOW_HELD"),

@@ -61,6 +61,7 @@ fn remedy(error: &CallError, server: &str) -> String {
         "TICKET_UNKNOWN" => "get a new one with `inrush ticket enqueue`",
         "SALE_NOT_FOUND" => "`inrush sale list` shows all sales",
         "SALE_EXISTS" => "see it with `inrush sale show`, change it with `inrush sale update`",
+        "SALE_CLOSED" => "delete it with `inrush sale delete` to use its id again, or use another id",
         "SALE_NOT_CLOSED" => "close it with `inrush sale close`",
         "SALE_BUSY" => "`inrush sale show` shows what is left; `inrush sale discard` ends dead letters",
         "VERSION_CONFLICT" => "re-read the sale with `inrush sale show`, which prints the version, and retry",

@@ -7,10 +7,7 @@ mod view;
 mod watch;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use inrush_client::{
-    CallError,
-    proto::{Sale, SalePart},
-};
+use inrush_client::proto::{Sale, SalePart};
 
 use crate::{
     cli::sale::{Create, Part, SaleArgs, SaleCommand},
@@ -63,7 +60,7 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
 async fn create_sale(connection: &Connection, create: &Create) -> anyhow::Result<Sale> {
     let admin = connection.client().admin();
     match admin.create_sale(request::creation(create)).await {
-        Err(CallError::AlreadyExists(_)) if create.if_absent => {
+        Err(error) if create.if_absent && matches!(error.reason(), Some("SALE_EXISTS" | "SALE_CLOSED")) => {
             connection.answer(admin.get_sale(create.sale_id.as_str())).await
         }
         answer => answer.map_err(|error| connection.explain(&error)),

@@ -6,7 +6,7 @@
 //! order of arrival.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -15,8 +15,9 @@ use tracing::{error, warn};
 
 use crate::{
     entry::{Entry, StockLookup},
+    front_client::FrontSale,
     intake_queue::IntakeQueue,
-    order_store::{NewOrder, OrderStore, OrderStoreError, Outcome, Payment},
+    order_store::{NewOrder, OrderStore, OrderStoreError, Outcome, Payment, SaleKey, SaleStock},
     provision_stock::provision_stock,
     reply::{Outbox, created, rejected, retry},
     spans::Spans,
@@ -29,6 +30,8 @@ use crate::{
 const RESTOCK_LOOKUP_DELAY: Duration = Duration::from_millis(50);
 /// An unknown sale is logged once, up to this many.
 const MAX_REPORTED_SALES: usize = 1_024;
+/// Sales that are remembered as provisioned; a forgotten one is provisioned again, which changes nothing.
+const MAX_PROVISIONED_SALES: usize = 1_024;
 
 const OUT_OF_STOCK: &str = "out_of_stock";
 const UNKNOWN_SALE: &str = "unknown_sale";
@@ -49,6 +52,10 @@ pub(crate) struct Batcher {
     pub(crate) spans: Spans,
     /// Cancelled when a shutdown takes too long: the remaining entries are answered with retry.
     pub(crate) force_drain: CancellationToken,
+    /// The units of each creation of these sales.
+    pub(crate) stock: BTreeMap<String, u64>,
+    /// Creations of these sales that have their units.
+    pub(crate) provisioned: HashSet<SaleKey>,
     /// Unknown sales that were logged.
     pub(crate) reported: HashSet<String>,
 }
@@ -140,6 +147,11 @@ impl Batcher {
         for entry in &mut entries {
             entry.order.payment = self.payment();
         }
+        if let Err(error) = self.provision_configured(&entries).await {
+            self.retry_all(&mut outbox, &entries, &error);
+            outbox.send();
+            return;
+        }
         let orders: Vec<NewOrder> = entries.iter().map(|entry| entry.order.clone()).collect();
         let started = Instant::now();
         let created = self.store.create(&orders).await;
@@ -153,6 +165,22 @@ impl Batcher {
             Err(error) => self.retry_all(&mut outbox, &entries, &error),
         }
         outbox.send();
+    }
+
+    /// Gives new creations of the sales in `stock` their units.
+    async fn provision_configured(&mut self, entries: &[Entry]) -> Result<(), OrderStoreError> {
+        for Entry { order: NewOrder { sale, .. }, .. } in entries {
+            let Some(&units) = self.stock.get(&sale.sale_id) else { continue };
+            if self.provisioned.contains(sale) {
+                continue;
+            }
+            provision_stock(&self.store, sale, SaleStock::Units(units)).await?;
+            if self.provisioned.len() == MAX_PROVISIONED_SALES {
+                self.provisioned.clear();
+            }
+            self.provisioned.insert(sale.clone());
+        }
+        Ok(())
     }
 
     fn payment(&self) -> Payment {
@@ -201,7 +229,7 @@ impl Batcher {
 
     fn reject(&mut self, outbox: &mut Outbox, entry: Entry, reason: &'static str) {
         if reason == UNKNOWN_SALE {
-            self.report_unknown(&entry.order.sale_id);
+            self.report_unknown(&entry.order.sale.sale_id);
         }
         self.statistics.rejected();
         outbox.add(&entry.reply, entry.order.ticket_id, rejected(reason));
@@ -237,9 +265,13 @@ impl Batcher {
 
 /// Provisions the stock that the front returned.
 async fn apply_lookup(store: &OrderStore, result: &LookupResult) -> Result<(), OrderStoreError> {
-    let sale_id = result.sale_id.as_str();
-    match &result.stock {
-        Ok(Some(stock)) => provision_stock(store, sale_id, *stock).await?,
+    let sale_id = &result.sale.sale_id;
+    match &result.found {
+        // Perhaps another creation than the one that the entries name: they then stay without stock.
+        Ok(Some(FrontSale { created_at, stock })) => {
+            let sale = SaleKey { sale_id: sale_id.clone(), created_at: *created_at };
+            provision_stock(store, &sale, *stock).await?;
+        }
         Ok(None) => {}
         Err(status) => {
             warn!(sale_id, %status, "stock lookup at the front failed");
@@ -250,7 +282,10 @@ async fn apply_lookup(store: &OrderStore, result: &LookupResult) -> Result<(), O
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Duration};
+    use std::{
+        collections::{BTreeMap, HashSet},
+        time::Duration,
+    };
 
     use inrush_proto::v1::{OrderRequest, order_result::Outcome};
     use tokio::sync::mpsc;
@@ -306,6 +341,8 @@ mod tests {
             statistics: Statistics::default(),
             spans: Spans { traces: None, database: DatabaseUrl::memory().kind() },
             force_drain,
+            stock: BTreeMap::new(),
+            provisioned: HashSet::new(),
             reported: HashSet::new(),
         };
         batcher.run().await;

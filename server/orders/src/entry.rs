@@ -6,7 +6,8 @@ use inrush_proto::v1::OrderRequest;
 use inrush_telemetry::trace_context::TraceContext;
 
 use crate::{
-    order_store::{NewOrder, Payment},
+    creation_time,
+    order_store::{NewOrder, Payment, SaleKey},
     reply::Reply,
 };
 
@@ -47,10 +48,11 @@ impl Entry {
         if let Some(fault) = fault(&request) {
             return Err(Malformed { ticket_id: request.ticket_id, reply, reason: fault });
         }
+        let created_at = creation_time::read(request.sale_create_time).unwrap_or_default();
         let trace = TraceContext::from_bytes(&request.trace_context).filter(TraceContext::is_sampled);
         let order = NewOrder {
             ticket_id: request.ticket_id,
-            sale_id: request.sale_id,
+            sale: SaleKey { sale_id: request.sale_id, created_at },
             seq: request.seq,
             buyer_id: request.buyer_id,
             units: request.units,
@@ -88,6 +90,9 @@ fn fault(request: &OrderRequest) -> Option<&'static str> {
     if request.seq == 0 || i64::try_from(request.seq).is_err() {
         return Some("malformed: seq must be 1 to 9223372036854775807");
     }
+    if creation_time::read(request.sale_create_time).is_none() {
+        return Some("malformed: sale_create_time must be a time between 1970 and 9999, or absent");
+    }
     None
 }
 
@@ -98,6 +103,7 @@ fn is_name(text: &str, longest: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use inrush_proto::v1::OrderRequest;
+    use prost_types::Timestamp;
 
     use super::fault;
 
@@ -115,7 +121,8 @@ mod tests {
     #[test]
     fn malformed_requests_are_refused_with_the_field() {
         assert_eq!(fault(&request()), None);
-        let faults: [(OrderRequest, &str); 10] = [
+        let before_1970 = Some(Timestamp { seconds: -1, nanos: 0 });
+        let faults: [(OrderRequest, &str); 11] = [
             (OrderRequest { ticket_id: String::new(), ..request() }, "ticket_id"),
             (OrderRequest { ticket_id: "x".repeat(129), ..request() }, "ticket_id"),
             (OrderRequest { ticket_id: "shoes\0/1/7".to_owned(), ..request() }, "ticket_id"),
@@ -126,6 +133,7 @@ mod tests {
             (OrderRequest { units: 1_000_001, ..request() }, "units"),
             (OrderRequest { seq: 0, ..request() }, "seq"),
             (OrderRequest { seq: u64::MAX, ..request() }, "seq"),
+            (OrderRequest { sale_create_time: before_1970, ..request() }, "sale_create_time"),
         ];
         for (request, field) in faults {
             let reason = fault(&request).unwrap_or_default();

@@ -15,7 +15,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::order_store::SaleStock;
+use crate::{creation_time, order_store::SaleStock};
 
 /// A front that takes longer counts as unavailable; until then, entries wait for its answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -71,6 +71,15 @@ pub(crate) struct FrontClient {
     lookups: Arc<Semaphore>,
 }
 
+/// A sale as the front has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrontSale {
+    /// When it was created, as in [`SaleKey`](crate::order_store::SaleKey).
+    pub(crate) created_at: u64,
+    /// Its stock.
+    pub(crate) stock: SaleStock,
+}
+
 /// The front's answer to a released order.
 pub(crate) enum Release {
     /// The front has recorded it.
@@ -100,8 +109,8 @@ impl FrontClient {
         })
     }
 
-    /// The stock of a sale; `None` if the front does not have the sale.
-    pub(crate) async fn stock(&self, sale_id: &str) -> Result<Option<SaleStock>, Status> {
+    /// Looks a sale up; `None` if the front does not have it.
+    pub(crate) async fn sale(&self, sale_id: &str) -> Result<Option<FrontSale>, Status> {
         let _turn = self.lookups.acquire().await.map_err(|_| Status::cancelled("shutting down"))?;
         let request = self.request(GetSaleRequest { sale_id: sale_id.to_owned() });
         match self.admin.clone().get_sale(request).await {
@@ -110,7 +119,10 @@ impl FrontClient {
                     .into_inner()
                     .sale
                     .ok_or_else(|| Status::internal("front answered GetSale without a sale"))?;
-                Ok(Some(sale.stock.map_or(SaleStock::Unlimited, SaleStock::Units)))
+                let created_at = creation_time::read(sale.create_time)
+                    .ok_or_else(|| Status::internal("front answered GetSale with an invalid create_time"))?;
+                let stock = sale.stock.map_or(SaleStock::Unlimited, SaleStock::Units);
+                Ok(Some(FrontSale { created_at, stock }))
             }
             // A sale id that the front finds invalid cannot exist either.
             Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => Ok(None),

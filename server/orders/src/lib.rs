@@ -11,6 +11,7 @@
 //! have wait for a `stock_lookup` at the front. The `releaser` releases unpaid orders.
 
 mod batcher;
+mod creation_time;
 mod database_url;
 mod entry;
 mod front_client;
@@ -32,7 +33,7 @@ pub use front_client::FrontUrl;
 pub use metrics::{METRICS, register as register_metrics};
 pub use order_store::{
     Movement, MovementKind, NewOrder, Order, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
-    Provisioned, SaleStock, StockLevel,
+    Provisioned, SaleKey, SaleStock, StockLevel,
 };
 pub use server::{OrderSystem, SERVICES, run};
 pub use settings::OrderSettings;

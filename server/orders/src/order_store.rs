@@ -13,8 +13,11 @@ mod queries;
 mod release;
 mod rows;
 mod statements;
+mod stock;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
 
 pub use self::{
     error::OrderStoreError,
@@ -30,13 +33,30 @@ pub struct OrderStore {
     database: database::Database,
 }
 
+/// One creation of a sale. A sale that is deleted and created again under its name has a stock of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SaleKey {
+    /// The sale's id.
+    pub sale_id: String,
+    /// When it was created, in milliseconds since 1970-01-01 UTC. 0 if that is not known: an order then takes the stock
+    /// of the latest creation, and stock is that of the first creation that becomes known.
+    pub created_at: u64,
+}
+
+impl From<&str> for SaleKey {
+    /// The sale of this id, whose creation is not known.
+    fn from(sale_id: &str) -> Self {
+        Self { sale_id: sale_id.to_owned(), created_at: 0 }
+    }
+}
+
 /// An order to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrder {
     /// The ticket id: the idempotency key.
     pub ticket_id: String,
     /// The sale whose stock it takes.
-    pub sale_id: String,
+    pub sale: SaleKey,
     /// The seq of the ticket.
     pub seq: u64,
     /// The buyer.

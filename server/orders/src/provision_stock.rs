@@ -2,20 +2,22 @@
 
 use tracing::{debug, info, warn};
 
-use crate::order_store::{OrderStore, OrderStoreError, Provisioned, SaleStock};
+use crate::order_store::{OrderStore, OrderStoreError, Provisioned, SaleKey, SaleStock};
 
 /// Provisions at least this stock.
 pub(crate) async fn provision_stock(
     store: &OrderStore,
-    sale_id: &str,
+    sale: &SaleKey,
     stock: SaleStock,
 ) -> Result<(), OrderStoreError> {
-    match store.provision(sale_id, stock).await? {
-        Provisioned::Added => info!(sale_id, ?stock, "sale provisioned"),
-        Provisioned::Restocked { units } => info!(sale_id, units, "sale restocked"),
-        Provisioned::Unchanged => debug!(sale_id, ?stock, "stock unchanged"),
+    let SaleKey { sale_id, created_at } = sale;
+    match store.provision(sale.clone(), stock).await? {
+        Provisioned::Added => info!(sale_id, created_at, ?stock, "sale provisioned"),
+        Provisioned::Restocked { units } => info!(sale_id, created_at, units, "sale restocked"),
+        Provisioned::Unchanged => debug!(sale_id, created_at, ?stock, "stock unchanged"),
         Provisioned::Conflict(current) => warn!(
             sale_id,
+            created_at,
             ?stock,
             ?current,
             "stock not changed; it can only be raised, since units may be sold"

@@ -90,7 +90,7 @@ impl OrderSystem {
             warn!("orders are stored in memory and lost when this process ends; set `database` to keep them");
         }
         for (sale_id, units) in &settings.stock {
-            provision_stock(&store, sale_id, SaleStock::Units(*units)).await?;
+            provision_stock(&store, &sale_id.as_str().into(), SaleStock::Units(*units)).await?;
         }
         Ok(Self { settings, store, front, statistics: Statistics::default(), traces: None })
     }
@@ -171,6 +171,8 @@ impl OrderSystem {
             statistics: self.statistics.clone(),
             spans: Spans { traces: self.traces.clone(), database: settings.database.kind() },
             force_drain,
+            stock: settings.stock.clone(),
+            provisioned: HashSet::new(),
             reported: HashSet::new(),
         }
     }

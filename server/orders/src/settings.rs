@@ -39,7 +39,7 @@ settings! {
         pub front: Option<FrontUrl>,
         /// File with the bearer token for the front, if it requires one.
         pub front_token_file: Option<PathBuf>,
-        /// Units of stock by sale id.
+        /// Units of stock by sale id. A sale that is deleted and created again under its id has them once more.
         pub stock: BTreeMap<String, u64>,
     }
 }

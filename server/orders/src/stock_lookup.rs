@@ -17,22 +17,22 @@ use tonic::Status;
 
 use crate::{
     entry::{Entry, StockLookup},
-    front_client::FrontClient,
-    order_store::SaleStock,
+    front_client::{FrontClient, FrontSale},
+    order_store::SaleKey,
 };
 
 /// Waiting entries by sale, and the lookups in flight.
 pub(crate) struct StockLookups {
     front: FrontClient,
-    entries: HashMap<String, Vec<Entry>>,
+    entries: HashMap<SaleKey, Vec<Entry>>,
     lookups: FuturesUnordered<BoxFuture<'static, LookupResult>>,
 }
 
 /// The result of a lookup.
 pub(crate) struct LookupResult {
-    pub(crate) sale_id: String,
-    /// `None` if the front does not have the sale.
-    pub(crate) stock: Result<Option<SaleStock>, Status>,
+    pub(crate) sale: SaleKey,
+    /// The sale of this name that the front has; `None` if it has none.
+    pub(crate) found: Result<Option<FrontSale>, Status>,
     requested_at: Instant,
 }
 
@@ -49,7 +49,7 @@ impl StockLookups {
 
     /// Queues an entry whose sale is being looked up, and returns any other.
     pub(crate) fn enqueue_behind(&mut self, entry: Entry) -> Option<Entry> {
-        match self.entries.get_mut(&entry.order.sale_id) {
+        match self.entries.get_mut(&entry.order.sale) {
             Some(waiting) => {
                 waiting.push(entry);
                 None
@@ -61,17 +61,17 @@ impl StockLookups {
     /// Queues an entry and, after `delay`, looks its sale up.
     pub(crate) fn request(&mut self, entry: Entry, delay: Duration) {
         let Some(entry) = self.enqueue_behind(entry) else { return };
-        let sale_id = entry.order.sale_id.clone();
-        self.lookups.push(request(self.front.clone(), sale_id.clone(), delay).boxed());
-        self.entries.insert(sale_id, vec![entry]);
+        let sale = entry.order.sale.clone();
+        self.lookups.push(request(self.front.clone(), sale.clone(), delay).boxed());
+        self.entries.insert(sale, vec![entry]);
     }
 
     /// The next result, and the entries that waited for it; `None` if no lookup is in flight. Cancel safe.
     pub(crate) async fn next_result(&mut self) -> Option<(LookupResult, Vec<Entry>)> {
         let result = self.lookups.next().await?;
-        let mut entries = self.entries.remove(&result.sale_id).unwrap_or_default();
+        let mut entries = self.entries.remove(&result.sale).unwrap_or_default();
         for entry in &mut entries {
-            entry.lookup = match &result.stock {
+            entry.lookup = match &result.found {
                 Ok(_) if entry.arrived <= result.requested_at => StockLookup::Answered,
                 // The stock may have been raised between the request and the arrival of this entry.
                 Ok(_) => StockLookup::NotRequested,
@@ -82,9 +82,9 @@ impl StockLookups {
     }
 }
 
-async fn request(front: FrontClient, sale_id: String, delay: Duration) -> LookupResult {
+async fn request(front: FrontClient, sale: SaleKey, delay: Duration) -> LookupResult {
     tokio::time::sleep(delay).await;
     let requested_at = Instant::now();
-    let stock = front.stock(&sale_id).await;
-    LookupResult { sale_id, stock, requested_at }
+    let found = front.sale(&sale.sale_id).await;
+    LookupResult { sale, found, requested_at }
 }

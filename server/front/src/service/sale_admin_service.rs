@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inrush_core::{
-    Durability, SaleId, SaleSettings, SaleSnapshot, Seq, Store, TicketId,
+    Durability, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError, TicketId,
     store::{ConfigureResult, DeleteResult, MAX_BATCH, Precondition},
     ticket::MAX_SEQ,
 };
@@ -171,13 +171,21 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
 impl SaleAdminService {
     async fn create(&self, id: &SaleId, settings: &SaleSettings) -> Result<SaleSnapshot, CallError> {
         self.check_durability(settings.durability).await?;
-        let configured = self.store.configure(id, settings, Precondition::Absent).await?;
+        let mut configured = self.store.configure(id, settings, Precondition::Absent).await;
+        if let Err(error @ StoreError::Corrupt(_)) = &configured {
+            // The reply is unreadable, but the sale may exist. A repetition completes the creation and returns it.
+            tracing::warn!(sale = %id, %error, "reply of a creation is unreadable; repeating the creation");
+            configured = self.store.configure(id, settings, Precondition::Absent).await;
+        }
         self.gates.invalidate(id);
-        match configured {
+        match configured? {
             ConfigureResult::Done(sale) => Ok(sale),
+            ConfigureResult::Conflict(Some(sale)) if sale.closed => {
+                Err(CallError::ClosedSaleExists(id.clone()))
+            }
             ConfigureResult::Conflict(Some(sale)) if sale.settings == *settings => Ok(sale),
-            // A closed sale cannot be created again, whatever its settings.
-            ConfigureResult::Conflict(_) | ConfigureResult::Closed => Err(CallError::SaleExists(id.clone())),
+            ConfigureResult::Closed => Err(CallError::ClosedSaleExists(id.clone())),
+            ConfigureResult::Conflict(_) => Err(CallError::SaleExists(id.clone())),
             ConfigureResult::CapBelowHeld { held } => Err(CallError::CapBelowHeld { held }),
             ConfigureResult::StockBelowCommitted { committed } => {
                 Err(CallError::StockBelowCommitted { committed })

@@ -58,6 +58,31 @@ async fn create_sale_is_idempotent() {
 }
 
 #[tokio::test]
+async fn create_sale_on_a_closed_sale_reports_that_it_is_closed_and_what_to_do() {
+    let front = Front::start().await;
+    create(&front, message("phone-x", 10)).await.unwrap();
+    close(&front, "phone-x").await;
+    for stock in [10, 11] {
+        let status = create(&front, message("phone-x", stock)).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "SALE_CLOSED"));
+        assert!(status.message().contains("delete it to create it again"), "{}", status.message());
+    }
+    delete(&front, "phone-x").await.unwrap();
+    assert_eq!(create(&front, message("phone-x", 11)).await.unwrap().state(), SaleState::Open);
+}
+
+#[tokio::test]
+async fn create_sale_whose_reply_from_the_store_is_unreadable_still_answers_with_the_sale() {
+    let front = Front::start().await;
+    front.store.tear_next_configuration();
+    let sale = create(&front, message("phone-x", 10)).await.unwrap();
+    assert_eq!((sale.state(), sale.version, sale.stock), (SaleState::Open, 1, Some(10)));
+    front.store.tear_next_configuration();
+    let status = create(&front, message("phone-x", 11)).await.unwrap_err();
+    assert_eq!(reason(&status), "SALE_EXISTS");
+}
+
+#[tokio::test]
 async fn create_sale_names_the_invalid_setting_and_its_rule() {
     let front = Front::start().await;
     let status = front.admin().create_sale(v1::CreateSaleRequest { sale: None }).await.unwrap_err();

@@ -37,6 +37,7 @@ struct State {
     panics: AtomicBool,
     writes_to_disk: AtomicBool,
     deaf: AtomicBool,
+    tears: AtomicBool,
 }
 
 impl Probe {
@@ -89,6 +90,11 @@ impl Probe {
         self.state.deaf.store(true, Ordering::SeqCst);
     }
 
+    /// The reply of the next configuration is lost in a way that cannot be read.
+    pub(crate) fn tear_next_configuration(&self) {
+        self.state.tears.store(true, Ordering::SeqCst);
+    }
+
     fn ask(&self, operation: &'static str, size: usize) -> Result<(), StoreError> {
         self.state.runs.lock().unwrap().entry(operation).or_default().push(size);
         self.state()
@@ -133,7 +139,9 @@ impl StoreDecorator for Probe {
             Operation::Check => self.state()?,
             operation => self.ask(operation.name(), call.requests().unwrap_or(1))?,
         }
-        run.await
+        let torn = call.operation == Operation::Configure && self.state.tears.swap(false, Ordering::SeqCst);
+        let reply = run.await;
+        if torn { Err(StoreError::Corrupt("the reply ends early".to_owned())) } else { reply }
     }
 
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use inrush_core::{
@@ -112,12 +112,13 @@ impl Claimer {
     fn split(
         &self,
         sale: &SaleId,
-        Claim { epoch, created_at: _, fence, lease, entries, backlog: _ }: Claim,
+        Claim { epoch, created_at, fence, lease, entries, backlog: _ }: Claim,
         lane: LaneId,
         called_at: Instant,
     ) -> (Vec<OrderRequest>, Vec<(String, InFlightEntry)>) {
         let renew_at = called_at + lease.mul_f64(self.lease_extend_ratio);
         let overdue_at = called_at + self.response_timeout;
+        let sale_create_time = UNIX_EPOCH.checked_add(Duration::from_millis(created_at.0)).map(Into::into);
         entries
             .into_iter()
             .map(|claimed| {
@@ -136,6 +137,7 @@ impl Claimer {
                     payload: entry.payload.into(),
                     attempt,
                     trace_context: trace.into(),
+                    sale_create_time,
                 };
                 let lease_token = LeaseToken { seq, fence };
                 let sale = sale.clone();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_core::store::prelude::*;
 use inrush_core::{
-    Pace, SaleSettings, Timestamp,
+    Pace, SaleSettings, SaleSnapshot, Timestamp,
     store::ReleaseResult,
     time::{Clock, ManualClock},
 };
@@ -34,7 +34,9 @@ async fn entries_are_delivered_once_in_queue_order_with_all_fields() {
     let deliveries = orders.deliveries();
     let seqs: Vec<u64> = deliveries.iter().map(|order| order.seq).collect();
     assert_eq!(seqs, (1..=3_000).collect::<Vec<u64>>());
-    let epoch = store.snapshot("phone").await.epoch;
+    let SaleSnapshot { epoch, created_at, .. } = store.snapshot("phone").await;
+    let seconds = i64::try_from(created_at.0 / 1_000).unwrap();
+    let nanos = i32::try_from(created_at.0 % 1_000 * 1_000_000).unwrap();
     let expected = OrderRequest {
         ticket_id: format!("phone/{epoch}/7"),
         sale_id: "phone".into(),
@@ -44,6 +46,7 @@ async fn entries_are_delivered_once_in_queue_order_with_all_fields() {
         payload: vec![1, 2, 3].into(),
         attempt: 1,
         trace_context: vec![9].into(),
+        sale_create_time: Some(prost_types::Timestamp { seconds, nanos }),
     };
     assert_eq!(deliveries[6], expected);
 

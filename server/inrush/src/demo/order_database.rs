@@ -47,7 +47,7 @@ impl OrderSource for OrderDatabase {
     async fn orders(&self, sale: &str) -> Result<Vec<StoredOrder>, Error> {
         let store = self.store.clone();
         let mut orders = self.read(async move { store.orders().await }).await?;
-        orders.retain(|order| order.sale_id == sale);
+        orders.retain(|order| order.sale.sale_id == sale);
         orders.sort_unstable_by_key(|order| order.sequence);
         let stored = orders.into_iter().map(|order| StoredOrder {
             ticket_id: order.ticket_id,

@@ -74,6 +74,29 @@ fn a_sale_from_creation_to_deletion() {
 }
 
 #[test]
+fn a_sale_that_is_created_again_sells_its_whole_stock() {
+    let up = Up::start("");
+    for (round, buyers) in [(1, ["ada", "bob"].as_slice()), (2, &["carol", "dan", "ada"])] {
+        let stock = buyers.len();
+        up.json(&format!("sale create phone-x --stock {stock}"));
+        for buyer in buyers {
+            assert_eq!(up.json(&format!("ticket enqueue phone-x {buyer}"))["outcome"], "queued");
+        }
+        eventually("everything is sold", || {
+            let ledger = up.json("sale show phone-x")["ledger"].clone();
+            assert_eq!(ledger["rejected"]["tickets"], 0, "in round {round}");
+            (ledger["ordered"]["tickets"] == stock).then_some(())
+        });
+        up.json("sale close phone-x");
+        let again = format!("sale create phone-x --stock {stock}");
+        up.inrush(&again).expect_error(1, &["closed", "inrush sale delete"]);
+        assert_eq!(up.json(&format!("{again} --if-absent"))["state"], "CLOSED");
+        up.json("sale delete phone-x");
+    }
+    assert_eq!(up.service.stop(), Some(0));
+}
+
+#[test]
 fn an_order_is_created_watched_and_released() {
     let up = Up::start("");
     up.json("sale create phone-x --stock 5");

@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::Row as _;
 
 use super::{
-    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
+    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, SaleKey,
     database::{Connection, RunResult, UnitOfWork},
     milliseconds, now,
     plan::{Accepted, Plan, Snapshot, plan},
-    rows::{MovementRow, OrderRow, StockChange, count, integer, json},
+    rows::{MovementRow, OrderRow, StockChange, integer, json},
     statements::Statements,
+    stock::{lock_stock, move_stock},
 };
 
 impl OrderStore {
@@ -61,19 +62,14 @@ async fn read_snapshot(
     statements: &'static Statements,
     orders: &[NewOrder],
 ) -> Result<Snapshot, OrderStoreError> {
-    let sales: BTreeSet<&str> = orders.iter().map(|order| order.sale_id.as_str()).collect();
-    let mut remaining = HashMap::new();
-    for row in sqlx::query(statements.lock_stock).bind(json(&sales)?).fetch_all(&mut *connection).await? {
-        let units: Option<i64> = row.try_get("remaining")?;
-        let units = units.map(|units| count("a sale's remaining stock", units)).transpose()?;
-        remaining.insert(row.try_get("sale_id")?, units);
-    }
+    let sales: BTreeSet<&SaleKey> = orders.iter().map(|order| &order.sale).collect();
+    let stock = lock_stock(connection, statements, &sales).await?;
     let tickets: Vec<&str> = orders.iter().map(|order| order.ticket_id.as_str()).collect();
     let mut existing = HashMap::new();
     for row in sqlx::query(statements.find_orders).bind(json(&tickets)?).fetch_all(&mut *connection).await? {
         existing.insert(row.try_get("ticket_id")?, row.try_get("order_id")?);
     }
-    Ok(Snapshot { remaining, orders: existing })
+    Ok(Snapshot { stock, orders: existing })
 }
 
 /// Inserts the orders. Returns false if one of the tickets has an order by now.
@@ -100,7 +96,8 @@ fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, O
     Ok(OrderRow {
         ticket_id: &order.ticket_id,
         order_id: &accepted.order_id,
-        sale_id: &order.sale_id,
+        sale_id: &order.sale.sale_id,
+        sale_created_at: integer("creation time", accepted.sale_created_at)?,
         seq: integer("seq", order.seq)?,
         buyer_id: &order.buyer_id,
         units: integer("units", order.units)?,
@@ -117,39 +114,21 @@ async fn take_stock(
     plan: &Plan<'_>,
 ) -> Result<(), OrderStoreError> {
     let mut changes = Vec::new();
-    for (sale_id, units) in plan.taken() {
-        changes.push(StockChange { sale_id, units: -integer("units", units)? });
+    for ((sale_id, created_at), units) in plan.taken() {
+        let sale_created_at = integer("creation time", created_at)?;
+        changes.push(StockChange { sale_id, sale_created_at, units: -integer("units", units)? });
     }
     let mut movements = Vec::new();
     for accepted in plan.accepted.iter().filter(|accepted| accepted.takes_stock) {
         movements.push(MovementRow {
-            sale_id: &accepted.order.sale_id,
+            sale_id: &accepted.order.sale.sale_id,
+            sale_created_at: integer("creation time", accepted.sale_created_at)?,
             kind: MovementKind::Order.as_str(),
             units: -integer("units", accepted.order.units)?,
             ticket_id: Some(&accepted.order.ticket_id),
         });
     }
     move_stock(connection, statements, &changes, &movements).await
-}
-
-/// Changes stock and records the reason. All or nothing: a change that does not fit is an error, which rolls
-/// the transaction back.
-pub(super) async fn move_stock(
-    connection: &mut Connection,
-    statements: &'static Statements,
-    changes: &[StockChange<'_>],
-    movements: &[MovementRow<'_>],
-) -> Result<(), OrderStoreError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let changed =
-        sqlx::query(statements.change_remaining).bind(json(changes)?).execute(&mut *connection).await?;
-    if usize::try_from(changed.rows_affected()).ok() != Some(changes.len()) {
-        return Err(OrderStoreError::Inconsistent("a locked stock row has vanished".to_owned()));
-    }
-    sqlx::query(statements.insert_movements).bind(json(movements)?).bind(now()).execute(connection).await?;
-    Ok(())
 }
 
 /// 128 random bits: unique, and cannot be guessed.

@@ -9,12 +9,20 @@ use sqlx::{
 };
 
 /// For SQLite.
-pub(super) static SQLITE: LazyLock<Migrator> =
-    LazyLock::new(|| migrator(&[("orders", include_str!("../../migrations/sqlite/0001_orders.sql"))]));
+pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
+        ("sale_creations", include_str!("../../migrations/sqlite/0002_sale_creations.sql")),
+    ])
+});
 
 /// For PostgreSQL.
-pub(super) static POSTGRES: LazyLock<Migrator> =
-    LazyLock::new(|| migrator(&[("orders", include_str!("../../migrations/postgres/0001_orders.sql"))]));
+pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
+    migrator(&[
+        ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
+        ("sale_creations", include_str!("../../migrations/postgres/0002_sale_creations.sql")),
+    ])
+});
 
 /// Numbers the migrations from 1. Their order and texts must not change: databases store both.
 fn migrator(migrations: &[(&'static str, &'static str)]) -> Migrator {

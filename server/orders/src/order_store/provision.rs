@@ -1,13 +1,16 @@
 //! Provisions the stock of a sale, and raises it.
 
+use std::collections::BTreeSet;
+
 use sqlx::Row as _;
 
 use super::{
-    MovementKind, OrderStore, OrderStoreError,
+    MovementKind, OrderStore, OrderStoreError, SaleKey,
     database::{Connection, RunResult, UnitOfWork},
     now,
     rows::{MovementRow, count, integer, json},
-    statements::{INSERT_STOCK, RAISE_STOCK, Statements},
+    statements::{INSERT_STOCK, RAISE_STOCK, READ_STOCK_OF, Statements},
+    stock::lock_stock,
 };
 
 /// The stock of a sale.
@@ -37,22 +40,27 @@ pub enum Provisioned {
 }
 
 impl OrderStore {
-    /// Provisions at least this stock. Safe to repeat.
+    /// Provisions at least this stock. Safe to repeat. For a sale whose creation is not known, the stock is that of its
+    /// latest creation.
     ///
     /// # Errors
     ///
     /// The outcome is unknown. Repeating the call is safe and returns it.
-    pub async fn provision(&self, sale_id: &str, stock: SaleStock) -> Result<Provisioned, OrderStoreError> {
-        self.database.transact(&Provision { sale_id, stock }).await
+    pub async fn provision(
+        &self,
+        sale: impl Into<SaleKey>,
+        stock: SaleStock,
+    ) -> Result<Provisioned, OrderStoreError> {
+        self.database.transact(&Provision { sale: sale.into(), stock }).await
     }
 }
 
-struct Provision<'a> {
-    sale_id: &'a str,
+struct Provision {
+    sale: SaleKey,
     stock: SaleStock,
 }
 
-impl UnitOfWork for Provision<'_> {
+impl UnitOfWork for Provision {
     type Output = Provisioned;
 
     async fn run(
@@ -60,27 +68,41 @@ impl UnitOfWork for Provision<'_> {
         connection: &mut Connection,
         statements: &'static Statements,
     ) -> Result<RunResult<Provisioned>, OrderStoreError> {
-        if add(connection, statements, self.sale_id, self.stock).await? {
-            return Ok(RunResult::Commit(Provisioned::Added));
+        let Self { sale, stock } = self;
+        let known = lock_stock(connection, statements, &BTreeSet::from([sale])).await?;
+        match known.creation(sale) {
+            Some(created_at) => {
+                let sale = SaleKey { created_at, ..sale.clone() };
+                raise(connection, statements, &sale, *stock).await.map(RunResult::Commit)
+            }
+            None if add(connection, statements, sale, *stock).await? => {
+                Ok(RunResult::Commit(Provisioned::Added))
+            }
+            // Another replica has just added it.
+            None => Ok(RunResult::Retry),
         }
-        raise(connection, statements, self.sale_id, self.stock).await.map(RunResult::Commit)
     }
 }
 
 async fn add(
     connection: &mut Connection,
     statements: &'static Statements,
-    sale_id: &str,
+    sale: &SaleKey,
     stock: SaleStock,
 ) -> Result<bool, OrderStoreError> {
     let units = match stock {
         SaleStock::Units(units) => Some(integer("a stock", units)?),
         SaleStock::Unlimited => None,
     };
-    let added = sqlx::query(INSERT_STOCK).bind(sale_id).bind(units).execute(&mut *connection).await?;
+    let added = sqlx::query(INSERT_STOCK)
+        .bind(sale.sale_id.as_str())
+        .bind(integer("creation time", sale.created_at)?)
+        .bind(units)
+        .execute(&mut *connection)
+        .await?;
     let is_new = added.rows_affected() == 1;
     if let (true, Some(units)) = (is_new, units) {
-        record(connection, statements, sale_id, MovementKind::Provision, units).await?;
+        record(connection, statements, sale, MovementKind::Provision, units).await?;
     }
     Ok(is_new)
 }
@@ -88,10 +110,15 @@ async fn add(
 async fn raise(
     connection: &mut Connection,
     statements: &'static Statements,
-    sale_id: &str,
+    sale: &SaleKey,
     requested: SaleStock,
 ) -> Result<Provisioned, OrderStoreError> {
-    let row = sqlx::query(statements.lock_stock).bind(json(&[sale_id])?).fetch_one(&mut *connection).await?;
+    let created_at = integer("creation time", sale.created_at)?;
+    let row = sqlx::query(READ_STOCK_OF)
+        .bind(sale.sale_id.as_str())
+        .bind(created_at)
+        .fetch_one(&mut *connection)
+        .await?;
     let stock: Option<i64> = row.try_get("stock")?;
     let current = match stock {
         Some(units) => SaleStock::Units(count("a sale's stock", units)?),
@@ -101,8 +128,13 @@ async fn raise(
         (SaleStock::Units(current), SaleStock::Units(requested)) if requested > current => {
             let units = requested - current;
             let more = integer("a stock", units)?;
-            sqlx::query(RAISE_STOCK).bind(sale_id).bind(more).execute(&mut *connection).await?;
-            record(connection, statements, sale_id, MovementKind::Restock, more).await?;
+            sqlx::query(RAISE_STOCK)
+                .bind(sale.sale_id.as_str())
+                .bind(created_at)
+                .bind(more)
+                .execute(&mut *connection)
+                .await?;
+            record(connection, statements, sale, MovementKind::Restock, more).await?;
             Ok(Provisioned::Restocked { units })
         }
         (current, requested) if current == requested => Ok(Provisioned::Unchanged),
@@ -113,11 +145,17 @@ async fn raise(
 async fn record(
     connection: &mut Connection,
     statements: &'static Statements,
-    sale_id: &str,
+    sale: &SaleKey,
     kind: MovementKind,
     units: i64,
 ) -> Result<(), OrderStoreError> {
-    let movement = [MovementRow { sale_id, kind: kind.as_str(), units, ticket_id: None }];
+    let movement = [MovementRow {
+        sale_id: &sale.sale_id,
+        sale_created_at: integer("creation time", sale.created_at)?,
+        kind: kind.as_str(),
+        units,
+        ticket_id: None,
+    }];
     sqlx::query(statements.insert_movements).bind(json(&movement)?).bind(now()).execute(connection).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{
-    OrderStore, OrderStoreError, SaleStock,
+    OrderStore, OrderStoreError, SaleKey, SaleStock,
     rows::{MovementKind, count},
     statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
 };
@@ -29,7 +29,7 @@ pub struct Order {
     /// Its id.
     pub order_id: String,
     /// The sale.
-    pub sale_id: String,
+    pub sale: SaleKey,
     /// The seq of the ticket.
     pub seq: u64,
     /// The buyer.
@@ -54,7 +54,7 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
     /// The sale.
-    pub sale_id: String,
+    pub sale: SaleKey,
     /// The reason.
     pub kind: MovementKind,
     /// Units added to what remains; negative for an order.
@@ -65,11 +65,11 @@ pub struct Movement {
     pub moved_at: u64,
 }
 
-/// A sale's stock.
+/// The stock of one creation of a sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockLevel {
     /// The sale.
-    pub sale_id: String,
+    pub sale: SaleKey,
     /// All units ever provisioned.
     pub stock: SaleStock,
     /// The units left; [`SaleStock::Unlimited`] for a sale without stock.
@@ -109,7 +109,7 @@ impl OrderStore {
         rows.iter().map(movement).collect()
     }
 
-    /// The stock of every sale, by id.
+    /// The stock of every sale, by id and creation.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ fn order(row: &AnyRow) -> Result<Order, OrderStoreError> {
         sequence: number(row, "sequence")?,
         ticket_id: row.try_get("ticket_id")?,
         order_id: row.try_get("order_id")?,
-        sale_id: row.try_get("sale_id")?,
+        sale: sale_key(row)?,
         seq: number(row, "seq")?,
         buyer_id: row.try_get("buyer_id")?,
         units: number(row, "units")?,
@@ -158,7 +158,7 @@ fn order(row: &AnyRow) -> Result<Order, OrderStoreError> {
 
 fn movement(row: &AnyRow) -> Result<Movement, OrderStoreError> {
     Ok(Movement {
-        sale_id: row.try_get("sale_id")?,
+        sale: sale_key(row)?,
         kind: MovementKind::parse(row.try_get("kind")?)?,
         units: row.try_get("units")?,
         ticket_id: row.try_get("ticket_id")?,
@@ -171,11 +171,16 @@ fn stock_level(row: &AnyRow) -> Result<StockLevel, OrderStoreError> {
         optional_number(row, column).map(|units| units.map_or(SaleStock::Unlimited, SaleStock::Units))
     };
     Ok(StockLevel {
-        sale_id: row.try_get("sale_id")?,
+        sale: sale_key(row)?,
         stock: units("stock")?,
         remaining: units("remaining")?,
         moved: row.try_get("moved")?,
     })
+}
+
+/// The sale that a row belongs to.
+pub(super) fn sale_key(row: &AnyRow) -> Result<SaleKey, OrderStoreError> {
+    Ok(SaleKey { sale_id: row.try_get("sale_id")?, created_at: number(row, "sale_created_at")? })
 }
 
 fn number(row: &AnyRow, column: &str) -> Result<u64, OrderStoreError> {

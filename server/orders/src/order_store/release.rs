@@ -11,12 +11,13 @@ use std::{
 use sqlx::Row as _;
 
 use super::{
-    MovementKind, OrderStore, OrderStoreError,
-    create::move_stock,
+    MovementKind, OrderStore, OrderStoreError, SaleKey,
     database::{Connection, RunResult, UnitOfWork},
     milliseconds, now,
-    rows::{MovementRow, StockChange, json},
+    queries::sale_key,
+    rows::{MovementRow, StockChange, integer, json},
     statements::{Statements, UNACKNOWLEDGED_RELEASES},
+    stock::{lock_stock, move_stock},
 };
 
 /// The delay before the front is notified again equals the time since the release, but is at least this …
@@ -27,7 +28,7 @@ const MAX_RELEASE_BACKOFF: Duration = Duration::from_secs(60);
 /// An order to release.
 struct Overdue {
     ticket_id: String,
-    sale_id: String,
+    sale: SaleKey,
     units: i64,
 }
 
@@ -149,7 +150,7 @@ async fn find_overdue(
         .map(|row| {
             Ok(Overdue {
                 ticket_id: row.try_get("ticket_id")?,
-                sale_id: row.try_get("sale_id")?,
+                sale: sale_key(row)?,
                 units: row.try_get("units")?,
             })
         })
@@ -161,7 +162,8 @@ async fn release(
     statements: &'static Statements,
     overdue: &[Overdue],
 ) -> Result<(), OrderStoreError> {
-    let limited = sales_with_stock(connection, statements, overdue).await?;
+    let sales: BTreeSet<&SaleKey> = overdue.iter().map(|order| &order.sale).collect();
+    let mut stock = lock_stock(connection, statements, &sales).await?;
     let tickets: Vec<&str> = overdue.iter().map(|order| order.ticket_id.as_str()).collect();
     let released = sqlx::query(statements.mark_released)
         .bind(json(&tickets)?)
@@ -173,35 +175,25 @@ async fn release(
             "an order that was locked was not there any more".to_owned(),
         ));
     }
-    let mut returned: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut returned: BTreeMap<&SaleKey, i64> = BTreeMap::new();
     let mut movements = Vec::new();
-    for order in overdue.iter().filter(|order| limited.contains(&order.sale_id)) {
-        *returned.entry(&order.sale_id).or_default() += order.units;
+    for order in overdue {
+        let SaleKey { sale_id, created_at } = &order.sale;
+        if !matches!(stock.remaining(sale_id, *created_at), Some(Some(_))) {
+            continue;
+        }
+        *returned.entry(&order.sale).or_default() += order.units;
         movements.push(MovementRow {
-            sale_id: &order.sale_id,
+            sale_id,
+            sale_created_at: integer("creation time", *created_at)?,
             kind: MovementKind::Release.as_str(),
             units: order.units,
             ticket_id: Some(&order.ticket_id),
         });
     }
-    let changes: Vec<_> =
-        returned.into_iter().map(|(sale_id, units)| StockChange { sale_id, units }).collect();
-    move_stock(connection, statements, &changes, &movements).await
-}
-
-/// Locks the stock of these sales; sales without stock are left out.
-async fn sales_with_stock(
-    connection: &mut Connection,
-    statements: &'static Statements,
-    overdue: &[Overdue],
-) -> Result<BTreeSet<String>, OrderStoreError> {
-    let sales: BTreeSet<&str> = overdue.iter().map(|order| order.sale_id.as_str()).collect();
-    let mut limited = BTreeSet::new();
-    for row in sqlx::query(statements.lock_stock).bind(json(&sales)?).fetch_all(connection).await? {
-        let remaining: Option<i64> = row.try_get("remaining")?;
-        if remaining.is_some() {
-            limited.insert(row.try_get("sale_id")?);
-        }
+    let mut changes = Vec::new();
+    for (SaleKey { sale_id, created_at }, units) in returned {
+        changes.push(StockChange { sale_id, sale_created_at: integer("creation time", *created_at)?, units });
     }
-    Ok(limited)
+    move_stock(connection, statements, &changes, &movements).await
 }

@@ -10,6 +10,7 @@ pub(super) struct OrderRow<'a> {
     pub(super) ticket_id: &'a str,
     pub(super) order_id: &'a str,
     pub(super) sale_id: &'a str,
+    pub(super) sale_created_at: i64,
     pub(super) seq: i64,
     pub(super) buyer_id: &'a str,
     pub(super) units: i64,
@@ -22,6 +23,7 @@ pub(super) struct OrderRow<'a> {
 #[derive(Serialize)]
 pub(super) struct MovementRow<'a> {
     pub(super) sale_id: &'a str,
+    pub(super) sale_created_at: i64,
     pub(super) kind: &'a str,
     pub(super) units: i64,
     pub(super) ticket_id: Option<&'a str>,
@@ -63,6 +65,7 @@ impl MovementKind {
 #[derive(Serialize)]
 pub(super) struct StockChange<'a> {
     pub(super) sale_id: &'a str,
+    pub(super) sale_created_at: i64,
     pub(super) units: i64,
 }
 

@@ -7,9 +7,11 @@
 pub(super) struct Statements {
     /// Opens a transaction that other writers cannot make fail halfway.
     pub(super) begin: &'static str,
-    /// `$1` sale ids. The stock and remaining units of the known ones, locked in the order of their ids so
-    /// that two transactions never deadlock.
+    /// `$1` sales. The remaining units of these creations and of the latest of each sale, as far as they are known,
+    /// locked in one order so that two transactions never deadlock.
     pub(super) lock_stock: &'static str,
+    /// `$1` sales, each once. The stock that belongs to no creation becomes that of this one.
+    pub(super) bind_stock: &'static str,
     /// `$1` ticket ids. The order ids of those that have an order.
     pub(super) find_orders: &'static str,
     /// `$1` orders, `$2` now. A ticket that has an order by now is skipped, and so not counted as affected.
@@ -30,14 +32,19 @@ pub(super) struct Statements {
     pub(super) postpone_acknowledgement: &'static str,
 }
 
-/// `$1` sale, `$2` stock or NULL. Does nothing if the sale exists.
+/// `$1` sale, `$2` its creation, `$3` stock or NULL. Does nothing if the sale exists.
 pub(super) const INSERT_STOCK: &str = "
-    INSERT INTO activity_stock (sale_id, stock, remaining) VALUES ($1, $2, $2)
-    ON CONFLICT (sale_id) DO NOTHING";
+    INSERT INTO activity_stock (sale_id, sale_created_at, stock, remaining) VALUES ($1, $2, $3, $3)
+    ON CONFLICT (sale_id, sale_created_at) DO NOTHING";
 
-/// `$1` sale, `$2` units more.
+/// `$1` sale, `$2` its creation.
+pub(super) const READ_STOCK_OF: &str = "
+    SELECT stock FROM activity_stock WHERE sale_id = $1 AND sale_created_at = $2";
+
+/// `$1` sale, `$2` its creation, `$3` units more.
 pub(super) const RAISE_STOCK: &str = "
-    UPDATE activity_stock SET stock = stock + $2, remaining = remaining + $2 WHERE sale_id = $1";
+    UPDATE activity_stock SET stock = stock + $3, remaining = remaining + $3
+    WHERE sale_id = $1 AND sale_created_at = $2";
 
 /// `$1` now, `$2` limit. Released orders of which the front is to be notified now.
 pub(super) const UNACKNOWLEDGED_RELEASES: &str = "
@@ -48,8 +55,8 @@ pub(super) const UNACKNOWLEDGED_RELEASES: &str = "
 
 /// Every order, in the order of creation.
 pub(super) const READ_ORDERS: &str = "
-    SELECT sequence, ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, created_at,
-           payment_deadline, released_at, release_acknowledged
+    SELECT sequence, ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
+           created_at, payment_deadline, released_at, release_acknowledged
     FROM orders
     ORDER BY sequence";
 
@@ -60,48 +67,61 @@ pub(super) const COUNT_PENDING: &str = "
 
 /// Every change of stock, in order.
 pub(super) const READ_MOVEMENTS: &str = "
-    SELECT movement, sale_id, kind, units, ticket_id, moved_at FROM stock_movements ORDER BY movement";
+    SELECT movement, sale_id, sale_created_at, kind, units, ticket_id, moved_at FROM stock_movements
+    ORDER BY movement";
 
 /// Every sale with its stock and the sum of its movements.
 pub(super) const READ_STOCK: &str = "
-    SELECT sale_id, stock, remaining,
+    SELECT sale_id, sale_created_at, stock, remaining,
            CAST(COALESCE((SELECT SUM(units) FROM stock_movements
-                          WHERE stock_movements.sale_id = activity_stock.sale_id), 0) AS BIGINT) AS moved
+                          WHERE stock_movements.sale_id = activity_stock.sale_id
+                            AND stock_movements.sale_created_at = activity_stock.sale_created_at), 0) AS BIGINT)
+               AS moved
     FROM activity_stock
-    ORDER BY sale_id";
+    ORDER BY sale_id, sale_created_at";
 
 /// SQLite has one writer at a time: a transaction that writes locks at its start, and then needs no row
 /// locks.
 pub(super) const SQLITE: Statements = Statements {
     begin: "BEGIN IMMEDIATE",
     lock_stock: "
-        SELECT sale_id, stock, remaining FROM activity_stock
-        WHERE sale_id IN (SELECT value FROM json_each($1))
-        ORDER BY sale_id",
+        SELECT sale_id, sale_created_at, remaining FROM activity_stock
+        WHERE sale_id IN (SELECT value ->> 'sale_id' FROM json_each($1))
+          AND (sale_created_at IN (SELECT value ->> 'created_at' FROM json_each($1))
+               OR sale_created_at = (SELECT MAX(sale_created_at) FROM activity_stock AS same
+                                     WHERE same.sale_id = activity_stock.sale_id))",
+    bind_stock: "
+        UPDATE activity_stock SET sale_created_at = sale.created_at
+        FROM (SELECT value ->> 'sale_id' AS sale_id, value ->> 'created_at' AS created_at FROM json_each($1)) AS sale
+        WHERE activity_stock.sale_id = sale.sale_id AND sale_created_at = 0",
     find_orders: "
         SELECT ticket_id, order_id FROM orders
         WHERE ticket_id IN (SELECT value FROM json_each($1))",
     insert_orders: "
         INSERT INTO orders
-            (ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, created_at)
-        SELECT value ->> 'ticket_id', value ->> 'order_id', value ->> 'sale_id', value ->> 'seq',
-               value ->> 'buyer_id', value ->> 'units', value ->> 'attempt', value ->> 'state',
+            (ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
+             payment_deadline, created_at)
+        SELECT value ->> 'ticket_id', value ->> 'order_id', value ->> 'sale_id', value ->> 'sale_created_at',
+               value ->> 'seq', value ->> 'buyer_id', value ->> 'units', value ->> 'attempt', value ->> 'state',
                value ->> 'payment_deadline', $2
         FROM json_each($1)
         WHERE TRUE
         ORDER BY key
         ON CONFLICT (ticket_id) DO NOTHING",
     insert_movements: "
-        INSERT INTO stock_movements (sale_id, kind, units, ticket_id, moved_at)
-        SELECT value ->> 'sale_id', value ->> 'kind', value ->> 'units', value ->> 'ticket_id', $2
+        INSERT INTO stock_movements (sale_id, sale_created_at, kind, units, ticket_id, moved_at)
+        SELECT value ->> 'sale_id', value ->> 'sale_created_at', value ->> 'kind', value ->> 'units',
+               value ->> 'ticket_id', $2
         FROM json_each($1)
         ORDER BY key",
     change_remaining: "
         UPDATE activity_stock SET remaining = remaining + change.units
-        FROM (SELECT value ->> 'sale_id' AS sale_id, value ->> 'units' AS units FROM json_each($1)) AS change
-        WHERE activity_stock.sale_id = change.sale_id AND remaining + change.units >= 0",
+        FROM (SELECT value ->> 'sale_id' AS sale_id, value ->> 'sale_created_at' AS created_at,
+                     value ->> 'units' AS units FROM json_each($1)) AS change
+        WHERE activity_stock.sale_id = change.sale_id AND sale_created_at = change.created_at
+          AND remaining + change.units >= 0",
     overdue_orders: "
-        SELECT ticket_id, sale_id, units FROM orders
+        SELECT ticket_id, sale_id, sale_created_at, units FROM orders
         WHERE state = 'awaiting_payment' AND payment_deadline <= $1
         ORDER BY payment_deadline, sequence
         LIMIT $2",
@@ -121,38 +141,49 @@ pub(super) const SQLITE: Statements = Statements {
 pub(super) const POSTGRES: Statements = Statements {
     begin: "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock_stock: "
-        SELECT sale_id, stock, remaining FROM activity_stock
-        WHERE sale_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
-        ORDER BY sale_id
+        SELECT sale_id, sale_created_at, remaining FROM activity_stock
+        WHERE sale_id = ANY (ARRAY(SELECT json_array_elements($1::json) ->> 'sale_id'))
+          AND (sale_created_at = ANY (ARRAY(SELECT (json_array_elements($1::json) ->> 'created_at')::BIGINT))
+               OR sale_created_at = (SELECT MAX(sale_created_at) FROM activity_stock AS same
+                                     WHERE same.sale_id = activity_stock.sale_id))
+        ORDER BY sale_id, sale_created_at
         FOR UPDATE",
+    bind_stock: "
+        UPDATE activity_stock SET sale_created_at = sale.created_at
+        FROM json_to_recordset($1::json) AS sale (sale_id TEXT, created_at BIGINT)
+        WHERE activity_stock.sale_id = sale.sale_id AND sale_created_at = 0",
     find_orders: "
         SELECT ticket_id, order_id FROM orders
         WHERE ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
     insert_orders: "
         INSERT INTO orders
-            (ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, created_at)
-        SELECT ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, $2
+            (ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
+             payment_deadline, created_at)
+        SELECT ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
+               payment_deadline, $2
         FROM ROWS FROM (json_to_recordset($1::json) AS (
-            ticket_id TEXT, order_id TEXT, sale_id TEXT, seq BIGINT, buyer_id TEXT, units BIGINT,
-            attempt BIGINT, state TEXT, payment_deadline BIGINT
+            ticket_id TEXT, order_id TEXT, sale_id TEXT, sale_created_at BIGINT, seq BIGINT, buyer_id TEXT,
+            units BIGINT, attempt BIGINT, state TEXT, payment_deadline BIGINT
         )) WITH ORDINALITY AS entry (
-            ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, payment_deadline, place
+            ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
+            payment_deadline, place
         )
         ORDER BY place
         ON CONFLICT (ticket_id) DO NOTHING",
     insert_movements: "
-        INSERT INTO stock_movements (sale_id, kind, units, ticket_id, moved_at)
-        SELECT sale_id, kind, units, ticket_id, $2
+        INSERT INTO stock_movements (sale_id, sale_created_at, kind, units, ticket_id, moved_at)
+        SELECT sale_id, sale_created_at, kind, units, ticket_id, $2
         FROM ROWS FROM (json_to_recordset($1::json) AS (
-            sale_id TEXT, kind TEXT, units BIGINT, ticket_id TEXT
-        )) WITH ORDINALITY AS movement (sale_id, kind, units, ticket_id, place)
+            sale_id TEXT, sale_created_at BIGINT, kind TEXT, units BIGINT, ticket_id TEXT
+        )) WITH ORDINALITY AS movement (sale_id, sale_created_at, kind, units, ticket_id, place)
         ORDER BY place",
     change_remaining: "
         UPDATE activity_stock SET remaining = remaining + change.units
-        FROM json_to_recordset($1::json) AS change (sale_id TEXT, units BIGINT)
-        WHERE activity_stock.sale_id = change.sale_id AND remaining + change.units >= 0",
+        FROM json_to_recordset($1::json) AS change (sale_id TEXT, sale_created_at BIGINT, units BIGINT)
+        WHERE activity_stock.sale_id = change.sale_id
+          AND activity_stock.sale_created_at = change.sale_created_at AND remaining + change.units >= 0",
     overdue_orders: "
-        SELECT ticket_id, sale_id, units FROM orders
+        SELECT ticket_id, sale_id, sale_created_at, units FROM orders
         WHERE state = 'awaiting_payment' AND payment_deadline <= $1
         ORDER BY payment_deadline, sequence
         LIMIT $2

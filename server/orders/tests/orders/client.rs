@@ -7,6 +7,7 @@ use inrush_proto::v1::{
     CreateOrdersRequest, CreateOrdersResponse, OrderRequest,
     order_creation_service_client::OrderCreationServiceClient, order_result::Outcome,
 };
+use prost_types::Timestamp;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -126,6 +127,20 @@ pub(crate) fn entries(sale_id: &str, seqs: impl IntoIterator<Item = u64>) -> Vec
         ..OrderRequest::default()
     };
     seqs.into_iter().map(entry).collect()
+}
+
+/// Entries of a sale that was created at this time.
+pub(crate) fn entries_of(
+    sale_id: &str,
+    created_at_seconds: i64,
+    seqs: impl IntoIterator<Item = u64>,
+) -> Vec<OrderRequest> {
+    let mut entries = entries(sale_id, seqs);
+    for entry in &mut entries {
+        entry.ticket_id = format!("{sale_id}/{created_at_seconds}000/{}", entry.seq);
+        entry.sale_create_time = Some(Timestamp { seconds: created_at_seconds, nanos: 0 });
+    }
+    entries
 }
 
 /// The numbers of answers: created, rejected, retry.

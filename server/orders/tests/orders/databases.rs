@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use inrush_orders::{DatabaseUrl, NewOrder, OrderStore, Outcome, Payment, SaleStock};
+use inrush_orders::{DatabaseUrl, NewOrder, OrderStore, Outcome, Payment, SaleKey, SaleStock};
 use inrush_testkit::postgres::Postgres;
 use tempfile::TempDir;
 
@@ -57,7 +57,7 @@ pub(crate) use on_every_database;
 pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
     NewOrder {
         ticket_id: format!("{sale_id}/1/{seq}"),
-        sale_id: sale_id.to_owned(),
+        sale: sale_id.into(),
         seq,
         buyer_id: format!("buyer-{seq}"),
         units,
@@ -74,13 +74,28 @@ pub(crate) fn order_id(outcome: &Outcome) -> Option<&str> {
     }
 }
 
-/// The remaining stock of a sale.
+/// The sale of this id that was created at this time.
+pub(crate) fn creation(sale_id: &str, created_at: u64) -> SaleKey {
+    SaleKey { sale_id: sale_id.to_owned(), created_at }
+}
+
+/// The remaining stock of the only creation of a sale.
 pub(crate) async fn remaining(store: &OrderStore, sale_id: &str) -> u64 {
-    let stock = store.stock().await.unwrap();
-    match stock.iter().find(|level| level.sale_id == sale_id).unwrap().remaining {
-        SaleStock::Units(units) => units,
-        SaleStock::Unlimited => panic!("{sale_id} has no stock"),
+    match remaining_of_creations(store, sale_id).await[..] {
+        [(_, units)] => units,
+        ref creations => panic!("{sale_id} has several creations: {creations:?}"),
     }
+}
+
+/// The creations of a sale with stock, and what remains of each.
+pub(crate) async fn remaining_of_creations(store: &OrderStore, sale_id: &str) -> Vec<(u64, u64)> {
+    let levels = store.stock().await.unwrap().into_iter().filter(|level| level.sale.sale_id == sale_id);
+    levels
+        .map(|level| match level.remaining {
+            SaleStock::Units(units) => (level.sale.created_at, units),
+            SaleStock::Unlimited => panic!("{sale_id} has no stock"),
+        })
+        .collect()
 }
 
 /// Checks the invariants of an idle order store.
@@ -93,13 +108,13 @@ pub(crate) async fn check(store: &OrderStore) {
         assert_eq!(level.moved, i64::try_from(remaining).unwrap(), "{level:?}");
         let held: u64 = orders
             .iter()
-            .filter(|order| order.sale_id == level.sale_id && order.released_at.is_none())
+            .filter(|order| order.sale == level.sale && order.released_at.is_none())
             .map(|order| order.units)
             .sum();
         assert_eq!(stock, remaining + held, "{level:?}");
         let moved: i64 = movements
             .iter()
-            .filter(|movement| movement.sale_id == level.sale_id)
+            .filter(|movement| movement.sale == level.sale)
             .map(|movement| movement.units)
             .sum();
         assert_eq!(moved, level.moved, "{level:?}");

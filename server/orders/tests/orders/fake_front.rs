@@ -12,6 +12,7 @@ use inrush_proto::v1::{
     sale_admin_service_server::{SaleAdminService, SaleAdminServiceServer},
     settlement_service_server::{SettlementService, SettlementServiceServer},
 };
+use prost_types::Timestamp;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
@@ -21,6 +22,8 @@ use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 pub(crate) struct Script {
     /// The stock of each existing sale.
     pub(crate) sales: HashMap<String, Option<u64>>,
+    /// When these sales were created, in seconds; others at 0.
+    pub(crate) created: HashMap<String, i64>,
     /// The number of lookups by sale.
     pub(crate) lookups: HashMap<String, u32>,
     /// If set, the answer about a sale's stock waits for a permit after the stock was read.
@@ -80,6 +83,12 @@ impl FakeFront {
         self.script.lock().unwrap().sales.insert(sale_id.to_owned(), stock);
     }
 
+    /// Creates a sale, in place of an earlier one of that id.
+    pub(crate) fn create(&self, sale_id: &str, created_at_seconds: i64, stock: u64) {
+        self.set_stock(sale_id, Some(stock));
+        self.script.lock().unwrap().created.insert(sale_id.to_owned(), created_at_seconds);
+    }
+
     pub(crate) fn lookups(&self, sale_id: &str) -> u32 {
         self.script.lock().unwrap().lookups.get(sale_id).copied().unwrap_or_default()
     }
@@ -96,7 +105,9 @@ impl Script {
         *self.lookups.entry(sale_id.clone()).or_default() += 1;
         let answer = match self.sales.get(&sale_id) {
             Some(stock) => {
-                let sale = Sale { sale_id, stock: *stock, ..Sale::default() };
+                let created = self.created.get(&sale_id);
+                let create_time = created.map(|&seconds| Timestamp { seconds, nanos: 0 });
+                let sale = Sale { sale_id, stock: *stock, create_time, ..Sale::default() };
                 Ok(Response::new(GetSaleResponse { sale: Some(sale) }))
             }
             None => Err(Status::not_found("no such sale")),

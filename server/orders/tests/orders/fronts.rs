@@ -39,7 +39,7 @@ async fn an_unknown_sale_is_looked_up_once() {
         .await
         .unwrap()
         .iter()
-        .filter(|order| order.sale_id == "shoes")
+        .filter(|order| order.sale.sale_id == "shoes")
         .map(|order| order.seq)
         .collect();
     assert_eq!(seqs, (1..=40).collect::<Vec<_>>(), "a lookup does not change the order");

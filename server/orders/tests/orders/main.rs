@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod creations;
 mod databases;
 mod fake_front;
 mod fronts;

@@ -143,7 +143,7 @@ async fn stock_never_goes_below_zero_under_concurrency(database: TestDatabase) {
                 for (order, outcome) in orders.iter().zip(store.create(&orders).await.unwrap()) {
                     match outcome {
                         Outcome::Created { repeated: false, .. } => {
-                            *created.entry(order.sale_id.clone()).or_default() += 1;
+                            *created.entry(order.sale.sale_id.clone()).or_default() += 1;
                         }
                         Outcome::OutOfStock => {}
                         other => panic!("{other:?}"),
