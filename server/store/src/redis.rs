@@ -16,6 +16,7 @@ mod queue_ops;
 mod reply;
 mod retry;
 mod script;
+mod sentinels;
 mod server_check;
 mod settings;
 mod shared_connection;

@@ -72,6 +72,11 @@ impl CommandError {
         }
     }
 
+    /// Whether another server may have become the master, or is about to.
+    pub(super) const fn may_be_a_failover(&self) -> bool {
+        matches!(self.error, StoreError::Unavailable(_))
+    }
+
     /// Classifies the error of connecting to `server`: no command was sent.
     pub(super) fn from_connect(error: &RedisError, server: &str) -> Self {
         match Self::from_command(error, server) {
@@ -116,7 +121,12 @@ impl CommandError {
             "OOM" => {
                 unavailable(server, &"its memory is full: raise maxmemory, or delete sales that are over")
             }
-            "MISCONF" | "NOREPLICAS" => unavailable(server, &format_args!("it refuses to write: {detail}")),
+            "MISCONF" => unavailable(server, &format_args!("it refuses to write: {detail}")),
+            // A replica is back soon, or a failover makes another server the master.
+            "NOREPLICAS" => {
+                let error = unavailable(server, &format_args!("it refuses to write: {detail}"));
+                return Self { outcome: CommandOutcome::NotExecuted, connection_broken: false, error };
+            }
             "ERR" if detail.contains("max number of clients") => {
                 unavailable(server, &"its connection limit is reached: raise maxclients")
             }
@@ -171,6 +181,7 @@ mod tests {
             "MASTERDOWN Link with MASTER is down",
             "BUSY Redis is busy running a script.",
             "MOVED 1 other:6379",
+            "NOREPLICAS Not enough good replicas to write.",
         ] {
             let error = error_of(reply);
             assert_eq!(error.outcome, CommandOutcome::NotExecuted, "{reply}");

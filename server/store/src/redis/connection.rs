@@ -3,14 +3,15 @@
 use std::{io, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
 };
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::{command_error::CommandError, endpoint::Endpoint, settings::RedisSettings};
+use super::{command_error::CommandError, endpoint::Endpoint, sentinels::Sentinels, settings::RedisSettings};
 
 /// How many replicas must acknowledge a change that counts as replicated: it then survives the loss of any one server.
 const REPLICAS: u64 = 1;
@@ -53,9 +54,29 @@ impl Connector {
                 .await
                 .map(Connection::Single),
             Endpoint::Cluster { client, .. } => client.get_async_connection().await.map(Connection::Cluster),
-            Endpoint::Sentinel { client, .. } => {
-                let master = client.lock().await.get_async_connection_with_config(&self.config).await;
-                master.map(Connection::Single)
+            Endpoint::Sentinel(sentinels) => self.connect_to_master(sentinels).await,
+        }
+    }
+
+    /// Connects to the master, and to the next one if a failover comes in between: a server that is gone may not refuse
+    /// a connection, but let it time out.
+    async fn connect_to_master(&self, sentinels: &Sentinels) -> RedisResult<Connection> {
+        loop {
+            let master = sentinels.master().await?;
+            let connected = async {
+                let client = sentinels.client_of(&master)?;
+                let mut connection =
+                    client.get_multiplexed_async_connection_with_config(&self.config).await?;
+                check_is_master(&mut connection).await?;
+                Ok(connection)
+            };
+            match until_retired(&master.retired, connected).await {
+                Ok(connection) => return Ok(Connection::Master { connection, retired: master.retired }),
+                Err(_) if master.retired.is_cancelled() => {}
+                Err(error) => {
+                    sentinels.ask();
+                    return Err(error);
+                }
             }
         }
     }
@@ -66,6 +87,11 @@ impl Connector {
         let mut command_error = CommandError::from_command(error, &self.name);
         if error.is_timeout() && matches!(*self.endpoint, Endpoint::Cluster { .. }) {
             command_error.connection_broken = false;
+        }
+        if let Endpoint::Sentinel(sentinels) = self.endpoint.as_ref()
+            && command_error.may_be_a_failover()
+        {
+            sentinels.ask();
         }
         command_error
     }
@@ -81,14 +107,30 @@ impl Connector {
 pub(super) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
+    /// To the master that sentinels name, until they name another one.
+    Master {
+        connection: MultiplexedConnection,
+        retired: CancellationToken,
+    },
 }
 
 impl Connection {
+    /// Whether it leads to a server that is not the master any more.
+    pub(super) fn is_retired(&self) -> bool {
+        match self {
+            Self::Single(_) | Self::Cluster(_) => false,
+            Self::Master { retired, .. } => retired.is_cancelled(),
+        }
+    }
+
     /// Runs a command, on the node that has its keys.
     pub(super) async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Single(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,
+            Self::Master { connection, retired } => {
+                until_retired(retired, command.query_async(connection)).await
+            }
         }
     }
 
@@ -106,6 +148,9 @@ impl Connection {
         let (answer, replicas): (RedisResult<Value>, RedisResult<u64>) = match self {
             Self::Single(connection) => both.query_async(connection).await?,
             Self::Cluster(connection) => both.query_async(connection).await?,
+            Self::Master { connection, retired } => {
+                until_retired(retired, both.query_async(connection)).await?
+            }
         };
         Ok((answer?, replicas.unwrap_or_default() >= REPLICAS))
     }
@@ -113,13 +158,37 @@ impl Connection {
     /// Runs a command without keys on every master.
     pub(super) async fn query_masters(&mut self, command: &Cmd) -> RedisResult<Vec<Value>> {
         match self {
-            Self::Single(connection) => command.query_async(connection).await.map(|value| vec![value]),
+            Self::Single(_) | Self::Master { .. } => self.run(command).await.map(|value| vec![value]),
             Self::Cluster(connection) => {
                 let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 connection.route_command(command.clone(), masters).await.and_then(answers)
             }
         }
     }
+}
+
+/// What an old master acknowledges after a failover will be lost, so its late answers do not count.
+async fn until_retired<T>(
+    retired: &CancellationToken,
+    command: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    tokio::select! {
+        biased;
+        () = retired.cancelled() => {
+            Err(io::Error::new(io::ErrorKind::ConnectionAborted, "a failover replaced the master").into())
+        }
+        result = command => result,
+    }
+}
+
+/// Sentinels name a master for some seconds after it has become a replica.
+async fn check_is_master(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    let info: String = redis::cmd("INFO").arg("replication").query_async(connection).await?;
+    if info.lines().any(|line| line == "role:master") {
+        return Ok(());
+    }
+    Err((ErrorKind::MasterNameNotFoundBySentinel, "the server that the sentinels name is a replica now")
+        .into())
 }
 
 /// The answers of several nodes, which come as a map from their addresses.

@@ -4,14 +4,13 @@ use std::{fmt, time::Duration};
 
 use inrush_core::store::StoreError;
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates, TlsMode,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates,
     cluster::{ClusterClient, ClusterClientBuilder},
     io::tcp::TcpSettings,
-    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
-use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
-use super::settings::RedisSettings;
+use super::{sentinels::Sentinels, settings::RedisSettings};
 
 /// How often the cluster client follows redirections for one command before it gives up.
 const CLUSTER_RETRIES: u32 = 4;
@@ -41,13 +40,16 @@ pub(super) enum Endpoint {
         /// One client for each named node, for commands that any node can run.
         nodes: Vec<Client>,
     },
-    /// The master that sentinels agree on.
-    Sentinel {
-        /// Gets the master's address from the sentinels.
-        client: Box<Mutex<SentinelClient>>,
-        /// The sentinels and the master's name.
-        name: String,
-    },
+    /// The master that sentinels name.
+    Sentinel(Box<Sentinels>),
+}
+
+/// A client for the subscription to events.
+pub(super) struct Subscriber {
+    /// A server that receives everything published at the endpoint.
+    pub(super) client: Client,
+    /// Cancelled once another server takes its place.
+    pub(super) retired: CancellationToken,
 }
 
 impl Endpoint {
@@ -104,46 +106,50 @@ impl Endpoint {
         };
         let sentinels =
             hosts.split(',').map(|host| sentinel_address(scheme, host)).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<String> = sentinels.iter().map(ToString::to_string).collect();
         let database = parts.next().unwrap_or_default();
-        let info = connection_info(&format!("{scheme}://{login}master/{database}"))?;
-
-        let mut builder = SentinelClientBuilder::new(sentinels, master, SentinelServerType::Master)
-            .map_err(|error| unreadable(&error))?
-            .set_client_to_redis_db(info.redis_settings().db())
-            .set_client_to_redis_tcp_settings(tcp_settings(settings.response_timeout));
-        if let Some(user) = info.redis_settings().username() {
-            builder = builder.set_client_to_redis_username(user);
-        }
-        if let Some(password) = info.redis_settings().password() {
-            builder = builder.set_client_to_redis_password(password);
-        }
-        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-            builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-        }
-        if let Some(certificates) = certificates(settings) {
-            builder = builder
-                .set_client_to_redis_certificates(certificates.clone())
-                .set_client_to_sentinel_certificates(certificates);
-        }
-        let client = builder.build().map_err(|error| unreadable(&error))?;
-        Ok(Self::Sentinel {
-            client: Box::new(Mutex::new(client)),
-            name: format!("{}/{master}", names.join(",")),
-        })
+        let template = connection_info(&format!("{scheme}://{login}master/{database}"))?
+            .set_tcp_settings(tcp_settings(settings.response_timeout));
+        let clients = sentinels
+            .into_iter()
+            .map(|address| {
+                let info = address.into_connection_info()?;
+                client_with(
+                    info.set_tcp_settings(tcp_settings(settings.response_timeout)),
+                    certificates(settings),
+                )
+            })
+            .collect::<RedisResult<Vec<_>>>()
+            .map_err(|error| unreadable(&error))?;
+        Ok(Self::Sentinel(Box::new(Sentinels::new(
+            clients,
+            master,
+            template,
+            certificates(settings),
+            settings,
+        ))))
     }
 
-    /// A client of one server that receives everything published at the endpoint. In a cluster any node does; `turn`
-    /// selects one.
-    pub(super) async fn subscriber_client(&self, turn: usize) -> RedisResult<Client> {
-        match self {
-            Self::Single(client) => Ok(client.as_ref().clone()),
+    /// Starts what the endpoint needs in the background, on the runtime at hand.
+    pub(super) fn start(&self) {
+        if let Self::Sentinel(sentinels) = self {
+            sentinels.follow();
+        }
+    }
+
+    /// A server that receives everything published at the endpoint. In a cluster any node does; `turn` selects one.
+    pub(super) async fn subscriber(&self, turn: usize) -> RedisResult<Subscriber> {
+        let client = match self {
+            Self::Single(client) => client.as_ref().clone(),
             Self::Cluster { nodes, client: _ } => {
                 let node = nodes.get(turn % nodes.len().max(1)).cloned();
-                node.ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "the cluster has no nodes").into())
+                node.ok_or((redis::ErrorKind::InvalidClientConfig, "the cluster has no nodes"))?
             }
-            Self::Sentinel { client, .. } => client.lock().await.async_get_client().await,
-        }
+            Self::Sentinel(sentinels) => {
+                let master = sentinels.master().await?;
+                return Ok(Subscriber { client: sentinels.client_of(&master)?, retired: master.retired });
+            }
+        };
+        Ok(Subscriber { client, retired: CancellationToken::new() })
     }
 }
 
@@ -157,7 +163,7 @@ impl fmt::Display for Endpoint {
                     nodes.iter().map(|node| node.get_connection_info().addr().to_string()).collect();
                 f.write_str(&names.join(","))
             }
-            Self::Sentinel { name, .. } => f.write_str(name),
+            Self::Sentinel(sentinels) => sentinels.fmt(f),
         }
     }
 }
@@ -182,11 +188,15 @@ fn connection_info(url: &str) -> Result<ConnectionInfo, StoreError> {
 
 fn client_of(url: &str, settings: &RedisSettings) -> Result<Client, StoreError> {
     let info = connection_info(url)?.set_tcp_settings(tcp_settings(settings.response_timeout));
-    let client = match certificates(settings) {
+    client_with(info, certificates(settings)).map_err(|error| unreadable(&error))
+}
+
+/// A client that trusts an authority of its own, or the public ones.
+pub(super) fn client_with(info: ConnectionInfo, authority: Option<TlsCertificates>) -> RedisResult<Client> {
+    match authority {
         Some(certificates) => Client::build_with_tls(info, certificates),
         None => Client::open(info),
-    };
-    client.map_err(|error| unreadable(&error))
+    }
 }
 
 fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {

@@ -1,11 +1,12 @@
 //! Subscribes to the events that scripts publish, on a connection of its own, for all handles of the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use inrush_core::store::StoreEvent;
 use redis::{Msg, RedisResult, aio::PubSub};
 use tokio::{sync::broadcast, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     endpoint::Endpoint,
@@ -57,11 +58,13 @@ async fn run_listener(
 ) {
     let mut backoff = MIN_RECONNECT_BACKOFF;
     for turn in (0..usize::MAX).cycle() {
-        match timeout(reply_timeout, subscribe(&endpoint, turn)).await {
+        // A new server is subscribed to at once, whatever was tried with the old one.
+        let mut retired = CancellationToken::new();
+        match timeout(reply_timeout, subscribe(&endpoint, turn, &mut retired)).await {
             Ok(Ok(subscription)) => {
                 backoff = MIN_RECONNECT_BACKOFF;
                 let _ = sender.send(StoreEvent::Missed);
-                forward(subscription, reply_timeout, &sender).await;
+                retired.run_until_cancelled(forward(subscription, reply_timeout, &sender)).await;
                 tracing::info!(redis = %endpoint, "event subscription lost; reconnecting");
             }
             Ok(Err(error)) => {
@@ -69,13 +72,17 @@ async fn run_listener(
             }
             Err(_) => tracing::debug!(redis = %endpoint, "event subscription timed out; retrying"),
         }
-        tokio::time::sleep(backoff).await;
+        retired.run_until_cancelled(tokio::time::sleep(backoff)).await;
         backoff = MAX_RECONNECT_BACKOFF.min(backoff * 2);
     }
 }
 
-async fn subscribe(endpoint: &Endpoint, turn: usize) -> RedisResult<PubSub> {
-    let mut subscription = endpoint.subscriber_client(turn).await?.get_async_pubsub().await?;
+/// Sets `retired` to what is cancelled once another server takes the place of this one.
+async fn subscribe(endpoint: &Endpoint, turn: usize, retired: &mut CancellationToken) -> RedisResult<PubSub> {
+    let subscriber = endpoint.subscriber(turn).await?;
+    *retired = subscriber.retired;
+    let connected = retired.run_until_cancelled(subscriber.client.get_async_pubsub()).await;
+    let mut subscription = connected.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))??;
     subscription.subscribe(&[WORK_CHANNEL, ADMISSION_CHANNEL]).await?;
     Ok(subscription)
 }

@@ -53,6 +53,9 @@ impl managed::Manager for Connector {
         if pooled.busy {
             return Err(RecycleError::message("its last command did not complete"));
         }
+        if pooled.connection.is_retired() {
+            return Err(RecycleError::message("a failover replaced its server"));
+        }
         if metrics.last_used() < IDLE_CHECK {
             return Ok(());
         }

@@ -21,9 +21,9 @@ const MIN_MAJOR_VERSION: u32 = 7;
 /// How long the durability of the servers is cached: an operator may change it while they run.
 const DURABILITY_TTL: Duration = Duration::from_secs(5);
 
-/// The ACL rules of a Redis user that may do all that Inrush needs and nothing dangerous: `ROLE` is for Sentinel,
-/// `CONFIG GET` for sales with durability `fsync`. The README and the runbook have the same line.
-pub const USER_RULES: &str = "~inrush:* &inrush:* +@all -@admin -@dangerous +info +role +config|get";
+/// The ACL rules of a Redis user that may do all that Inrush needs and nothing dangerous: `CONFIG GET` is for sales with
+/// durability `fsync`. The README and the runbook have the same line.
+pub const USER_RULES: &str = "~inrush:* &inrush:* +@all -@admin -@dangerous +info +config|get";
 
 /// Lists the rights that the user of a connection lacks.
 const RIGHTS: &str = include_str!("lua/rights.lua");

@@ -63,7 +63,7 @@ impl SharedConnection {
     /// The open connection, connected if there is none. While one caller connects, the others wait for it.
     async fn open(&self) -> Result<(Connection, u64), CommandError> {
         let mut slot = self.slot.lock().await;
-        if let Some(open) = &slot.open {
+        if let Some(open) = slot.open.as_ref().filter(|open| !open.is_retired()) {
             return Ok((open.clone(), slot.generation));
         }
         if let Some((at, error)) = &slot.failed

@@ -63,6 +63,7 @@ impl RedisStore {
     pub async fn connect(settings: RedisSettings) -> Result<Arc<Self>, StoreError> {
         let endpoint = Arc::new(Endpoint::of(&settings)?);
         let scripts = Scripts::assemble(&settings.scripts)?;
+        endpoint.start();
         let events =
             Events::listen(Arc::clone(&endpoint), settings.connect_timeout + settings.response_timeout);
         let shared = Arc::new(Shared {

@@ -1,49 +1,72 @@
-//! A master, its replica, and a sentinel that makes the replica the master once the master is gone.
+//! A master, its replicas, and sentinels that make a replica the master once the master is gone, or when they are told to.
 
 use std::{
     fs,
     process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
 };
 
-use inrush_core::StoreError;
+use inrush_core::store::prelude::*;
+use inrush_core::{
+    SaleId, SaleSettings, StoreError,
+    store::{Admission, StoreEvent},
+};
+use inrush_store::redis::RedisStore;
 use inrush_testkit::port::free_port;
 use tempfile::TempDir;
 
 use crate::{
     redis_server::{RedisServer, binary},
-    support::eventually,
+    support::{admission_of, connect, create, enqueue, eventually, wait_until_listening},
 };
 
 /// A sentinel declares a master down if it does not answer for so long.
 const LONG_TIMEOUT_MS: u32 = 500;
 
+/// How long a failover may take on a machine that is busy with other tests.
+const FAILOVER_LIMIT: Duration = Duration::from_secs(60);
+
+const POLL: Duration = Duration::from_millis(2);
+
 pub(crate) struct RedisSentinel {
     master: RedisServer,
-    replica: RedisServer,
-    sentinel: Child,
+    replicas: Vec<RedisServer>,
+    sentinels: Vec<Sentinel>,
+}
+
+struct Sentinel {
+    process: Child,
     port: u16,
     _folder: TempDir,
 }
 
 impl RedisSentinel {
-    /// Starts all three and waits until a failover would lose nothing.
+    /// Starts a master, a replica and a sentinel, and waits until a failover would lose nothing.
     pub(crate) async fn start() -> Self {
+        Self::start_with(1, 1).await
+    }
+
+    /// The same with more replicas and sentinels.
+    pub(crate) async fn start_with(replicas: usize, sentinels: usize) -> Self {
         let master = RedisServer::start().await;
-        let replica = RedisServer::start_with(&[
-            ("replicaof", &format!("127.0.0.1 {}", master.port())),
-            ("repl-diskless-sync-delay", "0"),
-        ])
-        .await;
-        let (folder, port) = (tempfile::tempdir().expect("a temporary folder"), free_port());
-        let sentinel = start_sentinel(&folder, port, master.port());
-        let servers = Self { master, replica, sentinel, port, _folder: folder };
+        let replica_of = format!("127.0.0.1 {}", master.port());
+        let settings = [("replicaof", replica_of.as_str()), ("repl-diskless-sync-delay", "0")];
+        let mut servers = Self { master, replicas: Vec::new(), sentinels: Vec::new() };
+        for _ in 0..replicas {
+            servers.replicas.push(RedisServer::start_with(&settings).await);
+        }
+        let quorum = sentinels / 2 + 1;
+        servers.sentinels = (0..sentinels).map(|_| Sentinel::start(servers.master.port(), quorum)).collect();
         servers.wait_until_safe().await;
         servers
     }
 
     /// Where clients find the master, in the form the store's settings take.
     pub(crate) fn url(&self) -> String {
-        format!("redis+sentinel://127.0.0.1:{}/main", self.port)
+        let hosts: Vec<String> =
+            self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
+        format!("redis+sentinel://{}/main", hosts.join(","))
     }
 
     /// The first master.
@@ -51,47 +74,175 @@ impl RedisSentinel {
         &mut self.master
     }
 
-    /// Waits until the replica has all that the master has, and the sentinel lists the replica.
+    /// Waits until the replicas have all that the master has, and the sentinels list the replicas and one another.
     pub(crate) async fn wait_until_safe(&self) {
+        let (replicas, sentinels) = (self.replicas.len(), self.sentinels.len());
+        let all_known = format!("slaves={replicas},sentinels={sentinels}");
         eventually(async || {
-            let acknowledged: u64 = self.master.command(&["WAIT", "1", "100"]).await;
-            let replication: String = self.replica.command(&["INFO", "replication"]).await;
-            let known = self.ask_sentinel().await.unwrap_or_default();
-            if acknowledged == 1
-                && replication.contains("master_link_status:up")
-                && known.contains("slaves=1")
-            {
-                return Ok(());
+            let acknowledged: usize = self.master.command(&["WAIT", &replicas.to_string(), "100"]).await;
+            let mut seen = format!("{acknowledged} replicas have everything");
+            let mut safe = acknowledged == replicas;
+            for replica in &self.replicas {
+                let replication: String = replica.command(&["INFO", "replication"]).await;
+                safe &= replication.contains("master_link_status:up");
             }
-            Err(StoreError::Unavailable(format!("the replica does not follow: {replication}{known}")))
+            for sentinel in &self.sentinels {
+                let known = sentinel.command(&["INFO", "sentinel"]).await.unwrap_or_default();
+                safe &= known.contains(&all_known);
+                seen += &known;
+            }
+            if safe {
+                Ok(())
+            } else {
+                Err(StoreError::Unavailable(format!("a failover is not safe: {seen}")))
+            }
         })
         .await;
     }
 
-    async fn ask_sentinel(&self) -> redis::RedisResult<String> {
+    /// Orders a failover as an operator does.
+    async fn fail_over(&self) {
+        let answer = self.sentinels[0].command(&["SENTINEL", "FAILOVER", "main"]).await;
+        assert_eq!(answer.as_deref(), Ok("OK"));
+    }
+
+    /// When a replica became the master, and which.
+    async fn promoted(&self) -> (Instant, &RedisServer) {
+        loop {
+            for replica in &self.replicas {
+                if is_master(replica).await {
+                    return (Instant::now(), replica);
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Enqueues until a ticket is on the promoted server. Returns how long after the promotion it was acknowledged.
+    async fn outage(&self, store: &RedisStore, sale: &SaleId) -> Duration {
+        let promotion = OnceLock::new();
+        let watch = async {
+            let _ = promotion.set(self.promoted().await);
+        };
+        let enqueued = async {
+            for number in 0.. {
+                let (buyer, started) = (format!("after-{number}"), Instant::now());
+                let reply = enqueue(store, sale, &buyer).await;
+                let (acknowledged, is_acknowledged) = (Instant::now(), reply.is_ok());
+                if let Some(&(promoted, server)) = promotion.get()
+                    && is_acknowledged
+                    && started > promoted
+                {
+                    let direct = connect(&server.url()).await;
+                    if matches!(admission_of(&direct, sale, &buyer).await, Admission::Existing { .. }) {
+                        return acknowledged - promoted;
+                    }
+                }
+                tokio::time::sleep(POLL).await;
+            }
+            unreachable!("buyers without end")
+        };
+        let both = async { tokio::join!(watch, enqueued).1 };
+        tokio::time::timeout(FAILOVER_LIMIT, both).await.expect("the store follows the failover")
+    }
+}
+
+impl Sentinel {
+    /// A sentinel writes its state into its configuration file.
+    fn start(master: u16, quorum: usize) -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a temporary folder"), free_port());
+        let config = folder.path().join("sentinel.conf");
+        let lines = format!(
+            "bind 127.0.0.1\nport {port}\nsentinel monitor main 127.0.0.1 {master} {quorum}\n\
+             sentinel down-after-milliseconds main {LONG_TIMEOUT_MS}\nsentinel failover-timeout main 5000\n"
+        );
+        fs::write(&config, lines).expect("a file in our own folder");
+        let mut command = Command::new(binary());
+        command.arg(&config).arg("--sentinel").current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("the program that started the master");
+        Self { process, port, _folder: folder }
+    }
+
+    async fn command(&self, words: &[&str]) -> redis::RedisResult<String> {
         let client = redis::Client::open(("127.0.0.1", self.port))?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        redis::cmd("INFO").arg("sentinel").query_async(&mut connection).await
+        redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await
     }
 }
 
-impl Drop for RedisSentinel {
+impl Drop for Sentinel {
     fn drop(&mut self) {
-        self.sentinel.kill().expect("a process of our own can be killed");
-        self.sentinel.wait().expect("a killed process can be waited for");
+        self.process.kill().expect("a process of our own can be killed");
+        self.process.wait().expect("a killed process can be waited for");
     }
 }
 
-/// A sentinel writes its state into its configuration file.
-fn start_sentinel(folder: &TempDir, port: u16, master: u16) -> Child {
-    let config = folder.path().join("sentinel.conf");
-    let lines = format!(
-        "bind 127.0.0.1\nport {port}\nsentinel monitor main 127.0.0.1 {master} 1\n\
-         sentinel down-after-milliseconds main {LONG_TIMEOUT_MS}\nsentinel failover-timeout main 5000\n"
+/// A server closes its connections when its role changes.
+async fn is_master(server: &RedisServer) -> bool {
+    let replication = async {
+        let client = redis::Client::open(server.url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        redis::cmd("INFO").arg("replication").query_async::<String>(&mut connection).await
+    };
+    replication.await.is_ok_and(|info| info.contains("role:master"))
+}
+
+/// Sentinels make the old master a replica only some eight seconds after the promotion. Until then it takes writes, which
+/// are lost.
+#[tokio::test]
+async fn a_planned_failover_is_followed_while_the_old_master_still_takes_writes() {
+    let servers = RedisSentinel::start_with(2, 3).await;
+    let store = connect(&servers.url()).await;
+    let mut events = wait_until_listening(&store).await;
+    let sale = create(&store, &SaleSettings::of_stock(100_000)).await;
+    admission_of(&store, &sale, "before").await;
+    servers.wait_until_safe().await;
+    let ((), outage) = tokio::join!(servers.fail_over(), servers.outage(&store, &sale));
+    println!("planned failover: tickets on the new master {outage:?} after its promotion");
+    assert!(
+        is_master(&servers.master).await,
+        "the store has followed the new master before the old one was demoted"
     );
-    fs::write(&config, lines).expect("a file in our own folder");
-    let mut command = Command::new(binary());
-    command.arg(&config).arg("--sentinel").current_dir(folder.path());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("the program that started the master")
+    assert_eq!(store.check().await, Ok(()));
+    while events.recv().await != Ok(StoreEvent::Missed) {}
+    store.close(&sale).await.unwrap();
+    while events.recv().await != Ok(StoreEvent::Admission(sale.clone())) {}
+}
+
+#[tokio::test]
+async fn the_loss_of_a_master_is_followed() {
+    let mut servers = RedisSentinel::start_with(2, 3).await;
+    let store = connect(&servers.url()).await;
+    let sale = create(&store, &SaleSettings::of_stock(100_000)).await;
+    admission_of(&store, &sale, "before").await;
+    servers.wait_until_safe().await;
+    servers.master().kill();
+    let outage = servers.outage(&store, &sale).await;
+    println!("killed master: tickets on the new master {outage:?} after its promotion");
+    assert!(matches!(admission_of(&store, &sale, "before").await, Admission::Existing { seq: 1 }));
+}
+
+/// A master without enough replicas refuses writes, and so does one that lost a failover.
+#[tokio::test]
+async fn a_master_that_refuses_writes_is_left_at_a_failover() {
+    let servers = RedisSentinel::start_with(1, 1).await;
+    let store = connect(&servers.url()).await;
+    let sale = create(&store, &SaleSettings::of_stock(100_000)).await;
+    servers.wait_until_safe().await;
+    servers.master.command::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    let ((), outage) = tokio::join!(servers.fail_over(), servers.outage(&store, &sale));
+    println!("planned failover with min-replicas-to-write: {outage:?} after the promotion");
+    assert!(is_master(&servers.master).await);
+}
+
+#[tokio::test]
+async fn a_name_that_no_sentinel_knows_is_an_error() {
+    let servers = RedisSentinel::start_with(1, 1).await;
+    let store = connect(&servers.url().replace("/main", "/other")).await;
+    let error = store.check().await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Unavailable(text) if text.contains("no sentinel names the master")),
+        "{error}"
+    );
 }
