@@ -947,7 +947,7 @@ pub mod queue_service_client {
                 .insert(GrpcMethod::new("inrush.v1.QueueService", "WatchStatus"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Cancels a waiting ticket; its units are free at once. If it is too late, the status shows why.
+        /// Cancels a waiting ticket; its units are free immediately. If it is too late, the status shows why.
         pub async fn cancel(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelRequest>,
@@ -1020,7 +1020,7 @@ pub mod queue_service_server {
             tonic::Response<Self::WatchStatusStream>,
             tonic::Status,
         >;
-        /// Cancels a waiting ticket; its units are free at once. If it is too late, the status shows why.
+        /// Cancels a waiting ticket; its units are free immediately. If it is too late, the status shows why.
         async fn cancel(
             &self,
             request: tonic::Request<super::CancelRequest>,
@@ -1377,10 +1377,10 @@ pub struct Sale {
     /// Its id: 1 to 63 characters of a-z, 0-9 and '-', starting and ending with a letter or digit.
     #[prost(string, tag = "1")]
     pub sale_id: ::prost::alloc::string::String,
-    /// Units for sale. Absent: a sale without stock, whose cap bounds how many units may wait at once.
+    /// Units for sale. Absent: a sale without stock, whose cap bounds how many units may wait at the same time.
     #[prost(uint64, optional, tag = "2")]
     pub stock: ::core::option::Option<u64>,
-    /// Units that may be admitted. Defaults to stock; more than stock makes a standby line. Needed without stock.
+    /// Units that may be admitted. Defaults to stock; more than stock makes a standby queue. Needed without stock.
     #[prost(uint64, optional, tag = "3")]
     pub cap: ::core::option::Option<u64>,
     /// When it opens. Absent: open since its creation.
