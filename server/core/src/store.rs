@@ -24,7 +24,7 @@ mod work_store;
 pub use self::{
     admin_store::{AdminStore, ConfigureResult, DeadLetter, DeleteResult, Precondition},
     durability::Durability,
-    error::StoreError,
+    error::{StoreError, WriteRefusal},
     handle::{StoreEvent, StoreHandle},
     queue_store::{
         Admission, AdmitReply, AdmitRequest, CancelResult, Gate, LookUpReply, MAX_ADMITTED_BUYERS,

@@ -27,13 +27,18 @@
 //! | `OVERLOADED` | `UNAVAILABLE` | repeats after `RetryInfo` |
 //! | `DRAINING` | `UNAVAILABLE` | repeats after `RetryInfo`, on another node |
 //! | `STORE_UNAVAILABLE` | `UNAVAILABLE` | repeats after `RetryInfo` |
+//! | `STORE_REFUSES_WRITES` | `UNAVAILABLE` | repeats after `RetryInfo`; the message has the cause: full, without replicas, or unable to write to disk |
+//! | `STORE_ACCESS_DENIED` | `UNAVAILABLE` | repeats after `RetryInfo`; the operator finds the missing rights in the node's log |
 //! | `STORE_UNSUITABLE` | `UNAVAILABLE` | repeats after `RetryInfo`; the operator finds the remedy in the node's log |
 //! | `INTERNAL` | `INTERNAL` | reports it: a defect, and the node's log has the details |
 
 use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header::ALLOW};
-use inrush_core::{Durability, SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue};
+use inrush_core::{
+    Durability, SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue,
+    store::WriteRefusal,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -137,8 +142,14 @@ pub enum CallError {
     #[error("this node is draining: retry on another node after the delay in RetryInfo")]
     Draining,
     /// The store is unavailable.
-    #[error("the store is unavailable: retry after the delay in RetryInfo")]
+    #[error("the store cannot be reached, or does not answer: retry after the delay in RetryInfo")]
     StoreUnavailable,
+    /// The store refuses to write.
+    #[error("{}; retry after the delay in RetryInfo", refusal_remedy(*.0))]
+    StoreRefusesWrites(WriteRefusal),
+    /// The store denies access.
+    #[error("the store denies access to this node: the node's log has the rights that its user lacks")]
+    StoreAccessDenied,
     /// The store is configured unsuitably.
     #[error("the store is configured unsuitably: the node's log has the remedy")]
     StoreUnsuitable,
@@ -214,6 +225,8 @@ impl CallError {
             Self::Overloaded => (Code::Unavailable, "OVERLOADED"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
             Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE"),
+            Self::StoreRefusesWrites(_) => (Code::Unavailable, "STORE_REFUSES_WRITES"),
+            Self::StoreAccessDenied => (Code::Unavailable, "STORE_ACCESS_DENIED"),
             Self::StoreUnsuitable => (Code::Unavailable, "STORE_UNSUITABLE"),
             Self::Internal => (Code::Internal, "INTERNAL"),
         }
@@ -237,23 +250,17 @@ impl From<CallError> for Status {
     }
 }
 
-/// The details of a store error are for the operator's log; the caller gets the remedy.
+/// The details of a store error are for the operator's log, where the process limits their rate; the caller gets the
+/// cause and the remedy.
 impl From<StoreError> for CallError {
     fn from(error: StoreError) -> Self {
-        match &error {
-            StoreError::SaleNotFound(sale) => Self::SaleNotFound(sale.clone()),
-            StoreError::Unavailable(_) => {
-                tracing::debug!("{error}");
-                Self::StoreUnavailable
-            }
-            StoreError::Unsuitable(_) => {
-                tracing::error!("{error}");
-                Self::StoreUnsuitable
-            }
-            StoreError::Corrupt(_) => {
-                tracing::error!("{error}");
-                Self::Internal
-            }
+        match error {
+            StoreError::SaleNotFound(sale) => Self::SaleNotFound(sale),
+            StoreError::Unavailable(_) => Self::StoreUnavailable,
+            StoreError::RefusesWrites(refusal, _) => Self::StoreRefusesWrites(refusal),
+            StoreError::AccessDenied(_) => Self::StoreAccessDenied,
+            StoreError::Unsuitable(_) => Self::StoreUnsuitable,
+            StoreError::Corrupt(_) => Self::Internal,
         }
     }
 }
@@ -277,6 +284,20 @@ const fn durability_remedy(wanted: Durability) -> &'static str {
         }
         Durability::Replicated => {
             "the store has no replica to confirm writes: give the node a Redis that a replica follows (`replicaof` there)"
+        }
+    }
+}
+
+const fn refusal_remedy(refusal: WriteRefusal) -> &'static str {
+    match refusal {
+        WriteRefusal::Full => {
+            "the store is full and admits no more buyers: its operator raises `maxmemory` of Redis, or deletes sales that are over"
+        }
+        WriteRefusal::TooFewReplicas => {
+            "the store has too few replicas and refuses writes: its operator brings them back, or lowers `min-replicas-to-write` of Redis"
+        }
+        WriteRefusal::NotPersisting => {
+            "the store cannot write to its disk and refuses writes: its operator frees disk space, and finds the error in the log of Redis"
         }
     }
 }
@@ -323,10 +344,29 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_refuses_writes_is_named_with_its_cause_and_remedy() {
+        for (refusal, cause, remedy) in [
+            (WriteRefusal::Full, "the store is full", "maxmemory"),
+            (WriteRefusal::TooFewReplicas, "too few replicas", "min-replicas-to-write"),
+            (WriteRefusal::NotPersisting, "cannot write to its disk", "disk space"),
+        ] {
+            let error = StoreError::RefusesWrites(refusal, "10.0.0.1".to_owned());
+            let status = Status::from(CallError::from(error));
+            let text = status.message();
+            assert!(text.contains(cause) && text.contains(remedy) && !text.contains("10.0.0.1"), "{text}");
+            assert_eq!(status.code(), Code::Unavailable);
+            assert!(status.get_details_retry_info().is_some());
+            assert_eq!(status.get_details_error_info().unwrap().reason, "STORE_REFUSES_WRITES");
+        }
+    }
+
+    #[test]
     fn store_error_texts_do_not_reach_callers() {
         let status = Status::from(CallError::from(StoreError::Unavailable("redis://10.0.0.1".to_owned())));
         assert!(!status.message().contains("10.0.0.1"), "{}", status.message());
         assert_eq!(status.get_details_error_info().unwrap().reason, "STORE_UNAVAILABLE");
+        let denied = StoreError::AccessDenied("user shop at 10.0.0.1".to_owned());
+        assert!(!Status::from(CallError::from(denied)).message().contains("10.0.0.1"));
         assert_eq!(status.get_details_error_info().unwrap().domain, DOMAIN);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use inrush_core::{Keyring, Store, StoreError};
+use inrush_core::{Keyring, Store};
 use inrush_runtime::{
     per_core::PerCore,
     readiness::{Readiness, ReadinessCheck},
@@ -77,7 +77,7 @@ async fn prepare(parts: FrontParts) -> Result<(Node, ReadinessCheck), FrontError
     let readiness = readiness.require(READINESS_CHECK, "not checked yet");
     match health::check(&*store).await {
         Ok(()) => {}
-        Err(error @ StoreError::Unavailable(_)) => readiness.missing(&error.to_string()),
+        Err(error) if error.may_pass() => readiness.missing(&error.to_string()),
         Err(error) => return Err(FrontError::Store(error)),
     }
     let gates = Gates::new(Arc::clone(&store), settings.gate_lifetime);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use http_body::Body;
-use inrush_core::{Store, StoreError};
+use inrush_core::Store;
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -81,7 +81,7 @@ async fn connect(store: &dyn Store, stop: &CancellationToken) -> Result<Option<A
     loop {
         match store.with_own_connection().await {
             Ok(store) => return Ok(Some(store)),
-            Err(StoreError::Unavailable(reason)) => tracing::debug!("waiting for the store: {reason}"),
+            Err(error) if error.may_pass() => tracing::debug!(%error, "waiting for the store"),
             Err(error) => return Err(FrontError::Store(error)),
         }
         tokio::select! {

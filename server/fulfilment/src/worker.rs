@@ -139,7 +139,6 @@ impl Worker {
             traces: parts.traces.clone(),
             batch: parts.settings.max_settle_batch,
             backoff: parts.settings.reconnect,
-            log_throttle: LogThrottle::default(),
         };
         self.spawn(&self.settling, "settler", |_| settler.run(answers));
     }
@@ -151,7 +150,6 @@ impl Worker {
             requeuer: parts.requeuer.clone(),
             statistics: parts.statistics.clone(),
             lease_extend_ratio: parts.settings.lease_extend_ratio,
-            log_throttle: LogThrottle::default(),
         };
         self.spawn(&self.streaming, "lease keeper", |stop| keeper.run(stop));
         for (index, &endpoint) in lanes.iter().enumerate() {
@@ -208,7 +206,6 @@ impl Worker {
             missed,
             max_claim_batch: parts.settings.max_claim_batch,
             backoff: parts.settings.reconnect,
-            log_throttle: LogThrottle::default(),
             linger_until: None,
         };
         self.spawn(&self.claiming, "scheduler", |stop| scheduler.run(inputs, stop));
@@ -274,10 +271,10 @@ impl Stores {
             let connected = async {
                 let (claiming, settling) =
                     (store.with_own_connection().await?, store.with_own_connection().await?);
-                Ok(Self { claiming, settling, maintenance: Arc::clone(&store) })
+                Ok::<_, StoreError>(Self { claiming, settling, maintenance: Arc::clone(&store) })
             };
             match connected.await {
-                Err(error @ StoreError::Unavailable(_)) => {
+                Err(error) if error.may_pass() => {
                     failures = failures.saturating_add(1);
                     if log_throttle.allow(tokio::time::Instant::now()) {
                         tracing::warn!(%error, "store unavailable; retrying");

@@ -9,6 +9,7 @@ mod orders;
 mod services;
 mod startup_banner;
 mod store;
+mod store_failures;
 mod store_metrics;
 mod store_spans;
 mod up;

@@ -22,6 +22,9 @@ pub struct Report {
     pub draining: bool,
     /// The missing checks, each with its reason.
     pub missing: BTreeMap<String, String>,
+    /// The checks that are ready with a limitation, each with its reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub degraded: BTreeMap<String, String>,
 }
 
 impl Readiness {
@@ -91,12 +94,22 @@ impl ReadinessCheck {
     pub fn ready(&self) {
         self.readiness.update(|report| {
             report.missing.remove(&self.name);
+            report.degraded.remove(&self.name);
+        });
+    }
+
+    /// Reports the check as ready with a limitation, with the reason: the process does all that it can.
+    pub fn degraded(&self, reason: &str) {
+        self.readiness.update(|report| {
+            report.missing.remove(&self.name);
+            report.degraded.insert(self.name.clone(), reason.to_owned());
         });
     }
 
     /// Reports the check as missing, with the reason.
     pub fn missing(&self, reason: &str) {
         self.readiness.update(|report| {
+            report.degraded.remove(&self.name);
             report.missing.insert(self.name.clone(), reason.to_owned());
         });
     }
@@ -124,12 +137,29 @@ mod tests {
     }
 
     #[test]
+    fn a_limitation_is_reported_by_a_process_that_is_ready() {
+        let readiness = Readiness::new();
+        let store = readiness.require("store", "not checked yet");
+        store.degraded("its memory is full");
+        let reason = |reason: &str| BTreeMap::from([("store".to_owned(), reason.to_owned())]);
+        let report = readiness.report();
+        assert!(report.ready && report.missing.is_empty());
+        assert_eq!(report.degraded, reason("its memory is full"));
+        store.missing("connection refused");
+        assert_eq!(readiness.report().missing, reason("connection refused"));
+        assert!(readiness.report().degraded.is_empty());
+        store.degraded("its memory is full");
+        store.ready();
+        assert_eq!(readiness.report(), Report { ready: true, ..Report::default() });
+    }
+
+    #[test]
     fn draining_is_final() {
         let readiness = Readiness::new();
         let store = readiness.require("store", "not checked yet");
         readiness.start_draining();
         store.ready();
-        assert_eq!(readiness.report(), Report { ready: false, draining: true, missing: BTreeMap::new() });
+        assert_eq!(readiness.report(), Report { draining: true, ..Report::default() });
     }
 
     #[tokio::test]

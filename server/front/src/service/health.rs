@@ -1,6 +1,7 @@
 //! The health of this node, for `grpc.health.v1` and the readiness of the process.
 //!
-//! The node is NOT_SERVING until the store has answered, while it does not answer, and from the start of a drain.
+//! The node is NOT_SERVING until the store has answered, while it does not answer, and from the start of a drain. While
+//! the store only refuses to write (it is full, for example), the node goes on: buyers in the queue can be answered.
 
 use std::{
     sync::{
@@ -71,16 +72,20 @@ impl Health {
         let mut was_available = None;
         loop {
             let checked = check(store).await;
-            let is_available = checked.is_ok();
+            let is_available = matches!(checked, Ok(()) | Err(StoreError::RefusesWrites(..)));
             if was_available != Some(is_available) {
+                // Why a store fails is logged once for all of its operations, by what observes it.
                 match &checked {
-                    Ok(()) => tracing::info!("store available; serving"),
-                    Err(error) => tracing::warn!(%error, "store unavailable; not serving until it answers"),
+                    Err(error) if !is_available => {
+                        tracing::info!(%error, "store unavailable; not serving until it answers");
+                    }
+                    _ => tracing::info!("store available; serving"),
                 }
                 was_available = Some(is_available);
             }
             match checked {
                 Ok(()) => readiness.ready(),
+                Err(error) if is_available => readiness.degraded(&error.to_string()),
                 Err(error) => readiness.missing(&error.to_string()),
             }
             // Checked last, and again after reporting: a drain that starts in between takes precedence.

@@ -52,6 +52,25 @@ async fn health_is_serving_only_while_the_store_answers() {
 }
 
 #[tokio::test]
+async fn a_front_whose_store_only_refuses_writes_serves_and_reports_the_cause() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(9)).await;
+    front.queued("phone-x", "ada").await;
+    front.store.set_full(true);
+    let status = front.queue().enqueue(enqueue_request("phone-x", "bob", 1)).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STORE_REFUSES_WRITES"));
+    assert!(status.message().contains("the store is full"), "{}", status.message());
+    eventually("degraded", async || front.readiness.report().degraded.contains_key("store")).await;
+    let report = front.readiness.report();
+    assert!(report.ready && report.degraded["store"].contains("raise maxmemory"), "{report:?}");
+    assert_eq!(health(&front, "").await, ServingStatus::Serving);
+
+    front.store.set_full(false);
+    front.queued("phone-x", "bob").await;
+    eventually("not degraded", async || front.readiness.report().degraded.is_empty()).await;
+}
+
+#[tokio::test]
 async fn reflection_lists_exactly_the_served_services_in_both_versions() {
     let front = Front::start().await;
     let others = [

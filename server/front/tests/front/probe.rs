@@ -11,7 +11,7 @@ use std::{
 use inrush_core::{
     Durability, SaleId, Store, StoreError,
     store::{
-        AdmitReply, AdmitRequest, StoreEvent,
+        AdmitReply, AdmitRequest, StoreEvent, WriteRefusal,
         decorator::{Call, Operation, StoreDecorator},
     },
     time::Clock,
@@ -34,6 +34,7 @@ struct State {
     admissions: RwLock<()>,
     unavailable: AtomicBool,
     unsuitable: AtomicBool,
+    full: AtomicBool,
     panics: AtomicBool,
     writes_to_disk: AtomicBool,
     deaf: AtomicBool,
@@ -75,6 +76,18 @@ impl Probe {
 
     pub(crate) fn set_unsuitable(&self) {
         self.state.unsuitable.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses admissions, and says so when it is checked.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.state.full.store(full, Ordering::SeqCst);
+    }
+
+    fn refuse_if_full(&self) -> Result<(), StoreError> {
+        if self.state.full.load(Ordering::SeqCst) {
+            return Err(StoreError::RefusesWrites(WriteRefusal::Full, "raise maxmemory".to_owned()));
+        }
+        Ok(())
     }
 
     pub(crate) fn set_panics(&self, panics: bool) {
@@ -136,7 +149,10 @@ impl StoreDecorator for Probe {
         match call.operation {
             // Tests do the work of fulfilment: its operations are neither counted nor broken.
             Operation::Claim | Operation::Extend | Operation::Settle | Operation::Recover => {}
-            Operation::Check => self.state()?,
+            Operation::Check => {
+                self.state()?;
+                self.refuse_if_full()?;
+            }
             operation => self.ask(operation.name(), call.requests().unwrap_or(1))?,
         }
         let torn = call.operation == Operation::Configure && self.state.tears.swap(false, Ordering::SeqCst);
@@ -146,6 +162,7 @@ impl StoreDecorator for Probe {
 
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
         self.ask("admit", requests.len())?;
+        self.refuse_if_full()?;
         let _let_through = self.state.admissions.read().await;
         self.store.admit(sale, requests).await
     }

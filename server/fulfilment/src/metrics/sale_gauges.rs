@@ -179,9 +179,7 @@ impl SaleGauges {
         match store.sale(sale).await {
             Ok(snapshot) => self.update(&snapshot, now),
             Err(StoreError::SaleNotFound(_)) => self.remove(sale),
-            Err(StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)) => {
-                self.mark_dirty(sale);
-            }
+            Err(_) => self.mark_dirty(sale),
         }
     }
 

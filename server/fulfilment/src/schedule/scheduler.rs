@@ -19,7 +19,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    log_throttle::LogThrottle,
     schedule::claimer::{Claimed, Claimer},
     schedule::recoverer::Recoverer,
     schedule::sale_queue::SaleQueue,
@@ -67,7 +66,6 @@ pub(crate) struct Scheduler {
     pub(crate) missed: Arc<Notify>,
     pub(crate) max_claim_batch: usize,
     pub(crate) backoff: Backoff,
-    pub(crate) log_throttle: LogThrottle,
     /// Set while only a few permits are free: the time until which they wait for more.
     pub(crate) linger_until: Option<Instant>,
 }
@@ -176,12 +174,8 @@ impl Scheduler {
                 self.recoverer.metrics.sale_gauges.remove(&sale);
                 self.sale_queue.remove(&sale);
             }
-            Err(
-                error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
-            ) => {
-                if self.log_throttle.allow(now) {
-                    tracing::warn!(%sale, %error, "store call failed; retrying");
-                }
+            Err(error) => {
+                tracing::debug!(%sale, %error, "store call failed; retrying");
                 self.sale_queue.failed(&sale, |failures| self.backoff.delay(failures), now);
             }
         }

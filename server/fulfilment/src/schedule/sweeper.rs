@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inrush_core::{SaleId, Store, StoreError};
+use inrush_core::{SaleId, Store};
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep, sleep_until},
@@ -88,16 +88,11 @@ impl Sweeper {
                 Ok(ids) => return ids,
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    self.report(failures, &error);
+                    // Why a store fails is logged once for all of its operations, by what observes it.
+                    tracing::debug!(%error, "listing sales failed; retrying");
                     sleep(self.backoff.delay(failures)).await;
                 }
             }
-        }
-    }
-
-    fn report(&self, failures: u32, error: &StoreError) {
-        if failures == 1 {
-            tracing::warn!(%error, "listing sales failed; retrying");
         }
     }
 }

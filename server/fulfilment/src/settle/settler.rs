@@ -19,7 +19,6 @@ use tokio::{
 };
 
 use crate::{
-    log_throttle::LogThrottle,
     metrics::{SettledCounts, WorkerMetrics},
     schedule::scheduler::WakeUp,
     settings::Backoff,
@@ -44,7 +43,6 @@ pub(crate) struct Settler {
     pub(crate) traces: Option<Traces>,
     pub(crate) batch: usize,
     pub(crate) backoff: Backoff,
-    pub(crate) log_throttle: LogThrottle,
 }
 
 /// Outcomes that wait for their sale's next call. A sale has a queue while it has a call in flight.
@@ -142,10 +140,14 @@ impl Settler {
         let settlements = &batch.settlements;
         let claimable_at = match result {
             Ok(settled) => self.count(&sale, settlements, &settled),
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_))) => {
-                if self.log_throttle.allow(Instant::now()) {
-                    tracing::warn!(%sale, %error, outcomes = settlements.len(), "settling failed; retrying");
-                }
+            Err(
+                error @ (StoreError::Unavailable(_)
+                | StoreError::RefusesWrites(..)
+                | StoreError::AccessDenied(_)
+                | StoreError::Unsuitable(_)),
+            ) => {
+                // Why a store fails is logged once for all of its operations, by what observes it.
+                tracing::debug!(%sale, %error, outcomes = settlements.len(), "settling failed; retrying");
                 let failures = failures.saturating_add(1);
                 calls.push(self.call(sale, batch, failures, self.backoff.delay(failures)));
                 return None;

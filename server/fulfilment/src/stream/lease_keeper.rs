@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    log_throttle::LogThrottle,
     settle::requeuer::Requeuer,
     statistics::{Counter, Statistics},
     stream::in_flight_table::DueLease,
@@ -26,7 +25,6 @@ pub(crate) struct LeaseKeeper {
     pub(crate) statistics: Statistics,
     /// The fraction of a lease after which it is extended.
     pub(crate) lease_extend_ratio: f64,
-    pub(crate) log_throttle: LogThrottle,
 }
 
 impl LeaseKeeper {
@@ -62,12 +60,8 @@ impl LeaseKeeper {
             Err(StoreError::SaleNotFound(_)) => {
                 self.record_extensions(leases, &vec![false; leases.len()], called_at);
             }
-            Err(
-                error @ (StoreError::Unavailable(_) | StoreError::Unsuitable(_) | StoreError::Corrupt(_)),
-            ) => {
-                if self.log_throttle.allow(called_at) {
-                    tracing::warn!(%sale, leases = leases.len(), %error, "extending leases failed; retrying");
-                }
+            Err(error) => {
+                tracing::debug!(%sale, leases = leases.len(), %error, "extending leases failed; retrying");
             }
         }
     }

@@ -13,8 +13,6 @@ use super::{
     services::Services,
     startup_banner::{StartupBanner, url},
     store,
-    store_metrics::measured,
-    store_spans::traced,
 };
 use crate::{cli::service::OutputFlags, error, output::Output, settings::Settings};
 
@@ -36,7 +34,7 @@ pub(crate) async fn run(
     let admin = admin::bind(settings, admin::FULFILMENT)?;
     let metrics = telemetry.metrics();
     let traces = telemetry.traces();
-    let store = traced(measured(store::open(&settings.value.store).await?, metrics), traces);
+    let store = store::open_observed(&settings.value.store, metrics, traces).await?;
     let mut services = Services::on_signals()?;
     add(
         &mut services,

@@ -9,10 +9,10 @@ use inrush_store::{
     memory::MemoryStore,
     redis::{RedisSettings, RedisStore},
 };
-
+use inrush_telemetry::{Metrics, Traces};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::services::Services;
+use super::{services::Services, store_failures::logged, store_metrics::measured, store_spans::traced};
 use crate::{
     error,
     settings::{MEMORY_URL, Settings, StoreSettings},
@@ -27,21 +27,42 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 /// # Errors
 /// If the URL is invalid, or the store is unsuitable.
 pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match open_redis(settings).await? {
+        Some(redis) => redis,
+        None => MemoryStore::new(Clock::Store),
+    })
+}
+
+/// Opens the store as [`open`] does, with its metrics, its spans, and the log of its failures.
+///
+/// # Errors
+/// As [`open`].
+pub(super) async fn open_observed(
+    settings: &StoreSettings,
+    metrics: &Metrics,
+    traces: Option<&Traces>,
+) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open(settings).await?;
+    Ok(traced(measured(logged(store), metrics), traces))
+}
+
+/// `None` if the store is in memory.
+async fn open_redis(settings: &StoreSettings) -> anyhow::Result<Option<Arc<RedisStore>>> {
     if settings.url.expose() == MEMORY_URL {
         tracing::warn!(
             "the queue is in memory: it is lost when this process ends, and other processes cannot use it"
         );
-        return Ok(MemoryStore::new(Clock::Store));
+        return Ok(None);
     }
     let store = RedisStore::connect(redis_settings(settings)?).await.map_err(unsuitable)?;
     match store.check().await {
         Ok(()) => tracing::info!(url = %settings.url, "store connected"),
-        Err(StoreError::Unavailable(reason)) => {
-            tracing::warn!(url = %settings.url, reason, "store unavailable; retrying");
+        Err(error) if error.may_pass() => {
+            tracing::warn!(url = %settings.url, %error, "store unavailable; retrying");
         }
         Err(error) => return Err(unsuitable(error)),
     }
-    Ok(store)
+    Ok(Some(store))
 }
 
 /// Requires a configured store: a front or fulfilment alone on a store in memory is useless.
@@ -71,6 +92,7 @@ pub(super) fn probe(services: &mut Services, store: Arc<dyn Store>) {
             }
             match store.check().await {
                 Ok(()) => check.ready(),
+                Err(error @ StoreError::RefusesWrites(..)) => check.degraded(&error.to_string()),
                 Err(error) => check.missing(&error.to_string()),
             }
         }
@@ -96,7 +118,12 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
 
 fn unsuitable(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unsuitable(_) => error::usage(error, "set another store with --store or `store.url`"),
-        StoreError::SaleNotFound(_) | StoreError::Unavailable(_) | StoreError::Corrupt(_) => error.into(),
+        StoreError::Unsuitable(_) | StoreError::AccessDenied(_) => {
+            error::usage(error, "set another store with --store or `store.url`")
+        }
+        StoreError::SaleNotFound(_)
+        | StoreError::Unavailable(_)
+        | StoreError::RefusesWrites(..)
+        | StoreError::Corrupt(_) => error.into(),
     }
 }

@@ -20,7 +20,7 @@ const DURATION: MetricDef = MetricDef::duration_histogram(
     TIMES,
     &[OPERATION, ERROR],
     "Duration of an operation of the store, in most cases one round trip; error_type is set if it failed: \
-     sale_not_found, unavailable, unsuitable or corrupt",
+     sale_not_found, unavailable, refuses_writes, access_denied, unsuitable or corrupt",
 );
 const SIZE: MetricDef = MetricDef::size_histogram(
     "inrush.store.batch_size",

@@ -12,8 +12,6 @@ use super::{
     services::Services,
     startup_banner::{StartupBanner, url},
     store,
-    store_metrics::measured,
-    store_spans::traced,
 };
 use crate::{
     cli::service::OutputFlags,
@@ -47,7 +45,7 @@ pub(crate) async fn run(
     }
     let metrics = telemetry.metrics();
     let traces = telemetry.traces();
-    let store = traced(measured(store::open(&own.store).await?, metrics), traces);
+    let store = store::open_observed(&own.store, metrics, traces).await?;
     let bundled_orders = match bundled_orders {
         Some(listener) => Some((orders::open(own.orders.clone()).await?, listener)),
         None => None,

@@ -59,6 +59,15 @@ impl Redis {
     fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
+
+    /// Changes a setting while it runs.
+    fn set(&self, setting: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("redis answers");
+        write!(stream, "CONFIG SET {setting}\r\n").expect("redis answers");
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"+OK\r\n", "{setting}");
+    }
 }
 
 impl Drop for Redis {
@@ -162,6 +171,40 @@ fn a_redis_that_is_down_is_waited_for() {
     assert!(redis.is_some(), "the port was free a moment ago");
     eventually("ready", || (http_get(&format!("{admin}/readyz")).0 == 200).then_some(()));
     inrush(&format!("sale create phone-x --stock 5 --server {url}")).expect_code(0);
+    assert_eq!(front.stop(), Some(0));
+}
+
+#[test]
+fn a_full_redis_is_named_to_callers_and_operators() {
+    let redis = Redis::start(&[]);
+    let (_folder, keys) = keys();
+    let mut front = Service::start(&format!(
+        "front --json --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --cores 1 --store {} {keys}",
+        redis.url()
+    ));
+    let line = front.line();
+    let addresses: Value = serde_json::from_str(&line).unwrap();
+    let (url, admin) = (addresses["front"].as_str().unwrap(), addresses["admin"].as_str().unwrap());
+    inrush(&format!("sale create phone-x --stock 5 --server {url}")).expect_code(0);
+    redis.set("maxmemory 1");
+    inrush(&format!("ticket enqueue phone-x alice --server {url}"))
+        .expect_error(1, &["the store is full", "maxmemory"]);
+    let warning = front.wait_for_log("store operation failed");
+    assert!(warning.contains("the store is full") && warning.contains("raise maxmemory"), "{warning}");
+    let degraded = eventually("degraded", || {
+        let (code, report) = http_get(&format!("{admin}/readyz"));
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(
+            (code, &report["ready"]),
+            (200, &Value::Bool(true)),
+            "buyers in the queue are answered: {report}"
+        );
+        report["degraded"]["store"].as_str().map(str::to_owned)
+    });
+    assert!(degraded.contains("raise maxmemory"), "{degraded}");
+
+    redis.set("maxmemory 0");
+    inrush(&format!("ticket enqueue phone-x alice --server {url}")).expect_code(0);
     assert_eq!(front.stop(), Some(0));
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use inrush_core::store::StoreError;
+use inrush_core::store::{StoreError, WriteRefusal};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::server_check::USER_RULES;
@@ -51,7 +51,16 @@ impl CommandError {
                 connection_broken: true,
                 error: unavailable(server, &"no answer in time"),
             },
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self {
+            // The connection closed in the middle of a reply, or its peer is no Redis. Only a new connection shows which.
+            ErrorKind::Parse => Self {
+                outcome: CommandOutcome::MaybeExecuted,
+                connection_broken: true,
+                error: unavailable(
+                    server,
+                    &format_args!("the reply was cut, or is not in the Redis protocol: {error}"),
+                ),
+            },
+            ErrorKind::UnexpectedReturnType => Self {
                 outcome: CommandOutcome::Final,
                 connection_broken: true,
                 error: StoreError::Corrupt(format!("{server} does not speak the Redis protocol: {error}")),
@@ -74,13 +83,13 @@ impl CommandError {
 
     /// Whether another server may have become the master, or is about to.
     pub(super) const fn may_be_a_failover(&self) -> bool {
-        matches!(self.error, StoreError::Unavailable(_))
+        self.error.may_pass()
     }
 
     /// Classifies the error of connecting to `server`: no command was sent.
     pub(super) fn from_connect(error: &RedisError, server: &str) -> Self {
         match Self::from_command(error, server) {
-            Self { error: error @ StoreError::Unsuitable(_), .. } => {
+            Self { error: error @ (StoreError::Unsuitable(_) | StoreError::AccessDenied(_)), .. } => {
                 Self { outcome: CommandOutcome::Final, connection_broken: false, error }
             }
             Self { outcome: CommandOutcome::Final, .. } => Self {
@@ -118,13 +127,15 @@ impl CommandError {
         let error = match code {
             "BUSY" => return Self::not_executed(error, server, false),
             "NOAUTH" | "WRONGPASS" => return Self::denied(error),
-            "OOM" => {
-                unavailable(server, &"its memory is full: raise maxmemory, or delete sales that are over")
-            }
-            "MISCONF" => unavailable(server, &format_args!("it refuses to write: {detail}")),
+            "OOM" => refuses_writes(
+                WriteRefusal::Full,
+                server,
+                "its memory is full: raise maxmemory, or delete sales that are over",
+            ),
+            "MISCONF" => refuses_writes(WriteRefusal::NotPersisting, server, detail),
             // A replica is back soon, or a failover makes another server the master.
             "NOREPLICAS" => {
-                let error = unavailable(server, &format_args!("it refuses to write: {detail}"));
+                let error = refuses_writes(WriteRefusal::TooFewReplicas, server, detail);
                 return Self { outcome: CommandOutcome::NotExecuted, connection_broken: false, error };
             }
             "ERR" if detail.contains("max number of clients") => {
@@ -149,13 +160,17 @@ impl CommandError {
         Self {
             outcome: CommandOutcome::Final,
             connection_broken: false,
-            error: StoreError::Unsuitable(format!(
-                "Redis denies access ({}): check user and password in the Redis URL and the rights of that user: `ACL \
+            error: StoreError::AccessDenied(format!(
+                "{}: check user and password in the Redis URL and the rights of that user: `ACL \
                  SETUSER NAME {USER_RULES}`",
                 error.detail().unwrap_or("authentication failed"),
             )),
         }
     }
+}
+
+fn refuses_writes(refusal: WriteRefusal, server: &str, why: &str) -> StoreError {
+    StoreError::RefusesWrites(refusal, format!("Redis at {server}: {why}"))
 }
 
 fn unavailable(server: &str, why: &dyn fmt::Display) -> StoreError {
@@ -181,11 +196,41 @@ mod tests {
             "MASTERDOWN Link with MASTER is down",
             "BUSY Redis is busy running a script.",
             "MOVED 1 other:6379",
-            "NOREPLICAS Not enough good replicas to write.",
         ] {
             let error = error_of(reply);
             assert_eq!(error.outcome, CommandOutcome::NotExecuted, "{reply}");
             assert!(matches!(error.error, StoreError::Unavailable(_)), "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_to_write_has_its_cause() {
+        for (reply, refusal, outcome) in [
+            ("OOM command not allowed", WriteRefusal::Full, CommandOutcome::Final),
+            ("MISCONF Errors writing to the AOF file", WriteRefusal::NotPersisting, CommandOutcome::Final),
+            (
+                "NOREPLICAS Not enough good replicas",
+                WriteRefusal::TooFewReplicas,
+                CommandOutcome::NotExecuted,
+            ),
+        ] {
+            let error = error_of(reply);
+            assert!(
+                matches!(error.error, StoreError::RefusesWrites(cause, _) if cause == refusal),
+                "{reply}"
+            );
+            assert_eq!((error.outcome, error.connection_broken), (outcome, false), "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_cut_is_a_broken_connection() {
+        let cut = redis::parse_redis_value(b"*2\r\n$3\r\nab").unwrap_err();
+        let garbled = redis::parse_redis_value(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err();
+        for error in [cut, garbled] {
+            let error = CommandError::from_command(&error, "cache");
+            assert_eq!((error.outcome, error.connection_broken), (CommandOutcome::MaybeExecuted, true));
+            assert!(matches!(error.error, StoreError::Unavailable(_)), "{}", error.error);
         }
     }
 

@@ -25,6 +25,9 @@ const DURABILITY_TTL: Duration = Duration::from_secs(5);
 /// durability `fsync`. The README and the runbook have the same line.
 pub const USER_RULES: &str = "~inrush:* &inrush:* +@all -@admin -@dangerous +info +config|get";
 
+/// May write, and does not: Redis refuses it for the same reasons as any script that writes.
+const MAY_WRITE: &str = "#!lua\nreturn 1";
+
 /// Lists the rights that the user of a connection lacks.
 const RIGHTS: &str = include_str!("lua/rights.lua");
 
@@ -32,17 +35,20 @@ const RIGHTS: &str = include_str!("lua/rights.lua");
 const EXAMPLE_KEY: &str = "inrush:{}:sale";
 
 /// Checks that every master is reachable, its version and configuration, and that the user has all rights: a right
-/// that is missing must not show in the middle of a script.
+/// that is missing must not show in the middle of a script. Last, that it takes writes.
 ///
 /// # Errors
-/// [`StoreError::Unsuitable`] with what to change.
+/// [`StoreError::Unsuitable`] or [`StoreError::AccessDenied`] with what to change, [`StoreError::RefusesWrites`] with
+/// the cause.
 pub(super) async fn check(pool: &ConnectionPool, in_cluster: bool) -> Result<(), StoreError> {
     let answers = pool.query_masters(&cmd("INFO")).await.map_err(|error| error.error)?;
     answers.into_iter().try_for_each(|answer| check_server(&text_of(answer)?, in_cluster))?;
     let query =
         cmd("EVAL").arg(RIGHTS).arg(0).arg(EXAMPLE_KEY).arg(WORK_CHANNEL).arg(ADMISSION_CHANNEL).take();
     let answers = pool.query_masters(&query).await.map_err(|error| error.error)?;
-    answers.into_iter().try_for_each(|answer| check_rights(&answer))
+    answers.into_iter().try_for_each(|answer| check_rights(&answer))?;
+    pool.query_masters(cmd("EVAL").arg(MAY_WRITE).arg(0)).await.map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn check_rights(missing: &Value) -> Result<(), StoreError> {
@@ -52,8 +58,8 @@ fn check_rights(missing: &Value) -> Result<(), StoreError> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(unsuitable(&format!(
-        "its user lacks rights: {}. Grant what Inrush needs: `ACL SETUSER NAME {USER_RULES}`",
+    Err(StoreError::AccessDenied(format!(
+        "the user of Redis lacks rights: {}. Grant what Inrush needs: `ACL SETUSER NAME {USER_RULES}`",
         missing.join(", ")
     )))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use inrush_core::store::prelude::*;
 use inrush_core::{
     SaleSettings, Store, StoreError,
-    store::{Admission, ClaimRequest, StoreEvent},
+    store::{Admission, ClaimRequest, StoreEvent, WriteRefusal},
 };
 use inrush_store::redis::RedisSettings;
 
@@ -112,6 +112,25 @@ async fn a_lost_reply_is_retried_and_changes_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_reply_that_is_cut_is_retried_as_a_lost_one() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::to(server.port()).await;
+    let sale = create(&*connect(&server.url()).await, &SaleSettings::of_stock(9)).await;
+    let store = connect(&proxy.url()).await;
+    let mut listening = wait_until_listening(&store).await;
+    admission_of(&store, &sale, "a").await;
+    // The announcement comes through the proxy too, on the other connection.
+    while listening.recv().await != Ok(StoreEvent::Work(sale.clone())) {}
+    proxy.cut_next_answer();
+    assert_eq!(admission_of(&store, &sale, "b").await, Admission::Existing { seq: 2 });
+    proxy.cut_next_answer();
+    let error = store.claim(&sale, ClaimRequest { max: 1 }).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("cut")), "{error}");
+    assert_eq!(store.sale(&sale).await.unwrap().ledger.in_flight.tickets, 1);
+    drop(listening);
+}
+
+#[tokio::test]
 async fn a_claim_whose_reply_is_lost_is_not_retried() {
     let server = RedisServer::start().await;
     let proxy = Proxy::to(server.port()).await;
@@ -150,7 +169,10 @@ async fn a_full_server_still_serves_its_queue() {
     admission_of(&store, &sale, "a").await;
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let error = enqueue(&store, &sale, "b").await.unwrap_err();
-    assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("maxmemory")), "{error}");
+    assert!(
+        matches!(&error, StoreError::RefusesWrites(WriteRefusal::Full, text) if text.contains("maxmemory")),
+        "{error}"
+    );
     assert_eq!(store.claim(&sale, ClaimRequest { max: 1 }).await.unwrap().entries.len(), 1);
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(admission_of(&store, &sale, "b").await, Admission::Queued { seq: 2, position: 1 });

@@ -5,7 +5,7 @@ use std::fs;
 use inrush_core::store::prelude::*;
 use inrush_core::{
     SaleSettings, StoreError,
-    store::{Admission, Durability},
+    store::{Admission, Durability, WriteRefusal},
 };
 use inrush_store::redis::RedisSettings;
 use inrush_testkit::port::free_port;
@@ -17,7 +17,7 @@ use crate::{
 
 fn remedy(checked: Result<(), StoreError>) -> String {
     match checked {
-        Err(StoreError::Unsuitable(text)) => text,
+        Err(StoreError::Unsuitable(text) | StoreError::AccessDenied(text)) => text,
         other => panic!("{other:?}"),
     }
 }
@@ -105,6 +105,26 @@ async fn a_script_that_may_not_publish_still_completes() {
     assert_eq!(admission_of(&store, &sale, "a").await, Admission::Queued { seq: 1, position: 1 });
     assert_eq!(admission_of(&store, &sale, "b").await, Admission::Queued { seq: 2, position: 2 });
     assert_eq!(store.sale(&sale).await.unwrap().ledger.admitted.tickets, 2);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_writes_is_reported_with_the_cause() {
+    let server = RedisServer::start().await;
+    let store = connect(&server.url()).await;
+    assert_eq!(store.check().await, Ok(()));
+    for (setting, refusing, normal, cause) in [
+        ("maxmemory", "1", "0", WriteRefusal::Full),
+        ("min-replicas-to-write", "1", "0", WriteRefusal::TooFewReplicas),
+    ] {
+        server.command::<()>(&["CONFIG", "SET", setting, refusing]).await;
+        let error = store.check().await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::RefusesWrites(refusal, _) if refusal == cause),
+            "{setting}: {error}"
+        );
+        server.command::<()>(&["CONFIG", "SET", setting, normal]).await;
+        assert_eq!(store.check().await, Ok(()));
+    }
 }
 
 #[tokio::test]
