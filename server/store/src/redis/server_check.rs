@@ -22,7 +22,7 @@ const MIN_MAJOR_VERSION: u32 = 7;
 const DURABILITY_TTL: Duration = Duration::from_secs(5);
 
 /// The ACL rules of a Redis user that may do all that Inrush needs and nothing dangerous: `CONFIG GET` is for sales with
-/// durability `fsync`. The README and the runbook have the same line.
+/// durability `fsync`. The README, the runbook and the README of the chart have the same line.
 pub const USER_RULES: &str = "~inrush:* &inrush:* +@all -@admin -@dangerous +info +config|get";
 
 /// May write, and does not: Redis refuses it for the same reasons as any script that writes.
@@ -198,6 +198,7 @@ mod tests {
         for (name, page) in [
             ("README.md", include_str!("../../../../README.md")),
             ("docs/runbook.md", include_str!("../../../../docs/runbook.md")),
+            ("helm/inrush/README.md", include_str!("../../../../helm/inrush/README.md")),
         ] {
             assert!(page.contains(USER_RULES), "{name}");
         }
