@@ -10,6 +10,7 @@ mod services;
 mod startup_banner;
 mod store;
 mod store_failures;
+mod store_memory;
 mod store_metrics;
 mod store_spans;
 mod up;

@@ -11,6 +11,7 @@ mod endpoint;
 mod events;
 mod key_hints;
 mod keys;
+mod memory_use;
 mod pool;
 mod queue_ops;
 mod reply;
@@ -25,6 +26,7 @@ mod store;
 mod worker_ops;
 
 pub use self::{
+    memory_use::MemoryUse,
     script::ScriptSources,
     server_check::USER_RULES,
     settings::{

@@ -9,7 +9,7 @@ pub struct MetricDef {
     pub name: &'static str,
     /// Counter, gauge or histogram.
     pub kind: MetricKind,
-    /// The unit in UCUM notation: `s`, or what is counted, in braces.
+    /// The unit in UCUM notation: `s`, `By`, or what is counted, in braces.
     pub unit: &'static str,
     /// The labels in OpenTelemetry's form.
     pub labels: &'static [&'static str],
@@ -125,7 +125,11 @@ impl MetricDef {
     /// The name in Prometheus' form: with underscores, the unit, and `_total` for a counter.
     #[must_use]
     pub fn prometheus_name(&self) -> String {
-        let unit = if self.unit == "s" { "_seconds" } else { "" };
+        let unit = match self.unit {
+            "s" => "_seconds",
+            "By" => "_bytes",
+            _ => "",
+        };
         let total = if matches!(self.kind, MetricKind::Counter) { "_total" } else { "" };
         format!("{}{unit}{total}", prometheus_name(self.name))
     }
@@ -172,6 +176,7 @@ mod tests {
         for (metric, name) in [
             (MetricDef::counter("inrush.calls_shed", "{call}", &["reason"], ""), "inrush_calls_shed_total"),
             (MetricDef::gauge("inrush.oldest_waiting", "s", &["sale"], ""), "inrush_oldest_waiting_seconds"),
+            (MetricDef::gauge("inrush.store.memory.used", "By", &[], ""), "inrush_store_memory_used_bytes"),
             (
                 MetricDef::duration_histogram("rpc.server.call.duration", &[], &["rpc.method"], ""),
                 "rpc_server_call_duration_seconds",

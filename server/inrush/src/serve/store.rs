@@ -12,7 +12,9 @@ use inrush_store::{
 use inrush_telemetry::{Metrics, Traces};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{services::Services, store_failures::logged, store_metrics::measured, store_spans::traced};
+use super::{
+    services::Services, store_failures::logged, store_memory, store_metrics::measured, store_spans::traced,
+};
 use crate::{
     error,
     settings::{MEMORY_URL, Settings, StoreSettings},
@@ -42,7 +44,13 @@ pub(super) async fn open_observed(
     metrics: &Metrics,
     traces: Option<&Traces>,
 ) -> anyhow::Result<Arc<dyn Store>> {
-    let store = open(settings).await?;
+    let store: Arc<dyn Store> = match open_redis(settings).await? {
+        Some(redis) => {
+            store_memory::watch(&redis, metrics);
+            redis
+        }
+        None => MemoryStore::new(Clock::Store),
+    };
     Ok(traced(measured(logged(store), metrics), traces))
 }
 

@@ -32,7 +32,10 @@ const SIZE: MetricDef = MetricDef::size_histogram(
 
 /// The metrics of a process with a store.
 #[cfg(test)]
-pub(crate) const METRICS: [MetricDef; 2] = [DURATION, SIZE];
+pub(crate) const METRICS: [MetricDef; 4] = {
+    let [used, limit] = super::store_memory::METRICS;
+    [DURATION, SIZE, used, limit]
+};
 
 /// The outcomes of an operation: success, or one of these errors.
 const ENDINGS: usize = 1 + StoreError::KINDS.len();

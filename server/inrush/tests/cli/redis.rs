@@ -202,6 +202,10 @@ fn a_full_redis_is_named_to_callers_and_operators() {
         report["degraded"]["store"].as_str().map(str::to_owned)
     });
     assert!(degraded.contains("raise maxmemory"), "{degraded}");
+    front.wait_for_log("Redis is close to its memory limit");
+    let (_, metrics) = http_get(&format!("{admin}/metrics"));
+    assert!(metrics.contains("\ninrush_store_memory_limit_bytes 1\n"), "{metrics}");
+    assert!(metrics.contains("\ninrush_store_memory_used_bytes "), "{metrics}");
 
     redis.set("maxmemory 0");
     inrush(&format!("ticket enqueue phone-x alice --server {url}")).expect_code(0);

@@ -97,7 +97,7 @@ fn unsuitable(what: &str) -> StoreError {
     StoreError::Unsuitable(format!("Redis does not meet the requirements: {what}"))
 }
 
-fn text_of(value: Value) -> Result<String, StoreError> {
+pub(super) fn text_of(value: Value) -> Result<String, StoreError> {
     String::from_redis_value(value)
         .map_err(|error| StoreError::Corrupt(format!("INFO cannot be read: {error}")))
 }

@@ -1,4 +1,5 @@
-//! A master, its replicas, and sentinels that make a replica the master once the master is gone, or when they are told to.
+//! A master, its replicas, and sentinels that make a replica the master once the master is gone, or when an operator
+//! orders it.
 
 use std::{
     fs,

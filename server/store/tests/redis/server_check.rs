@@ -128,6 +128,19 @@ async fn a_server_that_refuses_writes_is_reported_with_the_cause() {
 }
 
 #[tokio::test]
+async fn the_memory_of_the_fullest_master_is_known() {
+    let server = RedisServer::start().await;
+    let store = connect(&server.url()).await;
+    let memory = store.memory().await.unwrap();
+    assert!(memory.used > 0 && memory.limit == 0, "{memory:?}");
+    server.command::<()>(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
+    assert_eq!(store.memory().await.unwrap().limit, 100 * 1024 * 1024);
+    let cluster = RedisCluster::start().await;
+    cluster.nodes()[1].command::<()>(&["CONFIG", "SET", "maxmemory", "50mb"]).await;
+    assert_eq!(connect(&cluster.url()).await.memory().await.unwrap().limit, 50 * 1024 * 1024);
+}
+
+#[tokio::test]
 async fn durability_is_memory_when_config_get_is_not_permitted() {
     let server = RedisServer::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]).await;
     server
