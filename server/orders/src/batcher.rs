@@ -17,7 +17,7 @@ use crate::{
     entry::{Entry, StockLookup},
     front_client::FrontSale,
     intake_queue::IntakeQueue,
-    order_store::{NewOrder, OrderStore, OrderStoreError, Outcome, Payment, SaleKey, SaleStock},
+    order_store::{NewOrder, OrderStore, OrderStoreError, Outcome, Payment, SaleKey, SaleStock, TicketOwner},
     provision_stock::provision_stock,
     reply::{Outbox, created, rejected, retry},
     spans::Spans,
@@ -35,6 +35,8 @@ const MAX_PROVISIONED_SALES: usize = 1_024;
 
 const OUT_OF_STOCK: &str = "out_of_stock";
 const UNKNOWN_SALE: &str = "unknown_sale";
+const TICKET_CONFLICT: &str = "ticket_conflict";
+const ALREADY_ORDERED: &str = "already_ordered";
 
 /// See the module.
 pub(crate) struct Batcher {
@@ -197,6 +199,18 @@ impl Batcher {
                 self.statistics.created(repeated);
                 outbox.add(&entry.reply, entry.order.ticket_id, created(order_id));
             }
+            (Outcome::TicketTaken(owner), _) => self.reject_ticket_conflict(outbox, entry, &owner),
+            (Outcome::AlreadyOrdered { ticket_id }, _) => {
+                let order = &entry.order;
+                warn!(
+                    ticket_id = order.ticket_id,
+                    buyer_id = order.buyer_id,
+                    ordered_ticket_id = ticket_id,
+                    "buyer has a live order of this sale by another ticket; entry rejected"
+                );
+                self.statistics.buyer_conflict();
+                self.reject(outbox, entry, ALREADY_ORDERED);
+            }
             (Outcome::OutOfStock, StockLookup::NotRequested) => {
                 self.look_up_or_reject(outbox, entry, RESTOCK_LOOKUP_DELAY, OUT_OF_STOCK);
             }
@@ -212,6 +226,22 @@ impl Batcher {
                 self.retry(outbox, &entry, "stock of the sale is unknown: the front is unavailable");
             }
         }
+    }
+
+    /// A final answer: a retry would block the ticket until it is dead, and `created` would show the order to another buyer.
+    fn reject_ticket_conflict(&mut self, outbox: &mut Outbox, entry: Entry, owner: &TicketOwner) {
+        let NewOrder { ticket_id, buyer_id, units, .. } = &entry.order;
+        error!(
+            ticket_id,
+            buyer_id,
+            units,
+            ordered_by = owner.buyer_id,
+            ordered_units = owner.units,
+            "ticket has an order of another buyer or of other units; entry rejected: the queue has issued the ticket \
+             twice, as after a store that lost its history; check the store"
+        );
+        self.statistics.ticket_conflict();
+        self.reject(outbox, entry, TICKET_CONFLICT);
     }
 
     fn look_up_or_reject(

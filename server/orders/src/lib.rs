@@ -33,7 +33,7 @@ pub use front_client::FrontUrl;
 pub use metrics::{METRICS, register as register_metrics};
 pub use order_store::{
     Movement, MovementKind, NewOrder, Order, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
-    Provisioned, SaleKey, SaleStock, StockLevel,
+    Provisioned, SaleKey, SaleStock, StockLevel, TicketOwner,
 };
 pub use server::{OrderSystem, SERVICES, run};
 pub use settings::OrderSettings;

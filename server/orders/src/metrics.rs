@@ -13,6 +13,19 @@ const REPEATED: MetricDef = MetricDef::counter(
 );
 const REJECTED: MetricDef =
     MetricDef::counter("inrush.orders_rejected", "{entry}", &[], "Entries that were rejected for good");
+const TICKET_CONFLICTS: MetricDef = MetricDef::counter(
+    "inrush.order_ticket_conflicts",
+    "{entry}",
+    &[],
+    "Entries that were rejected because their ticket has an order of another buyer or of other units: the queue has \
+     issued a ticket twice",
+);
+const BUYER_CONFLICTS: MetricDef = MetricDef::counter(
+    "inrush.order_buyer_conflicts",
+    "{entry}",
+    &[],
+    "Entries that were rejected because their buyer has a live order of the sale by another ticket",
+);
 const RETRIED: MetricDef =
     MetricDef::counter("inrush.orders_retried", "{entry}", &[], "Entries that were answered with a retry");
 const RELEASED: MetricDef = MetricDef::counter(
@@ -29,7 +42,8 @@ const ACKNOWLEDGED: MetricDef = MetricDef::counter(
 );
 
 /// The definitions of all metrics.
-pub const METRICS: [MetricDef; 6] = [CREATED, REPEATED, REJECTED, RETRIED, RELEASED, ACKNOWLEDGED];
+pub const METRICS: [MetricDef; 8] =
+    [CREATED, REPEATED, REJECTED, TICKET_CONFLICTS, BUYER_CONFLICTS, RETRIED, RELEASED, ACKNOWLEDGED];
 
 /// Registers the metrics of an order system with these counters.
 pub fn register(metrics: &Metrics, statistics: &Statistics) {
@@ -37,6 +51,8 @@ pub fn register(metrics: &Metrics, statistics: &Statistics) {
         |counts| counts.created,
         |counts| counts.repeated,
         |counts| counts.rejected,
+        |counts| counts.ticket_conflicts,
+        |counts| counts.buyer_conflicts,
         |counts| counts.retried,
         |counts| counts.released,
         |counts| counts.acknowledged,
@@ -58,9 +74,11 @@ mod tests {
         statistics.created(false);
         (0..2).for_each(|_| statistics.created(true));
         (0..3).for_each(|_| statistics.rejected());
-        (0..4).for_each(|_| statistics.retried());
-        statistics.released(5);
-        statistics.acknowledged(6);
+        (0..4).for_each(|_| statistics.ticket_conflict());
+        (0..5).for_each(|_| statistics.buyer_conflict());
+        (0..6).for_each(|_| statistics.retried());
+        statistics.released(7);
+        statistics.acknowledged(8);
         let text = metrics.text().unwrap();
         for (metric, count) in METRICS.iter().zip(1..) {
             let line = format!("{} {count}", metric.prometheus_name());

@@ -88,10 +88,27 @@ pub enum Outcome {
         /// True if it existed before.
         repeated: bool,
     },
+    /// The ticket has an order of another buyer or of other units: the line has given its id out twice, or the
+    /// request is wrong.
+    TicketTaken(TicketOwner),
+    /// The buyer has a live order of this sale, by another ticket. Only in a sale with stock.
+    AlreadyOrdered {
+        /// The ticket of that order.
+        ticket_id: String,
+    },
     /// Fewer units are left than the order needs.
     OutOfStock,
     /// The sale has not been provisioned.
     UnknownSale,
+}
+
+/// Who has the order of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketOwner {
+    /// The buyer.
+    pub buyer_id: String,
+    /// Units ordered.
+    pub units: u64,
 }
 
 impl OrderStore {

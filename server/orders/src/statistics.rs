@@ -20,6 +20,10 @@ pub struct Counts {
     pub repeated: u64,
     /// Entries rejected.
     pub rejected: u64,
+    /// Entries rejected because their ticket has an order of another buyer or of other units.
+    pub ticket_conflicts: u64,
+    /// Entries rejected because their buyer has a live order by another ticket.
+    pub buyer_conflicts: u64,
     /// Entries answered with retry.
     pub retried: u64,
     /// Orders released because they were not paid.
@@ -33,6 +37,8 @@ struct Counters {
     created: AtomicU64,
     repeated: AtomicU64,
     rejected: AtomicU64,
+    ticket_conflicts: AtomicU64,
+    buyer_conflicts: AtomicU64,
     retried: AtomicU64,
     released: AtomicU64,
     acknowledged: AtomicU64,
@@ -46,6 +52,8 @@ impl Statistics {
             created: read(&self.counters.created),
             repeated: read(&self.counters.repeated),
             rejected: read(&self.counters.rejected),
+            ticket_conflicts: read(&self.counters.ticket_conflicts),
+            buyer_conflicts: read(&self.counters.buyer_conflicts),
             retried: read(&self.counters.retried),
             released: read(&self.counters.released),
             acknowledged: read(&self.counters.acknowledged),
@@ -58,6 +66,14 @@ impl Statistics {
 
     pub(crate) fn rejected(&self) {
         add(&self.counters.rejected, 1);
+    }
+
+    pub(crate) fn ticket_conflict(&self) {
+        add(&self.counters.ticket_conflicts, 1);
+    }
+
+    pub(crate) fn buyer_conflict(&self) {
+        add(&self.counters.buyer_conflicts, 1);
     }
 
     pub(crate) fn retried(&self) {

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::Row as _;
 
 use super::{
-    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, SaleKey,
+    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, SaleKey, TicketOwner,
     database::{Connection, RunResult, UnitOfWork},
     milliseconds, now,
-    plan::{Accepted, Plan, Snapshot, plan},
-    rows::{MovementRow, OrderRow, StockChange, integer, json},
+    plan::{Accepted, BuyerKey, KnownOrder, Plan, Snapshot, plan},
+    queries::{number, sale_key},
+    rows::{MovementRow, OrderKey, OrderRow, StockChange, integer, json},
     statements::Statements,
-    stock::{lock_stock, move_stock},
+    stock::{Stock, lock_stock, move_stock},
 };
 
 impl OrderStore {
@@ -64,15 +65,31 @@ async fn read_snapshot(
 ) -> Result<Snapshot, OrderStoreError> {
     let sales: BTreeSet<&SaleKey> = orders.iter().map(|order| &order.sale).collect();
     let stock = lock_stock(connection, statements, &sales).await?;
-    let tickets: Vec<&str> = orders.iter().map(|order| order.ticket_id.as_str()).collect();
-    let mut existing = HashMap::new();
-    for row in sqlx::query(statements.find_orders).bind(json(&tickets)?).fetch_all(&mut *connection).await? {
-        existing.insert(row.try_get("ticket_id")?, row.try_get("order_id")?);
+    let mut snapshot = Snapshot { stock, orders: HashMap::new(), live: HashMap::new() };
+    let keys = orders.iter().map(|order| order_key(order, &snapshot.stock)).collect::<Result<Vec<_>, _>>()?;
+    for row in sqlx::query(statements.find_orders).bind(json(&keys)?).fetch_all(&mut *connection).await? {
+        let ticket_id: String = row.try_get("ticket_id")?;
+        let owner = TicketOwner { buyer_id: row.try_get("buyer_id")?, units: number(&row, "units")? };
+        if number(&row, "is_live")? == 1 {
+            let buyer = BuyerKey { sale: sale_key(&row)?, buyer_id: owner.buyer_id.clone() };
+            snapshot.live.insert(buyer, ticket_id.clone());
+        }
+        snapshot.orders.insert(ticket_id, KnownOrder { order_id: row.try_get("order_id")?, owner });
     }
-    Ok(Snapshot { stock, orders: existing })
+    Ok(snapshot)
 }
 
-/// Inserts the orders. Returns false if one of the tickets has an order by now.
+fn order_key<'a>(order: &'a NewOrder, stock: &Stock) -> Result<OrderKey<'a>, OrderStoreError> {
+    let creation = stock.creation(&order.sale);
+    Ok(OrderKey {
+        ticket_id: &order.ticket_id,
+        sale_id: &order.sale.sale_id,
+        sale_created_at: creation.map(|created_at| integer("creation time", created_at)).transpose()?,
+        buyer_id: &order.buyer_id,
+    })
+}
+
+/// Inserts the orders. Returns false if one of the tickets or buyers has an order by now.
 async fn insert(
     connection: &mut Connection,
     statements: &'static Statements,
@@ -104,6 +121,7 @@ fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, O
         attempt: order.attempt,
         state: state.as_str(),
         payment_deadline,
+        one_per_buyer: u8::from(accepted.takes_stock),
     })
 }
 

@@ -13,6 +13,7 @@ pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
     migrator(&[
         ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
         ("sale_creations", include_str!("../../migrations/sqlite/0002_sale_creations.sql")),
+        ("one_order_per_buyer", include_str!("../../migrations/sqlite/0003_one_order_per_buyer.sql")),
     ])
 });
 
@@ -21,6 +22,7 @@ pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
     migrator(&[
         ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
         ("sale_creations", include_str!("../../migrations/postgres/0002_sale_creations.sql")),
+        ("one_order_per_buyer", include_str!("../../migrations/postgres/0003_one_order_per_buyer.sql")),
     ])
 });
 

@@ -1,15 +1,31 @@
 //! Decides which orders of a batch the stock covers, without accessing the database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
-use super::{NewOrder, Outcome, stock::Stock};
+use super::{NewOrder, Outcome, SaleKey, TicketOwner, stock::Stock};
 
 /// The data for the decision, all of it read under the lock on the stock rows.
 pub(super) struct Snapshot {
     /// The stock of the sales.
     pub(super) stock: Stock,
-    /// Order ids by ticket, of tickets that already have an order.
-    pub(super) orders: HashMap<String, String>,
+    /// The orders of tickets that have one.
+    pub(super) orders: HashMap<String, KnownOrder>,
+    /// The tickets of live orders by buyer, of sales with stock.
+    pub(super) live: HashMap<BuyerKey, String>,
+}
+
+/// The order of a ticket.
+#[derive(Clone, Debug)]
+pub(super) struct KnownOrder {
+    pub(super) order_id: String,
+    pub(super) owner: TicketOwner,
+}
+
+/// A buyer of one creation of a sale.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct BuyerKey {
+    pub(super) sale: SaleKey,
+    pub(super) buyer_id: String,
 }
 
 /// The orders to insert, and the outcomes to answer once they are committed.
@@ -41,13 +57,13 @@ pub(super) fn plan<'a>(
     let mut accepted = Vec::new();
     for order in orders {
         outcomes.push(match snapshot.orders.get(&order.ticket_id) {
-            Some(order_id) => Outcome::Created { order_id: order_id.clone(), repeated: true },
-            None => match reserve(&mut snapshot.stock, order) {
-                Reservation::UnknownSale => Outcome::UnknownSale,
-                Reservation::OutOfStock => Outcome::OutOfStock,
-                Reservation::Reserved { sale_created_at, takes_stock } => {
+            Some(known) => known.answer(order),
+            None => match snapshot.reserve(order) {
+                Err(refused) => refused,
+                Ok(reserved) => {
                     let order_id = new_order_id();
-                    snapshot.orders.insert(order.ticket_id.clone(), order_id.clone());
+                    snapshot.remember(order, &order_id);
+                    let Reserved { sale_created_at, takes_stock } = reserved;
                     accepted.push(Accepted {
                         order,
                         order_id: order_id.clone(),
@@ -74,24 +90,43 @@ impl Plan<'_> {
     }
 }
 
-enum Reservation {
-    UnknownSale,
-    OutOfStock,
-    Reserved { sale_created_at: u64, takes_stock: bool },
+struct Reserved {
+    sale_created_at: u64,
+    takes_stock: bool,
 }
 
-fn reserve(stock: &mut Stock, order: &NewOrder) -> Reservation {
-    let Some(sale_created_at) = stock.creation(&order.sale) else { return Reservation::UnknownSale };
-    match stock.remaining(&order.sale.sale_id, sale_created_at) {
-        None => Reservation::UnknownSale,
-        Some(None) => Reservation::Reserved { sale_created_at, takes_stock: false },
-        Some(Some(units)) => match units.checked_sub(order.units) {
-            None => Reservation::OutOfStock,
-            Some(left) => {
-                *units = left;
-                Reservation::Reserved { sale_created_at, takes_stock: true }
+impl Snapshot {
+    /// Takes the units of an order, or returns why there are none for it.
+    fn reserve(&mut self, order: &NewOrder) -> Result<Reserved, Outcome> {
+        let SaleKey { sale_id, .. } = &order.sale;
+        let sale_created_at = self.stock.creation(&order.sale).ok_or(Outcome::UnknownSale)?;
+        let remaining = self.stock.remaining(sale_id, sale_created_at).ok_or(Outcome::UnknownSale)?;
+        let Some(remaining) = remaining else { return Ok(Reserved { sale_created_at, takes_stock: false }) };
+        let sale = SaleKey { sale_id: sale_id.clone(), created_at: sale_created_at };
+        match self.live.entry(BuyerKey { sale, buyer_id: order.buyer_id.clone() }) {
+            Entry::Occupied(live) => return Err(Outcome::AlreadyOrdered { ticket_id: live.get().clone() }),
+            Entry::Vacant(place) => {
+                *remaining = remaining.checked_sub(order.units).ok_or(Outcome::OutOfStock)?;
+                place.insert(order.ticket_id.clone());
             }
-        },
+        }
+        Ok(Reserved { sale_created_at, takes_stock: true })
+    }
+
+    fn remember(&mut self, order: &NewOrder, order_id: &str) {
+        let owner = TicketOwner { buyer_id: order.buyer_id.clone(), units: order.units };
+        self.orders.insert(order.ticket_id.clone(), KnownOrder { order_id: order_id.to_owned(), owner });
+    }
+}
+
+impl KnownOrder {
+    /// The answer to an order of the same ticket: another buyer never learns of this order.
+    fn answer(&self, order: &NewOrder) -> Outcome {
+        if (&self.owner.buyer_id, self.owner.units) == (&order.buyer_id, order.units) {
+            Outcome::Created { order_id: self.order_id.clone(), repeated: true }
+        } else {
+            Outcome::TicketTaken(self.owner.clone())
+        }
     }
 }
 
@@ -101,29 +136,38 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Snapshot, plan};
-    use crate::order_store::{NewOrder, Outcome, Payment, SaleKey, stock::Stock};
+    use super::{BuyerKey, KnownOrder, Snapshot, plan};
+    use crate::order_store::{NewOrder, Outcome, Payment, SaleKey, TicketOwner, stock::Stock};
 
     fn order(ticket_id: &str, sale_id: &str, units: u64) -> NewOrder {
         NewOrder {
             ticket_id: ticket_id.to_owned(),
             sale: sale_id.into(),
             seq: 1,
-            buyer_id: "buyer".to_owned(),
+            buyer_id: buyer_of(ticket_id),
             units,
             attempt: 1,
             payment: Payment::Paid,
         }
     }
 
-    fn creation(sale_id: &str, created_at: u64) -> SaleKey {
-        SaleKey { sale_id: sale_id.to_owned(), created_at }
+    fn buyer_of(ticket_id: &str) -> String {
+        format!("buyer of {ticket_id}")
     }
 
-    fn stock(levels: impl IntoIterator<Item = (SaleKey, Option<u64>)>) -> Stock {
+    fn snapshot(levels: impl IntoIterator<Item = (SaleKey, Option<u64>)>) -> Snapshot {
         let mut stock = Stock::default();
         levels.into_iter().for_each(|(sale, remaining)| stock.insert(sale, remaining));
-        stock
+        Snapshot { stock, orders: HashMap::new(), live: HashMap::new() }
+    }
+
+    fn known(ticket_id: &str, order_id: &str, units: u64) -> (String, KnownOrder) {
+        let owner = TicketOwner { buyer_id: buyer_of(ticket_id), units };
+        (ticket_id.to_owned(), KnownOrder { order_id: order_id.to_owned(), owner })
+    }
+
+    fn creation(sale_id: &str, created_at: u64) -> SaleKey {
+        SaleKey { sale_id: sale_id.to_owned(), created_at }
     }
 
     fn created(order_id: &str, repeated: bool) -> Outcome {
@@ -132,10 +176,8 @@ mod tests {
 
     #[test]
     fn orders_are_handled_in_turn_and_get_all_units_or_none() {
-        let snapshot = Snapshot {
-            stock: stock([(creation("shoes", 7), Some(5)), (creation("lunch", 0), None)]),
-            orders: HashMap::from([("shoes/1/1".to_owned(), "old".to_owned())]),
-        };
+        let mut snapshot = snapshot([(creation("shoes", 7), Some(5)), (creation("lunch", 0), None)]);
+        snapshot.orders.extend([known("shoes/1/1", "old", 9)]);
         let orders = [
             order("shoes/1/1", "shoes", 9),
             order("shoes/1/2", "shoes", 3),
@@ -172,10 +214,7 @@ mod tests {
 
     #[test]
     fn an_order_takes_the_stock_of_its_sales_creation() {
-        let snapshot = Snapshot {
-            stock: stock([(creation("shoes", 7), Some(1)), (creation("shoes", 9), Some(2))]),
-            orders: HashMap::new(),
-        };
+        let snapshot = snapshot([(creation("shoes", 7), Some(1)), (creation("shoes", 9), Some(2))]);
         let of = |ticket_id: &str, created_at| NewOrder {
             sale: creation("shoes", created_at),
             ..order(ticket_id, "shoes", 1)
@@ -192,6 +231,48 @@ mod tests {
         assert_eq!(refused, [&Outcome::OutOfStock, &Outcome::OutOfStock, &Outcome::UnknownSale]);
     }
 
+    #[test]
+    fn a_ticket_of_another_buyer_or_other_units_is_taken() {
+        let mut snapshot = snapshot([(creation("shoes", 7), Some(9))]);
+        snapshot.orders.extend([known("shoes/1/1", "old", 2)]);
+        let of = |buyer_id: &str, units| NewOrder {
+            buyer_id: buyer_id.to_owned(),
+            ..order("shoes/1/1", "shoes", units)
+        };
+        let owner = TicketOwner { buyer_id: buyer_of("shoes/1/1"), units: 2 };
+        let orders = [of("another", 2), of(&owner.buyer_id, 3), of(&owner.buyer_id, 2)];
+        let taken = Outcome::TicketTaken(owner.clone());
+        let plan = plan(&orders, snapshot, String::new);
+        assert_eq!(plan.outcomes, [taken.clone(), taken, created("old", true)]);
+        assert!(plan.accepted.is_empty());
+    }
+
+    #[test]
+    fn a_buyer_has_one_live_order_of_each_creation_of_a_sale_with_stock() {
+        let levels = [("shoes", 7, Some(9)), ("shoes", 9, Some(9)), ("lunch", 7, None)];
+        let mut snapshot =
+            snapshot(levels.map(|(sale_id, created_at, units)| (creation(sale_id, created_at), units)));
+        let ada = BuyerKey { sale: creation("shoes", 7), buyer_id: "ada".to_owned() };
+        snapshot.live.insert(ada, "shoes/7/1".to_owned());
+        let of = |ticket_id: &str, sale_id, created_at, buyer_id: &str| NewOrder {
+            sale: creation(sale_id, created_at),
+            buyer_id: buyer_id.to_owned(),
+            ..order(ticket_id, sale_id, 1)
+        };
+        let orders = [
+            of("shoes/7/2", "shoes", 7, "ada"),
+            of("shoes/9/1", "shoes", 9, "ada"),
+            of("shoes/9/2", "shoes", 9, "ada"),
+            of("lunch/7/1", "lunch", 7, "ada"),
+            of("lunch/7/2", "lunch", 7, "ada"),
+            of("shoes/7/3", "shoes", 7, "bob"),
+        ];
+        let already = |ticket_id: &str| Outcome::AlreadyOrdered { ticket_id: ticket_id.to_owned() };
+        let new = || created("", false);
+        let plan = plan(&orders, snapshot, String::new);
+        assert_eq!(plan.outcomes, [already("shoes/7/1"), new(), already("shoes/9/1"), new(), new(), new()]);
+    }
+
     proptest! {
         #[test]
         fn no_unit_is_sold_twice_and_none_is_withheld(
@@ -200,7 +281,7 @@ mod tests {
         ) {
             const SALES: [&str; 3] = ["shoes", "hats", "gloves"];
             let levels = SALES.iter().zip(stock).map(|(sale, units)| (creation(sale, 0), Some(units)));
-            let snapshot = Snapshot { stock: self::stock(levels), orders: HashMap::new() };
+            let snapshot = snapshot(levels);
             let orders: Vec<NewOrder> = requests
                 .iter()
                 .map(|(seq, sale, units)| order(&format!("ticket/1/{seq}"), SALES[*sale], *units))

@@ -183,7 +183,8 @@ pub(super) fn sale_key(row: &AnyRow) -> Result<SaleKey, OrderStoreError> {
     Ok(SaleKey { sale_id: row.try_get("sale_id")?, created_at: number(row, "sale_created_at")? })
 }
 
-fn number(row: &AnyRow, column: &str) -> Result<u64, OrderStoreError> {
+/// A count in a column.
+pub(super) fn number(row: &AnyRow, column: &str) -> Result<u64, OrderStoreError> {
     count(column, row.try_get(column)?)
 }
 

@@ -17,6 +17,18 @@ pub(super) struct OrderRow<'a> {
     pub(super) attempt: u32,
     pub(super) state: &'a str,
     pub(super) payment_deadline: Option<i64>,
+    /// 1 in a sale with stock.
+    pub(super) one_per_buyer: u8,
+}
+
+/// What identifies an order: its ticket, and in a sale with stock its buyer.
+#[derive(Serialize)]
+pub(super) struct OrderKey<'a> {
+    pub(super) ticket_id: &'a str,
+    pub(super) sale_id: &'a str,
+    /// `None` for a sale that is not known, and so has no orders.
+    pub(super) sale_created_at: Option<i64>,
+    pub(super) buyer_id: &'a str,
 }
 
 /// A row of `stock_movements`.

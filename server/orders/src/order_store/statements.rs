@@ -12,9 +12,9 @@ pub(super) struct Statements {
     pub(super) lock_stock: &'static str,
     /// `$1` sales, each once. The stock that belongs to no creation becomes that of this one.
     pub(super) bind_stock: &'static str,
-    /// `$1` ticket ids. The order ids of those that have an order.
+    /// `$1` keys of orders. The orders of these tickets, and the live ones of these buyers.
     pub(super) find_orders: &'static str,
-    /// `$1` orders, `$2` now. A ticket that has an order by now is skipped, and so not counted as affected.
+    /// `$1` orders, `$2` now. A ticket or a buyer that has an order by now is skipped, and so not counted as affected.
     pub(super) insert_orders: &'static str,
     /// `$1` movements, `$2` now.
     pub(super) insert_movements: &'static str,
@@ -95,19 +95,27 @@ pub(super) const SQLITE: Statements = Statements {
         FROM (SELECT value ->> 'sale_id' AS sale_id, value ->> 'created_at' AS created_at FROM json_each($1)) AS sale
         WHERE activity_stock.sale_id = sale.sale_id AND sale_created_at = 0",
     find_orders: "
-        SELECT ticket_id, order_id FROM orders
-        WHERE ticket_id IN (SELECT value FROM json_each($1))",
+        SELECT ticket_id, order_id, sale_id, sale_created_at, buyer_id, units,
+               one_per_buyer = 1 AND state <> 'released' AS is_live
+        FROM orders
+        WHERE ticket_id IN (SELECT value ->> 'ticket_id' FROM json_each($1))
+        UNION
+        SELECT ticket_id, order_id, sale_id, sale_created_at, buyer_id, units, 1
+        FROM orders
+        WHERE one_per_buyer = 1 AND state <> 'released' AND (sale_id, sale_created_at, buyer_id) IN (
+            SELECT value ->> 'sale_id', value ->> 'sale_created_at', value ->> 'buyer_id' FROM json_each($1)
+        )",
     insert_orders: "
         INSERT INTO orders
             (ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
-             payment_deadline, created_at)
+             payment_deadline, one_per_buyer, created_at)
         SELECT value ->> 'ticket_id', value ->> 'order_id', value ->> 'sale_id', value ->> 'sale_created_at',
                value ->> 'seq', value ->> 'buyer_id', value ->> 'units', value ->> 'attempt', value ->> 'state',
-               value ->> 'payment_deadline', $2
+               value ->> 'payment_deadline', value ->> 'one_per_buyer', $2
         FROM json_each($1)
         WHERE TRUE
         ORDER BY key
-        ON CONFLICT (ticket_id) DO NOTHING",
+        ON CONFLICT DO NOTHING",
     insert_movements: "
         INSERT INTO stock_movements (sale_id, sale_created_at, kind, units, ticket_id, moved_at)
         SELECT value ->> 'sale_id', value ->> 'sale_created_at', value ->> 'kind', value ->> 'units',
@@ -153,23 +161,30 @@ pub(super) const POSTGRES: Statements = Statements {
         FROM json_to_recordset($1::json) AS sale (sale_id TEXT, created_at BIGINT)
         WHERE activity_stock.sale_id = sale.sale_id AND sale_created_at = 0",
     find_orders: "
-        SELECT ticket_id, order_id FROM orders
-        WHERE ticket_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
+        SELECT ticket_id, order_id, sale_id, sale_created_at, buyer_id, units,
+               CAST(one_per_buyer = 1 AND state <> 'released' AS INT)::BIGINT AS is_live
+        FROM orders
+        WHERE ticket_id = ANY (ARRAY(SELECT json_array_elements($1::json) ->> 'ticket_id'))
+        UNION
+        SELECT ticket_id, order_id, sale_id, sale_created_at, buyer_id, units, 1::BIGINT
+        FROM orders JOIN json_to_recordset($1::json) AS key (sale_id TEXT, sale_created_at BIGINT, buyer_id TEXT)
+            USING (sale_id, sale_created_at, buyer_id)
+        WHERE one_per_buyer = 1 AND state <> 'released'",
     insert_orders: "
         INSERT INTO orders
             (ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
-             payment_deadline, created_at)
+             payment_deadline, one_per_buyer, created_at)
         SELECT ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
-               payment_deadline, $2
+               payment_deadline, one_per_buyer, $2
         FROM ROWS FROM (json_to_recordset($1::json) AS (
             ticket_id TEXT, order_id TEXT, sale_id TEXT, sale_created_at BIGINT, seq BIGINT, buyer_id TEXT,
-            units BIGINT, attempt BIGINT, state TEXT, payment_deadline BIGINT
+            units BIGINT, attempt BIGINT, state TEXT, payment_deadline BIGINT, one_per_buyer BIGINT
         )) WITH ORDINALITY AS entry (
             ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
-            payment_deadline, place
+            payment_deadline, one_per_buyer, place
         )
         ORDER BY place
-        ON CONFLICT (ticket_id) DO NOTHING",
+        ON CONFLICT DO NOTHING",
     insert_movements: "
         INSERT INTO stock_movements (sale_id, sale_created_at, kind, units, ticket_id, moved_at)
         SELECT sale_id, sale_created_at, kind, units, ticket_id, $2

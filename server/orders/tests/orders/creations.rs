@@ -118,15 +118,19 @@ async fn an_upgraded_database_goes_on_selling_what_is_left(database: TestDatabas
     Migrator::with_migrations(vec![first]).run(&mut connection).await.unwrap();
     sqlx::raw_sql(
         "INSERT INTO activity_stock (sale_id, stock, remaining)
-             VALUES ('shoes', 5, 2), ('hats', 4, 4), ('lunch', NULL, NULL);
+             VALUES ('shoes', 7, 2), ('hats', 4, 4), ('lunch', NULL, NULL);
          INSERT INTO orders (ticket_id, order_id, sale_id, seq, buyer_id, units, attempt, state, created_at)
              VALUES ('shoes/1600000000000/1', 'a', 'shoes', 1, 'buyer-1', 1, 1, 'paid', 1),
-                    ('shoes/1700000000000/1', 'b', 'shoes', 1, 'buyer-1', 2, 1, 'paid', 1),
+                    ('shoes/1700000000000/1', 'b', 'shoes', 1, 'buyer-1', 1, 1, 'paid', 1),
+                    ('shoes/1700000000000/8', 'd', 'shoes', 8, 'buyer-1', 1, 1, 'paid', 1),
+                    ('shoes/1600000000000/2', 'e', 'shoes', 2, 'buyer-2', 2, 1, 'paid', 1),
                     ('a ticket of another form', 'c', 'lunch', 1, 'buyer-1', 9, 1, 'paid', 1);
          INSERT INTO stock_movements (sale_id, kind, units, ticket_id, moved_at)
-             VALUES ('shoes', 'provision', 5, NULL, 1), ('hats', 'provision', 4, NULL, 1),
+             VALUES ('shoes', 'provision', 7, NULL, 1), ('hats', 'provision', 4, NULL, 1),
                     ('shoes', 'order', -1, 'shoes/1600000000000/1', 1),
-                    ('shoes', 'order', -2, 'shoes/1700000000000/1', 1);",
+                    ('shoes', 'order', -1, 'shoes/1700000000000/1', 1),
+                    ('shoes', 'order', -1, 'shoes/1700000000000/8', 1),
+                    ('shoes', 'order', -2, 'shoes/1600000000000/2', 1);",
     )
     .execute(&mut connection)
     .await
@@ -139,7 +143,10 @@ async fn an_upgraded_database_goes_on_selling_what_is_left(database: TestDatabas
     let repeated = store.create(&[order_of(CREATED_AT, 1)]).await.unwrap();
     assert_eq!(order_id(&repeated[0]), Some("b"), "{repeated:?}");
     let orders = [order_of(CREATED_AT, 2), order_of(CREATED_AT, 3), order_of(CREATED_AT, 4)];
-    assert_eq!(orders_created(&store, &orders).await, 2);
+    assert_eq!(orders_created(&store, &orders).await, 2, "buyer-2 has an order of an earlier creation only");
+    let second = NewOrder { buyer_id: "buyer-1".to_owned(), ..order_of(CREATED_AT, 9) };
+    let second = store.create(&[second]).await.unwrap();
+    assert!(matches!(second[0], Outcome::AlreadyOrdered { .. }), "{second:?}");
     let hats = NewOrder { sale: creation("hats", CREATED_AT), ..order("hats", 1, 4) };
     let lunch = NewOrder { sale: creation("lunch", CREATED_AT), ..order("lunch", 2, 9) };
     assert_eq!(orders_created(&store, &[hats, lunch]).await, 2);

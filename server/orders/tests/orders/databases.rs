@@ -70,7 +70,10 @@ pub(crate) fn order(sale_id: &str, seq: u64, units: u64) -> NewOrder {
 pub(crate) fn order_id(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Created { order_id, .. } => Some(order_id),
-        Outcome::OutOfStock | Outcome::UnknownSale => None,
+        Outcome::TicketTaken(_)
+        | Outcome::AlreadyOrdered { .. }
+        | Outcome::OutOfStock
+        | Outcome::UnknownSale => None,
     }
 }
 

@@ -6,13 +6,17 @@ use std::{
 };
 
 use inrush_orders::{
-    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, Provisioned, SaleStock,
+    MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, Provisioned,
+    SaleStock, TicketOwner,
 };
 
 use crate::databases::{TestDatabase, check, on_every_database, order, order_id, remaining};
 
 on_every_database!(
     a_repeated_ticket_gets_the_same_order,
+    a_ticket_with_an_order_of_another_buyer_or_of_other_units_is_refused,
+    a_buyer_has_one_live_order_of_a_sale_with_stock,
+    two_replicas_with_two_tickets_of_a_buyer_create_one_order,
     a_batch_gets_orders_in_its_order_as_far_as_stock_goes,
     two_replicas_with_the_same_tickets_create_each_order_once,
     a_ticket_sent_for_two_sales_has_one_order,
@@ -30,8 +34,9 @@ async fn a_repeated_ticket_gets_the_same_order(database: TestDatabase) {
     store.provision("shoes", SaleStock::Units(10)).await.unwrap();
     let first = store.create(&[order("shoes", 1, 2)]).await.unwrap();
     let Outcome::Created { order_id, repeated: false } = &first[0] else { panic!("{first:?}") };
-    // Also with other content: only the ticket decides.
-    let again = store.create(&[order("shoes", 1, 5), order("shoes", 1, 2)]).await.unwrap();
+    // Also with another number of the delivery: only the ticket decides.
+    let delivered_again = NewOrder { attempt: 5, ..order("shoes", 1, 2) };
+    let again = store.create(&[delivered_again, order("shoes", 1, 2)]).await.unwrap();
     let repeated = Outcome::Created { order_id: order_id.clone(), repeated: true };
     assert_eq!(again, [repeated.clone(), repeated]);
     assert_eq!(remaining(&store, "shoes").await, 8);
@@ -40,6 +45,59 @@ async fn a_repeated_ticket_gets_the_same_order(database: TestDatabase) {
     assert_eq!((orders[0].units, orders[0].state, orders[0].seq), (2, OrderState::Paid, 1));
     assert_eq!((&orders[0].order_id, orders[0].buyer_id.as_str()), (order_id, "buyer-1"));
     check(&store).await;
+}
+
+async fn a_ticket_with_an_order_of_another_buyer_or_of_other_units_is_refused(database: TestDatabase) {
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(10)).await.unwrap();
+    store.provision("lunch", SaleStock::Unlimited).await.unwrap();
+    for sale in ["shoes", "lunch"] {
+        let first = store.create(&[order(sale, 1, 2)]).await.unwrap();
+        let stranger = NewOrder { buyer_id: "stranger".to_owned(), ..order(sale, 1, 2) };
+        let more = order(sale, 1, 3);
+        let outcomes = store.create(&[stranger, more, order(sale, 1, 2)]).await.unwrap();
+        let taken = Outcome::TicketTaken(TicketOwner { buyer_id: "buyer-1".to_owned(), units: 2 });
+        assert_eq!(outcomes[..2], [taken.clone(), taken]);
+        assert_eq!(order_id(&outcomes[2]), order_id(&first[0]));
+    }
+    assert_eq!(store.orders().await.unwrap().len(), 2);
+    check(&store).await;
+}
+
+async fn a_buyer_has_one_live_order_of_a_sale_with_stock(database: TestDatabase) {
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(10)).await.unwrap();
+    store.provision("lunch", SaleStock::Unlimited).await.unwrap();
+    let of_ada = |sale, seq| NewOrder { buyer_id: "ada".to_owned(), ..order(sale, seq, 1) };
+    let unpaid = NewOrder { payment: Payment::Awaited(Duration::ZERO), ..of_ada("shoes", 1) };
+    let outcomes = store.create(&[unpaid, of_ada("shoes", 2)]).await.unwrap();
+    let already = Outcome::AlreadyOrdered { ticket_id: "shoes/1/1".to_owned() };
+    assert_eq!(outcomes[1], already);
+    assert_eq!(store.create(&[of_ada("shoes", 2)]).await.unwrap(), [already]);
+    assert_eq!(remaining(&store, "shoes").await, 9);
+
+    store.release_overdue(10).await.unwrap();
+    let outcomes = store.create(&[of_ada("shoes", 2), of_ada("shoes", 3)]).await.unwrap();
+    assert!(order_id(&outcomes[0]).is_some(), "the first one is released: {outcomes:?}");
+    assert_eq!(outcomes[1], Outcome::AlreadyOrdered { ticket_id: "shoes/1/2".to_owned() });
+    let lunches = store.create(&[of_ada("lunch", 1), of_ada("lunch", 2)]).await.unwrap();
+    assert_eq!(lunches.iter().filter_map(order_id).count(), 2, "a sale without stock");
+    check(&store).await;
+}
+
+async fn two_replicas_with_two_tickets_of_a_buyer_create_one_order(database: TestDatabase) {
+    let replicas = [database.open().await, database.open().await];
+    replicas[0].provision("shoes", SaleStock::Units(100)).await.unwrap();
+    for round in 0..10 {
+        let of_one_buyer =
+            |seq| [NewOrder { buyer_id: format!("buyer of round {round}"), ..order("shoes", seq, 1) }];
+        let (first, second) = (of_one_buyer(round * 2 + 1), of_one_buyer(round * 2 + 2));
+        let (first, second) = tokio::join!(replicas[0].create(&first), replicas[1].create(&second));
+        let outcomes = [first.unwrap(), second.unwrap()].concat();
+        assert_eq!(outcomes.iter().filter_map(order_id).count(), 1, "{outcomes:?}");
+    }
+    assert_eq!(remaining(&replicas[0], "shoes").await, 90);
+    check(&replicas[0]).await;
 }
 
 async fn a_batch_gets_orders_in_its_order_as_far_as_stock_goes(database: TestDatabase) {

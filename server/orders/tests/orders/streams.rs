@@ -171,6 +171,28 @@ async fn malformed_entries_are_rejected_with_the_reason() {
 }
 
 #[tokio::test]
+async fn entries_that_contradict_an_order_are_rejected_with_the_reason_and_counted() {
+    let server = Server::start(selling(10)).await;
+    let mut client = Client::connect(server.address).await;
+    client.exchange(entries("shoes", 1..=1)).await;
+    let first = || entries("shoes", 1..=1).remove(0);
+    let mut rejected = async |order: OrderRequest| {
+        let answers = client.exchange(vec![order]).await;
+        let Some(Outcome::Rejected(rejected)) = answers.values().next() else { panic!("{answers:?}") };
+        rejected.reason.clone()
+    };
+    let stranger = OrderRequest { buyer_id: "stranger".to_owned(), ..first() };
+    assert_eq!(rejected(stranger).await, "ticket_conflict");
+    assert_eq!(rejected(OrderRequest { units: 2, ..first() }).await, "ticket_conflict");
+    let second = OrderRequest { ticket_id: "shoes/1/2".to_owned(), seq: 2, ..first() };
+    assert_eq!(rejected(second).await, "already_ordered");
+    let counts = server.statistics.counts();
+    assert_eq!((counts.rejected, counts.ticket_conflicts, counts.buyer_conflicts), (3, 2, 1));
+    assert_eq!(remaining(&server.store, "shoes").await, 9);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_above_its_credit_is_delayed_and_answered() {
     let server = Server::start(OrderSettings { credit: 4, max_batch: 3, ..selling(1_000) }).await;
     let mut client = Client::connect(server.address).await;
