@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use inrush_proto::v1::order_result;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tracing::{error, warn};
 
 use crate::{
@@ -30,6 +32,8 @@ use crate::{
 const RESTOCK_LOOKUP_DELAY: Duration = Duration::from_millis(50);
 /// An unknown sale is logged once, up to this many.
 const MAX_REPORTED_SALES: usize = 1_024;
+/// The interval between warnings about failed stock lookups, of which there can be thousands per second.
+const LOOKUP_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 /// Sales that are remembered as provisioned; a forgotten one is provisioned again, which changes nothing.
 const MAX_PROVISIONED_SALES: usize = 1_024;
 
@@ -60,6 +64,8 @@ pub(crate) struct Batcher {
     pub(crate) provisioned: HashSet<SaleKey>,
     /// Unknown sales that were logged.
     pub(crate) reported: HashSet<String>,
+    /// When a failed stock lookup was logged last.
+    pub(crate) lookup_warned: Option<Instant>,
 }
 
 /// Latency and failures that the order system injects, to behave like a real one.
@@ -135,6 +141,9 @@ impl Batcher {
     /// Handles entries whose stock lookup has ended.
     async fn resume(&mut self, result: LookupResult, entries: Vec<Entry>) {
         let mut outbox = Outbox::new(Instant::now() + self.faults.latency);
+        if let Err(status) = &result.found {
+            self.report_failed_lookup(&result.sale.sale_id, status);
+        }
         if let Err(error) = apply_lookup(&self.store, &result).await {
             self.retry_all(&mut outbox, &entries, &error);
             outbox.send();
@@ -156,15 +165,19 @@ impl Batcher {
         }
         let orders: Vec<NewOrder> = entries.iter().map(|entry| entry.order.clone()).collect();
         let started = Instant::now();
-        let created = self.store.create(&orders).await;
-        self.spans.of_transaction(&entries, started.elapsed(), created.as_ref().err());
-        match created {
-            Ok(outcomes) => {
-                for (entry, outcome) in entries.into_iter().zip(outcomes) {
-                    self.settle(&mut outbox, entry, outcome);
-                }
+        let created = self.store.create_each(&orders).await;
+        let error = created.iter().find_map(|result| result.as_ref().err());
+        self.spans.of_transaction(&entries, started.elapsed(), error.map(|error| &**error));
+        if let Some(error) = error {
+            let failed = entries.iter().zip(&created).filter(|(_, result)| result.is_err());
+            let ticket_id = failed.clone().next().map(|(entry, _)| &entry.order.ticket_id);
+            error!(%error, entries = failed.count(), ticket_id, "creating orders failed; entries answered with retry");
+        }
+        for (entry, result) in entries.into_iter().zip(created) {
+            match result {
+                Ok(outcome) => self.settle(&mut outbox, entry, outcome),
+                Err(error) => self.retry(&mut outbox, &entry, retry_reason(&error)),
             }
-            Err(error) => self.retry_all(&mut outbox, &entries, &error),
         }
         outbox.send();
     }
@@ -197,9 +210,9 @@ impl Batcher {
         match (outcome, entry.lookup) {
             (Outcome::Created { order_id, repeated }, _) => {
                 self.statistics.created(repeated);
-                outbox.add(&entry.reply, entry.order.ticket_id, created(order_id));
+                answer(outbox, &entry, created(order_id));
             }
-            (Outcome::TicketTaken(owner), _) => self.reject_ticket_conflict(outbox, entry, &owner),
+            (Outcome::TicketTaken(owner), _) => self.reject_ticket_conflict(outbox, &entry, &owner),
             (Outcome::AlreadyOrdered { ticket_id }, _) => {
                 let order = &entry.order;
                 warn!(
@@ -209,7 +222,7 @@ impl Batcher {
                     "buyer has a live order of this sale by another ticket; entry rejected"
                 );
                 self.statistics.buyer_conflict();
-                self.reject(outbox, entry, ALREADY_ORDERED);
+                self.reject(outbox, &entry, ALREADY_ORDERED);
             }
             (Outcome::OutOfStock, StockLookup::NotRequested) => {
                 self.look_up_or_reject(outbox, entry, RESTOCK_LOOKUP_DELAY, OUT_OF_STOCK);
@@ -217,19 +230,21 @@ impl Batcher {
             (Outcome::UnknownSale, StockLookup::NotRequested) => {
                 self.look_up_or_reject(outbox, entry, Duration::ZERO, UNKNOWN_SALE);
             }
-            // The database decides on stock, with or without the front.
-            (Outcome::OutOfStock, StockLookup::Answered | StockLookup::Failed) => {
-                self.reject(outbox, entry, OUT_OF_STOCK);
-            }
-            (Outcome::UnknownSale, StockLookup::Answered) => self.reject(outbox, entry, UNKNOWN_SALE),
-            (Outcome::UnknownSale, StockLookup::Failed) => {
-                self.retry(outbox, &entry, "stock of the sale is unknown: the front is unavailable");
+            (Outcome::OutOfStock, StockLookup::Answered) => self.reject(outbox, &entry, OUT_OF_STOCK),
+            (Outcome::UnknownSale, StockLookup::Answered) => self.reject(outbox, &entry, UNKNOWN_SALE),
+            // The stock may have been raised. A rejection would be final.
+            (Outcome::OutOfStock | Outcome::UnknownSale, StockLookup::Failed) => {
+                self.retry(
+                    outbox,
+                    &entry,
+                    "stock of the sale is unknown: the front does not answer, or not with the sale",
+                );
             }
         }
     }
 
     /// A final answer: a retry would block the ticket until it is dead, and `created` would show the order to another buyer.
-    fn reject_ticket_conflict(&mut self, outbox: &mut Outbox, entry: Entry, owner: &TicketOwner) {
+    fn reject_ticket_conflict(&mut self, outbox: &mut Outbox, entry: &Entry, owner: &TicketOwner) {
         let NewOrder { ticket_id, buyer_id, units, .. } = &entry.order;
         error!(
             ticket_id,
@@ -253,16 +268,16 @@ impl Batcher {
     ) {
         match &mut self.stock_lookups {
             Some(stock_lookups) => stock_lookups.request(entry, delay),
-            None => self.reject(outbox, entry, reason),
+            None => self.reject(outbox, &entry, reason),
         }
     }
 
-    fn reject(&mut self, outbox: &mut Outbox, entry: Entry, reason: &'static str) {
+    fn reject(&mut self, outbox: &mut Outbox, entry: &Entry, reason: &'static str) {
         if reason == UNKNOWN_SALE {
             self.report_unknown(&entry.order.sale.sale_id);
         }
         self.statistics.rejected();
-        outbox.add(&entry.reply, entry.order.ticket_id, rejected(reason));
+        answer(outbox, entry, rejected(reason));
     }
 
     fn report_unknown(&mut self, sale_id: &str) {
@@ -280,34 +295,44 @@ impl Batcher {
         }
     }
 
+    fn report_failed_lookup(&mut self, sale_id: &str, status: &Status) {
+        let now = Instant::now();
+        if self.lookup_warned.is_none_or(|last| now.duration_since(last) >= LOOKUP_WARNING_INTERVAL) {
+            self.lookup_warned = Some(now);
+            warn!(
+                sale_id, %status,
+                "stock lookup at the front failed; entries that the known stock has no units for are answered with retry"
+            );
+        }
+    }
+
     fn retry_all(&self, outbox: &mut Outbox, entries: &[Entry], error: &OrderStoreError) {
-        error!(%error, entries = entries.len(), "creating orders failed; entries answered with retry");
+        error!(%error, entries = entries.len(), "provisioning stock failed; entries answered with retry");
         for entry in entries {
-            self.retry(outbox, entry, "order database unavailable");
+            self.retry(outbox, entry, retry_reason(error));
         }
     }
 
     fn retry(&self, outbox: &mut Outbox, entry: &Entry, reason: &str) {
         self.statistics.retried();
-        outbox.add(&entry.reply, entry.order.ticket_id.clone(), retry(reason));
+        answer(outbox, entry, retry(reason));
     }
+}
+
+fn answer(outbox: &mut Outbox, entry: &Entry, outcome: order_result::Outcome) {
+    outbox.add(&entry.reply, entry.order.ticket_id.clone(), outcome);
+}
+
+fn retry_reason(error: &OrderStoreError) -> &'static str {
+    if error.is_of_data() { "order database refuses this entry" } else { "order database unavailable" }
 }
 
 /// Provisions the stock that the front returned.
 async fn apply_lookup(store: &OrderStore, result: &LookupResult) -> Result<(), OrderStoreError> {
-    let sale_id = &result.sale.sale_id;
-    match &result.found {
-        // Perhaps another creation than the one that the entries name: they then stay without stock.
-        Ok(Some(FrontSale { created_at, stock })) => {
-            let sale = SaleKey { sale_id: sale_id.clone(), created_at: *created_at };
-            provision_stock(store, &sale, *stock).await?;
-        }
-        Ok(None) => {}
-        Err(status) => {
-            warn!(sale_id, %status, "stock lookup at the front failed");
-        }
-    }
-    Ok(())
+    let Ok(Some(FrontSale { created_at, stock })) = result.found else { return Ok(()) };
+    // Perhaps another creation than the one that the entries name: they then stay without stock.
+    let sale = SaleKey { created_at, ..result.sale.clone() };
+    provision_stock(store, &sale, stock).await
 }
 
 #[cfg(test)]
@@ -374,6 +399,7 @@ mod tests {
             stock: BTreeMap::new(),
             provisioned: HashSet::new(),
             reported: HashSet::new(),
+            lookup_warned: None,
         };
         batcher.run().await;
         let mut retried = 0;

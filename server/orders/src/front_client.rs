@@ -86,6 +86,8 @@ pub(crate) enum Release {
     Acknowledged,
     /// The front cannot record it now, because of the state of this ticket.
     NotYet(Status),
+    /// The front does not have the ticket or its sale: it was deleted, or the store has lost it, perhaps for a moment.
+    NotFound,
     /// The front could not be reached, or refuses calls of this client.
     Unavailable(Status),
 }
@@ -109,7 +111,8 @@ impl FrontClient {
         })
     }
 
-    /// Looks a sale up; `None` if the front does not have it.
+    /// Looks a sale up; `None` if its id is invalid, so that it cannot exist. A sale that the front does not have is
+    /// an error: its entry exists, so the store may be empty for a moment.
     pub(crate) async fn sale(&self, sale_id: &str) -> Result<Option<FrontSale>, Status> {
         let _turn = self.lookups.acquire().await.map_err(|_| Status::cancelled("shutting down"))?;
         let request = self.request(GetSaleRequest { sale_id: sale_id.to_owned() });
@@ -124,8 +127,7 @@ impl FrontClient {
                 let stock = sale.stock.map_or(SaleStock::Unlimited, SaleStock::Units);
                 Ok(Some(FrontSale { created_at, stock }))
             }
-            // A sale id that the front finds invalid cannot exist either.
-            Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => Ok(None),
+            Err(status) if status.code() == Code::InvalidArgument => Ok(None),
             Err(status) => Err(status),
         }
     }
@@ -136,10 +138,7 @@ impl FrontClient {
         match self.settlement.clone().release_order(request).await {
             Ok(_) => Release::Acknowledged,
             Err(status) => match status.code() {
-                Code::NotFound => {
-                    tracing::warn!(ticket_id, "ticket of a released order not found at the front");
-                    Release::Acknowledged
-                }
+                Code::NotFound => Release::NotFound,
                 Code::Ok
                 | Code::InvalidArgument
                 | Code::AlreadyExists

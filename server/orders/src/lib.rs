@@ -12,6 +12,7 @@
 
 mod batcher;
 mod creation_time;
+mod database_check;
 mod database_url;
 mod entry;
 mod front_client;
@@ -33,7 +34,7 @@ pub use front_client::FrontUrl;
 pub use metrics::{METRICS, register as register_metrics};
 pub use order_store::{
     Movement, MovementKind, NewOrder, Order, OrderState, OrderStore, OrderStoreError, Outcome, Payment,
-    Provisioned, SaleKey, SaleStock, StockLevel, TicketOwner,
+    Provisioned, SaleKey, SaleStock, StockLevel, TicketOwner, UnacknowledgedRelease,
 };
 pub use server::{OrderSystem, SERVICES, run};
 pub use settings::OrderSettings;

@@ -1,7 +1,7 @@
 //! The order store: orders and stock in a database.
 //!
 //! Every change of stock is in one transaction with its reason: an order row or its state, and a row in the
-//! ledger of movements. Times are milliseconds since 1970-01-01 UTC by the clock of this process.
+//! ledger of movements. Times are milliseconds since 1970-01-01 UTC by the clock of the database.
 
 mod create;
 mod database;
@@ -15,7 +15,7 @@ mod rows;
 mod statements;
 mod stock;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ pub use self::{
     error::OrderStoreError,
     provision::{Provisioned, SaleStock},
     queries::{Movement, Order, OrderState, StockLevel},
+    release::UnacknowledgedRelease,
     rows::MovementKind,
 };
 use crate::database_url::DatabaseUrl;
@@ -122,16 +123,20 @@ impl OrderStore {
         Ok(Self { database: database::Database::open(url).await? })
     }
 
+    /// Checks that the database answers.
+    ///
+    /// # Errors
+    ///
+    /// It does not.
+    pub async fn check(&self) -> Result<(), OrderStoreError> {
+        sqlx::query(statements::CHECK).execute(self.database.reader()).await?;
+        Ok(())
+    }
+
     /// Closes all connections, including those of clones. SQLite writes its log back into the file.
     pub async fn close(&self) {
         self.database.close().await;
     }
-}
-
-/// The clock of this process, in the database's unit.
-fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    milliseconds(since_epoch)
 }
 
 /// A duration in the database's unit; 292 million years at most.

@@ -4,6 +4,7 @@ use std::{collections::HashSet, future::Future, sync::atomic::AtomicU64, time::D
 
 use anyhow::Context as _;
 use inrush_proto::v1::order_creation_service_server::{self, OrderCreationServiceServer};
+use inrush_runtime::readiness::{Readiness, ReadinessCheck};
 use inrush_telemetry::Traces;
 use tokio::{
     net::TcpListener,
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::{
     batcher::{Batcher, FaultInjection},
+    database_check,
     entry::Entry,
     front_client::FrontClient,
     intake_queue::IntakeQueue,
@@ -68,6 +70,7 @@ pub struct OrderSystem {
     front: Option<FrontClient>,
     statistics: Statistics,
     traces: Option<Traces>,
+    readiness: Option<ReadinessCheck>,
 }
 
 impl OrderSystem {
@@ -92,13 +95,19 @@ impl OrderSystem {
         for (sale_id, units) in &settings.stock {
             provision_stock(&store, &sale_id.as_str().into(), SaleStock::Units(*units)).await?;
         }
-        Ok(Self { settings, store, front, statistics: Statistics::default(), traces: None })
+        Ok(Self { settings, store, front, statistics: Statistics::default(), traces: None, readiness: None })
     }
 
     /// Enables tracing.
     #[must_use]
     pub fn with_traces(self, traces: Option<Traces>) -> Self {
         Self { traces, ..self }
+    }
+
+    /// Makes the readiness of the process depend on the database while it serves.
+    #[must_use]
+    pub fn with_readiness(self, readiness: &Readiness) -> Self {
+        Self { readiness: Some(readiness.require(database_check::NAME, "not checked yet")), ..self }
     }
 
     /// The order store, for checks. Its connections are closed when serving ends, unless the database is in
@@ -117,7 +126,7 @@ impl OrderSystem {
     /// # Errors
     ///
     /// A server or a task that fails.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn serve(mut self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         // A child token: the shutdown after a failed task must not cancel the caller's token.
         let shutdown = shutdown.child_token();
         let force_drain = CancellationToken::new();
@@ -126,6 +135,10 @@ impl OrderSystem {
         let batcher = self.batcher(entries, force_drain.clone(), closed.clone()).run();
         let batcher = spawn_essential(batcher, &shutdown);
         let releaser = spawn_essential(self.releaser().run(closed.clone()), &shutdown);
+        let database_check = self.readiness.take().map(|check| {
+            let checks = database_check::run(self.store.clone(), check, closed.clone());
+            spawn_essential(checks, &shutdown)
+        });
         let streams = self.streams(queue, shutdown.clone());
         let open_streams = streams.open.clone();
 
@@ -138,6 +151,9 @@ impl OrderSystem {
         closed.cancel();
         join("batcher", batcher).await?;
         join("releaser", releaser).await?;
+        if let Some(database_check) = database_check {
+            join("database check", database_check).await?;
+        }
         if !self.settings.database.is_memory() {
             self.store.close().await;
         }
@@ -174,6 +190,7 @@ impl OrderSystem {
             stock: settings.stock.clone(),
             provisioned: HashSet::new(),
             reported: HashSet::new(),
+            lookup_warned: None,
         }
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct StockLookups {
 /// The result of a lookup.
 pub(crate) struct LookupResult {
     pub(crate) sale: SaleKey,
-    /// The sale of this name that the front has; `None` if it has none.
+    /// The sale of this name that the front has; `None` if there can be none.
     pub(crate) found: Result<Option<FrontSale>, Status>,
     requested_at: Instant,
 }

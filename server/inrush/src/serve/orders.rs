@@ -32,7 +32,7 @@ pub(crate) async fn run(
     let admin = admin::bind(settings, admin::ORDERS)?;
     let system = open(settings.value.orders.clone()).await?;
     let mut services = Services::on_signals()?;
-    let system = system.with_traces(telemetry.traces().cloned());
+    let system = system.with_traces(telemetry.traces().cloned()).with_readiness(services.readiness());
     add(&mut services, system, listener, telemetry.metrics());
     let admin = admin::serve(admin, &mut services, telemetry, &inrush_orders::SERVICES)?;
     Output::new(output.json).show(&StartupBanner {

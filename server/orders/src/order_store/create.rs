@@ -1,13 +1,17 @@
 //! Creates a batch of orders in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::Row as _;
 
 use super::{
     MovementKind, NewOrder, OrderState, OrderStore, OrderStoreError, Outcome, Payment, SaleKey, TicketOwner,
     database::{Connection, RunResult, UnitOfWork},
-    milliseconds, now,
+    milliseconds,
     plan::{Accepted, BuyerKey, KnownOrder, Plan, Snapshot, plan},
     queries::{number, sale_key},
     rows::{MovementRow, OrderKey, OrderRow, StockChange, integer, json},
@@ -15,9 +19,16 @@ use super::{
     stock::{Stock, lock_stock, move_stock},
 };
 
+/// A thousand years: a longer one would not fit a deadline.
+const MAX_PAYMENT_TIMEOUT: Duration = Duration::from_secs(32_000_000_000);
+/// When the front is notified again of a release whose ticket was sent again: once that attempt is settled, since the
+/// front refuses to release a ticket before.
+const NOTIFY_AGAIN_DELAY: Duration = Duration::from_secs(1);
+
 impl OrderStore {
     /// Creates orders in the given order as far as the stock goes, with one outcome each, all in one
-    /// transaction. A ticket that already has an order gets that order.
+    /// transaction. A ticket that already has an order gets that order. If it was released, the front is notified of
+    /// that again: the line has forgotten it.
     ///
     /// # Errors
     ///
@@ -27,6 +38,33 @@ impl OrderStore {
             return Ok(Vec::new());
         }
         self.database.transact(&CreateOrders { orders }).await
+    }
+
+    /// Creates orders as [`create`](Self::create) does, with one result each: an order that the database refuses does
+    /// not affect the others. The batch is halved until such an order is found.
+    pub(crate) async fn create_each(
+        &self,
+        orders: &[NewOrder],
+    ) -> Vec<Result<Outcome, Arc<OrderStoreError>>> {
+        let mut results = Vec::with_capacity(orders.len());
+        let mut parts = vec![orders];
+        while let Some(part) = parts.pop() {
+            match self.create(part).await {
+                Ok(outcomes) => results.extend(outcomes.into_iter().map(Ok)),
+                Err(error) if part.len() > 1 && error.is_of_data() => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                Err(error) if error.is_of_data() => results.push(Err(Arc::new(error))),
+                Err(error) => {
+                    // The database is unavailable: further attempts would only take time.
+                    let error = Arc::new(error);
+                    results.resize_with(orders.len(), || Err(Arc::clone(&error)));
+                    break;
+                }
+            }
+        }
+        results
     }
 }
 
@@ -44,6 +82,13 @@ impl UnitOfWork for CreateOrders<'_> {
     ) -> Result<RunResult<Vec<Outcome>>, OrderStoreError> {
         let snapshot = read_snapshot(connection, statements, self.orders).await?;
         let plan = plan(self.orders, snapshot, new_order_id);
+        if !plan.released.is_empty() {
+            sqlx::query(statements.notify_again)
+                .bind(json(&plan.released)?)
+                .bind(milliseconds(NOTIFY_AGAIN_DELAY))
+                .execute(&mut *connection)
+                .await?;
+        }
         if plan.accepted.is_empty() {
             return Ok(RunResult::Commit(plan.outcomes));
         }
@@ -74,7 +119,12 @@ async fn read_snapshot(
             let buyer = BuyerKey { sale: sale_key(&row)?, buyer_id: owner.buyer_id.clone() };
             snapshot.live.insert(buyer, ticket_id.clone());
         }
-        snapshot.orders.insert(ticket_id, KnownOrder { order_id: row.try_get("order_id")?, owner });
+        let known = KnownOrder {
+            order_id: row.try_get("order_id")?,
+            owner,
+            release_acknowledged: number(&row, "release_acknowledged")? == 1,
+        };
+        snapshot.orders.insert(ticket_id, known);
     }
     Ok(snapshot)
 }
@@ -95,19 +145,17 @@ async fn insert(
     statements: &'static Statements,
     accepted: &[Accepted<'_>],
 ) -> Result<bool, OrderStoreError> {
-    let now = now();
-    let rows = accepted.iter().map(|accepted| order_row(accepted, now)).collect::<Result<Vec<_>, _>>()?;
-    let inserted =
-        sqlx::query(statements.insert_orders).bind(json(&rows)?).bind(now).execute(connection).await?;
+    let rows = accepted.iter().map(order_row).collect::<Result<Vec<_>, _>>()?;
+    let inserted = sqlx::query(statements.insert_orders).bind(json(&rows)?).execute(connection).await?;
     Ok(usize::try_from(inserted.rows_affected()).is_ok_and(|inserted| inserted == rows.len()))
 }
 
-fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, OrderStoreError> {
+fn order_row<'a>(accepted: &'a Accepted<'_>) -> Result<OrderRow<'a>, OrderStoreError> {
     let order = accepted.order;
-    let (state, payment_deadline) = match order.payment {
+    let (state, payment_timeout) = match order.payment {
         Payment::Paid => (OrderState::Paid, None),
         Payment::Awaited(limit) => {
-            (OrderState::AwaitingPayment, Some(now.saturating_add(milliseconds(limit))))
+            (OrderState::AwaitingPayment, Some(milliseconds(limit.min(MAX_PAYMENT_TIMEOUT))))
         }
     };
     Ok(OrderRow {
@@ -120,7 +168,7 @@ fn order_row<'a>(accepted: &'a Accepted<'_>, now: i64) -> Result<OrderRow<'a>, O
         units: integer("units", order.units)?,
         attempt: order.attempt,
         state: state.as_str(),
-        payment_deadline,
+        payment_timeout,
         one_per_buyer: u8::from(accepted.takes_stock),
     })
 }

@@ -117,6 +117,7 @@ impl Database {
             },
             DatabaseKind::Postgres => {
                 let pool = pool(kind, POSTGRES_CONNECTIONS).connect_with(options).await?;
+                check_encoding(&pool).await?;
                 Self { kind, reader: pool.clone(), writer: pool }
             }
         };
@@ -183,6 +184,13 @@ impl Database {
     }
 }
 
+/// A buyer id or an order id may contain any character.
+async fn check_encoding(pool: &AnyPool) -> Result<(), OrderStoreError> {
+    let encoding: String =
+        sqlx::query_scalar("SELECT current_setting('server_encoding')").fetch_one(pool).await?;
+    if encoding == "UTF8" { Ok(()) } else { Err(OrderStoreError::Encoding(encoding)) }
+}
+
 fn pool(kind: DatabaseKind, connections: u32) -> AnyPoolOptions {
     let session = match kind {
         DatabaseKind::Memory | DatabaseKind::SqliteFile => SQLITE_SESSION,
@@ -228,6 +236,7 @@ fn is_transient(kind: DatabaseKind, error: &OrderStoreError) -> bool {
             starting || is_contention(kind, error)
         }
         OrderStoreError::Migration(_)
+        | OrderStoreError::Encoding(_)
         | OrderStoreError::Contended { .. }
         | OrderStoreError::TimedOut { .. }
         | OrderStoreError::TooLarge { .. }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The length of an SQLSTATE; SQLite's codes are shorter.
+const POSTGRES_CODE_LEN: usize = 5;
+
 /// Why an operation of the order store failed. Nothing was changed, except that after
 /// [`Database`](Self::Database) and [`TimedOut`](Self::TimedOut) a transaction may have been committed: every
 /// operation is safe to repeat.
@@ -13,6 +16,12 @@ pub enum OrderStoreError {
     /// The schema could not be migrated.
     #[error("migrating the order database failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database cannot store every text.
+    #[error(
+        "the encoding of the order database is {0}, and must be UTF8: create a database with `CREATE DATABASE … ENCODING \
+         'UTF8' TEMPLATE template0` and use that one"
+    )]
+    Encoding(String),
     /// Every attempt failed because of other writers.
     #[error("transaction lost to other writers {attempts} times; retry")]
     Contended {
@@ -39,11 +48,29 @@ pub enum OrderStoreError {
 }
 
 impl OrderStoreError {
+    /// Whether the data of one order can be the cause, so that the others succeed without it.
+    pub(crate) fn is_of_data(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } => true,
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                if code.len() == POSTGRES_CODE_LEN {
+                    // Data exception, integrity constraint violation.
+                    code.starts_with("22") || code.starts_with("23")
+                } else {
+                    // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH; the higher bits hold the extended code.
+                    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
+                }
+            }),
+            _ => false,
+        }
+    }
+
     /// The name of the kind of error, for `error.type`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Database(_) => "database",
             Self::Migration(_) => "migration",
+            Self::Encoding(_) => "encoding",
             Self::Contended { .. } => "contended",
             Self::TimedOut { .. } => "timed_out",
             Self::TooLarge { .. } => "too_large",

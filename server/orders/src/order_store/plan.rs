@@ -19,6 +19,8 @@ pub(super) struct Snapshot {
 pub(super) struct KnownOrder {
     pub(super) order_id: String,
     pub(super) owner: TicketOwner,
+    /// It was released, and the front has recorded that.
+    pub(super) release_acknowledged: bool,
 }
 
 /// A buyer of one creation of a sale.
@@ -34,6 +36,8 @@ pub(super) struct Plan<'a> {
     pub(super) outcomes: Vec<Outcome>,
     /// The orders to insert, in order.
     pub(super) accepted: Vec<Accepted<'a>>,
+    /// Tickets whose order is released. The front had recorded that, and has forgotten it if it sends them again.
+    pub(super) released: Vec<&'a str>,
 }
 
 /// An order that the stock covers.
@@ -54,10 +58,16 @@ pub(super) fn plan<'a>(
     mut new_order_id: impl FnMut() -> String,
 ) -> Plan<'a> {
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
-    let mut accepted = Vec::new();
+    let (mut accepted, mut released) = (Vec::new(), Vec::new());
     for order in orders {
         outcomes.push(match snapshot.orders.get(&order.ticket_id) {
-            Some(known) => known.answer(order),
+            Some(known) if !known.is_of(order) => Outcome::TicketTaken(known.owner.clone()),
+            Some(known) => {
+                if known.release_acknowledged {
+                    released.push(order.ticket_id.as_str());
+                }
+                Outcome::Created { order_id: known.order_id.clone(), repeated: true }
+            }
             None => match snapshot.reserve(order) {
                 Err(refused) => refused,
                 Ok(reserved) => {
@@ -75,7 +85,7 @@ pub(super) fn plan<'a>(
             },
         });
     }
-    Plan { outcomes, accepted }
+    Plan { outcomes, accepted, released }
 }
 
 impl Plan<'_> {
@@ -115,18 +125,15 @@ impl Snapshot {
 
     fn remember(&mut self, order: &NewOrder, order_id: &str) {
         let owner = TicketOwner { buyer_id: order.buyer_id.clone(), units: order.units };
-        self.orders.insert(order.ticket_id.clone(), KnownOrder { order_id: order_id.to_owned(), owner });
+        let known = KnownOrder { order_id: order_id.to_owned(), owner, release_acknowledged: false };
+        self.orders.insert(order.ticket_id.clone(), known);
     }
 }
 
 impl KnownOrder {
-    /// The answer to an order of the same ticket: another buyer never learns of this order.
-    fn answer(&self, order: &NewOrder) -> Outcome {
-        if (&self.owner.buyer_id, self.owner.units) == (&order.buyer_id, order.units) {
-            Outcome::Created { order_id: self.order_id.clone(), repeated: true }
-        } else {
-            Outcome::TicketTaken(self.owner.clone())
-        }
+    /// Whether it is the order that is asked for. Another buyer never learns of it.
+    fn is_of(&self, order: &NewOrder) -> bool {
+        self.owner.buyer_id == order.buyer_id && self.owner.units == order.units
     }
 }
 
@@ -163,7 +170,10 @@ mod tests {
 
     fn known(ticket_id: &str, order_id: &str, units: u64) -> (String, KnownOrder) {
         let owner = TicketOwner { buyer_id: buyer_of(ticket_id), units };
-        (ticket_id.to_owned(), KnownOrder { order_id: order_id.to_owned(), owner })
+        (
+            ticket_id.to_owned(),
+            KnownOrder { order_id: order_id.to_owned(), owner, release_acknowledged: false },
+        )
     }
 
     fn creation(sale_id: &str, created_at: u64) -> SaleKey {

@@ -7,7 +7,6 @@ use sqlx::Row as _;
 use super::{
     MovementKind, OrderStore, OrderStoreError, SaleKey,
     database::{Connection, RunResult, UnitOfWork},
-    now,
     rows::{MovementRow, count, integer, json},
     statements::{INSERT_STOCK, RAISE_STOCK, READ_STOCK_OF, Statements},
     stock::lock_stock,
@@ -156,6 +155,6 @@ async fn record(
         units,
         ticket_id: None,
     }];
-    sqlx::query(statements.insert_movements).bind(json(&movement)?).bind(now()).execute(connection).await?;
+    sqlx::query(statements.insert_movements).bind(json(&movement)?).execute(connection).await?;
     Ok(())
 }

@@ -13,10 +13,10 @@ use sqlx::Row as _;
 use super::{
     MovementKind, OrderStore, OrderStoreError, SaleKey,
     database::{Connection, RunResult, UnitOfWork},
-    milliseconds, now,
+    milliseconds,
     queries::sale_key,
     rows::{MovementRow, StockChange, integer, json},
-    statements::{Statements, UNACKNOWLEDGED_RELEASES},
+    statements::Statements,
     stock::{lock_stock, move_stock},
 };
 
@@ -24,6 +24,15 @@ use super::{
 const MIN_RELEASE_BACKOFF: Duration = Duration::from_millis(200);
 /// … and at most this.
 const MAX_RELEASE_BACKOFF: Duration = Duration::from_secs(60);
+
+/// A released order that the front has not recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnacknowledgedRelease {
+    /// Its ticket.
+    pub ticket_id: String,
+    /// Its sale.
+    pub sale: SaleKey,
+}
 
 /// An order to release.
 struct Overdue {
@@ -43,18 +52,24 @@ impl OrderStore {
         self.database.transact(&ReleaseOverdue { limit }).await
     }
 
-    /// Tickets of released orders of which the front is to be notified now, the longest waiting first.
+    /// Released orders of which the front is to be notified now, the longest waiting first.
     ///
     /// # Errors
     ///
     /// A database error.
-    pub async fn unacknowledged_releases(&self, limit: u32) -> Result<Vec<String>, OrderStoreError> {
-        let rows = sqlx::query(UNACKNOWLEDGED_RELEASES)
-            .bind(now())
+    pub async fn unacknowledged_releases(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<UnacknowledgedRelease>, OrderStoreError> {
+        let rows = sqlx::query(self.database.statements().unacknowledged_releases)
             .bind(i64::from(limit))
             .fetch_all(self.database.reader())
             .await?;
-        rows.iter().map(|row| Ok(row.try_get("ticket_id")?)).collect()
+        rows.iter()
+            .map(|row| {
+                Ok(UnacknowledgedRelease { ticket_id: row.try_get("ticket_id")?, sale: sale_key(row)? })
+            })
+            .collect()
     }
 
     /// Records that the front has acknowledged the releases of these tickets.
@@ -127,7 +142,6 @@ impl UnitOfWork for Postpone {
     ) -> Result<RunResult<()>, OrderStoreError> {
         sqlx::query(statements.postpone_acknowledgement)
             .bind(self.tickets.as_str())
-            .bind(now())
             .bind(milliseconds(MIN_RELEASE_BACKOFF))
             .bind(milliseconds(MAX_RELEASE_BACKOFF))
             .execute(connection)
@@ -141,11 +155,7 @@ async fn find_overdue(
     statements: &'static Statements,
     limit: u32,
 ) -> Result<Vec<Overdue>, OrderStoreError> {
-    let rows = sqlx::query(statements.overdue_orders)
-        .bind(now())
-        .bind(i64::from(limit))
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(statements.overdue_orders).bind(i64::from(limit)).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             Ok(Overdue {
@@ -165,11 +175,8 @@ async fn release(
     let sales: BTreeSet<&SaleKey> = overdue.iter().map(|order| &order.sale).collect();
     let mut stock = lock_stock(connection, statements, &sales).await?;
     let tickets: Vec<&str> = overdue.iter().map(|order| order.ticket_id.as_str()).collect();
-    let released = sqlx::query(statements.mark_released)
-        .bind(json(&tickets)?)
-        .bind(now())
-        .execute(&mut *connection)
-        .await?;
+    let released =
+        sqlx::query(statements.mark_released).bind(json(&tickets)?).execute(&mut *connection).await?;
     if usize::try_from(released.rows_affected()).ok() != Some(overdue.len()) {
         return Err(OrderStoreError::Inconsistent(
             "an order that was locked was not there any more".to_owned(),

@@ -16,7 +16,8 @@ pub(super) struct OrderRow<'a> {
     pub(super) units: i64,
     pub(super) attempt: u32,
     pub(super) state: &'a str,
-    pub(super) payment_deadline: Option<i64>,
+    /// In milliseconds from now.
+    pub(super) payment_timeout: Option<i64>,
     /// 1 in a sale with stock.
     pub(super) one_per_buyer: u8,
 }

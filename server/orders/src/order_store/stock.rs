@@ -7,7 +7,6 @@ use sqlx::Row as _;
 use super::{
     OrderStoreError, SaleKey,
     database::Connection,
-    now,
     queries::sale_key,
     rows::{MovementRow, StockChange, count, json},
     statements::Statements,
@@ -86,6 +85,6 @@ pub(super) async fn move_stock(
     if usize::try_from(changed.rows_affected()).ok() != Some(changes.len()) {
         return Err(OrderStoreError::Inconsistent("a locked stock row has vanished".to_owned()));
     }
-    sqlx::query(statements.insert_movements).bind(json(movements)?).bind(now()).execute(connection).await?;
+    sqlx::query(statements.insert_movements).bind(json(movements)?).execute(connection).await?;
     Ok(())
 }

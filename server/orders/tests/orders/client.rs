@@ -27,7 +27,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(settings: OrderSettings) -> Self {
-        let system = OrderSystem::open(settings).await.unwrap();
+        Self::start_with(settings, |system| system).await
+    }
+
+    pub(crate) async fn start_with(
+        settings: OrderSettings,
+        change: impl FnOnce(OrderSystem) -> OrderSystem,
+    ) -> Self {
+        let system = change(OrderSystem::open(settings).await.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();

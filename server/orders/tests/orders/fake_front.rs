@@ -28,6 +28,10 @@ pub(crate) struct Script {
     pub(crate) lookups: HashMap<String, u32>,
     /// If set, the answer about a sale's stock waits for a permit after the stock was read.
     pub(crate) gate: Option<Arc<Semaphore>>,
+    /// The front has no ticket.
+    pub(crate) not_found: bool,
+    /// The number of releases that arrived.
+    pub(crate) releases: usize,
     /// Tickets that the front does not see as ordered; each is refused once.
     pub(crate) not_ordered: HashSet<String>,
     /// Released tickets in order, with the remaining stock of `shoes` in the order store at that time.
@@ -89,6 +93,10 @@ impl FakeFront {
         self.script.lock().unwrap().created.insert(sale_id.to_owned(), created_at_seconds);
     }
 
+    pub(crate) fn releases(&self) -> usize {
+        self.script.lock().unwrap().releases
+    }
+
     pub(crate) fn lookups(&self, sale_id: &str) -> u32 {
         self.script.lock().unwrap().lookups.get(sale_id).copied().unwrap_or_default()
     }
@@ -128,6 +136,10 @@ impl SettlementService for Service {
         let ticket_id = request.into_inner().ticket_id;
         let store = {
             let mut script = self.0.lock().unwrap();
+            script.releases += 1;
+            if script.not_found {
+                return Err(Status::not_found("no such ticket"));
+            }
             if script.not_ordered.remove(&ticket_id) {
                 return Err(Status::failed_precondition("the ticket is PROCESSING"));
             }

@@ -7,7 +7,7 @@ use inrush_proto::v1::order_result::Outcome;
 use tokio::sync::Semaphore;
 
 use crate::{
-    client::{Client, Server, entries, eventually, tally},
+    client::{Client, Server, entries, entries_of, eventually, tally},
     databases::{TestDatabase, check, on_every_database, remaining},
     fake_front::FakeFront,
 };
@@ -47,18 +47,14 @@ async fn an_unknown_sale_is_looked_up_once() {
 }
 
 #[tokio::test]
-async fn entries_of_a_sale_unknown_to_the_front_are_rejected() {
+async fn entries_of_a_sale_that_the_front_does_not_have_now_are_retried() {
     let front = FakeFront::start().await;
     let server = Server::start(behind(&front)).await;
     let mut client = Client::connect(server.address).await;
     let answers = client.exchange(entries("shoes", 1..=3)).await;
-    for outcome in answers.values() {
-        let Outcome::Rejected(rejected) = outcome else { panic!("{answers:?}") };
-        assert_eq!(rejected.reason, "unknown_sale");
-    }
-    // It can be created later.
+    assert_eq!(tally(&answers), (0, 0, 3), "its entries exist, so its store may be empty for a moment");
     front.set_stock("shoes", Some(1));
-    assert_eq!(tally(&client.exchange(entries("shoes", 4..=4)).await), (1, 0, 0));
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=2)).await), (1, 1, 0));
     server.stop().await;
 }
 
@@ -119,7 +115,7 @@ async fn the_order_store_decides_while_the_front_is_unavailable() {
     orders.extend(entries("hats", 1..=1));
     let answers = client.exchange(orders).await;
     assert!(matches!(answers["shoes/1/2"], Outcome::Created(_)), "{answers:?}");
-    assert!(matches!(answers["shoes/1/3"], Outcome::Rejected(_)), "{answers:?}");
+    assert!(matches!(answers["shoes/1/3"], Outcome::Retry(_)), "it may be restocked: {answers:?}");
     assert!(matches!(answers["hats/1/1"], Outcome::Retry(_)), "its stock is unknown: {answers:?}");
     server.stop().await;
 }
@@ -134,6 +130,49 @@ async fn calls_of_the_front_carry_the_token_from_the_file() {
     let mut client = Client::connect(server.address).await;
     client.exchange(entries("shoes", 1..=1)).await;
     assert_eq!(front.script.lock().unwrap().authorization.as_deref(), Some("Bearer abc.def"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_is_rejected_for_good_while_the_front_cannot_tell_of_a_restock() {
+    let front = FakeFront::start().await;
+    front.set_stock("shoes", Some(1));
+    let address = front.address;
+    let server = Server::start(behind(&front)).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 1..=1)).await), (1, 0, 0));
+    front.stop().await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 2..=3)).await), (0, 0, 2));
+    let front = FakeFront::start_at(address).await;
+    assert_eq!(tally(&client.exchange(entries("shoes", 2..=3)).await), (0, 0, 2), "its store is empty");
+    front.set_stock("shoes", Some(3));
+    assert_eq!(tally(&client.exchange(entries("shoes", 2..=4)).await), (2, 1, 0));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_release_is_given_up_only_if_the_front_has_another_sale_of_that_name() {
+    let front = FakeFront::start().await;
+    front.create("shoes", 7, 1);
+    front.script.lock().unwrap().not_found = true;
+    let settings =
+        OrderSettings { unpaid_share: 1.0, payment_timeout: Duration::from_millis(1), ..behind(&front) };
+    let server = Server::start(settings).await;
+    let mut client = Client::connect(server.address).await;
+    assert_eq!(tally(&client.exchange(entries_of("shoes", 7, 1..=1)).await), (1, 0, 0));
+    // The store is empty, then has the sale without its tickets, and then all of it.
+    let asked = async |times: usize| {
+        let before = front.releases();
+        eventually("the front is asked", async || front.releases() >= before + times).await;
+        server.store.pending().await.unwrap()
+    };
+    front.script.lock().unwrap().sales.clear();
+    assert_eq!(asked(2).await, 1);
+    front.create("shoes", 7, 1);
+    assert_eq!(asked(2).await, 1);
+    front.create("shoes", 9, 1);
+    eventually("it is given up", async || server.store.pending().await.unwrap() == 0).await;
+    assert_eq!(server.statistics.counts().acknowledged, 0, "the front has not recorded it");
     server.stop().await;
 }
 

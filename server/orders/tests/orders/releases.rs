@@ -1,21 +1,31 @@
 //! Orders that are never paid.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use inrush_orders::{MovementKind, NewOrder, OrderState, Payment, SaleStock};
+use inrush_orders::{MovementKind, NewOrder, OrderState, OrderStore, Payment, SaleStock};
 
-use crate::databases::{TestDatabase, check, on_every_database, order, order_id, remaining};
+use crate::{
+    databases::{TestDatabase, check, on_every_database, order, order_id, remaining},
+    streams::connect,
+};
 
 on_every_database!(
     an_unpaid_order_is_released_once,
     paid_orders_and_orders_before_their_deadline_are_not_released,
     the_ticket_of_a_released_order_still_gets_that_order,
     releases_are_reported_until_acknowledged,
+    a_release_is_reported_again_if_its_ticket_is_sent_again,
     concurrent_releases_and_orders_keep_the_stock_balanced,
 );
 
 fn unpaid(sale_id: &str, seq: u64) -> NewOrder {
     NewOrder { payment: Payment::Awaited(Duration::ZERO), ..order(sale_id, seq, 1) }
+}
+
+/// The tickets of releases that are reported now.
+async fn to_report(store: &OrderStore, limit: u32) -> Vec<String> {
+    let releases = store.unacknowledged_releases(limit).await.unwrap();
+    releases.into_iter().map(|release| release.ticket_id).collect()
 }
 
 async fn an_unpaid_order_is_released_once(database: TestDatabase) {
@@ -77,25 +87,70 @@ async fn releases_are_reported_until_acknowledged(database: TestDatabase) {
     let store = database.open().await;
     store.provision("shoes", SaleStock::Units(3)).await.unwrap();
     store.create(&[unpaid("shoes", 1), unpaid("shoes", 2), unpaid("shoes", 3)]).await.unwrap();
-    assert!(store.unacknowledged_releases(10).await.unwrap().is_empty(), "nothing is released yet");
+    assert!(to_report(&store, 10).await.is_empty(), "nothing is released yet");
     store.release_overdue(10).await.unwrap();
-    assert_eq!(store.unacknowledged_releases(2).await.unwrap().len(), 2);
-    assert_eq!(store.unacknowledged_releases(10).await.unwrap(), ["shoes/1/1", "shoes/1/2", "shoes/1/3"]);
+    assert_eq!(to_report(&store, 2).await.len(), 2);
+    assert_eq!(to_report(&store, 10).await, ["shoes/1/1", "shoes/1/2", "shoes/1/3"]);
 
     store.acknowledge_releases(&["shoes/1/1".to_owned()]).await.unwrap();
     store.postpone_releases(&["shoes/1/2".to_owned()]).await.unwrap();
-    let to_tell = store.unacknowledged_releases(10).await.unwrap();
+    let to_tell = to_report(&store, 10).await;
     assert!(to_tell.contains(&"shoes/1/3".to_owned()) && !to_tell.contains(&"shoes/1/1".to_owned()));
     store.close().await;
 
     // After a restart, and once it is due, the postponed release is reported again.
     let store = database.open().await;
-    while store.unacknowledged_releases(10).await.unwrap().len() < 2 {
+    while to_report(&store, 10).await.len() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     store.acknowledge_releases(&["shoes/1/2".to_owned(), "shoes/1/3".to_owned()]).await.unwrap();
-    assert!(store.unacknowledged_releases(10).await.unwrap().is_empty());
+    assert!(to_report(&store, 10).await.is_empty());
     assert!(store.orders().await.unwrap().iter().all(|order| order.release_acknowledged));
+}
+
+/// The line has forgotten the outcome of the ticket: the answer makes it ordered, and the report released.
+async fn a_release_is_reported_again_if_its_ticket_is_sent_again(database: TestDatabase) {
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(2)).await.unwrap();
+    let first = store.create(&[unpaid("shoes", 1), unpaid("shoes", 2)]).await.unwrap();
+    store.release_overdue(10).await.unwrap();
+    store.acknowledge_releases(&to_report(&store, 10).await).await.unwrap();
+    assert_eq!(store.pending().await.unwrap(), 0);
+    let stranger = NewOrder { buyer_id: "stranger".to_owned(), ..order("shoes", 2, 1) };
+    let again = store.create(&[order("shoes", 1, 1), stranger]).await.unwrap();
+    assert_eq!(order_id(&again[0]), order_id(&first[0]));
+    assert_eq!(store.pending().await.unwrap(), 1, "only the buyer's own request counts");
+    while to_report(&store, 10).await != ["shoes/1/1"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(remaining(&store, "shoes").await, 2, "its units are not returned twice");
+    check(&store).await;
+}
+
+/// The deadlines of replicas whose clocks differ are consistent.
+#[tokio::test]
+async fn times_are_those_of_the_clock_of_the_database() {
+    let database = TestDatabase::postgres().await;
+    let mut connection = connect(&database.url).await;
+    let url = database.url.to_string();
+    let name = url.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+    let ahead = format!(
+        "CREATE SCHEMA ahead;
+         CREATE FUNCTION ahead.statement_timestamp() RETURNS timestamptz LANGUAGE sql
+             AS $$ SELECT pg_catalog.statement_timestamp() + interval '1 day' $$;
+         ALTER DATABASE {name} SET search_path = public, ahead, pg_catalog"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(ahead)).execute(&mut connection).await.unwrap();
+    let store = database.open().await;
+    store.provision("shoes", SaleStock::Units(1)).await.unwrap();
+    let hour = Duration::from_secs(3_600);
+    store.create(&[NewOrder { payment: Payment::Awaited(hour), ..order("shoes", 1, 1) }]).await.unwrap();
+    assert_eq!(store.release_overdue(10).await.unwrap(), 0);
+    let order = store.orders().await.unwrap().remove(0);
+    let in_half_a_day = SystemTime::now() + hour * 12;
+    let in_half_a_day = in_half_a_day.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    assert!(u128::from(order.created_at) > in_half_a_day, "{order:?}");
+    assert_eq!(order.payment_deadline, Some(order.created_at + 3_600_000));
 }
 
 async fn concurrent_releases_and_orders_keep_the_stock_balanced(database: TestDatabase) {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use inrush_orders::{Counts, DatabaseUrl, OrderSettings};
 use inrush_proto::v1::{OrderRequest, order_result::Outcome};
+use inrush_runtime::readiness::Readiness;
 use sqlx::{AnyConnection, Connection as _};
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{
@@ -11,7 +12,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    client::{Client, Server, entries, eventually, tally},
+    client::{Client, Server, TIMEOUT, entries, eventually, tally},
     databases::{TestDatabase, check, on_every_database, remaining},
 };
 
@@ -20,6 +21,7 @@ on_every_database!(
     streams_that_send_the_same_tickets_get_the_same_orders,
     entries_of_a_failing_database_are_retried_and_nothing_is_lost,
     injected_failures_create_no_orders,
+    an_entry_that_the_database_refuses_does_not_affect_the_others,
 );
 
 fn settings(database: &TestDatabase) -> OrderSettings {
@@ -93,6 +95,30 @@ async fn entries_of_a_failing_database_are_retried_and_nothing_is_lost(database:
     server.stop().await;
 }
 
+async fn an_entry_that_the_database_refuses_does_not_affect_the_others(database: TestDatabase) {
+    let server = Server::start(settings(&database)).await;
+    let mut client = Client::connect(server.address).await;
+    let mut connection = connect(&database.url).await;
+    let refuse = if database.url.to_string().starts_with("sqlite:") {
+        "CREATE TRIGGER refuse BEFORE INSERT ON orders WHEN NEW.seq IN (7, 8, 20)
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    } else {
+        "ALTER TABLE orders ADD CHECK (seq NOT IN (7, 8, 20))"
+    };
+    sqlx::raw_sql(refuse).execute(&mut connection).await.unwrap();
+    let answers = client.exchange(entries("shoes", 1..=50)).await;
+    let refused: Vec<&str> = answers
+        .iter()
+        .filter_map(|(ticket, outcome)| matches!(outcome, Outcome::Retry(_)).then_some(ticket.as_str()))
+        .collect();
+    assert_eq!(refused, ["shoes/1/20", "shoes/1/7", "shoes/1/8"]);
+    assert_eq!(tally(&answers), (47, 0, 3));
+    let seqs: Vec<u64> = server.store.orders().await.unwrap().iter().map(|order| order.seq).collect();
+    assert!(seqs.is_sorted(), "created in order: {seqs:?}");
+    check(&server.store).await;
+    server.stop().await;
+}
+
 async fn injected_failures_create_no_orders(database: TestDatabase) {
     let server = Server::start(OrderSettings { failure_rate: 0.5, ..settings(&database) }).await;
     let mut client = Client::connect(server.address).await;
@@ -120,9 +146,11 @@ async fn injected_failures_create_no_orders(database: TestDatabase) {
 
 /// The server's connections are cut and new ones refused, as in a restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_restart_costs_only_retries() {
+async fn a_database_restart_costs_readiness_and_retries_only() {
     let database = TestDatabase::postgres().await;
-    let server = Server::start(settings(&database)).await;
+    let readiness = Readiness::new();
+    let server = Server::start_with(settings(&database), |system| system.with_readiness(&readiness)).await;
+    readiness.wait_until(true).await;
     let mut client = Client::connect(server.address).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=10)).await), (10, 0, 0));
 
@@ -138,10 +166,14 @@ async fn a_database_restart_costs_only_retries() {
         format!("SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE datname = '{name}'");
     run(&mut neighbour, cut).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=20)).await), (0, 0, 20));
+    tokio::time::timeout(TIMEOUT, readiness.wait_until(false)).await.unwrap();
+    let missing = readiness.report().missing;
+    assert!(missing["order_database"].contains("until it is back"), "{missing:?}");
 
     run(&mut neighbour, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
     assert_eq!(tally(&client.exchange(entries("shoes", 1..=20)).await), (20, 0, 0));
     assert_eq!(remaining(&server.store, "shoes").await, 980);
+    tokio::time::timeout(TIMEOUT, readiness.wait_until(true)).await.unwrap();
     check(&server.store).await;
     server.stop().await;
 }
@@ -295,5 +327,25 @@ async fn invalid_settings_and_databases_are_refused_with_the_reason() {
     ] {
         let error = inrush_orders::OrderSystem::open(settings).await.err().map(|error| format!("{error:#}"));
         assert!(error.as_ref().is_some_and(|error| error.contains(expected)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_postgresql_database_that_is_not_utf8_is_refused_with_the_remedy() {
+    let postgres = inrush_testkit::postgres::Postgres::shared().await.unwrap();
+    let name = format!("inrush_orders_latin1_{}", std::process::id());
+    let url = postgres.create_database(&name).await.unwrap();
+    let mut neighbour = connect(&postgres.url().parse().unwrap()).await;
+    for statement in [
+        format!("DROP DATABASE {name}"),
+        format!("CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut neighbour).await.unwrap();
+    }
+    let settings = OrderSettings { database: url.parse().unwrap(), ..selling(1) };
+    let error = inrush_orders::OrderSystem::open(settings).await.err().map(|error| format!("{error:#}"));
+    let error = error.unwrap();
+    for part in ["LATIN1", "must be UTF8", "CREATE DATABASE", "ENCODING 'UTF8'"] {
+        assert!(error.contains(part), "{error}");
     }
 }
