@@ -19,7 +19,8 @@ impl Client {
 
 impl Settlement {
     /// Returns the units of an order that was never paid to its sale. `ticket_id` is the id that came with
-    /// the order, `sale/epoch/seq`. [`CallError::FailedPrecondition`] if the ticket is not ordered.
+    /// the order, `sale/epoch/seq`. [`CallError::FailedPrecondition`] if the ticket may still get an order: call
+    /// again later. A ticket that is cancelled, rejected or expired holds no units and stays as it is.
     pub async fn release_order(&self, ticket_id: impl Into<String>) -> Result<Released, CallError> {
         let message = ReleaseOrderRequest { ticket_id: ticket_id.into() };
         let reply = self
@@ -32,11 +33,12 @@ impl Settlement {
     }
 }
 
-/// The units are returned.
+/// The ticket holds no units any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
     /// The status of the ticket.
     pub status: TicketStatus,
-    /// True if an earlier call had released it (a failed attempt of the same call counts as one).
+    /// True if the call returned no units, since an earlier one had (a failed attempt of the same call counts as one), or
+    /// since the ticket held none.
     pub repeated: bool,
 }

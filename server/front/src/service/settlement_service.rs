@@ -1,6 +1,10 @@
 //! `SettlementService`: what the order system calls after an order exists.
 
-use inrush_core::{TicketId, store::ReleaseResult, ticket::InvalidTicketId};
+use inrush_core::{
+    TicketId,
+    store::ReleaseResult,
+    ticket::{InvalidTicketId, TicketState},
+};
 use inrush_proto::v1;
 use tonic::{Request, Response, Status};
 
@@ -32,6 +36,10 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
         let repeated = match outcome.ok_or_else(unknown)? {
             ReleaseResult::Released => false,
             ReleaseResult::AlreadyReleased => true,
+            // It holds no units: there is nothing to return, and the order system need not ask again.
+            ReleaseResult::NotOrdered(
+                TicketState::Cancelled | TicketState::Rejected | TicketState::Expired,
+            ) => true,
             ReleaseResult::NotOrdered(state) => return Err(CallError::NotOrdered(state).into()),
             ReleaseResult::Unknown => return Err(unknown().into()),
         };

@@ -1,10 +1,11 @@
 //! ReleaseOrder.
 
+use inrush_core::store::prelude::*;
 use inrush_core::{SaleSettings, store::Outcome};
 use inrush_proto::v1::{self, RefusalReason, TicketState};
 use tonic::{Code, Status};
 
-use crate::harness::{Front, reason};
+use crate::harness::{Front, id, reason};
 
 async fn release(front: &Front, ticket_id: String) -> Result<v1::ReleaseOrderResponse, Status> {
     Ok(front.settlement().release_order(v1::ReleaseOrderRequest { ticket_id }).await?.into_inner())
@@ -32,6 +33,28 @@ async fn release_order_returns_the_units_once() {
     }
     front.queued("phone-x", "bob").await;
     assert_eq!(front.refused("phone-x", "carl").await, RefusalReason::SoldOut);
+}
+
+#[tokio::test]
+async fn release_order_of_a_ticket_that_holds_no_units_changes_nothing() {
+    let front = Front::start().await;
+    front.create("phone-x", SaleSettings::of_stock(3)).await;
+    let mut tickets = Vec::new();
+    for buyer in ["ada", "bob", "carl"] {
+        tickets.push(front.queued("phone-x", buyer).await.ticket);
+    }
+    let claim = front.claim("phone-x", 1).await;
+    front.settle("phone-x", &claim, Outcome::Rejected { reason: "no".to_owned() }).await;
+    front.cancel(&tickets[1]).await.unwrap();
+    front.store.close(&id("phone-x")).await.unwrap();
+    let before = front.store.sale(&id("phone-x")).await.unwrap().ledger;
+    for (ticket, state) in
+        tickets.iter().zip([TicketState::Rejected, TicketState::Cancelled, TicketState::Expired])
+    {
+        let response = release(&front, front.read(ticket).to_string()).await.unwrap();
+        assert_eq!((response.repeated, response.status.unwrap().state()), (true, state));
+    }
+    assert_eq!(front.store.sale(&id("phone-x")).await.unwrap().ledger, before);
 }
 
 #[tokio::test]
