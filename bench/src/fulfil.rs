@@ -96,7 +96,7 @@ impl OrderCreationService for NoopOrderSystem {
 fn answer(message: CreateOrdersRequest) -> CreateOrdersResponse {
     let results = message.orders.into_iter().map(|order| {
         let outcome = Some(Outcome::Created(OrderCreated { order_id: order.seq.to_string() }));
-        OrderResult { ticket_id: order.ticket_id, outcome }
+        OrderResult { ticket_id: order.ticket_id, attempt: order.attempt, outcome }
     });
     CreateOrdersResponse { results: results.collect(), credit: 0 }
 }

@@ -124,7 +124,7 @@ impl Work {
         while self.in_flight.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             let Some(Reverse((_, ticket_id))) = self.in_flight.pop() else { break };
             let outcome = Some(Outcome::Created(OrderCreated { order_id: "o".to_owned() }));
-            results.push(OrderResult { ticket_id, outcome });
+            results.push(OrderResult { ticket_id, attempt: 0, outcome });
         }
         results
     }

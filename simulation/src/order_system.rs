@@ -225,7 +225,11 @@ impl Running {
 impl Caller {
     /// False: the caller has disconnected.
     fn send(self, outcome: Outcome) -> bool {
-        let result = OrderResult { ticket_id: self.wanted.ticket_id, outcome: Some(outcome) };
+        let result = OrderResult {
+            ticket_id: self.wanted.ticket_id,
+            attempt: self.wanted.attempt,
+            outcome: Some(outcome),
+        };
         let answer = CreateOrdersResponse { results: vec![result], credit: 0 };
         !matches!(self.answers.try_send(Ok(answer)), Err(mpsc::error::TrySendError::Closed(_)))
     }

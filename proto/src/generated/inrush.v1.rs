@@ -56,6 +56,11 @@ pub struct OrderResult {
     /// The ticket id of the entry.
     #[prost(string, tag = "1")]
     pub ticket_id: ::prost::alloc::string::String,
+    /// The attempt that it answers, as in the request. An answer to an earlier attempt than the one in flight comes too late
+    /// and is ignored, since the later attempt is answered as well. 0 if it is not known: it then answers the attempt in
+    /// flight.
+    #[prost(uint32, tag = "5")]
+    pub attempt: u32,
     /// Exactly one is set; none counts as retry.
     #[prost(oneof = "order_result::Outcome", tags = "2, 3, 4")]
     pub outcome: ::core::option::Option<order_result::Outcome>,
@@ -195,6 +200,12 @@ pub mod order_creation_service_client {
         /// Receives entries in queue order and answers each, in any order. An entry without an answer before its lease
         /// expires is sent again, to this or another replica: `ticket_id` is the idempotency key, and a ticket that
         /// already has an order gets that order.
+        ///
+        /// A known `ticket_id` with another buyer or other units is not a repetition. A store that lost its history may have
+        /// issued the ticket twice: `created` would tell a buyer of a stranger's order. Answer `rejected`, which ends the
+        /// ticket and lets its buyer enqueue again, and report both requests to an operator. For the same reason, in a sale
+        /// with stock, reject a second ticket of a buyer who has an order that was not released, and keep both rules by unique
+        /// keys of the database. The bundled order system answers with the reasons `ticket_conflict` and `already_ordered`.
         pub async fn create_orders(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -247,6 +258,12 @@ pub mod order_creation_service_server {
         /// Receives entries in queue order and answers each, in any order. An entry without an answer before its lease
         /// expires is sent again, to this or another replica: `ticket_id` is the idempotency key, and a ticket that
         /// already has an order gets that order.
+        ///
+        /// A known `ticket_id` with another buyer or other units is not a repetition. A store that lost its history may have
+        /// issued the ticket twice: `created` would tell a buyer of a stranger's order. Answer `rejected`, which ends the
+        /// ticket and lets its buyer enqueue again, and report both requests to an operator. For the same reason, in a sale
+        /// with stock, reject a second ticket of a buyer who has an order that was not released, and keep both rules by unique
+        /// keys of the database. The bundled order system answers with the reasons `ticket_conflict` and `already_ordered`.
         async fn create_orders(
             &self,
             request: tonic::Request<tonic::Streaming<super::CreateOrdersRequest>>,
@@ -2915,10 +2932,10 @@ pub struct ReleaseOrderRequest {
 /// The units are returned.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReleaseOrderResponse {
-    /// The status of the ticket: RELEASED.
+    /// The status of the ticket: RELEASED, or CANCELLED, REJECTED or EXPIRED if it held no units.
     #[prost(message, optional, tag = "1")]
     pub status: ::core::option::Option<TicketStatus>,
-    /// True if an earlier call had released it.
+    /// True if the call returned no units, since an earlier one had, or since the ticket held none.
     #[prost(bool, tag = "2")]
     pub repeated: bool,
 }
@@ -3014,8 +3031,11 @@ pub mod settlement_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Returns the units of an order that was never paid to its sale, which admits others for them. Idempotent.
-        /// FAILED_PRECONDITION if the ticket is not ORDERED.
+        /// Returns the units of an order that was never paid to its sale, which admits others for them. Idempotent, and
+        /// without effect on a ticket that holds no units any more: one that is CANCELLED, REJECTED or EXPIRED.
+        /// FAILED_PRECONDITION if the ticket is WAITING, PROCESSING or DEAD: call again later. NOT_FOUND also while the store
+        /// is empty after a failure: give a release up only if the sale is known to be deleted, or to be another one of its
+        /// name by its create_time.
         pub async fn release_order(
             &mut self,
             request: impl tonic::IntoRequest<super::ReleaseOrderRequest>,
@@ -3055,8 +3075,11 @@ pub mod settlement_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SettlementServiceServer.
     #[async_trait]
     pub trait SettlementService: std::marker::Send + std::marker::Sync + 'static {
-        /// Returns the units of an order that was never paid to its sale, which admits others for them. Idempotent.
-        /// FAILED_PRECONDITION if the ticket is not ORDERED.
+        /// Returns the units of an order that was never paid to its sale, which admits others for them. Idempotent, and
+        /// without effect on a ticket that holds no units any more: one that is CANCELLED, REJECTED or EXPIRED.
+        /// FAILED_PRECONDITION if the ticket is WAITING, PROCESSING or DEAD: call again later. NOT_FOUND also while the store
+        /// is empty after a failure: give a release up only if the sale is known to be deleted, or to be another one of its
+        /// name by its create_time.
         async fn release_order(
             &self,
             request: tonic::Request<super::ReleaseOrderRequest>,

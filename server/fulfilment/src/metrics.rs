@@ -57,9 +57,16 @@ const IN_USE: MetricDef = MetricDef::gauge(
 );
 const STREAMS: MetricDef =
     MetricDef::gauge("inrush.order_streams", "{stream}", &[], "Open streams to the order system");
+const UNKNOWN: MetricDef = MetricDef::counter(
+    "inrush.unmatched_order_answers",
+    "{answer}",
+    &[],
+    "Answers of the order system that were ignored: their ticket, or that attempt of it, was not in flight",
+);
 
 /// The metrics that do not come from the store's view of its sales.
-const OWN_METRICS: [MetricDef; 7] = [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS];
+const OWN_METRICS: [MetricDef; 8] =
+    [CLAIMED, SETTLED, RECOVERED, ORDER_DURATION, LIMIT, IN_USE, STREAMS, UNKNOWN];
 
 /// The metrics of fulfilment.
 #[must_use]
@@ -105,6 +112,8 @@ impl WorkerMetrics {
         }
         let settled = counter.clone();
         metrics.counter(&SETTLED, move |observer| observe_outcomes(&settled, observer));
+        let unknown = statistics.clone();
+        metrics.counter(&UNKNOWN, move |observer| observer.observe(unknown.counts().unknown, &[]));
         register_present(metrics, statistics);
         let orders = metrics.histogram(&ORDER_DURATION, vec![Vec::new()]).recorder();
         Self {

@@ -5,6 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use inrush_core::{Store, StoreError};
 use inrush_runtime::{shutdown::Shutdown, tasks::TaskGroup};
 use inrush_telemetry::Traces;
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
     time::{sleep, timeout},
@@ -163,6 +164,7 @@ impl Worker {
                 metrics: parts.metrics.clone(),
                 retry: parts.settings.retry,
                 reconnect: parts.settings.reconnect,
+                unknown_answers: Mutex::default(),
             };
             self.spawn(&self.streaming, &format!("order stream {index}"), |stop| stream.run(stop));
         }

@@ -320,7 +320,7 @@ impl Batcher {
 }
 
 fn answer(outbox: &mut Outbox, entry: &Entry, outcome: order_result::Outcome) {
-    outbox.add(&entry.reply, entry.order.ticket_id.clone(), outcome);
+    outbox.add(&entry.reply, entry.order.ticket_id.clone(), entry.order.attempt, outcome);
 }
 
 fn retry_reason(error: &OrderStoreError) -> &'static str {

@@ -46,7 +46,8 @@ impl Entry {
     /// Checks a request.
     pub(crate) fn new(request: OrderRequest, reply: Reply) -> Result<Self, Malformed> {
         if let Some(fault) = fault(&request) {
-            return Err(Malformed { ticket_id: request.ticket_id, reply, reason: fault });
+            let OrderRequest { ticket_id, attempt, .. } = request;
+            return Err(Malformed { ticket_id, attempt, reply, reason: fault });
         }
         let created_at = creation_time::read(request.sale_create_time).unwrap_or_default();
         let trace = TraceContext::from_bytes(&request.trace_context).filter(TraceContext::is_sampled);
@@ -68,6 +69,8 @@ impl Entry {
 pub(crate) struct Malformed {
     /// As received.
     pub(crate) ticket_id: String,
+    /// As received.
+    pub(crate) attempt: u32,
     /// Where the answer is sent.
     pub(crate) reply: Reply,
     /// The reason.

@@ -47,11 +47,17 @@ impl Outbox {
         Self { due, streams: HashMap::new() }
     }
 
-    /// Adds an answer.
-    pub(crate) fn add(&mut self, reply: &Reply, ticket_id: String, outcome: order_result::Outcome) {
+    /// Adds an answer to an attempt of a ticket.
+    pub(crate) fn add(
+        &mut self,
+        reply: &Reply,
+        ticket_id: String,
+        attempt: u32,
+        outcome: order_result::Outcome,
+    ) {
         let (_, results) =
             self.streams.entry(reply.stream).or_insert_with(|| (reply.answers.clone(), Vec::new()));
-        results.push(OrderResult { ticket_id, outcome: Some(outcome) });
+        results.push(OrderResult { ticket_id, attempt, outcome: Some(outcome) });
     }
 
     /// Passes the answers to the streams. Never waits: a stream has room for as many answers as it may have

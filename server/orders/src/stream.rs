@@ -130,7 +130,8 @@ impl Reader {
     fn reject_malformed(&self, malformed: Malformed) {
         self.statistics.rejected();
         let mut outbox = Outbox::new(Instant::now());
-        outbox.add(&malformed.reply, malformed.ticket_id, rejected(malformed.reason));
+        let Malformed { ticket_id, attempt, reply, reason } = malformed;
+        outbox.add(&reply, ticket_id, attempt, rejected(reason));
         outbox.send();
     }
 }

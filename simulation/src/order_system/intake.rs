@@ -27,6 +27,7 @@ pub(super) struct Wanted {
     pub(super) seq: u64,
     pub(super) buyer: Option<Buyer>,
     pub(super) units: u64,
+    pub(super) attempt: u32,
 }
 
 /// Receives entries, logs them and passes them to the model.
@@ -97,6 +98,6 @@ impl Reader {
             units,
             attempt,
         });
-        Wanted { ticket_id, epoch, seq, buyer, units }
+        Wanted { ticket_id, epoch, seq, buyer, units, attempt }
     }
 }

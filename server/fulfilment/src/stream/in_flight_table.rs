@@ -68,8 +68,10 @@ impl InFlightTable {
         self.entries.insert(ticket_id, unanswered)
     }
 
-    pub(crate) fn remove(&mut self, ticket_id: &str) -> Option<InFlightEntry> {
-        self.entries.remove(ticket_id)
+    /// Removes the entry if this attempt of it is in flight; 0 stands for whichever is.
+    pub(crate) fn remove_attempt(&mut self, ticket_id: &str, attempt: u32) -> Option<InFlightEntry> {
+        let is_in_flight = attempt == 0 || self.entries.get(ticket_id)?.attempt == attempt;
+        if is_in_flight { self.entries.remove(ticket_id) } else { None }
     }
 
     /// Removes the entry if it still has this lease.

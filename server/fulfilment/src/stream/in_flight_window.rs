@@ -151,15 +151,15 @@ impl InFlightWindow {
         removed
     }
 
-    /// Removes the answered entries and returns them in order; `None` for a ticket that is not in flight.
+    /// Removes the answered entries and returns them in order; `None` for a ticket or an attempt that is not in flight.
     pub(crate) fn answer<'a>(
         &self,
-        answers: impl Iterator<Item = (&'a str, AnswerKind)>,
+        answers: impl Iterator<Item = (&'a str, u32, AnswerKind)>,
     ) -> Vec<Option<InFlightEntry>> {
         let mut state = self.lock();
         let answered = answers
-            .map(|(ticket_id, kind)| {
-                let answered = state.table.remove(ticket_id);
+            .map(|(ticket_id, attempt, kind)| {
+                let answered = state.table.remove_attempt(ticket_id, attempt);
                 state.mark_unsettled(&answered, kind);
                 answered
             })

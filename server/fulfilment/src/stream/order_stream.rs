@@ -2,7 +2,10 @@
 
 use std::{error::Error, pin::pin, sync::Arc, time::Duration};
 
-use inrush_proto::v1::{CreateOrdersResponse, order_creation_service_client::OrderCreationServiceClient};
+use inrush_proto::v1::{
+    CreateOrdersResponse, OrderResult, order_creation_service_client::OrderCreationServiceClient,
+};
+use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -72,6 +75,8 @@ pub(crate) struct OrderStream {
     pub(crate) retry: Backoff,
     /// For the stream.
     pub(crate) reconnect: Backoff,
+    /// Of warnings about answers that no entry waits for.
+    pub(crate) unknown_answers: Mutex<LogThrottle>,
 }
 
 impl OrderStream {
@@ -161,15 +166,15 @@ impl OrderStream {
         if results.is_empty() {
             return false;
         }
-        let kinds =
-            results.iter().map(|result| (result.ticket_id.as_str(), AnswerKind::of(result.outcome.as_ref())));
-        let unanswered = self.window.answer(kinds);
+        let unanswered = self.window.answer(results.iter().map(|result| {
+            (result.ticket_id.as_str(), result.attempt, AnswerKind::of(result.outcome.as_ref()))
+        }));
         let now = Instant::now();
         for sent in unanswered.iter().flatten().filter_map(|entry| entry.sent) {
             self.metrics.answered(now.saturating_duration_since(sent.at));
         }
-        let unknown = unanswered.iter().filter(|entry| entry.is_none()).count();
-        self.statistics.add(Counter::Unknown, unknown);
+        let unknown = unanswered.iter().zip(&results).filter(|(entry, _)| entry.is_none());
+        self.on_unknown(unknown.map(|(_, result)| result));
         let answers: Vec<Answer> = unanswered
             .into_iter()
             .zip(results)
@@ -181,6 +186,23 @@ impl OrderStream {
         // The settler outlives every stream; if it has ended, the process is shutting down.
         let _ = self.answers.send(answers).await;
         answered
+    }
+}
+
+impl OrderStream {
+    /// Counts answers that no entry in flight waits for, and logs one of them.
+    fn on_unknown<'a>(&self, mut answers: impl Iterator<Item = &'a OrderResult>) {
+        let Some(OrderResult { ticket_id, attempt, outcome }) = answers.next() else { return };
+        self.statistics.add(Counter::Unknown, 1 + answers.count());
+        if self.unknown_answers.lock().allow(Instant::now()) {
+            tracing::warn!(
+                ticket_id,
+                attempt,
+                ?outcome,
+                "answers ignored: the ticket, or this attempt of it, is not in flight on this worker; it came too late, or \
+                 the order system made up the ticket id"
+            );
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 pub(crate) enum Reaction {
     /// Answers immediately.
     Answer(Option<Outcome>),
+    /// Sends these answers immediately.
+    Send(Vec<OrderResult>),
     /// Answers when [`OrderSystem::answer_held`] is called.
     Hold(Outcome),
     /// Never answers.
@@ -42,6 +44,17 @@ impl Reaction {
 
     pub(crate) fn keep_rejection(reason: &str) -> Self {
         Self::Hold(Outcome::Rejected(OrderRejected { reason: reason.to_owned() }))
+    }
+
+    /// A rejection of the attempt before, which comes too late, and then an order.
+    pub(crate) fn reject_late_and_order(order: &OrderRequest) -> Self {
+        let answer = |attempt, outcome| OrderResult {
+            ticket_id: order.ticket_id.clone(),
+            attempt,
+            outcome: Some(outcome),
+        };
+        let late = Outcome::Rejected(OrderRejected { reason: "late".to_owned() });
+        Self::Send(vec![answer(order.attempt - 1, late), answer(order.attempt, ordered(order))])
     }
 
     pub(crate) fn retry(after: Duration) -> Self {
@@ -205,12 +218,13 @@ impl Shared {
             let mut results = Vec::new();
             for order in message.orders {
                 let reaction = self.react.lock()(&order);
-                let ticket_id = order.ticket_id.clone();
+                let (ticket_id, attempt) = (order.ticket_id.clone(), order.attempt);
                 self.deliveries.lock().push(order);
                 match reaction {
-                    Reaction::Answer(outcome) => results.push(OrderResult { ticket_id, outcome }),
+                    Reaction::Answer(outcome) => results.push(OrderResult { ticket_id, attempt, outcome }),
+                    Reaction::Send(answers) => results.extend(answers),
                     Reaction::Hold(outcome) => {
-                        let result = OrderResult { ticket_id, outcome: Some(outcome) };
+                        let result = OrderResult { ticket_id, attempt, outcome: Some(outcome) };
                         let mut held = self.held.lock();
                         if held.released {
                             results.push(result);

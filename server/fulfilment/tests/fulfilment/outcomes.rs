@@ -70,7 +70,7 @@ async fn an_answer_without_an_outcome_is_a_retry() {
 async fn answers_to_unknown_tickets_are_counted_and_ignored() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     let nobodys = ["phone/1/1", "", "phone/01/1/x"]
-        .map(|ticket_id| OrderResult { ticket_id: ticket_id.into(), outcome: None });
+        .map(|ticket_id| OrderResult { ticket_id: ticket_id.into(), ..OrderResult::default() });
     orders.greet_with(CreateOrdersResponse { results: nobodys.into(), credit: 0 });
     store.create("phone", &SaleSettings::of_stock(10)).await;
     store.enqueue("phone", 10).await;
@@ -78,6 +78,22 @@ async fn answers_to_unknown_tickets_are_counted_and_ignored() {
     store.ordered("phone", 10).await;
     let counts = worker.stop().await;
     assert_eq!((counts.unknown, counts.ordered, counts.retried), (3, 10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_answer_to_an_attempt_does_not_settle_the_next_one() {
+    let first_is_late = |order: &OrderRequest| match order.attempt {
+        1 => Reaction::Ignore,
+        _ => Reaction::reject_late_and_order(order),
+    };
+    let (store, orders) = (TestStore::new(), OrderSystem::start(first_is_late).await);
+    store.create("phone", &SaleSettings::of_stock(10)).await;
+    store.enqueue("phone", 10).await;
+    let impatient = FulfilmentSettings { response_timeout: Duration::from_millis(200), ..settings(&orders) };
+    let worker = Worker::start(impatient, &store);
+    store.ordered("phone", 10).await;
+    let counts = worker.stop().await;
+    assert_eq!((counts.ordered, counts.rejected, counts.unknown), (10, 0, 10));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

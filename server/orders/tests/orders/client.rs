@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use inrush_orders::{OrderSettings, OrderStore, OrderSystem, Statistics};
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderRequest,
+    CreateOrdersRequest, CreateOrdersResponse, OrderRequest, OrderResult,
     order_creation_service_client::OrderCreationServiceClient, order_result::Outcome,
 };
 use prost_types::Timestamp;
@@ -86,18 +86,25 @@ impl Client {
     /// Waits for at least this many answers. A ticket must not be answered twice.
     pub(crate) async fn answers(&mut self, count: usize) -> BTreeMap<String, Outcome> {
         let mut answers = BTreeMap::new();
-        while answers.len() < count {
-            let message = tokio::time::timeout(TIMEOUT, self.responses.message()).await;
-            let message = message.unwrap_or_else(|_| panic!("{} of {count} answers came", answers.len()));
-            let response = message
-                .unwrap()
-                .unwrap_or_else(|| panic!("the stream ended after {} of {count} answers", answers.len()));
-            for result in response.results {
-                let repeated = answers.insert(result.ticket_id, result.outcome.unwrap());
-                assert_eq!(repeated, None, "a ticket was answered twice");
-            }
+        for result in self.results(count).await {
+            let repeated = answers.insert(result.ticket_id, result.outcome.unwrap());
+            assert_eq!(repeated, None, "a ticket was answered twice");
         }
         answers
+    }
+
+    /// Waits for at least this many results.
+    pub(crate) async fn results(&mut self, count: usize) -> Vec<OrderResult> {
+        let mut results = Vec::new();
+        while results.len() < count {
+            let message = tokio::time::timeout(TIMEOUT, self.responses.message()).await;
+            let message = message.unwrap_or_else(|_| panic!("{} of {count} answers came", results.len()));
+            let response = message
+                .unwrap()
+                .unwrap_or_else(|| panic!("the stream ended after {} of {count} answers", results.len()));
+            results.extend(response.results);
+        }
+        results
     }
 
     /// Sends entries and waits for all answers.

@@ -225,6 +225,24 @@ async fn entries_that_contradict_an_order_are_rejected_with_the_reason_and_count
 }
 
 #[tokio::test]
+async fn an_answer_names_the_attempt() {
+    let server = Server::start(selling(1)).await;
+    let mut client = Client::connect(server.address).await;
+    let mut orders = entries("shoes", 1..=2);
+    orders.push(OrderRequest { ticket_id: "no-units".to_owned(), units: 0, ..orders[0].clone() });
+    for (order, attempt) in orders.iter_mut().zip(7..) {
+        order.attempt = attempt;
+    }
+    client.send(orders).await;
+    let mut attempts = client.results(3).await;
+    attempts.sort_by_key(|result| result.attempt);
+    let attempts: Vec<_> =
+        attempts.iter().map(|result| (result.ticket_id.as_str(), result.attempt)).collect();
+    assert_eq!(attempts, [("shoes/1/1", 7), ("shoes/1/2", 8), ("no-units", 9)]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_above_its_credit_is_delayed_and_answered() {
     let server = Server::start(OrderSettings { credit: 4, max_batch: 3, ..selling(1_000) }).await;
     let mut client = Client::connect(server.address).await;

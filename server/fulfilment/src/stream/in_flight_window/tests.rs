@@ -67,7 +67,7 @@ fn a_permit_is_in_use_until_its_outcome_is_recorded() {
     window.reserve(3).unwrap().fill(entries(1..=2, 1, Duration::ZERO)).unwrap();
     assert_eq!((free(&window), window.unsettled()), (2, 0), "the permit that was not used is free");
     let answered =
-        window.answer([("phone/1/2", AnswerKind::Done), ("phone/1/9", AnswerKind::Done)].into_iter());
+        window.answer([("phone/1/2", 0, AnswerKind::Done), ("phone/1/9", 0, AnswerKind::Done)].into_iter());
     assert_eq!(answered[0].as_ref().map(|entry| entry.lease_token.seq), Some(2));
     assert!(answered[1].is_none());
     assert_eq!((free(&window), window.unsettled()), (3, 1));
@@ -82,7 +82,7 @@ fn claims_stop_when_unsettled_outcomes_reach_the_maximum() {
         let Some(permits) = window.reserve(2) else { break };
         permits.fill(entries(seq..=seq + 1, 1, Duration::ZERO)).unwrap();
         let ids = [format!("phone/1/{seq}"), format!("phone/1/{}", seq + 1)];
-        window.answer(ids.iter().map(|id| (id.as_str(), AnswerKind::Done)));
+        window.answer(ids.iter().map(|id| (id.as_str(), 0, AnswerKind::Done)));
     }
     assert_eq!((window.unsettled(), window.share(1)), (4, PermitShare::None));
     window.settled(1);
