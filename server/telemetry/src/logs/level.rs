@@ -1,6 +1,6 @@
 //! The level of logs, which can be changed while the process runs.
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::{Registry, reload};
 
 use crate::TelemetryError;
@@ -44,13 +44,18 @@ impl LogLevel {
 
 fn parse(level: &str) -> Result<Targets, TelemetryError> {
     let invalid = |reason: String| TelemetryError::InvalidLevel { level: level.to_owned(), reason };
-    // `Targets` reads an empty entry as every module at `trace`, and a filter by span as the name of a module.
+    // `Targets` reads an empty entry as every module at `trace`, and a misspelled level and a filter by span as the name of
+    // a module.
     let entries: Vec<_> = level.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
     if entries.is_empty() {
         return Err(invalid("it is empty".to_owned()));
     }
     if let Some(entry) = entries.iter().find(|entry| entry.contains(['[', ']', '{', '}'])) {
         return Err(invalid(format!("`{entry}` filters by span or field, which is not supported")));
+    }
+    let is_unknown = |entry: &str| !entry.contains('=') && entry.parse::<LevelFilter>().is_err();
+    if let Some(entry) = entries.iter().find(|entry| is_unknown(entry)) {
+        return Err(invalid(format!("`{entry}` is not a level")));
     }
     entries.join(",").parse().map_err(|error| invalid(format!("{error}")))
 }
@@ -83,6 +88,8 @@ mod tests {
             (" , ", "it is empty"),
             ("a=b=c", "too many '='"),
             ("inrush_front=loud", "error parsing level filter"),
+            ("loud", "`loud` is not a level"),
+            ("inrush_front,info", "`inrush_front` is not a level"),
             ("info,[call]=debug", "`[call]=debug` filters by span or field, which is not supported"),
             ("inrush_front[{sale}]=debug", "which is not supported"),
         ] {
