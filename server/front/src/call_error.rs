@@ -10,6 +10,7 @@
 //! | `MESSAGE_TOO_LARGE` | `OUT_OF_RANGE` | sends less in one call (not RESOURCE_EXHAUSTED: waiting does not help) |
 //! | `UNSUPPORTED_CONTENT_TYPE` | `INVALID_ARGUMENT`, HTTP 415 | calls with a gRPC client |
 //! | `METHOD_NOT_ALLOWED` | `INVALID_ARGUMENT`, HTTP 405 | calls with a gRPC client |
+//! | `UNSUPPORTED_COMPRESSION` | `UNIMPLEMENTED` | sends messages without compression |
 //! | `UNKNOWN_CALL` | `UNIMPLEMENTED` | finds the services and methods by server reflection |
 //! | `SALE_NOT_FOUND` | `NOT_FOUND` | checks the sale's id |
 //! | `TICKET_UNKNOWN` | `NOT_FOUND` | enqueues again: the queue of the ticket no longer exists |
@@ -69,6 +70,9 @@ pub enum CallError {
     /// The HTTP method is not gRPC's.
     #[error("the HTTP method is not POST: call this server with a gRPC client")]
     MethodNotAllowed,
+    /// The message has a compression that is not supported.
+    #[error("{0}: send messages without compression")]
+    UnsupportedCompression(String),
     /// The service or method does not exist.
     #[error("unknown service or method: server reflection lists those that exist")]
     UnknownCall,
@@ -208,6 +212,7 @@ impl CallError {
             Self::MessageTooLarge(_) => (Code::OutOfRange, "MESSAGE_TOO_LARGE"),
             Self::UnsupportedContentType => (Code::InvalidArgument, "UNSUPPORTED_CONTENT_TYPE"),
             Self::MethodNotAllowed => (Code::InvalidArgument, "METHOD_NOT_ALLOWED"),
+            Self::UnsupportedCompression(_) => (Code::Unimplemented, "UNSUPPORTED_COMPRESSION"),
             Self::UnknownCall => (Code::Unimplemented, "UNKNOWN_CALL"),
             Self::SaleNotFound(_) => (Code::NotFound, "SALE_NOT_FOUND"),
             Self::TicketUnknown(_) => (Code::NotFound, "TICKET_UNKNOWN"),

@@ -112,8 +112,9 @@ async fn an_unsupported_compression_is_unimplemented() {
     let mut call = Begun::new(&front, Some("gzip")).await;
     call.send(&message(&enqueue_request("phone-x", "ada", 1)), true);
     let (status, _) = call.status().await;
-    assert_eq!(status.code(), Code::Unimplemented);
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unimplemented, "UNSUPPORTED_COMPRESSION"));
     assert!(status.message().contains("gzip"), "{}", status.message());
+    assert_eq!(status.metadata().get("grpc-accept-encoding").unwrap(), "identity");
 }
 
 #[tokio::test]
