@@ -16,20 +16,24 @@ use super::{contradictions::Kind, evidence::Evidence};
 pub use self::findings::Check;
 
 /// What is checked of positions if the deliveries are unknown.
-const BEYOND_NUMBER: &str = "no position is beyond the number";
+const ABOVE_SEQ: &str = "no position is above the seq";
 
 /// Runs all checks. The sale was fair if none has faults.
 pub fn check(evidence: &Evidence) -> Vec<Check> {
     let answers = "the answers that buyers got";
     let (answers_and_rows, answers_and_orders, bounds) = match &evidence.orders {
-        None => (answers, "the numbers that buyers got", BEYOND_NUMBER),
+        None => (answers, "the seqs that buyers got", ABOVE_SEQ),
         Some(orders) if orders.may_reject => {
-            ("buyers, and the order database", "buyers, and the order of creation", BEYOND_NUMBER)
+            ("buyers, and the order database", "buyers, and the order of creation", ABOVE_SEQ)
         }
-        Some(_) => ("buyers, and our order system", "buyers, and first deliveries", "bounds from deliveries"),
+        Some(_) => (
+            "buyers, and the simulated order system",
+            "buyers, and first deliveries",
+            "bounds from deliveries",
+        ),
     };
     let mut unanswered = Findings::default();
-    unanswered.add_some(evidence.unanswered, || "buyers asked to the end and had no answer".to_owned());
+    unanswered.add_some(evidence.unanswered, || "buyers retried to the end and had no answer".to_owned());
     vec![
         stock::oversold(evidence).check("oversold", answers_and_rows),
         losses::lost(evidence).check("lost", answers_and_rows),
@@ -38,7 +42,7 @@ pub fn check(evidence: &Evidence) -> Vec<Check> {
         seen(evidence, Kind::Rose).check("positions that rose", answers),
         seen(evidence, Kind::Wrong).check("positions that are wrong", bounds),
         seen(evidence, Kind::Stale).check("stale answers", answers),
-        ledger::wrong(evidence).check("ledger", "the sale's account, and buyers"),
+        ledger::wrong(evidence).check("ledger", "the sale's ledger, and buyers"),
         unanswered.check("without an answer", answers),
     ]
 }

@@ -90,7 +90,7 @@ fn positions(run: &SaleRun) -> Drawing {
     for &(ticket, at, position) in &run.measures.tracks {
         tracks.entry(ticket).or_default().push((at, float(position)));
     }
-    let chart = LineChart::new("Positions", Axis::elapsed(), Axis::new("place in line", Unit::Count))
+    let chart = LineChart::new("Positions", Axis::elapsed(), Axis::new("position", Unit::Count))
         .subtitle("Some tickets, at every answer that its buyer got; 0 once it is being served.");
     let tracks = tracks.into_iter().zip(Colour::ALL.into_iter().cycle());
     let chart = tracks.fold(chart, |chart, ((ticket, mut points), colour)| {

@@ -89,7 +89,7 @@ pub struct Moment {
     pub answered: u64,
     /// Buyers who were refused.
     pub refused: u64,
-    /// Tickets waiting in line.
+    /// Waiting tickets.
     pub waiting: u64,
     /// Tickets whose order is being made.
     pub in_flight: u64,

@@ -55,7 +55,7 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
             "buyers",
             count(counters.arrived.get()),
             format!(
-                "for {} units, at most {} in line",
+                "for {} units, at most {} in the queue",
                 count(scenario.units),
                 count(scenario.effective_cap())
             ),
@@ -74,7 +74,7 @@ pub(super) fn rows(run: &SaleRun) -> Vec<(&'static str, String, String)> {
             count(run.measures.final_answers.count()),
             latencies(&run.measures.final_answers),
         ),
-        ("failed calls", count(counters.failures.get()), "made again until they were answered".to_owned()),
+        ("failed calls", count(counters.failures.get()), "retried until they were answered".to_owned()),
     ];
     // In a closed loop no call has a planned time.
     if enqueues.open_loop {

@@ -70,7 +70,7 @@ impl Bars {
             Ok(bars.add(ProgressBar::new(length).with_style(style).with_prefix(name)))
         };
         let asked = bar(u64::from(scenario.buyers), "asked", "cyan")?;
-        let waiting = bar(scenario.effective_cap(), "in line", "yellow")?;
+        let waiting = bar(scenario.effective_cap(), "waiting", "yellow")?;
         let ordered = bar(scenario.units, "ordered", "green")?;
         let line = ProgressStyle::with_template("         {wide_msg}")?;
         let status = bars.add(ProgressBar::new(0).with_style(line));
@@ -127,7 +127,7 @@ impl Lines {
             let Moment { at_s, answered, waiting, refused, ordered, .. } = self.last;
             let [answered, waiting, refused, ordered] = [answered, waiting, refused, ordered].map(count);
             write(&format!(
-                "{at_s:6.1} s  asked {answered}  in line {waiting}  refused {refused}  ordered {ordered}"
+                "{at_s:6.1} s  asked {answered}  waiting {waiting}  refused {refused}  ordered {ordered}"
             ));
             self.written = self.last;
         }

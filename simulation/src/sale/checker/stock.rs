@@ -19,7 +19,7 @@ pub(super) fn oversold(evidence: &Evidence) -> Findings {
     if evidence.fresh && evidence.stock.is_some() {
         let held = units_held(evidence);
         let cap = evidence.cap;
-        found.add_some(held.saturating_sub(cap), || format!("{held} units in line, of at most {cap}"));
+        found.add_some(held.saturating_sub(cap), || format!("{held} units in the queue, of at most {cap}"));
     }
     found
 }

@@ -44,7 +44,7 @@ fn tickets(tickets: u64) -> Option<Count> {
     Some(Count { tickets, units: tickets })
 }
 
-/// Four buyers, a stock of two and a standby line: two ordered, one cancelled, one was in line at the close.
+/// Four buyers, a stock of two and a standby queue: two ordered, one cancelled, one was waiting at the close.
 fn fair() -> Evidence {
     Evidence {
         stock: Some(2),
