@@ -4,10 +4,12 @@ mod agent;
 mod byte_size;
 mod call;
 mod compare;
+mod console;
 mod diff;
 mod fail_if;
 mod interrupt;
 mod outcome;
+mod output_file;
 mod sale;
 mod spelling;
 
@@ -63,7 +65,7 @@ pub fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            console::print_error(format_args!("error: {error}"));
             ExitCode::from(2)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read, Write as _},
     net::SocketAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -181,7 +181,8 @@ fn follow_log(stderr: impl Read + Send + 'static) -> Receiver<String> {
     thread::spawn(move || {
         let mut output = String::new();
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            eprintln!("inrush: {line}");
+            // Also with a closed stderr the log must be read: the process would wait for a full pipe.
+            let _ = writeln!(io::stderr(), "inrush: {line}");
             if (output.len() as u64) < KEPT_LOG {
                 output.push_str(&line);
                 output.push('\n');

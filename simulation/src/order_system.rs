@@ -8,7 +8,7 @@ pub use log::{Delivery, OrderLog, OrderRecord, OrderRecords, order_hash, order_i
 pub use model::{ModelSettings, OrderModel};
 
 use std::{
-    io,
+    io::{self, Write as _},
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
@@ -90,7 +90,7 @@ impl OrderSystem {
         let running = Running { log: Arc::clone(&log), settings, opening: opening.into() };
         let thread = thread::Builder::new().name("order system".to_owned()).spawn(move || {
             if let Err(error) = running.serve(listener, stopped) {
-                eprintln!("warning: the order system failed: {error}");
+                let _ = writeln!(io::stderr(), "warning: the order system failed: {error}");
             }
         });
         let thread = thread.map_err(no_port)?;

@@ -6,7 +6,7 @@ use clap::Args;
 use inrush_transport::Error;
 use tokio::{runtime::Builder, signal::ctrl_c};
 
-use super::outcome::Outcome;
+use super::{console::print, outcome::Outcome};
 use crate::agents::{AgentSettings, Token, serve};
 
 /// The arguments of `agent`.
@@ -34,7 +34,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     })?;
     runtime.block_on(async {
         tokio::select! {
-            served = serve(settings, |address| println!("listening on {address}")) => served,
+            served = serve(settings, |address| {
+                // The agent serves also when nothing reads its output.
+                let _ = print(format_args!("listening on {address}"));
+            }) => served,
             _ = ctrl_c() => Ok(()),
         }
     })?;

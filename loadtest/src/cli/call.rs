@@ -21,7 +21,7 @@ use self::{
     destination::Destination,
     settings::{Extensions, Settings},
 };
-use super::{fail_if::FailIf, interrupt::interruptible, outcome::Outcome};
+use super::{console::print_error, fail_if::FailIf, interrupt::interruptible, outcome::Outcome};
 use crate::{
     agents::{Fleet, FleetResults, Token, coordinate},
     engine::Share,
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
             Some(fleet) => coordinate(&plan, &fleet, observer.as_mut(), interrupted),
         }
     })?;
-    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    warnings.iter().for_each(|warning| print_error(format_args!("warning: {warning}")));
     if let Some(log) = &log {
         log.log_results(&results)?;
     }

@@ -9,10 +9,11 @@ use inrush_simulation::{
 use inrush_transport::Error;
 
 use super::{
+    console::{print, print_error},
     fail_if::FailIf,
     interrupt::interruptible,
     outcome::Outcome,
-    sale::{save, save_page},
+    output_file::{check_writable, save, save_page},
 };
 
 const EXAMPLES: &str = "\
@@ -151,13 +152,15 @@ struct OutputFlags {
 /// When the arguments are invalid, or a rush cannot be run.
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let options = arguments.options();
-    let played =
-        interruptible(move |interrupted| play(&options, interrupted, &mut |text| eprintln!("{text}")));
+    let output = &arguments.output;
+    check_writable("--json", output.json.as_deref())?;
+    check_writable("--report", output.report.as_deref())?;
+    check_writable("--svg", output.svg.as_deref())?;
+    let played = interruptible(move |interrupted| play(&options, interrupted, &mut |text| print_error(text)));
     // The Inrush that was started for the run must not outlive it, however the run ended.
     inrush::stop_all();
     let comparison = played?;
-    println!("{}", text::table(&comparison));
-    let output = &arguments.output;
+    print(text::table(&comparison))?;
     if let Some(path) = &output.json {
         let text = serde_json::to_string_pretty(&text::json(&comparison)).unwrap_or_default() + "\n";
         save("--json", path, &text)?;
@@ -172,7 +175,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let (_, through) = comparison.shares();
     match output.at_least {
         Some(least) if through < least => {
-            eprintln!("failed: goodput through Inrush is {through:.3} of the capacity, less than {least}");
+            print_error(format_args!(
+                "failed: goodput through Inrush is {through:.3} of the capacity, less than {least}"
+            ));
             Ok(Outcome::Failed)
         }
         _ => Ok(kept),

@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use inrush_transport::Error;
 
-use super::{fail_if, outcome::Outcome};
+use super::{console, fail_if, outcome::Outcome};
 use crate::{diff, threshold::Expression};
 
 /// The arguments of `diff`.
@@ -56,9 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
             serde_json::to_writer(&mut to, &comparison).map_err(Into::into).and_then(|()| writeln!(to))
         }
     };
-    written.map_err(|error| {
-        Error::new(format!("cannot write to standard output: {error}"), "redirect it to a writable file")
-    })?;
+    console::written(written)?;
     Ok(fail_if::outcome(&breaches))
 }
 

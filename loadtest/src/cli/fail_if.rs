@@ -3,7 +3,7 @@
 use inrush_report::measure::Results;
 
 use crate::{
-    cli::outcome::Outcome,
+    cli::{console::print_error, outcome::Outcome},
     threshold::{self, Breach, Threshold},
 };
 
@@ -30,7 +30,7 @@ impl FailIf {
 /// Prints the exceeded thresholds to stderr.
 pub(super) fn outcome(breaches: &[Breach]) -> Outcome {
     for breach in breaches {
-        eprintln!("failed: {breach}");
+        print_error(format_args!("failed: {breach}"));
     }
     if breaches.is_empty() { Outcome::Passed } else { Outcome::Failed }
 }

@@ -12,6 +12,8 @@ use std::{
 use inrush_transport::Error;
 use tokio::{runtime::Builder, signal::ctrl_c, sync::oneshot};
 
+use super::console::print_error;
+
 /// Runs `work` on a thread of its own. Its argument becomes true when the run is interrupted.
 ///
 /// # Errors
@@ -41,7 +43,7 @@ async fn second_interrupt(interrupted: &AtomicBool) {
         return std::future::pending().await;
     }
     interrupted.store(true, Ordering::Relaxed);
-    eprintln!("stopping; press Ctrl-C again to exit without a report");
+    print_error("stopping; press Ctrl-C again to exit without a report");
     if ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

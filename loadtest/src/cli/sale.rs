@@ -1,7 +1,6 @@
 //! `inrush-loadtest sale`: the flash sale as a load.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
     time::Duration,
@@ -22,7 +21,13 @@ use inrush_simulation::{
 };
 use inrush_transport::Error;
 
-use super::{fail_if::FailIf, interrupt::interruptible, outcome::Outcome};
+use super::{
+    console::print,
+    fail_if::FailIf,
+    interrupt::interruptible,
+    outcome::Outcome,
+    output_file::{check_writable, save, save_page},
+};
 use crate::live::{self, Mode, Snapshot, View};
 
 const EXAMPLES: &str = "\
@@ -206,11 +211,13 @@ struct LoadFlags {
 /// When the arguments are invalid, or the sale cannot be run.
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let options = arguments.options()?;
+    check_writable("--json", arguments.json.as_deref())?;
+    check_writable("--report", arguments.report.as_deref())?;
     let played = interruptible(move |interrupted| play_and_show(options, interrupted));
     // The Inrush that was started for the run must not outlive it, however the run ended.
     inrush::stop_all();
     let played = played?;
-    println!("{}", summary::text(&played));
+    print(summary::text(&played))?;
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&summary::json(&played)).unwrap_or_default() + "\n";
         save("--json", path, &text)?;
@@ -258,29 +265,6 @@ fn show(view: &mut dyn View, moment: &Moment, scenario: &Scenario, calls: &Timel
         status: status.as_deref(),
         over,
     });
-}
-
-/// Writes the page of `--report`.
-pub(super) fn save_page(
-    path: &Path,
-    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-) -> Result<(), Error> {
-    let mut text = Vec::new();
-    // Writing to memory cannot fail.
-    let _ = write(&mut text);
-    save("--report", path, &String::from_utf8_lossy(&text))
-}
-
-/// Writes the file of a flag, and prints its path.
-pub(super) fn save(flag: &str, path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(|error| {
-        Error::new(
-            format!("{flag}: cannot write {}: {error}", path.display()),
-            "name a file in an existing, writable folder",
-        )
-    })?;
-    eprintln!("{} written to {}", flag.trim_start_matches('-'), path.display());
-    Ok(())
 }
 
 impl Arguments {
@@ -337,7 +321,7 @@ impl ArrivalFlags {
             other => {
                 return Err(Error::new(
                     format!("--arrivals {other:?} is not a curve"),
-                    "pass spike, ramp, constant, or a CSV file",
+                    "pass spike, ramp, constant, at-once, or a CSV file",
                 ));
             }
         };

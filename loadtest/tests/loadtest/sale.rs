@@ -5,7 +5,7 @@ mod liar;
 mod system;
 
 use std::{
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::atomic::AtomicBool,
     time::Duration,
 };
@@ -120,7 +120,7 @@ fn an_existing_sale_is_used_and_left_open() {
     assert!(played.passed(), "{}", summary::text(&played));
     let ledger = system.ledger("existing");
     assert_eq!(ledger.ordered.unwrap_or_default().units, 100, "{ledger:#?}");
-    assert!(ledger.waiting.unwrap_or_default().tickets > 0, "its standby line waits: {ledger:#?}");
+    assert!(ledger.waiting.unwrap_or_default().tickets > 0, "its standby queue waits: {ledger:#?}");
     // The same buyers again: a buyer with a ticket gets the same one, and a new buyer finds the queue full.
     let played = play(SaleOptions { close: true, ..existing() });
     assert!(played.passed(), "{}", summary::text(&played));
@@ -212,6 +212,24 @@ fn without_a_host_it_starts_an_inrush_and_stops_it() {
 }
 
 #[test]
+fn a_reader_that_leaves_does_not_change_the_result() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let json = folder.path().join("run.json");
+    let inrush = inrush_testkit::inrush::binary().display();
+    let arguments =
+        format!("sale --inrush {inrush} --buyers 100 --units 20 --within 300ms --json {}", json.display());
+    let mut selling = Command::new(env!("CARGO_BIN_EXE_inrush-loadtest"))
+        .args(arguments.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop((selling.stdout.take(), selling.stderr.take()));
+    assert_eq!(selling.wait().expect("it ends").code(), Some(0));
+    assert!(json.exists());
+}
+
+#[test]
 fn invalid_command_lines_are_errors_with_a_remedy() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let scenario = folder.path().join("s.toml");
@@ -220,7 +238,12 @@ fn invalid_command_lines_are_errors_with_a_remedy() {
     for (arguments, parts) in [
         (format!("sale --scenario {scenario}"), ["s.toml:1: unknown field `buyres`", "`buyers`"]),
         ("sale --units 0 127.0.0.1:1".to_owned(), ["units is 0", "it must be 1 to"]),
-        ("sale --arrivals sideways".to_owned(), ["\"sideways\" is not a curve", "CSV"]),
+        ("sale --arrivals sideways".to_owned(), ["\"sideways\" is not a curve", "at-once, or a CSV file"]),
+        (
+            "sale --json /nowhere/run.json 127.0.0.1:1".to_owned(),
+            ["cannot write --json /nowhere/run.json", "folder"],
+        ),
+        ("compare --svg /nowhere/run.svg".to_owned(), ["cannot write --svg /nowhere/run.svg", "folder"]),
         ("sale 127.0.0.1:1".to_owned(), ["127.0.0.1:1 cannot be reached", "running Inrush"]),
         (
             "sale --inrush /nowhere/inrush".to_owned(),

@@ -8,7 +8,8 @@ mod progress;
 mod results;
 
 use std::{
-    fs, io,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     thread,
@@ -30,6 +31,8 @@ use tokio::sync::oneshot;
 
 use self::{order_database::OrderDatabase, progress::Progress, results::DemoResults};
 use crate::{
+    error,
+    output::Output,
     serve::{Embedded, open_store},
     settings::StoreSettings,
 };
@@ -81,6 +84,8 @@ pub(crate) async fn run(options: DemoOptions, store: &StoreSettings) -> anyhow::
     if let Some(fault) = options.fault {
         opened = inject_fault(opened, fault);
     }
+    check_writable("results", options.json.as_deref())?;
+    check_writable("report", options.report.as_deref())?;
     let sale = fresh_id("demo");
     let folder = tempfile::tempdir().context("the order database needs a temporary folder")?;
     let database: DatabaseUrl = format!("sqlite:{}", folder.path().join("orders.db").display()).parse()?;
@@ -110,7 +115,7 @@ async fn play(options: SaleOptions) -> anyhow::Result<SaleRun> {
 
 /// Prints the table, and writes the files of `--json` and `--report`.
 fn show(run: &SaleRun, options: &DemoOptions, store: &str) -> anyhow::Result<()> {
-    println!("{}", summary::text(run));
+    let printed = Output::new(false).line(&summary::text(run));
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&DemoResults::new(run, store))? + "\n";
         write("results", path, |to| to.write_all(text.as_bytes()))?;
@@ -119,7 +124,19 @@ fn show(run: &SaleRun, options: &DemoOptions, store: &str) -> anyhow::Result<()>
         write("report", path, |to| sale::page(run, to))?;
     }
     anyhow::ensure!(run.passed(), "the sale failed its checks: see the checks that are not 0");
-    Ok(())
+    Ok(printed?)
+}
+
+/// Creates a file, or keeps the one that exists, so that an invalid path is found before the sale.
+fn check_writable(what: &str, path: Option<&Path>) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.map(drop).map_err(|error| {
+        error::usage(
+            format!("cannot write the {what} to {}: {error}", path.display()),
+            "name a file in an existing, writable folder",
+        )
+    })
 }
 
 /// Writes a file, and prints its path.
@@ -132,7 +149,8 @@ fn write(
     let mut bytes = Vec::new();
     content(&mut bytes).with_context(cannot)?;
     fs::write(path, bytes).with_context(cannot)?;
-    eprintln!("{what} written to {}", path.display());
+    // A closed standard error does not stop the run.
+    let _ = writeln!(io::stderr(), "{what} written to {}", path.display());
     Ok(())
 }
 

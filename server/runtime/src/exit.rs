@@ -1,6 +1,9 @@
 //! Exit codes: 0 success, 1 a failed run, 2 wrong usage or configuration.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use crate::config::ConfigError;
 use crate::listen::ListenError;
@@ -68,7 +71,8 @@ pub fn finish(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // The exit code is returned also if standard error is closed.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitStatus::of(&error).into()
         }
     }

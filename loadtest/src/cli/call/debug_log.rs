@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     fs::File,
-    io::{self, BufWriter, Write as _},
+    io::{BufWriter, Write as _},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -13,6 +13,7 @@ use inrush_transport::Error;
 use serde_json::{Value, json};
 
 use super::settings::Settings;
+use crate::cli::output_file::not_writable;
 
 /// A log file.
 pub(super) struct DebugLog {
@@ -23,7 +24,7 @@ pub(super) struct DebugLog {
 impl DebugLog {
     /// Creates the file.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        let file = File::create(path).map_err(|error| not_writable(path, &error))?;
+        let file = File::create(path).map_err(|error| not_writable("--debug", path, &error))?;
         Ok(Self { path: path.to_path_buf(), file: RefCell::new(BufWriter::new(file)) })
     }
 
@@ -67,17 +68,11 @@ impl DebugLog {
     fn write(&self, time: SystemTime, event: &Value) -> Result<(), Error> {
         let mut event = event.clone();
         event["time"] = Value::from(humantime::format_rfc3339_nanos(time).to_string());
-        writeln!(self.file.borrow_mut(), "{event}").map_err(|error| not_writable(&self.path, &error))
+        writeln!(self.file.borrow_mut(), "{event}")
+            .map_err(|error| not_writable("--debug", &self.path, &error))
     }
 
     fn flush(&self) -> Result<(), Error> {
-        self.file.borrow_mut().flush().map_err(|error| not_writable(&self.path, &error))
+        self.file.borrow_mut().flush().map_err(|error| not_writable("--debug", &self.path, &error))
     }
-}
-
-fn not_writable(path: &Path, error: &io::Error) -> Error {
-    Error::new(
-        format!("cannot write --debug {}: {error}", path.display()),
-        "name a file in an existing, writable folder",
-    )
 }

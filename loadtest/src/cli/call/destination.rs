@@ -9,6 +9,8 @@ use std::{
 use inrush_report::{Format, Report};
 use inrush_transport::Error;
 
+use crate::cli::{console::written, output_file::not_writable};
+
 /// Standard output or a file. The file is created before the run, so that an invalid path is found early.
 pub(super) enum Destination {
     Standard,
@@ -32,12 +34,7 @@ impl Destination {
         match self {
             Self::File { flag, path, file } => finish(report, format, BufWriter::new(file))
                 .map_err(|error| not_writable(flag, &path, &error)),
-            Self::Standard => match finish(report, format, BufWriter::new(io::stdout().lock())) {
-                // A reader such as `head` may close the pipe early.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                Err(error) => Err(not_writable("--output", Path::new("standard output"), &error)),
-                Ok(()) => Ok(()),
-            },
+            Self::Standard => written(finish(report, format, BufWriter::new(io::stdout().lock()))),
         }
     }
 }
@@ -45,11 +42,4 @@ impl Destination {
 fn finish(report: &Report, format: Format, mut to: impl Write) -> io::Result<()> {
     inrush_report::write(report, format, &mut to)?;
     to.flush()
-}
-
-fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Error {
-    Error::new(
-        format!("cannot write {flag} {}: {error}", path.display()),
-        "name a file in an existing, writable folder",
-    )
 }

@@ -126,9 +126,10 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
 
 fn unsuitable(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unsuitable(_) | StoreError::AccessDenied(_) => {
-            error::usage(error, "set another store with --store or `store.url`")
-        }
+        StoreError::Unsuitable(_) | StoreError::AccessDenied(_) => error::usage(
+            error,
+            "set another store with --store or `store.url`, such as redis://HOST; `memory:` is the one in memory",
+        ),
         StoreError::SaleNotFound(_)
         | StoreError::Unavailable(_)
         | StoreError::RefusesWrites(..)

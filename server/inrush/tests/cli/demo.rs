@@ -1,10 +1,10 @@
 //! The demo proves a sale, and its proof can fail.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use serde_json::Value;
 
-use crate::support::{inrush, text};
+use crate::support::{command, inrush, text};
 
 const SMALL: &str = "demo --buyers 600 --stock 60 --at-once 64";
 
@@ -20,6 +20,26 @@ fn a_small_sale_is_proved_and_its_results_are_kept() {
         assert_eq!(results[fault], 0, "{results}");
     }
     assert!(fs::read_to_string(report).unwrap().contains("<html"));
+}
+
+#[test]
+fn a_path_that_cannot_be_written_is_refused_before_the_sale() {
+    for flag in ["--json", "--report"] {
+        let ran = inrush(&format!("{SMALL} {flag} /nowhere/demo.file")).expect_code(2);
+        assert!(ran.stderr.contains("to /nowhere/demo.file") && ran.stderr.contains("folder"), "{ran:?}");
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_change_the_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("demo.json");
+    let arguments = format!("{SMALL} --json {}", text(&json));
+    let mut selling = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((selling.stdout.take(), selling.stderr.take()));
+    assert_eq!(selling.wait().unwrap().code(), Some(0));
+    assert!(json.exists());
 }
 
 #[test]
