@@ -142,12 +142,35 @@ pub struct TicketError {
     pub message: String,
 }
 
+impl TicketError {
+    /// Whether the ticket may be found later, as in [`CallError::is_transient`](crate::CallError::is_transient).
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.reason.as_str(),
+            "OVERLOADED" | "DRAINING" | "STORE_UNAVAILABLE" | "STORE_UNSUITABLE" | "DEADLINE_EXCEEDED"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refused(reason: i32) -> proto::Refused {
         proto::Refused { reason, unit_limit: 2, ..Default::default() }
+    }
+
+    #[test]
+    fn errors_of_tickets_are_transient_where_those_of_calls_are() {
+        let is_transient =
+            |reason: &str| TicketError { reason: reason.to_owned(), message: String::new() }.is_transient();
+        for reason in ["OVERLOADED", "DRAINING", "STORE_UNAVAILABLE", "STORE_UNSUITABLE", "DEADLINE_EXCEEDED"]
+        {
+            assert!(is_transient(reason), "{reason}");
+        }
+        for reason in ["INVALID_TICKET", "TICKET_UNKNOWN", "SALE_NOT_FOUND", "INTERNAL", ""] {
+            assert!(!is_transient(reason), "{reason}");
+        }
     }
 
     #[test]

@@ -11,4 +11,5 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod redis_server;
+pub mod retry;
 pub mod tools;

@@ -14,7 +14,7 @@ use inrush_client::{Client, Enqueued, Ticket, TicketState, proto};
 use inrush_orders::OrderStore;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::system::{Shape, System, connect, create_sale, tickets};
+use crate::system::{self, Shape, System, connect, create_sale, poll_all, tickets};
 
 const SALE: &str = "phone-x";
 const STOCK: u64 = 600;
@@ -96,31 +96,21 @@ async fn rush(client: Client) -> Vec<Acknowledged> {
 }
 
 async fn enqueue(client: &Client, buyer: String) -> Option<Acknowledged> {
-    loop {
-        match client.enqueue(SALE, &buyer, 1, Vec::new()).await {
-            Ok(Enqueued::Queued { ticket, status, .. }) => {
-                let seq =
-                    status.ticket_id.rsplit('/').next().and_then(|seq| seq.parse().ok()).expect("a seq");
-                return Some(Acknowledged { buyer, ticket, seq });
-            }
-            Ok(Enqueued::Refused(_)) => return None,
-            Ok(Enqueued::Bypass) => panic!("the sale queues"),
-            Err(error) if error.is_transient() => sleep(Duration::from_millis(50)).await,
-            Err(error) => panic!("{buyer}: {error}"),
+    match system::enqueue(client, SALE, &buyer).await {
+        Enqueued::Queued { ticket, status, .. } => {
+            let seq = status.ticket_id.rsplit('/').next().and_then(|seq| seq.parse().ok()).expect("a seq");
+            Some(Acknowledged { buyer, ticket, seq })
         }
+        Enqueued::Refused(_) => None,
+        Enqueued::Bypass => panic!("the sale queues"),
     }
 }
 
 async fn final_states(client: &Client, acknowledged: &[Acknowledged]) -> HashMap<u64, TicketState> {
-    let mut states = HashMap::new();
-    for batch in acknowledged.chunks(200) {
-        let tickets: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
-        let answers = client.poll_many(&tickets).await.expect("the surviving front answers");
-        for (held, answer) in batch.iter().zip(answers) {
-            states.insert(held.seq, answer.expect("every acknowledged ticket is known").state);
-        }
-    }
-    states
+    let tickets: Vec<Ticket> = acknowledged.iter().map(|held| held.ticket.clone()).collect();
+    let statuses = poll_all(client, &tickets).await;
+    assert_eq!(statuses.len(), acknowledged.len());
+    acknowledged.iter().zip(statuses).map(|(held, status)| (held.seq, status.state)).collect()
 }
 
 /// One order for each ticket, each for its buyer, as many as the stock, and a balanced stock ledger.

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use inrush_client::{Client, proto};
 use tokio::time::{Instant, sleep};
 
-use crate::system::{Shape, System, create_sale, tickets};
+use crate::system::{Shape, System, create_sale, enqueue, tickets};
 
 const IDLE: usize = 10_000;
 const SAMPLE_DURATION: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ fn sale(sale_id: String) -> proto::Sale {
 async fn sell(system: &System, client: &Client, sold_before: u64) {
     for number in 0..100 {
         let buyer = format!("buyer-{}", sold_before + number);
-        client.enqueue("busy", &buyer, 1, Vec::new()).await.expect("an answer");
+        enqueue(client, "busy", &buyer).await;
     }
     system.ledger_where("busy", "sold", |ledger| tickets(ledger.ordered) == sold_before + 100).await;
 }

@@ -6,7 +6,7 @@ use inrush_client::{Client, proto};
 use inrush_testkit::{http, inrush, port::free_port, process::TestProcess, redis_server::RedisServer};
 use tokio::time::{Instant, sleep};
 
-use crate::system::{TICKET_KEYS, connect, create_sale};
+use crate::system::{TICKET_KEYS, connect, create_sale, enqueue};
 
 /// Longer than any step of these tests takes, on any machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
@@ -84,7 +84,7 @@ impl MonitoredSystem {
         create_sale(&client, proto::Sale { sale_id: sale.to_owned(), stock: Some(5), ..Default::default() })
             .await;
         for buyer in 0..20 {
-            client.enqueue(sale, &format!("buyer-{buyer}"), 1, Vec::new()).await.expect("an answer");
+            enqueue(&client, sale, &format!("buyer-{buyer}")).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use inrush_client::{Client, Enqueued, TicketState, proto};
 use inrush_testkit::{inrush, port::free_port, redis_server::RedisServer};
 use tokio::time::sleep;
 
-use crate::system::{Shape, System, connect, create_sale, tickets};
+use crate::system::{Shape, System, connect, create_sale, enqueue, poll_all, tickets};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_front_without_redis_logs_it_and_serves_once_redis_is_back() {
@@ -20,7 +20,7 @@ async fn a_front_without_redis_logs_it_and_serves_once_redis_is_back() {
     until("the front serves", async || serving(&mut self::health(port).await).await == 1).await;
     let client = connect(&[port]).await;
     create_sale(&client, proto::Sale { sale_id: "late".into(), stock: Some(1), ..Default::default() }).await;
-    assert!(matches!(client.enqueue("late", "ann", 1, Vec::new()).await, Ok(Enqueued::Queued { .. })));
+    assert!(matches!(enqueue(&client, "late", "ann").await, Enqueued::Queued { .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,11 +53,9 @@ async fn a_redis_outage_under_load_loses_nothing() {
             tickets(ledger.ordered) == 400 && tickets(ledger.in_flight) == 0
         })
         .await;
-    for batch in held.chunks(200) {
-        for answer in client.poll_many(batch).await.expect("the front answers again") {
-            assert_eq!(answer.expect("every acknowledged ticket is known").state, TicketState::Ordered);
-        }
-    }
+    let statuses = poll_all(&client, &held).await;
+    assert_eq!(statuses.len(), 400);
+    assert!(statuses.iter().all(|status| status.state == TicketState::Ordered), "lost: {statuses:?}");
 }
 
 /// Enqueues four hundred buyers one after the other, each with retries until it is queued.
@@ -65,17 +63,12 @@ async fn enqueue_with_retries(client: Client) -> Vec<inrush_client::Ticket> {
     let mut held = Vec::new();
     for number in 0..400 {
         let buyer = format!("buyer-{number}");
-        loop {
-            match client.enqueue("outage", &buyer, 1, Vec::new()).await {
-                Ok(Enqueued::Queued { ticket, durability, .. }) => {
-                    assert_eq!(durability, inrush_client::Durability::Fsync);
-                    held.push(ticket);
-                    break;
-                }
-                Ok(other) => panic!("{buyer}: {other:?}"),
-                Err(error) if error.is_transient() => sleep(Duration::from_millis(20)).await,
-                Err(error) => panic!("{buyer}: {error}"),
+        match enqueue(&client, "outage", &buyer).await {
+            Enqueued::Queued { ticket, durability, .. } => {
+                assert_eq!(durability, inrush_client::Durability::Fsync);
+                held.push(ticket);
             }
+            other => panic!("{buyer}: {other:?}"),
         }
         sleep(Duration::from_millis(3)).await;
     }

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::system::{Shape, System, create_sale, start_front_with, tickets};
+use crate::system::{Shape, System, create_sale, poll_all, start_front_with, tickets};
 
 const SALE: &str = "phone-x";
 /// Concurrent workers. Half of them watch each ticket to its end, so that streams to both fronts are open
@@ -197,10 +197,8 @@ async fn check_orders(database: &str, held: &[IssuedTicket]) {
 }
 
 async fn check_tickets(client: &Client, held: &[IssuedTicket]) {
-    for batch in held.chunks(200) {
-        let tickets: Vec<Ticket> = batch.iter().map(|held| held.ticket.clone()).collect();
-        for answer in client.poll_many(&tickets).await.expect("the fronts answer") {
-            assert_eq!(answer.expect("every ticket is known").state, TicketState::Ordered);
-        }
-    }
+    let tickets: Vec<Ticket> = held.iter().map(|held| held.ticket.clone()).collect();
+    let statuses = poll_all(client, &tickets).await;
+    assert_eq!(statuses.len(), held.len());
+    assert!(statuses.iter().all(|status| status.state == TicketState::Ordered), "lost: {statuses:?}");
 }

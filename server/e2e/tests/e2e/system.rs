@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use inrush_client::{Client, proto};
+use inrush_client::{CallError, Client, Enqueued, Ticket, TicketError, TicketStatus, proto};
 use inrush_testkit::{
     inrush, port::free_port, postgres::Postgres, process::TestProcess, redis_server::RedisServer,
+    retry::retry,
 };
 use tokio::time::{Instant, sleep};
 
@@ -131,7 +132,47 @@ pub(crate) fn tickets(count: Option<proto::Count>) -> u64 {
     count.unwrap_or_default().tickets
 }
 
-/// Creates a sale of `stock` units.
+/// Tickets in one request of [`poll_all`].
+const POLL_BATCH: usize = 200;
+
+/// Creates a sale, with retries: its repetition is harmless.
 pub(crate) async fn create_sale(client: &Client, sale: proto::Sale) {
-    client.admin().create_sale(sale).await.expect("the sale can be created");
+    let admin = client.admin();
+    retry("create a sale", CallError::is_transient, || admin.create_sale(sale.clone())).await;
+}
+
+/// Enqueues a buyer for one unit, with retries: a buyer gets one ticket, however often it asks.
+pub(crate) async fn enqueue(client: &Client, sale: &str, buyer: &str) -> Enqueued {
+    retry(buyer, CallError::is_transient, || client.enqueue(sale, buyer, 1, Vec::new())).await
+}
+
+/// The statuses of tickets that the fronts must know, with retries.
+pub(crate) async fn poll_all(client: &Client, tickets: &[Ticket]) -> Vec<TicketStatus> {
+    let mut statuses = Vec::new();
+    for batch in tickets.chunks(POLL_BATCH) {
+        statuses.extend(retry("poll tickets", PollError::is_transient, || poll(client, batch)).await);
+    }
+    statuses
+}
+
+async fn poll(client: &Client, tickets: &[Ticket]) -> Result<Vec<TicketStatus>, PollError> {
+    Ok(client.poll_many(tickets).await?.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Why tickets have no status: their call failed, or one of them.
+#[derive(Debug, thiserror::Error)]
+enum PollError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Ticket(#[from] TicketError),
+}
+
+impl PollError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Call(error) => error.is_transient(),
+            Self::Ticket(error) => error.is_transient(),
+        }
+    }
 }
