@@ -5,6 +5,7 @@
 //! `redis/worker_ops.rs` (fulfilment) and `redis/admin_ops.rs` (operators).
 
 mod admin_ops;
+mod client;
 mod command_error;
 mod connection;
 mod endpoint;
@@ -23,15 +24,16 @@ mod settings;
 mod shared_connection;
 mod snapshot;
 mod store;
+mod user_rules;
 mod worker_ops;
 
 pub use self::{
     memory_use::MemoryUse,
     script::ScriptSources,
-    server_check::USER_RULES,
     settings::{
         DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_POOLED_CONNECTIONS, DEFAULT_REPLICATION_TIMEOUT,
         DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
     },
     store::RedisStore,
+    user_rules::USER_RULES,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use inrush_core::store::{StoreError, WriteRefusal};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::server_check::USER_RULES;
+use super::user_rules::USER_RULES;
 
 /// Error code of scripts that found data that Inrush did not write; see `lua/include/codes.lua`.
 const CORRUPT: &str = "CORRUPT";

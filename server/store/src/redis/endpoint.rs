@@ -10,7 +10,7 @@ use redis::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{sentinels::Sentinels, settings::RedisSettings};
+use super::{client::client_with, sentinels::Sentinels, settings::RedisSettings};
 
 /// How often the cluster client follows redirections for one command before it gives up.
 const CLUSTER_RETRIES: u32 = 4;
@@ -189,14 +189,6 @@ fn connection_info(url: &str) -> Result<ConnectionInfo, StoreError> {
 fn client_of(url: &str, settings: &RedisSettings) -> Result<Client, StoreError> {
     let info = connection_info(url)?.set_tcp_settings(tcp_settings(settings.response_timeout));
     client_with(info, certificates(settings)).map_err(|error| unreadable(&error))
-}
-
-/// A client that trusts an authority of its own, or the public ones.
-pub(super) fn client_with(info: ConnectionInfo, authority: Option<TlsCertificates>) -> RedisResult<Client> {
-    match authority {
-        Some(certificates) => Client::build_with_tls(info, certificates),
-        None => Client::open(info),
-    }
 }
 
 fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {

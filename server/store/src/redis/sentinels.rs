@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{endpoint::client_with, settings::RedisSettings};
+use super::{client::client_with, settings::RedisSettings};
 
 /// How often each sentinel is asked, whether or not it announces something.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ use redis::{FromRedisValue, Value, cmd};
 use super::{
     keys::{ADMISSION_CHANNEL, WORK_CHANNEL},
     pool::ConnectionPool,
+    user_rules::USER_RULES,
 };
 
 /// The first major version with everything that the scripts use: flags, `ZRANGE … BYSCORE`, `BITCOUNT … BIT`.
@@ -20,10 +21,6 @@ const MIN_MAJOR_VERSION: u32 = 7;
 
 /// How long the durability of the servers is cached: an operator may change it while they run.
 const DURABILITY_TTL: Duration = Duration::from_secs(5);
-
-/// The ACL rules of a Redis user that may do all that Inrush needs and nothing dangerous: `CONFIG GET` is for sales with
-/// durability `fsync`. The README, the runbook and the README of the chart have the same line.
-pub const USER_RULES: &str = "~inrush:* &inrush:* +@all -@admin -@dangerous +info +config|get";
 
 /// May write, and does not: Redis refuses it for the same reasons as any script that writes.
 const MAY_WRITE: &str = "#!lua\nreturn 1";
@@ -190,17 +187,6 @@ mod tests {
     fn the_check_of_rights_names_every_command_of_the_scripts() {
         for command in ScriptSources::bundled().commands() {
             assert!(RIGHTS.contains(&format!("{{ '{}'", command.to_lowercase())), "{command}");
-        }
-    }
-
-    #[test]
-    fn the_line_of_rules_is_documented() {
-        for (name, page) in [
-            ("README.md", include_str!("../../../../README.md")),
-            ("docs/runbook.md", include_str!("../../../../docs/runbook.md")),
-            ("helm/inrush/README.md", include_str!("../../../../helm/inrush/README.md")),
-        ] {
-            assert!(page.contains(USER_RULES), "{name}");
         }
     }
 
