@@ -147,7 +147,13 @@ impl TicketError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.reason.as_str(),
-            "OVERLOADED" | "DRAINING" | "STORE_UNAVAILABLE" | "STORE_UNSUITABLE" | "DEADLINE_EXCEEDED"
+            "OVERLOADED"
+                | "DRAINING"
+                | "STORE_UNAVAILABLE"
+                | "STORE_REFUSES_WRITES"
+                | "STORE_ACCESS_DENIED"
+                | "STORE_UNSUITABLE"
+                | "DEADLINE_EXCEEDED"
         )
     }
 }
