@@ -14,6 +14,7 @@ use futures_util::{TryStreamExt as _, stream};
 use inrush_core::store::prelude::*;
 use inrush_core::{
     Entry, Keyring, SaleId, SaleSettings, TicketId,
+    keyring::BuyerTag,
     store::{AdmitRequest, ConfigureResult, MAX_BATCH, Precondition},
 };
 use inrush_proto::v1::PollStatusRequest;
@@ -105,7 +106,7 @@ async fn admit(store: &Arc<RedisStore>, arguments: &Arguments) -> anyhow::Result
 pub(crate) fn request(buyer: u64, payload: usize) -> anyhow::Result<AdmitRequest> {
     let buyer = format!("{:016x}", buyer.wrapping_mul(ID_MULTIPLIER)).parse()?;
     let entry = Entry { buyer, units: 1, payload: vec![b'x'; payload], trace: Vec::new() };
-    Ok(AdmitRequest { entry, supersedes: None })
+    Ok(AdmitRequest { entry, supersedes: None, restores: None })
 }
 
 struct Tickets<'a> {
@@ -122,8 +123,9 @@ impl Tickets<'_> {
         let mut file = BufWriter::new(File::create(polls)?);
         for number in 0..count {
             let seq = 1 + number.wrapping_mul(ID_MULTIPLIER) % self.waiting.max(1);
+            let buyer = format!("buyer-{seq}").parse()?;
             let id = TicketId { sale: self.sale.clone(), epoch: self.epoch, seq };
-            let request = PollStatusRequest { ticket: keyring.sign(&id) };
+            let request = PollStatusRequest { ticket: keyring.sign(&id, BuyerTag::of(&buyer)) };
             file.write_all(&request.encode_length_delimited_to_vec())?;
         }
         file.flush()?;

@@ -2,14 +2,14 @@
 //!
 //! The time is that of the Redis process alone, network included. Batches follow one another; none waits for another.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use futures_util::{TryStreamExt as _, stream};
 use inrush_core::store::prelude::*;
 use inrush_core::{
-    SaleId, SaleSettings, Seq,
+    SaleId, SaleSettings, Seq, TicketRef,
     store::{ClaimRequest, ConfigureResult, LeaseToken, MAX_BATCH, Outcome, Precondition, Settlement},
 };
 use inrush_store::redis::{RedisSettings, RedisStore};
@@ -65,6 +65,7 @@ struct Bench<'a> {
     store: Arc<RedisStore>,
     redis: MultiplexedConnection,
     sales: Vec<SaleId>,
+    epochs: HashMap<SaleId, u64>,
     /// How many wait in each sale once it is filled.
     line: u64,
     batches: Vec<Batch>,
@@ -91,14 +92,17 @@ impl<'a> Bench<'a> {
         let batches = batches(arguments, &sales, line);
         let batches_of_a_sale = batches.len().div_ceil(sales.len());
         let stock = line + (batches_of_a_sale * arguments.batch) as u64;
+        let mut epochs = HashMap::new();
         for sale in &sales {
             let settings = SaleSettings::of_stock(stock);
-            let ConfigureResult::Done(_) = store.configure(sale, &settings, Precondition::Absent).await?
+            let ConfigureResult::Done(created) =
+                store.configure(sale, &settings, Precondition::Absent).await?
             else {
                 bail!("the sale {sale} exists");
             };
+            epochs.insert(sale.clone(), created.epoch);
         }
-        Ok(Self { arguments, store, redis, sales, line, batches })
+        Ok(Self { arguments, store, redis, sales, epochs, line, batches })
     }
 
     async fn measure(&self) -> anyhow::Result<Map<String, Value>> {
@@ -149,8 +153,13 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    fn tickets(&self, sale: &SaleId, seqs: &[Seq]) -> anyhow::Result<Vec<TicketRef>> {
+        let &epoch = self.epochs.get(sale).context("every sale has an epoch")?;
+        Ok(seqs.iter().map(|&seq| TicketRef { epoch, seq }).collect())
+    }
+
     async fn look_up(&self, batch: &Batch) -> anyhow::Result<()> {
-        self.store.look_up(&batch.sale, &batch.anywhere).await?;
+        self.store.look_up(&batch.sale, &self.tickets(&batch.sale, &batch.anywhere)?).await?;
         Ok(())
     }
 
@@ -180,7 +189,7 @@ impl<'a> Bench<'a> {
         let before = self.cpu_seconds().await?;
         for (sale, seqs) in &batches {
             cancelled += seqs.len() as u64;
-            self.store.cancel(sale, seqs).await?;
+            self.store.cancel(sale, &self.tickets(sale, seqs)?).await?;
         }
         Ok((self.cpu_seconds().await? - before) * 1e6 / as_number(cancelled))
     }

@@ -27,8 +27,38 @@ impl Client {
         units: u64,
         payload: impl Into<Bytes>,
     ) -> Result<Enqueued, CallError> {
-        let message =
-            EnqueueRequest { sale_id: sale.into(), buyer_id: buyer.into(), units, payload: payload.into() };
+        self.send_enqueue(EnqueueRequest {
+            sale_id: sale.into(),
+            buyer_id: buyer.into(),
+            units,
+            payload: payload.into(),
+            previous_ticket: String::new(),
+        })
+        .await
+    }
+
+    /// Restores a ticket that the server's store has lost ([`TicketState::Lost`](crate::TicketState::Lost)), with what it
+    /// was requested with. The buyer gets the same ticket in its old place, also the order that it had; or, if it cannot be
+    /// restored, what `enqueue` returns.
+    pub async fn restore(
+        &self,
+        ticket: &Ticket,
+        sale: impl Into<String>,
+        buyer: impl Into<String>,
+        units: u64,
+        payload: impl Into<Bytes>,
+    ) -> Result<Enqueued, CallError> {
+        self.send_enqueue(EnqueueRequest {
+            sale_id: sale.into(),
+            buyer_id: buyer.into(),
+            units,
+            payload: payload.into(),
+            previous_ticket: ticket.as_str().to_owned(),
+        })
+        .await
+    }
+
+    async fn send_enqueue(&self, message: EnqueueRequest) -> Result<Enqueued, CallError> {
         let reply = self
             .call(message, |clients, request| Box::pin(async move { clients.queue().enqueue(request).await }))
             .await?;

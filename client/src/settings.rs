@@ -59,7 +59,7 @@ impl ClientSettings {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             connections_per_endpoint: 4,
             connect_timeout: Duration::from_secs(3),
-            call_deadline: Duration::from_secs(10),
+            call_deadline: Duration::from_secs(15),
             user_agent: None,
             sizes: MessageSizes { request: 64 * 1024, reply: 4 * 1024 * 1024 },
             keepalive_interval: Duration::from_secs(20),
@@ -84,7 +84,8 @@ impl ClientSettings {
         self
     }
 
-    /// The deadline of a call, including retries and their delays. Default 10 s. Each attempt sends its
+    /// The deadline of a call, including retries and their delays. Default 15 s: more than the 10 s for which new buyers
+    /// wait after the server's store has lost tickets. Each attempt sends its
     /// timeout to the server (`grpc-timeout`), so that the server does not work for an answer that nothing
     /// waits for.
     pub fn call_deadline(mut self, deadline: Duration) -> Self {

@@ -86,6 +86,8 @@ pub enum TicketState {
     Expired,
     /// Out of attempts; an operator decides. Not final.
     Dead,
+    /// The server's store has lost it. Not final: [`Client::restore`](crate::Client::restore) gets it back.
+    Lost,
     /// A state unknown to this version of the client. Not final.
     Unknown,
 }
@@ -95,7 +97,7 @@ impl TicketState {
     pub fn is_final(self) -> bool {
         match self {
             Self::Ordered | Self::Released | Self::Cancelled | Self::Rejected | Self::Expired => true,
-            Self::Waiting | Self::Processing | Self::Dead | Self::Unknown => false,
+            Self::Waiting | Self::Processing | Self::Dead | Self::Lost | Self::Unknown => false,
         }
     }
 
@@ -110,6 +112,7 @@ impl TicketState {
             Self::Rejected => "REJECTED",
             Self::Expired => "EXPIRED",
             Self::Dead => "DEAD",
+            Self::Lost => "LOST",
             Self::Unknown => "UNKNOWN",
         }
     }
@@ -127,6 +130,7 @@ impl From<proto::TicketState> for TicketState {
             proto::TicketState::Rejected => Self::Rejected,
             proto::TicketState::Expired => Self::Expired,
             proto::TicketState::Dead => Self::Dead,
+            proto::TicketState::Lost => Self::Lost,
         }
     }
 }

@@ -467,7 +467,8 @@ pub struct TicketStatus {
 /// The state of a ticket. The arrows are the only transitions:
 /// WAITING → PROCESSING → ORDERED → RELEASED; WAITING → CANCELLED; WAITING → EXPIRED;
 /// PROCESSING → REJECTED; PROCESSING → WAITING (retry, same seq); PROCESSING → DEAD;
-/// DEAD → WAITING (redriven by an operator) or DEAD → REJECTED (discarded by an operator).
+/// DEAD → WAITING (redriven by an operator) or DEAD → REJECTED (discarded by an operator). A store that comes back with
+/// older data may have lost a ticket in any state: it is LOST then, and WAITING again once its buyer restores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum TicketState {
@@ -489,6 +490,9 @@ pub enum TicketState {
     Expired = 7,
     /// Out of attempts: an operator redrives or discards it.
     Dead = 8,
+    /// The store has lost it. Enqueue again with this ticket as `previous_ticket`: it gets its old place back, and an order
+    /// that it had is found again.
+    Lost = 9,
 }
 impl TicketState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -506,6 +510,7 @@ impl TicketState {
             Self::Rejected => "TICKET_STATE_REJECTED",
             Self::Expired => "TICKET_STATE_EXPIRED",
             Self::Dead => "TICKET_STATE_DEAD",
+            Self::Lost => "TICKET_STATE_LOST",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -520,6 +525,7 @@ impl TicketState {
             "TICKET_STATE_REJECTED" => Some(Self::Rejected),
             "TICKET_STATE_EXPIRED" => Some(Self::Expired),
             "TICKET_STATE_DEAD" => Some(Self::Dead),
+            "TICKET_STATE_LOST" => Some(Self::Lost),
             _ => None,
         }
     }
@@ -577,6 +583,10 @@ pub struct EnqueueRequest {
     /// Passed to the order system unchanged; at most 4096 bytes.
     #[prost(bytes = "bytes", tag = "4")]
     pub payload: ::prost::bytes::Bytes,
+    /// A ticket of this buyer in this sale that is LOST. It is restored under its own name and in its old place, unless the
+    /// buyer has another ticket. One that is not lost changes nothing. Empty for none.
+    #[prost(string, tag = "5")]
+    pub previous_ticket: ::prost::alloc::string::String,
 }
 /// The outcome of an EnqueueRequest.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,6 +1,7 @@
 //! Admits a batch of buyers, on any store: a buyer whose ticket is no longer live gets a new one.
 
 use crate::{
+    epochs::TicketRef,
     sale::SaleId,
     store::{Admission, AdmitReply, AdmitRequest, QueueStore, StoreError},
     ticket::{Seq, TicketStatus},
@@ -11,7 +12,7 @@ use crate::{
 pub struct AdmittedBatch {
     /// The store's reply; its admissions are final.
     pub reply: AdmitReply,
-    /// For each request with an [`Admission::Existing`] ticket, the status of that ticket.
+    /// For each request with an existing or restored ticket, the status of that ticket.
     pub statuses: Vec<Option<TicketStatus>>,
 }
 
@@ -59,9 +60,11 @@ async fn admit_once(
     requests: &[AdmitRequest],
 ) -> Result<AdmittedBatch, StoreError> {
     let reply = store.admit(sale, requests).await?;
-    let seqs: Vec<Seq> = reply.admissions.iter().copied().filter_map(existing_seq).collect();
+    let existing = reply.admissions.iter().copied().filter_map(existing_seq);
+    let tickets: Vec<TicketRef> = existing.map(|seq| reply.epochs.ticket(seq)).collect();
     let mut found =
-        if seqs.is_empty() { Vec::new() } else { store.look_up(sale, &seqs).await?.statuses }.into_iter();
+        if tickets.is_empty() { Vec::new() } else { store.look_up(sale, &tickets).await?.statuses }
+            .into_iter();
     let statuses = reply
         .admissions
         .iter()
@@ -86,7 +89,7 @@ fn ended_tickets(admitted: &AdmittedBatch) -> Vec<(usize, Seq)> {
 
 const fn existing_seq(admission: Admission) -> Option<Seq> {
     match admission {
-        Admission::Existing { seq } => Some(seq),
+        Admission::Existing { seq } | Admission::Restored { seq } => Some(seq),
         Admission::Queued { .. } | Admission::Refused(_) | Admission::Bypass => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Signed tickets: what a buyer holds, and the keys that verify it.
 //!
-//! A ticket is base64url (no padding) of: format version 1, key id, the epoch and seq as varints, the sale's id, and
-//! the first 16 bytes of HMAC-SHA256 over all that. Checking one costs no call to the store.
+//! A ticket is base64url (no padding) of: format version 2, key id, 4 bytes of the buyer's hash, the epoch and seq as
+//! varints, the sale's id, and the first 16 bytes of HMAC-SHA256 over all that. Checking one costs no call to the store.
 
 use std::fmt;
 
@@ -10,12 +10,17 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use crate::{sale::SaleId, ticket::TicketId, varint};
+use crate::{
+    sale::{BuyerId, SaleId},
+    ticket::TicketId,
+    varint,
+};
 
 /// Upper bound on the characters of a signed ticket; longer text is refused unread.
 pub const MAX_TICKET: usize = 256;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+const BUYER_LENGTH: usize = 4;
 const MAC_LENGTH: usize = 16;
 const MIN_SECRET: usize = 32;
 const MAX_KEYS: usize = 16;
@@ -56,6 +61,27 @@ pub enum InvalidKeyring {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a ticket of this cluster: present the ticket exactly as Enqueue returned it")]
 pub struct InvalidTicket;
+
+/// Some bytes of a buyer's hash in a ticket: they distinguish its buyer from nearly all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuyerTag(u32);
+
+impl BuyerTag {
+    /// The tag of `buyer`.
+    #[must_use]
+    pub fn of(buyer: &BuyerId) -> Self {
+        Self(buyer.hash32())
+    }
+}
+
+/// A ticket that this cluster has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedTicket {
+    /// The ticket.
+    pub id: TicketId,
+    /// Whose it is.
+    pub buyer: BuyerTag,
+}
 
 impl Keyring {
     /// A keyring of key ids and secrets, the signing key first.
@@ -110,13 +136,14 @@ impl Keyring {
         format!("{id}:{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; MIN_SECRET]>()))
     }
 
-    /// Signs a ticket.
+    /// Signs a buyer's ticket.
     #[must_use]
-    pub fn sign(&self, ticket: &TicketId) -> String {
+    pub fn sign(&self, ticket: &TicketId, buyer: BuyerTag) -> String {
         // `new` refuses an empty keyring.
         let Some((id, key)) = self.keys.first() else { return String::new() };
-        let mut bytes = Vec::with_capacity(2 + 20 + ticket.sale.as_str().len() + MAC_LENGTH);
+        let mut bytes = Vec::with_capacity(2 + BUYER_LENGTH + 20 + ticket.sale.as_str().len() + MAC_LENGTH);
         bytes.extend_from_slice(&[FORMAT, *id]);
+        bytes.extend_from_slice(&buyer.0.to_be_bytes());
         varint::push(&mut bytes, ticket.epoch);
         varint::push(&mut bytes, ticket.seq);
         bytes.extend_from_slice(ticket.sale.as_str().as_bytes());
@@ -129,7 +156,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`InvalidTicket`] for anything that none of the keys signed.
-    pub fn verify(&self, ticket: &str) -> Result<TicketId, InvalidTicket> {
+    pub fn verify(&self, ticket: &str) -> Result<VerifiedTicket, InvalidTicket> {
         if ticket.len() > MAX_TICKET {
             return Err(InvalidTicket);
         }
@@ -167,11 +194,13 @@ fn mac(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; MAC_LENGTH] {
     short
 }
 
-fn read(bytes: &[u8]) -> Option<TicketId> {
-    let (epoch, rest) = varint::split(bytes)?;
+fn read(bytes: &[u8]) -> Option<VerifiedTicket> {
+    let (buyer, rest) = bytes.split_first_chunk::<BUYER_LENGTH>()?;
+    let (epoch, rest) = varint::split(rest)?;
     let (seq, sale) = varint::split(rest)?;
     let sale: SaleId = std::str::from_utf8(sale).ok()?.parse().ok()?;
-    Some(TicketId { sale, epoch, seq })
+    let buyer = BuyerTag(u32::from_be_bytes(*buyer));
+    Some(VerifiedTicket { id: TicketId { sale, epoch, seq }, buyer })
 }
 
 #[cfg(test)]
@@ -184,27 +213,35 @@ mod tests {
         TicketId { sale: "phone-x".parse().unwrap(), epoch: 1_763_800_000_000, seq: 123_456 }
     }
 
+    fn tag() -> BuyerTag {
+        BuyerTag::of(&"ann".parse().unwrap())
+    }
+
+    fn verified(id: TicketId) -> VerifiedTicket {
+        VerifiedTicket { id, buyer: tag() }
+    }
+
     #[test]
     fn a_signed_ticket_is_read_back() {
         let keyring = Keyring::ephemeral().unwrap();
-        let signed = keyring.sign(&ticket());
+        let signed = keyring.sign(&ticket(), tag());
         assert!(signed.len() <= MAX_TICKET);
-        assert_eq!(keyring.verify(&signed), Ok(ticket()));
+        assert_eq!(keyring.verify(&signed), Ok(verified(ticket())));
     }
 
     #[test]
     fn the_longest_ticket_fits_its_bound() {
         let longest = TicketId { sale: "a".repeat(63).parse().unwrap(), epoch: u64::MAX, seq: u64::MAX };
         let keyring = Keyring::ephemeral().unwrap();
-        let signed = keyring.sign(&longest);
+        let signed = keyring.sign(&longest, tag());
         assert!(signed.len() <= MAX_TICKET, "{}", signed.len());
-        assert_eq!(keyring.verify(&signed), Ok(longest));
+        assert_eq!(keyring.verify(&signed), Ok(verified(longest)));
     }
 
     #[test]
     fn every_flipped_bit_is_detected() {
         let keyring = Keyring::ephemeral().unwrap();
-        let bytes = URL_SAFE_NO_PAD.decode(keyring.sign(&ticket())).unwrap();
+        let bytes = URL_SAFE_NO_PAD.decode(keyring.sign(&ticket(), tag())).unwrap();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -218,12 +255,12 @@ mod tests {
         let before = Keyring::new(std::slice::from_ref(&old)).unwrap();
         let during = Keyring::new(&[new.clone(), old]).unwrap();
         let after = Keyring::new(&[new]).unwrap();
-        let signed = before.sign(&ticket());
-        assert_eq!(during.verify(&signed), Ok(ticket()));
+        let signed = before.sign(&ticket(), tag());
+        assert_eq!(during.verify(&signed), Ok(verified(ticket())));
         assert_eq!(after.verify(&signed), Err(InvalidTicket));
-        assert_eq!(after.verify(&during.sign(&ticket())), Ok(ticket()));
+        assert_eq!(after.verify(&during.sign(&ticket(), tag())), Ok(verified(ticket())));
         let foreign = Keyring::new(&[(2, vec![3; 32])]).unwrap();
-        assert_eq!(after.verify(&foreign.sign(&ticket())), Err(InvalidTicket));
+        assert_eq!(after.verify(&foreign.sign(&ticket(), tag())), Err(InvalidTicket));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod entry;
+pub mod epochs;
 pub mod keyring;
 pub mod ledger;
 pub mod poll_policy;
@@ -15,6 +16,7 @@ pub mod time;
 mod varint;
 
 pub use entry::Entry;
+pub use epochs::{Epochs, TicketRef};
 pub use keyring::Keyring;
 pub use ledger::{Count, Ledger};
 pub use sale::{BuyerId, Pace, Route, SaleId, SaleSettings, SaleSnapshot, SaleState};

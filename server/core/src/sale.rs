@@ -318,13 +318,17 @@ pub struct SaleSnapshot {
     pub id: SaleId,
     /// Its settings.
     pub settings: SaleSettings,
-    /// Rises whenever the store may have lost history; starts at the creation's time in milliseconds, so that no two
-    /// sales of one name share one.
+    /// Rises whenever the store may have lost history ([`crate::epochs::epoch_after`]); no two sales of one name
+    /// share one.
     pub epoch: u64,
     /// Rises with every change of settings.
     pub version: u64,
     /// Closed for good.
     pub closed: bool,
+    /// How often the epoch has risen.
+    pub rises: u64,
+    /// Until when holders of lost tickets come before other buyers.
+    pub restoring_until: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When this was read.

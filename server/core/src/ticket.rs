@@ -71,18 +71,21 @@ pub enum TicketState {
     Expired,
     /// Out of attempts, held for an operator.
     Dead,
+    /// Forgotten by the store. Its buyer can restore it.
+    Lost,
 }
 
 impl TicketState {
     /// Whether the transition from `self` to `next` exists.
     #[must_use]
     pub const fn can_become(self, next: Self) -> bool {
-        use TicketState::{Cancelled, Dead, Expired, Ordered, Processing, Rejected, Released, Waiting};
+        use TicketState::{Cancelled, Dead, Expired, Lost, Ordered, Processing, Rejected, Released, Waiting};
         match self {
             Waiting => matches!(next, Processing | Cancelled | Expired),
             Processing => matches!(next, Ordered | Rejected | Waiting | Dead),
             Ordered => matches!(next, Released),
             Dead => matches!(next, Waiting | Rejected),
+            Lost => matches!(next, Waiting),
             Released | Cancelled | Rejected | Expired => false,
         }
     }
@@ -92,7 +95,7 @@ impl TicketState {
     pub const fn is_final(self) -> bool {
         match self {
             Self::Ordered | Self::Released | Self::Cancelled | Self::Rejected | Self::Expired => true,
-            Self::Waiting | Self::Processing | Self::Dead => false,
+            Self::Waiting | Self::Processing | Self::Dead | Self::Lost => false,
         }
     }
 
@@ -103,7 +106,7 @@ impl TicketState {
         match self {
             Self::Waiting | Self::Processing | Self::Dead => true,
             Self::Ordered => has_stock,
-            Self::Released | Self::Cancelled | Self::Rejected | Self::Expired => false,
+            Self::Released | Self::Cancelled | Self::Rejected | Self::Expired | Self::Lost => false,
         }
     }
 }
@@ -144,6 +147,8 @@ pub enum TicketStatus {
         /// Why the last attempt failed.
         reason: String,
     },
+    /// Forgotten by the store.
+    Lost,
 }
 
 impl TicketStatus {
@@ -159,6 +164,7 @@ impl TicketStatus {
             Self::Rejected { .. } => TicketState::Rejected,
             Self::Expired => TicketState::Expired,
             Self::Dead { .. } => TicketState::Dead,
+            Self::Lost => TicketState::Lost,
         }
     }
 }
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn final_states_lead_nowhere_but_to_released() {
         use TicketState::*;
-        let all = [Waiting, Processing, Ordered, Released, Cancelled, Rejected, Expired, Dead];
+        let all = [Waiting, Processing, Ordered, Released, Cancelled, Rejected, Expired, Dead, Lost];
         for from in all.into_iter().filter(|state| state.is_final()) {
             for to in all {
                 assert_eq!(from.can_become(to), (from, to) == (Ordered, Released), "{from:?} → {to:?}");

@@ -30,6 +30,7 @@
 //! | `STORE_UNAVAILABLE` | `UNAVAILABLE` | repeats after `RetryInfo` |
 //! | `STORE_REFUSES_WRITES` | `UNAVAILABLE` | repeats after `RetryInfo`; the message has the cause: full, without replicas, or unable to write to disk |
 //! | `STORE_ACCESS_DENIED` | `UNAVAILABLE` | repeats after `RetryInfo`; the operator finds the missing rights in the node's log |
+//! | `RESTORING` | `UNAVAILABLE` | repeats after `RetryInfo`: holders of lost tickets come first; with a ticket of its own, names it as `previous_ticket` |
 //! | `STORE_UNSUITABLE` | `UNAVAILABLE` | repeats after `RetryInfo`; the operator finds the remedy in the node's log |
 //! | `INTERNAL` | `INTERNAL` | reports it: a defect, and the node's log has the details |
 
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header::ALLOW};
 use inrush_core::{
-    Durability, SaleId, StoreError, TicketState, keyring::InvalidTicket, sale::InvalidValue,
+    Durability, SaleId, StoreError, TicketState, Timestamp, keyring::InvalidTicket, sale::InvalidValue,
     store::WriteRefusal,
 };
 use tonic::{Code, Status};
@@ -154,6 +155,16 @@ pub enum CallError {
     /// The store denies access.
     #[error("the store denies access to this node: the node's log has the rights that its user lacks")]
     StoreAccessDenied,
+    /// The store has lost tickets, and their holders come first.
+    #[error(
+        "sale {sale} restores tickets that its store has lost; other buyers are admitted after that: retry after the delay in RetryInfo, with your earlier ticket as previous_ticket if you have one"
+    )]
+    Restoring {
+        /// The sale.
+        sale: SaleId,
+        /// When other buyers are admitted.
+        until: Timestamp,
+    },
     /// The store is configured unsuitably.
     #[error("the store is configured unsuitably: the node's log has the remedy")]
     StoreUnsuitable,
@@ -232,6 +243,7 @@ impl CallError {
             Self::StoreUnavailable => (Code::Unavailable, "STORE_UNAVAILABLE"),
             Self::StoreRefusesWrites(_) => (Code::Unavailable, "STORE_REFUSES_WRITES"),
             Self::StoreAccessDenied => (Code::Unavailable, "STORE_ACCESS_DENIED"),
+            Self::Restoring { .. } => (Code::Unavailable, "RESTORING"),
             Self::StoreUnsuitable => (Code::Unavailable, "STORE_UNSUITABLE"),
             Self::Internal => (Code::Internal, "INTERNAL"),
         }
@@ -249,9 +261,19 @@ impl From<CallError> for Status {
             }
         }
         if code == Code::Unavailable {
-            details.set_retry_info(Some(RETRY_AFTER.mul_f64(rand::random_range(0.5..1.5))));
+            details.set_retry_info(Some(retry_after(&failure)));
         }
         Self::with_error_details(code, failure.to_string(), details)
+    }
+}
+
+/// The delay before a retry, so that callers do not retry at the same time.
+fn retry_after(failure: &CallError) -> Duration {
+    let jitter = RETRY_AFTER.mul_f64(rand::random_range(0.5..1.5));
+    match failure {
+        // A retry before that would be in vain.
+        CallError::Restoring { until, .. } => Timestamp::now().until(*until) + jitter / 2,
+        _ => jitter,
     }
 }
 
@@ -317,6 +339,7 @@ const fn state_name(state: TicketState) -> &'static str {
         TicketState::Rejected => "rejected",
         TicketState::Expired => "expired",
         TicketState::Dead => "dead",
+        TicketState::Lost => "lost by the store, until its buyer restores it",
     }
 }
 
@@ -331,6 +354,10 @@ mod tests {
             let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
             assert!(delay >= RETRY_AFTER / 2 && delay <= RETRY_AFTER * 3 / 2, "{delay:?}");
         }
+        let until = Timestamp::now().after(Duration::from_secs(8));
+        let restoring = CallError::Restoring { sale: "phone-x".parse().unwrap(), until };
+        let delay = Status::from(restoring).get_details_retry_info().unwrap().retry_delay.unwrap();
+        assert!(delay > Duration::from_secs(7) && delay < Duration::from_secs(9), "{delay:?}");
         assert!(Status::from(CallError::SaleClosed).get_details_retry_info().is_none());
     }
 

@@ -13,7 +13,8 @@ pub(crate) enum GateDecision {
 
 impl GateDecision {
     /// All reasons, by their names in telemetry.
-    pub(crate) const REASONS: [&str; 6] = ["sold_out", "not_open", "closed", "held", "unit_limit", "bypass"];
+    pub(crate) const REASONS: [&str; 7] =
+        ["sold_out", "not_open", "closed", "held", "unit_limit", "restoring", "bypass"];
 
     /// The index of its reason in [`GateDecision::REASONS`].
     pub(crate) const fn index(self) -> usize {
@@ -23,7 +24,8 @@ impl GateDecision {
             Self::Refused(Refusal::Closed) => 2,
             Self::Refused(Refusal::Held) => 3,
             Self::Refused(Refusal::UnitLimit { .. }) => 4,
-            Self::Bypass => 5,
+            Self::Refused(Refusal::Restoring { .. }) => 5,
+            Self::Bypass => 6,
         }
     }
 

@@ -19,6 +19,7 @@ mod closing;
 mod context;
 mod endings;
 mod events;
+mod history;
 mod leases;
 mod limits;
 mod pace;
@@ -58,6 +59,7 @@ fn all_cases() -> Vec<Case> {
         segments::cases(),
         events::cases(),
         limits::cases(),
+        history::cases(),
         races::cases(),
     ]
     .into_iter()

@@ -119,6 +119,7 @@ mod tests {
         let request = |buyer: &str| AdmitRequest {
             entry: Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() },
             supersedes: None,
+            restores: None,
         };
         store.admit(&sale, &[request("ada"), request("bob")]).await.unwrap();
         store.claim(&sale, ClaimRequest { max: 9 }).await.unwrap();

@@ -3,10 +3,17 @@
 //! Each operation is a method of [`sale::Sale`], in a file of its own under `memory/sale/`. This file finds the sale,
 //! locks it for the operation, checks its invariants in debug builds and sends its events.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    ops::Bound,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use inrush_core::{
+    epochs::{Epochs, TicketRef},
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
         AdminStore, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
@@ -21,16 +28,22 @@ use tokio::sync::broadcast;
 
 use self::sale::{Announcements, Sale};
 
-mod cancelled;
 mod claimed;
 mod pace;
 mod queue;
 mod sale;
+mod seq_set;
 
 /// Events buffered for a slow subscriber. They only save time, so the oldest may be lost.
 const EVENT_BUFFER: usize = 4096;
 
+/// A history has a number of 52 bits, as in Redis.
+const HISTORY_SHIFT: u32 = 12;
+
 type Sales = BTreeMap<SaleId, Arc<Mutex<Sale>>>;
+
+/// How long holders of lost tickets come before other buyers after a loss.
+const RESTORE_WINDOW: Duration = Duration::from_secs(10);
 
 /// Sales in the memory of this process.
 #[derive(Debug)]
@@ -42,23 +55,100 @@ pub struct MemoryStore {
 struct Shared {
     clock: Clock,
     sales: RwLock<Sales>,
+    /// The number of the store's history.
+    history: u64,
+    /// What callers have seen of each sale: the store that forgets its sales does not forget this.
+    seen: Mutex<HashMap<SaleId, Seen>>,
     events: broadcast::Sender<StoreEvent>,
 }
+
+/// What callers have seen of a sale.
+#[derive(Clone, Debug)]
+struct Seen {
+    latest: TicketRef,
+    epochs: Epochs,
+}
+
+/// The sales of a store at a moment, to go back to.
+#[derive(Debug, Default)]
+pub struct Checkpoint(BTreeMap<SaleId, Sale>);
 
 impl MemoryStore {
     /// An empty store that takes its time from `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Arc<Self> {
+        Self::with_history(clock, RandomState::new().build_hasher().finish() >> HISTORY_SHIFT)
+    }
+
+    /// An empty store whose history has this number, below 2⁵².
+    #[must_use]
+    pub fn with_history(clock: Clock, history: u64) -> Arc<Self> {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
-        Arc::new(Self { shared: Arc::new(Shared { clock, sales: RwLock::default(), events }) })
+        let shared = Shared { clock, sales: RwLock::default(), history, seen: Mutex::default(), events };
+        Arc::new(Self { shared: Arc::new(shared) })
+    }
+
+    /// The present state, for [`Self::roll_back`].
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint(self.shared.read().iter().map(|(id, sale)| (id.clone(), sale.lock().clone())).collect())
+    }
+
+    /// Forgets everything since `checkpoint`, as when older data is put back by hand.
+    pub fn roll_back(&self, Checkpoint(sales): &Checkpoint) {
+        *self.shared.write() =
+            sales.iter().map(|(id, sale)| (id.clone(), Arc::new(Mutex::new(sale.clone())))).collect();
+    }
+
+    /// Begins another history, as a server does that is restarted or promoted.
+    pub fn restart(&self) {
+        for sale in self.shared.read().values() {
+            sale.lock().disown();
+        }
     }
 
     /// Runs one operation with exclusive access to its sale.
     fn on<T>(&self, id: &SaleId, operation: impl FnOnce(&mut Sale, Timestamp) -> T) -> Result<T, StoreError> {
+        self.on_sale(id, None, &[], operation)
+    }
+
+    /// The same for an operation on `tickets`: the store must not be behind them.
+    fn on_tickets<T>(
+        &self,
+        id: &SaleId,
+        tickets: &[TicketRef],
+        operation: impl FnOnce(&mut Sale, Timestamp) -> T,
+    ) -> Result<T, StoreError> {
+        self.on_sale(id, None, tickets, operation)
+    }
+
+    /// The same for an operation on the queue: the store must also not be behind what callers have seen.
+    fn on_queue<T>(
+        &self,
+        id: &SaleId,
+        tickets: &[TicketRef],
+        operation: impl FnOnce(&mut Sale, Timestamp) -> T,
+    ) -> Result<T, StoreError> {
+        let seen = self.shared.seen.lock().get(id).map(|seen| seen.latest);
+        self.on_sale(id, seen, tickets, operation)
+    }
+
+    fn on_sale<T>(
+        &self,
+        id: &SaleId,
+        seen: Option<TicketRef>,
+        tickets: &[TicketRef],
+        operation: impl FnOnce(&mut Sale, Timestamp) -> T,
+    ) -> Result<T, StoreError> {
         let sale = self.shared.find(id)?;
         let mut sale = sale.lock();
-        let reply = operation(&mut sale, self.shared.now());
+        let now = self.shared.now();
+        if self.shared.renew(id, &mut sale, seen, tickets, now) {
+            self.shared.announce(id, sale.finish_operation());
+        }
+        let reply = operation(&mut sale, now);
         let announcements = sale.finish_operation();
+        self.shared.see(id, &sale);
         drop(sale);
         self.shared.announce(id, announcements);
         Ok(reply)
@@ -85,6 +175,40 @@ impl Shared {
         self.read().get(id).cloned().ok_or_else(|| StoreError::SaleNotFound(id.clone()))
     }
 
+    /// Raises the sale's epoch if the history has changed, or if the store is behind what the caller shows. Returns whether.
+    fn renew(
+        &self,
+        id: &SaleId,
+        sale: &mut Sale,
+        seen: Option<TicketRef>,
+        tickets: &[TicketRef],
+        now: Timestamp,
+    ) -> bool {
+        let is_behind = sale.is_behind(tickets) || seen.is_some_and(|seen| seen > sale.latest());
+        if !is_behind && sale.has_history(self.history) {
+            return false;
+        }
+        let known = self.seen.lock().get(id).cloned();
+        let latest = known.as_ref().map_or(sale.latest(), |known| known.latest);
+        let latest = tickets.iter().copied().fold(latest, Ord::max);
+        let firsts = known.iter().flat_map(|known| known.epochs.firsts());
+        sale.renew(now, self.history, latest, firsts, RESTORE_WINDOW);
+        true
+    }
+
+    /// Remembers what callers see of a sale by the present operation.
+    fn see(&self, id: &SaleId, sale: &Sale) {
+        let mut seen = self.seen.lock();
+        let latest = sale.latest();
+        match seen.get_mut(id) {
+            Some(seen) if seen.latest >= latest => {}
+            Some(seen) if seen.latest.epoch == latest.epoch => seen.latest = latest,
+            _ => {
+                seen.insert(id.clone(), Seen { latest, epochs: sale.epochs().clone() });
+            }
+        }
+    }
+
     /// Sends events; without subscribers they are dropped.
     fn announce(&self, id: &SaleId, announcements: Announcements) {
         if announcements.admission {
@@ -95,18 +219,20 @@ impl Shared {
         }
     }
 
-    fn create(&self, id: &SaleId, settings: &SaleSettings) -> ConfigureResult {
+    /// The new sale; `None` if it exists.
+    fn create(&self, id: &SaleId, settings: &SaleSettings) -> Option<SaleSnapshot> {
         let mut sales = self.write();
-        if let Some(existing) = sales.get(id) {
-            return ConfigureResult::Conflict(Some(existing.lock().snapshot(self.now())));
+        if sales.contains_key(id) {
+            return None;
         }
-        let mut sale = Sale::create(id.clone(), settings.clone(), self.now());
+        let mut sale = Sale::create(id.clone(), settings.clone(), self.now(), self.history);
         let snapshot = sale.snapshot(self.now());
         let announcements = sale.finish_operation();
+        self.see(id, &sale);
         sales.insert(id.clone(), Arc::new(Mutex::new(sale)));
         drop(sales);
         self.announce(id, announcements);
-        ConfigureResult::Done(snapshot)
+        Some(snapshot)
     }
 
     fn delete(&self, id: &SaleId) -> DeleteResult {
@@ -149,26 +275,28 @@ impl StoreHandle for MemoryStore {
 impl QueueStore for MemoryStore {
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
         check_batch_size(requests.len())?;
-        self.on(sale, |sale, now| sale.admit(now, requests))
+        let restored: Vec<TicketRef> = requests.iter().filter_map(|request| request.restores).collect();
+        self.on_queue(sale, &restored, |sale, now| sale.admit(now, requests))
     }
 
-    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+    async fn admitted_buyers(&self, sale: &SaleId, after: u64) -> Result<Vec<u32>, StoreError> {
         self.on(sale, |sale, _| sale.admitted_buyers(after))
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        check_batch_size(seqs.len())?;
-        self.on(sale, |sale, _| sale.look_up(seqs))?
+    async fn look_up(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<LookUpReply, StoreError> {
+        check_batch_size(tickets.len())?;
+        self.on_queue(sale, tickets, |sale, _| sale.look_up(tickets))?
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
-        check_batch_size(seqs.len())?;
-        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.cancel(seq)).collect())
+    async fn cancel(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<CancelResult>, StoreError> {
+        check_batch_size(tickets.len())?;
+        self.on_tickets(sale, tickets, |sale, _| tickets.iter().map(|&ticket| sale.cancel(ticket)).collect())
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
-        check_batch_size(seqs.len())?;
-        self.on(sale, |sale, _| seqs.iter().map(|&seq| sale.release(seq)).collect())?
+    async fn release(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<ReleaseResult>, StoreError> {
+        check_batch_size(tickets.len())?;
+        // Names of tickets are not signed: one that is ahead shows nothing about the store.
+        self.on(sale, |sale, _| tickets.iter().map(|&ticket| sale.release(ticket)).collect())?
     }
 }
 
@@ -180,7 +308,7 @@ impl WorkStore for MemoryStore {
 
     async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
         check_batch_size(request.max)?;
-        self.on(sale, |sale, now| sale.claim(now, request.max))
+        self.on_queue(sale, &[], |sale, now| sale.claim(now, request.max))
     }
 
     async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
@@ -198,7 +326,7 @@ impl WorkStore for MemoryStore {
     }
 
     async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
-        self.on(sale, Sale::recover)
+        self.on_queue(sale, &[], Sale::recover)
     }
 }
 
@@ -215,7 +343,10 @@ impl AdminStore for MemoryStore {
         precondition: Precondition,
     ) -> Result<ConfigureResult, StoreError> {
         match precondition {
-            Precondition::Absent => Ok(self.shared.create(sale, settings)),
+            Precondition::Absent => match self.shared.create(sale, settings) {
+                Some(created) => Ok(ConfigureResult::Done(created)),
+                None => Ok(ConfigureResult::Conflict(self.on(sale, |sale, now| sale.snapshot(now)).ok())),
+            },
             Precondition::Version(version) => {
                 match self.on(sale, |sale, now| sale.configure(now, settings, version)) {
                     Err(StoreError::SaleNotFound(_)) => Ok(ConfigureResult::Conflict(None)),
@@ -226,9 +357,11 @@ impl AdminStore for MemoryStore {
     }
 
     async fn sales(&self, after: Option<&SaleId>, limit: usize) -> Result<Vec<SaleSnapshot>, StoreError> {
-        let now = self.shared.now();
         let sales = self.shared.read();
-        Ok(Shared::after(&sales, after).take(limit).map(|(_, sale)| sale.lock().snapshot(now)).collect())
+        let ids: Vec<SaleId> = Shared::after(&sales, after).take(limit).map(|(id, _)| id.clone()).collect();
+        drop(sales);
+        // A sale that is deleted meanwhile is not listed.
+        Ok(ids.iter().filter_map(|id| self.on(id, |sale, now| sale.snapshot(now)).ok()).collect())
     }
 
     async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
@@ -236,6 +369,8 @@ impl AdminStore for MemoryStore {
     }
 
     async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
+        // As any other operation, it finds that the history has changed.
+        let _ = self.on(sale, |_, _| ());
         Ok(self.shared.delete(sale))
     }
 

@@ -10,12 +10,14 @@ mod command_error;
 mod connection;
 mod endpoint;
 mod events;
+mod history;
 mod key_hints;
 mod keys;
 mod memory_use;
 mod pool;
 mod queue_ops;
 mod reply;
+mod restore;
 mod retry;
 mod script;
 mod sentinels;
@@ -32,7 +34,7 @@ pub use self::{
     script::ScriptSources,
     settings::{
         DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_POOLED_CONNECTIONS, DEFAULT_REPLICATION_TIMEOUT,
-        DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
+        DEFAULT_RESPONSE_TIMEOUT, DEFAULT_RESTORE_WINDOW, RedisSettings,
     },
     store::RedisStore,
     user_rules::USER_RULES,

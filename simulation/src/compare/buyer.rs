@@ -65,6 +65,7 @@ impl Visit {
 
     async fn through(&self, sale: &str) -> End {
         let request = EnqueueRequest {
+            previous_ticket: String::new(),
             sale_id: sale.to_owned(),
             buyer_id: buyer_id(self.buyer),
             units: 1,
@@ -131,6 +132,10 @@ fn end_of(state: TicketState) -> Option<End> {
     match state {
         TicketState::Ordered | TicketState::Released => Some(End::Served),
         TicketState::Rejected | TicketState::Expired | TicketState::Cancelled => Some(End::SoldOut),
-        TicketState::Unspecified | TicketState::Waiting | TicketState::Processing | TicketState::Dead => None,
+        TicketState::Unspecified
+        | TicketState::Waiting
+        | TicketState::Processing
+        | TicketState::Dead
+        | TicketState::Lost => None,
     }
 }

@@ -75,6 +75,7 @@ impl Buyers {
 
     async fn enqueue(self: &Rc<Self>, buyer: Buyer, step: Step, planned: Duration) {
         let request = EnqueueRequest {
+            previous_ticket: String::new(),
             sale_id: self.part.sale.to_string(),
             buyer_id: buyer_id(buyer),
             units: self.part.scenario.units_per_ticket,

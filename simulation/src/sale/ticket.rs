@@ -58,19 +58,23 @@ pub fn is_final(state: TicketState) -> bool {
         | TicketState::Cancelled
         | TicketState::Rejected
         | TicketState::Expired => true,
-        TicketState::Unspecified | TicketState::Waiting | TicketState::Processing | TicketState::Dead => {
-            false
-        }
+        TicketState::Unspecified
+        | TicketState::Waiting
+        | TicketState::Processing
+        | TicketState::Dead
+        | TicketState::Lost => false,
     }
 }
 
 /// Whether the state `next` may follow `state`, with any number of missed states in between.
 fn may_become(state: TicketState, next: TicketState) -> bool {
     use TicketState::{
-        Cancelled, Dead, Expired, Ordered, Processing, Rejected, Released, Unspecified, Waiting,
+        Cancelled, Dead, Expired, Lost, Ordered, Processing, Rejected, Released, Unspecified, Waiting,
     };
     match state {
-        Unspecified | Waiting => next != Unspecified,
+        // A store that comes back with older data may lose any ticket, and have it in an earlier state once it is restored.
+        _ if next == Lost => true,
+        Unspecified | Waiting | Lost => next != Unspecified,
         Processing => matches!(next, Processing | Waiting | Ordered | Released | Rejected | Dead),
         // An operator may redrive what is dead.
         Dead => matches!(next, Dead | Waiting | Processing | Ordered | Released | Rejected),

@@ -96,6 +96,8 @@ pub enum DeleteResult {
 /// A ticket that is out of attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// The epoch that gave the ticket.
+    pub epoch: u64,
     /// The entry, with the number of attempts made.
     pub claimed: ClaimedEntry,
     /// Why the last attempt failed.

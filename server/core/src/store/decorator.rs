@@ -16,6 +16,7 @@ use super::{
     SettleResult, Settlement, Store, StoreError, StoreEvent, StoreHandle, WorkStore,
 };
 use crate::{
+    epochs::TicketRef,
     sale::{SaleId, SaleSettings, SaleSnapshot},
     ticket::Seq,
 };
@@ -165,10 +166,10 @@ operations! {
     }
     QueueStore {
         Admit: admit(sale: &SaleId, requests: &[AdmitRequest]) -> AdmitReply, Size::Requests(requests.len());
-        AdmittedBuyers: admitted_buyers(sale: &SaleId, after: Seq) -> Vec<u32>, Size::Unsized;
-        LookUp: look_up(sale: &SaleId, seqs: &[Seq]) -> LookUpReply, Size::Requests(seqs.len());
-        Cancel: cancel(sale: &SaleId, seqs: &[Seq]) -> Vec<CancelResult>, Size::Requests(seqs.len());
-        Release: release(sale: &SaleId, seqs: &[Seq]) -> Vec<ReleaseResult>, Size::Requests(seqs.len());
+        AdmittedBuyers: admitted_buyers(sale: &SaleId, after: u64) -> Vec<u32>, Size::Unsized;
+        LookUp: look_up(sale: &SaleId, tickets: &[TicketRef]) -> LookUpReply, Size::Requests(tickets.len());
+        Cancel: cancel(sale: &SaleId, tickets: &[TicketRef]) -> Vec<CancelResult>, Size::Requests(tickets.len());
+        Release: release(sale: &SaleId, tickets: &[TicketRef]) -> Vec<ReleaseResult>, Size::Requests(tickets.len());
     }
     WorkStore {
         SaleIds: sale_ids(after: Option<&SaleId>, limit: usize) -> Vec<SaleId>, Size::Unsized;

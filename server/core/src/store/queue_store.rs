@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{durability::Durability, error::StoreError, handle::StoreHandle};
 use crate::{
     entry::Entry,
+    epochs::{Epochs, TicketRef},
     sale::SaleId,
     ticket::{Seq, TicketState, TicketStatus},
     time::Timestamp,
@@ -19,18 +20,19 @@ pub trait QueueStore: StoreHandle {
     /// Admits buyers, at most [`MAX_BATCH`](super::MAX_BATCH). Fronts call it through [`crate::admission::admit`].
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError>;
 
-    /// [`crate::sale::BuyerId::hash32`] of every buyer ever admitted with a seq above `after`, in the order of the
-    /// seqs; at most [`MAX_ADMITTED_BUYERS`], so a full reply means that there may be more.
-    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError>;
+    /// [`crate::sale::BuyerId::hash32`] of every buyer ever admitted, in the order of their admission, without the first
+    /// `after` ones; at most [`MAX_ADMITTED_BUYERS`], so a full reply means that there may be more.
+    async fn admitted_buyers(&self, sale: &SaleId, after: u64) -> Result<Vec<u32>, StoreError>;
 
     /// The status of tickets, at most [`MAX_BATCH`](super::MAX_BATCH).
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError>;
+    async fn look_up(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<LookUpReply, StoreError>;
 
     /// Cancels tickets that were never claimed, at most [`MAX_BATCH`](super::MAX_BATCH).
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError>;
+    async fn cancel(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<CancelResult>, StoreError>;
 
-    /// Releases the units of ordered tickets, at most [`MAX_BATCH`](super::MAX_BATCH).
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError>;
+    /// Releases the units of ordered tickets, which are named without a signature: unlike those of the other operations,
+    /// a ticket that the sale has not given yet shows no loss. At most [`MAX_BATCH`](super::MAX_BATCH).
+    async fn release(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<ReleaseResult>, StoreError>;
 }
 
 /// One buyer's request for units.
@@ -41,15 +43,18 @@ pub struct AdmitRequest {
     /// The buyer's earlier ticket, if the caller has seen that it is no longer live: that ticket is ignored by the
     /// duplicate check.
     pub supersedes: Option<Seq>,
+    /// The buyer's ticket that the store has lost. It is restored under its own name if the store can; else the buyer is
+    /// admitted as any other. The caller has checked that it is this buyer's.
+    pub restores: Option<TicketRef>,
 }
 
 /// The reply to a batch of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdmitReply {
-    /// The sale's epoch, part of every ticket.
-    pub epoch: u64,
-    /// The last seq assigned, after this batch.
-    pub last_seq: Seq,
+    /// The sale's epochs; the present one is part of every new ticket.
+    pub epochs: Epochs,
+    /// How many buyers were ever admitted, after this batch.
+    pub admitted: u64,
     /// Recently claimed tickets per second, in thousandths; 0 when unknown.
     pub measured_pace: u64,
     /// How durable this batch is.
@@ -73,6 +78,11 @@ pub enum Admission {
         /// Waiting tickets ahead plus one.
         position: u64,
     },
+    /// The buyer's lost ticket is restored, with this seq; a look-up shows its position.
+    Restored {
+        /// Its seq.
+        seq: Seq,
+    },
     /// The buyer has a ticket already; a look-up shows whether it is still live.
     Existing {
         /// Its seq.
@@ -84,7 +94,7 @@ pub enum Admission {
     Bypass,
 }
 
-/// Why a buyer is refused, in the order of the checks.
+/// Why a buyer is refused, in the order of the checks; `Restoring` is checked after `Held`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Closed for good, or past its closing time.
@@ -103,6 +113,11 @@ pub enum Refusal {
     },
     /// More units requested than are free.
     SoldOut,
+    /// The store has lost tickets, and their holders come first.
+    Restoring {
+        /// When others are admitted again.
+        until: Timestamp,
+    },
 }
 
 /// The state of admission after a batch, for every buyer who is not in the queue yet.
@@ -119,11 +134,11 @@ pub enum Gate {
 /// The status of tickets of one sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookUpReply {
-    /// The sale's epoch; the statuses do not apply to tickets of another epoch.
+    /// The sale's present epoch.
     pub epoch: u64,
     /// Recently claimed tickets per second, in thousandths; 0 when unknown.
     pub measured_pace: u64,
-    /// One for each seq requested, in order; `None` for a seq that was never assigned.
+    /// One for each ticket requested, in order; `None` for one that this sale never gave.
     pub statuses: Vec<Option<TicketStatus>>,
 }
 
@@ -136,8 +151,10 @@ pub enum CancelResult {
     AlreadyCancelled,
     /// It was claimed at least once, or the sale closed before it was.
     TooLate,
-    /// Its seq was never assigned.
+    /// This sale never gave it.
     Unknown,
+    /// The store has lost it.
+    Lost,
 }
 
 /// The result of one release.
@@ -149,6 +166,6 @@ pub enum ReleaseResult {
     AlreadyReleased,
     /// The ticket has no order; it is in this state.
     NotOrdered(TicketState),
-    /// Its seq was never assigned.
+    /// This sale never gave it.
     Unknown,
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{error::StoreError, handle::StoreHandle};
 use crate::{
     entry::ClaimedEntry,
+    epochs::Epochs,
     sale::SaleId,
     ticket::{Seq, TicketState},
     time::Timestamp,
@@ -49,8 +50,8 @@ pub struct ClaimRequest {
 /// Entries under a lease, and the sale's backlog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The sale's epoch, part of every ticket id.
-    pub epoch: u64,
+    /// The sale's epochs, by which the tickets are named.
+    pub epochs: Epochs,
     /// When the sale was created: distinguishes it from an earlier sale of the same name.
     pub created_at: Timestamp,
     /// Proves the claim in every later call; higher than that of any earlier claim. 0 when nothing was claimed.

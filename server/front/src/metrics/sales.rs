@@ -23,7 +23,8 @@ pub(super) const REFUSED: MetricDef = MetricDef::counter(
     "inrush.enqueue_refused",
     "{buyer}",
     &[SALE, REASON],
-    "Refused Enqueues by reason: sold_out, not_open, closed, held, unit_limit, or bypass (sent to the normal purchase \
+    "Refused Enqueues by reason: sold_out, not_open, closed, held, unit_limit, restoring (holders \
+     of lost tickets come first), or bypass (sent to the normal purchase \
      flow)",
 );
 pub(super) const GATE_HITS: MetricDef = MetricDef::counter(
@@ -102,7 +103,7 @@ impl SaleCounts {
                     add(column::TICKETS, 1);
                     add(column::UNITS, request.entry.units);
                 }
-                Admission::Existing { .. } => {}
+                Admission::Existing { .. } | Admission::Restored { .. } => {}
                 Admission::Refused(refusal) => add(column_of(GateDecision::Refused(*refusal)), 1),
                 Admission::Bypass => add(column_of(GateDecision::Bypass), 1),
             }
@@ -131,7 +132,7 @@ mod tests {
     fn enqueue_request(units: u64) -> AdmitRequest {
         let buyer = "ada".parse().unwrap();
         let entry = Entry { buyer, units, payload: Vec::new(), trace: Vec::new() };
-        AdmitRequest { entry, supersedes: None }
+        AdmitRequest { entry, supersedes: None, restores: None }
     }
 
     #[test]
@@ -145,6 +146,7 @@ mod tests {
             Refusal::Closed,
             Refusal::Held,
             Refusal::UnitLimit { limit: 1 },
+            Refusal::Restoring { until: Timestamp(0) },
         ];
         let mut admissions = vec![Admission::Queued { seq: 1, position: 1 }, Admission::Existing { seq: 1 }];
         admissions.extend(refusals.map(Admission::Refused));

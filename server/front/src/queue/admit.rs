@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use inrush_core::{
-    Durability, SaleId, Seq, Store, StoreError, TicketId, TicketStatus, admission,
+    Durability, SaleId, Store, StoreError, TicketRef, TicketStatus, admission,
+    keyring::BuyerTag,
     store::{Admission, AdmitReply, AdmitRequest},
 };
 use inrush_telemetry::{
@@ -39,8 +40,8 @@ pub(crate) enum AdmitOutcome {
 
 /// A ticket that was just assigned, or that its buyer already had.
 pub(crate) struct QueuedTicket {
-    pub(crate) epoch: u64,
-    pub(crate) seq: Seq,
+    pub(crate) ticket: TicketRef,
+    pub(crate) buyer: BuyerTag,
     pub(crate) status: TicketStatus,
     pub(crate) repeated: bool,
     pub(crate) measured_pace: u64,
@@ -52,7 +53,14 @@ impl Operation for AdmitOp {
     type Reply = AdmitOutcome;
 
     /// The batch before may have closed the gate while this call waited.
-    fn cached_reply(&self, sale: &SaleId, AdmitRequest { entry, .. }: &AdmitRequest) -> Option<AdmitOutcome> {
+    fn cached_reply(
+        &self,
+        sale: &SaleId,
+        AdmitRequest { entry, restores, .. }: &AdmitRequest,
+    ) -> Option<AdmitOutcome> {
+        if restores.is_some() {
+            return None;
+        }
         let decision = self.gates.decision(sale, &entry.buyer, entry.units)?;
         self.counts.refused_by_gate(sale, decision);
         Some(AdmitOutcome::NotQueued(decision))
@@ -64,14 +72,19 @@ impl Operation for AdmitOp {
             admission::admit(&*self.store, sale, requests).await?;
         self.gates.update(sale, pending, requests, &reply);
         self.counts.admitted(sale, requests, &reply.admissions);
-        let outcomes = reply.admissions.iter().zip(statuses);
-        outcomes.map(|(&admission, status)| admitted(sale, &reply, admission, status)).collect()
+        let outcomes = requests.iter().zip(&reply.admissions).zip(statuses);
+        outcomes
+            .map(|((request, &admission), status)| {
+                admitted(sale, BuyerTag::of(&request.entry.buyer), &reply, admission, status)
+            })
+            .collect()
     }
 }
 
 /// `status` is that of an existing ticket.
 fn admitted(
     sale: &SaleId,
+    buyer: BuyerTag,
     reply: &AdmitReply,
     admission: Admission,
     status: Option<TicketStatus>,
@@ -80,7 +93,7 @@ fn admitted(
         Admission::Queued { seq, position } => {
             (seq, TicketStatus::Waiting { position, attempted: false }, false)
         }
-        Admission::Existing { seq } => {
+        Admission::Existing { seq } | Admission::Restored { seq } => {
             let lost =
                 || StoreError::Corrupt(format!("ticket {seq} of sale {sale} is queued and has no status"));
             (seq, status.ok_or_else(lost)?, true)
@@ -88,8 +101,9 @@ fn admitted(
         Admission::Refused(refusal) => return Ok(AdmitOutcome::NotQueued(GateDecision::Refused(refusal))),
         Admission::Bypass => return Ok(AdmitOutcome::NotQueued(GateDecision::Bypass)),
     };
-    let AdmitReply { epoch, measured_pace, durability, .. } = *reply;
-    Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, status, repeated, measured_pace, durability }))
+    let AdmitReply { measured_pace, durability, .. } = *reply;
+    let ticket = reply.epochs.ticket(seq);
+    Ok(AdmitOutcome::Queued(QueuedTicket { ticket, buyer, status, repeated, measured_pace, durability }))
 }
 
 /// The attribute with the outcome of the Enqueue: `in_line`, or the reason of the refusal.
@@ -131,8 +145,8 @@ impl EnqueueSpan {
         let Self::Traced(context) = self else { return };
         let span = context.span();
         match answer {
-            Ok(AdmitOutcome::Queued(QueuedTicket { epoch, seq, .. })) => {
-                let ticket = TicketId { sale: sale.clone(), epoch: *epoch, seq: *seq };
+            Ok(AdmitOutcome::Queued(QueuedTicket { ticket, .. })) => {
+                let ticket = ticket.in_sale(sale.clone());
                 span.set_attribute(KeyValue::new(MESSAGING_MESSAGE_ID, ticket.to_string()));
                 span.set_attribute(KeyValue::new(OUTCOME, "in_line"));
             }

@@ -22,7 +22,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use inrush_core::{
-    BuyerId, SaleId, Seq, Store, Timestamp,
+    BuyerId, SaleId, Store, Timestamp,
     store::{Admission, AdmitReply, AdmitRequest, Gate, Refusal, StoreEvent},
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -132,15 +132,16 @@ impl Gates {
             Gate::Bypass => GateDecision::Bypass,
             Gate::Refusing(refusal) => GateDecision::Refused(refusal),
         };
-        let Some(gate) = self.gate(sale, reply.epoch) else { return };
+        let epoch = reply.epochs.present();
+        let Some(gate) = self.gate(sale, epoch) else { return };
         let mut admitted = gate.admitted();
         admitted.renewed = Instant::now();
-        if admitted.epoch != reply.epoch {
-            (admitted.epoch, admitted.buyers) = (reply.epoch, Arc::default());
+        if admitted.epoch != epoch {
+            (admitted.epoch, admitted.buyers) = (epoch, Arc::default());
         }
-        if admitted.buyers.last_seq() < reply.last_seq {
+        if admitted.buyers.len() < reply.admitted {
             gate.cached.store(None);
-            self.fetch_hashes(sale, &gate, &mut admitted, reply.last_seq);
+            self.fetch_hashes(sale, &gate, &mut admitted, reply.admitted);
         } else if self.shard(sale).announcements.load(Ordering::SeqCst) == pending.announcements {
             let units = decided_units(decision, requests, reply).max(gate.cached_units(decision));
             let valid_until = pending.at + self.lifetime;
@@ -216,7 +217,7 @@ impl Gates {
         sale: &SaleId,
         gate: &Arc<SaleGate>,
         admitted: &mut AdmittedSet,
-        target: Seq,
+        target: u64,
     ) {
         if admitted.fetching {
             return;
@@ -228,16 +229,16 @@ impl Gates {
         tokio::spawn(async move { gates.fetch_up_to(target, &sale, &fetching.0).await });
     }
 
-    async fn fetch_up_to(&self, target: Seq, sale: &SaleId, gate: &SaleGate) {
+    async fn fetch_up_to(&self, target: u64, sale: &SaleId, gate: &SaleGate) {
         loop {
             let (epoch, known) = {
                 let admitted = gate.admitted();
                 (admitted.epoch, Arc::clone(&admitted.buyers))
             };
-            if known.last_seq() >= target {
+            if known.len() >= target {
                 return;
             }
-            let hashes = match self.store.admitted_buyers(sale, known.last_seq()).await {
+            let hashes = match self.store.admitted_buyers(sale, known.len()).await {
                 Ok(hashes) if !hashes.is_empty() => hashes,
                 Ok(_) => return,
                 Err(error) => {

@@ -100,6 +100,7 @@ pub(crate) const fn ticket_state(state: TicketState) -> v1::TicketState {
         TicketState::Rejected => v1::TicketState::Rejected,
         TicketState::Expired => v1::TicketState::Expired,
         TicketState::Dead => v1::TicketState::Dead,
+        TicketState::Lost => v1::TicketState::Lost,
     }
 }
 
@@ -217,7 +218,7 @@ pub(crate) fn ticket_status(ticket: &TicketId, status: TicketStatus, measured_pa
             message.order_id = order_id;
         }
         TicketStatus::Rejected { reason } | TicketStatus::Dead { reason } => message.reason = reason,
-        TicketStatus::Processing | TicketStatus::Cancelled | TicketStatus::Expired => {}
+        TicketStatus::Processing | TicketStatus::Cancelled | TicketStatus::Expired | TicketStatus::Lost => {}
     }
     message
 }
@@ -226,8 +227,8 @@ pub(crate) fn ticket_status(ticket: &TicketId, status: TicketStatus, measured_pa
 pub(crate) fn poll_after(status: &TicketStatus, measured_pace: u64) -> Option<Duration> {
     let position = match status {
         TicketStatus::Waiting { position, attempted: _ } => *position,
-        // Its order is being created: as near as can be.
-        TicketStatus::Processing => 1,
+        // Its order is being created, or it is to be restored: as near as can be.
+        TicketStatus::Processing | TicketStatus::Lost => 1,
         TicketStatus::Dead { .. } => DEAD_POSITION,
         TicketStatus::Ordered { .. }
         | TicketStatus::Released { .. }
@@ -274,6 +275,8 @@ mod tests {
             settings: given.clone(),
             epoch: 1,
             version: 1,
+            rises: 0,
+            restoring_until: None,
             closed: false,
             created_at: Timestamp(1),
             read_at: Timestamp(2),

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use inrush_core::{
-    BuyerId, Entry, Keyring, SaleId, TicketId, Timestamp,
+    BuyerId, Entry, Keyring, SaleId, TicketId, TicketRef, Timestamp,
     entry::MAX_PAYLOAD,
+    keyring::{BuyerTag, VerifiedTicket},
     sale::{InvalidValue, MAX_UNITS_PER_TICKET},
     store::{AdmitRequest, CancelResult, Refusal},
 };
@@ -108,22 +109,28 @@ impl QueueService {
         request: v1::EnqueueRequest,
         meta: &CallMeta,
     ) -> Result<v1::EnqueueResponse, CallError> {
+        let previous_ticket = request.previous_ticket.clone();
         let (sale, mut entry) = parse_enqueue(request)?;
-        let outcome = match self.gates.decision(&sale, &entry.buyer, entry.units) {
+        let restores = self.previous_ticket(&previous_ticket, &sale, &entry.buyer)?;
+        let cached = match restores {
+            Some(_) => None,
+            None => self.gates.decision(&sale, &entry.buyer, entry.units),
+        };
+        let outcome = match cached {
             Some(decision) => {
                 self.counts.refused_by_gate(&sale, decision);
-                refusal_response(decision)
+                refusal_response(&sale, decision)?
             }
             None => {
                 let span = EnqueueSpan::begin(self.traces.as_ref(), meta.trace, &sale);
                 let trace = span.trace();
                 entry.trace = trace.map_or_else(Vec::new, |trace| trace.to_bytes().to_vec());
-                let admit = AdmitRequest { entry, supersedes: None };
+                let admit = AdmitRequest { entry, supersedes: None, restores };
                 let answer = self.admissions.call(&sale, admit, meta.deadline.instant(), trace).await;
                 span.end(&sale, &answer);
                 match answer? {
                     AdmitOutcome::Queued(ticket) => self.queued(sale, &ticket),
-                    AdmitOutcome::NotQueued(decision) => refusal_response(decision),
+                    AdmitOutcome::NotQueued(decision) => refusal_response(&sale, decision)?,
                 }
             }
         };
@@ -156,9 +163,9 @@ impl QueueService {
         let MutationResult { outcome, found } =
             self.cancellations.call(&ticket.sale, (&ticket).into(), deadline, meta.trace).await?;
         let unknown = || CallError::TicketUnknown(ticket.sale.clone());
-        let cancelled = match outcome.ok_or_else(unknown)? {
+        let cancelled = match outcome {
             CancelResult::Cancelled | CancelResult::AlreadyCancelled => true,
-            CancelResult::TooLate => false,
+            CancelResult::TooLate | CancelResult::Lost => false,
             CancelResult::Unknown => return Err(unknown()),
         };
         let pace = found.measured_pace;
@@ -169,20 +176,38 @@ impl QueueService {
     async fn status(&self, ticket: &str, meta: &CallMeta) -> Result<v1::TicketStatus, CallError> {
         let ticket = self.verify(ticket)?;
         let deadline = meta.deadline.instant();
-        let found = self.look_ups.call(&ticket.sale, ticket.seq, deadline, meta.trace).await?;
+        let found = self.look_ups.call(&ticket.sale, (&ticket).into(), deadline, meta.trace).await?;
         let pace = found.measured_pace;
         Ok(ticket_status(&ticket, found.of(&ticket)?, pace))
     }
 
     /// Comes first in every call that presents a ticket: a forged one does not reach the store.
     fn verify(&self, ticket: &str) -> Result<TicketId, CallError> {
-        Ok(self.keyring.verify(ticket)?)
+        Ok(self.keyring.verify(ticket)?.id)
+    }
+
+    /// The ticket that an Enqueue restores, if it names one. It must be of this sale and this buyer.
+    fn previous_ticket(
+        &self,
+        ticket: &str,
+        sale: &SaleId,
+        buyer: &BuyerId,
+    ) -> Result<Option<TicketRef>, CallError> {
+        if ticket.is_empty() {
+            return Ok(None);
+        }
+        let VerifiedTicket { id, buyer: holder } = self.keyring.verify(ticket)?;
+        if id.sale != *sale || holder != BuyerTag::of(buyer) {
+            let rule = "must be a ticket of this sale and of this buyer";
+            return Err(CallError::field("previous_ticket", rule));
+        }
+        Ok(Some((&id).into()))
     }
 
     fn queued(&self, sale: SaleId, queued: &QueuedTicket) -> Outcome {
-        let ticket = TicketId { sale, epoch: queued.epoch, seq: queued.seq };
+        let ticket = queued.ticket.in_sale(sale);
         Outcome::Queued(v1::Queued {
-            ticket: self.keyring.sign(&ticket),
+            ticket: self.keyring.sign(&ticket, queued.buyer),
             status: Some(ticket_status(&ticket, queued.status.clone(), queued.measured_pace)),
             repeated: queued.repeated,
             durability: convert::durability_message(queued.durability).into(),
@@ -211,14 +236,18 @@ fn parse_enqueue(request: v1::EnqueueRequest) -> Result<(SaleId, Entry), CallErr
 }
 
 /// The response to a buyer who gets no ticket.
-fn refusal_response(decision: GateDecision) -> Outcome {
+///
+/// # Errors
+/// While lost tickets are restored: others are admitted after that.
+fn refusal_response(sale: &SaleId, decision: GateDecision) -> Result<Outcome, CallError> {
     let refused = |reason: v1::RefusalReason| v1::Refused { reason: reason.into(), ..v1::Refused::default() };
     let later = |delay| Some(convert::duration(delay));
     let refusal = match decision {
-        GateDecision::Bypass => return Outcome::Bypass(v1::Bypass {}),
+        GateDecision::Bypass => return Ok(Outcome::Bypass(v1::Bypass {})),
         GateDecision::Refused(refusal) => refusal,
     };
-    Outcome::Refused(match refusal {
+    Ok(Outcome::Refused(match refusal {
+        Refusal::Restoring { until } => return Err(CallError::Restoring { sale: sale.clone(), until }),
         Refusal::SoldOut => {
             v1::Refused { retry_after: later(SOLD_OUT_RETRY), ..refused(v1::RefusalReason::SoldOut) }
         }
@@ -232,7 +261,7 @@ fn refusal_response(decision: GateDecision) -> Outcome {
         Refusal::UnitLimit { limit } => {
             v1::Refused { unit_limit: limit, ..refused(v1::RefusalReason::UnitLimit) }
         }
-    })
+    }))
 }
 
 fn batch_result(status: Result<v1::TicketStatus, CallError>) -> v1::BatchPollStatusResult {

@@ -131,11 +131,10 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let id = sale_id(&request.sale_id)?;
         let size = page_size(request.page_size)?;
         let after = page_token::<Seq>(&request.page_token)?.unwrap_or_default();
-        let epoch = self.store.sale(&id).await.map_err(CallError::from)?.epoch;
         let mut letters = self.store.dead_letters(&id, after, size + 1).await.map_err(CallError::from)?;
         let next_page_token = truncate_page(&mut letters, size, |letter| letter.claimed.seq.to_string());
         let dead_letters = letters.into_iter().map(|letter| {
-            let ticket = TicketId { sale: id.clone(), epoch, seq: letter.claimed.seq };
+            let ticket = TicketId { sale: id.clone(), epoch: letter.epoch, seq: letter.claimed.seq };
             convert::dead_letter(letter, ticket.to_string())
         });
         Ok(Response::new(v1::ListDeadLettersResponse {

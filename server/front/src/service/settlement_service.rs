@@ -33,7 +33,7 @@ impl v1::settlement_service_server::SettlementService for SettlementService {
         let MutationResult { outcome, found } =
             self.releases.call(&ticket.sale, (&ticket).into(), deadline.instant(), trace).await?;
         let unknown = || CallError::TicketUnknown(ticket.sale.clone());
-        let repeated = match outcome.ok_or_else(unknown)? {
+        let repeated = match outcome {
             ReleaseResult::Released => false,
             ReleaseResult::AlreadyReleased => true,
             // It holds no units: there is nothing to return, and the order system need not ask again.

@@ -141,19 +141,20 @@ impl Watch {
     /// Polls once. `None`: nothing has changed, or the store is unavailable for a moment.
     async fn poll(&mut self) -> Result<Option<WatchStatusResponse>, CallError> {
         let deadline = Instant::now() + self.look_up_timeout;
-        let found = match self.look_ups.call(&self.ticket.sale, self.ticket.seq, deadline, self.trace).await {
-            Ok(found) => found,
-            Err(failure)
-                if failure.is_passing()
-                    && self.last_sent.is_some()
-                    && self.failures < MAX_FAILED_LOOK_UPS =>
-            {
-                self.failures += 1;
-                self.next_poll = Instant::now() + self.settings.max_interval;
-                return Ok(None);
-            }
-            Err(failure) => return Err(failure),
-        };
+        let found =
+            match self.look_ups.call(&self.ticket.sale, (&self.ticket).into(), deadline, self.trace).await {
+                Ok(found) => found,
+                Err(failure)
+                    if failure.is_passing()
+                        && self.last_sent.is_some()
+                        && self.failures < MAX_FAILED_LOOK_UPS =>
+                {
+                    self.failures += 1;
+                    self.next_poll = Instant::now() + self.settings.max_interval;
+                    return Ok(None);
+                }
+                Err(failure) => return Err(failure),
+            };
         self.failures = 0;
         let pace = found.measured_pace;
         let status = self.monotonic_position(found.of(&self.ticket)?);

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use inrush_core::store::prelude::*;
 use inrush_core::{
     Keyring, SaleId, SaleSettings, Seq, Store, TicketId,
+    keyring::BuyerTag,
     store::{Claim, ClaimRequest, ConfigureResult, LeaseToken, Outcome, Precondition, Settlement},
 };
 use inrush_front::{FrontError, FrontParts, FrontSettings, run_here};
@@ -160,8 +161,17 @@ impl Front {
 
     /// The content of a ticket, read without the front.
     pub(crate) fn read(&self, ticket: &str) -> TicketId {
-        self.keyring.verify(ticket).unwrap()
+        self.keyring.verify(ticket).unwrap().id
     }
+
+    /// Signs a ticket that the front has not given.
+    pub(crate) fn sign(&self, ticket: &TicketId) -> String {
+        sign(&self.keyring, ticket)
+    }
+}
+
+pub(crate) fn sign(keyring: &Keyring, ticket: &TicketId) -> String {
+    keyring.sign(ticket, BuyerTag::of(&"ada".parse().unwrap()))
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> Channel {
@@ -188,6 +198,7 @@ pub(crate) fn id(sale: &str) -> SaleId {
 
 pub(crate) fn enqueue_request(sale: &str, buyer: &str, units: u64) -> v1::EnqueueRequest {
     v1::EnqueueRequest {
+        previous_ticket: String::new(),
         sale_id: sale.to_owned(),
         buyer_id: buyer.to_owned(),
         units,

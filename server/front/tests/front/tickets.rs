@@ -5,7 +5,7 @@ use inrush_core::{Keyring, SaleSettings, store::Outcome};
 use inrush_proto::v1::{self, TicketState, batch_poll_status_result::Result as Of};
 use tonic::Code;
 
-use crate::harness::{Front, id, reason};
+use crate::harness::{Front, id, reason, sign};
 
 #[tokio::test]
 async fn poll_status_follows_a_ticket_to_its_order() {
@@ -39,7 +39,7 @@ async fn a_forged_ticket_does_not_reach_the_store() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let good = front.queued("phone-x", "ada").await.ticket;
-    let foreign = Keyring::ephemeral().unwrap().sign(&front.read(&good));
+    let foreign = sign(&Keyring::ephemeral().unwrap(), &front.read(&good));
     let mut flipped = good.clone().into_bytes();
     flipped[7] = if flipped[7] == b'A' { b'B' } else { b'A' };
     let flipped = String::from_utf8(flipped).unwrap();
@@ -67,8 +67,8 @@ async fn a_ticket_of_another_epoch_is_unknown_and_cancels_nothing() {
     assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "SALE_NOT_FOUND"));
 
     // A new sale of the same name has another epoch.
-    let old_epoch = front.read(&old).epoch;
-    crate::harness::eventually("a new epoch", async || inrush_core::Timestamp::now().0 > old_epoch).await;
+    let created = inrush_core::Timestamp::now();
+    crate::harness::eventually("a new epoch", async || inrush_core::Timestamp::now() > created).await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let new = front.queued("phone-x", "bob").await.ticket;
     assert_eq!(front.read(&new).seq, front.read(&old).seq);
@@ -80,15 +80,16 @@ async fn a_ticket_of_another_epoch_is_unknown_and_cancels_nothing() {
 }
 
 #[tokio::test]
-async fn a_seq_that_was_never_assigned_is_unknown() {
+async fn a_ticket_that_the_store_does_not_have_is_lost() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let mut ticket = front.read(&front.queued("phone-x", "ada").await.ticket);
     ticket.seq = 2;
-    let ticket = front.keyring.sign(&ticket);
-    for status in [front.poll(&ticket).await.unwrap_err(), front.cancel(&ticket).await.unwrap_err()] {
-        assert_eq!(reason(&status), "TICKET_UNKNOWN");
-    }
+    let ticket = front.sign(&ticket);
+    assert_eq!(front.poll(&ticket).await.unwrap().state(), TicketState::Lost);
+    let cancelled = front.cancel(&ticket).await.unwrap();
+    assert_eq!((cancelled.cancelled, cancelled.status.unwrap().state()), (false, TicketState::Lost));
+    assert_eq!(front.store.sale(&id("phone-x")).await.unwrap().rises, 1);
 }
 
 #[tokio::test]

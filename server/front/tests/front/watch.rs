@@ -137,7 +137,7 @@ async fn watch_status_of_an_unknown_ticket_ends_with_the_reason() {
     let front = Front::start().await;
     front.create("phone-x", SaleSettings::of_stock(10)).await;
     let mut ticket = front.read(&front.queued("phone-x", "ada").await.ticket);
-    ticket.epoch += 1;
-    let mut watch = watch(&front, &front.keyring.sign(&ticket)).await;
+    ticket.epoch -= 1;
+    let mut watch = watch(&front, &front.sign(&ticket)).await;
     assert_eq!(reason(&next(&mut watch).await.unwrap_err()), "TICKET_UNKNOWN");
 }

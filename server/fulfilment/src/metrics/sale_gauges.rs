@@ -257,7 +257,10 @@ impl CachedSale {
 
     fn of(snapshot: &SaleSnapshot, mut oldest_waiting: OldestWaiting, now: Instant) -> Self {
         let ledger = &snapshot.ledger;
-        oldest_waiting.record(snapshot.last_seq, snapshot.cursor, now);
+        // Behind the cursor of an empty queue there may be seqs that were set aside.
+        let is_empty = ledger.waiting.tickets == ledger.retrying.tickets;
+        let cursor = if is_empty { snapshot.last_seq } else { snapshot.cursor };
+        oldest_waiting.record(snapshot.last_seq, cursor, now);
         let stock = snapshot.settings.stock;
         Self {
             refreshed_at: now,
@@ -311,7 +314,7 @@ mod tests {
         let requests = units.iter().enumerate().map(|(index, units)| {
             let buyer = format!("buyer-{index}").parse().unwrap();
             let entry = Entry { buyer, units: *units, payload: Vec::new(), trace: Vec::new() };
-            AdmitRequest { entry, supersedes: None }
+            AdmitRequest { entry, supersedes: None, restores: None }
         });
         store.admit(sale, &requests.collect::<Vec<_>>()).await.unwrap();
     }

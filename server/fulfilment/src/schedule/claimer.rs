@@ -6,7 +6,7 @@ use std::{
 };
 
 use inrush_core::{
-    SaleId, Store, StoreError, TicketId,
+    SaleId, Store, StoreError,
     entry::ClaimedEntry,
     store::{Backlog, Claim, ClaimRequest, LeaseToken},
 };
@@ -112,7 +112,7 @@ impl Claimer {
     fn split(
         &self,
         sale: &SaleId,
-        Claim { epoch, created_at, fence, lease, entries, backlog: _ }: Claim,
+        Claim { epochs, created_at, fence, lease, entries, backlog: _ }: Claim,
         lane: LaneId,
         called_at: Instant,
     ) -> (Vec<OrderRequest>, Vec<(String, InFlightEntry)>) {
@@ -122,7 +122,7 @@ impl Claimer {
         entries
             .into_iter()
             .map(|claimed| {
-                let ticket_id = TicketId { sale: sale.clone(), epoch, seq: claimed.seq }.to_string();
+                let ticket_id = epochs.ticket(claimed.seq).in_sale(sale.clone()).to_string();
                 let begin = |traces| AttemptSpan::begin(traces, sale.as_str(), &ticket_id, &claimed);
                 let span = self.traces.as_ref().and_then(begin);
                 let ClaimedEntry { seq, attempt, entry } = claimed;

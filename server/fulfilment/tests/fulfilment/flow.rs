@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inrush_core::store::prelude::*;
 use inrush_core::{
-    Pace, SaleSettings, SaleSnapshot, Timestamp,
+    Pace, SaleSettings, SaleSnapshot, TicketRef, Timestamp,
     store::ReleaseResult,
     time::{Clock, ManualClock},
 };
@@ -173,12 +173,16 @@ async fn released_units_go_to_standby_tickets() {
     let (store, orders) = (TestStore::new(), OrderSystem::start(Reaction::order).await);
     store.create("phone", &SaleSettings { cap: Some(3), ..SaleSettings::of_stock(1) }).await;
     store.enqueue("phone", 3).await;
+    let epoch = store.snapshot("phone").await.epoch;
     let worker = Worker::start(settings(&orders), &store);
     for seq in 1..=3 {
         store.ordered("phone", 1).await;
         assert_eq!(orders.deliveries().last().unwrap().seq, seq);
         if seq < 3 {
-            assert_eq!(store.release(&id("phone"), &[seq]).await.unwrap(), [ReleaseResult::Released]);
+            assert_eq!(
+                store.release(&id("phone"), &[TicketRef { epoch, seq }]).await.unwrap(),
+                [ReleaseResult::Released]
+            );
             eventually("the next one is delivered", || orders.delivered() as u64 > seq).await;
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_core::store::prelude::*;
-use inrush_core::{SaleSettings, TicketStatus};
+use inrush_core::{SaleSettings, TicketRef, TicketStatus};
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_proto::v1::{CreateOrdersResponse, OrderRequest, OrderResult};
 
@@ -46,7 +46,8 @@ async fn rejections_are_final() {
     let worker = Worker::start(settings(&orders), &store);
     eventually("all are rejected", || worker.counts().rejected == 10).await;
     worker.stop().await;
-    let standing = store.look_up(&id("phone"), &[1]).await.unwrap().statuses.remove(0);
+    let ticket = TicketRef { epoch: store.snapshot("phone").await.epoch, seq: 1 };
+    let standing = store.look_up(&id("phone"), &[ticket]).await.unwrap().statuses.remove(0);
     assert_eq!(standing, Some(TicketStatus::Rejected { reason: "fraud".into() }));
     assert_eq!(orders.delivered(), 10);
 }

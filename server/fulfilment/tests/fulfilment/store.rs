@@ -110,7 +110,7 @@ impl TestStore {
             .map(|(number, &units)| {
                 let buyer = format!("buyer-{number}").parse().unwrap();
                 let entry = Entry { buyer, units, payload: vec![1, 2, 3], trace: trace(number) };
-                AdmitRequest { entry, supersedes: None }
+                AdmitRequest { entry, supersedes: None, restores: None }
             })
             .collect();
         for batch in requests.chunks(MAX_BATCH) {

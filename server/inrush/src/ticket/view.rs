@@ -166,7 +166,7 @@ const fn style(state: TicketState) -> Style {
     match state {
         TicketState::Waiting | TicketState::Processing => Style::Warning,
         TicketState::Ordered => Style::Good,
-        TicketState::Rejected | TicketState::Dead => Style::Bad,
+        TicketState::Rejected | TicketState::Dead | TicketState::Lost => Style::Bad,
         _ => Style::Dim,
     }
 }

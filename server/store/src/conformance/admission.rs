@@ -1,6 +1,7 @@
 //! Admission: seqs, repeats, refusals, and the gate.
 
 use inrush_core::{
+    epochs::Epochs,
     sale::{BuyerId, Route, SaleSettings},
     store::{Admission, AdmitReply, AdmitRequest, Durability, Gate, MAX_ADMITTED_BUYERS, MAX_BATCH, Refusal},
     ticket::Seq,
@@ -9,7 +10,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    context::{Context, START},
+    context::{Context, START, created_at},
     sale::{Sale, admit_request, ordered, rejected, retry, seqs},
 };
 
@@ -64,9 +65,11 @@ async fn a_reply_has_the_state_of_the_sale(context: Context) {
     context.advance(5);
     let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
     context.advance(5);
+    let epoch = sale.snapshot().await.epoch;
+    assert_eq!(created_at(epoch).0, START.0 + 5);
     let expected = AdmitReply {
-        epoch: START.0 + 5,
-        last_seq: 1,
+        epochs: Epochs::new(epoch),
+        admitted: 1,
         measured_pace: 0,
         durability: Durability::Memory,
         has_stock: true,
@@ -76,7 +79,7 @@ async fn a_reply_has_the_state_of_the_sale(context: Context) {
     assert_eq!(sale.admit(&[admit_request("ann", 1)]).await, expected);
     let lunch = context.sale("lunch", SaleSettings::without_stock(10)).await;
     let reply = lunch.admit(&[admit_request("ann", 1)]).await;
-    assert_eq!((reply.has_stock, reply.epoch), (false, START.0 + 10));
+    assert_eq!((reply.has_stock, created_at(reply.epochs.present()).0), (false, START.0 + 10));
 }
 
 async fn a_repeat_gets_the_same_ticket(context: Context) {
@@ -283,7 +286,7 @@ async fn retries_of_a_sale_without_stock_leave_less_room(context: Context) {
 async fn an_empty_batch_returns_the_gate(context: Context) {
     let sale = context.sale("phone", SaleSettings::of_stock(1)).await;
     let reply = sale.admit(&[]).await;
-    assert_eq!((reply.gate, reply.last_seq, reply.epoch), (Gate::Open, 0, START.0));
+    assert_eq!((reply.gate, reply.admitted, created_at(reply.epochs.present())), (Gate::Open, 0, START));
     sale.enqueue("ann").await;
     assert_eq!(sale.admit(&[]).await.gate, Gate::Refusing(Refusal::SoldOut));
 }
@@ -308,7 +311,7 @@ async fn a_full_batch_is_admitted(context: Context) {
     let requests: Vec<AdmitRequest> =
         (0..MAX_BATCH).map(|number| admit_request(&format!("late-{number}"), 1)).collect();
     let reply = sale.admit(&requests).await;
-    assert_eq!(reply.last_seq, cap);
+    assert_eq!(reply.admitted, cap);
     assert_eq!(reply.admissions[MAX_BATCH - 2], queued(cap, cap));
     assert_eq!(reply.admissions[MAX_BATCH - 1], Admission::Refused(Refusal::SoldOut));
 }

@@ -14,6 +14,15 @@ pub trait Backend: Send + Sync + 'static {
     /// Drops what the servers cache between calls (scripts, for example). No caller may see a difference.
     async fn flush_caches(&self) {}
 
+    /// Keeps the state of all sales, for [`Self::roll_back`].
+    async fn checkpoint(&self);
+
+    /// Forgets everything since the last checkpoint, as when older data is put back by hand.
+    async fn roll_back(&self);
+
+    /// Begins another history, as a restart or a failover does.
+    async fn restart(&self);
+
     /// Names of everything stored whose name contains `part`; empty for a store that has no names to list.
     async fn keys_with(&self, part: &str) -> Vec<String>;
 

@@ -10,7 +10,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    context::{Context, START},
+    context::{Context, START, created_at},
     sale::{Sale, ordered, rejected, retry, seqs},
 };
 
@@ -52,7 +52,7 @@ async fn a_claim_has_what_a_worker_needs(context: Context) {
     let mut last_fence = 0;
     for seq in 1..=3 {
         let claim = sale.claim(1).await;
-        assert_eq!((claim.epoch, claim.created_at), (START.0, START));
+        assert_eq!((created_at(claim.epochs.present()), claim.created_at), (START, START));
         assert_eq!((claim.lease, seqs(&claim)), (lease, vec![seq]));
         assert!(claim.fence > last_fence);
         last_fence = claim.fence;

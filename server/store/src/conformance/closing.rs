@@ -8,7 +8,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    context::{Context, START},
+    context::{Context, START, created_at},
     sale::{admit_request, ordered, retry, seqs},
 };
 
@@ -145,7 +145,7 @@ async fn a_deleted_sale_can_be_created_anew(context: Context) {
     context.advance(1);
     context.store.configure(&sale.id, &SaleSettings::of_stock(2), Precondition::Absent).await.unwrap();
     let snapshot = sale.snapshot().await;
-    assert_eq!((snapshot.epoch, snapshot.version, snapshot.last_seq), (START.0 + 1, 1, 0));
+    assert_eq!((created_at(snapshot.epoch).0, snapshot.version, snapshot.last_seq), (START.0 + 1, 1, 0));
     assert_eq!(sale.look_up(&[1, 2]).await, [None, None]);
     assert_eq!(sale.admit_one(admit_request("buyer-1", 1)).await, Admission::Queued { seq: 1, position: 1 });
     assert_eq!(context.store.admitted_buyers(&sale.id, 0).await.unwrap().len(), 1);

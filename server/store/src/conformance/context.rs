@@ -26,6 +26,11 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A new store may not have subscribed yet: a mark that is not received within this time is announced again.
 const MARK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// When the sale with this epoch was created: the epoch also has bits of the store's history.
+pub(crate) const fn created_at(epoch: u64) -> Timestamp {
+    Timestamp(epoch / 2048)
+}
+
 pub(crate) struct Context {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) store: Arc<dyn Store>,

@@ -2,6 +2,7 @@
 //! sales concurrently.
 
 use inrush_core::{
+    epochs::TicketRef,
     sale::{SaleId, SaleSettings},
     store::{ClaimRequest, LeaseToken, MAX_BATCH, Settlement, Store, StoreError},
     ticket::Seq,
@@ -24,18 +25,19 @@ cases! {
 /// Every operation on one sale that takes a batch, each with a batch of `size`.
 async fn batches(store: &dyn Store, id: &SaleId, size: usize) -> Vec<(&'static str, Result<(), StoreError>)> {
     let seqs: Vec<Seq> = (1..).take(size).collect();
+    let tickets: Vec<TicketRef> = seqs.iter().map(|&seq| TicketRef { epoch: 1, seq }).collect();
     let requests: Vec<_> = seqs.iter().map(|seq| admit_request(&format!("buyer-{seq}"), 1)).collect();
     let leases: Vec<LeaseToken> = seqs.iter().map(|&seq| LeaseToken { seq, fence: 1 }).collect();
     let settlements: Vec<Settlement> =
         leases.iter().map(|&lease_token| Settlement { lease_token, outcome: ordered("o") }).collect();
     vec![
         ("admit", store.admit(id, &requests).await.map(drop)),
-        ("look up", store.look_up(id, &seqs).await.map(drop)),
-        ("cancel", store.cancel(id, &seqs).await.map(drop)),
+        ("look up", store.look_up(id, &tickets).await.map(drop)),
+        ("cancel", store.cancel(id, &tickets).await.map(drop)),
         ("claim", store.claim(id, ClaimRequest { max: size }).await.map(drop)),
         ("extend", store.extend(id, &leases).await.map(drop)),
         ("settle", store.settle(id, &settlements).await.map(drop)),
-        ("release", store.release(id, &seqs).await.map(drop)),
+        ("release", store.release(id, &tickets).await.map(drop)),
         ("redrive", store.redrive(id, &seqs).await.map(drop)),
         ("discard", store.discard(id, &seqs).await.map(drop)),
     ]

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_core::{
-    sale::{Pace, SaleSettings},
-    ticket::Seq,
-};
+use inrush_core::sale::{Pace, SaleSettings};
 
 use super::{
     case::cases,
@@ -155,7 +152,7 @@ async fn the_measured_pace_is_that_of_the_last_window(context: Context) {
         let paces = [
             sale.snapshot().await.measured_pace,
             sale.admit(&[]).await.measured_pace,
-            sale.store.look_up(&sale.id, &[1 as Seq]).await.unwrap().measured_pace,
+            sale.store.look_up(&sale.id, &sale.tickets(&[1]).await).await.unwrap().measured_pace,
         ];
         assert!(paces.iter().all(|pace| *pace == paces[0]), "{paces:?}");
         paces[0]

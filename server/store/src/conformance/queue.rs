@@ -10,7 +10,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    context::{Context, START},
+    context::{Context, START, created_at},
     sale::{Sale, admit_request, ordered, rejected, retry},
 };
 
@@ -57,7 +57,7 @@ async fn a_look_up_replies_in_the_order_of_its_seqs(context: Context) {
         ]
     );
     let reply = context.store.look_up(&sale.id, &[]).await.unwrap();
-    assert_eq!((reply.epoch, reply.measured_pace, reply.statuses), (START.0, 0, vec![]));
+    assert_eq!((created_at(reply.epoch), reply.measured_pace, reply.statuses), (START, 0, vec![]));
 }
 
 async fn every_status_is_reported(context: Context) {

@@ -64,8 +64,9 @@ async fn a_ticket_is_cancelled_or_claimed(context: Context) {
                 won.extend(seqs(&claim));
             }
         } else {
+            let epochs = store.admit(&id, &[]).await.unwrap().epochs;
             for seq in 1..=TICKETS {
-                match store.cancel(&id, &[seq]).await.unwrap()[0] {
+                match store.cancel(&id, &[epochs.ticket(seq)]).await.unwrap()[0] {
                     CancelResult::Cancelled => won.push(seq),
                     CancelResult::TooLate => {}
                     other => panic!("ticket {seq}: {other:?}"),

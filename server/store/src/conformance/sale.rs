@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use inrush_core::{
     entry::Entry,
+    epochs::TicketRef,
     sale::{SaleId, SaleSettings, SaleSnapshot, SaleState},
     store::{
         Admission, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
@@ -21,7 +22,7 @@ pub(crate) struct Sale {
 /// A request for `units`.
 pub fn admit_request(buyer: &str, units: u64) -> AdmitRequest {
     let entry = Entry { buyer: buyer.parse().unwrap(), units, payload: Vec::new(), trace: Vec::new() };
-    AdmitRequest { entry, supersedes: None }
+    AdmitRequest { entry, supersedes: None, restores: None }
 }
 
 pub(crate) fn ordered(order_id: &str) -> Outcome {
@@ -114,8 +115,17 @@ impl Sale {
         }
     }
 
+    /// The tickets with these seqs; one that was never given is of an epoch that never was.
+    pub(crate) async fn tickets(&self, seqs: &[Seq]) -> Vec<TicketRef> {
+        let last_seq = self.snapshot().await.last_seq;
+        let epochs = self.store.admit(&self.id, &[]).await.unwrap().epochs;
+        let ticket = |&seq| if seq <= last_seq { epochs.ticket(seq) } else { TicketRef { epoch: 1, seq } };
+        seqs.iter().map(ticket).collect()
+    }
+
     pub(crate) async fn look_up(&self, seqs: &[Seq]) -> Vec<Option<TicketStatus>> {
-        let reply = self.store.look_up(&self.id, seqs).await.unwrap();
+        let tickets = self.tickets(seqs).await;
+        let reply = self.store.look_up(&self.id, &tickets).await.unwrap();
         assert_eq!(reply.statuses.len(), seqs.len());
         reply.statuses
     }
@@ -138,7 +148,7 @@ impl Sale {
 
     pub(crate) async fn cancel(&self, seqs: &[Seq]) -> Vec<CancelResult> {
         let mut replies = Vec::new();
-        for batch in seqs.chunks(MAX_BATCH) {
+        for batch in self.tickets(seqs).await.chunks(MAX_BATCH) {
             replies.extend(self.store.cancel(&self.id, batch).await.unwrap());
             self.check().await;
         }
@@ -192,7 +202,7 @@ impl Sale {
     }
 
     pub(crate) async fn release(&self, seqs: &[Seq]) -> Vec<ReleaseResult> {
-        let reply = self.store.release(&self.id, seqs).await.unwrap();
+        let reply = self.store.release(&self.id, &self.tickets(seqs).await).await.unwrap();
         assert_eq!(reply.len(), seqs.len());
         self.check().await;
         reply

@@ -57,7 +57,7 @@ async fn batches_of_buyers_cross_a_cut(context: Context) {
     let sale = long_sale(&context, SEGMENT - 2).await;
     let requests = ["a", "b", "c", "d", "e"].map(|buyer| admit_request(buyer, 1));
     let reply = sale.admit(&requests).await;
-    assert_eq!(reply.last_seq, SEGMENT + 3);
+    assert_eq!(reply.admitted, SEGMENT + 3);
     sale.fill(SEGMENT).await;
     assert_eq!(sale.position(2 * SEGMENT + 3).await, 2 * SEGMENT + 3);
     process_all(&sale, SEGMENT - 3).await;
@@ -140,7 +140,7 @@ async fn an_exactly_full_segment_is_claimed_to_its_end(context: Context) {
     process_all(&sale, SEGMENT).await;
     let claim = sale.claim(5).await;
     assert_eq!((claim.entries.len(), claim.backlog.waiting, claim.backlog.next_claim_in), (0, 0, None));
-    assert_eq!(sale.admit(&[]).await.last_seq, SEGMENT);
+    assert_eq!(sale.admit(&[]).await.admitted, SEGMENT);
     assert_eq!(sale.recover().await.reclaimed, 0);
     sale.fill(1).await;
     assert_eq!(seqs(&sale.claim(5).await), [SEGMENT + 1]);

@@ -11,7 +11,7 @@ use inrush_core::{
 
 use super::{
     case::cases,
-    context::{Context, START},
+    context::{Context, START, created_at},
     sale::{admit_request, ordered, rejected, retry},
 };
 
@@ -37,12 +37,16 @@ async fn a_new_sale_is_as_configured(context: Context) {
     let settings = SaleSettings::of_stock(10);
     let id = context.id("phone");
     let reply = context.store.configure(&id, &settings, Precondition::Absent).await.unwrap();
+    let ConfigureResult::Done(SaleSnapshot { epoch, .. }) = reply else { panic!("{reply:?}") };
+    assert_eq!(created_at(epoch), START);
     let expected = SaleSnapshot {
         id: id.clone(),
         settings,
-        epoch: START.0,
+        epoch,
         version: 1,
         closed: false,
+        rises: 0,
+        restoring_until: None,
         created_at: START,
         read_at: START,
         last_seq: 0,
@@ -100,7 +104,7 @@ async fn a_change_replaces_all_settings(context: Context) {
         let snapshot = sale.snapshot().await;
         assert_eq!(reply, ConfigureResult::Done(snapshot.clone()));
         assert_eq!((snapshot.settings, snapshot.version), (settings, version + 1));
-        assert_eq!((snapshot.epoch, snapshot.created_at), (START.0, START));
+        assert_eq!((created_at(snapshot.epoch), snapshot.created_at), (START, START));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use inrush_core::{entry::Entry, store::LeaseToken, ticket::Seq, time::Timestamp};
 
 /// A ticket that is under a lease, waits for a retry, or is dead.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ClaimedTicket {
     /// The entry.
     pub(super) entry: Entry,
@@ -16,7 +16,7 @@ pub(super) struct ClaimedTicket {
 }
 
 /// Where a claimed ticket is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
     /// A worker has claimed it.
     Leased { fence: u64, deadline: Timestamp },
@@ -28,7 +28,7 @@ pub(super) enum Stage {
 
 /// All claimed tickets of a sale, each in exactly one of three orders: leases by expiry, retries by when they are due,
 /// dead tickets by seq.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ClaimedTickets {
     tickets: HashMap<Seq, ClaimedTicket>,
     leases: BTreeSet<(Timestamp, Seq)>,

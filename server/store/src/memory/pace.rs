@@ -12,7 +12,7 @@ const TICKET: u64 = 1_000_000;
 const MAX_FILL_MS: u64 = 3_600_000;
 
 /// A token bucket that is refilled on access.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TokenBucket {
     pace: Pace,
     /// Millionths of tickets at `filled_at`.
@@ -62,7 +62,7 @@ const MIN_WINDOW_MS: u64 = 1000;
 const MAX_WINDOW_MS: u64 = 10_000;
 
 /// The pace of the last full window.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct MeasuredPace {
     millitickets_per_second: u64,
     window: Option<Window>,

@@ -1,8 +1,12 @@
 //! One sale in memory. Each file below is one operation on it.
 
-use std::{collections::HashMap, mem};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 use inrush_core::{
+    epochs::{Epochs, epoch_after},
     ledger::Ledger,
     sale::{BuyerId, SaleId, SaleSettings, SaleSnapshot},
     store::DeleteResult,
@@ -28,23 +32,31 @@ mod invariants;
 mod look_up;
 mod recover;
 mod release;
+mod renew;
+mod restore;
 mod settle;
 
 /// A sale. Between operations its ledger balances.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sale {
     id: SaleId,
     settings: SaleSettings,
-    epoch: u64,
+    epochs: Epochs,
+    /// The store's history under which the sale was written last.
+    history: u64,
     version: u64,
     closed: bool,
     created_at: Timestamp,
+    /// Until when holders of lost tickets come before other buyers.
+    restoring_until: Option<Timestamp>,
     ledger: Ledger,
     queue: Queue,
     /// Every buyer's latest ticket.
     buyers: HashMap<BuyerId, Seq>,
-    /// The hash of every buyer ever admitted, in the order of the seqs.
+    /// The hash of every buyer ever admitted, in the order of admission.
     admitted: Vec<u32>,
+    /// Seqs of tickets that were restored.
+    restored: HashSet<Seq>,
     claimed: ClaimedTickets,
     outcomes: HashMap<Seq, Concluded>,
     last_fence: u64,
@@ -56,13 +68,13 @@ pub(super) struct Sale {
 }
 
 /// A claimed ticket with its final outcome.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Concluded {
     units: u64,
     end: End,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum End {
     Ordered { order_id: String },
     Released { order_id: String },
@@ -80,17 +92,20 @@ pub(super) struct Announcements {
 
 impl Sale {
     /// A new sale. Its creation is announced as a change of admission.
-    pub(super) fn create(id: SaleId, settings: SaleSettings, now: Timestamp) -> Self {
+    pub(super) fn create(id: SaleId, settings: SaleSettings, now: Timestamp, history: u64) -> Self {
         Self {
             id,
-            epoch: now.0,
+            epochs: Epochs::new(epoch_after(0, now, history)),
+            history,
             version: 1,
             closed: false,
             created_at: now,
+            restoring_until: None,
             ledger: Ledger::default(),
             queue: Queue::default(),
             buyers: HashMap::new(),
             admitted: Vec::new(),
+            restored: HashSet::new(),
             claimed: ClaimedTickets::default(),
             outcomes: HashMap::new(),
             last_fence: 0,
@@ -106,9 +121,11 @@ impl Sale {
         SaleSnapshot {
             id: self.id.clone(),
             settings: self.settings.clone(),
-            epoch: self.epoch,
+            epoch: self.epochs.present(),
             version: self.version,
             closed: self.closed,
+            rises: self.epochs.past().len() as u64,
+            restoring_until: self.restoring_until,
             created_at: self.created_at,
             read_at: now,
             last_seq: self.queue.last_seq(),

@@ -1,5 +1,7 @@
 //! The operators' operations: sales created, changed, listed, closed and deleted, and dead letters.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use inrush_core::{
@@ -13,8 +15,9 @@ use inrush_core::{
 use redis::cmd;
 
 use super::{
+    history::read_epochs,
     keys::{self, Key, Keys, REGISTRY},
-    reply::{Code, Reply},
+    reply::Reply,
     script::ScriptName,
     server_check,
     snapshot::{add_settings, read_snapshot},
@@ -35,7 +38,9 @@ const MAX_SWEEPS: usize = 3;
 struct SweepPlan {
     epoch: u64,
     buckets: u64,
-    last_seq: Seq,
+    admitted: u64,
+    /// The first and last seq of each epoch.
+    seqs: Vec<RangeInclusive<Seq>>,
 }
 
 enum DeleteDecision {
@@ -97,15 +102,24 @@ impl AdminStore for RedisStore {
     }
 
     async fn close(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        let call =
-            self.call(ScriptName::Close, 1)?.with(Keys(sale).sale()).with(self.now()).with(sale.as_str());
+        let call = self
+            .call(ScriptName::Close, 2)?
+            .with(Keys(sale).sale())
+            .with(Keys(sale).marker())
+            .with(self.now())
+            .with(sale.as_str());
         let mut reply = self.run_on_sale(sale, call).await?;
         read_snapshot(&mut reply, sale)
     }
 
     async fn delete(&self, sale: &SaleId) -> Result<DeleteResult, StoreError> {
         let keys = Keys(sale);
-        let call = self.call(ScriptName::Delete, 2)?.with(keys.sale()).with(keys.tombstone());
+        let call = self
+            .call(ScriptName::Delete, 4)?
+            .with(keys.sale())
+            .with(keys.marker())
+            .with(keys.tombstone())
+            .with(keys.restored_segments());
         let mut reply = self.run_on_sale(sale, call).await?;
         match read_delete_decision(&mut reply)? {
             DeleteDecision::DeleteResult(DeleteResult::Deleted) => {}
@@ -138,8 +152,9 @@ impl AdminStore for RedisStore {
         check_batch_size(seqs.len())?;
         let keys = Keys(sale);
         let mut call = self
-            .call(ScriptName::Redrive, 5)?
+            .call(ScriptName::Redrive, 6)?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.retries())
             .with(keys.dead())
@@ -157,8 +172,9 @@ impl AdminStore for RedisStore {
         check_batch_size(seqs.len())?;
         let keys = Keys(sale);
         let mut call = self
-            .call(ScriptName::Discard, 4 + seqs.len())?
+            .call(ScriptName::Discard, 5 + seqs.len())?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.dead())
             .with(keys.reasons());
@@ -184,19 +200,19 @@ impl RedisStore {
     ) -> Result<Option<ConfigureResult>, StoreError> {
         let keys = Keys(sale);
         let mut call = self
-            .call(ScriptName::Configure, 2)?
+            .call(ScriptName::Configure, 3)?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.tombstone())
             .with(self.now())
             .with(sale.as_str())
             .with(version.map_or_else(String::new, |version| version.to_string()))
             .with(keys::buckets_for(settings.effective_cap()));
         add_settings(&mut call, settings);
-        let mut reply = self.run(&call).await?;
-        match reply.code()? {
-            Code::Done => read_configure_result(&mut reply, sale),
-            Code::NoSale => Ok(Some(ConfigureResult::Conflict(None))),
-            Code::WrongKeys => Err(reply.unexpected("its keys do not depend on the queue's state")),
+        match self.run_on_sale(sale, call).await {
+            Ok(mut reply) => read_configure_result(&mut reply, sale),
+            Err(StoreError::SaleNotFound(_)) => Ok(Some(ConfigureResult::Conflict(None))),
+            Err(error) => Err(error),
         }
     }
 
@@ -214,7 +230,7 @@ impl RedisStore {
     }
 
     async fn sweep(&self, sale: &SaleId, plan: &SweepPlan) -> Result<(), StoreError> {
-        let mut keys = Keys(sale).all(plan.buckets, plan.last_seq).peekable();
+        let mut keys = Keys(sale).all(plan.buckets, plan.admitted, &plan.seqs).peekable();
         while keys.peek().is_some() {
             let batch: Vec<Key<'_>> = keys.by_ref().take(KEYS_PER_SWEEP).collect();
             let mut call = self.call(ScriptName::Sweep, 1 + batch.len())?.with(Keys(sale).tombstone());
@@ -245,17 +261,22 @@ impl RedisStore {
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let keys = Keys(sale);
         let call = self
-            .call(ScriptName::DeadLetters, 4)?
+            .call(ScriptName::DeadLetters, 5)?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.dead())
             .with(keys.reasons())
             .with(after)
             .with(limit);
         let mut reply = self.run_on_sale(sale, call).await?;
+        let present = reply.unsigned()?;
+        let epochs = read_epochs(&mut reply, present)?;
         let mut letters = Vec::new();
         while !reply.is_at_end() {
-            letters.push(DeadLetter { claimed: read_claimed(&mut reply)?, reason: reply.text()? });
+            let claimed = read_claimed(&mut reply)?;
+            let epoch = epochs.ticket(claimed.seq).epoch;
+            letters.push(DeadLetter { epoch, claimed, reason: reply.text()? });
         }
         Ok(letters)
     }
@@ -273,6 +294,14 @@ fn read_configure_result(reply: &mut Reply, sale: &SaleId) -> Result<Option<Conf
     }))
 }
 
+fn read_ranges(reply: &mut Reply) -> Result<Vec<RangeInclusive<Seq>>, StoreError> {
+    let mut ranges = Vec::new();
+    while !reply.is_at_end() {
+        ranges.push(reply.unsigned()?..=reply.unsigned()?);
+    }
+    Ok(ranges)
+}
+
 fn read_delete_decision(reply: &mut Reply) -> Result<DeleteDecision, StoreError> {
     Ok(match reply.signed()? {
         0 => DeleteDecision::DeleteResult(DeleteResult::Deleted),
@@ -281,7 +310,8 @@ fn read_delete_decision(reply: &mut Reply) -> Result<DeleteDecision, StoreError>
         3 => DeleteDecision::ToSweep(SweepPlan {
             epoch: reply.unsigned()?,
             buckets: reply.unsigned()?,
-            last_seq: reply.unsigned()?,
+            admitted: reply.unsigned()?,
+            seqs: read_ranges(reply)?,
         }),
         code => return Err(reply.unexpected(&format!("{code} is not a result of a deletion"))),
     })

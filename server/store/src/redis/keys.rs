@@ -2,19 +2,17 @@
 //!
 //! The keys of a sale share its hash tag, so Redis Cluster stores them on one node and a script can touch them all.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use inrush_core::{
+    epochs::SEGMENT,
     sale::{BuyerId, SaleId},
     ticket::Seq,
 };
 use redis::{RedisWrite, ToRedisArgs};
 use sha2::{Digest as _, Sha256};
 
-/// Seqs in one segment of the queue; `lua/include/queue.lua` has the same constant.
-pub(super) const SEGMENT: u64 = 4096;
-
-/// Buyers in one page of the log of admitted buyers; `lua/admit.lua` has the same constant. With what Redis adds to a
+/// Buyers in one page of the log of admitted buyers; `lua/include/admitted_log.lua` has the same constant. With what Redis adds to a
 /// string, a full page just fits 64 KiB, a size that its allocator has.
 pub(super) const BUYERS_PER_PAGE: u64 = 16_380;
 
@@ -42,9 +40,9 @@ pub(super) const fn segment_of(seq: Seq) -> u64 {
     seq.saturating_sub(1) / SEGMENT
 }
 
-/// The page that logs the buyer of `seq`.
-pub(super) const fn page_of(seq: Seq) -> u64 {
-    seq.saturating_sub(1) / BUYERS_PER_PAGE
+/// The page that logs a buyer, who is counted from 1 in the order of admission.
+pub(super) const fn page_of(buyer: u64) -> u64 {
+    buyer.saturating_sub(1) / BUYERS_PER_PAGE
 }
 
 /// The bucket that the outcome of `seq` is in.
@@ -85,6 +83,11 @@ impl<'a> Keys<'a> {
         self.one("sale")
     }
 
+    /// String: exists for some milliseconds after this server was found to have the sale's history; local to the server.
+    pub(super) const fn marker(self) -> Key<'a> {
+        self.one("marker")
+    }
+
     /// String: what determines the keys left of a deleted sale.
     pub(super) const fn tombstone(self) -> Key<'a> {
         self.one("tombstone")
@@ -113,6 +116,16 @@ impl<'a> Keys<'a> {
     /// Bitmap: cancelled seqs of a segment.
     pub(super) const fn cancelled(self, segment: u64) -> Key<'a> {
         self.many("cancelled", segment)
+    }
+
+    /// Bitmap: restored seqs of a segment.
+    pub(super) const fn restored(self, segment: u64) -> Key<'a> {
+        self.many("restored", segment)
+    }
+
+    /// Sorted set: segments whose queue has restored tickets.
+    pub(super) const fn restored_segments(self) -> Key<'a> {
+        self.one("restored_segments")
     }
 
     /// Hash: Fenwick tree of cancelled seqs by segment.
@@ -155,9 +168,14 @@ impl<'a> Keys<'a> {
         self.many("outcomes", outcomes_bucket_of(seq))
     }
 
-    /// Every key that a sale of `buckets` buyers' buckets may have after assigning `last_seq`, but for its own and its
-    /// tombstone.
-    pub(super) fn all(self, buckets: u64, last_seq: Seq) -> impl Iterator<Item = Key<'a>> {
+    /// Every key that a sale may have, but for its own and its tombstone: with `buckets` buyers' buckets, so many `admitted`
+    /// buyers, and tickets with these seqs.
+    pub(super) fn all(
+        self,
+        buckets: u64,
+        admitted: u64,
+        seqs: &[RangeInclusive<Seq>],
+    ) -> impl Iterator<Item = Key<'a>> {
         let single = [
             self.cancel_tree(),
             self.claims(),
@@ -166,11 +184,18 @@ impl<'a> Keys<'a> {
             self.retries(),
             self.dead(),
             self.reasons(),
+            self.restored_segments(),
+            self.marker(),
         ];
-        let segments = (0..=segment_of(last_seq))
-            .flat_map(move |segment| [self.queue(segment), self.cancelled(segment)]);
-        let pages = (0..=page_of(last_seq)).map(move |page| self.admitted(page));
-        let outcomes = (0..=last_seq / OUTCOMES_PER_BUCKET).map(move |bucket| self.many("outcomes", bucket));
+        let segments = seqs
+            .iter()
+            .flat_map(|seqs| segment_of(*seqs.start())..=segment_of(*seqs.end()))
+            .flat_map(move |segment| [self.queue(segment), self.cancelled(segment), self.restored(segment)]);
+        let pages = (0..=page_of(admitted)).map(move |page| self.admitted(page));
+        let outcomes = seqs
+            .iter()
+            .flat_map(|seqs| outcomes_bucket_of(*seqs.start())..=outcomes_bucket_of(*seqs.end()))
+            .map(move |bucket| self.many("outcomes", bucket));
         let buyers = (0..buckets).map(move |bucket| self.buyers(bucket));
         single.into_iter().chain(segments).chain(pages).chain(outcomes).chain(buyers)
     }
@@ -227,18 +252,20 @@ mod tests {
     #[test]
     fn all_keys_are_named_once() {
         let sale: SaleId = "s".parse().unwrap();
-        let all: Vec<String> = Keys(&sale).all(16, 70_000).map(|key| key.to_string()).collect();
+        let all: Vec<String> =
+            Keys(&sale).all(16, 70_000, &[1..=70_000]).map(|key| key.to_string()).collect();
         let distinct: HashSet<&String> = all.iter().collect();
         assert_eq!(all.len(), distinct.len());
-        assert_eq!(all.len(), 7 + 2 * 18 + 5 + 1094 + 16);
+        assert_eq!(all.len(), 9 + 3 * 18 + 5 + 1094 + 16);
     }
 
     #[test]
     fn scripts_have_the_same_constants_and_channels() {
         let queue = include_str!("lua/include/queue.lua");
         assert!(queue.contains(&format!("local SEGMENT = {SEGMENT}\n")));
+        let log = include_str!("lua/include/admitted_log.lua");
         let admit = include_str!("lua/admit.lua");
-        assert!(admit.contains(&format!("local BUYERS_PER_PAGE = {BUYERS_PER_PAGE}\n")));
+        assert!(log.contains(&format!("local BUYERS_PER_PAGE = {BUYERS_PER_PAGE}\n")));
         assert!(admit.contains(&format!("local MAX_SEQ = {}\n", inrush_core::ticket::MAX_SEQ)));
         let announce = include_str!("lua/include/announce.lua");
         assert!(

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use inrush_core::{
+    epochs::{Epochs, TicketRef},
     sale::SaleId,
     store::{
         Admission, AdmitReply, AdmitRequest, CancelResult, Durability, Gate, LookUpReply,
         MAX_ADMITTED_BUYERS, QueueStore, Refusal, ReleaseResult, StoreError, check_batch_size,
     },
-    ticket::{MAX_SEQ, Seq, TicketStatus},
+    ticket::{MAX_SEQ, TicketStatus},
     time::Timestamp,
 };
 use redis::cmd;
@@ -25,10 +26,14 @@ use super::{
 impl QueueStore for RedisStore {
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
         check_batch_size(requests.len())?;
+        if requests.iter().any(|request| request.restores.is_some()) {
+            return self.restore_and_admit(sale, requests).await;
+        }
         let waits = self.shared.hints.is_replicated(sale);
         let build = |state| Ok(self.build_admit(sale, requests, state)?.replicated(waits));
-        let (state, mut reply) = self.run_with_hints(sale, build).await?;
-        let mut admitted = read_admit(&mut reply, state, requests.len())?;
+        let (state, mut reply) = self.run_with_hints(sale, &[], build).await?;
+        let epochs = self.read_epochs(sale, &mut reply, state)?;
+        let mut admitted = read_admit(&mut reply, state, epochs, requests.len())?;
         let configured = admitted.durability;
         if waits != (configured == Durability::Replicated) {
             self.shared.hints.set_replicated(sale, !waits);
@@ -42,7 +47,7 @@ impl QueueStore for RedisStore {
         Ok(admitted)
     }
 
-    async fn admitted_buyers(&self, sale: &SaleId, after: Seq) -> Result<Vec<u32>, StoreError> {
+    async fn admitted_buyers(&self, sale: &SaleId, after: u64) -> Result<Vec<u32>, StoreError> {
         let exists = cmd("EXISTS").arg(Keys(sale).sale()).take();
         if self.query::<u64>(&exists).await? == 0 {
             return Err(StoreError::SaleNotFound(sale.clone()));
@@ -66,49 +71,56 @@ impl QueueStore for RedisStore {
         Ok(hashes)
     }
 
-    async fn look_up(&self, sale: &SaleId, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
-        check_batch_size(seqs.len())?;
-        let build = |state| self.build_look_up(sale, seqs, state);
-        let (_, mut reply) = self.run_with_hints(sale, build).await?;
+    async fn look_up(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<LookUpReply, StoreError> {
+        check_batch_size(tickets.len())?;
+        let build = |state| self.build_look_up(sale, tickets, state);
+        let (state, mut reply) = self.run_with_hints(sale, tickets, build).await?;
+        let epochs = self.read_epochs(sale, &mut reply, state)?;
         Ok(LookUpReply {
-            epoch: reply.unsigned()?,
+            epoch: epochs.present(),
             measured_pace: reply.unsigned()?,
-            statuses: seqs.iter().map(|_| read_status(&mut reply)).collect::<Result<_, _>>()?,
+            statuses: tickets.iter().map(|_| read_status(&mut reply)).collect::<Result<_, _>>()?,
         })
     }
 
-    async fn cancel(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<CancelResult>, StoreError> {
-        check_batch_size(seqs.len())?;
+    async fn cancel(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<CancelResult>, StoreError> {
+        check_batch_size(tickets.len())?;
         let keys = Keys(sale);
-        let mut call =
-            self.call(ScriptName::Cancel, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.cancel_tree());
-        for &seq in seqs {
-            call.add(keys.cancelled(segment_of(seq)));
-            call.add(keys.queue(segment_of(seq)));
+        let mut call = self
+            .call(ScriptName::Cancel, 3 + 3 * tickets.len())?
+            .with(keys.sale())
+            .with(keys.marker())
+            .with(keys.cancel_tree());
+        for ticket in tickets {
+            let segment = segment_of(ticket.seq);
+            call.add(keys.cancelled(segment));
+            call.add(keys.restored(segment));
+            call.add(keys.queue(segment));
         }
         call.add(sale.as_str());
-        for seq in seqs {
-            call.add(seq);
-        }
-        let mut reply = self.run_on_sale(sale, call).await?;
-        seqs.iter().map(|_| read_cancel_result(&mut reply)).collect()
+        add_tickets(&mut call, tickets);
+        let mut reply = self.run_on_tickets(sale, tickets, call).await?;
+        tickets.iter().map(|_| read_cancel_result(&mut reply)).collect()
     }
 
-    async fn release(&self, sale: &SaleId, seqs: &[Seq]) -> Result<Vec<ReleaseResult>, StoreError> {
-        check_batch_size(seqs.len())?;
+    async fn release(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<ReleaseResult>, StoreError> {
+        check_batch_size(tickets.len())?;
         let keys = Keys(sale);
-        let mut call =
-            self.call(ScriptName::Release, 2 + 2 * seqs.len())?.with(keys.sale()).with(keys.claimed());
-        for &seq in seqs {
-            call.add(keys.cancelled(segment_of(seq)));
-            call.add(keys.outcomes_of(seq));
+        let mut call = self
+            .call(ScriptName::Release, 3 + 3 * tickets.len())?
+            .with(keys.sale())
+            .with(keys.marker())
+            .with(keys.claimed());
+        for ticket in tickets {
+            let segment = segment_of(ticket.seq);
+            call.add(keys.cancelled(segment));
+            call.add(keys.restored(segment));
+            call.add(keys.outcomes_of(ticket.seq));
         }
         call.add(sale.as_str());
-        for seq in seqs {
-            call.add(seq);
-        }
+        add_tickets(&mut call, tickets);
         let mut reply = self.run_on_sale(sale, call).await?;
-        seqs.iter().map(|_| read_release_result(&mut reply)).collect()
+        tickets.iter().map(|_| read_release_result(&mut reply)).collect()
     }
 }
 
@@ -117,7 +129,7 @@ impl RedisStore {
     /// written, so a replica that acknowledges it has them too.
     async fn await_replica(&self, sale: &SaleId) -> Result<Durability, StoreError> {
         let build = |state| Ok(self.build_admit(sale, &[], state)?.replicated(true));
-        let (_, reply) = self.run_with_hints(sale, build).await?;
+        let (_, reply) = self.run_with_hints(sale, &[], build).await?;
         Ok(replicated_or_not(&reply))
     }
 
@@ -130,8 +142,9 @@ impl RedisStore {
         let keys = Keys(sale);
         let (segment, page) = (state.admit_segment(), state.admit_page());
         let hashes: Vec<u32> = requests.iter().map(|request| request.entry.buyer.hash32()).collect();
-        let mut call = self.call(ScriptName::Admit, 5 + requests.len())?;
+        let mut call = self.call(ScriptName::Admit, 6 + requests.len())?;
         call.add(keys.sale());
+        call.add(keys.marker());
         call.add(keys.queue(segment));
         call.add(keys.queue(segment + 1));
         call.add(keys.admitted(page));
@@ -144,6 +157,8 @@ impl RedisStore {
         call.add(segment);
         call.add(page);
         call.add(state.buckets);
+        call.add(state.epoch);
+        call.add(state.last_seq);
         let log: Vec<u8> = hashes.into_iter().flat_map(u32::to_be_bytes).collect();
         call.add(log);
         call.add(superseded(requests));
@@ -157,27 +172,45 @@ impl RedisStore {
         Ok(call)
     }
 
-    fn build_look_up(&self, sale: &SaleId, seqs: &[Seq], state: QueueState) -> Result<Call<'_>, StoreError> {
+    fn build_look_up(
+        &self,
+        sale: &SaleId,
+        tickets: &[TicketRef],
+        state: QueueState,
+    ) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
-        let bitmaps = if state.cancelled > 0 { seqs } else { &[] };
-        let passed = || seqs.iter().filter(|&&seq| seq <= state.cursor);
-        let mut call = self.call(ScriptName::LookUp, 4 + bitmaps.len() + passed().count())?;
+        let bitmaps = if state.holes > 0 { tickets } else { &[] };
+        let of_other_epochs = || tickets.iter().filter(|ticket| ticket.epoch != state.epoch);
+        let passed = || tickets.iter().filter(|ticket| ticket.seq <= state.cursor);
+        let count = 5 + bitmaps.len() + of_other_epochs().count() + passed().count();
+        let mut call = self.call(ScriptName::LookUp, count)?;
         call.add(keys.sale());
+        call.add(keys.marker());
         call.add(keys.claimed());
         call.add(keys.cancel_tree());
         call.add(keys.reasons());
-        for &seq in bitmaps {
-            call.add(keys.cancelled(segment_of(seq)));
+        for ticket in bitmaps {
+            call.add(keys.cancelled(segment_of(ticket.seq)));
         }
-        for &seq in passed() {
-            call.add(keys.outcomes_of(seq));
+        for ticket in of_other_epochs() {
+            call.add(keys.restored(segment_of(ticket.seq)));
         }
-        call.add(u8::from(state.cancelled > 0));
+        for ticket in passed() {
+            call.add(keys.outcomes_of(ticket.seq));
+        }
+        call.add(u8::from(state.holes > 0));
         call.add(state.cursor);
-        for seq in seqs {
-            call.add(seq);
-        }
+        call.add(state.epoch);
+        call.add(state.last_seq);
+        add_tickets(&mut call, tickets);
         Ok(call)
+    }
+}
+
+fn add_tickets(call: &mut Call<'_>, tickets: &[TicketRef]) {
+    for TicketRef { epoch, seq } in tickets {
+        call.add(epoch);
+        call.add(seq);
     }
 }
 
@@ -202,14 +235,27 @@ const fn replicated_or_not(reply: &Reply) -> Durability {
     if reply.is_replicated() { Durability::Replicated } else { Durability::Memory }
 }
 
-fn read_admit(reply: &mut Reply, state: QueueState, requests: usize) -> Result<AdmitReply, StoreError> {
-    let epoch = reply.unsigned()?;
+fn read_admit(
+    reply: &mut Reply,
+    state: QueueState,
+    epochs: Epochs,
+    requests: usize,
+) -> Result<AdmitReply, StoreError> {
     let measured_pace = reply.unsigned()?;
     let durability = read_durability(reply)?;
     let has_stock = reply.flag()?;
     let gate = reply.signed()?;
     let opens_at = Timestamp(reply.unsigned()?);
+    let until = Timestamp(reply.unsigned()?);
     let limit = reply.unsigned()?;
+    let refusals = [
+        Refusal::Closed,
+        Refusal::NotOpen { opens_at },
+        Refusal::Held,
+        Refusal::UnitLimit { limit },
+        Refusal::SoldOut,
+        Refusal::Restoring { until },
+    ];
     let mut position = reply.unsigned()?;
 
     let codes: Vec<i64> = if reply.is_at_end() {
@@ -228,15 +274,16 @@ fn read_admit(reply: &mut Reply, state: QueueState, requests: usize) -> Result<A
         -1 => Ok(Admission::Bypass),
         code => match u64::try_from(code) {
             Ok(seq) => Ok(Admission::Existing { seq }),
-            Err(_) => read_refusal(reply, code, opens_at, limit).map(Admission::Refused),
+            Err(_) => read_refusal(reply, code, &refusals).map(Admission::Refused),
         },
     };
     let admissions = codes.into_iter().map(&mut read_admission).collect::<Result<_, _>>()?;
     let gate = match read_admission_gate(gate) {
         Some(gate) => gate,
-        None => Gate::Refusing(read_refusal(reply, gate, opens_at, limit)?),
+        None => Gate::Refusing(read_refusal(reply, gate, &refusals)?),
     };
-    Ok(AdmitReply { epoch, last_seq: state.last_seq, measured_pace, durability, has_stock, gate, admissions })
+    let admitted = state.admitted;
+    Ok(AdmitReply { epochs, admitted, measured_pace, durability, has_stock, gate, admissions })
 }
 
 const fn read_admission_gate(code: i64) -> Option<Gate> {
@@ -247,15 +294,11 @@ const fn read_admission_gate(code: i64) -> Option<Gate> {
     }
 }
 
-fn read_refusal(reply: &Reply, code: i64, opens_at: Timestamp, limit: u64) -> Result<Refusal, StoreError> {
-    match code {
-        -2 => Ok(Refusal::Closed),
-        -3 => Ok(Refusal::NotOpen { opens_at }),
-        -4 => Ok(Refusal::Held),
-        -5 => Ok(Refusal::UnitLimit { limit }),
-        -6 => Ok(Refusal::SoldOut),
-        _ => Err(reply.unexpected(&format!("{code} is not a refusal"))),
-    }
+/// `refusals` are in the order of their codes, from -2 down.
+fn read_refusal(reply: &Reply, code: i64, refusals: &[Refusal; 6]) -> Result<Refusal, StoreError> {
+    let index = usize::try_from(-2 - code).ok();
+    let refusal = index.and_then(|index| refusals.get(index)).copied();
+    refusal.ok_or_else(|| reply.unexpected(&format!("{code} is not a refusal")))
 }
 
 fn read_status(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> {
@@ -269,6 +312,7 @@ fn read_status(reply: &mut Reply) -> Result<Option<TicketStatus>, StoreError> {
         6 => TicketStatus::Rejected { reason: reply.text()? },
         7 => TicketStatus::Expired,
         8 => TicketStatus::Dead { reason: reply.text()? },
+        9 => TicketStatus::Lost,
         code => return Err(reply.unexpected(&format!("{code} is not a status"))),
     }))
 }
@@ -279,6 +323,7 @@ fn read_cancel_result(reply: &mut Reply) -> Result<CancelResult, StoreError> {
         1 => Ok(CancelResult::Cancelled),
         2 => Ok(CancelResult::AlreadyCancelled),
         3 => Ok(CancelResult::TooLate),
+        4 => Ok(CancelResult::Lost),
         code => Err(reply.unexpected(&format!("{code} is not a result of a cancellation"))),
     }
 }

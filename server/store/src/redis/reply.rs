@@ -16,6 +16,8 @@ pub(super) enum Code {
     NoSale,
     /// Nothing was done: the keys were built for another state of the queue. The current state follows.
     WrongKeys,
+    /// Nothing was done: the history of the store has changed, so the sale's epoch must rise first.
+    HistoryChanged,
 }
 
 /// One reply, read from front to back.
@@ -50,6 +52,7 @@ impl Reply {
             0 => Ok(Code::Done),
             1 => Ok(Code::NoSale),
             2 => Ok(Code::WrongKeys),
+            3 => Ok(Code::HistoryChanged),
             code => Err(self.unexpected(&format!("{code} is not a code"))),
         }
     }
@@ -112,6 +115,7 @@ impl Reply {
             6 => Ok(TicketState::Rejected),
             7 => Ok(TicketState::Expired),
             8 => Ok(TicketState::Dead),
+            9 => Ok(TicketState::Lost),
             _ => Err(self.unexpected(&format!("{code} is not a ticket state"))),
         }
     }
@@ -171,10 +175,10 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_scripts() {
         let codes = include_str!("lua/include/codes.lua");
-        assert!(codes.contains("local DONE, NO_SALE, WRONG_KEYS = 0, 1, 2\n"));
+        assert!(codes.contains("local DONE, NO_SALE, WRONG_KEYS, HISTORY_CHANGED = 0, 1, 2, 3\n"));
         let look_up = include_str!("lua/look_up.lua");
         assert!(look_up.contains(
-            "local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8\n"
+            "local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD, IS_LOST = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n"
         ));
     }
 }

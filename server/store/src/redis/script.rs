@@ -26,13 +26,15 @@ pub(super) enum ScriptName {
     Recover,
     Redrive,
     Release,
+    Renew,
+    Restore,
     Settle,
     Snapshot,
     Sweep,
 }
 
 impl ScriptName {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Admit,
         Self::Cancel,
         Self::Claim,
@@ -46,6 +48,8 @@ impl ScriptName {
         Self::Recover,
         Self::Redrive,
         Self::Release,
+        Self::Renew,
+        Self::Restore,
         Self::Settle,
         Self::Snapshot,
         Self::Sweep,
@@ -67,6 +71,8 @@ impl ScriptName {
             Self::Recover => "recover",
             Self::Redrive => "redrive",
             Self::Release => "release",
+            Self::Renew => "renew",
+            Self::Restore => "restore",
             Self::Settle => "settle",
             Self::Snapshot => "snapshot",
             Self::Sweep => "sweep",
@@ -83,6 +89,7 @@ impl ScriptName {
             | Self::LookUp
             | Self::Recover
             | Self::Release
+            | Self::Restore
             | Self::Settle => false,
             Self::Close
             | Self::Configure
@@ -90,6 +97,7 @@ impl ScriptName {
             | Self::Delete
             | Self::Discard
             | Self::Redrive
+            | Self::Renew
             | Self::Snapshot
             | Self::Sweep => true,
         }
@@ -132,9 +140,12 @@ impl ScriptSources {
             "recover",
             "redrive",
             "release",
+            "renew",
+            "restore",
             "settle",
             "snapshot",
             "sweep",
+            "include/admitted_log",
             "include/announce",
             "include/attempt",
             "include/block",
@@ -144,7 +155,12 @@ impl ScriptSources {
             "include/dead",
             "include/digits",
             "include/entry",
+            "include/epochs",
+            "include/history",
             "include/ledger",
+            "include/lost",
+            "include/new_epoch",
+            "include/open_sale",
             "include/queue",
             "include/outcome",
             "include/backlog",
@@ -381,7 +397,7 @@ mod tests {
                 "\nlocal stored = call('GETRANGE', KEYS[1], 0, BYTES_READ - 1)\n",
                 "last_before",
             ),
-            (include_str!("lua/look_up.lua"), "redis.call('GETRANGE', KEYS[1], 0, 63)\n", "last"),
+            (include_str!("lua/look_up.lua"), "redis.call('GETRANGE', KEYS[1], 0, 87)\n", "last"),
         ] {
             let names =
                 between(script.split(unpacked).nth(1).unwrap(), "return { NO_SALE }\nend\nlocal ", "=");
@@ -390,7 +406,7 @@ mod tests {
             assert_eq!(named, stored[..named.len()]);
             assert!(script.contains(&format!("'<{}'", "d".repeat(named.len()))));
         }
-        assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(56 / 8), "FIRST_CHANGED");
+        assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(72 / 8), "FIRST_CHANGED");
         assert_eq!(stored.len(), stored.iter().collect::<std::collections::HashSet<_>>().len());
     }
 

@@ -21,6 +21,9 @@ pub const DEFAULT_REPLICATION_TIMEOUT: Duration = Duration::from_millis(200);
 /// carries up to 256 buyers, so a few of them are more than one core makes while a replica acknowledges one.
 pub const DEFAULT_MAX_POOLED_CONNECTIONS: usize = 8;
 
+/// How long holders of lost tickets come before other buyers after a loss: clients look a ticket up every few seconds.
+pub const DEFAULT_RESTORE_WINDOW: Duration = Duration::from_secs(10);
+
 /// How to connect to Redis, and its timeouts.
 #[derive(Clone)]
 pub struct RedisSettings {
@@ -35,6 +38,8 @@ pub struct RedisSettings {
     pub connect_timeout: Duration,
     /// How long an admission waits for a replica, if the sale is replicated; at most half of `response_timeout`.
     pub replication_timeout: Duration,
+    /// How long holders of lost tickets come before other buyers after a loss.
+    pub restore_window: Duration,
     /// Upper bound on a handle's connections beside the hot path's one. Callers wait up to `response_timeout` for a free one.
     pub max_pooled_connections: usize,
     /// PEM certificates of the authority that signed the server's certificate. `None`: the public authorities.
@@ -54,6 +59,7 @@ impl RedisSettings {
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
+            restore_window: DEFAULT_RESTORE_WINDOW,
             max_pooled_connections: DEFAULT_MAX_POOLED_CONNECTIONS,
             authority: None,
             clock: Clock::Store,

@@ -50,6 +50,8 @@ pub(super) fn read_snapshot(reply: &mut Reply, id: &SaleId) -> Result<SaleSnapsh
     let epoch = reply.unsigned()?;
     let version = reply.unsigned()?;
     let closed = reply.flag()?;
+    let rises = reply.unsigned()?;
+    let restoring_until = reply.optional()?.map(Timestamp);
     let created_at = Timestamp(reply.unsigned()?);
     let last_seq = reply.unsigned()?;
     let cursor = reply.unsigned()?;
@@ -60,6 +62,8 @@ pub(super) fn read_snapshot(reply: &mut Reply, id: &SaleId) -> Result<SaleSnapsh
         epoch,
         version,
         closed,
+        rises,
+        restoring_until,
         created_at,
         read_at,
         last_seq,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use inrush_core::{
+    epochs::TicketRef,
     sale::{SaleId, SaleSnapshot},
     store::{Store, StoreError, StoreEvent, StoreHandle},
     time::Clock,
@@ -37,6 +38,9 @@ use super::{
 /// segments, 8,192 tickets, between two calls only if this process was suspended.
 const MAX_HINT_CORRECTIONS: usize = 5;
 
+/// How often a call raises the epoch of its sale, each time because the history has changed again, before it fails.
+const MAX_RENEWALS: usize = 3;
+
 /// Sales in Redis.
 pub struct RedisStore {
     pub(super) shared: Arc<Shared>,
@@ -46,7 +50,7 @@ pub struct RedisStore {
 
 /// What all handles on one Redis share.
 pub(super) struct Shared {
-    settings: RedisSettings,
+    pub(super) settings: RedisSettings,
     endpoint: Arc<Endpoint>,
     scripts: Scripts,
     pub(super) hints: KeyHints,
@@ -122,36 +126,68 @@ impl RedisStore {
 
     /// Runs a script whose keys do not depend on the queue's state; the reply is read up to the answer.
     pub(super) async fn run_on_sale(&self, sale: &SaleId, call: Call<'_>) -> Result<Reply, StoreError> {
-        let mut reply = self.run(&call).await?;
-        match reply.code()? {
-            Code::Done => Ok(reply),
-            Code::NoSale => Err(StoreError::SaleNotFound(sale.clone())),
-            Code::WrongKeys => Err(reply.unexpected("its keys do not depend on the queue's state")),
+        self.run_on_tickets(sale, &[], call).await
+    }
+
+    /// The same for a script that gets `tickets`: the store must not be behind them.
+    pub(super) async fn run_on_tickets(
+        &self,
+        sale: &SaleId,
+        tickets: &[TicketRef],
+        call: Call<'_>,
+    ) -> Result<Reply, StoreError> {
+        for _ in 0..MAX_RENEWALS {
+            let mut reply = self.run(&call).await?;
+            match reply.code()? {
+                Code::Done => return Ok(reply),
+                Code::NoSale => return Err(StoreError::SaleNotFound(sale.clone())),
+                Code::WrongKeys => {
+                    return Err(reply.unexpected("its keys do not depend on the queue's state"));
+                }
+                Code::HistoryChanged => self.renew(sale, self.latest_of(sale, tickets)).await?,
+            }
         }
+        Err(history_is_unsteady(sale))
     }
 
     /// Runs a script whose keys depend on the queue's state: builds them from a hint, and again where that was outdated.
     pub(super) async fn run_with_hints<'a>(
         &'a self,
         sale: &SaleId,
+        tickets: &[TicketRef],
         build: impl Fn(QueueState) -> Result<Call<'a>, StoreError>,
     ) -> Result<(QueueState, Reply), StoreError> {
         let mut hint = self.shared.hints.get(sale);
+        let mut renewals = 0;
         for _ in 0..MAX_HINT_CORRECTIONS {
             let mut reply = self.run(&build(hint)?).await?;
-            let code = reply.code()?;
-            if code == Code::NoSale {
-                return Err(StoreError::SaleNotFound(sale.clone()));
-            }
-            hint = QueueState::read(&mut reply)?;
-            self.shared.hints.update(sale, hint);
-            if code == Code::Done {
-                return Ok((hint, reply));
+            match reply.code()? {
+                Code::Done => {
+                    let state = QueueState::read(&mut reply)?;
+                    self.shared.hints.update(sale, state);
+                    return Ok((state, reply));
+                }
+                Code::NoSale => return Err(StoreError::SaleNotFound(sale.clone())),
+                Code::WrongKeys => {
+                    hint = QueueState::read(&mut reply)?;
+                    self.shared.hints.update(sale, hint);
+                }
+                Code::HistoryChanged if renewals == MAX_RENEWALS => return Err(history_is_unsteady(sale)),
+                Code::HistoryChanged => {
+                    renewals += 1;
+                    self.renew(sale, self.latest_of(sale, tickets)).await?;
+                }
             }
         }
         Err(StoreError::Unavailable(format!(
             "the queue of sale {sale} advances faster than this process can follow"
         )))
+    }
+
+    /// The latest ticket that this process knows: one of `tickets`, or of the store's replies so far.
+    fn latest_of(&self, sale: &SaleId, tickets: &[TicketRef]) -> TicketRef {
+        let seen = self.shared.hints.get(sale).latest();
+        tickets.iter().copied().fold(seen, Ord::max)
     }
 
     /// Runs a plain command of the hot path that may be repeated.
@@ -163,6 +199,10 @@ impl RedisStore {
     pub(super) async fn query_pooled<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         read(self.pool.run(command, Idempotency::Idempotent).await)
     }
+}
+
+fn history_is_unsteady(sale: &SaleId) -> StoreError {
+    StoreError::Unavailable(format!("the history of the store changes again and again under sale {sale}"))
 }
 
 fn read<T: FromRedisValue>(result: Result<Value, CommandError>) -> Result<T, StoreError> {
@@ -186,7 +226,11 @@ impl StoreHandle for RedisStore {
     }
 
     async fn sale(&self, sale: &SaleId) -> Result<SaleSnapshot, StoreError> {
-        let call = self.call(ScriptName::Snapshot, 1)?.with(Keys(sale).sale()).with(self.now());
+        let call = self
+            .call(ScriptName::Snapshot, 2)?
+            .with(Keys(sale).sale())
+            .with(Keys(sale).marker())
+            .with(self.now());
         let mut reply = self.run_on_sale(sale, call).await?;
         read_snapshot(&mut reply, sale)
     }

@@ -50,8 +50,8 @@ impl WorkStore for RedisStore {
     async fn claim(&self, sale: &SaleId, request: ClaimRequest) -> Result<Claim, StoreError> {
         check_batch_size(request.max)?;
         let build = |state| self.build_claim(sale, request, state);
-        let (_, mut reply) = self.run_with_hints(sale, build).await?;
-        let epoch = reply.unsigned()?;
+        let (state, mut reply) = self.run_with_hints(sale, &[], build).await?;
+        let epochs = self.read_epochs(sale, &mut reply, state)?;
         let created_at = Timestamp(reply.unsigned()?);
         let fence = reply.unsigned()?;
         let lease = Duration::from_millis(reply.unsigned()?);
@@ -61,15 +61,16 @@ impl WorkStore for RedisStore {
         for _ in 0..reply.small::<usize>()? {
             entries.push(read_first_claimed(&mut reply)?);
         }
-        Ok(Claim { epoch, created_at, fence, lease, entries, backlog: read_backlog(&mut reply)? })
+        Ok(Claim { epochs, created_at, fence, lease, entries, backlog: read_backlog(&mut reply)? })
     }
 
     async fn extend(&self, sale: &SaleId, leases: &[LeaseToken]) -> Result<Vec<bool>, StoreError> {
         check_batch_size(leases.len())?;
         let keys = Keys(sale);
         let mut call = self
-            .call(ScriptName::Extend, 4)?
+            .call(ScriptName::Extend, 5)?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.leases())
             .with(keys.claims())
@@ -92,8 +93,9 @@ impl WorkStore for RedisStore {
         let mut seqs: Vec<Seq> = settlements.iter().map(|settlement| settlement.lease_token.seq).collect();
         seqs.dedup_by_key(|seq| outcomes_bucket_of(*seq));
         let mut call = self
-            .call(ScriptName::Settle, 7 + seqs.len())?
+            .call(ScriptName::Settle, 8 + seqs.len())?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.leases())
             .with(keys.retries())
@@ -115,7 +117,7 @@ impl WorkStore for RedisStore {
 
     async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
         let build = |state| self.build_recover(sale, state);
-        let (_, mut reply) = self.run_with_hints(sale, build).await?;
+        let (_, mut reply) = self.run_with_hints(sale, &[], build).await?;
         Ok(Recovery {
             reclaimed: reply.unsigned()?,
             dead: reply.unsigned()?,
@@ -134,8 +136,9 @@ impl RedisStore {
         let keys = Keys(sale);
         let segment = state.claim_segment();
         Ok(self
-            .call(ScriptName::Claim, 9)?
+            .call(ScriptName::Claim, 11)?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.leases())
             .with(keys.retries())
@@ -144,18 +147,22 @@ impl RedisStore {
             .with(keys.cancelled(segment))
             .with(keys.cancelled(segment + 1))
             .with(keys.claims())
+            .with(keys.restored_segments())
             .with(self.now())
             .with(sale.as_str())
             .with(request.max)
-            .with(segment))
+            .with(segment)
+            .with(state.epoch)
+            .with(state.last_seq))
     }
 
     fn build_recover(&self, sale: &SaleId, state: QueueState) -> Result<Call<'_>, StoreError> {
         let keys = Keys(sale);
         let segment = state.claim_segment();
         Ok(self
-            .call(ScriptName::Recover, 9)?
+            .call(ScriptName::Recover, 10)?
             .with(keys.sale())
+            .with(keys.marker())
             .with(keys.claimed())
             .with(keys.leases())
             .with(keys.retries())
@@ -166,7 +173,9 @@ impl RedisStore {
             .with(keys.claims())
             .with(self.now())
             .with(MAX_BATCH)
-            .with(segment))
+            .with(segment)
+            .with(state.epoch)
+            .with(state.last_seq))
     }
 }
 

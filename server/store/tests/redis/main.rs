@@ -4,6 +4,7 @@
 use inrush_testkit::redis_server;
 
 mod cluster;
+mod history;
 mod outages;
 mod proxy;
 mod sentinel;

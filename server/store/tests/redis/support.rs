@@ -43,7 +43,7 @@ pub(crate) async fn create(store: &RedisStore, settings: &SaleSettings) -> SaleI
 pub(crate) fn request(buyer: &str) -> AdmitRequest {
     let entry =
         Entry { buyer: buyer.parse().expect("a buyer"), units: 1, payload: Vec::new(), trace: Vec::new() };
-    AdmitRequest { entry, supersedes: None }
+    AdmitRequest { entry, supersedes: None, restores: None }
 }
 
 pub(crate) async fn enqueue(

@@ -20,7 +20,7 @@ struct Front {
 
 fn admit_request(buyer: &str) -> AdmitRequest {
     let entry = Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() };
-    AdmitRequest { entry, supersedes: None }
+    AdmitRequest { entry, supersedes: None, restores: None }
 }
 
 fn queued(seq: Seq, position: u64) -> Admission {
@@ -65,7 +65,8 @@ impl Front {
     }
 
     async fn cancel(&self, seq: Seq) {
-        self.store.cancel(&self.sale, &[seq]).await.unwrap();
+        let ticket = self.store.admit(&self.sale, &[]).await.unwrap().epochs.ticket(seq);
+        self.store.cancel(&self.sale, &[ticket]).await.unwrap();
     }
 }
 
@@ -75,7 +76,7 @@ async fn new_buyers_are_admitted_without_a_look_up() {
     let AdmittedBatch { reply, statuses } = front.admit(&["ann", "bob", "cleo"]).await;
     assert_eq!(reply.admissions, [queued(1, 1), queued(2, 2), Admission::Refused(Refusal::SoldOut)]);
     assert_eq!(statuses, [None, None, None]);
-    assert_eq!((reply.last_seq, reply.gate), (2, Gate::Refusing(Refusal::SoldOut)));
+    assert_eq!((reply.admitted, reply.gate), (2, Gate::Refusing(Refusal::SoldOut)));
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_buyer_who_cancelled_gets_a_new_ticket() {
     front.cancel(1).await;
     let AdmittedBatch { reply, statuses } = front.admit(&["ann"]).await;
     assert_eq!((reply.admissions, statuses), (vec![queued(3, 2)], vec![None]));
-    assert_eq!(reply.last_seq, 3);
+    assert_eq!(reply.admitted, 3);
     let AdmittedBatch { reply, statuses } = front.admit(&["ann"]).await;
     assert_eq!((reply.admissions, statuses), (vec![existing(3)], vec![waiting(2)]));
 }
@@ -109,7 +110,8 @@ async fn a_buyer_whose_ticket_was_rejected_or_released_gets_a_new_one() {
     front.work_one(Outcome::Rejected { reason: "no".to_owned() }).await;
     assert_eq!(front.admit(&["ann"]).await.reply.admissions, [queued(3, 2)]);
     front.work_one(ordered("o-2")).await;
-    front.store.release(&front.sale, &[2]).await.unwrap();
+    let ticket = front.store.admit(&front.sale, &[]).await.unwrap().epochs.ticket(2);
+    front.store.release(&front.sale, &[ticket]).await.unwrap();
     assert_eq!(front.admit(&["bob"]).await.reply.admissions, [queued(4, 2)]);
 }
 
@@ -140,7 +142,7 @@ async fn a_mixed_batch_is_answered_in_its_order() {
     let expected = [queued(6, 4), queued(5, 3), existing(1), existing(6), queued(7, 5), existing(5)];
     assert_eq!(reply.admissions, expected);
     assert_eq!(statuses, [None, None, waiting(1), waiting(4), None, waiting(3)]);
-    assert_eq!((reply.last_seq, reply.gate), (7, Gate::Refusing(Refusal::SoldOut)));
+    assert_eq!((reply.admitted, reply.gate), (7, Gate::Refusing(Refusal::SoldOut)));
 }
 
 #[tokio::test]

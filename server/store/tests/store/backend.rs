@@ -10,9 +10,11 @@ use inrush_core::{
 };
 use inrush_store::{
     conformance,
-    memory::MemoryStore,
+    memory::{Checkpoint, MemoryStore},
     redis::{RedisSettings, RedisStore, ScriptSources, USER_RULES},
 };
+
+use parking_lot::Mutex;
 
 use crate::redis_server::{RedisCluster, RedisServer};
 
@@ -22,11 +24,63 @@ const SLOTS_OF_A_SERVER: u16 = 16_384_u16.div_ceil(3);
 /// The response timeout on a machine that is busy with other tests.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The keys of all sales.
+const ALL_KEYS: &str = "inrush:{*";
+
 /// The servers of a store.
 pub(crate) enum Backend {
-    Memory,
+    Memory(MemoryBackend),
     Redis(RedisServer),
     Cluster(RedisCluster),
+}
+
+/// The memory store under test, and its last checkpoint.
+#[derive(Default)]
+pub(crate) struct MemoryBackend {
+    store: Mutex<Option<Arc<MemoryStore>>>,
+    checkpoint: Mutex<Option<Checkpoint>>,
+}
+
+/// Copies of a checkpoint's keys have this before their names.
+const COPY: &str = "copy:";
+
+/// Keeps all keys that match `pattern`.
+pub(crate) async fn checkpoint(server: &RedisServer, pattern: &str) {
+    delete(server, &format!("{COPY}{pattern}")).await;
+    for key in keys(server, pattern).await {
+        server.command::<i64>(&["COPY", &key, &format!("{COPY}{key}")]).await;
+    }
+}
+
+/// Puts the keys back that [`checkpoint`] has kept, and deletes the others that match.
+pub(crate) async fn roll_back(server: &RedisServer, pattern: &str) {
+    delete(server, pattern).await;
+    for copy in keys(server, &format!("{COPY}{pattern}")).await {
+        let key = copy.trim_start_matches(COPY);
+        server.command::<i64>(&["COPY", &copy, key]).await;
+    }
+}
+
+/// Makes the sales look as if another history had written them: the history is the second number of the record.
+pub(crate) async fn restart(server: &RedisServer, pattern: &str) {
+    for key in keys(server, pattern).await {
+        if key.ends_with("}:sale") {
+            server.command::<i64>(&["SETRANGE", &key, "8", "\0\0\0\0\0\0\0\0"]).await;
+        } else if key.ends_with("}:marker") {
+            server.command::<i64>(&["DEL", &key]).await;
+        }
+    }
+}
+
+async fn keys(server: &RedisServer, pattern: &str) -> Vec<String> {
+    server.command(&["KEYS", pattern]).await
+}
+
+/// Deletes all keys that match `pattern`.
+pub(crate) async fn delete(server: &RedisServer, pattern: &str) {
+    for key in keys(server, pattern).await {
+        server.command::<i64>(&["DEL", &key]).await;
+    }
 }
 
 /// These servers have no replicas to wait for.
@@ -57,7 +111,11 @@ impl conformance::Backend for Backend {
             server.command::<()>(&rules).await;
         }
         let url = match self {
-            Self::Memory => return MemoryStore::new(Clock::Manual(clock.clone())),
+            Self::Memory(memory) => {
+                let store = MemoryStore::new(Clock::Manual(clock.clone()));
+                *memory.store.lock() = Some(Arc::clone(&store));
+                return store;
+            }
             Self::Redis(server) => server.url(),
             Self::Cluster(cluster) => cluster.url(),
         };
@@ -68,6 +126,37 @@ impl conformance::Backend for Backend {
     async fn flush_caches(&self) {
         for server in self.servers() {
             server.command::<()>(&["SCRIPT", "FLUSH"]).await;
+        }
+    }
+
+    async fn checkpoint(&self) {
+        if let Self::Memory(memory) = self {
+            *memory.checkpoint.lock() = memory.store.lock().as_ref().map(|store| store.checkpoint());
+        }
+        for server in self.servers() {
+            checkpoint(server, ALL_KEYS).await;
+        }
+    }
+
+    async fn roll_back(&self) {
+        if let Self::Memory(memory) = self
+            && let (Some(store), Some(checkpoint)) = (&*memory.store.lock(), &*memory.checkpoint.lock())
+        {
+            store.roll_back(checkpoint);
+        }
+        for server in self.servers() {
+            roll_back(server, ALL_KEYS).await;
+        }
+    }
+
+    async fn restart(&self) {
+        if let Self::Memory(memory) = self
+            && let Some(store) = &*memory.store.lock()
+        {
+            store.restart();
+        }
+        for server in self.servers() {
+            restart(server, ALL_KEYS).await;
         }
     }
 
@@ -95,7 +184,7 @@ impl Backend {
     /// The index of the server that has `sale`.
     async fn server_of(&self, sale: &SaleId) -> usize {
         match self {
-            Self::Memory | Self::Redis(_) => 0,
+            Self::Memory(_) | Self::Redis(_) => 0,
             Self::Cluster(cluster) => {
                 let tag = format!("{{{sale}}}");
                 let slot: u16 = cluster.nodes()[0].command(&["CLUSTER", "KEYSLOT", &tag]).await;
@@ -106,7 +195,7 @@ impl Backend {
 
     fn servers(&self) -> &[RedisServer] {
         match self {
-            Self::Memory => &[],
+            Self::Memory(_) => &[],
             Self::Redis(server) => std::slice::from_ref(server),
             Self::Cluster(cluster) => cluster.nodes(),
         }

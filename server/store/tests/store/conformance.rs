@@ -3,13 +3,13 @@
 use inrush_store::conformance;
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, MemoryBackend},
     redis_server::{RedisCluster, RedisServer},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_conforms() {
-    conformance::run(Backend::Memory).await;
+    conformance::run(Backend::Memory(MemoryBackend::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,8 @@ fn second_tickets(evidence: &Evidence, found: &mut Findings) {
             | TicketState::Waiting
             | TicketState::Processing
             | TicketState::Expired
-            | TicketState::Dead => false,
+            | TicketState::Dead
+            | TicketState::Lost => false,
         };
         if !over {
             live.entry(ticket.buyer).or_default().insert((ticket.epoch, ticket.seq));

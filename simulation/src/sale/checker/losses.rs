@@ -64,6 +64,7 @@ fn loss(
         }
         (TicketState::Processing, _) => Some("still PROCESSING when everything was over"),
         (TicketState::Dead, _) => Some("out of attempts"),
+        (TicketState::Lost, _) => Some("lost by the store and not restored"),
     }
 }
 

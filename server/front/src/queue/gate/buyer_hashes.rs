@@ -8,19 +8,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use inrush_core::Seq;
-
 /// Four bytes for every buyer ever admitted to a sale. If two buyers share a hash, one call more goes to the store.
 #[derive(Default)]
 pub(super) struct BuyerHashes {
     runs: Vec<Arc<Run>>,
-    last_seq: Seq,
+    /// How many buyers were added, repeats included.
+    len: u64,
 }
 
 impl BuyerHashes {
-    /// The set holds the buyers up to this seq.
-    pub(super) const fn last_seq(&self) -> Seq {
-        self.last_seq
+    /// How many buyers were added, in the order of their admission.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
     }
 
     /// Whether a buyer of this hash is in the set.
@@ -28,9 +27,9 @@ impl BuyerHashes {
         self.runs.iter().any(|run| run.hashes.binary_search(&hash).is_ok())
     }
 
-    /// This set and the buyers of the next seqs. `count` is the number of hashes in memory, over all sets that share it.
+    /// This set and the buyers who were admitted next. `count` is the number of hashes in memory, over all sets that share it.
     pub(super) fn with(&self, mut hashes: Vec<u32>, count: &Arc<AtomicUsize>) -> Self {
-        let last_seq = self.last_seq + Seq::try_from(hashes.len()).unwrap_or_default();
+        let len = self.len + hashes.len() as u64;
         let mut runs = self.runs.clone();
         while let Some(shorter) = runs.pop_if(|run| run.hashes.len() <= 2 * hashes.len()) {
             hashes.extend_from_slice(&shorter.hashes);
@@ -38,7 +37,7 @@ impl BuyerHashes {
         hashes.sort_unstable();
         hashes.dedup();
         runs.push(Run::counted(hashes, count));
-        Self { runs, last_seq }
+        Self { runs, len }
     }
 }
 
@@ -74,7 +73,7 @@ mod tests {
         for start in (0..100_000_u32).step_by(100) {
             buyers = buyers.with((start..start + 100).map(hash).collect(), &count);
         }
-        assert_eq!(buyers.last_seq(), 100_000);
+        assert_eq!(buyers.len(), 100_000);
         assert!((0..100_000).all(|seq| buyers.contains(hash(seq))));
         assert!((100_000..200_000).all(|seq| !buyers.contains(hash(seq))));
         assert!(buyers.runs.len() <= 11, "{} runs", buyers.runs.len());
@@ -87,7 +86,7 @@ mod tests {
         let older = BuyerHashes::default().with(vec![3, 1, 2], &count);
         let newer = older.with(vec![9, 1], &count);
         assert!(newer.contains(9) && newer.contains(3) && !older.contains(9));
-        assert_eq!((older.last_seq(), newer.last_seq()), (3, 5));
+        assert_eq!((older.len(), newer.len()), (3, 5));
         drop((older, newer));
         assert_eq!(count.load(Ordering::Relaxed), 0);
     }

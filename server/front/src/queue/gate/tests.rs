@@ -1,4 +1,4 @@
-use inrush_core::{Durability, Entry, SaleSettings, store::Precondition, time::Clock};
+use inrush_core::{Durability, Entry, Epochs, SaleSettings, store::Precondition, time::Clock};
 use inrush_store::memory::MemoryStore;
 
 use super::*;
@@ -49,12 +49,13 @@ impl Bench {
 
 fn enqueue_request(buyer: &str, units: u64) -> AdmitRequest {
     let entry = Entry { buyer: buyer.parse().unwrap(), units, payload: Vec::new(), trace: Vec::new() };
-    AdmitRequest { entry, supersedes: None }
+    AdmitRequest { entry, supersedes: None, restores: None }
 }
 
-fn reply(gate: Gate, epoch: u64, last_seq: Seq, admissions: Vec<Admission>) -> AdmitReply {
+fn reply(gate: Gate, epoch: u64, admitted: u64, admissions: Vec<Admission>) -> AdmitReply {
     let durability = Durability::Memory;
-    AdmitReply { epoch, last_seq, measured_pace: 0, durability, has_stock: true, gate, admissions }
+    let epochs = Epochs::new(epoch);
+    AdmitReply { epochs, admitted, measured_pace: 0, durability, has_stock: true, gate, admissions }
 }
 
 const SOLD_OUT: GateDecision = GateDecision::Refused(Refusal::SoldOut);

@@ -1,6 +1,7 @@
 //! Admitting buyers.
 
 use inrush_core::{
+    entry::Entry,
     sale::Route,
     store::{Admission, AdmitReply, AdmitRequest, Durability, Gate, MAX_ADMITTED_BUYERS, Refusal},
     ticket::{MAX_SEQ, Seq},
@@ -12,11 +13,18 @@ use super::Sale;
 impl Sale {
     pub(in super::super) fn admit(&mut self, now: Timestamp, requests: &[AdmitRequest]) -> AdmitReply {
         let was_empty = self.queued() == 0;
-        let admissions = requests.iter().map(|request| self.admit_one(now, request)).collect();
+        // Restored tickets come first: they are older.
+        let restored: Vec<Option<Admission>> =
+            requests.iter().map(|request| self.restore(now, request)).collect();
+        let admissions = requests
+            .iter()
+            .zip(restored)
+            .map(|(request, restored)| restored.unwrap_or_else(|| self.admit_one(now, request)))
+            .collect();
         self.announcements.work |= was_empty && self.queued() > 0;
         AdmitReply {
-            epoch: self.epoch,
-            last_seq: self.queue.last_seq(),
+            epochs: self.epochs.clone(),
+            admitted: self.ledger.admitted.tickets,
             measured_pace: self.measured_pace.millitickets_per_second(),
             durability: Durability::Memory,
             has_stock: self.settings.has_stock(),
@@ -25,16 +33,15 @@ impl Sale {
         }
     }
 
-    /// The hashes of buyers with seqs above `after`.
-    pub(in super::super) fn admitted_buyers(&self, after: Seq) -> Vec<u32> {
+    /// The hashes of admitted buyers, without the first `after` ones.
+    pub(in super::super) fn admitted_buyers(&self, after: u64) -> Vec<u32> {
         let first = usize::try_from(after).unwrap_or(usize::MAX);
         self.admitted.iter().skip(first).take(MAX_ADMITTED_BUYERS).copied().collect()
     }
 
-    fn admit_one(&mut self, now: Timestamp, AdmitRequest { entry, supersedes }: &AdmitRequest) -> Admission {
-        if let Some(&seq) = self.buyers.get(&entry.buyer)
-            && *supersedes != Some(seq)
-        {
+    fn admit_one(&mut self, now: Timestamp, request: &AdmitRequest) -> Admission {
+        let entry = &request.entry;
+        if let Some(seq) = self.duplicate(request) {
             return Admission::Existing { seq };
         }
         match self.gate_before_units(now) {
@@ -42,19 +49,36 @@ impl Sale {
             Gate::Refusing(refusal) => return Admission::Refused(refusal),
             Gate::Open => {}
         }
-        let limit = self.settings.unit_limit;
-        if entry.units > limit {
-            return Admission::Refused(Refusal::UnitLimit { limit });
+        if let Some(refusal) = self.refusal_of_units(entry.units) {
+            return Admission::Refused(refusal);
         }
-        if entry.units > self.free_units() || self.queue.last_seq() >= MAX_SEQ {
+        if self.queue.last_seq() >= MAX_SEQ {
             return Admission::Refused(Refusal::SoldOut);
         }
         let seq = self.queue.push(entry.clone());
-        self.buyers.insert(entry.buyer.clone(), seq);
-        self.admitted.push(entry.buyer.hash32());
-        self.ledger.admitted.add(entry.units);
-        self.ledger.waiting.add(entry.units);
-        Admission::Queued { seq, position: self.queue.position(seq) }
+        self.count_admitted(entry, seq);
+        Admission::Queued { seq, position: self.queue.position(&self.epochs, seq) }
+    }
+
+    /// The buyer's ticket, unless the request supersedes it.
+    pub(super) fn duplicate(&self, AdmitRequest { entry, supersedes, .. }: &AdmitRequest) -> Option<Seq> {
+        self.buyers.get(&entry.buyer).copied().filter(|&seq| *supersedes != Some(seq))
+    }
+
+    pub(super) fn refusal_of_units(&self, units: u64) -> Option<Refusal> {
+        let limit = self.settings.unit_limit;
+        if units > limit {
+            return Some(Refusal::UnitLimit { limit });
+        }
+        (units > self.free_units()).then_some(Refusal::SoldOut)
+    }
+
+    /// Counts a ticket that waits now, and makes it its buyer's latest one.
+    pub(super) fn count_admitted(&mut self, Entry { buyer, units, .. }: &Entry, seq: Seq) {
+        self.buyers.insert(buyer.clone(), seq);
+        self.admitted.push(buyer.hash32());
+        self.ledger.admitted.add(*units);
+        self.ledger.waiting.add(*units);
     }
 
     /// The gate for a buyer who is not in the queue and requests one unit.
@@ -66,7 +90,7 @@ impl Sale {
     }
 
     /// The gate as far as the settings decide, for any number of units.
-    fn gate_before_units(&self, now: Timestamp) -> Gate {
+    pub(super) fn gate_before_units(&self, now: Timestamp) -> Gate {
         let settings = &self.settings;
         if settings.route == Route::Bypass {
             return Gate::Bypass;
@@ -77,7 +101,10 @@ impl Sale {
         match settings.opens_at {
             Some(opens_at) if now < opens_at => Gate::Refusing(Refusal::NotOpen { opens_at }),
             _ if settings.admission_held => Gate::Refusing(Refusal::Held),
-            _ => Gate::Open,
+            _ => match self.restoring_until {
+                Some(until) if now < until => Gate::Refusing(Refusal::Restoring { until }),
+                _ => Gate::Open,
+            },
         }
     }
 }

@@ -30,9 +30,17 @@ impl Sale {
     /// When a ticket is ready: immediately if the queue can advance, else with the next retry. Time alone does not make a queue
     /// ready that is blocked by the stock, or that has only cancelled tickets.
     fn next_ready_in(&self, now: Timestamp) -> Option<Duration> {
-        if self.queued() > 0 && self.can_advance() {
+        let restored_at = self.restoring_until.filter(|_| self.waits_for_restores(now));
+        if self.queued() > 0 && restored_at.is_none() && self.can_advance() {
             return Some(Duration::ZERO);
         }
-        self.claimed.next_retry().map(|due| now.until(due))
+        [self.claimed.next_retry(), restored_at].into_iter().flatten().min().map(|time| now.until(time))
+    }
+
+    /// Whether the cursor is where nothing can be claimed before the time to restore has passed.
+    fn waits_for_restores(&self, now: Timestamp) -> bool {
+        let next = self.queue.cursor() + 1;
+        let last_stretch = self.epochs.past().last().map(|past| past.last + 1..past.next_first);
+        self.is_restoring(now) && last_stretch.is_some_and(|stretch| stretch.contains(&next))
     }
 }

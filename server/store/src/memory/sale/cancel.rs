@@ -1,14 +1,20 @@
 //! Cancelling a ticket.
 
-use inrush_core::{store::CancelResult, ticket::Seq};
+use inrush_core::{
+    epochs::{Place, TicketRef},
+    store::CancelResult,
+};
 
 use super::Sale;
 
 impl Sale {
-    pub(in super::super) fn cancel(&mut self, seq: Seq) -> CancelResult {
-        if seq == 0 || seq > self.queue.last_seq() {
-            return CancelResult::Unknown;
+    pub(in super::super) fn cancel(&mut self, ticket: TicketRef) -> CancelResult {
+        match self.place_of(ticket) {
+            Place::Known => {}
+            Place::Lost => return CancelResult::Lost,
+            Place::Foreign | Place::Ahead => return CancelResult::Unknown,
         }
+        let seq = ticket.seq;
         if self.queue.is_cancelled(seq) {
             return CancelResult::AlreadyCancelled;
         }

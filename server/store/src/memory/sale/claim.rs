@@ -20,17 +20,18 @@ const MAX_SEQS_PASSED: usize = 4 * MAX_BATCH;
 
 impl Sale {
     pub(in super::super) fn claim(&mut self, now: Timestamp, max: usize) -> Claim {
+        let last = self.queue.cross_lost_seqs(&self.epochs, self.is_restoring(now));
         self.follow_clock(now);
         let wanted = if self.settings.fulfilment_held { 0 } else { self.within_pace(now, max) };
         let fence = self.last_fence + 1;
         let mut entries = self.claim_due_retries(now, wanted, fence);
-        self.claim_from_queue(now, wanted, fence, &mut entries);
+        self.claim_from_queue(now, wanted, fence, last, &mut entries);
         if !entries.is_empty() {
             self.last_fence = fence;
             self.count_claims(now, entries.len() as u64);
         }
         Claim {
-            epoch: self.epoch,
+            epochs: self.epochs.clone(),
             created_at: self.created_at,
             fence: if entries.is_empty() { 0 } else { fence },
             lease: self.settings.lease,
@@ -75,10 +76,15 @@ impl Sale {
         now: Timestamp,
         wanted: usize,
         fence: u64,
+        last: Seq,
         entries: &mut Vec<ClaimedEntry>,
     ) {
         let mut passed = 0;
-        while entries.len() < wanted && passed < MAX_SEQS_PASSED && self.can_advance() {
+        while entries.len() < wanted
+            && passed < MAX_SEQS_PASSED
+            && self.queue.cursor() < last
+            && self.can_advance()
+        {
             if let Some((seq, entry)) = self.queue.pass() {
                 let claimed = self.lease(now, fence, seq, 1, entry);
                 entries.push(claimed);
@@ -87,14 +93,14 @@ impl Sale {
         }
     }
 
-    /// Whether a claim would move the cursor: over a cancelled ticket, or one that the stock has the units for.
+    /// Whether a claim would move the cursor: over a seq without a ticket, or one that the stock has the units for.
     pub(super) fn can_advance(&self) -> bool {
         if self.closed {
             return false;
         }
         match self.queue.next() {
             Next::End => false,
-            Next::Cancelled => true,
+            Next::Empty => true,
             Next::Waiting(units) => units <= self.uncommitted_units(),
         }
     }

@@ -14,6 +14,7 @@ impl Sale {
     pub(in super::super) fn dead_letters(&self, after: Seq, limit: usize) -> Vec<DeadLetter> {
         let dead = self.claimed.dead_after(after).take(limit);
         dead.map(|(seq, ticket, reason)| DeadLetter {
+            epoch: self.epochs.ticket(seq).epoch,
             claimed: ClaimedEntry { seq, attempt: ticket.attempt, entry: ticket.entry.clone() },
             reason: reason.to_owned(),
         })

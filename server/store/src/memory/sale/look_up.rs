@@ -1,6 +1,7 @@
 //! The status of tickets.
 
 use inrush_core::{
+    epochs::{Place, TicketRef},
     store::{LookUpReply, StoreError},
     ticket::{Seq, TicketStatus},
 };
@@ -8,19 +9,22 @@ use inrush_core::{
 use super::{super::claimed::Stage, End, Sale};
 
 impl Sale {
-    pub(in super::super) fn look_up(&self, seqs: &[Seq]) -> Result<LookUpReply, StoreError> {
+    pub(in super::super) fn look_up(&self, tickets: &[TicketRef]) -> Result<LookUpReply, StoreError> {
         Ok(LookUpReply {
-            epoch: self.epoch,
+            epoch: self.epochs.present(),
             measured_pace: self.measured_pace.millitickets_per_second(),
-            statuses: seqs.iter().map(|&seq| self.status(seq)).collect::<Result<_, _>>()?,
+            statuses: tickets.iter().map(|&ticket| self.status(ticket)).collect::<Result<_, _>>()?,
         })
     }
 
-    /// `None` for a seq that was never assigned.
-    pub(super) fn status(&self, seq: Seq) -> Result<Option<TicketStatus>, StoreError> {
-        if seq == 0 || seq > self.queue.last_seq() {
-            return Ok(None);
+    /// `None` for a ticket that this sale never gave.
+    pub(super) fn status(&self, ticket: TicketRef) -> Result<Option<TicketStatus>, StoreError> {
+        match self.place_of(ticket) {
+            Place::Known => {}
+            Place::Lost => return Ok(Some(TicketStatus::Lost)),
+            Place::Foreign | Place::Ahead => return Ok(None),
         }
+        let seq = ticket.seq;
         if self.queue.is_cancelled(seq) {
             return Ok(Some(TicketStatus::Cancelled));
         }
@@ -40,7 +44,7 @@ impl Sale {
         if self.closed {
             TicketStatus::Expired
         } else {
-            TicketStatus::Waiting { position: self.queue.position(seq), attempted: false }
+            TicketStatus::Waiting { position: self.queue.position(&self.epochs, seq), attempted: false }
         }
     }
 

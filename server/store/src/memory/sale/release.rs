@@ -3,18 +3,22 @@
 use std::mem;
 
 use inrush_core::{
+    epochs::TicketRef,
     store::{ReleaseResult, StoreError},
-    ticket::Seq,
+    ticket::TicketStatus,
 };
 
 use super::{End, Sale};
 
 impl Sale {
-    pub(in super::super) fn release(&mut self, seq: Seq) -> Result<ReleaseResult, StoreError> {
-        let Some(status) = self.status(seq)? else {
+    pub(in super::super) fn release(&mut self, ticket: TicketRef) -> Result<ReleaseResult, StoreError> {
+        let Some(status) = self.status(ticket)? else {
             return Ok(ReleaseResult::Unknown);
         };
-        let Some(concluded) = self.outcomes.get_mut(&seq) else {
+        if status == TicketStatus::Lost {
+            return Ok(ReleaseResult::NotOrdered(status.state()));
+        }
+        let Some(concluded) = self.outcomes.get_mut(&ticket.seq) else {
             return Ok(ReleaseResult::NotOrdered(status.state()));
         };
         Ok(match &mut concluded.end {

@@ -1,23 +1,27 @@
 #!lua flags=allow-oom
 -- Cancels tickets that were never claimed. Their entries stay in the queue until the cursor passes them.
 --
--- KEYS  1 sale · 2 cancel tree · then for each ticket: the bitmap and the queue of its segment
--- ARGV  1 sale id · 2 … the tickets' seqs
--- Reply {NO_SALE}
---       {DONE, for each ticket: 0 unknown · 1 cancelled · 2 cancelled before · 3 too late}
+-- KEYS  1 sale · 2 marker · 3 cancel tree · then for each ticket, of its segment: the bitmap of cancelled
+--       seqs, the bitmap of restored seqs, the queue
+-- ARGV  1 sale id · then for each ticket: epoch, seq
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
+--       {DONE, for each ticket: 0 unknown · 1 cancelled · 2 cancelled before · 3 too late · 4 lost}
 
 --! include codes
+--! include open_sale
 --! include ledger
 --! include entry
 --! include queue
 --! include cancel_tree
+--! include epochs
 --! include reopened
 
-local UNKNOWN, CANCELLED, ALREADY_CANCELLED, TOO_LATE = 0, 1, 2, 3
+local UNKNOWN, CANCELLED, ALREADY_CANCELLED, TOO_LATE, IS_LOST = 0, 1, 2, 3, 4
+local FIXED_KEYS, FIXED_ARGS = 3, 1
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
 local free_before = free_units(sale)
 
@@ -27,12 +31,20 @@ local function index_of(seq)
     return seq - math.max(first_of_segment, sale.cursor + 1)
 end
 
+local past = past_epochs(sale.past)
 local reply, cancelled, by_segment = { DONE }, {}, {}
-for i = 1, #ARGV - 1 do
-    local seq, bitmap, queue = tonumber(ARGV[1 + i]), KEYS[1 + 2 * i], KEYS[2 + 2 * i]
+for i = 1, (#ARGV - FIXED_ARGS) / 2 do
+    local key = FIXED_KEYS + 3 * i
+    local bitmap, restored, queue = KEYS[key - 2], KEYS[key - 1], KEYS[key]
+    local epoch, seq = tonumber(ARGV[FIXED_ARGS + 2 * i - 1]), tonumber(ARGV[FIXED_ARGS + 2 * i])
+    local place = place_of(epoch, seq, sale.epoch, sale.last_seq, past)
     local result
-    if seq < 1 or seq > sale.last_seq then
+    if place == AHEAD then
+        return { HISTORY_CHANGED } -- nothing has been written yet
+    elseif place == FOREIGN then
         result = UNKNOWN
+    elseif place == LOST and redis.call('GETBIT', restored, bit_of(seq)) == 0 then
+        result = IS_LOST
     elseif cancelled[seq] or redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
         result = ALREADY_CANCELLED
     elseif seq <= sale.cursor or sale.closed == 1 then
@@ -55,7 +67,7 @@ if next(cancelled) then
     for seq, bitmap in pairs(cancelled) do
         redis.call('SETBIT', bitmap, bit_of(seq), 1)
     end
-    count_cancelled(KEYS[2], by_segment)
+    count_cancelled(KEYS[3], by_segment)
     save_sale(KEYS[1], sale)
     announce_if_reopened(sale, free_before, ARGV[1])
 end

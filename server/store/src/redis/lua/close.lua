@@ -1,19 +1,20 @@
 #!lua flags=allow-oom
 -- Closes a sale for good: what was never claimed expires. A repeat changes nothing.
 --
--- KEYS  1 sale
+-- KEYS  1 sale · 2 marker
 -- ARGV  1 now, empty for Redis's time · 2 sale id
--- Reply {NO_SALE}
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {DONE, the snapshot (include/snapshot.lua)}
 
 --! include codes
+--! include open_sale
 --! include clock
 --! include snapshot
 --! include announce
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
 if sale.closed ~= 1 then
     sale.closed = 1

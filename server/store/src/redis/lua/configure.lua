@@ -1,16 +1,18 @@
 #!lua
 -- Writes a sale's settings, all of them: creates the sale, or changes it when it has the expected version.
 --
--- KEYS  1 sale · 2 tombstone
+-- KEYS  1 sale · 2 marker · 3 tombstone
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 expected version, empty for a sale that must not exist ·
 --       4 count of buyers' buckets of a new sale · 5 … the settings in the order of include/snapshot.lua, empty for none
--- Reply {NO_SALE}: there is nothing to change
+-- Reply {NO_SALE}: there is nothing to change · {HISTORY_CHANGED}
 --       {DONE, 0, snapshot}: written · {DONE, 1, snapshot}: not in the expected version, the sale as it is ·
 --       {DONE, 2, units}: the cap would be below what is held · {DONE, 3, units}: the stock would be below what is
 --       committed · {DONE, 4}: closed for good · {DONE, 5}: an earlier sale of this name is still being deleted
 
 --! include codes
 --! include clock
+--! include new_epoch
+--! include open_sale
 --! include snapshot
 --! include ledger
 --! include pace
@@ -19,7 +21,7 @@
 local WRITTEN, CONFLICT, CAP_BELOW_HELD, STOCK_BELOW_COMMITTED, CLOSED, BEING_DELETED = 0, 1, 2, 3, 4, 5
 local FIXED_ARGS = 4
 
-local sale = load_sale(KEYS[1])
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
 local now = now_millis(ARGV[1])
 local create = ARGV[3] == ''
 
@@ -34,16 +36,22 @@ for i, field in ipairs(SETTINGS) do
     settings[field] = tonumber(ARGV[FIXED_ARGS + i])
 end
 
-if create then
+if sale.epoch and unusable then
+    return unusable
+elseif create then
     if sale.epoch then
         return reply_with_snapshot(CONFLICT)
     end
-    if redis.call('EXISTS', KEYS[2]) == 1 then
+    if redis.call('EXISTS', KEYS[3]) == 1 then
         return { DONE, BEING_DELETED }
     end
+    local history = server_history()
+    if not history then
+        return replica_error()
+    end
     sale = {
-        epoch = now, version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
-        buckets = tonumber(ARGV[4]), fence = 0, cancelled_passed = 0,
+        epoch = epoch_after(0, now, history), history = history, rises = 0, past = '', version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
+        buckets = tonumber(ARGV[4]), fence = 0, skipped = 0,
     }
     for _, field in ipairs(LEDGER) do
         sale[field] = 0

@@ -1,28 +1,30 @@
 #!lua flags=no-writes
 -- Lists dead tickets by seq.
 --
--- KEYS  1 sale · 2 claimed · 3 dead · 4 reasons
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 dead · 5 reasons
 -- ARGV  1 the seq to start after · 2 max tickets
--- Reply {NO_SALE}
---       {DONE, for each ticket: seq, attempts, entry, reason}
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
+--       {DONE, epoch, past epochs, for each ticket: seq, attempts, entry, reason}
 
 --! include codes
+--! include open_sale
 --! include record
 
-if redis.call('EXISTS', KEYS[1]) == 0 then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], false)
+if unusable then
+    return unusable
 end
-local members = redis.call('ZRANGE', KEYS[3], '(' .. ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[2]))
+local reply = { DONE, sale.epoch, sale.past }
+local members = redis.call('ZRANGE', KEYS[4], '(' .. ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[2]))
 if #members == 0 then
-    return { DONE }
+    return reply
 end
 local seqs = {}
 for i, member in ipairs(members) do
     seqs[i] = tonumber(member)
 end
-local records = redis.call('HMGET', KEYS[2], unpack(seqs))
-local reasons = redis.call('HMGET', KEYS[4], unpack(seqs))
-local reply = { DONE }
+local records = redis.call('HMGET', KEYS[3], unpack(seqs))
+local reasons = redis.call('HMGET', KEYS[5], unpack(seqs))
 for i, seq in ipairs(seqs) do
     local state, _, attempt, start = decode_record(records[i] or '')
     if state ~= 'D' or not reasons[i] then

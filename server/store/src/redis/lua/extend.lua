@@ -1,21 +1,22 @@
 #!lua flags=allow-oom
 -- Extends leases to a full lease from now, also expired ones that were not reclaimed.
 --
--- KEYS  1 sale · 2 claimed · 3 leases · 4 claims
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 leases · 5 claims
 -- ARGV  1 now, empty for Redis's time · then for each lease: ticket, fence
--- Reply {NO_SALE}
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {DONE, for each lease: 1 extended · 0 lost}
 
 --! include codes
+--! include open_sale
 --! include sale
 --! include clock
 --! include block
 
 local FIXED_ARGS = 1
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
 local extensions = (#ARGV - FIXED_ARGS) / 2
 if extensions == 0 then
@@ -34,7 +35,7 @@ local function extend(member)
 end
 
 local in_blocks = {} -- block → the indexes that are extended
-for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(words))) do
+for i, record in ipairs(redis.call('HMGET', KEYS[3], unpack(words))) do
     local seq, wanted_fence = tonumber(words[i]), ARGV[FIXED_ARGS + 2 * i]
     local held
     if record then
@@ -44,7 +45,7 @@ for i, record in ipairs(redis.call('HMGET', KEYS[2], unpack(words))) do
             extend(zset_member(seq))
         end
     else
-        local block = block_of(KEYS[4], wanted_fence)
+        local block = block_of(KEYS[5], wanted_fence)
         local index = index_in_block(block, seq)
         held = index ~= nil
         if held then
@@ -68,17 +69,17 @@ for block, indexes in pairs(in_blocks) do
         for index in pairs(indexes) do
             local seq = block.first + index - 1
             records[#records + 1] = digits(seq)
-            records[#records + 1] = record_head('P', tonumber(block.fence), 1) .. entry_in_block(KEYS[4], block, index)
+            records[#records + 1] = record_head('P', tonumber(block.fence), 1) .. entry_in_block(KEYS[5], block, index)
             extend(zset_member(seq))
             remove_from_block(block, index)
         end
     end
 end
 if #records > 0 then
-    redis.call('HSET', KEYS[2], unpack(records))
-    write_blocks(KEYS[4], KEYS[3])
+    redis.call('HSET', KEYS[3], unpack(records))
+    write_blocks(KEYS[5], KEYS[4])
 end
 if #leases > 0 then
-    redis.call('ZADD', KEYS[3], unpack(leases))
+    redis.call('ZADD', KEYS[4], unpack(leases))
 end
 return reply

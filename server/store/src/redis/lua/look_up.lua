@@ -1,63 +1,98 @@
 #!lua flags=no-writes
 -- The status of tickets. Runs one command if all of them wait and none is cancelled.
 --
--- KEYS  1 sale · 2 claimed · 3 cancel tree · 4 reasons · then, if ARGV 1 is 1, the bitmap of cancelled seqs of each
---       ticket's segment · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
--- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor that the keys were built for · 3 … the tickets' seqs
--- Reply {NO_SALE}
---       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}
---       {DONE, buckets, last_seq, cursor, cancelled, epoch, measured pace, then for each ticket …}
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 cancel tree · 5 reasons · then, if ARGV 1 is 1, the bitmap of cancelled seqs of
+--       each ticket's segment · then the bitmap of restored seqs of each ticket's segment, for those of another epoch
+--       than ARGV 3 · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
+-- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor that the keys were built for · 3, 4 the latest epoch and last
+--       seq that the caller has seen · then for each ticket: epoch, seq
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
+--       {WRONG_KEYS, the queue's state (include/queue.lua)}
+--       {DONE, the queue's state, past epochs, measured pace, then for each ticket …}
 --       For each ticket: 0 no such ticket · 1, position, 1 if attempted: waiting · 2 processing · 3, order id: ordered ·
---       4, order id: released · 5 cancelled · 6, reason: rejected · 7 expired · 8, reason: dead
+--       4, order id: released · 5 cancelled · 6, reason: rejected · 7 expired · 8, reason: dead · 9 lost
 
 --! include codes
 --! include digits
+--! include history
+--! include lost
 --! include queue
 --! include cancel_tree
 --! include outcome
 --! include record
 
-local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD = 0, 1, 2, 3, 4, 5, 6, 7, 8
-local FIXED_KEYS, FIXED_ARGS = 4, 2
+local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD, IS_LOST = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+local FIXED_KEYS, FIXED_ARGS = 5, 4
 
 -- The first fields of the sale, in the order of include/sale.lua.
-local stored = redis.call('GETRANGE', KEYS[1], 0, 63)
+local stored = redis.call('GETRANGE', KEYS[1], 0, 87)
 if stored == '' then
     return { NO_SALE }
 end
-local epoch, buckets, closed, measured_pace, cursor, cancelled_tickets, cancelled_passed, last =
-    struct.unpack('<dddddddd', stored)
+local epoch, history, rises, buckets, closed, measured_pace, cursor, cancelled_tickets, skipped, last, admitted_tickets =
+    struct.unpack('<ddddddddddd', stored)
+local unusable = check_history(history, KEYS[2], false)
+if unusable then
+    return unusable
+elseif has_gone_back(epoch, last, ARGV[3], ARGV[4]) then
+    return { HISTORY_CHANGED }
+end
+local packed_past = rises > 0 and redis.call('GETRANGE', KEYS[1], PAST_EPOCHS_AT, -1) or ''
+local past, holes = past_epochs(packed_past), cancelled_tickets + rises
 
 local bitmaps_named, cursor_hint = ARGV[1] == '1', tonumber(ARGV[2])
-local tickets = #ARGV - FIXED_ARGS
-
--- The keys of each ticket's bitmap and outcomes, in the caller's order.
-local key_of_outcome, passed = {}, {}
-local next_key = FIXED_KEYS + (bitmaps_named and tickets or 0)
-local fits = bitmaps_named or cancelled_tickets == 0
+local tickets = (#ARGV - FIXED_ARGS) / 2
+local words, seqs = {}, {} -- the tickets' seqs, as text and as numbers
 for i = 1, tickets do
-    local seq = tonumber(ARGV[FIXED_ARGS + i])
+    words[i] = ARGV[FIXED_ARGS + 2 * i]
+    seqs[i] = tonumber(words[i])
+end
+
+-- The keys of each ticket's bitmaps and outcomes, in the caller's order.
+local next_key = FIXED_KEYS + (bitmaps_named and tickets or 0)
+local key_of_restored, key_of_outcome = {}, {}
+for i = 1, tickets do
+    if ARGV[FIXED_ARGS + 2 * i - 1] ~= ARGV[3] then
+        next_key = next_key + 1
+        key_of_restored[i] = KEYS[next_key]
+    end
+end
+local places, passed = {}, {}
+local fits = bitmaps_named or holes == 0
+for i = 1, tickets do
+    local seq, given = seqs[i], ARGV[FIXED_ARGS + 2 * i - 1]
     if seq <= cursor_hint then
         next_key = next_key + 1
         key_of_outcome[i] = KEYS[next_key]
     end
-    if seq >= 1 and seq <= cursor then
+    local place = place_of(tonumber(given), seq, epoch, last, past)
+    if place == AHEAD then
+        return { HISTORY_CHANGED }
+    elseif place == LOST then
+        if not key_of_restored[i] then
+            fits = false
+        elseif redis.call('GETBIT', key_of_restored[i], bit_of(seq)) == 1 then
+            place = KNOWN
+        end
+    end
+    places[i] = place
+    if place == KNOWN and seq <= cursor then
         passed[#passed + 1] = i
         fits = fits and key_of_outcome[i]
     end
 end
 if not fits then
-    return { WRONG_KEYS, buckets, last, cursor, cancelled_tickets }
+    return { WRONG_KEYS, epoch, buckets, last, cursor, holes, admitted_tickets }
 end
 
 -- Records and outcomes of all tickets that the cursor has passed, in as few commands as there are hashes.
 local records, outcomes, reasons = {}, {}, {}
 if #passed > 0 then
-    local words = {}
+    local fields = {}
     for at, i in ipairs(passed) do
-        words[at] = ARGV[FIXED_ARGS + i]
+        fields[at] = words[i]
     end
-    local found = redis.call('HMGET', KEYS[2], unpack(words))
+    local found = redis.call('HMGET', KEYS[3], unpack(fields))
     local by_key, dead = {}, {}
     for at, i in ipairs(passed) do
         local record = found[at]
@@ -73,11 +108,11 @@ if #passed > 0 then
         end
     end
     local function fetch(key, group, into)
-        local fields = {}
+        local names = {}
         for at, i in ipairs(group) do
-            fields[at] = ARGV[FIXED_ARGS + i]
+            names[at] = words[i]
         end
-        local values = redis.call('HMGET', key, unpack(fields))
+        local values = redis.call('HMGET', key, unpack(names))
         for at, i in ipairs(group) do
             into[i] = values[at]
         end
@@ -86,24 +121,24 @@ if #passed > 0 then
         fetch(key, group, outcomes)
     end
     if #dead > 0 then
-        fetch(KEYS[4], dead, reasons)
+        fetch(KEYS[5], dead, reasons)
     end
 end
 
 -- The counts of cancelled tickets ahead of those that wait.
 local counts = {}
-if cancelled_tickets > cancelled_passed then
+local has_holes_ahead = rises > 0 or cancelled_tickets > skipped
+if has_holes_ahead then
     local segments = {}
     for i = 1, tickets do
-        local seq = tonumber(ARGV[FIXED_ARGS + i])
-        if seq > cursor and seq <= last then
-            segments[#segments + 1] = segment_of(seq)
+        if places[i] == KNOWN and seqs[i] > cursor then
+            segments[#segments + 1] = segment_of(seqs[i])
         end
     end
-    counts = load_nodes(KEYS[3], segments)
+    counts = load_nodes(KEYS[4], segments)
 end
 
-local reply = { DONE, buckets, last, cursor, cancelled_tickets, epoch, measured_pace }
+local reply = { DONE, epoch, buckets, last, cursor, holes, admitted_tickets, packed_past, measured_pace }
 local size = #reply
 local function put(value)
     size = size + 1
@@ -111,10 +146,11 @@ local function put(value)
 end
 
 for i = 1, tickets do
-    local seq = tonumber(ARGV[FIXED_ARGS + i])
-    local bitmap = bitmaps_named and KEYS[FIXED_KEYS + i]
-    if seq < 1 or seq > last then
+    local seq, bitmap = seqs[i], bitmaps_named and KEYS[FIXED_KEYS + i]
+    if places[i] == FOREIGN then
         put(NONE)
+    elseif places[i] == LOST then
+        put(IS_LOST)
     elseif bitmap and redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
         put(CANCELLED)
     elseif seq > cursor then
@@ -122,8 +158,8 @@ for i = 1, tickets do
             put(EXPIRED)
         else
             local ahead = seq - cursor
-            if cancelled_tickets > cancelled_passed then
-                ahead = ahead - (cancelled_below(counts, bitmap, seq) - cancelled_passed)
+            if has_holes_ahead then
+                ahead = ahead - (lost_below(past, seq) + cancelled_below(counts, bitmap, seq) - skipped)
             end
             put(WAITING)
             put(ahead)

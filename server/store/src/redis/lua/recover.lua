@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Reclaims expired leases, earliest first, and replies with the sale's backlog.
 --
--- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 queue of segment s · 8 its bitmap ·
---       9 claims
--- ARGV  1 now, empty for Redis's time · 2 max leases · 3 s
--- Reply {NO_SALE}
---       {WRONG_KEYS, buckets, last_seq, cursor, cancelled}: s is not the segment behind the cursor; nothing was done
---       {DONE, buckets, last_seq, cursor, cancelled, leases reclaimed, tickets dead, the backlog (include/backlog.lua)}
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 leases · 5 retries · 6 dead · 7 reasons · 8 queue of segment s · 9 its bitmap ·
+--       10 claims
+-- ARGV  1 now, empty for Redis's time · 2 max leases · 3 s · 4, 5 the latest epoch and last seq that the caller has seen
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
+--       {WRONG_KEYS, the queue's state (include/queue.lua)}: s is not the segment behind the cursor; nothing was done
+--       {DONE, the queue's state, leases reclaimed, tickets dead, the backlog (include/backlog.lua)}
 
 --! include codes
+--! include open_sale
 --! include clock
 --! include backlog
 --! include attempt
@@ -16,16 +17,18 @@
 
 local NO_ANSWER = 'the lease ended without an answer'
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
-if segment_of(sale.cursor + 1) ~= tonumber(ARGV[3]) then
-    return { WRONG_KEYS, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets }
+if has_gone_back(sale.epoch, sale.last_seq, ARGV[4], ARGV[5]) then
+    return { HISTORY_CHANGED }
+elseif segment_of(sale.cursor + 1) ~= tonumber(ARGV[3]) then
+    return queue_state(WRONG_KEYS, sale)
 end
 
 local now, max = now_millis(ARGV[1]), tonumber(ARGV[2])
-local ended = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, max)
+local ended = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, max)
 local changes = new_changes()
 local reclaimed, dead = 0, 0
 local function reclaim(seq, fence, attempt, entry, units)
@@ -41,20 +44,20 @@ for _, member in ipairs(ended) do
     if reclaimed + dead == max then
         break
     elseif fence then
-        local block = block_of(KEYS[9], fence)
+        local block = block_of(KEYS[10], fence)
         if not block then
             return corrupt('claim ' .. fence .. ' has a lease and no block')
         end
         for index = 1, #block.held do
             if block.held[index] == HELD and reclaimed + dead < max then
-                local units = units_in_block(KEYS[9], block, index)
-                reclaim(block.first + index - 1, tonumber(fence), 1, entry_in_block(KEYS[9], block, index), units)
+                local units = units_in_block(KEYS[10], block, index)
+                reclaim(block.first + index - 1, tonumber(fence), 1, entry_in_block(KEYS[10], block, index), units)
                 remove_from_block(block, index)
             end
         end
     else
         local seq = tonumber(member)
-        local record = redis.call('HGET', KEYS[2], digits(seq))
+        local record = redis.call('HGET', KEYS[3], digits(seq))
         local state, record_fence, attempt, start = decode_record(record or '')
         local units = state == 'P' and units_of(record, start)
         if not units then
@@ -65,11 +68,14 @@ for _, member in ipairs(ended) do
     end
 end
 if #ended > 0 then
-    write_blocks(KEYS[9], KEYS[3])
-    write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
+    write_blocks(KEYS[10], KEYS[4])
+    write_changes(sale, changes, { claimed = KEYS[3], leases = KEYS[4], retries = KEYS[5], dead = KEYS[6], reasons = KEYS[7] })
     save_sale(KEYS[1], sale)
 end
 
-local reply = { DONE, sale.buckets, sale.last_seq, sale.cursor, sale.cancelled_tickets, reclaimed, dead }
-put_backlog(reply, sale, now, { leases = KEYS[3], retries = KEYS[4], queue = KEYS[7], bitmap = KEYS[8] })
+local reply = queue_state(DONE, sale)
+reply[#reply + 1], reply[#reply + 2] = reclaimed, dead
+put_backlog(reply, sale, past_epochs(sale.past), now, {
+    leases = KEYS[4], retries = KEYS[5], queue = KEYS[8], bitmap = KEYS[9],
+})
 return reply

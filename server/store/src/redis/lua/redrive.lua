@@ -1,19 +1,20 @@
 #!lua flags=allow-oom
 -- Requeues dead tickets, due now, with all attempts before them.
 --
--- KEYS  1 sale · 2 claimed · 3 retries · 4 dead · 5 reasons
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 retries · 5 dead · 6 reasons
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 … the tickets' seqs
--- Reply {NO_SALE}
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {DONE, for each ticket: 1 requeued · 0 was not dead}
 
 --! include codes
+--! include open_sale
 --! include clock
 --! include dead
 --! include announce
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
 local reply, words = { DONE }, {}
 for i = 3, #ARGV do
@@ -22,7 +23,7 @@ for i = 3, #ARGV do
 end
 local dead = {}
 if #words > 0 then
-    dead = find_dead(words, KEYS[2])
+    dead = find_dead(words, KEYS[3])
 end
 if not dead then
     return corrupt('the record of a dead ticket cannot be read')
@@ -40,9 +41,9 @@ if #dead > 0 then
         retries[#retries + 1] = zset_member(tonumber(ticket.word))
         reply[1 + ticket.index] = 1
     end
-    redis.call('HSET', KEYS[2], unpack(records))
-    redis.call('ZADD', KEYS[3], unpack(retries))
-    remove_dead(dead, KEYS[4], KEYS[5])
+    redis.call('HSET', KEYS[3], unpack(records))
+    redis.call('ZADD', KEYS[4], unpack(retries))
+    remove_dead(dead, KEYS[5], KEYS[6])
     save_sale(KEYS[1], sale)
     announce_work(ARGV[2])
 end

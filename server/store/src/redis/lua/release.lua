@@ -1,35 +1,47 @@
 #!lua flags=allow-oom
 -- Releases the units of ordered tickets.
 --
--- KEYS  1 sale · 2 claimed · then for each ticket: the bitmap of its segment, the outcomes of its bucket
--- ARGV  1 sale id · 2 … the tickets' seqs
--- Reply {NO_SALE}
+-- KEYS  1 sale · 2 marker · 3 claimed · then for each ticket: the bitmaps of cancelled and of restored
+--       seqs of its segment, the outcomes of its bucket
+-- ARGV  1 sale id · then for each ticket: epoch, seq
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {DONE, for each ticket: 0 unknown · -1 released · -2 released before · else it has no order and is
---        1 waiting · 2 processing · 5 cancelled · 6 rejected · 7 expired · 8 dead}
+--        1 waiting · 2 processing · 5 cancelled · 6 rejected · 7 expired · 8 dead · 9 lost}
 
 --! include codes
+--! include open_sale
+--! include epochs
 --! include ledger
 --! include outcome
+--! include queue
 --! include record
 --! include units_returned
 
 local UNKNOWN, RELEASED, ALREADY_RELEASED = 0, -1, -2
-local CANCELLED, REJECTED, EXPIRED = 5, 6, 7
+local CANCELLED, REJECTED, EXPIRED, IS_LOST = 5, 6, 7, 9
+local FIXED_KEYS, FIXED_ARGS = 3, 1
 local IN_WORK = { W = 1, P = 2, D = 8 }
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
 local free_before = free_units(sale)
 
+local past = past_epochs(sale.past)
 local reply, released = { DONE }, {}
-for i = 1, #ARGV - 1 do
-    local word, bitmap, outcomes = ARGV[1 + i], KEYS[1 + 2 * i], KEYS[2 + 2 * i]
+for i = 1, (#ARGV - FIXED_ARGS) / 2 do
+    local key = FIXED_KEYS + 3 * i
+    local bitmap, restored, outcomes = KEYS[key - 2], KEYS[key - 1], KEYS[key]
+    local epoch, word = tonumber(ARGV[FIXED_ARGS + 2 * i - 1]), ARGV[FIXED_ARGS + 2 * i]
     local seq = tonumber(word)
+    local place = place_of(epoch, seq, sale.epoch, sale.last_seq, past)
     local result
-    if seq < 1 or seq > sale.last_seq then
+    -- Names of tickets are not signed: one that is ahead shows nothing about the store.
+    if place == FOREIGN or place == AHEAD then
         result = UNKNOWN
+    elseif place == LOST and redis.call('GETBIT', restored, bit_of(seq)) == 0 then
+        result = IS_LOST
     elseif redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
         result = CANCELLED
     elseif seq > sale.cursor then
@@ -49,7 +61,7 @@ for i = 1, #ARGV - 1 do
             result = REJECTED
         else
             -- A ticket with neither outcome nor record is in a block (include/block.lua).
-            local record = redis.call('HGET', KEYS[2], word)
+            local record = redis.call('HGET', KEYS[3], word)
             result = IN_WORK[record and decode_record(record) or 'P']
             if outcome or not result then
                 return corrupt('the outcome of ticket ' .. word .. ' cannot be read')

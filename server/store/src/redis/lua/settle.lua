@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Settles attempts. An expired lease still settles as long as it was not reclaimed: the fence decides.
 --
--- KEYS  1 sale · 2 claimed · 3 leases · 4 retries · 5 dead · 6 reasons · 7 claims · 8 … the outcomes of the first ticket's
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 leases · 5 retries · 6 dead · 7 reasons · 8 claims · 9 … the outcomes of the first ticket's
 --       bucket, then of each ticket's that is in another bucket than the one before
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 tickets in a bucket · then for each settlement: ticket, fence, and an
 --       outcome: O and the order id, J and the reason, or T, milliseconds to wait before a retry, a colon and the reason
--- Reply {NO_SALE}
+-- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {DONE, for each settlement: 0 the lease was lost · 1 waiting · 3 ordered · 6 rejected · 8 dead}
 
 --! include codes
+--! include open_sale
 --! include clock
 --! include outcome
 --! include attempt
@@ -16,11 +17,11 @@
 --! include units_returned
 
 local STALE, WAITING, ORDERED, REJECTED, DEAD = 0, 1, 3, 6, 8
-local FIXED_KEYS, FIXED_ARGS = 7, 3
+local FIXED_KEYS, FIXED_ARGS = 8, 3
 
-local sale = load_sale(KEYS[1])
-if not sale.epoch then
-    return { NO_SALE }
+local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
+if unusable then
+    return unusable
 end
 local now, tickets_in_bucket = now_millis(ARGV[1]), tonumber(ARGV[3])
 local free_before = free_units(sale)
@@ -33,7 +34,7 @@ local words = {}
 for i = 1, settlements do
     words[i] = ARGV[FIXED_ARGS + 3 * i - 2]
 end
-local records = redis.call('HMGET', KEYS[2], unpack(words))
+local records = redis.call('HMGET', KEYS[3], unpack(words))
 
 local changes, settled = new_changes(), false
 local gone = {} -- tickets with records that this run has settled
@@ -43,13 +44,13 @@ local ordered_tickets, ordered_units, rejected_tickets, rejected_units = 0, 0, 0
 -- The ticket of one settlement, if it is held under this fence: its units, attempt and, for another attempt, its entry.
 local function held_ticket(word, seq, fence, record, needs_entry)
     if not record then
-        local block = block_of(KEYS[7], fence)
+        local block = block_of(KEYS[8], fence)
         local index = index_in_block(block, seq)
         if not index then
             return nil
         end
-        local entry = needs_entry and entry_in_block(KEYS[7], block, index)
-        local units = units_in_block(KEYS[7], block, index)
+        local entry = needs_entry and entry_in_block(KEYS[8], block, index)
+        local units = units_in_block(KEYS[8], block, index)
         remove_from_block(block, index)
         return units, 1, entry
     end
@@ -107,9 +108,9 @@ if settled then
     for key, fields in pairs(outcomes) do
         redis.call('HSET', KEYS[key], unpack(fields))
     end
-    write_all('HDEL', KEYS[2], over)
-    write_blocks(KEYS[7], KEYS[3])
-    write_changes(sale, changes, { claimed = KEYS[2], leases = KEYS[3], retries = KEYS[4], dead = KEYS[5], reasons = KEYS[6] })
+    write_all('HDEL', KEYS[3], over)
+    write_blocks(KEYS[8], KEYS[4])
+    write_changes(sale, changes, { claimed = KEYS[3], leases = KEYS[4], retries = KEYS[5], dead = KEYS[6], reasons = KEYS[7] })
     transfer(sale, 'in_flight', 'ordered', ordered_tickets, ordered_units)
     transfer(sale, 'in_flight', 'rejected', rejected_tickets, rejected_units)
     save_sale(KEYS[1], sale)

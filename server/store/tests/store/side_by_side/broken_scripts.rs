@@ -72,7 +72,7 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "cancelled tickets are taken off a position twice",
         "look_up",
-        "bitmap, seq) - cancelled_passed)",
+        "bitmap, seq) - skipped)",
         "bitmap, seq))",
     ),
     mistake(
@@ -81,8 +81,8 @@ const MISTAKES: &[Mistake] = &[
         "'-inf', now, 'BYSCORE', 'LIMIT'",
         "now, '-inf', 'BYSCORE', 'REV', 'LIMIT'",
     ),
-    mistake("no lease is written", "claim", "redis.call('ZADD', KEYS[3], deadline, block_member(block))", ""),
-    mistake("no lease is written for a retry", "claim", "redis.call('ZADD', KEYS[3], unpack(leases))", ""),
+    mistake("no lease is written", "claim", "redis.call('ZADD', KEYS[4], deadline, block_member(block))", ""),
+    mistake("no lease is written for a retry", "claim", "redis.call('ZADD', KEYS[4], unpack(leases))", ""),
     mistake(
         "each ticket of a block is counted as one unit",
         "claim",
@@ -192,6 +192,74 @@ const MISTAKES: &[Mistake] = &[
         "include/pace",
         "return math.min(sale.tokens + elapsed * sale.pace, sale.burst * TICKET)",
         "return sale.tokens + elapsed * sale.pace",
+    ),
+    mistake("no history is another one", "include/history", "if history ~= known then", "if false then"),
+    mistake(
+        "a store that is behind its caller goes on",
+        "include/history",
+        "return seen_epoch > epoch or (seen_epoch == epoch and tonumber(seen_last_seq) > last_seq)",
+        "return false",
+    ),
+    mistake(
+        "an epoch is the one before plus one",
+        "include/new_epoch",
+        "return millis * HISTORY_BITS + history % HISTORY_BITS",
+        "return math.max(previous, now * HISTORY_BITS + history % HISTORY_BITS) + (previous > 0 and 1 or 0)",
+    ),
+    mistake(
+        "the boundary of an epoch is one too high",
+        "renew",
+        "sale.epoch, sale.last_seq, { sale.past }",
+        "sale.epoch, sale.last_seq + 1, { sale.past }",
+    ),
+    mistake(
+        "an epoch begins one seq too early",
+        "renew",
+        "sale.last_seq = next_first - 1",
+        "sale.last_seq = next_first - 2",
+    ),
+    mistake("fences are given again", "renew", "sale.fence = sale.fence + FENCES_SET_ASIDE", ""),
+    mistake(
+        "a ticket is restored for two buyers",
+        "restore",
+        "\n        or redis.call('GETBIT', ticket.restored, bit_of(ticket.seq)) == 1 then",
+        " then",
+    ),
+    mistake(
+        "a buyer with a ticket restores another",
+        "restore",
+        "if known and known ~= ticket.superseded then",
+        "if false then",
+    ),
+    mistake(
+        "a restored ticket gets the place of the one before",
+        "restore",
+        "ticket.seq - first, ticket.entry",
+        "math.max(ticket.seq - first - 1, 0), ticket.entry",
+    ),
+    mistake(
+        "new buyers are admitted while tickets are restored",
+        "admit",
+        "elseif restoring_until >= 0 and now < restoring_until then",
+        "elseif false then",
+    ),
+    mistake(
+        "the queue is claimed while tickets are restored",
+        "include/lost",
+        "if i == #past and is_restoring(sale, now) then",
+        "if false then",
+    ),
+    mistake(
+        "seqs that were set aside count in positions",
+        "include/lost",
+        "lost = lost + epoch.next_first - 1 - epoch.last",
+        "lost = lost + 0",
+    ),
+    mistake(
+        "a restored ticket is counted as one that was set aside",
+        "restore",
+        "by_segment[segment] = (by_segment[segment] or 0) - 1",
+        "by_segment[segment] = by_segment[segment] or 0",
     ),
 ];
 

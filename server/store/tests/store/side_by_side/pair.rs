@@ -2,8 +2,10 @@
 
 use std::{cell::Cell, collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use inrush_core::store::prelude::*;
 use inrush_core::{
     entry::Entry,
+    epochs::{Epochs, TicketRef},
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
         Admission, AdmitRequest, ClaimRequest, LeaseToken, MAX_BATCH, Outcome, Precondition, SettleResult,
@@ -12,13 +14,20 @@ use inrush_core::{
     ticket::Seq,
     time::{Clock, ManualClock},
 };
-use inrush_store::{conformance::START, memory::MemoryStore, redis::ScriptSources};
+use inrush_store::{
+    conformance::START,
+    memory::{Checkpoint, MemoryStore},
+    redis::ScriptSources,
+};
 use tokio::{sync::broadcast, time::timeout};
 
 use super::scenario::{
-    Answer, Back, BuyerRequest, Change, Lease, LongLine, Operation, Scenario, Supersedes, Version,
+    Answer, Back, BuyerRequest, Change, Lease, LongLine, Operation, Restores, Scenario, Supersedes, Version,
 };
-use crate::{backend::connect, redis_server::RedisServer};
+use crate::{
+    backend::{self, connect},
+    redis_server::RedisServer,
+};
 
 /// An event that is not received within this time was not sent.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +37,7 @@ const MARK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Two stores that must be the same.
 pub(super) struct Pair<'a> {
-    memory: Arc<dyn Store>,
+    memory: Arc<MemoryStore>,
     redis: Arc<dyn Store>,
     server: &'a RedisServer,
     clock: ManualClock,
@@ -59,7 +68,13 @@ struct Progress {
     id: SaleId,
     settings: SaleSettings,
     last_seq: Seq,
-    tickets: HashMap<String, Seq>,
+    epochs: Epochs,
+    /// Every buyer's latest ticket.
+    tickets: HashMap<String, TicketRef>,
+    /// All tickets that were given.
+    given: Vec<TicketRef>,
+    /// The sale at the last checkpoint, in memory.
+    checkpoint: Option<Checkpoint>,
     live: Vec<LeaseToken>,
     over: Vec<LeaseToken>,
     at: String,
@@ -69,7 +84,7 @@ impl<'a> Pair<'a> {
     /// A pair whose Redis half runs these scripts; `name` keeps it apart from others on the same server.
     pub(super) async fn new(server: &'a RedisServer, scripts: ScriptSources, name: &str) -> Self {
         let clock = ManualClock::starting_at(START);
-        let memory: Arc<dyn Store> = MemoryStore::new(Clock::Manual(clock.clone()));
+        let memory = MemoryStore::with_history(Clock::Manual(clock.clone()), history_of(server).await);
         let redis = connect(&server.url(), &clock, scripts).await;
         let pair = Self {
             memory,
@@ -100,10 +115,14 @@ impl<'a> Pair<'a> {
     async fn announce_mark(&self) -> SaleId {
         self.marks.set(self.marks.get() + 1);
         let mark: SaleId = format!("{}-mark-{}", self.name, self.marks.get()).parse().unwrap();
-        for store in [&self.memory, &self.redis] {
+        for store in [self.memory_store(), Arc::clone(&self.redis)] {
             store.configure(&mark, &SaleSettings::of_stock(1), Precondition::Absent).await.unwrap();
         }
         mark
+    }
+
+    fn memory_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.memory) as Arc<dyn Store>
     }
 
     /// How many operations were compared.
@@ -120,7 +139,10 @@ impl<'a> Pair<'a> {
             id: id.clone(),
             settings: scenario.settings.clone(),
             last_seq: 0,
+            epochs: Epochs::new(0),
             tickets: HashMap::new(),
+            given: Vec::new(),
+            checkpoint: None,
             live: Vec::new(),
             over: Vec::new(),
             at: "its creation".to_owned(),
@@ -138,7 +160,11 @@ impl<'a> Pair<'a> {
         }
         progress.at = "the last operation".to_owned();
         self.look_at_everything(&progress).await?;
-        self.compare_announcements(&progress, announced).await
+        self.compare_announcements(&progress, announced).await?;
+        // Few sales keep checkpoints cheap, in memory and on the server.
+        self.memory.roll_back(&Checkpoint::default());
+        backend::delete(self.server, &format!("*{}", keys_of(&id))).await;
+        Ok(())
     }
 
     /// Runs the same operation on both stores.
@@ -152,7 +178,7 @@ impl<'a> Pair<'a> {
         T: PartialEq + fmt::Debug,
     {
         self.operations.set(self.operations.get() + 1);
-        let memory = ask(Arc::clone(&self.memory)).await;
+        let memory = ask(self.memory_store()).await;
         let redis = ask(Arc::clone(&self.redis)).await;
         if memory == redis { Ok(memory) } else { Err(difference(progress, what, &memory, &redis)) }
     }
@@ -208,12 +234,12 @@ impl<'a> Pair<'a> {
             Operation::SetClockBack { millis } => self.clock.set_back(Duration::from_millis(*millis)),
             Operation::Admit(requests) => self.admit(progress, requests).await?,
             Operation::LookUp(tickets) => {
-                let seqs = progress.seqs(tickets);
-                drop(self.both(progress, "reply", async |store| store.look_up(&id, &seqs).await).await?);
+                let tickets = progress.refs(tickets);
+                drop(self.both(progress, "reply", async |store| store.look_up(&id, &tickets).await).await?);
             }
             Operation::Cancel(tickets) => {
-                let seqs = progress.seqs(tickets);
-                drop(self.both(progress, "reply", async |store| store.cancel(&id, &seqs).await).await?);
+                let tickets = progress.refs(tickets);
+                drop(self.both(progress, "reply", async |store| store.cancel(&id, &tickets).await).await?);
             }
             Operation::Claim { max } => {
                 let request = ClaimRequest { max: *max };
@@ -235,8 +261,8 @@ impl<'a> Pair<'a> {
                 drop(self.both(progress, "reply", async |store| store.recover(&id).await).await?);
             }
             Operation::Release(tickets) => {
-                let seqs = progress.seqs(tickets);
-                drop(self.both(progress, "reply", async |store| store.release(&id, &seqs).await).await?);
+                let tickets = progress.refs(tickets);
+                drop(self.both(progress, "reply", async |store| store.release(&id, &tickets).await).await?);
             }
             Operation::DeadLetters { after, limit } => {
                 let after = progress.seq(*after);
@@ -262,6 +288,20 @@ impl<'a> Pair<'a> {
                 drop(self.both(progress, "reply", async |store| store.delete(&id).await).await?);
             }
             Operation::ForgetScripts => self.server.command::<()>(&["SCRIPT", "FLUSH"]).await,
+            Operation::Checkpoint => {
+                progress.checkpoint = Some(self.memory.checkpoint());
+                backend::checkpoint(self.server, &keys_of(&id)).await;
+            }
+            Operation::RollBack => {
+                if let Some(checkpoint) = &progress.checkpoint {
+                    self.memory.roll_back(checkpoint);
+                    backend::roll_back(self.server, &keys_of(&id)).await;
+                }
+            }
+            Operation::Restart => {
+                self.memory.restart();
+                backend::restart(self.server, &keys_of(&id)).await;
+            }
             Operation::LookAtEverything => self.look_at_everything(progress).await?,
         }
         Ok(())
@@ -273,8 +313,13 @@ impl<'a> Pair<'a> {
         let reply = self.both(progress, "reply", async |store| store.admit(&id, &requests).await).await?;
         for reply in reply.iter() {
             for (request, admission) in requests.iter().zip(&reply.admissions) {
-                if let Admission::Queued { seq, .. } | Admission::Existing { seq } = admission {
-                    progress.tickets.insert(request.entry.buyer.as_str().to_owned(), *seq);
+                if let Admission::Queued { seq, .. }
+                | Admission::Existing { seq }
+                | Admission::Restored { seq } = admission
+                {
+                    let ticket = reply.epochs.ticket(*seq);
+                    progress.tickets.insert(request.entry.buyer.as_str().to_owned(), ticket);
+                    progress.given.push(ticket);
                 }
             }
         }
@@ -329,6 +374,8 @@ impl<'a> Pair<'a> {
     /// The snapshot of the sale; its ledger must balance as well.
     async fn compare_snapshots(&self, progress: &mut Progress) -> Result<(), Difference> {
         let id = &progress.id;
+        let empty = self.both(progress, "gate", async |store| store.admit(id, &[]).await).await?;
+        progress.epochs = empty.map_or(Epochs::new(0), |reply| reply.epochs);
         let memory = self.memory.sale(id).await;
         let redis = self.redis.sale(id).await;
         if memory != redis {
@@ -346,10 +393,12 @@ impl<'a> Pair<'a> {
     async fn look_at_everything(&self, progress: &Progress) -> Result<(), Difference> {
         let id = &progress.id;
         let from = progress.last_seq.saturating_sub(MAX_BATCH as u64 - 3);
-        let seqs: Vec<Seq> = (from..progress.last_seq + 3).collect();
+        let seqs = (from..progress.last_seq + 3).map(|seq| progress.ref_of(seq));
+        let tickets: Vec<TicketRef> =
+            seqs.chain(progress.given.iter().rev().take(100).copied()).take(MAX_BATCH).collect();
         let everything = async |store: Arc<dyn Store>| {
             Ok((
-                store.look_up(id, &seqs).await?,
+                store.look_up(id, &tickets).await?,
                 store.admitted_buyers(id, progress.last_seq / 3).await?,
                 store.dead_letters(id, 0, MAX_BATCH).await?,
                 store.claim(id, ClaimRequest { max: 0 }).await?,
@@ -382,6 +431,23 @@ impl Progress {
         (self.last_seq + 2).saturating_sub(back)
     }
 
+    /// The ticket with this seq; one of an epoch that never was if there is none.
+    fn ref_of(&self, seq: Seq) -> TicketRef {
+        if seq <= self.last_seq { self.epochs.ticket(seq) } else { TicketRef { epoch: 1, seq } }
+    }
+
+    fn refs(&self, tickets: &[Back]) -> Vec<TicketRef> {
+        let given = |Back(back): Back| {
+            let index = usize::try_from(back).unwrap() % self.given.len().max(1);
+            self.given.iter().rev().nth(index).copied()
+        };
+        let ticket = |&back: &Back| match given(back) {
+            Some(ticket) if back.0.is_multiple_of(3) => ticket,
+            _ => self.ref_of(self.seq(back)),
+        };
+        tickets.iter().map(ticket).collect()
+    }
+
     fn seqs(&self, tickets: &[Back]) -> Vec<Seq> {
         tickets.iter().map(|&back| self.seq(back)).collect()
     }
@@ -402,14 +468,19 @@ impl Progress {
         }
     }
 
-    fn request(&self, BuyerRequest { buyer, units, supersedes }: &BuyerRequest) -> AdmitRequest {
+    fn request(&self, BuyerRequest { buyer, units, supersedes, restores }: &BuyerRequest) -> AdmitRequest {
         let buyer = format!("buyer-{buyer}");
         let supersedes = match *supersedes {
             Supersedes::Nothing => None,
-            Supersedes::Latest => self.tickets.get(&buyer).copied(),
+            Supersedes::Latest => self.tickets.get(&buyer).map(|ticket| ticket.seq),
             Supersedes::Other(back) => Some(self.seq(back)),
         };
-        request(&buyer, *units, supersedes)
+        let restores = match *restores {
+            Restores::Nothing => None,
+            Restores::Latest => self.tickets.get(&buyer).copied(),
+            Restores::Given(back) => self.given.iter().rev().nth(back).copied(),
+        };
+        AdmitRequest { restores, ..request(&buyer, *units, supersedes) }
     }
 }
 
@@ -418,7 +489,20 @@ fn request(buyer: &str, units: u64, supersedes: Option<Seq>) -> AdmitRequest {
     AdmitRequest {
         entry: Entry { buyer: buyer.parse().unwrap(), units, payload, trace: vec![1, 2] },
         supersedes,
+        restores: None,
     }
+}
+
+/// The pattern of a sale's keys.
+fn keys_of(id: &SaleId) -> String {
+    format!("inrush:{{{id}}}:*")
+}
+
+/// The number of the server's history, as the scripts make it of its replication id.
+async fn history_of(server: &RedisServer) -> u64 {
+    let info: String = server.command(&["INFO", "replication"]).await;
+    let id = info.lines().find_map(|line| line.strip_prefix("master_replid:")).unwrap();
+    u64::from_str_radix(&id[..13], 16).unwrap()
 }
 
 fn outcome_of(lease_token: LeaseToken, answer: Answer) -> Outcome {

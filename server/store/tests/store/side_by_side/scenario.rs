@@ -70,6 +70,9 @@ pub(super) enum Operation {
     Close,
     Delete,
     ForgetScripts,
+    Checkpoint,
+    RollBack,
+    Restart,
     LookAtEverything,
 }
 
@@ -79,6 +82,17 @@ pub(super) struct BuyerRequest {
     pub(super) buyer: u16,
     pub(super) units: u64,
     pub(super) supersedes: Supersedes,
+    pub(super) restores: Restores,
+}
+
+/// Which ticket a request restores, if it is lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Restores {
+    Nothing,
+    /// The buyer's latest.
+    Latest,
+    /// One of any buyer, counted back from the last.
+    Given(usize),
 }
 
 /// Which ticket a request may supersede.
@@ -90,7 +104,8 @@ pub(super) enum Supersedes {
     Other(Back),
 }
 
-/// A ticket, counted back from two after the last one: 0 and 1 do not exist yet.
+/// A ticket, counted back from two after the last one: 0 and 1 do not exist yet. Or, for every third number, one of those
+/// that were given, counted back from the last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Back(pub(super) u64);
 
@@ -158,6 +173,9 @@ impl fmt::Debug for Operation {
             Self::Close => f.write_str("Close"),
             Self::Delete => f.write_str("Delete"),
             Self::ForgetScripts => f.write_str("ForgetScripts"),
+            Self::Checkpoint => f.write_str("Checkpoint"),
+            Self::RollBack => f.write_str("RollBack"),
+            Self::Restart => f.write_str("Restart"),
             Self::LookAtEverything => f.write_str("LookAtEverything"),
         }
     }
@@ -235,6 +253,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::CreateAgain),
         1 => prop_oneof![2 => Just(Operation::Close), 1 => Just(Operation::Delete)],
         1 => Just(Operation::ForgetScripts),
+        5 => prop_oneof![Just(Operation::Checkpoint), Just(Operation::RollBack), Just(Operation::Restart)],
         2 => Just(Operation::LookAtEverything),
     ]
 }
@@ -247,10 +266,16 @@ fn admit_request() -> impl Strategy<Value = BuyerRequest> {
         3 => Just(Supersedes::Latest),
         1 => back().prop_map(Supersedes::Other),
     ];
-    (buyer, units, supersedes).prop_map(|(buyer, units, supersedes)| BuyerRequest {
+    let restores = prop_oneof![
+        12 => Just(Restores::Nothing),
+        8 => Just(Restores::Latest),
+        3 => (0_usize..6).prop_map(Restores::Given),
+    ];
+    (buyer, units, supersedes, restores).prop_map(|(buyer, units, supersedes, restores)| BuyerRequest {
         buyer,
         units,
         supersedes,
+        restores,
     })
 }
 
@@ -347,6 +372,9 @@ impl Operation {
                 | Self::LookUp(_)
                 | Self::DeadLetters { .. }
                 | Self::ForgetScripts
+                | Self::Checkpoint
+                | Self::RollBack
+                | Self::Restart
                 | Self::LookAtEverything
         )
     }

@@ -10,8 +10,14 @@ local function bit_of(seq)
     return (seq - 1) % SEGMENT
 end
 
--- Tickets behind the cursor without the cancelled ones.
+-- Tickets in the queue. A closed sale has none: they have expired.
 local function queue_length(sale)
-    return sale.last_seq - sale.cursor - (sale.cancelled_tickets - sale.cancelled_passed)
+    return sale.waiting_tickets - sale.retrying_tickets
 end
 
+-- What a reply of a script whose keys depend on the queue's state begins with. `holes` is above 0 if seqs behind the
+-- cursor may be without a ticket that waits.
+local function queue_state(code, sale)
+    local holes = sale.cancelled_tickets + sale.rises
+    return { code, sale.epoch, sale.buckets, sale.last_seq, sale.cursor, holes, sale.admitted_tickets }
+end

@@ -1,14 +1,15 @@
 --! include digits
+--! include epochs
 
 -- A sale's settings, counters and ledger are one string of numbers, 8 bytes each: one command reads or writes them all, a
 -- fifth of what it costs to read as many fields of a hash. -1 is an absent setting. What look_up.lua and admit.lua
--- read comes first, so that they read no more.
+-- read comes first, so that they read no more. The past epochs (include/epochs.lua) follow the fields.
 local FIELDS = {
-    'epoch', 'buckets', 'closed', 'measured_pace', 'cursor', 'cancelled_tickets', 'cancelled_passed', 'last_seq',
-    'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units',
+    'epoch', 'history', 'rises', 'buckets', 'closed', 'measured_pace', 'cursor', 'cancelled_tickets', 'skipped', 'last_seq',
+    'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units', 'retrying_tickets', 'restoring_until',
     'opens_at', 'closes_at', 'route', 'admission_held', 'unit_limit', 'cap', 'stock', 'durability',
     'in_flight_units', 'ordered_units', 'dead_units',
-    'in_flight_tickets', 'ordered_tickets', 'dead_tickets', 'retrying_tickets', 'retrying_units', 'rejected_tickets',
+    'in_flight_tickets', 'ordered_tickets', 'dead_tickets', 'retrying_units', 'rejected_tickets',
     'rejected_units', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
     'version', 'created_at', 'fulfilment_held', 'max_attempts', 'lease', 'fence', 'pace', 'burst', 'tokens', 'tokens_at',
     'window_start', 'window_claims',
@@ -25,6 +26,7 @@ local function load_sale(key)
                 sale[field] = values[i]
             end
         end
+        sale.past = string.sub(stored, PAST_EPOCHS_AT + 1)
     end
     return sale
 end
@@ -34,5 +36,5 @@ local function save_sale(key, sale)
     for i, field in ipairs(FIELDS) do
         values[i] = sale[field] or -1
     end
-    redis.call('SET', key, struct.pack(FORMAT, unpack(values)))
+    redis.call('SET', key, struct.pack(FORMAT, unpack(values)) .. sale.past)
 end

@@ -1,7 +1,7 @@
 --! include sale
 
 -- The parts of a sale, in the order of replies; arguments with settings have the same order.
-local STATE = { 'epoch', 'version', 'closed', 'created_at', 'last_seq', 'cursor', 'measured_pace' }
+local STATE = { 'epoch', 'version', 'closed', 'rises', 'restoring_until', 'created_at', 'last_seq', 'cursor', 'measured_pace' }
 local SETTINGS = {
     'stock', 'cap', 'opens_at', 'closes_at', 'unit_limit', 'route', 'admission_held', 'fulfilment_held', 'pace', 'burst',
     'max_attempts', 'lease', 'durability',

@@ -1,19 +1,19 @@
-//! Which seqs were cancelled, and how many of them are lower than a given one.
+//! A set of seqs that counts how many of its seqs are lower than a given one.
 
 use inrush_core::ticket::Seq;
 
 const BITS: u64 = u64::BITS as u64;
 
-/// A bit for each seq up to the highest cancelled one, and a Fenwick tree over the words of bits: a count takes time
+/// A bit for each seq up to the highest one in the set, and a Fenwick tree over the words of bits: a count takes time
 /// logarithmic in the queue's length.
-#[derive(Debug, Default)]
-pub(super) struct CancelledSeqs {
+#[derive(Clone, Debug, Default)]
+pub(super) struct SeqSet {
     words: Vec<u64>,
     /// Node `i` counts the bits of the words `i & (i + 1) ..= i`.
     tree: Vec<u64>,
 }
 
-impl CancelledSeqs {
+impl SeqSet {
     /// Adds `seq`. The caller guarantees that it is not there yet.
     pub(super) fn insert(&mut self, seq: Seq) {
         let index = word_of(seq);
@@ -89,16 +89,16 @@ mod tests {
         ) {
             let mut shuffled: Vec<Seq> = seqs.iter().copied().collect();
             shuffled.sort_by_key(|seq| (seq ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let mut cancelled = CancelledSeqs::default();
+            let mut set = SeqSet::default();
             let mut plain = BTreeSet::new();
             for seq in shuffled {
-                cancelled.insert(seq);
+                set.insert(seq);
                 plain.insert(seq);
-                prop_assert_eq!(cancelled.len(), plain.len() as u64);
+                prop_assert_eq!(set.len(), plain.len() as u64);
             }
             for seq in looked_up {
-                prop_assert_eq!(cancelled.below(seq), plain.range(..seq).count() as u64);
-                prop_assert_eq!(cancelled.contains(seq), plain.contains(&seq));
+                prop_assert_eq!(set.below(seq), plain.range(..seq).count() as u64);
+                prop_assert_eq!(set.contains(seq), plain.contains(&seq));
             }
         }
     }

@@ -1,0 +1,52 @@
+//! Restoring a ticket that the store has lost.
+
+use inrush_core::{
+    epochs::Place,
+    store::{Admission, AdmitRequest, Gate, Refusal},
+    time::Timestamp,
+};
+
+use super::{
+    super::claimed::{ClaimedTicket, Stage},
+    Sale,
+};
+
+impl Sale {
+    /// Restores the ticket of a buyer who has no other one; `None` if the request restores none, or one that is not lost,
+    /// or whose seq is another ticket's.
+    pub(super) fn restore(&mut self, now: Timestamp, request: &AdmitRequest) -> Option<Admission> {
+        let (ticket, entry) = (request.restores?, &request.entry);
+        if let Some(seq) = self.duplicate(request) {
+            return Some(Admission::Existing { seq });
+        }
+        if self.place_of(ticket) != Place::Lost || !self.owns(ticket) {
+            return None;
+        }
+        match self.gate_of_restores(now) {
+            Gate::Bypass => return Some(Admission::Bypass),
+            Gate::Refusing(refusal) => return Some(Admission::Refused(refusal)),
+            Gate::Open => {}
+        }
+        if let Some(refusal) = self.refusal_of_units(entry.units) {
+            return Some(Admission::Refused(refusal));
+        }
+        let seq = ticket.seq;
+        if !self.queue.restore(seq, entry.clone()) {
+            let stage = Stage::Retrying { due: now };
+            self.claimed.put(seq, ClaimedTicket { entry: entry.clone(), attempt: 0, stage });
+            self.ledger.retrying.add(entry.units);
+        }
+        self.restored.insert(seq);
+        self.count_admitted(entry, seq);
+        self.announcements.work = true;
+        Some(Admission::Restored { seq })
+    }
+
+    /// The gate for holders of lost tickets: the sale had opened when they got them.
+    fn gate_of_restores(&self, now: Timestamp) -> Gate {
+        match self.gate_before_units(now) {
+            Gate::Refusing(Refusal::NotOpen { .. } | Refusal::Restoring { .. }) => Gate::Open,
+            gate => gate,
+        }
+    }
+}
