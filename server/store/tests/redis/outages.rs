@@ -124,6 +124,8 @@ async fn a_reply_that_is_cut_is_retried_as_a_lost_one() {
     while listening.recv().await != Ok(StoreEvent::Work(sale.clone())) {}
     proxy.cut_next_answer();
     assert_eq!(admission_of(&store, &sale, "b").await, Admission::Existing { seq: 2 });
+    // From now on the server has the script, so that the next answer is that of the claim.
+    assert!(store.claim(&sale, ClaimRequest { max: 0 }).await.is_ok());
     proxy.cut_next_answer();
     let error = store.claim(&sale, ClaimRequest { max: 1 }).await.unwrap_err();
     assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("cut")), "{error}");
