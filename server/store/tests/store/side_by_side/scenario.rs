@@ -32,6 +32,8 @@ pub(super) enum Mix {
     Ordinary,
     /// Only queues that are longer than a segment.
     LongLines,
+    /// Only sales that have lost tickets and restored some.
+    Losses,
 }
 
 /// A sale and what happens to it.
@@ -184,10 +186,13 @@ impl fmt::Debug for Operation {
 /// Random scenarios.
 pub(super) fn scenarios(mix: Mix) -> impl Strategy<Value = Scenario> {
     (settings(), long_line(mix), vec(operation(), 1..=MAX_LENGTH)).prop_map(
-        |(mut settings, long_line, operations)| {
+        move |(mut settings, long_line, mut operations)| {
             if let Some(LongLine { tickets, .. }) = long_line {
                 settings.stock = settings.stock.map(|stock| stock + tickets);
                 settings.cap = settings.cap.map(|cap| cap + tickets);
+            }
+            if matches!(mix, Mix::Losses) {
+                operations.splice(0..0, loss());
             }
             Scenario { settings, long_line, operations }
         },
@@ -197,11 +202,27 @@ pub(super) fn scenarios(mix: Mix) -> impl Strategy<Value = Scenario> {
 fn long_line(mix: Mix) -> impl Strategy<Value = Option<LongLine>> {
     let long = (LONG_LINE, 0_u64..60).prop_map(|(tickets, left)| LongLine { tickets, left });
     match mix {
+        Mix::Losses => Just(None).boxed(),
         Mix::Ordinary => {
             prop_oneof![1000 - LONG_LINES => Just(None), LONG_LINES => long.prop_map(Some)].boxed()
         }
         Mix::LongLines => long.prop_map(Some).boxed(),
     }
+}
+
+/// Four tickets are lost, and two of them restored.
+fn loss() -> Vec<Operation> {
+    let request =
+        |buyer, restores| BuyerRequest { buyer, units: 1, supersedes: Supersedes::Nothing, restores };
+    let given = (0..4).map(|buyer| request(buyer, Restores::Nothing)).collect();
+    let restored = [0, 2].map(|buyer| request(buyer, Restores::Latest)).to_vec();
+    vec![
+        Operation::Checkpoint,
+        Operation::Admit(given),
+        Operation::RollBack,
+        Operation::Admit(restored),
+        Operation::Advance { millis: 10_000 },
+    ]
 }
 
 /// Settings of a sale that works from the start; what stops it comes as a change.
