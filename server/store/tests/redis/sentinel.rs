@@ -16,6 +16,7 @@ use inrush_core::{
 use inrush_store::redis::RedisStore;
 use inrush_testkit::port::free_port;
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     redis_server::{RedisServer, binary},
@@ -37,7 +38,12 @@ pub(crate) struct RedisSentinel {
     master: RedisServer,
     replicas: Vec<RedisServer>,
     sentinels: Vec<Sentinel>,
+    /// The last field: the processes have ended when the next test starts its own.
+    _turn: SemaphorePermit<'static>,
 }
+
+/// Several at the same time keep a small machine so busy that sentinels take it for failures.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 struct Sentinel {
     process: Child,
@@ -53,10 +59,11 @@ impl RedisSentinel {
 
     /// The same with more replicas and sentinels, and their time without an answer.
     async fn start_with(replicas: usize, sentinels: usize, down_ms: u32) -> Self {
+        let turn = TURN.acquire().await.expect("the semaphore is never closed");
         let master = RedisServer::start().await;
         let replica_of = format!("127.0.0.1 {}", master.port());
         let settings = [("replicaof", replica_of.as_str()), ("repl-diskless-sync-delay", "0")];
-        let mut servers = Self { master, replicas: Vec::new(), sentinels: Vec::new() };
+        let mut servers = Self { master, replicas: Vec::new(), sentinels: Vec::new(), _turn: turn };
         for _ in 0..replicas {
             servers.replicas.push(RedisServer::start_with(&settings).await);
         }
