@@ -57,6 +57,9 @@ for i = 1, tickets do
         key_of_restored[i] = KEYS[next_key]
     end
 end
+-- Most tickets are of the present epoch, and as the caller knows it: one comparison of texts shows that.
+local first_of_present = #past > 0 and past[#past].next_first or 1
+local present_word = tonumber(ARGV[3]) == epoch and ARGV[3]
 local places, passed = {}, {}
 local fits = bitmaps_named or holes == 0
 for i = 1, tickets do
@@ -65,7 +68,12 @@ for i = 1, tickets do
         next_key = next_key + 1
         key_of_outcome[i] = KEYS[next_key]
     end
-    local place = place_of(tonumber(given), seq, epoch, last, past)
+    local place
+    if given == present_word and seq >= first_of_present and seq <= last then
+        place = KNOWN
+    else
+        place = place_of(tonumber(given), seq, epoch, last, past)
+    end
     if place == AHEAD then
         return { HISTORY_CHANGED }
     elseif place == LOST then
