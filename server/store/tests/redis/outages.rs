@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use inrush_core::store::prelude::*;
 use inrush_core::{
     SaleSettings, Store, StoreError,
-    store::{Admission, ClaimRequest, StoreEvent, WriteRefusal},
+    store::{Admission, ClaimRequest, ConfigureResult, Precondition, StoreEvent, WriteRefusal},
 };
 use inrush_store::redis::RedisSettings;
 
@@ -177,6 +177,12 @@ async fn a_full_server_still_serves_its_queue() {
         "{error}"
     );
     assert_eq!(store.claim(&sale, ClaimRequest { max: 1 }).await.unwrap().entries.len(), 1);
+    for admission_held in [true, false] {
+        let version = store.sale(&sale).await.unwrap().version;
+        let settings = SaleSettings { admission_held, ..SaleSettings::of_stock(9) };
+        let reply = store.configure(&sale, &settings, Precondition::Version(version)).await;
+        assert!(matches!(reply, Ok(ConfigureResult::Done(_))), "a sale can be held and resumed: {reply:?}");
+    }
     server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(admission_of(&store, &sale, "b").await, Admission::Queued { seq: 2, position: 1 });
 }

@@ -1,5 +1,6 @@
-#!lua
--- Writes a sale's settings, all of them: creates the sale, or changes it when it has the expected version.
+#!lua flags=allow-oom
+-- Writes a sale's settings, all of them: creates the sale, or changes it when it has the expected version. Also on a
+-- full server: a sale that fills it can be held.
 --
 -- KEYS  1 sale · 2 marker · 3 tombstone
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 expected version, empty for a sale that must not exist ·
