@@ -448,7 +448,8 @@ pub struct TicketStatus {
     /// The state.
     #[prost(enumeration = "TicketState", tag = "2")]
     pub state: i32,
-    /// The position in the queue, from 1, without cancelled tickets. Never rises within an epoch. 0 unless WAITING.
+    /// The position in the queue, from 1, without cancelled tickets. Never rises within an epoch, unless tickets ahead that
+    /// the store had lost are restored. 0 unless WAITING.
     #[prost(uint64, tag = "3")]
     pub position: u64,
     /// The expected time until the order exists, from the measured pace. Absent if unknown or if the state is final.
