@@ -275,8 +275,14 @@ impl StoreHandle for MemoryStore {
 impl QueueStore for MemoryStore {
     async fn admit(&self, sale: &SaleId, requests: &[AdmitRequest]) -> Result<AdmitReply, StoreError> {
         check_batch_size(requests.len())?;
-        let restored: Vec<TicketRef> = requests.iter().filter_map(|request| request.restores).collect();
-        self.on_queue(sale, &restored, |sale, now| sale.admit(now, requests))
+        let tickets: Vec<TicketRef> = requests.iter().filter_map(|request| request.restores).collect();
+        // Restored tickets come first: they are older.
+        let decided = if tickets.is_empty() {
+            Vec::new()
+        } else {
+            self.on_queue(sale, &tickets, |sale, now| sale.restore_all(now, requests))?
+        };
+        self.on_queue(sale, &[], |sale, now| sale.admit(now, requests, decided))
     }
 
     async fn admitted_buyers(&self, sale: &SaleId, after: u64) -> Result<Vec<u32>, StoreError> {

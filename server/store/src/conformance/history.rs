@@ -22,6 +22,8 @@ cases![
     a_ticket_is_restored_once_and_only_for_a_buyer_without_another,
     while_tickets_are_restored_new_buyers_wait,
     a_ticket_that_the_queue_has_passed_is_claimed_next,
+    a_ticket_that_the_queue_has_passed_takes_no_units_of_others,
+    a_ticket_behind_a_restored_one_that_was_claimed_is_restored_too,
     a_restored_ticket_can_be_cancelled_and_released,
     what_has_ended_is_not_restored,
     every_history_has_fences_of_its_own,
@@ -188,6 +190,37 @@ async fn a_ticket_that_the_queue_has_passed_is_claimed_next(context: Context) {
     let claim = sale.claim(2).await;
     let attempts: Vec<(Seq, u32)> = claim.entries.iter().map(|entry| (entry.seq, entry.attempt)).collect();
     assert_eq!(attempts, [(lost[1].seq, 1), (new[1].seq, 1)]);
+}
+
+async fn a_ticket_that_the_queue_has_passed_takes_no_units_of_others(context: Context) {
+    let settings = SaleSettings { cap: Some(9), ..SaleSettings::of_stock(1) };
+    let sale = context.sale("phone", settings).await;
+    context.backend.checkpoint().await;
+    let [lost] = given(&sale, 1).await[..] else { panic!("one ticket") };
+    context.backend.roll_back().await;
+    context.backend.restart().await;
+    states(&sale, &[lost]).await;
+    context.advance(AFTER_RESTORES);
+    let [new] = given(&sale, 1).await[..] else { panic!("one ticket") };
+    assert_eq!(sale.work_one(ordered("order")).await, new.seq);
+    let admission = restore(&sale, lost).await;
+    assert!(matches!(admission, Admission::Queued { position: 1, .. }), "on standby: {admission:?}");
+    assert_eq!(sale.claim(1).await.entries.len(), 0);
+}
+
+async fn a_ticket_behind_a_restored_one_that_was_claimed_is_restored_too(context: Context) {
+    let (sale, lost) = with_lost_tickets(&context, 0, 5).await;
+    for index in [2, 4] {
+        restore(&sale, lost[index]).await;
+    }
+    context.advance(AFTER_RESTORES);
+    let [new] = given(&sale, 1).await[..] else { panic!("one ticket") };
+    assert_eq!(seqs(&sale.claim(1).await), [lost[2].seq]);
+    assert_eq!(restore(&sale, lost[0]).await, Admission::Restored { seq: lost[0].seq });
+    assert_eq!(sale.status(lost[0].seq).await, TicketStatus::Waiting { position: 1, attempted: true });
+    assert_eq!((sale.position(lost[4].seq).await, sale.position(new.seq).await), (1, 2));
+    assert_eq!(sale.work_one(ordered("order")).await, lost[0].seq);
+    assert_eq!(sale.release(&[lost[0].seq]).await, [ReleaseResult::Released]);
 }
 
 async fn a_restored_ticket_can_be_cancelled_and_released(context: Context) {

@@ -11,15 +11,18 @@ use inrush_core::{
 use super::Sale;
 
 impl Sale {
-    pub(in super::super) fn admit(&mut self, now: Timestamp, requests: &[AdmitRequest]) -> AdmitReply {
+    /// Admits the buyers of the requests that are not `decided` yet, the first of them for the first request.
+    pub(in super::super) fn admit(
+        &mut self,
+        now: Timestamp,
+        requests: &[AdmitRequest],
+        decided: Vec<Option<Admission>>,
+    ) -> AdmitReply {
         let was_empty = self.queued() == 0;
-        // Restored tickets come first: they are older.
-        let restored: Vec<Option<Admission>> =
-            requests.iter().map(|request| self.restore(now, request)).collect();
+        let mut decided = decided.into_iter();
         let admissions = requests
             .iter()
-            .zip(restored)
-            .map(|(request, restored)| restored.unwrap_or_else(|| self.admit_one(now, request)))
+            .map(|request| decided.next().flatten().unwrap_or_else(|| self.admit_one(now, request)))
             .collect();
         self.announcements.work |= was_empty && self.queued() > 0;
         AdmitReply {

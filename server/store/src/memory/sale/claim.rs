@@ -105,7 +105,7 @@ impl Sale {
         }
     }
 
-    fn uncommitted_units(&self) -> u64 {
+    pub(super) fn uncommitted_units(&self) -> u64 {
         self.settings.stock.map_or(u64::MAX, |stock| stock.saturating_sub(self.ledger.committed_units()))
     }
 

@@ -62,7 +62,7 @@ mod tests {
             supersedes: None,
             restores: None,
         });
-        sale.admit(NOW, &requests);
+        sale.admit(NOW, &requests, Vec::new());
         sale.claim(NOW, 1);
         let third = sale.epochs.ticket(3);
         sale.cancel(third);

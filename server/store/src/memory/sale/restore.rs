@@ -12,14 +12,27 @@ use super::{
 };
 
 impl Sale {
+    /// The results of the requests that restore a ticket; `None` for each that is to be admitted as any other.
+    pub(in super::super) fn restore_all(
+        &mut self,
+        now: Timestamp,
+        requests: &[AdmitRequest],
+    ) -> Vec<Option<Admission>> {
+        requests.iter().map(|request| self.restore(now, request)).collect()
+    }
+
     /// Restores the ticket of a buyer who has no other one; `None` if the request restores none, or one that is not lost,
-    /// or whose seq is another ticket's.
-    pub(super) fn restore(&mut self, now: Timestamp, request: &AdmitRequest) -> Option<Admission> {
+    /// or whose seq is another ticket's, or that the queue has passed and the stock has no units for.
+    fn restore(&mut self, now: Timestamp, request: &AdmitRequest) -> Option<Admission> {
         let (ticket, entry) = (request.restores?, &request.entry);
         if let Some(seq) = self.duplicate(request) {
             return Some(Admission::Existing { seq });
         }
         if self.place_of(ticket) != Place::Lost || !self.owns(ticket) {
+            return None;
+        }
+        // One that the queue has passed is claimed next, so the stock must have its units now.
+        if ticket.seq <= self.queue.cursor() && entry.units > self.uncommitted_units() {
             return None;
         }
         match self.gate_of_restores(now) {

@@ -9,7 +9,8 @@
 -- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {WRONG_KEYS, the queue's state (include/queue.lua)}: nothing was done
 --       {DONE, the queue's state, unit limit, for each ticket: 0 restored · above 0: the buyer has the ticket with this seq ·
---        below 0: a refusal of admit.lua · -100 it is not lost, or another ticket has its seq}
+--        below 0: a refusal of admit.lua · -100 it is not lost, or another ticket has its seq, or the queue has passed it
+--        and the stock has no units for it}
 
 --! include admitted_log
 --! include cancel_tree
@@ -56,6 +57,7 @@ end
 
 -- What happens to each ticket, before anything is written. `latest` and `taken` are what this run has decided so far.
 local free, latest, taken = free_units(sale), {}, {}
+local uncommitted = sale.stock and sale.stock - committed_units(sale) or math.huge
 local function decide(ticket)
     local buyer = ticket.bucket .. ' ' .. ticket.fingerprint
     local known = latest[buyer]
@@ -73,6 +75,11 @@ local function decide(ticket)
     elseif place ~= LOST or not ticket.owner or ticket.owner.epoch ~= ticket.epoch or taken[ticket.seq]
         or redis.call('GETBIT', ticket.restored, bit_of(ticket.seq)) == 1 then
         return NOT_LOST
+    end
+    -- One that the queue has passed is claimed next, so the stock must have its units now.
+    local is_passed = ticket.seq <= sale.cursor
+    if is_passed and ticket.units > uncommitted then
+        return NOT_LOST
     elseif refusal then
         return refusal
     elseif ticket.units > sale.unit_limit then
@@ -81,6 +88,7 @@ local function decide(ticket)
         return SOLD_OUT
     end
     free = free - ticket.units
+    uncommitted = uncommitted - (is_passed and ticket.units or 0)
     latest[buyer], taken[ticket.seq] = ticket.seq, true
     return RESTORED
 end
@@ -148,6 +156,13 @@ for _, ticket in ipairs(restored) do
         redis.call('HSET', KEYS[5], word, record_head('W', sale.fence, 0) .. ticket.entry)
         redis.call('ZADD', KEYS[6], digits(now), zset_member(ticket.seq))
         add_to(sale, 'retrying', 1, ticket.units)
+        -- In a segment that was filled up it has the bit of an empty place, which the cursor has skipped.
+        if redis.call('GETBIT', ticket.cancelled, bit_of(ticket.seq)) == 1 then
+            local segment = segment_of(ticket.seq)
+            redis.call('SETBIT', ticket.cancelled, bit_of(ticket.seq), 0)
+            by_segment[segment] = (by_segment[segment] or 0) - 1
+            sale.skipped = sale.skipped - 1
+        end
     end
     redis.call('HSET', ticket.bucket, ticket.fingerprint, struct.pack(ticket.seq < 16777216 and '>I3' or '>I5', ticket.seq))
     redis.call('SETBIT', ticket.restored, bit_of(ticket.seq), 1)
