@@ -266,8 +266,8 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "a restored ticket is counted as one that was set aside",
         "restore",
-        "by_segment[segment] = (by_segment[segment] or 0) - 1",
-        "by_segment[segment] = by_segment[segment] or 0",
+        "put_back(ticket)\n        by_segment[segment] = (by_segment[segment] or 0) - 1",
+        "put_back(ticket)\n        by_segment[segment] = by_segment[segment] or 0",
     )
     .after_a_loss(),
 ];
