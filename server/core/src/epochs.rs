@@ -4,6 +4,8 @@
 //! seqs behind the last one that the store knows are then set aside, since tickets with them may have been given and
 //! lost. So a seq never names two tickets, and a ticket is lost if its seq was set aside and is empty.
 
+use std::time::Duration;
+
 use crate::{
     sale::SaleId,
     ticket::{MAX_SEQ, Seq, TicketId},
@@ -12,6 +14,9 @@ use crate::{
 
 /// Seqs that are set aside when an epoch ends: more than a master that was replaced can give until it finds out.
 pub const SET_ASIDE: u64 = 1 << 21;
+
+/// How long holders of lost tickets come before other buyers after a loss: clients look a ticket up every few seconds.
+pub const RESTORE_WINDOW: Duration = Duration::from_secs(10);
 
 /// Seqs are set aside up to the end of a segment of this many.
 pub const SEGMENT: u64 = 4096;
@@ -141,9 +146,13 @@ impl Epochs {
         self.past.iter().map(|past| past.next_first.min(seq).saturating_sub(past.last + 1)).sum()
     }
 
-    /// The epoch that has ended and that `seq` belongs to, if one has.
+    /// Whether `seq` was set aside.
     #[must_use]
-    pub fn owner(&self, seq: Seq) -> Option<&PastEpoch> {
+    pub fn is_set_aside(&self, seq: Seq) -> bool {
+        self.owner(seq).is_some_and(|owner| seq > owner.last)
+    }
+
+    fn owner(&self, seq: Seq) -> Option<&PastEpoch> {
         self.past.iter().find(|past| seq < past.next_first)
     }
 }

@@ -8,12 +8,11 @@ use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     ops::Bound,
     sync::Arc,
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use inrush_core::{
-    epochs::{Epochs, TicketRef},
+    epochs::{Epochs, RESTORE_WINDOW, TicketRef},
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
         AdminStore, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
@@ -41,9 +40,6 @@ const EVENT_BUFFER: usize = 4096;
 const HISTORY_SHIFT: u32 = 12;
 
 type Sales = BTreeMap<SaleId, Arc<Mutex<Sale>>>;
-
-/// How long holders of lost tickets come before other buyers after a loss.
-const RESTORE_WINDOW: Duration = Duration::from_secs(10);
 
 /// Sales in the memory of this process.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ pub use self::{
     script::ScriptSources,
     settings::{
         DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_POOLED_CONNECTIONS, DEFAULT_REPLICATION_TIMEOUT,
-        DEFAULT_RESPONSE_TIMEOUT, DEFAULT_RESTORE_WINDOW, RedisSettings,
+        DEFAULT_RESPONSE_TIMEOUT, RedisSettings,
     },
     store::RedisStore,
     user_rules::USER_RULES,

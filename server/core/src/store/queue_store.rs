@@ -134,8 +134,6 @@ pub enum Gate {
 /// The status of tickets of one sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookUpReply {
-    /// The sale's present epoch.
-    pub epoch: u64,
     /// Recently claimed tickets per second, in thousandths; 0 when unknown.
     pub measured_pace: u64,
     /// One for each ticket requested, in order; `None` for one that this sale never gave.

@@ -226,6 +226,8 @@ impl ToRedisArgs for Key<'_> {
 mod tests {
     use std::collections::HashSet;
 
+    use inrush_core::epochs::SET_ASIDE;
+
     use super::*;
 
     #[test]
@@ -267,6 +269,9 @@ mod tests {
         let admit = include_str!("lua/admit.lua");
         assert!(log.contains(&format!("local BUYERS_PER_PAGE = {BUYERS_PER_PAGE}\n")));
         assert!(admit.contains(&format!("local MAX_SEQ = {}\n", inrush_core::ticket::MAX_SEQ)));
+        let renew = include_str!("lua/renew.lua");
+        assert!(renew.contains(&format!("local SET_ASIDE = {SET_ASIDE}\n")));
+        assert!(renew.contains(&format!("local MAX_SEQ = {}\n", inrush_core::ticket::MAX_SEQ)));
         let announce = include_str!("lua/include/announce.lua");
         assert!(
             announce.contains(&format!("'{WORK_CHANNEL}'"))

@@ -75,9 +75,8 @@ impl QueueStore for RedisStore {
         check_batch_size(tickets.len())?;
         let build = |state| self.build_look_up(sale, tickets, state);
         let (state, mut reply) = self.run_with_hints(sale, tickets, build).await?;
-        let epochs = self.read_epochs(sale, &mut reply, state)?;
+        self.read_epochs(sale, &mut reply, state)?;
         Ok(LookUpReply {
-            epoch: epochs.present(),
             measured_pace: reply.unsigned()?,
             statuses: tickets.iter().map(|_| read_status(&mut reply)).collect::<Result<_, _>>()?,
         })

@@ -407,6 +407,8 @@ mod tests {
             assert!(script.contains(&format!("'<{}'", "d".repeat(named.len()))));
         }
         assert_eq!(stored.iter().position(|&name| name == "last_seq"), Some(72 / 8), "FIRST_CHANGED");
+        let epochs = include_str!("lua/include/epochs.lua");
+        assert!(epochs.contains(&format!("local PAST_EPOCHS_AT = {}\n", 8 * stored.len())));
         assert_eq!(stored.len(), stored.iter().collect::<std::collections::HashSet<_>>().len());
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use inrush_core::time::Clock;
+use inrush_core::{epochs::RESTORE_WINDOW, time::Clock};
 
 use super::script::ScriptSources;
 
@@ -20,9 +20,6 @@ pub const DEFAULT_REPLICATION_TIMEOUT: Duration = Duration::from_millis(200);
 /// How many connections a handle lends at once: batches that wait for a replica, and rare commands. A batch of a busy sale
 /// carries up to 256 buyers, so a few of them are more than one core makes while a replica acknowledges one.
 pub const DEFAULT_MAX_POOLED_CONNECTIONS: usize = 8;
-
-/// How long holders of lost tickets come before other buyers after a loss: clients look a ticket up every few seconds.
-pub const DEFAULT_RESTORE_WINDOW: Duration = Duration::from_secs(10);
 
 /// How to connect to Redis, and its timeouts.
 #[derive(Clone)]
@@ -59,7 +56,7 @@ impl RedisSettings {
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
-            restore_window: DEFAULT_RESTORE_WINDOW,
+            restore_window: RESTORE_WINDOW,
             max_pooled_connections: DEFAULT_MAX_POOLED_CONNECTIONS,
             authority: None,
             clock: Clock::Store,

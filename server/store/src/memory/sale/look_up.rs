@@ -11,7 +11,6 @@ use super::{super::claimed::Stage, End, Sale};
 impl Sale {
     pub(in super::super) fn look_up(&self, tickets: &[TicketRef]) -> Result<LookUpReply, StoreError> {
         Ok(LookUpReply {
-            epoch: self.epochs.present(),
             measured_pace: self.measured_pace.millitickets_per_second(),
             statuses: tickets.iter().map(|&ticket| self.status(ticket)).collect::<Result<_, _>>()?,
         })

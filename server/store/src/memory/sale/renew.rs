@@ -10,7 +10,7 @@ use inrush_core::{
 
 use super::{Announcements, Sale};
 
-/// Fences that a lost history may have given.
+/// Fences that a lost history may have given; `renew.lua` has the same.
 const FENCES_SET_ASIDE: u64 = 1 << 20;
 
 impl Sale {
