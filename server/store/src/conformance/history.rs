@@ -21,6 +21,7 @@ cases![
     lost_tickets_are_restored_in_their_old_order,
     a_ticket_is_restored_once_and_only_for_a_buyer_without_another,
     while_tickets_are_restored_new_buyers_wait,
+    a_restart_while_tickets_are_restored_changes_nothing,
     a_ticket_that_the_queue_has_passed_is_claimed_next,
     a_ticket_that_the_queue_has_passed_takes_no_units_of_others,
     a_ticket_behind_a_restored_one_that_was_claimed_is_restored_too,
@@ -176,6 +177,19 @@ async fn while_tickets_are_restored_new_buyers_wait(context: Context) {
     assert_eq!(sale.position(new).await, 2);
     restore(&sale, lost[0]).await;
     assert_eq!(sale.position(new).await, 3, "also later a restored ticket has its old place");
+}
+
+async fn a_restart_while_tickets_are_restored_changes_nothing(context: Context) {
+    let (sale, lost) = with_lost_tickets(&context, 1, 3).await;
+    restore(&sale, lost[1]).await;
+    context.backend.restart().await;
+    assert!(matches!(sale.admit(&[]).await.gate, Gate::Refusing(Refusal::Restoring { .. })));
+    assert_eq!(seqs(&sale.claim(10).await), [1]);
+    let claim = sale.claim(10).await;
+    assert_eq!((claim.entries.len(), sale.snapshot().await.rises), (0, 2), "{claim:?}");
+    restore(&sale, lost[0]).await;
+    context.advance(AFTER_RESTORES);
+    assert_eq!(seqs(&sale.claim(10).await), [lost[0].seq, lost[1].seq]);
 }
 
 async fn a_ticket_that_the_queue_has_passed_is_claimed_next(context: Context) {

@@ -85,14 +85,13 @@ impl Queue {
     }
 
     /// Moves the cursor over seqs that were set aside, up to the next segment with a restored ticket. Returns the last seq
-    /// that may be claimed before the next such stretch. While the queue is `restoring`, the last stretch is not crossed.
+    /// that may be claimed before the next such stretch. While the queue is `restoring`, none is crossed.
     pub(super) fn cross_lost_seqs(&mut self, epochs: &Epochs, restoring: bool) -> Seq {
-        let past = epochs.past();
-        for (index, epoch) in past.iter().enumerate() {
+        for epoch in epochs.past() {
             if self.cursor + 1 >= epoch.next_first {
                 continue;
             }
-            if restoring && index + 1 == past.len() {
+            if restoring {
                 return self.cursor.max(epoch.last);
             }
             if self.cursor < epoch.last {

@@ -40,7 +40,6 @@ impl Sale {
     /// Whether the cursor is where nothing can be claimed before the time to restore has passed.
     fn waits_for_restores(&self, now: Timestamp) -> bool {
         let next = self.queue.cursor() + 1;
-        let last_stretch = self.epochs.past().last().map(|past| past.last + 1..past.next_first);
-        self.is_restoring(now) && last_stretch.is_some_and(|stretch| stretch.contains(&next))
+        self.is_restoring(now) && self.epochs.is_set_aside(next)
     }
 }

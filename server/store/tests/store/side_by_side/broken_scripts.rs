@@ -253,7 +253,7 @@ const MISTAKES: &[Mistake] = &[
     mistake(
         "the queue is claimed while tickets are restored",
         "include/lost",
-        "if i == #past and is_restoring(sale, now) then",
+        "if restoring then",
         "if false then",
     ),
     mistake(

@@ -6,21 +6,21 @@
 -- the queue in which one was restored is filled up: its list has empty entries for the other holes, its bitmap has
 -- their bits. Segments without restored tickets have no keys.
 
--- Whether the queue waits behind the last epoch for tickets to be restored.
+-- Whether holders of lost tickets come before other buyers.
 local function is_restoring(sale, now)
     return sale.restoring_until ~= nil and now < sale.restoring_until
-end
-
--- Whether the cursor is where nothing can be claimed before the time to restore has passed.
-local function waits_for_restores(sale, past, now)
-    return #past > 0 and is_restoring(sale, now) and sale.cursor >= past[#past].last
-        and sale.cursor + 1 < past[#past].next_first
 end
 
 -- Whether the seq behind the cursor is one that was set aside.
 local function is_at_lost_seqs(sale, past)
     local epoch = past_epoch_of(past, sale.cursor + 1)
     return epoch ~= nil and sale.cursor >= epoch.last
+end
+
+-- Whether the cursor is where nothing can be claimed before the time to restore has passed. The epoch may have risen
+-- again since the loss, so every stretch that was set aside counts.
+local function waits_for_restores(sale, past, now)
+    return is_restoring(sale, now) and is_at_lost_seqs(sale, past)
 end
 
 local function skip_to(sale, seq)
@@ -31,10 +31,11 @@ end
 -- Moves the cursor over seqs that were set aside, up to the next segment with a restored ticket. Returns the last seq up
 -- to which the queue has entries without a gap.
 local function cross_lost_seqs(sale, past, now, restored_segments)
-    for i, epoch in ipairs(past) do
+    local restoring = is_restoring(sale, now)
+    for _, epoch in ipairs(past) do
         if sale.cursor + 1 < epoch.next_first then
             local last_segment = segment_of(epoch.next_first - 1)
-            if i == #past and is_restoring(sale, now) then
+            if restoring then
                 return math.max(sale.cursor, epoch.last)
             elseif sale.cursor < epoch.last then
                 local segment = segment_of(epoch.last)
