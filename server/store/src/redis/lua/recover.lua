@@ -28,7 +28,11 @@ elseif segment_of(sale.cursor + 1) ~= tonumber(ARGV[3]) then
 end
 
 local now, max = now_millis(ARGV[1]), tonumber(ARGV[2])
-local ended = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, max)
+-- Without tickets in flight there is no lease: most sales are idle.
+local ended = {}
+if sale.in_flight_tickets > 0 then
+    ended = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, max)
+end
 local changes = new_changes()
 local reclaimed, dead = 0, 0
 local function reclaim(seq, fence, attempt, entry, units)
