@@ -27,14 +27,7 @@ impl Client {
         units: u64,
         payload: impl Into<Bytes>,
     ) -> Result<Enqueued, CallError> {
-        self.send_enqueue(EnqueueRequest {
-            sale_id: sale.into(),
-            buyer_id: buyer.into(),
-            units,
-            payload: payload.into(),
-            previous_ticket: String::new(),
-        })
-        .await
+        self.enqueue_or_restore(sale.into(), buyer.into(), units, payload.into(), None).await
     }
 
     /// Restores a ticket that the server's store has lost ([`TicketState::Lost`](crate::TicketState::Lost)), with what it
@@ -48,17 +41,19 @@ impl Client {
         units: u64,
         payload: impl Into<Bytes>,
     ) -> Result<Enqueued, CallError> {
-        self.send_enqueue(EnqueueRequest {
-            sale_id: sale.into(),
-            buyer_id: buyer.into(),
-            units,
-            payload: payload.into(),
-            previous_ticket: ticket.as_str().to_owned(),
-        })
-        .await
+        self.enqueue_or_restore(sale.into(), buyer.into(), units, payload.into(), Some(ticket)).await
     }
 
-    async fn send_enqueue(&self, message: EnqueueRequest) -> Result<Enqueued, CallError> {
+    async fn enqueue_or_restore(
+        &self,
+        sale_id: String,
+        buyer_id: String,
+        units: u64,
+        payload: Bytes,
+        lost: Option<&Ticket>,
+    ) -> Result<Enqueued, CallError> {
+        let previous_ticket = lost.map_or_else(String::new, |ticket| ticket.as_str().to_owned());
+        let message = EnqueueRequest { sale_id, buyer_id, units, payload, previous_ticket };
         let reply = self
             .call(message, |clients, request| Box::pin(async move { clients.queue().enqueue(request).await }))
             .await?;
