@@ -5,6 +5,7 @@
 mod crash;
 mod dashboard;
 mod demo;
+mod history;
 mod idle_sales;
 mod languages;
 mod metrics;

@@ -1,6 +1,6 @@
 //! `QueueService`: Enqueue, PollStatus, BatchPollStatus, WatchStatus, Cancel.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use inrush_core::{
@@ -106,10 +106,10 @@ impl QueueService {
     /// If the request is invalid, or the store or this node cannot serve it.
     pub(crate) async fn enqueue(
         &self,
-        request: v1::EnqueueRequest,
+        mut request: v1::EnqueueRequest,
         meta: &CallMeta,
     ) -> Result<v1::EnqueueResponse, CallError> {
-        let previous_ticket = request.previous_ticket.clone();
+        let previous_ticket = mem::take(&mut request.previous_ticket);
         let (sale, mut entry) = parse_enqueue(request)?;
         let restores = self.previous_ticket(&previous_ticket, &sale, &entry.buyer)?;
         let cached = match restores {

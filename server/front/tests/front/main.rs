@@ -14,6 +14,7 @@ mod health;
 mod limits;
 mod probe;
 mod protocol;
+mod restore;
 mod settlement;
 mod tickets;
 mod traces;

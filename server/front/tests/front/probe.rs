@@ -16,13 +16,14 @@ use inrush_core::{
     },
     time::Clock,
 };
-use inrush_store::memory::MemoryStore;
+use inrush_store::memory::{Checkpoint, MemoryStore};
 use tokio::sync::{RwLock, RwLockWriteGuard, broadcast};
 
 /// Clones and dedicated handles share everything.
 #[derive(Clone)]
 pub(crate) struct Probe {
     store: Arc<dyn Store>,
+    memory: Arc<MemoryStore>,
     state: Arc<State>,
 }
 
@@ -47,7 +48,19 @@ impl Probe {
     }
 
     pub(crate) fn with(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { store: MemoryStore::new(clock), state: Arc::default() })
+        let memory = MemoryStore::new(clock);
+        Arc::new(Self { store: Arc::clone(&memory) as Arc<dyn Store>, memory, state: Arc::default() })
+    }
+
+    /// The state of all sales, for [`Self::forget_since`].
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        self.memory.checkpoint()
+    }
+
+    /// The store comes back with the data of `checkpoint`, as a server does that is restarted.
+    pub(crate) fn forget_since(&self, checkpoint: &Checkpoint) {
+        self.memory.roll_back(checkpoint);
+        self.memory.restart();
     }
 
     /// How often `operation` ran.
