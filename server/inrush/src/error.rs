@@ -66,6 +66,7 @@ fn remedy(error: &CallError, server: &str) -> String {
         "SALE_BUSY" => "`inrush sale show` shows what is left; `inrush sale discard` ends dead letters",
         "VERSION_CONFLICT" => "re-read the sale with `inrush sale show`, which prints the version, and retry",
         "DURABILITY_UNAVAILABLE" => "omit --durability, or set another --store for the front",
+        "RESTORING" => "holders of lost tickets come first: try again in some seconds",
         "STORE_UNAVAILABLE" | "STORE_REFUSES_WRITES" | "STORE_ACCESS_DENIED" | "STORE_UNSUITABLE" => {
             "see the log of the front"
         }

@@ -58,7 +58,7 @@ async fn run_listener(
 ) {
     let mut backoff = MIN_RECONNECT_BACKOFF;
     for turn in (0..usize::MAX).cycle() {
-        // A new server is subscribed to at once, whatever was tried with the old one.
+        // A new server is subscribed to immediately, whatever was tried with the old one.
         let mut retired = CancellationToken::new();
         match timeout(reply_timeout, subscribe(&endpoint, turn, &mut retired)).await {
             Ok(Ok(subscription)) => {

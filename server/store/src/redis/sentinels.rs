@@ -1,4 +1,4 @@
-//! Follows the master that sentinels name: at once by their events, and by asking each of them every second.
+//! Follows the master that sentinels name: immediately by their events, and by asking each of them every second.
 //!
 //! A sentinel that was cut off may still name the old master, so the answers of all of them count, and the one with the
 //! highest configuration epoch decides. The epochs of sentinels that do not answer are forgotten: sentinels that were
