@@ -7,6 +7,7 @@
 pub mod arrivals;
 pub mod buyer;
 pub mod compare;
+pub mod history;
 pub mod host;
 pub mod inrush_process;
 pub mod nearest;
