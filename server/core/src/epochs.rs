@@ -98,6 +98,12 @@ impl Epochs {
         self.present
     }
 
+    /// Whether an epoch has ended.
+    #[must_use]
+    pub fn has_risen(&self) -> bool {
+        !self.past.is_empty()
+    }
+
     /// The epochs that have ended, oldest first.
     #[must_use]
     pub fn past(&self) -> &[PastEpoch] {

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use inrush_core::{
-    epochs::{Epochs, RESTORE_WINDOW, TicketRef},
+    epochs::{Epochs, RESTORE_WINDOW, TicketRef, epoch_after},
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
         AdminStore, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
@@ -62,7 +62,8 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Seen {
     latest: TicketRef,
-    epochs: Epochs,
+    /// The epochs of a sale that has had more than one.
+    epochs: Option<Epochs>,
 }
 
 /// The sales of a store at a moment, to go back to.
@@ -187,21 +188,20 @@ impl Shared {
         let known = self.seen.lock().get(id).cloned();
         let latest = known.as_ref().map_or(sale.latest(), |known| known.latest);
         let latest = tickets.iter().copied().fold(latest, Ord::max);
-        let firsts = known.iter().flat_map(|known| known.epochs.firsts());
+        let firsts = known.iter().flat_map(|known| &known.epochs).flat_map(Epochs::firsts);
         sale.renew(now, self.history, latest, firsts, RESTORE_WINDOW);
         true
     }
 
     /// Remembers what callers see of a sale by the present operation.
     fn see(&self, id: &SaleId, sale: &Sale) {
-        let mut seen = self.seen.lock();
+        let mut all = self.seen.lock();
         let latest = sale.latest();
-        match seen.get_mut(id) {
-            Some(seen) if seen.latest >= latest => {}
-            Some(seen) if seen.latest.epoch == latest.epoch => seen.latest = latest,
-            _ => {
-                seen.insert(id.clone(), Seen { latest, epochs: sale.epochs().clone() });
-            }
+        let seen = all.entry(id.clone()).or_insert(Seen { latest, epochs: None });
+        seen.latest = seen.latest.max(latest);
+        let known = seen.epochs.as_ref().map_or(0, Epochs::present);
+        if sale.epochs().has_risen() && sale.epochs().present() > known {
+            seen.epochs = Some(sale.epochs().clone());
         }
     }
 
@@ -221,7 +221,9 @@ impl Shared {
         if sales.contains_key(id) {
             return None;
         }
-        let mut sale = Sale::create(id.clone(), settings.clone(), self.now(), self.history);
+        let seen = self.seen.lock().get(id).map_or(0, |seen| seen.latest.epoch);
+        let epoch = epoch_after(seen, self.now(), self.history);
+        let mut sale = Sale::create(id.clone(), settings.clone(), epoch, self.now(), self.history);
         let snapshot = sale.snapshot(self.now());
         let announcements = sale.finish_operation();
         self.see(id, &sale);

@@ -28,6 +28,7 @@ cases![
     a_restored_ticket_can_be_cancelled_and_released,
     what_has_ended_is_not_restored,
     every_history_has_fences_of_its_own,
+    a_sale_that_is_created_again_while_the_clock_is_behind_has_a_later_epoch,
     tickets_of_several_lost_epochs_are_restored,
 ];
 
@@ -275,6 +276,20 @@ async fn every_history_has_fences_of_its_own(context: Context) {
     let again = sale.claim(1).await;
     assert_eq!(seqs(&again), seqs(&lost));
     assert!(again.fence > lost.fence);
+}
+
+async fn a_sale_that_is_created_again_while_the_clock_is_behind_has_a_later_epoch(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
+    let before = given(&sale, 1).await;
+    sale.store.close(&sale.id).await.unwrap();
+    sale.store.delete(&sale.id).await.unwrap();
+    context.set_back(60_000);
+    let again = context.sale("phone", SaleSettings::of_stock(10)).await;
+    let after = given(&again, 1).await;
+    assert!(after[0].epoch > before[0].epoch);
+    assert_eq!(again.snapshot().await.rises, 0);
+    assert_eq!(states(&again, &before).await, [None]);
+    assert_eq!(states(&again, &after).await, [Some(TicketState::Waiting)]);
 }
 
 async fn tickets_of_several_lost_epochs_are_restored(context: Context) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use inrush_core::{
-    epochs::{Epochs, epoch_after},
+    epochs::Epochs,
     ledger::Ledger,
     sale::{BuyerId, SaleId, SaleSettings, SaleSnapshot},
     store::DeleteResult,
@@ -92,10 +92,16 @@ pub(super) struct Announcements {
 
 impl Sale {
     /// A new sale. Its creation is announced as a change of admission.
-    pub(super) fn create(id: SaleId, settings: SaleSettings, now: Timestamp, history: u64) -> Self {
+    pub(super) fn create(
+        id: SaleId,
+        settings: SaleSettings,
+        epoch: u64,
+        now: Timestamp,
+        history: u64,
+    ) -> Self {
         Self {
             id,
-            epochs: Epochs::new(epoch_after(0, now, history)),
+            epochs: Epochs::new(epoch),
             history,
             version: 1,
             closed: false,

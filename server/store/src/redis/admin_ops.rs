@@ -207,7 +207,8 @@ impl RedisStore {
             .with(self.now())
             .with(sale.as_str())
             .with(version.map_or_else(String::new, |version| version.to_string()))
-            .with(keys::buckets_for(settings.effective_cap()));
+            .with(keys::buckets_for(settings.effective_cap()))
+            .with(self.shared.hints.get(sale).epoch);
         add_settings(&mut call, settings);
         match self.run_on_sale(sale, call).await {
             Ok(mut reply) => read_configure_result(&mut reply, sale),

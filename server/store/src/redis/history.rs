@@ -61,7 +61,7 @@ impl RedisStore {
         state: QueueState,
     ) -> Result<Epochs, StoreError> {
         let epochs = read_epochs(reply, state.epoch)?;
-        if !epochs.past().is_empty() {
+        if epochs.has_risen() {
             self.shared.hints.set_epochs(sale, &epochs);
         }
         Ok(epochs)

@@ -51,7 +51,7 @@ mod tests {
 
     /// One ticket in flight, one queued, one cancelled.
     fn busy_sale() -> Sale {
-        let mut sale = Sale::create("phone".parse().unwrap(), SaleSettings::of_stock(3), NOW, 0);
+        let mut sale = Sale::create("phone".parse().unwrap(), SaleSettings::of_stock(3), 1, NOW, 0);
         let requests = ["ann", "bob", "cleo"].map(|buyer| AdmitRequest {
             entry: Entry { buyer: buyer.parse().unwrap(), units: 1, payload: Vec::new(), trace: Vec::new() },
             supersedes: None,

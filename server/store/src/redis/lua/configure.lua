@@ -4,7 +4,8 @@
 --
 -- KEYS  1 sale · 2 marker · 3 tombstone
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 expected version, empty for a sale that must not exist ·
---       4 count of buyers' buckets of a new sale · 5 … the settings in the order of include/snapshot.lua, empty for none
+--       4 count of buyers' buckets of a new sale · 5 epoch of an earlier sale of this name that the caller has seen, 0 for
+--       none · 6 … the settings in the order of include/snapshot.lua, empty for none
 -- Reply {NO_SALE}: there is nothing to change · {HISTORY_CHANGED}
 --       {DONE, 0, snapshot}: written · {DONE, 1, snapshot}: not in the expected version, the sale as it is ·
 --       {DONE, 2, units}: the cap would be below what is held · {DONE, 3, units}: the stock would be below what is
@@ -20,7 +21,7 @@
 --! include announce
 
 local WRITTEN, CONFLICT, CAP_BELOW_HELD, STOCK_BELOW_COMMITTED, CLOSED, BEING_DELETED = 0, 1, 2, 3, 4, 5
-local FIXED_ARGS = 4
+local FIXED_ARGS = 5
 
 local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
 local now = now_millis(ARGV[1])
@@ -51,7 +52,8 @@ elseif create then
         return replica_error()
     end
     sale = {
-        epoch = epoch_after(0, now, history), history = history, rises = 0, past = '', version = 0, closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
+        epoch = epoch_after(tonumber(ARGV[5]), now, history), history = history, rises = 0, past = '', version = 0,
+        closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
         buckets = tonumber(ARGV[4]), fence = 0, skipped = 0,
     }
     for _, field in ipairs(LEDGER) do
