@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{FromRedisValue, cmd};
+use redis::{AsyncConnectionConfig, FromRedisValue, aio::MultiplexedConnection, cmd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -114,10 +114,30 @@ impl RedisServer {
     }
 
     async fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
         let (name, arguments) = words.split_first().expect("a command has a name");
-        cmd(name).arg(arguments).query_async(&mut connection).await
+        cmd(name).arg(arguments).query_async(&mut self.connect().await?).await
+    }
+
+    /// Sends several commands over one connection; the replies do not matter.
+    pub async fn commands(&self, commands: impl IntoIterator<Item = Vec<String>>) {
+        let mut pipeline = redis::pipe();
+        for words in commands {
+            let (name, arguments) = words.split_first().expect("a command has a name");
+            pipeline.cmd(name).arg(arguments).ignore();
+        }
+        if pipeline.is_empty() {
+            return;
+        }
+        let mut connection = self.connect().await.expect("the server responds");
+        pipeline.query_async::<()>(&mut connection).await.expect("the commands succeed");
+    }
+
+    /// A connection that waits for slow replies: machines that run tests are busy.
+    async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(START_TIMEOUT))
+            .set_response_timeout(Some(START_TIMEOUT));
+        redis::Client::open(self.url())?.get_multiplexed_async_connection_with_config(&config).await
     }
 
     /// Whether the server responds. False if it exits instead.

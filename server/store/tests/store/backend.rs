@@ -47,18 +47,21 @@ const COPY: &str = "copy:";
 /// Keeps all keys that match `pattern`.
 pub(crate) async fn checkpoint(server: &RedisServer, pattern: &str) {
     delete(server, &format!("{COPY}{pattern}")).await;
-    for key in keys(server, pattern).await {
-        server.command::<i64>(&["COPY", &key, &format!("{COPY}{key}")]).await;
-    }
+    let copies = keys(server, pattern).await.into_iter().map(|key| {
+        let copy = format!("{COPY}{key}");
+        vec!["COPY".to_owned(), key, copy]
+    });
+    server.commands(copies).await;
 }
 
 /// Puts the keys back that [`checkpoint`] has kept, and deletes the others that match.
 pub(crate) async fn roll_back(server: &RedisServer, pattern: &str) {
     delete(server, pattern).await;
-    for copy in keys(server, &format!("{COPY}{pattern}")).await {
-        let key = copy.trim_start_matches(COPY);
-        server.command::<i64>(&["COPY", &copy, key]).await;
-    }
+    let copies = keys(server, &format!("{COPY}{pattern}")).await.into_iter().map(|copy| {
+        let key = copy.trim_start_matches(COPY).to_owned();
+        vec!["COPY".to_owned(), copy, key]
+    });
+    server.commands(copies).await;
 }
 
 /// Makes the sales look as if another history had written them: the history is the second number of the record.
@@ -78,9 +81,8 @@ async fn keys(server: &RedisServer, pattern: &str) -> Vec<String> {
 
 /// Deletes all keys that match `pattern`.
 pub(crate) async fn delete(server: &RedisServer, pattern: &str) {
-    for key in keys(server, pattern).await {
-        server.command::<i64>(&["DEL", &key]).await;
-    }
+    let deletions = keys(server, pattern).await.into_iter().map(|key| vec!["DEL".to_owned(), key]);
+    server.commands(deletions).await;
 }
 
 /// These servers have no replicas to wait for.
