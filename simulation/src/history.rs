@@ -11,10 +11,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use self::findings::Findings;
+use self::{findings::Findings, index::Index};
 
+mod buyers;
 mod findings;
+mod index;
 mod ledger;
+mod order;
+mod orders;
+mod places;
+mod positions;
+mod rest;
+mod states;
+mod work;
 
 /// Nanoseconds of the clock of the run.
 pub type Nanos = u64;
@@ -505,7 +514,15 @@ impl fmt::Display for Rule {
 /// Every rule that the history breaks, in the order of [`Rule::ALL`].
 #[must_use]
 pub fn check(history: &History) -> Vec<Violation> {
-    let mut found = Findings::default();
+    let (index, mut found) = (Index::new(history), Findings::default());
     ledger::check(history, &mut found);
+    places::check(&index, &mut found);
+    buyers::check(&index, &mut found);
+    order::check(&index, &mut found);
+    positions::check(&index, &mut found);
+    states::check(&index, &mut found);
+    orders::check(&index, &mut found);
+    work::check(&index, &mut found);
+    rest::check(&index, &mut found);
     found.into_violations()
 }
