@@ -2,6 +2,7 @@
 
 use std::{env, path::PathBuf, time::Duration};
 
+use inrush_core::epochs::RESTORE_WINDOW;
 use inrush_front::FrontSettings;
 use inrush_fulfilment::FulfilmentSettings;
 use inrush_orders::OrderSettings;
@@ -90,6 +91,10 @@ settings! {
         /// How long an Enqueue waits for a replica of Redis, in sales with durability REPLICATED.
         #[serde(with = "humantime_serde")]
         pub(crate) replication_timeout: Duration = DEFAULT_REPLICATION_TIMEOUT,
+        /// After a loss of tickets, how long only their holders are admitted: 0 to 5 min. Set it alike on fronts and
+        /// fulfilments.
+        #[serde(with = "humantime_serde")]
+        pub(crate) restore_window: Duration = RESTORE_WINDOW,
         /// PEM file with the CAs of Redis' certificate. Unset: the public CAs.
         pub(crate) ca_file: Option<PathBuf>,
     }

@@ -17,7 +17,9 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let test = env::current_exe().expect("the path of the running test");
-        let profile = test.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
+        let folder = test.parent().expect("a program is in a folder");
+        // Tests are in target/PROFILE/deps, other programs in target/PROFILE.
+        let profile = folder.parent().filter(|_| folder.ends_with("deps")).unwrap_or(folder);
         // Built as `cargo test --workspace` builds it, with the features of the whole workspace, so that this command
         // has nothing left to do after it.
         let mut build = Command::new(env!("CARGO"));

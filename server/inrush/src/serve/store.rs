@@ -23,6 +23,9 @@ use crate::{
 /// Time between two checks of the store. Orchestrators read the readiness every few seconds.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// New buyers wait for so long after a loss at most.
+const MAX_RESTORE_WINDOW: Duration = Duration::from_secs(5 * 60);
+
 /// Opens the store and checks that it is suitable. A store that does not answer yet is not an error: the services
 /// retry.
 ///
@@ -112,6 +115,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
     redis.connect_timeout = settings.connect_timeout;
     redis.response_timeout = settings.response_timeout;
     redis.replication_timeout = settings.replication_timeout;
+    redis.restore_window = restore_window(settings.restore_window)?;
     if let Some(path) = &settings.ca_file {
         let authority = fs::read(path).map_err(|error| {
             error::usage(
@@ -124,6 +128,18 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
     Ok(redis)
 }
 
+/// # Errors
+/// If it is longer than [`MAX_RESTORE_WINDOW`].
+fn restore_window(window: Duration) -> anyhow::Result<Duration> {
+    if window > MAX_RESTORE_WINDOW {
+        return Err(error::usage(
+            "`store.restore_window` is longer than 5 min, and new buyers wait for so long after a loss",
+            "set it to 0 to 5 min",
+        ));
+    }
+    Ok(window)
+}
+
 fn unsuitable(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Unsuitable(_) | StoreError::AccessDenied(_) => error::usage(
@@ -134,5 +150,17 @@ fn unsuitable(error: StoreError) -> anyhow::Error {
         | StoreError::Unavailable(_)
         | StoreError::RefusesWrites(..)
         | StoreError::Corrupt(_) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_restore_is_bounded() {
+        assert_eq!(restore_window(MAX_RESTORE_WINDOW).ok(), Some(MAX_RESTORE_WINDOW));
+        let error = restore_window(MAX_RESTORE_WINDOW + Duration::from_millis(1)).unwrap_err();
+        assert!(error.to_string().contains("store.restore_window"), "{error}");
     }
 }
