@@ -31,6 +31,7 @@ cases! {
     recovery_reclaims_expired_leases,
     recovery_reclaims_the_earliest_first,
     recovery_is_bounded,
+    a_ticket_that_was_reclaimed_while_the_clock_was_ahead_does_not_wait_for_it,
     recovery_after_the_last_attempt_leaves_the_ticket_dead,
     the_lease_is_that_of_the_settings_at_the_claim,
     a_full_batch_is_settled,
@@ -299,6 +300,19 @@ async fn recovery_is_bounded(context: Context) {
     assert_eq!(sale.recover().await.reclaimed, 44);
     assert_eq!(sale.recover().await.reclaimed, 0);
     assert_eq!(seqs(&sale.claim(256).await), (1..=256).collect::<Vec<Seq>>());
+}
+
+async fn a_ticket_that_was_reclaimed_while_the_clock_was_ahead_does_not_wait_for_it(context: Context) {
+    let sale = phone(&context, 5).await;
+    sale.fill(1).await;
+    // The lease of a first attempt is stored in another form than that of a later one.
+    for _attempt in 1..=2 {
+        assert_eq!(seqs(&sale.claim(1).await), [1]);
+        context.advance(3_600_000);
+        assert_eq!(sale.recover().await.reclaimed, 1);
+        context.set_back(3_600_000 - 30_000);
+    }
+    assert_eq!(seqs(&sale.claim(1).await), [1]);
 }
 
 async fn recovery_after_the_last_attempt_leaves_the_ticket_dead(context: Context) {

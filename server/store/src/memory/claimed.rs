@@ -75,14 +75,14 @@ impl ClaimedTickets {
         if self.dead.contains(&seq) { self.take(seq) } else { None }
     }
 
-    /// Leases that have expired by `now`, earliest first, then by seq.
-    pub(super) fn expired_leases(&self, now: Timestamp, max: usize) -> Vec<Seq> {
-        up_to(&self.leases, now, max)
+    /// Leases that have expired by `now`, and when: earliest first, then by seq.
+    pub(super) fn expired_leases(&self, now: Timestamp, max: usize) -> Vec<(Timestamp, Seq)> {
+        up_to(&self.leases, now, max).collect()
     }
 
     /// Retries that are due by `now`, earliest first, then by seq.
     pub(super) fn due_retries(&self, now: Timestamp, max: usize) -> Vec<Seq> {
-        up_to(&self.retries, now, max)
+        up_to(&self.retries, now, max).map(|(_, seq)| seq).collect()
     }
 
     /// When the next lease expires.
@@ -122,6 +122,10 @@ impl ClaimedTickets {
     }
 }
 
-fn up_to(order: &BTreeSet<(Timestamp, Seq)>, now: Timestamp, max: usize) -> Vec<Seq> {
-    order.range(..=(now, Seq::MAX)).take(max).map(|&(_, seq)| seq).collect()
+fn up_to(
+    order: &BTreeSet<(Timestamp, Seq)>,
+    now: Timestamp,
+    max: usize,
+) -> impl Iterator<Item = (Timestamp, Seq)> {
+    order.range(..=(now, Seq::MAX)).take(max).copied()
 }

@@ -31,19 +31,21 @@ local now, max = now_millis(ARGV[1]), tonumber(ARGV[2])
 -- Without tickets in flight there is no lease: most sales are idle.
 local ended = {}
 if sale.in_flight_tickets > 0 then
-    ended = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, max)
+    ended = redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, max, 'WITHSCORES')
 end
 local changes = new_changes()
 local reclaimed, dead = 0, 0
-local function reclaim(seq, fence, attempt, entry, units)
-    if requeue_or_kill(sale, changes, seq, fence, attempt, entry, units, now, NO_ANSWER) then
+-- A reclaimed ticket is due since its lease expired: if the clock was ahead and is set back, it does not wait as long.
+local function reclaim(seq, fence, attempt, entry, units, expiry)
+    if requeue_or_kill(sale, changes, seq, fence, attempt, entry, units, expiry, NO_ANSWER) then
         dead = dead + 1
     else
         reclaimed = reclaimed + 1
     end
 end
 
-for _, member in ipairs(ended) do
+for i = 1, #ended, 2 do
+    local member, expiry = ended[i], tonumber(ended[i + 1])
     local fence = fence_from_member(member)
     if reclaimed + dead == max then
         break
@@ -55,7 +57,7 @@ for _, member in ipairs(ended) do
         for index = 1, #block.held do
             if block.held[index] == HELD and reclaimed + dead < max then
                 local units = units_in_block(KEYS[10], block, index)
-                reclaim(block.first + index - 1, tonumber(fence), 1, entry_in_block(KEYS[10], block, index), units)
+                reclaim(block.first + index - 1, tonumber(fence), 1, entry_in_block(KEYS[10], block, index), units, expiry)
                 remove_from_block(block, index)
             end
         end
@@ -68,7 +70,7 @@ for _, member in ipairs(ended) do
             return corrupt('ticket ' .. digits(seq) .. ' has a lease and no record')
         end
         changes.ended_leases[#changes.ended_leases + 1] = member
-        reclaim(seq, record_fence, attempt, string.sub(record, start), units)
+        reclaim(seq, record_fence, attempt, string.sub(record, start), units, expiry)
     end
 end
 if #ended > 0 then

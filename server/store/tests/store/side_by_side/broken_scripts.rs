@@ -163,6 +163,12 @@ const MISTAKES: &[Mistake] = &[
         "'-inf', '(' .. digits(now), 'BYSCORE'",
     ),
     mistake(
+        "a reclaimed ticket is due at the time of the clock",
+        "recover",
+        "units, expiry, NO_ANSWER",
+        "units, now, NO_ANSWER",
+    ),
+    mistake(
         "one attempt too many is made",
         "include/attempt",
         "attempt >= sale.max_attempts",
