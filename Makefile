@@ -9,6 +9,10 @@ MAKEFLAGS += --no-print-directory
 DEMO ?=
 # Scenarios for `make bench`, such as ONLY=budgets,peers, or checks for `make helm-test`, such as ONLY="alerts redis"; all where it is empty.
 ONLY ?=
+# Runs of each setup for `make chaos`, the first seed, and the setup: single, sentinel or cluster; all where it is empty.
+RUNS ?= 20
+SEED ?= 1
+SETUP ?=
 CARGO ?= cargo
 # Crates whose modules must not depend on each other in circles.
 NO_CIRCLES := server/front server/store client simulation transport report loadtest
@@ -37,6 +41,11 @@ test-bench:
 .PHONY: test-tools
 test-tools: ## Install what tests need and this machine lacks
 	@tools/install-test-tools
+
+.PHONY: chaos
+chaos: ## Run sales with faults on real processes, and check their histories
+	$(CARGO) build --workspace --bins
+	target/debug/inrush-chaos run --runs $(RUNS) --seed $(SEED) $(if $(SETUP),--setup $(SETUP))
 
 .PHONY: helm-test
 helm-test: ## Prove the chart, the image, the alerts and the dashboard
