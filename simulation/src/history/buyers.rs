@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    History, Nanos, Order, Outcome, Request, Rule, TicketName,
     findings::Findings,
     index::{Index, Seen, seconds},
+    model::{History, Nanos, Order, Outcome, Request, TicketName},
+    rule::Rule,
     states::by_buyer,
 };
 

@@ -1,6 +1,9 @@
 //! The violations that were found so far.
 
-use super::{Nanos, Rule, Violation};
+use super::{
+    model::Nanos,
+    rule::{Rule, Violation},
+};
 
 /// Upper bound on the violations of one rule that are kept.
 const MAX_VIOLATIONS: usize = 10;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use super::model::{
     Answer, Call, Delivery, History, Level, Nanos, Order, Outcome, Request, State, TicketName, Work,
 };
 

@@ -1,6 +1,10 @@
 //! I1 and I13: the cap, the stock and the sums of the ledger.
 
-use super::{Count, History, Reading, Rule, findings::Findings};
+use super::{
+    findings::Findings,
+    model::{Count, History, Reading},
+    rule::Rule,
+};
 
 pub(super) fn check(history: &History, found: &mut Findings) {
     for reading in &history.readings {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Nanos, Outcome, Request, Rule, State, Step, TicketName,
     findings::Findings,
     index::{Index, seconds},
+    model::{Nanos, Outcome, Request, State, Step, TicketName},
+    rule::Rule,
 };
 
 /// What matters for the order of claims, sorted by time.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Order, Request, Rule, State,
     findings::Findings,
     index::{Index, seconds},
+    model::{Order, Request, State},
+    rule::Rule,
 };
 
 pub(super) fn check(index: &Index<'_>, found: &mut Findings) {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Nanos, Outcome, Request, Rule, TicketName,
     findings::Findings,
     index::{Index, seconds},
+    model::{Nanos, Outcome, Request, TicketName},
+    rule::Rule,
 };
 
 pub(super) fn check(index: &Index<'_>, found: &mut Findings) {

@@ -1,9 +1,10 @@
 //! I7: positions.
 
 use super::{
-    Outcome, Request, Rule, State, TicketName,
     findings::Findings,
     index::{Index, Seen},
+    model::{Outcome, Request, State, TicketName},
+    rule::Rule,
 };
 
 pub(super) fn check(index: &Index<'_>, found: &mut Findings) {

@@ -1,9 +1,10 @@
 //! The end of a run: I2 and I16.
 
 use super::{
-    Outcome, Reading, Request, Rule, State, TicketName,
     findings::Findings,
     index::{Index, Seen, seconds},
+    model::{Outcome, Reading, Request, State, TicketName},
+    rule::Rule,
 };
 
 pub(super) fn check(index: &Index<'_>, found: &mut Findings) {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Call, Level, Outcome, Request, Rule, State, TicketName,
     findings::Findings,
     index::{Index, Seen, may_become, seconds},
+    model::{Call, Level, Outcome, Request, State, TicketName},
+    rule::Rule,
 };
 
 pub(super) fn check(index: &Index<'_>, found: &mut Findings) {

@@ -1,9 +1,10 @@
 //! I9, I11 and I12: leases, as far as workers recorded them.
 
 use super::{
-    Rule, State, Step, TicketName, Work,
     findings::Findings,
     index::{Index, Seen, seconds},
+    model::{State, Step, TicketName, Work},
+    rule::Rule,
 };
 
 pub(super) fn check(index: &Index<'_>, found: &mut Findings) {
