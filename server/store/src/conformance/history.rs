@@ -3,7 +3,7 @@
 use inrush_core::{
     epochs::TicketRef,
     sale::SaleSettings,
-    store::{Admission, AdmitRequest, CancelResult, Gate, Refusal, ReleaseResult},
+    store::{Admission, AdmitRequest, CancelResult, Gate, LeaseToken, Refusal, ReleaseResult, SettleResult},
     ticket::{Seq, TicketState, TicketStatus},
 };
 
@@ -276,6 +276,14 @@ async fn every_history_has_fences_of_its_own(context: Context) {
     let again = sale.claim(1).await;
     assert_eq!(seqs(&again), seqs(&lost));
     assert!(again.fence > lost.fence);
+    // Nor do two histories share one that part at the same moment.
+    context.backend.roll_back().await;
+    context.backend.restart().await;
+    let other = sale.claim(1).await;
+    assert_eq!(seqs(&other), seqs(&again));
+    assert_ne!(other.fence, again.fence);
+    let late = LeaseToken { seq: 1, fence: again.fence };
+    assert_eq!(sale.settle(late, ordered("of a history that is gone")).await, SettleResult::Stale);
 }
 
 async fn a_sale_that_is_created_again_while_the_clock_is_behind_has_a_later_epoch(context: Context) {

@@ -94,10 +94,12 @@ async fn a_ticket_is_claimed_by_one(context: Context) {
     .concat();
     let mut claimed: Vec<(u64, Vec<Seq>)> = claims.iter().map(|claim| (claim.fence, seqs(claim))).collect();
     claimed.retain(|(_, seqs)| !seqs.is_empty());
+    // Fences begin at the number of the epoch.
+    let before = sale.snapshot().await.epoch;
     claimed.sort_unstable();
     // Ordered by fence, the queue was claimed in order, each ticket once, each fence once.
     let fences: Vec<u64> = claimed.iter().map(|(fence, _)| *fence).collect();
-    assert_eq!(fences, (1..=claimed.len() as u64).collect::<Vec<_>>());
+    assert_eq!(fences, (before + 1..=before + claimed.len() as u64).collect::<Vec<_>>());
     let in_order: Vec<Seq> = claimed.into_iter().flat_map(|(_, seqs)| seqs).collect();
     assert_eq!(in_order, (1..=TICKETS).collect::<Vec<Seq>>());
 }

@@ -114,7 +114,7 @@ impl Sale {
             restored: HashSet::new(),
             claimed: ClaimedTickets::default(),
             outcomes: HashMap::new(),
-            last_fence: 0,
+            last_fence: epoch,
             bucket: settings.pace.map(|pace| TokenBucket::full(pace, now)),
             measured_pace: MeasuredPace::default(),
             announcements: Announcements { work: false, admission: true },

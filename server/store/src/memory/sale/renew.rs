@@ -10,9 +10,6 @@ use inrush_core::{
 
 use super::{Announcements, Sale};
 
-/// Fences that a lost history may have given; `renew.lua` has the same.
-const FENCES_SET_ASIDE: u64 = 1 << 20;
-
 impl Sale {
     /// The latest ticket that the sale may have given.
     pub(in super::super) const fn latest(&self) -> TicketRef {
@@ -44,10 +41,12 @@ impl Sale {
             }
         }
         let next_first = first_seq_after(if tickets_are_lost { last.max(seen.seq) } else { last });
-        self.epochs.rise(last, next_first, epoch_after(before, now, history));
+        let epoch = epoch_after(before, now, history);
+        self.epochs.rise(last, next_first, epoch);
         self.queue.set_aside(next_first);
         self.history = history;
-        self.last_fence += FENCES_SET_ASIDE;
+        // No two histories have the same epoch, so no claim of another history has a fence of this one.
+        self.last_fence = epoch.max(self.last_fence + 1);
         if tickets_are_lost {
             self.restoring_until = Some(now.after(restore_window));
         }

@@ -51,10 +51,11 @@ elseif create then
     if not history then
         return replica_error()
     end
+    local epoch = epoch_after(tonumber(ARGV[5]), now, history)
     sale = {
-        epoch = epoch_after(tonumber(ARGV[5]), now, history), history = history, rises = 0, past = '', version = 0,
+        epoch = epoch, history = history, rises = 0, past = '', version = 0,
         closed = 0, created_at = now, last_seq = 0, cursor = 0, measured_pace = 0,
-        buckets = tonumber(ARGV[4]), fence = 0, skipped = 0,
+        buckets = tonumber(ARGV[4]), fence = epoch, skipped = 0,
     }
     for _, field in ipairs(LEDGER) do
         sale[field] = 0

@@ -22,8 +22,6 @@
 -- Seqs that are set aside: more than a master that was replaced can give until it finds out.
 local SET_ASIDE = 2097152
 local MAX_SEQ = 4294967296
--- Fences that a lost history may have given.
-local FENCES_SET_ASIDE = 1048576
 local FIXED_ARGS = 5
 
 local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
@@ -68,7 +66,8 @@ sale.rises = sale.rises + #past - 1
 sale.epoch = epoch_after(math.max(ended, seen_epoch), now, history)
 sale.history = history
 sale.last_seq = next_first - 1
-sale.fence = sale.fence + FENCES_SET_ASIDE
+-- No two histories have the same epoch, so no claim of another history has a fence of this one.
+sale.fence = math.max(sale.epoch, sale.fence + 1)
 if tickets_are_lost then
     sale.restoring_until = now + tonumber(ARGV[5])
 end

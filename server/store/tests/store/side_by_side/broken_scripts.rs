@@ -230,7 +230,7 @@ const MISTAKES: &[Mistake] = &[
         "sale.last_seq = next_first - 1",
         "sale.last_seq = next_first - 2",
     ),
-    mistake("fences are given again", "renew", "sale.fence = sale.fence + FENCES_SET_ASIDE", ""),
+    mistake("fences are given again", "renew", "math.max(sale.epoch, sale.fence + 1)", "sale.fence"),
     mistake(
         "a ticket is restored for two buyers",
         "restore",
