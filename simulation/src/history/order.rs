@@ -75,8 +75,6 @@ struct Line<'a, 'b> {
     taken: BTreeSet<TicketName>,
     ever_taken: BTreeSet<TicketName>,
     cancelled: BTreeSet<TicketName>,
-    /// Restored behind the last claim: such tickets are claimed next, in the order of their restoring.
-    passed: BTreeSet<TicketName>,
     last_loss: Option<Nanos>,
 }
 
@@ -89,7 +87,6 @@ impl<'a, 'b> Line<'a, 'b> {
             taken: BTreeSet::new(),
             ever_taken: BTreeSet::new(),
             cancelled: BTreeSet::new(),
-            passed: BTreeSet::new(),
             last_loss: None,
         }
     }
@@ -100,7 +97,6 @@ impl<'a, 'b> Line<'a, 'b> {
                 Event::Loss => {
                     self.waiting.clear();
                     self.taken.clear();
-                    self.passed.clear();
                     self.last_loss = Some(at);
                 }
                 Event::Cancelled(ticket) => {
@@ -114,13 +110,11 @@ impl<'a, 'b> Line<'a, 'b> {
     }
 
     fn wait(&mut self, at: Nanos, ticket: TicketName, start: Nanos, restored: bool) {
-        let certain = self.last_loss.is_none_or(|loss| start > loss);
+        // An answer within the time of a loss may be forgotten by it.
+        let certain = !self.index.loss_between(start, at);
         let was_taken = if restored { &self.taken } else { &self.ever_taken };
         if !certain || was_taken.contains(&ticket) || self.cancelled.contains(&ticket) {
             return;
-        }
-        if restored && self.ever_taken.range(ticket..).next().is_some() {
-            self.passed.insert(ticket);
         }
         self.waiting.entry(ticket).or_insert(at);
     }
@@ -129,7 +123,7 @@ impl<'a, 'b> Line<'a, 'b> {
         self.waiting.remove(&ticket);
         let is_first = self.ever_taken.insert(ticket) && attempt <= 1;
         self.taken.insert(ticket);
-        if !is_first || self.passed.contains(&ticket) {
+        if !is_first || self.may_be_restored(ticket, at) {
             return;
         }
         let ahead = self
@@ -146,6 +140,16 @@ impl<'a, 'b> Line<'a, 'b> {
                 seconds(since)
             )
         });
+    }
+
+    /// A ticket that is restored behind the last claim is claimed next, before others that are restored after it.
+    fn may_be_restored(&self, ticket: TicketName, at: Nanos) -> bool {
+        let mut calls = self.index.enqueues.values().flatten();
+        calls.any(|call| {
+            let previous =
+                matches!(call.request, Request::Enqueue { previous_ticket: Some(it), .. } if it == ticket);
+            previous && call.start <= at
+        })
     }
 
     /// Claims are exact. A delivery comes some time after its claim, and may be lost on the way.

@@ -1,5 +1,7 @@
 //! The end of a run: I2 and I16.
 
+use std::collections::BTreeSet;
+
 use super::{
     findings::Findings,
     index::{Index, Seen, seconds},
@@ -27,19 +29,24 @@ pub(super) fn check(index: &Index<'_>, found: &mut Findings) {
     stock_is_sold(index, &last, reading, found);
 }
 
-/// Every acknowledged ticket was answered at rest.
+/// Every acknowledged ticket was asked for at rest.
 fn all_polled(index: &Index<'_>, found: &mut Findings) {
     let Some(rest) = index.history.rest_from.filter(|_| index.history.sale.all_polled_at_rest) else {
         return;
     };
+    let at_rest = index.history.calls.iter().filter(|call| call.start >= rest);
+    let polled: BTreeSet<TicketName> = at_rest
+        .filter_map(|call| match (call.request, &call.outcome) {
+            (Request::Poll { ticket } | Request::Cancel { ticket }, _) => Some(ticket),
+            (Request::Enqueue { .. }, Outcome::Answered(answer)) => Some(answer.ticket),
+            (Request::Enqueue { .. }, _) => None,
+        })
+        .collect();
     for (ticket, seen) in &index.seen {
-        let Some(last) = seen.last().filter(|last| last.call.start < rest) else { continue };
-        // A final state before the rest needs no further poll.
-        if !last.answer.state.is_final() && last.answer.state != State::Lost {
-            found.add(Rule::I2, last.call.end, &[&last.call.buyer], || {
-                format!("ticket {ticket} was never answered at the end: {}", last.text())
-            });
-        }
+        let Some(last) = seen.last().filter(|_| !polled.contains(ticket)) else { continue };
+        found.add(Rule::I2, last.call.end, &[&last.call.buyer], || {
+            format!("ticket {ticket} was not asked for at the end: {}", last.text())
+        });
     }
 }
 
@@ -114,6 +121,12 @@ fn stock_is_sold(
     found: &mut Findings,
 ) {
     let (Some(rest), Some(stock)) = (index.history.rest_from, index.history.sale.stock) else { return };
+    // A release that the queue has heard of is not reported again. If the queue forgets it, its units stay unsold until an
+    // operator compares the queue with the orders.
+    let mut released = index.history.orders.iter().filter_map(|order| order.released_at);
+    if released.any(|at| index.loss_between(at, rest)) {
+        return;
+    }
     let waiting = |reading: &Reading| reading.waiting.units + reading.dead.units;
     let held = index.live_order_units() + reading.map_or(0, waiting);
     let someone_waits = last.iter().any(|(_, seen)| seen.answer.state == State::Waiting);
