@@ -186,7 +186,7 @@ const PLANTED: &[Planted] = &[
     (Rule::I2, "a ticket is not polled at the end", |it| {
         it.calls.retain(|call| !(call.buyer == "d" && call.start == 310 * MS));
     }),
-    (Rule::I3, "an entry of nobody is delivered", |it| {
+    (Rule::I3, "an entry without a request is delivered", |it| {
         let buyer = "h".to_owned();
         it.deliveries.push(Delivery { at: 200 * MS, ticket: name(2, 103), buyer, units: 1, attempt: 1 });
     }),

@@ -29,23 +29,23 @@ pub(super) fn check(index: &Index<'_>, found: &mut Findings) {
     stock_is_sold(index, &last, reading, found);
 }
 
-/// Every acknowledged ticket was asked for at rest.
+/// Every acknowledged ticket was answered at rest, if only by the answer that it is not known.
 fn all_polled(index: &Index<'_>, found: &mut Findings) {
     let Some(rest) = index.history.rest_from.filter(|_| index.history.sale.all_polled_at_rest) else {
         return;
     };
     let at_rest = index.history.calls.iter().filter(|call| call.start >= rest);
-    let polled: BTreeSet<TicketName> = at_rest
+    let answered: BTreeSet<TicketName> = at_rest
         .filter_map(|call| match (call.request, &call.outcome) {
-            (Request::Poll { ticket } | Request::Cancel { ticket }, _) => Some(ticket),
-            (Request::Enqueue { .. }, Outcome::Answered(answer)) => Some(answer.ticket),
-            (Request::Enqueue { .. }, _) => None,
+            (_, Outcome::Answered(answer)) => Some(answer.ticket),
+            (Request::Poll { ticket } | Request::Cancel { ticket }, Outcome::NotFound) => Some(ticket),
+            _ => None,
         })
         .collect();
     for (ticket, seen) in &index.seen {
-        let Some(last) = seen.last().filter(|_| !polled.contains(ticket)) else { continue };
+        let Some(last) = seen.last().filter(|_| !answered.contains(ticket)) else { continue };
         found.add(Rule::I2, last.call.end, &[&last.call.buyer], || {
-            format!("ticket {ticket} was not asked for at the end: {}", last.text())
+            format!("ticket {ticket} was never answered at the end: {}", last.text())
         });
     }
 }

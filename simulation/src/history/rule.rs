@@ -32,7 +32,7 @@ pub enum Rule {
     I1,
     /// An acknowledged ticket reaches a final state.
     I2,
-    /// No ticket exists that nobody asked for.
+    /// No ticket exists without a request.
     I3,
     /// A buyer has at most one live ticket, and one live order.
     I4,
@@ -98,7 +98,7 @@ impl Rule {
         match self {
             Self::I1 => "units held never exceed the cap, units with an order never exceed the stock",
             Self::I2 => "an acknowledged ticket reaches a final state",
-            Self::I3 => "no ticket exists that nobody asked for",
+            Self::I3 => "no ticket exists without a request",
             Self::I4 => "a buyer has at most one live ticket and one live order",
             Self::I5 => "seqs are unique and rise",
             Self::I6 => "first claims follow the seqs",
