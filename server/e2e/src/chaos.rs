@@ -14,4 +14,5 @@ pub mod recorder;
 pub mod results;
 pub mod run;
 pub mod store;
+pub mod unchanged;
 pub mod world;

@@ -77,7 +77,7 @@ impl Holder {
 }
 
 impl Crowd {
-    /// Lets buyer `number` come, and returns its tickets: the one that it has at the end, and one before it that is over.
+    /// Lets buyer `number` come, and returns all tickets that it had.
     pub async fn play(self: Arc<Self>, number: u32) -> Vec<Holder> {
         sleep(self.plan.arrival_interval * number).await;
         let buyer =
@@ -138,14 +138,12 @@ impl Buyer<'_> {
     async fn play(mut self) -> Vec<Holder> {
         let Some(mut held) = self.get_ticket().await else { return Vec::new() };
         self.crowd.recorder.count_acknowledged();
-        let mut earlier = None;
+        let mut earlier = Vec::new();
         // The answer may have been lost on the way to the buyer: the same ticket is given again, or another if it is over.
         if self.random(REPEATS) < 0.3
             && let Ok(Enqueued::Queued { ticket, status, .. }) = self.enqueue_with(&self.crowd.raw).await
-            && ticket != held.ticket
         {
-            let another = Holder { buyer: self.name.clone(), ticket, status };
-            earlier = Some(mem::replace(&mut held, another));
+            self.hold(&mut held, &mut earlier, ticket, status);
         }
         if self.random(CANCELS) < 0.1 {
             self.cancel(&mut held).await;
@@ -153,7 +151,9 @@ impl Buyer<'_> {
         let mut seen_after_healing = false;
         while !(self.is_over() || held.status.state.is_final() && seen_after_healing) {
             let healed = self.pause_before_poll(&held.status).await;
-            if held.status.state == TicketState::Lost && self.restore(&mut held).await.is_refused() && healed
+            if held.status.state == TicketState::Lost
+                && self.restore(&mut held, &mut earlier).await.is_refused()
+                && healed
             {
                 break;
             }
@@ -164,13 +164,24 @@ impl Buyer<'_> {
                 }
                 // The store has come back without the sale: it is another one now.
                 Err(CallError::NotFound(_)) => match self.get_ticket().await {
-                    Some(another) => held = another,
+                    Some(another) => earlier.push(mem::replace(&mut held, another)),
                     None => break,
                 },
                 Err(_) => sleep(PAUSE).await,
             }
         }
-        earlier.into_iter().chain([held]).collect()
+        earlier.push(held);
+        earlier
+    }
+
+    /// Takes a ticket that was given in place of the one held, or the same one with another status.
+    fn hold(&self, held: &mut Holder, earlier: &mut Vec<Holder>, ticket: Ticket, status: TicketStatus) {
+        if ticket == held.ticket {
+            held.status = status;
+        } else {
+            let another = Holder { buyer: self.name.clone(), ticket, status };
+            earlier.push(mem::replace(held, another));
+        }
     }
 
     /// Returns whether everything was right again before the pause ended.
@@ -216,7 +227,7 @@ impl Buyer<'_> {
     }
 
     /// Restores a lost ticket, or gets another one. What could not be done is tried again after the next poll.
-    async fn restore(&self, held: &mut Holder) -> Restored {
+    async fn restore(&self, held: &mut Holder, earlier: &mut Vec<Holder>) -> Restored {
         let (units, start) = (self.units(), self.crowd.recorder.now());
         let reply =
             self.crowd.client.restore(&held.ticket, &self.crowd.sale, &self.name, units, Vec::new()).await;
@@ -227,7 +238,7 @@ impl Buyer<'_> {
                 if ticket == held.ticket {
                     self.crowd.recorder.count_restored();
                 }
-                (held.ticket, held.status) = (ticket, status);
+                self.hold(held, earlier, ticket, status);
                 Restored::Ticket
             }
             Ok(_) => Restored::Refused,

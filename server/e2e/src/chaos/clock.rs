@@ -4,6 +4,7 @@
 
 use std::{
     env, fs,
+    io::{Seek as _, Write as _},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -34,7 +35,6 @@ impl Clock {
     ///
     /// The file is written in place: processes have it mapped.
     pub fn set(&self, offset_millis: i64) -> anyhow::Result<()> {
-        use std::io::{Seek as _, Write as _};
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&self.file)?;
         file.rewind()?;
         file.write_all(&offset_millis.saturating_mul(1_000_000).to_ne_bytes())?;
@@ -48,7 +48,7 @@ impl Clock {
     }
 }
 
-/// The shim, built by the first caller of this process.
+/// The shim, built beside the program by the first caller of this process.
 fn shim() -> anyhow::Result<&'static Path> {
     static SHIM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match SHIM.get_or_init(|| build().map_err(|error| format!("{error:#}"))) {
@@ -58,14 +58,18 @@ fn shim() -> anyhow::Result<&'static Path> {
 }
 
 fn build() -> anyhow::Result<PathBuf> {
-    let folder = env::temp_dir().join(format!("inrush-chaos-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let (source, shim) = (folder.join("clock.c"), folder.join("clock.so"));
+    let program = env::current_exe()?;
+    let folder = program.parent().context("a program is in a folder")?;
+    // Another process may build it at the same time: each builds its own, and the last one to finish stays.
+    let building = tempfile::tempdir_in(folder)?;
+    let (source, built) = (building.path().join("clock.c"), building.path().join("clock.so"));
     fs::write(&source, SOURCE)?;
     let mut cc = Command::new("cc");
-    cc.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&shim).arg(&source);
+    cc.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&built).arg(&source);
     let output = cc.output().context("cc builds the clocks of the processes: install a C compiler")?;
     ensure!(output.status.success(), "the shim does not build: {}", String::from_utf8_lossy(&output.stderr));
+    let shim = folder.join("chaos-clock.so");
+    fs::rename(built, &shim)?;
     Ok(shim)
 }
 

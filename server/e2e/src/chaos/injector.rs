@@ -13,9 +13,10 @@ use tokio::time::sleep;
 use super::{
     fault::Fault,
     plan::{Plan, PlannedFault},
-    proxy::ReplyFault,
+    proxy::{Proxy, ReplyFault},
     recorder::Recorder,
     store::{Setup, Store},
+    unchanged::Unchanged,
     world::{Kind, World},
 };
 
@@ -108,13 +109,9 @@ impl<'a> Injector<'a> {
 
     /// Waits until so many buyers have tickets, or the sale has stalled.
     async fn wait_for(&mut self, tickets: u64) -> anyhow::Result<()> {
-        let (mut last, mut since) = (self.recorder.acknowledged(), Instant::now());
-        while last < tickets && since.elapsed() < STALL {
+        let mut progress = Unchanged::default();
+        while self.recorder.acknowledged() < tickets && progress.see(self.recorder.acknowledged()) < STALL {
             self.tick().await?;
-            let now = self.recorder.acknowledged();
-            if now != last {
-                (last, since) = (now, Instant::now());
-            }
         }
         Ok(())
     }
@@ -142,68 +139,87 @@ impl<'a> Injector<'a> {
         Ok(())
     }
 
+    /// Begins a fault, and returns how it ends. What happens to a server happens to the one that the sale is on; nothing does
+    /// if an earlier fault has stopped it.
     async fn cause(&mut self, planned: PlannedFault) -> anyhow::Result<End> {
         let choice = planned.choice as usize;
-        match planned.fault {
-            Fault::KillFront => Ok(self.kill_service(Kind::Front, choice)),
-            Fault::KillFulfilment => Ok(self.kill_service(Kind::Fulfilment, choice)),
-            Fault::KillOrders => Ok(self.kill_service(Kind::Orders, choice)),
-            Fault::StopFront => Ok(self.stop_service(Kind::Front, choice)),
-            Fault::StopFulfilment => Ok(self.stop_service(Kind::Fulfilment, choice)),
-            Fault::StopOrders => Ok(self.stop_service(Kind::Orders, choice)),
-            Fault::RollingRestart => {
-                self.restart_services().await;
-                Ok(End::ByItself)
+        let primary = self.store.primary_of(self.sale).await;
+        Ok(match (planned.fault, primary) {
+            (Fault::KillFront, _) => self.kill_service(Kind::Front, choice),
+            (Fault::KillFulfilment, _) => self.kill_service(Kind::Fulfilment, choice),
+            (Fault::KillOrders, _) => self.kill_service(Kind::Orders, choice),
+            (Fault::StopFront, _) => self.stop_service(Kind::Front, choice),
+            (Fault::StopFulfilment, _) => self.stop_service(Kind::Fulfilment, choice),
+            (Fault::StopOrders, _) => self.stop_service(Kind::Orders, choice),
+            (Fault::RollingRestart, _) => self.restart_services().await,
+            (Fault::ClockStep, _) => self.step_clock(choice)?,
+            (_, None) => End::ByItself,
+            (Fault::ScriptFlush, Some(node)) => self.order(node, &["SCRIPT", "FLUSH"]).await?,
+            (Fault::ClientKill, Some(node)) => {
+                self.order(node, &["CLIENT", "KILL", "TYPE", "normal"]).await?
             }
-            Fault::ClockStep => self.step_clock(choice),
-            fault => match self.store.primary_of(self.sale).await {
-                Some(primary) => self.cause_at(primary, fault, choice).await,
-                // An earlier fault has stopped it.
-                None => Ok(End::ByItself),
-            },
-        }
+            (Fault::CutConnections, Some(node)) => {
+                self.store.nodes()[node].proxy().cut();
+                End::ByItself
+            }
+            (Fault::HalfOpen, Some(node)) => self.disturb(node, |proxy| proxy.set_stopped(true)),
+            (Fault::Delay, Some(node)) => {
+                self.disturb(node, |proxy| proxy.set_delay(Duration::from_millis(5 + choice as u64 % 100)))
+            }
+            (Fault::DropReply, Some(node)) => {
+                self.disturb(node, |proxy| proxy.spoil_next_reply(ReplyFault::Dropped))
+            }
+            (Fault::TearReply, Some(node)) => {
+                self.disturb(node, |proxy| proxy.spoil_next_reply(ReplyFault::Torn))
+            }
+            (Fault::StopRedis, Some(node)) => {
+                self.store.node_mut(node)?.set_suspended(true)?;
+                End::ResumeNode(node)
+            }
+            (Fault::FullMemory, Some(node)) => self.fill_memory(node).await?,
+            (Fault::Busy, Some(node)) => self.keep_busy(node, choice).await?,
+            (Fault::AclChange, Some(node)) => self.take_rights(node, choice).await?,
+            (Fault::KillRedis, Some(node)) => {
+                self.store.node_mut(node)?.kill()?;
+                End::StartNode(node)
+            }
+            (Fault::PowerCut, Some(node)) => {
+                End::CutPower(node, self.store.nodes()[node].append_only_file()?.1)
+            }
+            (Fault::TornTail, Some(node)) => End::TearTail(node),
+            (Fault::RestartFromSnapshot, Some(node)) => {
+                self.order(node, &["SAVE"]).await?;
+                End::RestartFromSnapshot(node)
+            }
+            (Fault::KillReplica, Some(node)) => self.kill_replica(node, choice)?,
+            (Fault::KillPrimary, Some(node)) => {
+                self.store.node_mut(node)?.kill()?;
+                End::StartAfterFailover(node, Instant::now())
+            }
+            (Fault::PlannedFailover, Some(_)) => {
+                self.store.fail_over(self.sale).await?;
+                End::ByItself
+            }
+            (Fault::LaggedFailover, Some(node)) => {
+                self.disturb(node, |proxy| proxy.set_replication_stopped(true));
+                End::KillAndStartAfterFailover(node)
+            }
+            (Fault::StalePrimary, Some(node)) => {
+                self.store.node_mut(node)?.set_suspended(true)?;
+                End::ResumeAfterFailover(node, Instant::now())
+            }
+        })
     }
 
-    /// A fault of the server that the sale is on.
-    async fn cause_at(&mut self, primary: usize, fault: Fault, choice: usize) -> anyhow::Result<End> {
-        let node = &self.store.nodes()[primary];
-        match fault {
-            Fault::ScriptFlush => node.command::<()>(&["SCRIPT", "FLUSH"]).await?,
-            Fault::ClientKill => {
-                node.command::<u64>(&["CLIENT", "KILL", "TYPE", "normal"]).await?;
-            }
-            Fault::CutConnections => node.proxy().cut(),
-            Fault::HalfOpen => node.proxy().set_stopped(true),
-            Fault::Delay => node.proxy().set_delay(Duration::from_millis(5 + choice as u64 % 100)),
-            Fault::DropReply => node.proxy().spoil_next_reply(ReplyFault::Dropped),
-            Fault::TearReply => node.proxy().spoil_next_reply(ReplyFault::Torn),
-            Fault::FullMemory => self.fill_memory(primary).await?,
-            Fault::Busy => self.keep_busy(primary, choice).await?,
-            Fault::AclChange => self.take_rights(primary, choice).await?,
-            Fault::PlannedFailover => {
-                self.store.fail_over(self.sale).await?;
-            }
-            Fault::LaggedFailover => node.proxy().set_replication_stopped(true),
-            Fault::StopRedis | Fault::StalePrimary => self.store.node_mut(primary)?.set_suspended(true)?,
-            Fault::KillRedis | Fault::KillPrimary => self.store.node_mut(primary)?.kill()?,
-            Fault::RestartFromSnapshot => node.command::<()>(&["SAVE"]).await?,
-            Fault::KillReplica => return self.kill_replica(primary, choice),
-            _ => {}
-        }
-        Ok(match fault {
-            Fault::HalfOpen | Fault::Delay | Fault::DropReply | Fault::TearReply => End::HealTraffic(primary),
-            Fault::FullMemory => End::GiveMemory(primary),
-            Fault::AclChange => End::GiveRights(primary),
-            Fault::StopRedis => End::ResumeNode(primary),
-            Fault::KillRedis => End::StartNode(primary),
-            Fault::KillPrimary => End::StartAfterFailover(primary, Instant::now()),
-            Fault::StalePrimary => End::ResumeAfterFailover(primary, Instant::now()),
-            Fault::LaggedFailover => End::KillAndStartAfterFailover(primary),
-            Fault::PowerCut => End::CutPower(primary, self.store.nodes()[primary].append_only_file()?.1),
-            Fault::TornTail => End::TearTail(primary),
-            Fault::RestartFromSnapshot => End::RestartFromSnapshot(primary),
-            _ => End::ByItself,
-        })
+    /// A command after which nothing has to be put right.
+    async fn order(&self, node: usize, words: &[&str]) -> anyhow::Result<End> {
+        self.store.nodes()[node].command::<redis::Value>(words).await?;
+        Ok(End::ByItself)
+    }
+
+    fn disturb(&self, node: usize, disturb: impl FnOnce(&Proxy)) -> End {
+        disturb(self.store.nodes()[node].proxy());
+        End::HealTraffic(node)
     }
 
     fn kill_service(&mut self, kind: Kind, choice: usize) -> End {
@@ -220,12 +236,13 @@ impl<'a> Injector<'a> {
         End::ResumeService(kind, index)
     }
 
-    async fn restart_services(&mut self) {
+    async fn restart_services(&mut self) -> End {
         for kind in [Kind::Front, Kind::Fulfilment] {
             for service in self.world.of_kind(kind) {
                 service.restart().await;
             }
         }
+        End::ByItself
     }
 
     /// The clock of a server, a front or a fulfilment.
@@ -247,16 +264,16 @@ impl<'a> Injector<'a> {
         Ok(End::SetServiceClockRight(kind, index))
     }
 
-    async fn fill_memory(&self, node: usize) -> anyhow::Result<()> {
-        let node = &self.store.nodes()[node];
-        let info: String = node.command(&["INFO", "memory"]).await?;
+    async fn fill_memory(&self, node: usize) -> anyhow::Result<End> {
+        let info: String = self.store.nodes()[node].command(&["INFO", "memory"]).await?;
         let used = info.lines().find_map(|line| line.trim_end().strip_prefix("used_memory:"));
-        node.command(&["CONFIG", "SET", "maxmemory", used.context("a server reports its memory")?]).await
+        let used = used.context("a server reports its memory")?;
+        self.order(node, &["CONFIG", "SET", "maxmemory", used]).await?;
+        Ok(End::GiveMemory(node))
     }
 
-    async fn keep_busy(&self, node: usize, choice: usize) -> anyhow::Result<()> {
-        let node = &self.store.nodes()[node];
-        node.command::<()>(&["CONFIG", "SET", "busy-reply-threshold", "50"]).await?;
+    async fn keep_busy(&self, node: usize, choice: usize) -> anyhow::Result<End> {
+        self.order(node, &["CONFIG", "SET", "busy-reply-threshold", "50"]).await?;
         let micros = 200_000 + (choice % 8) * 100_000;
         let script = format!(
             "#!lua flags=no-writes
@@ -264,13 +281,14 @@ impl<'a> Injector<'a> {
             local start = now()
             while now() - start < {micros} do end"
         );
-        node.command(&["EVAL", &script, "0"]).await
+        self.order(node, &["EVAL", &script, "0"]).await
     }
 
-    async fn take_rights(&self, node: usize, choice: usize) -> anyhow::Result<()> {
+    async fn take_rights(&self, node: usize, choice: usize) -> anyhow::Result<End> {
         let mut words = vec!["ACL", "SETUSER", "default"];
         words.extend(LOST_RIGHTS[choice % LOST_RIGHTS.len()]);
-        self.store.nodes()[node].command(&words).await
+        self.order(node, &words).await?;
+        Ok(End::GiveRights(node))
     }
 
     fn kill_replica(&mut self, primary: usize, choice: usize) -> anyhow::Result<End> {

@@ -127,7 +127,7 @@ impl Recorder {
         }
     }
 
-    /// Records that what was written since the start of the run, and until `loss_ends`, may be forgotten.
+    /// Records that what was written until `loss_ends` may be forgotten.
     pub fn loss_begins(&self, forgets: Vec<Level>, forgets_sale: bool) -> usize {
         let now = self.now();
         let mut seen = self.seen.lock();
@@ -139,6 +139,14 @@ impl Recorder {
     pub fn loss_ends(&self, index: usize) {
         let now = self.now();
         if let Some(loss) = self.seen.lock().losses.get_mut(index) {
+            loss.until = loss.until.min(now);
+        }
+    }
+
+    /// Records that nothing is forgotten from now on.
+    pub fn all_losses_end(&self) {
+        let now = self.now();
+        for loss in &mut self.seen.lock().losses {
             loss.until = loss.until.min(now);
         }
     }

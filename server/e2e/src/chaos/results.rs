@@ -1,10 +1,11 @@
 //! Results of runs as lines of JSON that add up over sittings.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::Write as _,
     path::Path,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -51,7 +52,7 @@ impl RunLine {
     #[must_use]
     pub fn of(result: &RunResult) -> Self {
         let calls = &result.history.calls;
-        let lost: std::collections::BTreeSet<_> = calls
+        let lost: BTreeSet<_> = calls
             .iter()
             .filter_map(|call| match &call.outcome {
                 Outcome::Answered(answer) if answer.state == State::Lost => Some(answer.ticket),
@@ -79,7 +80,7 @@ impl RunLine {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

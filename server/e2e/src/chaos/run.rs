@@ -21,6 +21,7 @@ use super::{
     plan::Plan,
     recorder::Recorder,
     store::Store,
+    unchanged::Unchanged,
     world::{PAYMENT_TIMEOUT, World},
 };
 
@@ -96,10 +97,7 @@ pub async fn run(plan: Plan, store: &mut Store) -> anyhow::Result<RunResult> {
     }
     let ledgers = tokio::spawn(read_ledgers(Arc::clone(&crowd)));
     let mut failures = Injector::new(&plan, &sale, &mut world, store, &recorder).run().await?;
-    let seen = recorder.seen();
-    for (index, _) in seen.losses.iter().enumerate() {
-        recorder.loss_ends(index);
-    }
+    recorder.all_losses_end();
     let healed = Instant::now();
     phases.send_replace(Phase::Healed);
     let (recovered_after, probe) = probe(&crowd, healed).await;
@@ -184,25 +182,21 @@ async fn come_to_rest(
 ) -> Vec<Holder> {
     let mut holders = Vec::new();
     let started = Instant::now();
-    let (mut last, mut since) = (None, Instant::now());
+    let mut progress = Unchanged::default();
     while !buyers.is_empty() {
         if let Ok(Some(holder)) = timeout(POLL, buyers.join_next()).await {
             holders.extend(holder.into_iter().flatten());
             continue;
         }
         let ledger = read_ledger(crowd).await;
-        if ledger != last {
-            (last, since) = (ledger, Instant::now());
-        }
-        if since.elapsed() > STILL + still_unpaid(&crowd.plan)
-            && last.as_ref().is_some_and(|now| is_stuck(&crowd.plan, now))
-        {
+        let is_stuck = ledger.as_ref().is_some_and(|now| is_stuck(&crowd.plan, now));
+        if progress.see(ledger) > STILL + still_unpaid(&crowd.plan) && is_stuck {
             // It is repeated if it fails.
             let _ = crowd.client.admin().close_sale(&crowd.sale).await;
         }
         if started.elapsed() > DRAIN_TIMEOUT && *phases.borrow() != Phase::Over {
             failures.push(format!(
-                "{} buyers wait {DRAIN_TIMEOUT:?} after the last fault: {last:?}",
+                "{} buyers wait {DRAIN_TIMEOUT:?} after the last fault: {ledger:?}",
                 buyers.len()
             ));
             phases.send_replace(Phase::Over);
@@ -215,17 +209,14 @@ async fn come_to_rest(
 /// Waits until nothing is in flight and the ledger has not changed for a while.
 async fn wait_until_still(crowd: &Crowd, failures: &mut Vec<String>) {
     let started = Instant::now();
-    let (mut last, mut since) = (None, Instant::now());
+    let (mut progress, mut last) = (Unchanged::default(), None);
     while started.elapsed() < DRAIN_TIMEOUT {
-        let ledger = read_ledger(crowd).await;
-        if ledger != last {
-            (last, since) = (ledger, Instant::now());
-        }
+        last = read_ledger(crowd).await;
         let is_idle = last.as_ref().is_some_and(|now| {
             now.in_flight.unwrap_or_default().tickets == 0
                 && (now.waiting.unwrap_or_default().tickets == 0 || is_stuck(&crowd.plan, now))
         });
-        if is_idle && since.elapsed() > still_unpaid(&crowd.plan) {
+        if progress.see(last) > still_unpaid(&crowd.plan) && is_idle {
             return;
         }
         sleep(POLL).await;

@@ -74,12 +74,6 @@ impl Store {
         Ok(store)
     }
 
-    /// The setup.
-    #[must_use]
-    pub const fn setup(&self) -> Setup {
-        self.setup
-    }
-
     /// Where Inrush finds the store.
     #[must_use]
     pub fn url(&self) -> String {

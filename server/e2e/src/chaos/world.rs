@@ -11,9 +11,6 @@ use super::{clock::Clock, plan::Plan, store::Store};
 /// The key of all fronts. It is not a secret.
 const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-/// For how long only holders of lost tickets are admitted: shorter than the default, so that runs are short.
-pub const RESTORE_WINDOW: Duration = Duration::from_millis(1_500);
-
 /// How long an order may stay unpaid.
 pub const PAYMENT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -24,6 +21,7 @@ const FULFILMENTS: usize = 2;
 const VARIABLES: [(&str, &str); 10] = [
     ("INRUSH_TICKETS_KEYS", TICKET_KEYS),
     ("INRUSH_STORE_RESPONSE_TIMEOUT", "1s"),
+    // Shorter than the default, so that runs are short.
     ("INRUSH_STORE_RESTORE_WINDOW", "1500ms"),
     ("INRUSH_FRONT_DRAIN_GRACE", "100ms"),
     ("INRUSH_FRONT_DRAIN_TIMEOUT", "2s"),
@@ -223,12 +221,6 @@ impl Service {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Starts it unless it runs.

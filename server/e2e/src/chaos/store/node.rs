@@ -40,29 +40,25 @@ pub struct Node {
 impl Node {
     /// Starts a server with lines of configuration of its own.
     pub async fn start(name: &str, parent: &Path, config: &[(&str, String)]) -> anyhow::Result<Self> {
-        for attempt in 1.. {
-            let folder = parent.join(format!("{name}-{attempt}"));
-            fs::create_dir(&folder)?;
-            let own_port = free_port();
-            let proxy = Proxy::to(own_port).await?;
-            let clock = Clock::new(&folder, name)?;
-            write_config(&folder, own_port, proxy.port(), config)?;
-            let mut node = Self {
-                name: name.to_owned(),
-                folder,
-                own_port,
-                process: None,
-                proxy,
-                clock,
-                suspended: false,
-            };
-            match node.run().await {
-                Ok(()) => return Ok(node),
-                Err(error) if attempt >= MAX_START_ATTEMPTS => return Err(error),
-                Err(_) => {}
+        let mut attempt = 1;
+        loop {
+            match Self::try_start(name, parent.join(format!("{name}-{attempt}")), config).await {
+                Err(_) if attempt < MAX_START_ATTEMPTS => attempt += 1,
+                started => return started,
             }
         }
-        bail!("unreachable: the last attempt returns")
+    }
+
+    async fn try_start(name: &str, folder: PathBuf, config: &[(&str, String)]) -> anyhow::Result<Self> {
+        fs::create_dir(&folder)?;
+        let own_port = free_port();
+        let proxy = Proxy::to(own_port).await?;
+        let clock = Clock::new(&folder, name)?;
+        write_config(&folder, own_port, proxy.port(), config)?;
+        let name = name.to_owned();
+        let mut node = Self { name, folder, own_port, process: None, proxy, clock, suspended: false };
+        node.run().await?;
+        Ok(node)
     }
 
     /// Its name in results.
@@ -201,16 +197,6 @@ impl Node {
         let file = files.pop().context("an append-only file")?;
         let size = fs::metadata(&file)?.len();
         Ok((file, size))
-    }
-
-    /// Removes all data of a server that does not run.
-    pub fn remove_data(&self) -> anyhow::Result<()> {
-        ensure!(self.process.is_none(), "{} runs", self.name);
-        self.remove_append_only_files()?;
-        match fs::remove_file(self.folder.join("dump.rdb")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
     }
 
     /// Removes the append-only files of a server that does not run, so that a snapshot is loaded.
