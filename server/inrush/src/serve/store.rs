@@ -158,6 +158,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_store_gets_the_time_to_restore_of_the_settings() {
+        let settings = StoreSettings { restore_window: Duration::from_secs(77), ..Settings::default().store };
+        assert_eq!(redis_settings(&settings).unwrap().restore_window, Duration::from_secs(77));
+    }
+
+    #[test]
     fn the_time_to_restore_is_bounded() {
         assert_eq!(restore_window(MAX_RESTORE_WINDOW).ok(), Some(MAX_RESTORE_WINDOW));
         let error = restore_window(MAX_RESTORE_WINDOW + Duration::from_millis(1)).unwrap_err();
