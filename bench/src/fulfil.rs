@@ -6,7 +6,8 @@ use std::{pin::Pin, time::Duration};
 use anyhow::bail;
 use inrush_fulfilment::{FulfilmentSettings, Parts, Statistics};
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderResult,
+    CreateOrdersRequest, CreateOrdersResponse, ListOrdersRequest, ListOrdersResponse, OrderCreated,
+    OrderResult,
     order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
     order_result::Outcome,
 };
@@ -90,6 +91,13 @@ impl OrderCreationService for NoopOrderSystem {
     ) -> Result<Response<Self::CreateOrdersStream>, Status> {
         let answers = request.into_inner().map(|message| message.map(answer));
         Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn list_orders(
+        &self,
+        _request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        Err(Status::unimplemented("this order system keeps no orders"))
     }
 }
 

@@ -14,8 +14,8 @@ use std::{
 };
 
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRequest, OrderResult,
-    order_creation_service_server::OrderCreationService, order_result::Outcome,
+    CreateOrdersRequest, CreateOrdersResponse, ListOrdersRequest, ListOrdersResponse, OrderCreated,
+    OrderRequest, OrderResult, order_creation_service_server::OrderCreationService, order_result::Outcome,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
@@ -59,6 +59,13 @@ impl OrderCreationService for OrderSystem {
         let work = Work::new(self.capacity);
         thread::spawn(move || work.run(&arrivals, &answer));
         Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
+    }
+
+    async fn list_orders(
+        &self,
+        _request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        Err(Status::unimplemented("this order system keeps no orders"))
     }
 }
 

@@ -3,8 +3,8 @@
 use futures_util::stream::BoxStream;
 use inrush_proto::v1::{
     CloseSaleRequest, CreateSaleRequest, DeadLetter, DeleteSaleRequest, DiscardDeadLettersRequest,
-    GetSaleRequest, HoldSaleRequest, ListDeadLettersRequest, ListSalesRequest, RedriveDeadLettersRequest,
-    ResumeSaleRequest, Sale, SalePart, UpdateSaleRequest,
+    GetSaleRequest, HoldSaleRequest, KnownOrder, ListDeadLettersRequest, ListSalesRequest, OrderComparison,
+    ReconcileOrdersRequest, RedriveDeadLettersRequest, ResumeSaleRequest, Sale, SalePart, UpdateSaleRequest,
 };
 use prost_types::FieldMask;
 
@@ -19,6 +19,9 @@ const PAGE_SIZE: u32 = 500;
 
 /// Dead letters in one request; the limit of the protocol.
 const MAX_DEAD_LETTERS: usize = 256;
+
+/// Orders in one request; the limit of the protocol.
+const MAX_ORDERS: usize = 256;
 
 /// Controls sales; from [`Client::admin`]. Calls are retried like all others, and a change whose answer was
 /// lost is made once.
@@ -208,6 +211,32 @@ impl Admin {
             discarded.extend(reply.seqs);
         }
         Ok(discarded)
+    }
+
+    /// Compares orders of the order system with the tickets of a sale, one comparison for each order. With `repair` the
+    /// tickets whose order the queue has forgotten are settled.
+    pub async fn reconcile_orders(
+        &self,
+        sale: impl Into<String>,
+        orders: &[KnownOrder],
+        repair: bool,
+    ) -> Result<Vec<OrderComparison>, CallError> {
+        let sale_id = sale.into();
+        let mut comparisons = Vec::with_capacity(orders.len());
+        for batch in orders.chunks(MAX_ORDERS) {
+            let message = ReconcileOrdersRequest { sale_id: sale_id.clone(), orders: batch.to_vec(), repair };
+            let reply = self
+                .client
+                .call(message, |clients, request| {
+                    Box::pin(async move { clients.admin().reconcile_orders(request).await })
+                })
+                .await?;
+            if reply.comparisons.len() != batch.len() {
+                return Err(CallError::malformed("another number of comparisons than of orders"));
+            }
+            comparisons.extend(reply.comparisons);
+        }
+        Ok(comparisons)
     }
 }
 

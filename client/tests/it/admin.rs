@@ -8,8 +8,9 @@ use inrush_client::{
     proto::{
         CloseSaleRequest, CloseSaleResponse, CreateSaleRequest, CreateSaleResponse, DeadLetter,
         DeleteSaleRequest, DeleteSaleResponse, DiscardDeadLettersRequest, DiscardDeadLettersResponse,
-        GetSaleRequest, GetSaleResponse, HoldSaleRequest, HoldSaleResponse, ListDeadLettersRequest,
-        ListDeadLettersResponse, ListSalesRequest, ListSalesResponse, RedriveDeadLettersRequest,
+        GetSaleRequest, GetSaleResponse, HoldSaleRequest, HoldSaleResponse, KnownOrder,
+        ListDeadLettersRequest, ListDeadLettersResponse, ListSalesRequest, ListSalesResponse,
+        OrderComparison, ReconcileOrdersRequest, ReconcileOrdersResponse, RedriveDeadLettersRequest,
         RedriveDeadLettersResponse, ReleaseOrderRequest, ReleaseOrderResponse, ResumeSaleRequest,
         ResumeSaleResponse, Sale, SalePart, TicketState as ProtoState, UpdateSaleRequest, UpdateSaleResponse,
         sale_admin_service_server::{SaleAdminService, SaleAdminServiceServer},
@@ -156,6 +157,21 @@ impl SaleAdminService for Operators {
         let request = self.take(request)?;
         Ok(Response::new(DiscardDeadLettersResponse { seqs: request.seqs }))
     }
+
+    async fn reconcile_orders(
+        &self,
+        request: Request<ReconcileOrdersRequest>,
+    ) -> Result<Response<ReconcileOrdersResponse>, Status> {
+        let request = self.take(request)?;
+        assert!(request.orders.len() <= 256 && request.repair);
+        let state = |order: &KnownOrder| i32::try_from(order.units % 3).unwrap();
+        let comparisons = request
+            .orders
+            .iter()
+            .map(|order| OrderComparison { finding: state(order), ..OrderComparison::default() })
+            .collect();
+        Ok(Response::new(ReconcileOrdersResponse { comparisons }))
+    }
 }
 
 /// A SettlementService that loses its first answer.
@@ -224,6 +240,16 @@ async fn dead_letters_are_redriven_and_discarded_in_batches() {
     let redriven = admin.redrive_dead_letters("shoes", &seqs).await.unwrap();
     assert_eq!(redriven, (1..=600).filter(|seq| seq % 2 == 0).collect::<Vec<_>>());
     assert_eq!(admin.discard_dead_letters("shoes", &seqs).await.unwrap(), seqs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_are_compared_in_batches() {
+    let admin = client(&Arc::default()).await.admin();
+    let orders: Vec<KnownOrder> =
+        (1..=600).map(|units| KnownOrder { units, ..KnownOrder::default() }).collect();
+    let compared = admin.reconcile_orders("shoes", &orders, true).await.unwrap();
+    let findings: Vec<i32> = compared.iter().map(|comparison| comparison.finding).collect();
+    assert_eq!(findings, (1..=600).map(|units| units % 3).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

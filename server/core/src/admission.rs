@@ -4,7 +4,7 @@ use crate::{
     epochs::TicketRef,
     sale::SaleId,
     store::{Admission, AdmitReply, AdmitRequest, QueueStore, StoreError},
-    ticket::{Seq, TicketStatus},
+    ticket::{Seq, TicketState, TicketStatus},
 };
 
 /// The result of a batch of requests.
@@ -27,7 +27,7 @@ pub async fn admit(
     requests: &[AdmitRequest],
 ) -> Result<AdmittedBatch, StoreError> {
     let mut first = admit_once(store, sale, requests).await?;
-    let ended = ended_tickets(&first);
+    let ended = ended_tickets(&first, requests);
     if ended.is_empty() {
         return Ok(first);
     }
@@ -73,16 +73,20 @@ async fn admit_once(
     Ok(AdmittedBatch { reply, statuses })
 }
 
-/// Index and seq of the existing tickets that are no longer live.
-fn ended_tickets(admitted: &AdmittedBatch) -> Vec<(usize, Seq)> {
+/// Index and seq of the existing tickets that are no longer live. Not among them: one that its buyer wants restored, and
+/// that has an order.
+fn ended_tickets(admitted: &AdmittedBatch, requests: &[AdmitRequest]) -> Vec<(usize, Seq)> {
     let has_stock = admitted.reply.has_stock;
     let pairs = admitted.reply.admissions.iter().copied().zip(&admitted.statuses);
     pairs
+        .zip(requests)
         .enumerate()
-        .filter_map(|(index, (admission, status))| {
+        .filter_map(|(index, ((admission, status), request))| {
             let seq = existing_seq(admission)?;
-            let ended = !status.as_ref()?.state().is_live(has_stock);
-            ended.then_some((index, seq))
+            let state = status.as_ref()?.state();
+            let is_restored = request.restores.is_some_and(|ticket| ticket.seq == seq);
+            let is_kept = state.is_live(has_stock) || (is_restored && state == TicketState::Ordered);
+            (!is_kept).then_some((index, seq))
         })
         .collect()
 }

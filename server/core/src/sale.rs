@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
-    ledger::Ledger,
+    ledger::{Count, Ledger, LedgerImbalance},
     store::Durability,
     time::{Timestamp, millis},
 };
@@ -339,11 +339,23 @@ pub struct SaleSnapshot {
     pub cursor: u64,
     /// Where tickets and units are.
     pub ledger: Ledger,
+    /// Orders of the order system that were counted without a claim, since the store had lost their outcome.
+    pub reconciled: Count,
     /// Recently claimed tickets per second, in thousandths; 0 when unknown.
     pub measured_pace: u64,
 }
 
 impl SaleSnapshot {
+    /// Checks the ledger against stock and cap, which reconciled orders may exceed: the units had been given to others
+    /// when the order system's list was read.
+    ///
+    /// # Errors
+    /// Names the sum that is off.
+    pub fn check_ledger(&self) -> Result<(), LedgerImbalance> {
+        let stock = self.settings.stock.map(|stock| stock.saturating_add(self.reconciled.units));
+        self.ledger.check(stock, self.settings.effective_cap().saturating_add(self.reconciled.units))
+    }
+
     /// Units that may still be admitted.
     #[must_use]
     pub fn free_units(&self) -> u64 {

@@ -31,8 +31,8 @@ pub use self::{
         QueueStore, Refusal, ReleaseResult,
     },
     work_store::{
-        Backlog, Claim, ClaimRequest, LeaseToken, MAX_TEXT, Outcome, Recovery, SettleResult, Settlement,
-        WorkStore,
+        Backlog, Claim, ClaimRequest, Finding, KnownOrder, LeaseToken, MAX_TEXT, Outcome, Recovery,
+        SettleResult, Settlement, WorkStore,
     },
 };
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod convert;
 pub(crate) mod health;
+mod orders;
 pub(crate) mod queue_service;
 pub(crate) mod sale_admin_service;
 pub(crate) mod settlement_service;

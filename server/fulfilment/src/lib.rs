@@ -13,6 +13,8 @@
 //! leases of any worker, and the `sweeper` probes every sale from time to time in case an announcement was
 //! lost.
 //!
+//! After a rise of a sale's epoch `reconcile` settles tickets whose order the store has forgotten.
+//!
 //! Bounds: entries in flight by the limit that `concurrency` finds, by the operator's maximum and by the
 //! credit of the order system; unsettled outcomes by the maximum again; store calls by one for each sale and
 //! kind. There is no task and no timer for each entry, and no polling.
@@ -27,6 +29,7 @@ mod concurrency;
 mod error;
 mod log_throttle;
 mod metrics;
+mod reconcile;
 mod schedule;
 mod settings;
 mod settle;
@@ -36,6 +39,7 @@ mod worker;
 
 pub use error::FulfilmentError;
 pub use metrics::metric_defs;
+pub use reconcile::order_list::{ListError, OrderList, OrderPage};
 pub use settings::{Backoff, FulfilmentSettings, InvalidSetting};
 pub use statistics::{Counts, Statistics};
 

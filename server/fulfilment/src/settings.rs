@@ -8,6 +8,8 @@ use inrush_runtime::settings;
 use inrush_runtime::tls::{ClientTlsSettings, TlsError};
 use tonic::transport::Endpoint;
 
+use crate::reconcile::order_list::OrderList;
+
 settings! {
     /// Settings of fulfilment.
     #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +102,14 @@ impl FulfilmentSettings {
         check_duration("response_timeout", self.response_timeout, Duration::from_millis(100), DAY)?;
         check_duration("drain_timeout", self.drain_timeout, Duration::ZERO, HOUR)?;
         self.endpoints().map(drop)
+    }
+
+    /// The list of orders of the order system at these addresses.
+    ///
+    /// # Errors
+    /// The addresses or the TLS settings are invalid.
+    pub fn order_list(&self) -> Result<OrderList, InvalidSetting> {
+        self.endpoints().map(|endpoints| OrderList::new(&endpoints))
     }
 
     /// One endpoint for each address, ready to connect.

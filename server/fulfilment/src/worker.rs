@@ -19,6 +19,9 @@ use crate::{
     error::FulfilmentError,
     log_throttle::LogThrottle,
     metrics::WorkerMetrics,
+    reconcile::order_list::OrderList,
+    reconcile::reconciler::Reconciler,
+    reconcile::rises::{MAX_QUEUED_RISES, Rises},
     schedule::claimer::Claimer,
     schedule::recoverer::Recoverer,
     schedule::sale_queue::SaleQueue,
@@ -74,6 +77,7 @@ struct Stores {
 struct SharedParts {
     settings: FulfilmentSettings,
     stores: Stores,
+    orders: OrderList,
     window: Arc<InFlightWindow>,
     statistics: Statistics,
     metrics: WorkerMetrics,
@@ -116,7 +120,17 @@ impl Worker {
             drain_timeout: settings.drain_timeout,
             span,
         };
-        let parts = SharedParts { settings, stores, window, statistics, metrics, traces, answers, requeuer };
+        let parts = SharedParts {
+            settings,
+            stores,
+            orders: OrderList::new(&endpoints),
+            window,
+            statistics,
+            metrics,
+            traces,
+            answers,
+            requeuer,
+        };
         // Receivers start before senders.
         worker.start_settling(&parts, answers_in, wakeups);
         worker.start_streaming(&parts, &lanes);
@@ -171,6 +185,14 @@ impl Worker {
     }
 
     fn start_claiming(&self, parts: &SharedParts, wakeups: mpsc::Receiver<WakeUp>) {
+        let (queue, queued) = mpsc::channel(MAX_QUEUED_RISES);
+        let rises = Rises::new(queue);
+        let reconciler = Reconciler {
+            store: Arc::clone(&parts.stores.maintenance),
+            orders: parts.orders.clone(),
+            backoff: parts.settings.reconnect,
+        };
+        self.spawn(&self.claiming, "reconciler", |stop| reconciler.run(queued, stop));
         let (probe_requests, probe_requests_in) = mpsc::channel(MAX_QUEUED_PROBES);
         let missed = Arc::new(Notify::new());
         // Subscribed before the first sweep: what happens after the sweep has passed a sale is announced.
@@ -194,11 +216,13 @@ impl Worker {
             traces: parts.traces.clone(),
             lease_extend_ratio: parts.settings.lease_extend_ratio,
             response_timeout: parts.settings.response_timeout,
+            rises: rises.clone(),
         };
         let recoverer = Recoverer {
             store: Arc::clone(&parts.stores.claiming),
             statistics: parts.statistics.clone(),
             metrics: parts.metrics.clone(),
+            rises,
         };
         let scheduler = Scheduler {
             sale_queue: SaleQueue::new(parts.settings.recover_interval),

@@ -1,6 +1,8 @@
 //! `inrush sale …`: the operator's commands.
 
+mod audit;
 mod dead_letters;
+mod orders_file;
 mod request;
 mod text;
 mod view;
@@ -53,6 +55,7 @@ pub(crate) async fn run(args: SaleArgs, settings: &Settings) -> anyhow::Result<(
         SaleCommand::DeadLetters(list) => return dead_letters::list(&connection, &output, list).await,
         SaleCommand::Redrive(redrive) => return dead_letters::redrive(&connection, &output, redrive).await,
         SaleCommand::Discard(discard) => return dead_letters::discard(&connection, &output, discard).await,
+        SaleCommand::Audit(audit) => return audit::run(&connection, &output, settings, audit).await,
     };
     Ok(output.show(&sale)?)
 }

@@ -18,6 +18,7 @@ mod entry;
 mod front_client;
 mod intake_queue;
 mod metrics;
+mod order_list;
 mod order_store;
 mod provision_stock;
 mod releaser;

@@ -208,6 +208,7 @@ impl OrderSystem {
             credit: self.settings.credit,
             queue,
             statistics: self.statistics.clone(),
+            store: self.store.clone(),
             open: TaskTracker::new(),
             shutdown,
             streams: AtomicU64::new(0),

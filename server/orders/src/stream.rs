@@ -10,8 +10,8 @@ use std::{
 
 use futures_util::{Stream, StreamExt as _, stream};
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderRequest, OrderResult,
-    order_creation_service_server::OrderCreationService,
+    CreateOrdersRequest, CreateOrdersResponse, ListOrdersRequest, ListOrdersResponse, OrderRequest,
+    OrderResult, order_creation_service_server::OrderCreationService,
 };
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{
@@ -23,6 +23,8 @@ use tracing::debug;
 
 use crate::{
     entry::{Entry, Malformed},
+    order_list::list_orders,
+    order_store::OrderStore,
     reply::{Answers, Outbox, Reply, rejected},
     statistics::Statistics,
 };
@@ -38,6 +40,8 @@ pub(crate) struct OrderStreams {
     pub(crate) queue: mpsc::Sender<Entry>,
     /// The counters.
     pub(crate) statistics: Statistics,
+    /// The orders, to list them.
+    pub(crate) store: OrderStore,
     /// The streams that are being read or answered.
     pub(crate) open: TaskTracker,
     /// Ends the reading, not the answering.
@@ -70,6 +74,13 @@ impl OrderCreationService for OrderStreams {
         let first_response = CreateOrdersResponse { results: Vec::new(), credit: self.credit };
         let responses = responses(outgoing, credit, self.open.token());
         Ok(Response::new(stream::iter([Ok(first_response)]).chain(responses).boxed()))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        list_orders(&self.store, request.into_inner()).await.map(Response::new)
     }
 }
 

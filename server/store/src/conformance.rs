@@ -25,6 +25,7 @@ mod limits;
 mod pace;
 mod queue;
 mod races;
+mod reconcile;
 mod sale;
 mod segments;
 mod settings;
@@ -60,6 +61,7 @@ fn all_cases() -> Vec<Case> {
         events::cases(),
         limits::cases(),
         history::cases(),
+        reconcile::cases(),
         races::cases(),
     ]
     .into_iter()

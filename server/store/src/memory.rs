@@ -16,8 +16,9 @@ use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot},
     store::{
         AdminStore, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
-        DeleteResult, Durability, LeaseToken, LookUpReply, Precondition, QueueStore, Recovery, ReleaseResult,
-        SettleResult, Settlement, Store, StoreError, StoreEvent, StoreHandle, WorkStore, check_batch_size,
+        DeleteResult, Durability, Finding, KnownOrder, LeaseToken, LookUpReply, Precondition, QueueStore,
+        Recovery, ReleaseResult, SettleResult, Settlement, Store, StoreError, StoreEvent, StoreHandle,
+        WorkStore, check_batch_size,
     },
     ticket::Seq,
     time::{Clock, Timestamp},
@@ -294,7 +295,7 @@ impl QueueStore for MemoryStore {
 
     async fn cancel(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<CancelResult>, StoreError> {
         check_batch_size(tickets.len())?;
-        self.on_tickets(sale, tickets, |sale, _| tickets.iter().map(|&ticket| sale.cancel(ticket)).collect())
+        self.on_tickets(sale, tickets, |sale, _| sale.cancel_all(tickets))
     }
 
     async fn release(&self, sale: &SaleId, tickets: &[TicketRef]) -> Result<Vec<ReleaseResult>, StoreError> {
@@ -331,6 +332,18 @@ impl WorkStore for MemoryStore {
 
     async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
         self.on_queue(sale, &[], Sale::recover)
+    }
+
+    async fn reconcile(
+        &self,
+        sale: &SaleId,
+        orders: &[KnownOrder],
+        repair: bool,
+    ) -> Result<Vec<Finding>, StoreError> {
+        check_batch_size(orders.len())?;
+        let tickets: Vec<TicketRef> =
+            if repair { orders.iter().map(|order| order.ticket).collect() } else { Vec::new() };
+        self.on_queue(sale, &tickets, |sale, _| sale.reconcile(orders, repair))
     }
 }
 

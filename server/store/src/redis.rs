@@ -16,6 +16,7 @@ mod keys;
 mod memory_use;
 mod pool;
 mod queue_ops;
+mod reconcile;
 mod reply;
 mod restore;
 mod retry;

@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderRequest,
+    CreateOrdersRequest, CreateOrdersResponse, ListOrdersRequest, ListOrdersResponse, OrderRequest,
     order_creation_service_server::OrderCreationService,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -60,6 +60,13 @@ impl OrderCreationService for Intake {
         };
         tokio::spawn(reader.read(request.into_inner()));
         Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+
+    async fn list_orders(
+        &self,
+        _request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        Err(Status::unimplemented("the simulation's order system lists no orders"))
     }
 }
 

@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 
 use super::{
     AdminStore, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
-    DeleteResult, Durability, LeaseToken, LookUpReply, Precondition, QueueStore, Recovery, ReleaseResult,
-    SettleResult, Settlement, Store, StoreError, StoreEvent, StoreHandle, WorkStore,
+    DeleteResult, Durability, Finding, KnownOrder, LeaseToken, LookUpReply, Precondition, QueueStore,
+    Recovery, ReleaseResult, SettleResult, Settlement, Store, StoreError, StoreEvent, StoreHandle, WorkStore,
 };
 use crate::{
     epochs::TicketRef,
@@ -177,6 +177,9 @@ operations! {
         Extend: extend(sale: &SaleId, leases: &[LeaseToken]) -> Vec<bool>, Size::Requests(leases.len());
         Settle: settle(sale: &SaleId, settlements: &[Settlement]) -> Vec<SettleResult>, Size::Requests(settlements.len());
         Recover: recover(sale: &SaleId) -> Recovery, Size::Unsized;
+        Reconcile: reconcile(
+            sale: &SaleId, orders: &[KnownOrder], repair: bool
+        ) -> Vec<Finding>, Size::Requests(orders.len());
     }
     AdminStore {
         SupportsDurability: supports_durability(durability: Durability) -> bool, Size::Unsized;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::{error::StoreError, handle::StoreHandle};
 use crate::{
     entry::ClaimedEntry,
-    epochs::Epochs,
-    sale::SaleId,
+    epochs::{Epochs, TicketRef},
+    sale::{BuyerId, SaleId},
     ticket::{Seq, TicketState},
     time::Timestamp,
 };
@@ -38,6 +38,16 @@ pub trait WorkStore: StoreHandle {
 
     /// Reclaims expired leases, earliest first, at most [`MAX_BATCH`](super::MAX_BATCH).
     async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError>;
+
+    /// Compares orders of the order system with the queue, each ticket once, at most [`MAX_BATCH`](super::MAX_BATCH).
+    /// With `repair` it settles, without a lease, the tickets whose outcome the store has forgotten, and counts the units
+    /// of those that it has forgotten entirely; without, it changes nothing.
+    async fn reconcile(
+        &self,
+        sale: &SaleId,
+        orders: &[KnownOrder],
+        repair: bool,
+    ) -> Result<Vec<Finding>, StoreError>;
 }
 
 /// A request for entries to work on.
@@ -136,6 +146,55 @@ pub struct Recovery {
     pub reclaimed: u64,
     /// Expired leases of a last attempt: their tickets are dead.
     pub dead: u64,
+    /// The sale's present epoch.
+    pub epoch: u64,
+    /// How often the epoch has risen.
+    pub rises: u64,
     /// What the sale still has to do.
     pub backlog: Backlog,
+}
+
+/// An order that the order system has for a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownOrder {
+    /// The ticket.
+    pub ticket: TicketRef,
+    /// Its buyer.
+    pub buyer: BuyerId,
+    /// Units ordered.
+    pub units: u64,
+    /// The order's id.
+    pub order_id: String,
+    /// Whether the order was released.
+    pub released: bool,
+}
+
+/// How an order compares with its ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The queue knows the order.
+    Same,
+    /// The ticket is in process, or its turn is still to come: the order system then answers with this order.
+    Pending,
+    /// The ticket had this state, and has that of the order now, or would have with a repair.
+    Settled {
+        /// The state before.
+        was: TicketState,
+    },
+    /// The queue has another order for the ticket.
+    OtherOrder,
+    /// The ticket is another buyer's, or is for other units.
+    OtherBuyer,
+    /// The queue has released the order, and the order system has not.
+    ReleasedOnlyHere,
+    /// The ticket was cancelled or expired, and the store has lost nothing: the order must not exist.
+    EndedHere,
+    /// The queue has not given the ticket yet, so it is older than the order. A repair raises the epoch first.
+    Ahead,
+    /// The ticket is of an earlier sale of this name.
+    Foreign,
+    /// The same ticket comes earlier in the batch.
+    Repeated,
+    /// The store's data about the ticket cannot be read.
+    Unreadable,
 }

@@ -57,7 +57,7 @@ async fn grpcurl_lists_and_calls_everything() {
             methods.lines().map(str::to_owned).collect::<Vec<_>>()
         })
         .collect();
-    assert_eq!(methods.len(), 17, "{methods:?}");
+    assert_eq!(methods.len(), 18, "{methods:?}");
     for method in &methods {
         assert!(grpcurl(&[&address, "describe", method]).contains("rpc"), "{method}");
     }
@@ -96,6 +96,12 @@ async fn grpcurl_lists_and_calls_everything() {
     let seqs = serde_json::json!({ "sale_id": "by-hand", "seqs": ["1"] });
     assert_eq!(call(&address, "SaleAdminService/RedriveDeadLetters", &seqs), serde_json::json!({}));
     assert_eq!(call(&address, "SaleAdminService/DiscardDeadLetters", &seqs), serde_json::json!({}));
+    let order = serde_json::json!({
+        "ticket_id": "by-hand/1/1", "order_id": "o", "buyer_id": "ann", "units": "1", "state": "STATE_ORDERED"
+    });
+    let compare = serde_json::json!({ "sale_id": "by-hand", "orders": [order] });
+    let compared = call(&address, "SaleAdminService/ReconcileOrders", &compare);
+    assert_eq!(compared["comparisons"][0]["finding"], "FINDING_FOREIGN");
     for method in ["ListDeadLetters", "CloseSale", "DeleteSale"] {
         call(&address, &format!("SaleAdminService/{method}"), &name);
     }

@@ -14,7 +14,7 @@ struct Served {
 }
 
 /// The busiest first. There are so few that a list is the quickest map.
-const SERVED: [Served; 21] = [
+const SERVED: [Served; 22] = [
     call("/inrush.v1.QueueService/Enqueue"),
     call("/inrush.v1.QueueService/PollStatus"),
     call("/inrush.v1.QueueService/Cancel"),
@@ -32,6 +32,7 @@ const SERVED: [Served; 21] = [
     call("/inrush.v1.SaleAdminService/ListDeadLetters"),
     call("/inrush.v1.SaleAdminService/RedriveDeadLetters"),
     call("/inrush.v1.SaleAdminService/DiscardDeadLetters"),
+    call("/inrush.v1.SaleAdminService/ReconcileOrders"),
     call("/grpc.health.v1.Health/Check"),
     server_stream("/grpc.health.v1.Health/Watch"),
     stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"),

@@ -283,6 +283,7 @@ mod tests {
             last_seq: 0,
             cursor: 0,
             ledger: Ledger::default(),
+            reconciled: Count::default(),
             measured_pace: 0,
         };
         assert_eq!(settings(&sale(&snapshot)), Ok(given));

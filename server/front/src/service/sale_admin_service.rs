@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inrush_core::{
     Durability, SaleId, SaleSettings, SaleSnapshot, Seq, Store, StoreError, TicketId,
-    store::{ConfigureResult, DeleteResult, MAX_BATCH, Precondition},
+    store::{ConfigureResult, DeleteResult, KnownOrder, MAX_BATCH, Precondition},
     ticket::MAX_SEQ,
 };
 use inrush_proto::v1;
@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     call_error::CallError,
     queue::gate::Gates,
-    service::{convert, update_mask},
+    service::{convert, orders, update_mask},
 };
 
 /// Items on a page if the request does not set a page size.
@@ -164,6 +164,25 @@ impl v1::sale_admin_service_server::SaleAdminService for SaleAdminService {
         let discarded = self.store.discard(&id, &seqs).await.map_err(CallError::from)?;
         self.gates.invalidate(&id);
         Ok(Response::new(v1::DiscardDeadLettersResponse { seqs: filter_done(seqs, &discarded) }))
+    }
+
+    async fn reconcile_orders(
+        &self,
+        request: Request<v1::ReconcileOrdersRequest>,
+    ) -> Result<Response<v1::ReconcileOrdersResponse>, Status> {
+        let v1::ReconcileOrdersRequest { sale_id: id, orders, repair } = request.into_inner();
+        let id = sale_id(&id)?;
+        if !(1..=MAX_BATCH).contains(&orders.len()) {
+            return Err(CallError::field("orders", "must be 1 to 256 orders").into());
+        }
+        let orders: Vec<KnownOrder> =
+            orders.iter().map(|order| orders::known_order(&id, order)).collect::<Result<_, _>>()?;
+        let findings = self.store.reconcile(&id, &orders, repair).await.map_err(CallError::from)?;
+        if repair {
+            self.gates.invalidate(&id);
+        }
+        let comparisons = findings.into_iter().map(orders::comparison).collect();
+        Ok(Response::new(v1::ReconcileOrdersResponse { comparisons }))
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 
 use crate::{
     metrics::WorkerMetrics,
+    reconcile::rises::Rises,
     settle::requeuer::Requeuer,
     statistics::{Counter, Statistics},
     stream::attempt_span::{AttemptSpan, enqueued},
@@ -47,6 +48,7 @@ pub(crate) struct Claimer {
     pub(crate) lease_extend_ratio: f64,
     /// The time within which the order system must answer.
     pub(crate) response_timeout: Duration,
+    pub(crate) rises: Rises,
 }
 
 /// The result of one claim.
@@ -63,6 +65,7 @@ impl Claimer {
         let called_at = Instant::now();
         let claim = self.store.claim(sale, ClaimRequest { max: permits.permits() }).await?;
         let claimed = Claimed { entries: claim.entries.len(), backlog: claim.backlog };
+        self.rises.see(sale, claim.epochs.present(), claim.epochs.past().len() as u64);
         if claimed.entries > 0 {
             self.statistics.add(Counter::Claimed, claimed.entries);
             self.metrics.claimed(sale, claimed.entries);

@@ -15,6 +15,7 @@ use inrush_core::{SaleId, Store, StoreError, store::Backlog};
 
 use crate::{
     metrics::WorkerMetrics,
+    reconcile::rises::Rises,
     statistics::{Counter, Statistics},
 };
 
@@ -24,6 +25,7 @@ pub(crate) struct Recoverer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: WorkerMetrics,
+    pub(crate) rises: Rises,
 }
 
 impl Recoverer {
@@ -31,6 +33,7 @@ impl Recoverer {
     /// well, if they are due.
     pub(crate) async fn recover(&self, sale: &SaleId) -> Result<Backlog, StoreError> {
         let recovery = self.store.recover(sale).await?;
+        self.rises.see(sale, recovery.epoch, recovery.rises);
         self.metrics.sale_gauges.on_probe(sale, &recovery.backlog);
         self.metrics.sale_gauges.refresh(&*self.store, sale).await;
         let expired = recovery.reclaimed + recovery.dead;

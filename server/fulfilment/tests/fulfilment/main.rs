@@ -8,6 +8,7 @@ mod idle;
 mod leases;
 mod order_system;
 mod outcomes;
+mod reconcile;
 mod shutdown;
 mod store;
 mod traces;

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use inrush_proto::v1::{
-    CreateOrdersRequest, CreateOrdersResponse, OrderCreated, OrderRejected, OrderRequest, OrderResult,
-    OrderRetry,
+    CreateOrdersRequest, CreateOrdersResponse, KnownOrder, ListOrdersRequest, ListOrdersResponse,
+    OrderCreated, OrderRejected, OrderRequest, OrderResult, OrderRetry,
     order_creation_service_server::{OrderCreationService, OrderCreationServiceServer},
     order_result::Outcome,
 };
@@ -87,6 +87,9 @@ struct Shared {
     held: Mutex<Held>,
     /// The first message of each new stream.
     greeting: Mutex<Option<CreateOrdersResponse>>,
+    /// What `ListOrders` answers; `None`: it is not implemented.
+    known: Mutex<Option<Vec<KnownOrder>>>,
+    lists: Mutex<Vec<ListOrdersRequest>>,
 }
 
 /// A running order system.
@@ -113,6 +116,8 @@ impl OrderSystem {
             deliveries: Mutex::default(),
             held: Mutex::default(),
             greeting: Mutex::default(),
+            known: Mutex::default(),
+            lists: Mutex::default(),
         });
         Self { address, shared, cut: CancellationToken::new(), server: None }
     }
@@ -150,6 +155,16 @@ impl OrderSystem {
 
     pub(crate) fn react(&self, react: impl FnMut(&OrderRequest) -> Reaction + Send + 'static) {
         *self.shared.react.lock() = Box::new(react);
+    }
+
+    /// Lists these orders from now on.
+    pub(crate) fn list(&self, orders: Vec<KnownOrder>) {
+        *self.shared.known.lock() = Some(orders);
+    }
+
+    /// The requests for a list so far.
+    pub(crate) fn lists(&self) -> Vec<ListOrdersRequest> {
+        self.shared.lists.lock().clone()
     }
 
     pub(crate) fn deliveries(&self) -> Vec<OrderRequest> {
@@ -209,6 +224,21 @@ impl OrderCreationService for Service {
         });
         let responses = futures_util::stream::poll_fn(move |cx| out.poll_recv(cx));
         Ok(Response::new(Box::pin(responses)))
+    }
+
+    /// One order on a page.
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        let request = request.into_inner();
+        let at: usize = request.page_token.parse().unwrap_or_default();
+        self.shared.lists.lock().push(request);
+        let known = self.shared.known.lock();
+        let Some(known) = &*known else { return Err(Status::unimplemented("not by this test")) };
+        let next_page_token = if at + 1 < known.len() { (at + 1).to_string() } else { String::new() };
+        let orders = known.get(at).cloned().into_iter().collect();
+        Ok(Response::new(ListOrdersResponse { orders, next_page_token }))
     }
 }
 

@@ -63,6 +63,11 @@ impl TestStore {
         }
     }
 
+    /// The data, unseen by the counters.
+    pub(crate) fn memory(&self) -> &MemoryStore {
+        &self.memory
+    }
+
     pub(crate) fn calls(&self, operation: Operation) -> usize {
         self.calls.lock().get(&operation).copied().unwrap_or_default()
     }

@@ -1,5 +1,7 @@
 //! The operator's commands: sales and their dead letters.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
@@ -43,6 +45,7 @@ pub(crate) enum SaleCommand {
     DeadLetters(DeadLetters),
     Redrive(Redrive),
     Discard(Discard),
+    Audit(Audit),
 }
 
 /// Create a sale.
@@ -310,4 +313,34 @@ pub(crate) struct Which {
     /// All current dead letters.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// Compare the queue with the orders of the order system.
+///
+/// Prints each difference and its repair. Exits with 1 if differences are left. Fulfilment repairs by itself what a store
+/// has forgotten, if the order system implements `ListOrders`; this command shows what is left, and does it by hand.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  inrush sale audit phone-x
+  inrush sale audit phone-x --repair
+  inrush sale audit phone-x --orders orders.csv --repair
+
+A file of orders, for an order system without `ListOrders`; other columns are ignored:
+  ticket_id,order_id,buyer_id,units,state
+  phone-x/3481600000000001024/17,A-1001,ann,1,ordered
+  phone-x/3481600000000001024/18,A-1002,\"bob, jr\",2,released")]
+pub(crate) struct Audit {
+    /// The sale's id.
+    #[arg(value_name = "SALE")]
+    pub(crate) sale_id: String,
+    /// Settle the tickets whose order the queue has forgotten.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// CSV file with all orders of the sale, instead of the list of the order system.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orders: Option<PathBuf>,
+    /// Address of the order system [default: fulfilment.orders].
+    #[arg(long, value_name = "URL", conflicts_with = "orders")]
+    pub(crate) order_system: Option<String>,
 }

@@ -24,7 +24,7 @@ const MAX_START_ATTEMPTS: usize = 5;
 struct Redis {
     server: Child,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Redis {
@@ -37,8 +37,14 @@ impl Redis {
     /// `None` if it exited instead of answering.
     fn start_on(port: u16, config: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = Self::spawn(&folder, port, config);
+        let mut redis = Self { server, port, folder };
+        redis.is_up().then_some(redis)
+    }
+
+    fn spawn(folder: &TempDir, port: u16, config: &[&str]) -> Child {
         let log = File::create(folder.path().join("log")).expect("a file of our own");
-        let server = Command::new(env::var_os(BINARY).unwrap_or_else(|| "redis-server".into()))
+        Command::new(env::var_os(BINARY).unwrap_or_else(|| "redis-server".into()))
             .current_dir(folder.path())
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
             .args(config)
@@ -47,13 +53,29 @@ impl Redis {
             .spawn()
             .unwrap_or_else(|error| {
                 panic!("cannot start redis-server: {error}; `make test-tools` installs it")
-            });
-        let mut redis = Self { server, port, _folder: folder };
-        eventually("redis answers or exits", || match redis.server.try_wait() {
+            })
+    }
+
+    /// Waits until it answers; false if it exits instead.
+    fn is_up(&mut self) -> bool {
+        let port = self.port;
+        eventually("redis answers or exits", || match self.server.try_wait() {
             Ok(None) => answers(port).then_some(true),
             Ok(Some(_)) | Err(_) => Some(false),
         })
-        .then_some(redis)
+    }
+
+    /// Writes a snapshot.
+    fn save(&self) {
+        self.command("SAVE");
+    }
+
+    /// Kills it and starts it again: it comes back with its last snapshot.
+    fn crash(&mut self) {
+        self.server.kill().expect("it runs");
+        self.server.wait().expect("it ends");
+        self.server = Self::spawn(&self.folder, self.port, &[]);
+        assert!(self.is_up(), "redis starts again");
     }
 
     fn url(&self) -> String {
@@ -62,11 +84,15 @@ impl Redis {
 
     /// Changes a setting while it runs.
     fn set(&self, setting: &str) {
+        self.command(&format!("CONFIG SET {setting}"));
+    }
+
+    fn command(&self, command: &str) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("redis answers");
-        write!(stream, "CONFIG SET {setting}\r\n").expect("redis answers");
+        write!(stream, "{command}\r\n").expect("redis answers");
         let mut answer = [0; 5];
         stream.read_exact(&mut answer).expect("an answer");
-        assert_eq!(&answer, b"+OK\r\n", "{setting}");
+        assert_eq!(&answer, b"+OK\r\n", "{command}");
     }
 }
 
@@ -103,6 +129,61 @@ fn address_of(service: &mut Service, name: &str) -> String {
     let line = service.line();
     let addresses: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
     addresses[name].as_str().unwrap_or_else(|| panic!("no {name}: {line}")).to_owned()
+}
+
+#[test]
+fn an_audit_finds_and_repairs_what_redis_has_forgotten() {
+    let mut redis = Redis::start(&[]);
+    let (folder, keys) = keys();
+    let store = format!("--store {}", redis.url());
+    let mut front = Service::start(&format!(
+        "front --json --listen 127.0.0.1:0 --cores 1 --admin-listen off {store} {keys}"
+    ));
+    let front_url = address_of(&mut front, "front");
+    let mut orders =
+        Service::start(&format!("orders --json --listen 127.0.0.1:0 --admin-listen off --front {front_url}"));
+    let orders_url = address_of(&mut orders, "orders");
+    let fulfilment =
+        Service::start(&format!("fulfilment --json --admin-listen off {store} --orders {orders_url}"));
+    inrush(&format!("sale create phone-x --stock 1 --server {front_url}")).expect_code(0);
+    redis.save();
+    let enqueued = inrush(&format!("ticket enqueue phone-x alice --json --server {front_url}")).json();
+    let ticket = enqueued["ticket"].as_str().unwrap();
+    let show = || inrush(&format!("ticket show {ticket} --json --server {front_url}")).json();
+    let ordered = eventually("the order", || Some(show()).filter(|status| status["state"] == "ORDERED"));
+    assert_eq!(fulfilment.stop(), Some(0), "nothing repairs by itself");
+    let audit = |rest: &str| inrush(&format!("sale audit phone-x --server {front_url} {rest}"));
+    let listed = format!("--order-system {orders_url}");
+    let agrees = audit(&listed).expect_code(0);
+    assert!(agrees.stdout.contains("1 order compared; the queue knows all of them"), "{agrees:?}");
+
+    redis.crash();
+    assert_eq!(show()["state"], "LOST");
+    let found = audit(&listed).expect_code(1);
+    assert!(found.stdout.contains("the store has lost the ticket"), "{found:?}");
+    assert!(found.stderr.contains("--repair"), "{found:?}");
+    assert_eq!(show()["state"], "LOST", "a comparison changes nothing");
+
+    // By hand, from a file, with a mistake first.
+    let file = folder.path().join("orders.csv");
+    let (ticket_id, order_id) =
+        (ordered["ticket_id"].as_str().unwrap(), ordered["order_id"].as_str().unwrap());
+    let line = format!("{ticket_id},{order_id},alice");
+    let header = "ticket_id,order_id,buyer_id,units,state";
+    std::fs::write(&file, format!("{header}\n{line},1,paid\n")).unwrap();
+    let from_file = format!("--orders {}", text(&file));
+    audit(&from_file).expect_error(2, &["line 2", "ordered or released"]);
+    std::fs::write(&file, format!("{header}\n{line},1,ordered\n")).unwrap();
+    let repaired = audit(&format!("{from_file} --repair --json")).json();
+    assert_eq!((&repaired["differences"][0]["repaired"], &repaired["left"]), (&true.into(), &0.into()));
+    audit(&listed).expect_code(0);
+    let status = show();
+    assert_eq!((&status["state"], &status["order_id"]), (&"ORDERED".into(), &ordered["order_id"]));
+    let refused = inrush(&format!("ticket enqueue phone-x bob --json --server {front_url}"));
+    assert!(refused.stdout.contains("SOLD_OUT"), "the unit is not sold twice: {refused:?}");
+    for service in [orders, front] {
+        assert_eq!(service.stop(), Some(0));
+    }
 }
 
 #[test]

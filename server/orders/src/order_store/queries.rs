@@ -4,8 +4,8 @@ use sqlx::{Row as _, any::AnyRow};
 
 use super::{
     OrderStore, OrderStoreError, SaleKey, SaleStock,
-    rows::{MovementKind, count},
-    statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_STOCK},
+    rows::{MovementKind, count, integer},
+    statements::{COUNT_PENDING, READ_MOVEMENTS, READ_ORDERS, READ_ORDERS_OF, READ_STOCK},
 };
 
 /// The state of an order.
@@ -86,6 +86,30 @@ impl OrderStore {
     /// A database error, or data that this version cannot read.
     pub async fn orders(&self) -> Result<Vec<Order>, OrderStoreError> {
         let rows = sqlx::query(READ_ORDERS).fetch_all(self.database.reader()).await?;
+        rows.iter().map(order).collect()
+    }
+
+    /// Up to `limit` orders of one creation of a sale, in the order of creation, from the first after `after`. Only those
+    /// that were created or released at `changed_since` or later, in milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    ///
+    /// A database error, or data that this version cannot read.
+    pub async fn orders_of(
+        &self,
+        sale: &SaleKey,
+        after: u64,
+        changed_since: u64,
+        limit: u32,
+    ) -> Result<Vec<Order>, OrderStoreError> {
+        let rows = sqlx::query(READ_ORDERS_OF)
+            .bind(sale.sale_id.as_str())
+            .bind(integer("creation time", sale.created_at)?)
+            .bind(integer("sequence", after)?)
+            .bind(integer("time", changed_since)?)
+            .bind(i64::from(limit))
+            .fetch_all(self.database.reader())
+            .await?;
         rows.iter().map(order).collect()
     }
 

@@ -71,6 +71,17 @@ pub(super) const READ_ORDERS: &str = "
     FROM orders
     ORDER BY sequence";
 
+/// `$1` sale, `$2` its creation, `$3` sequence to start after, `$4` only orders created or released then or later, `$5`
+/// limit. In the order of creation.
+pub(super) const READ_ORDERS_OF: &str = "
+    SELECT sequence, ticket_id, order_id, sale_id, sale_created_at, seq, buyer_id, units, attempt, state,
+           created_at, payment_deadline, released_at, release_acknowledged
+    FROM orders
+    WHERE sale_id = $1 AND sale_created_at = $2 AND sequence > $3
+      AND (created_at >= $4 OR released_at >= $4)
+    ORDER BY sequence
+    LIMIT $5";
+
 /// The number of orders that are not paid, or released and not acknowledged.
 pub(super) const COUNT_PENDING: &str = "
     SELECT COUNT(*) AS pending FROM orders

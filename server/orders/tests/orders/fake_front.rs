@@ -187,4 +187,5 @@ unused!(
     list_dead_letters: ListDeadLettersRequest => ListDeadLettersResponse,
     redrive_dead_letters: RedriveDeadLettersRequest => RedriveDeadLettersResponse,
     discard_dead_letters: DiscardDeadLettersRequest => DiscardDeadLettersResponse,
+    reconcile_orders: ReconcileOrdersRequest => ReconcileOrdersResponse,
 );

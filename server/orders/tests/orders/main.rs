@@ -13,6 +13,7 @@ mod creations;
 mod databases;
 mod fake_front;
 mod fronts;
+mod order_list;
 mod order_store;
 mod releases;
 mod streams;

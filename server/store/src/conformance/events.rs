@@ -22,6 +22,7 @@ cases! {
     a_release_announces_work_for_the_queue,
     a_rejection_announces_work_for_the_queue,
     a_discarded_ticket_announces_work_for_the_queue,
+    a_cancellation_announces_work_for_a_queue_that_the_stock_blocks,
     a_redrive_announces_work,
     closing_announces_admission_and_retries,
     reading_announces_nothing,
@@ -182,6 +183,21 @@ async fn a_discarded_ticket_announces_work_for_the_queue(context: Context) {
     };
     assert_eq!(discard().await, WORK);
     assert_eq!(discard().await, NOTHING);
+}
+
+async fn a_cancellation_announces_work_for_a_queue_that_the_stock_blocks(context: Context) {
+    let settings = SaleSettings { cap: Some(20), unit_limit: 3, ..SaleSettings::of_stock(4) };
+    let sale = context.sale("phone", settings).await;
+    sale.enqueue_units("ann", 3).await;
+    let blocked = sale.enqueue_units("bob", 2).await;
+    let behind = sale.enqueue("cleo").await;
+    let last = sale.enqueue("dan").await;
+    let cancel = async |seq: Seq| context.announced(&sale, async { drop(sale.cancel(&[seq]).await) }).await;
+    assert_eq!(cancel(last).await, NOTHING, "the stock has units for every ticket");
+    assert_eq!(sale.work_one(ordered("o-1")).await, 1);
+    assert_eq!(sale.claim(9).await.entries.len(), 0);
+    assert_eq!(cancel(blocked).await, WORK);
+    assert_eq!(sale.claim_one().await.seq, behind);
 }
 
 async fn a_redrive_announces_work(context: Context) {

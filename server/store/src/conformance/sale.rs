@@ -8,8 +8,8 @@ use inrush_core::{
     sale::{SaleId, SaleSettings, SaleSnapshot, SaleState},
     store::{
         Admission, AdmitReply, AdmitRequest, CancelResult, Claim, ClaimRequest, ConfigureResult, DeadLetter,
-        DeleteResult, LeaseToken, MAX_BATCH, Outcome, Precondition, Recovery, ReleaseResult, SettleResult,
-        Settlement, Store,
+        DeleteResult, Finding, KnownOrder, LeaseToken, MAX_BATCH, Outcome, Precondition, Recovery,
+        ReleaseResult, SettleResult, Settlement, Store,
     },
     ticket::{Seq, TicketState, TicketStatus},
 };
@@ -54,7 +54,7 @@ impl Sale {
     /// Invariants I1 and I13.
     async fn check(&self) {
         let sale = self.snapshot().await;
-        sale.ledger.check(sale.settings.stock, sale.settings.effective_cap()).unwrap();
+        sale.check_ledger().unwrap();
         assert!(sale.cursor <= sale.last_seq);
     }
 
@@ -204,6 +204,18 @@ impl Sale {
     pub(crate) async fn release(&self, seqs: &[Seq]) -> Vec<ReleaseResult> {
         let reply = self.store.release(&self.id, &self.tickets(seqs).await).await.unwrap();
         assert_eq!(reply.len(), seqs.len());
+        self.check().await;
+        reply
+    }
+
+    /// Compares an order of one unit with its ticket, and repairs the queue.
+    pub(crate) async fn reconcile_one(&self, order: KnownOrder) -> Finding {
+        self.reconcile(&[order], true).await.remove(0)
+    }
+
+    pub(crate) async fn reconcile(&self, orders: &[KnownOrder], repair: bool) -> Vec<Finding> {
+        let reply = self.store.reconcile(&self.id, orders, repair).await.unwrap();
+        assert_eq!(reply.len(), orders.len());
         self.check().await;
         reply
     }

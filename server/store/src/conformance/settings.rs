@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_core::{
-    ledger::Ledger,
+    ledger::{Count, Ledger},
     sale::{MAX_UNITS, MAX_UNITS_PER_TICKET, Pace, Route, SaleId, SaleSettings, SaleSnapshot, SaleState},
     store::{ConfigureResult, Durability, Precondition},
     time::Timestamp,
@@ -52,6 +52,7 @@ async fn a_new_sale_is_as_configured(context: Context) {
         last_seq: 0,
         cursor: 0,
         ledger: Ledger::default(),
+        reconciled: Count::default(),
         measured_pace: 0,
     };
     assert_eq!(reply, ConfigureResult::Done(expected.clone()));

@@ -67,6 +67,11 @@ impl Queue {
         Some(entry)
     }
 
+    /// The entry of `seq`, if it waits.
+    pub(super) fn entry(&self, seq: Seq) -> Option<&Entry> {
+        self.waiting.get(&seq)
+    }
+
     /// The seq that a claim would take next.
     pub(super) fn next(&self) -> Next {
         match self.waiting.get(&(self.cursor + 1)) {

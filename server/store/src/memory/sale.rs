@@ -6,8 +6,8 @@ use std::{
 };
 
 use inrush_core::{
-    epochs::Epochs,
-    ledger::Ledger,
+    epochs::{Epochs, TicketRef},
+    ledger::{Count, Ledger},
     sale::{BuyerId, SaleId, SaleSettings, SaleSnapshot},
     store::DeleteResult,
     ticket::Seq,
@@ -30,6 +30,7 @@ mod dead;
 mod extend;
 mod invariants;
 mod look_up;
+mod reconcile;
 mod recover;
 mod release;
 mod renew;
@@ -59,6 +60,11 @@ pub(super) struct Sale {
     restored: HashSet<Seq>,
     claimed: ClaimedTickets,
     outcomes: HashMap<Seq, Concluded>,
+    /// The outcomes of tickets that the store has lost and knows from the order system.
+    adopted: HashMap<TicketRef, Concluded>,
+    /// Cancelled seqs whose ticket has an outcome instead: it was settled while it was in the queue, or after.
+    settled_in_queue: u64,
+    reconciled: Count,
     last_fence: u64,
     bucket: Option<TokenBucket>,
     measured_pace: MeasuredPace,
@@ -114,6 +120,9 @@ impl Sale {
             restored: HashSet::new(),
             claimed: ClaimedTickets::default(),
             outcomes: HashMap::new(),
+            adopted: HashMap::new(),
+            settled_in_queue: 0,
+            reconciled: Count::default(),
             last_fence: epoch,
             bucket: settings.pace.map(|pace| TokenBucket::full(pace, now)),
             measured_pace: MeasuredPace::default(),
@@ -137,6 +146,7 @@ impl Sale {
             last_seq: self.queue.last_seq(),
             cursor: self.queue.cursor(),
             ledger: self.ledger,
+            reconciled: self.reconciled,
             measured_pace: self.measured_pace.millitickets_per_second(),
         }
     }

@@ -19,6 +19,9 @@ use super::{keys, reply::Reply};
 /// Upper bound on the sales with hints. Above it all hints are dropped.
 const MAX_HINTS: usize = 20_000;
 
+/// What one rise of the epoch adds to the holes of a queue; `lua/include/queue.lua` has the same.
+const RISE: u64 = 1 << 33;
+
 /// The state of a queue, as far as key names depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueState {
@@ -55,6 +58,11 @@ impl QueueState {
     /// The latest ticket of this state.
     pub(super) const fn latest(self) -> TicketRef {
         TicketRef { epoch: self.epoch, seq: self.last_seq }
+    }
+
+    /// How often the epoch has risen.
+    pub(super) const fn rises(self) -> u64 {
+        self.holes / RISE
     }
 
     /// The segment behind the cursor.
@@ -154,6 +162,8 @@ mod tests {
         hints.update(&sale, state);
         assert_eq!(hints.get(&sale), state);
         assert_eq!((state.claim_segment(), state.admit_segment(), state.admit_page()), (0, 1, 0));
+        assert_eq!((state.rises(), QueueState { holes: 2 * RISE + 1, ..state }.rises()), (0, 2));
+        assert!(include_str!("lua/include/queue.lua").contains(&format!("local RISE = {RISE}\n")));
     }
 
     #[test]

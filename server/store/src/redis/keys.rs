@@ -133,6 +133,11 @@ impl<'a> Keys<'a> {
         self.one("cancel_tree")
     }
 
+    /// Hash: epoch and seq of a ticket that the store has lost → the outcome that the order system had.
+    pub(super) const fn adopted(self) -> Key<'a> {
+        self.one("adopted")
+    }
+
     /// Hash: fence → block of the tickets that one claim took from the queue.
     pub(super) const fn claims(self) -> Key<'a> {
         self.one("claims")
@@ -184,6 +189,7 @@ impl<'a> Keys<'a> {
             self.retries(),
             self.dead(),
             self.reasons(),
+            self.adopted(),
             self.restored_segments(),
             self.marker(),
         ];

@@ -106,10 +106,11 @@ impl QueueStore for RedisStore {
         check_batch_size(tickets.len())?;
         let keys = Keys(sale);
         let mut call = self
-            .call(ScriptName::Release, 3 + 3 * tickets.len())?
+            .call(ScriptName::Release, 4 + 3 * tickets.len())?
             .with(keys.sale())
             .with(keys.marker())
-            .with(keys.claimed());
+            .with(keys.claimed())
+            .with(keys.adopted());
         for ticket in tickets {
             let segment = segment_of(ticket.seq);
             call.add(keys.cancelled(segment));
@@ -180,14 +181,17 @@ impl RedisStore {
         let keys = Keys(sale);
         let bitmaps = if state.holes > 0 { tickets } else { &[] };
         let of_other_epochs = || tickets.iter().filter(|ticket| ticket.epoch != state.epoch);
-        let passed = || tickets.iter().filter(|ticket| ticket.seq <= state.cursor);
-        let count = 5 + bitmaps.len() + of_other_epochs().count() + passed().count();
+        // After a rise also a ticket in the queue may have an outcome: the order system's.
+        let may_have_outcome = if state.rises() > 0 { MAX_SEQ } else { state.cursor };
+        let passed = || tickets.iter().filter(|ticket| ticket.seq <= may_have_outcome);
+        let count = 6 + bitmaps.len() + of_other_epochs().count() + passed().count();
         let mut call = self.call(ScriptName::LookUp, count)?;
         call.add(keys.sale());
         call.add(keys.marker());
         call.add(keys.claimed());
         call.add(keys.cancel_tree());
         call.add(keys.reasons());
+        call.add(keys.adopted());
         for ticket in bitmaps {
             call.add(keys.cancelled(segment_of(ticket.seq)));
         }
@@ -198,7 +202,7 @@ impl RedisStore {
             call.add(keys.outcomes_of(ticket.seq));
         }
         call.add(u8::from(state.holes > 0));
-        call.add(state.cursor);
+        call.add(may_have_outcome);
         call.add(state.epoch);
         call.add(state.last_seq);
         add_tickets(&mut call, tickets);

@@ -69,7 +69,7 @@ impl RedisStore {
         let keys = Keys(sale);
         let page = state.admit_page();
         let mut call = self
-            .call(ScriptName::Restore, 8 + 4 * restores.len())?
+            .call(ScriptName::Restore, 9 + 4 * restores.len())?
             .with(keys.sale())
             .with(keys.marker())
             .with(keys.cancel_tree())
@@ -77,7 +77,8 @@ impl RedisStore {
             .with(keys.claimed())
             .with(keys.retries())
             .with(keys.admitted(page))
-            .with(keys.admitted(page + 1));
+            .with(keys.admitted(page + 1))
+            .with(keys.adopted());
         for Restore { request, ticket } in restores {
             let segment = segment_of(ticket.seq);
             call.add(keys.buyers_of(request.entry.buyer.hash32(), state.buckets));

@@ -23,6 +23,7 @@ pub(super) enum ScriptName {
     Discard,
     Extend,
     LookUp,
+    Reconcile,
     Recover,
     Redrive,
     Release,
@@ -34,7 +35,7 @@ pub(super) enum ScriptName {
 }
 
 impl ScriptName {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Admit,
         Self::Cancel,
         Self::Claim,
@@ -45,6 +46,7 @@ impl ScriptName {
         Self::Discard,
         Self::Extend,
         Self::LookUp,
+        Self::Reconcile,
         Self::Recover,
         Self::Redrive,
         Self::Release,
@@ -68,6 +70,7 @@ impl ScriptName {
             Self::Discard => "discard",
             Self::Extend => "extend",
             Self::LookUp => "look_up",
+            Self::Reconcile => "reconcile",
             Self::Recover => "recover",
             Self::Redrive => "redrive",
             Self::Release => "release",
@@ -96,6 +99,7 @@ impl ScriptName {
             | Self::DeadLetters
             | Self::Delete
             | Self::Discard
+            | Self::Reconcile
             | Self::Redrive
             | Self::Renew
             | Self::Snapshot
@@ -137,6 +141,7 @@ impl ScriptSources {
             "discard",
             "extend",
             "look_up",
+            "reconcile",
             "recover",
             "redrive",
             "release",

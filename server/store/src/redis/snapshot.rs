@@ -69,6 +69,7 @@ pub(super) fn read_snapshot(reply: &mut Reply, id: &SaleId) -> Result<SaleSnapsh
         last_seq,
         cursor,
         ledger: read_ledger(reply)?,
+        reconciled: read_count(reply)?,
         measured_pace,
     })
 }
@@ -113,8 +114,12 @@ pub(super) fn read_durability(reply: &mut Reply) -> Result<Durability, StoreErro
     }
 }
 
+fn read_count(reply: &mut Reply) -> Result<Count, StoreError> {
+    Ok(Count { tickets: reply.unsigned()?, units: reply.unsigned()? })
+}
+
 fn read_ledger(reply: &mut Reply) -> Result<Ledger, StoreError> {
-    let mut count = || Ok(Count { tickets: reply.unsigned()?, units: reply.unsigned()? });
+    let mut count = || read_count(reply);
     Ok(Ledger {
         admitted: count()?,
         waiting: count()?,

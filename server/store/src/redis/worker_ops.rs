@@ -7,8 +7,8 @@ use inrush_core::{
     entry::{ClaimedEntry, Entry},
     sale::SaleId,
     store::{
-        Backlog, Claim, ClaimRequest, LeaseToken, MAX_BATCH, MAX_TEXT, Outcome, Recovery, SettleResult,
-        Settlement, StoreError, WorkStore, check_batch_size,
+        Backlog, Claim, ClaimRequest, Finding, KnownOrder, LeaseToken, MAX_BATCH, MAX_TEXT, Outcome,
+        Recovery, SettleResult, Settlement, StoreError, WorkStore, check_batch_size,
     },
     ticket::Seq,
     time::{Timestamp, millis},
@@ -117,12 +117,23 @@ impl WorkStore for RedisStore {
 
     async fn recover(&self, sale: &SaleId) -> Result<Recovery, StoreError> {
         let build = |state| self.build_recover(sale, state);
-        let (_, mut reply) = self.run_with_hints(sale, &[], build).await?;
+        let (state, mut reply) = self.run_with_hints(sale, &[], build).await?;
         Ok(Recovery {
             reclaimed: reply.unsigned()?,
             dead: reply.unsigned()?,
+            epoch: state.epoch,
+            rises: state.rises(),
             backlog: read_backlog(&mut reply)?,
         })
+    }
+
+    async fn reconcile(
+        &self,
+        sale: &SaleId,
+        orders: &[KnownOrder],
+        repair: bool,
+    ) -> Result<Vec<Finding>, StoreError> {
+        self.reconcile_orders(sale, orders, repair).await
     }
 }
 
@@ -210,7 +221,7 @@ fn add_settlement(call: &mut Call<'_>, Settlement { lease_token, outcome }: &Set
 }
 
 /// The text, truncated to [`MAX_TEXT`] bytes between characters.
-fn truncate(text: &str) -> &str {
+pub(super) fn truncate(text: &str) -> &str {
     let max = text.len().min(MAX_TEXT);
     (0..=max).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }

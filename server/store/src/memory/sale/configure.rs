@@ -18,11 +18,16 @@ impl Sale {
             return ConfigureResult::Conflict(Some(self.snapshot(now)));
         }
         let held = self.ledger.occupied_units(settings.has_stock());
-        if held > settings.effective_cap() {
+        // Reconciled orders may hold more, which is no reason to refuse a change of something else.
+        let (cap, stock) = (self.settings.effective_cap(), self.settings.stock.unwrap_or(u64::MAX));
+        if held > settings.effective_cap() && (settings.effective_cap() < cap || self.reconciled.units == 0) {
             return ConfigureResult::CapBelowHeld { held };
         }
         let committed = self.ledger.committed_units();
-        if settings.stock.is_some_and(|stock| committed > stock) {
+        if settings
+            .stock
+            .is_some_and(|wanted| committed > wanted && (wanted < stock || self.reconciled.units == 0))
+        {
             return ConfigureResult::StockBelowCommitted { committed };
         }
         if settings.pace != self.settings.pace {

@@ -12,9 +12,7 @@ impl Sale {
     /// waiting one is in the queue or waits for a retry, every settled one has its outcome.
     pub(super) fn check_invariants(&self) -> Result<(), String> {
         let Ledger { admitted, in_flight, retrying, dead, cancelled, expired, .. } = self.ledger;
-        self.ledger
-            .check(self.settings.stock, self.settings.effective_cap())
-            .map_err(|unbalanced| unbalanced.to_string())?;
+        self.snapshot(self.created_at).check_ledger().map_err(|unbalanced| unbalanced.to_string())?;
         let concluded =
             self.ledger.ordered.tickets + self.ledger.rejected.tickets + self.ledger.released.tickets;
         let [leases, retries, dead_letters] = self.claimed.counts();
@@ -24,10 +22,14 @@ impl Sale {
             ("leases", leases, in_flight.tickets),
             ("retries", retries, retrying.tickets),
             ("dead letters", dead_letters, dead.tickets),
-            ("outcomes", self.outcomes.len() as u64, concluded),
-            ("cancelled seqs", self.queue.cancelled(), cancelled.tickets),
+            ("outcomes", (self.outcomes.len() + self.adopted.len()) as u64, concluded),
+            ("cancelled seqs", self.queue.cancelled(), cancelled.tickets + self.settled_in_queue),
             ("queued tickets", self.queue.len(), self.queued() + expired.tickets),
-            ("seqs with a ticket", given + self.restored.len() as u64, admitted.tickets),
+            (
+                "seqs with a ticket",
+                given + (self.restored.len() + self.adopted.len()) as u64,
+                admitted.tickets,
+            ),
             ("hashes of buyers", self.admitted.len() as u64, admitted.tickets),
         ];
         for (what, there, counted) in pairs {

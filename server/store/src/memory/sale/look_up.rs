@@ -6,7 +6,7 @@ use inrush_core::{
     ticket::{Seq, TicketStatus},
 };
 
-use super::{super::claimed::Stage, End, Sale};
+use super::{super::claimed::Stage, Concluded, End, Sale};
 
 impl Sale {
     pub(in super::super) fn look_up(&self, tickets: &[TicketRef]) -> Result<LookUpReply, StoreError> {
@@ -20,12 +20,15 @@ impl Sale {
     pub(super) fn status(&self, ticket: TicketRef) -> Result<Option<TicketStatus>, StoreError> {
         match self.place_of(ticket) {
             Place::Known => {}
-            Place::Lost => return Ok(Some(TicketStatus::Lost)),
+            Place::Lost => {
+                return Ok(Some(self.adopted_outcome(ticket).map_or(TicketStatus::Lost, concluded_status)));
+            }
             Place::Foreign | Place::Ahead => return Ok(None),
         }
         let seq = ticket.seq;
         if self.queue.is_cancelled(seq) {
-            return Ok(Some(TicketStatus::Cancelled));
+            let cancelled = TicketStatus::Cancelled;
+            return Ok(Some(self.outcomes.get(&seq).map_or(cancelled, concluded_status)));
         }
         if seq > self.queue.cursor() {
             return Ok(Some(self.status_in_queue(seq)));
@@ -55,10 +58,14 @@ impl Sale {
                 Stage::Dead { reason } => TicketStatus::Dead { reason: reason.clone() },
             });
         }
-        Some(match &self.outcomes.get(&seq)?.end {
-            End::Ordered { order_id } => TicketStatus::Ordered { order_id: order_id.clone() },
-            End::Released { order_id } => TicketStatus::Released { order_id: order_id.clone() },
-            End::Rejected { reason } => TicketStatus::Rejected { reason: reason.clone() },
-        })
+        self.outcomes.get(&seq).map(concluded_status)
+    }
+}
+
+fn concluded_status(concluded: &Concluded) -> TicketStatus {
+    match &concluded.end {
+        End::Ordered { order_id } => TicketStatus::Ordered { order_id: order_id.clone() },
+        End::Released { order_id } => TicketStatus::Released { order_id: order_id.clone() },
+        End::Rejected { reason } => TicketStatus::Rejected { reason: reason.clone() },
     }
 }

@@ -23,6 +23,12 @@ impl Sale {
                 _ => reclaimed += 1,
             }
         }
-        Recovery { reclaimed, dead, backlog: self.backlog(now) }
+        Recovery {
+            reclaimed,
+            dead,
+            epoch: self.epochs.present(),
+            rises: self.epochs.past().len() as u64,
+            backlog: self.backlog(now),
+        }
     }
 }

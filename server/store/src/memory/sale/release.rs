@@ -15,10 +15,13 @@ impl Sale {
         let Some(status) = self.status(ticket)? else {
             return Ok(ReleaseResult::Unknown);
         };
-        if status == TicketStatus::Lost {
-            return Ok(ReleaseResult::NotOrdered(status.state()));
-        }
-        let Some(concluded) = self.outcomes.get_mut(&ticket.seq) else {
+        // The seq of an adopted ticket may be another ticket's as well.
+        let concluded = match self.adopted.get_mut(&ticket) {
+            Some(adopted) => Some(adopted),
+            None if status == TicketStatus::Lost => None,
+            None => self.outcomes.get_mut(&ticket.seq),
+        };
+        let Some(concluded) = concluded else {
             return Ok(ReleaseResult::NotOrdered(status.state()));
         };
         Ok(match &mut concluded.end {

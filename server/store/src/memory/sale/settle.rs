@@ -71,7 +71,7 @@ impl Sale {
 }
 
 /// The text, truncated to [`MAX_TEXT`] bytes between characters.
-fn truncate(text: &str) -> &str {
+pub(super) fn truncate(text: &str) -> &str {
     if text.len() <= MAX_TEXT {
         return text;
     }

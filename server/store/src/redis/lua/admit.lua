@@ -58,7 +58,7 @@ local requests = #KEYS - FIXED_KEYS
 local segment, page = tonumber(ARGV[3]), tonumber(ARGV[4])
 local first_segment, last_segment = segment_of(first), segment_of(last_before + requests)
 local first_page, last_page = page_of(admitted_tickets + 1), page_of(admitted_tickets + requests)
-local holes = cancelled_tickets + rises
+local holes = holes_of(cancelled_tickets, rises)
 if buckets ~= tonumber(ARGV[5]) or first_segment < segment or last_segment > segment + 1
     or first_page < page or last_page > page + 1 then
     return { WRONG_KEYS, epoch, buckets, last_before, cursor, holes, admitted_tickets }

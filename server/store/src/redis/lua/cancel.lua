@@ -37,13 +37,13 @@ for i = 1, (#ARGV - FIXED_ARGS) / 2 do
     local key = FIXED_KEYS + 3 * i
     local bitmap, restored, queue = KEYS[key - 2], KEYS[key - 1], KEYS[key]
     local epoch, seq = tonumber(ARGV[FIXED_ARGS + 2 * i - 1]), tonumber(ARGV[FIXED_ARGS + 2 * i])
-    local place = place_of(epoch, seq, sale.epoch, sale.last_seq, past)
+    local place, is_owned = place_of(epoch, seq, sale.epoch, sale.last_seq, past)
     local result
     if place == AHEAD then
         return { HISTORY_CHANGED } -- nothing has been written yet
     elseif place == FOREIGN then
         result = UNKNOWN
-    elseif place == LOST and redis.call('GETBIT', restored, bit_of(seq)) == 0 then
+    elseif place == LOST and not (is_owned and redis.call('GETBIT', restored, bit_of(seq)) == 1) then
         result = IS_LOST
     elseif cancelled[seq] or redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
         result = ALREADY_CANCELLED
@@ -70,5 +70,11 @@ if next(cancelled) then
     count_cancelled(KEYS[3], by_segment)
     save_sale(KEYS[1], sale)
     announce_if_reopened(sale, free_before, ARGV[1])
+    -- If the stock may block the queue, since it has fewer units left than one ticket may have, another ticket may come
+    -- first now.
+    local uncommitted = sale.stock and sale.stock - committed_units(sale) or 0
+    if uncommitted > 0 and uncommitted < sale.unit_limit and queue_length(sale) > 0 then
+        announce_work(ARGV[1])
+    end
 end
 return reply

@@ -71,11 +71,16 @@ else
     if settings.stock then
         held = sale.waiting_units + sale.in_flight_units + sale.ordered_units + sale.dead_units
     end
-    if held > (settings.cap or settings.stock) then
+    -- Reconciled orders may hold more, which is no reason to refuse a change of something else.
+    local function is_lower(new, old)
+        return sale.reconciled_units == 0 or not old or new < old
+    end
+    local cap = settings.cap or settings.stock
+    if held > cap and is_lower(cap, sale.cap or sale.stock) then
         return { DONE, CAP_BELOW_HELD, held }
     end
     local committed = committed_units(sale)
-    if settings.stock and committed > settings.stock then
+    if settings.stock and committed > settings.stock and is_lower(settings.stock, sale.stock) then
         return { DONE, STOCK_BELOW_COMMITTED, committed }
     end
 end

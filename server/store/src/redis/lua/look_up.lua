@@ -1,11 +1,11 @@
 #!lua flags=no-writes
 -- The status of tickets. Runs one command if all of them wait and none is cancelled.
 --
--- KEYS  1 sale · 2 marker · 3 claimed · 4 cancel tree · 5 reasons · then, if ARGV 1 is 1, the bitmap of cancelled seqs of
---       each ticket's segment · then the bitmap of restored seqs of each ticket's segment, for those of another epoch
---       than ARGV 3 · then the outcomes of each ticket's bucket, for those up to the cursor in ARGV 2
--- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the cursor that the keys were built for · 3, 4 the latest epoch and last
---       seq that the caller has seen · then for each ticket: epoch, seq
+-- KEYS  1 sale · 2 marker · 3 claimed · 4 cancel tree · 5 reasons · 6 adopted · then, if ARGV 1 is 1, the bitmap of
+--       cancelled seqs of each ticket's segment · then the bitmap of restored seqs of each ticket's segment, for those of
+--       another epoch than ARGV 3 · then the outcomes of each ticket's bucket, for those up to the seq in ARGV 2
+-- ARGV  1 whether bitmaps are named, 1 or 0 · 2 the seq up to which outcomes are named: the cursor, or any after a rise ·
+--       3, 4 the latest epoch and last seq that the caller has seen · then for each ticket: epoch, seq
 -- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {WRONG_KEYS, the queue's state (include/queue.lua)}
 --       {DONE, the queue's state, past epochs, measured pace, then for each ticket …}
@@ -22,7 +22,7 @@
 --! include record
 
 local NONE, WAITING, PROCESSING, ORDERED, RELEASED, CANCELLED, REJECTED, EXPIRED, DEAD, IS_LOST = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
-local FIXED_KEYS, FIXED_ARGS = 5, 4
+local FIXED_KEYS, FIXED_ARGS = 6, 4
 
 -- The first fields of the sale, in the order of include/sale.lua.
 local stored = redis.call('GETRANGE', KEYS[1], 0, 87)
@@ -38,7 +38,7 @@ elseif has_gone_back(epoch, last, ARGV[3], ARGV[4]) then
     return { HISTORY_CHANGED }
 end
 local packed_past = rises > 0 and redis.call('GETRANGE', KEYS[1], PAST_EPOCHS_AT, -1) or ''
-local past, holes = past_epochs(packed_past), cancelled_tickets + rises
+local past, holes = past_epochs(packed_past), holes_of(cancelled_tickets, rises)
 
 local bitmaps_named, cursor_hint = ARGV[1] == '1', tonumber(ARGV[2])
 local tickets = (#ARGV - FIXED_ARGS) / 2
@@ -68,24 +68,27 @@ for i = 1, tickets do
         next_key = next_key + 1
         key_of_outcome[i] = KEYS[next_key]
     end
-    local place
+    local place, is_owned
     if given == present_word and seq >= first_of_present and seq <= last then
         place = KNOWN
     else
-        place = place_of(tonumber(given), seq, epoch, last, past)
+        place, is_owned = place_of(tonumber(given), seq, epoch, last, past)
     end
     if place == AHEAD then
         return { HISTORY_CHANGED }
     elseif place == LOST then
         if not key_of_restored[i] then
             fits = false
-        elseif redis.call('GETBIT', key_of_restored[i], bit_of(seq)) == 1 then
+        elseif is_owned and redis.call('GETBIT', key_of_restored[i], bit_of(seq)) == 1 then
             place = KNOWN
         end
     end
     places[i] = place
     if place == KNOWN and seq <= cursor then
         passed[#passed + 1] = i
+    end
+    -- After a rise also a ticket in the queue may have an outcome.
+    if place == KNOWN and (seq <= cursor or rises > 0) then
         fits = fits and key_of_outcome[i]
     end
 end
@@ -153,14 +156,27 @@ local function put(value)
     reply[size] = value
 end
 
+-- The outcome of a ticket that reconcile.lua settled although the store had lost it, or it was in the queue or cancelled.
+local function put_reconciled(key, field, otherwise)
+    local state, _, text = decode_outcome(redis.call('HGET', key, field))
+    put(state == 'O' and ORDERED or state == 'L' and RELEASED or state == 'J' and REJECTED or otherwise)
+    if state then
+        put(text)
+    end
+end
+
 for i = 1, tickets do
     local seq, bitmap = seqs[i], bitmaps_named and KEYS[FIXED_KEYS + i]
     if places[i] == FOREIGN then
         put(NONE)
     elseif places[i] == LOST then
-        put(IS_LOST)
+        put_reconciled(KEYS[6], ARGV[FIXED_ARGS + 2 * i - 1] .. '/' .. words[i], IS_LOST)
     elseif bitmap and redis.call('GETBIT', bitmap, bit_of(seq)) == 1 then
-        put(CANCELLED)
+        if key_of_outcome[i] then
+            put_reconciled(key_of_outcome[i], words[i], CANCELLED)
+        else
+            put(CANCELLED)
+        end
     elseif seq > cursor then
         if closed == 1 then
             put(EXPIRED)

@@ -2,14 +2,14 @@
 -- Restores lost tickets under their own names: puts their entries back in the places that were set aside for them.
 --
 -- KEYS  1 sale · 2 marker · 3 cancel tree · 4 segments with restored tickets · 5 claimed · 6 retries ·
---       7, 8 log of admitted buyers, page p and p + 1 · then for each ticket: the buyers' bucket, and of its segment the
+--       7, 8 log of admitted buyers, page p and p + 1 · 9 adopted · then for each ticket: the buyers' bucket, and of its segment the
 --       queue, the bitmap of cancelled seqs, the bitmap of restored seqs
 -- ARGV  1 now, empty for Redis's time · 2 sale id · 3 p · 4 count of buckets that the keys were built for · then for each
 --       ticket: epoch, seq, superseded seq or 0, units, the buyer's fingerprint, 4 bytes of the buyer's hash, entry
 -- Reply {NO_SALE}, {HISTORY_CHANGED}
 --       {WRONG_KEYS, the queue's state (include/queue.lua)}: nothing was done
 --       {DONE, the queue's state, unit limit, for each ticket: 0 restored · above 0: the buyer has the ticket with this seq ·
---        below 0: a refusal of admit.lua · -100 it is not lost, or another ticket has its seq, or the queue has passed it
+--        below 0: a refusal of admit.lua · -100 it is not lost, has an order, or another ticket has its seq, or the queue has passed it
 --        and the stock has no units for it}
 
 --! include admitted_log
@@ -24,7 +24,7 @@
 
 local RESTORED, NOT_LOST = 0, -100
 local BYPASS, CLOSED, HELD, UNIT_LIMIT, SOLD_OUT = -1, -2, -4, -5, -6
-local FIXED_KEYS, KEYS_PER_TICKET, FIXED_ARGS, ARGS_PER_TICKET = 8, 4, 4, 7
+local FIXED_KEYS, KEYS_PER_TICKET, FIXED_ARGS, ARGS_PER_TICKET = 9, 4, 4, 7
 
 local sale, unusable = open_sale(KEYS[1], KEYS[2], true)
 if unusable then
@@ -75,6 +75,8 @@ local function decide(ticket)
     elseif place ~= LOST or not ticket.owner or ticket.owner.epoch ~= ticket.epoch or taken[ticket.seq]
         or redis.call('GETBIT', ticket.restored, bit_of(ticket.seq)) == 1 then
         return NOT_LOST
+    elseif redis.call('HEXISTS', KEYS[9], digits(ticket.epoch) .. '/' .. digits(ticket.seq)) == 1 then
+        return NOT_LOST -- it has an order
     end
     -- One that the queue has passed is claimed next, so the stock must have its units now.
     local is_passed = ticket.seq <= sale.cursor

@@ -174,13 +174,8 @@ const MISTAKES: &[Mistake] = &[
         "attempt >= sale.max_attempts",
         "attempt > sale.max_attempts",
     ),
-    mistake(
-        "an order is released twice in one batch",
-        "release",
-        "elseif released[word] then",
-        "elseif false then",
-    )
-    .after_a_loss(),
+    mistake("an order is released twice in one batch", "release", "if released[mark] then", "if false then")
+        .after_a_loss(),
     mistake(
         "a redriven ticket has one attempt less",
         "redrive",
@@ -276,6 +271,81 @@ const MISTAKES: &[Mistake] = &[
         "put_back(ticket)\n        by_segment[segment] = by_segment[segment] or 0",
     )
     .after_a_loss(),
+    mistake(
+        "an order of another buyer settles a ticket",
+        "reconcile",
+        "elseif units ~= order.units or buyer_of(text, start) ~= order.buyer then",
+        "elseif units ~= order.units then",
+    )
+    .after_a_loss(),
+    mistake(
+        "an order of other units settles a ticket",
+        "reconcile",
+        "elseif units ~= order.units or buyer_of(",
+        "elseif buyer_of(",
+    )
+    .after_a_loss(),
+    mistake(
+        "another order of a ticket is the same",
+        "reconcile",
+        "elseif state ~= 'J' and text ~= order.id then",
+        "elseif false then",
+    ),
+    mistake("a comparison repairs", "reconcile", "\nif repair then\n    for", "\nif true then\n    for"),
+    mistake(
+        "a forgotten order is counted each time",
+        "reconcile",
+        "return adopted and compare(order, adopted) or IS_LOST",
+        "return IS_LOST",
+    )
+    .after_a_loss(),
+    mistake(
+        "a ticket that left the queue counts in positions",
+        "reconcile",
+        "by_segment[segment] = (by_segment[segment] or 0) + 1",
+        "by_segment[segment] = by_segment[segment] or 0",
+    )
+    .after_a_loss(),
+    mistake(
+        "a ticket that left the queue is claimed",
+        "reconcile",
+        "redis.call('SETBIT', order.cancelled, bit_of(order.seq), 1)",
+        "",
+    )
+    .after_a_loss(),
+    mistake(
+        "a settled retry is claimed again",
+        "reconcile",
+        "redis.call('ZREM', KEYS[4], zset_member(order.seq))",
+        "",
+    ),
+    mistake(
+        "a forgotten order is not its buyer's",
+        "reconcile",
+        "if order.is_owned and latest < order.seq then",
+        "if false then",
+    )
+    .after_a_loss(),
+    mistake(
+        "a ticket with an order is restored",
+        "restore",
+        "elseif redis.call('HEXISTS', KEYS[9]",
+        "elseif false and redis.call('HEXISTS', KEYS[9]",
+    )
+    .after_a_loss(),
+    mistake(
+        "a ticket of a history that parted is the one that was restored under its seq",
+        "include/epochs",
+        "return LOST, false",
+        "return LOST, true",
+    )
+    .after_a_loss(),
+    mistake(
+        "a cancellation does not wake a queue that the stock blocks",
+        "cancel",
+        "if uncommitted > 0 and uncommitted < sale.unit_limit and",
+        "if false and",
+    ),
 ];
 
 /// Every mistake with the scripts that have it. A replacement that does not match is an error.

@@ -6,10 +6,10 @@ use inrush_core::store::prelude::*;
 use inrush_core::{
     entry::Entry,
     epochs::{Epochs, TicketRef},
-    sale::{SaleId, SaleSettings, SaleSnapshot},
+    sale::{BuyerId, SaleId, SaleSettings},
     store::{
-        Admission, AdmitRequest, ClaimRequest, LeaseToken, MAX_BATCH, Outcome, Precondition, SettleResult,
-        Settlement, Store, StoreError, StoreEvent,
+        Admission, AdmitRequest, ClaimRequest, KnownOrder, LeaseToken, MAX_BATCH, Outcome, Precondition,
+        SettleResult, Settlement, Store, StoreError, StoreEvent,
     },
     ticket::Seq,
     time::{Clock, ManualClock},
@@ -22,7 +22,8 @@ use inrush_store::{
 use tokio::{sync::broadcast, time::timeout};
 
 use super::scenario::{
-    Answer, Back, BuyerRequest, Change, Lease, LongLine, Operation, Restores, Scenario, Supersedes, Version,
+    Answer, Back, BuyerRequest, Change, Lease, LongLine, Operation, OrderFault, OrderOf, Restores, Scenario,
+    Supersedes, Version,
 };
 use crate::{
     backend::{self, connect},
@@ -73,6 +74,8 @@ struct Progress {
     tickets: HashMap<String, TicketRef>,
     /// All tickets that were given.
     given: Vec<TicketRef>,
+    /// Whose they are, and for how many units.
+    owners: HashMap<TicketRef, (BuyerId, u64)>,
     /// The sale at the last checkpoint, in memory.
     checkpoint: Option<Checkpoint>,
     live: Vec<LeaseToken>,
@@ -142,6 +145,7 @@ impl<'a> Pair<'a> {
             epochs: Epochs::new(0),
             tickets: HashMap::new(),
             given: Vec::new(),
+            owners: HashMap::new(),
             checkpoint: None,
             live: Vec::new(),
             over: Vec::new(),
@@ -264,6 +268,12 @@ impl<'a> Pair<'a> {
                 let tickets = progress.refs(tickets);
                 drop(self.both(progress, "reply", async |store| store.release(&id, &tickets).await).await?);
             }
+            Operation::Reconcile { orders, repair } => {
+                let orders: Vec<KnownOrder> =
+                    orders.iter().map(|&order| progress.known_order(order)).collect();
+                let ask = async |store: Arc<dyn Store>| store.reconcile(&id, &orders, *repair).await;
+                drop(self.both(progress, "reply", ask).await?);
+            }
             Operation::DeadLetters { after, limit } => {
                 let after = progress.seq(*after);
                 drop(
@@ -320,6 +330,8 @@ impl<'a> Pair<'a> {
                     let ticket = reply.epochs.ticket(*seq);
                     progress.tickets.insert(request.entry.buyer.as_str().to_owned(), ticket);
                     progress.given.push(ticket);
+                    let (buyer, units) = (request.entry.buyer.clone(), request.entry.units);
+                    progress.owners.entry(ticket).or_insert((buyer, units));
                 }
             }
         }
@@ -382,9 +394,9 @@ impl<'a> Pair<'a> {
             return Err(difference(progress, "snapshot", &memory, &redis));
         }
         progress.last_seq = 0;
-        if let Ok(SaleSnapshot { ledger, settings, last_seq, .. }) = &memory {
-            ledger.check(settings.stock, settings.effective_cap()).unwrap();
-            progress.last_seq = *last_seq;
+        if let Ok(sale) = &memory {
+            sale.check_ledger().unwrap();
+            progress.last_seq = sale.last_seq;
         }
         Ok(())
     }
@@ -446,6 +458,22 @@ impl Progress {
             _ => self.ref_of(self.seq(back)),
         };
         tickets.iter().map(ticket).collect()
+    }
+
+    /// The order of a ticket, with the id that its last attempt was answered with, if there was one.
+    fn known_order(&self, OrderOf { ticket, released, fault }: OrderOf) -> KnownOrder {
+        let ticket = self.refs(&[ticket])[0];
+        let fence = self.over.iter().find(|lease| lease.seq == ticket.seq).map_or(0, |lease| lease.fence);
+        let owner = self.owners.get(&ticket).cloned();
+        let (buyer, units) = owner.unwrap_or_else(|| (format!("early-{}", ticket.seq).parse().unwrap(), 1));
+        let order =
+            KnownOrder { ticket, buyer, units, order_id: format!("{}/{fence}", ticket.seq), released };
+        match fault {
+            OrderFault::Nothing => order,
+            OrderFault::Buyer => KnownOrder { buyer: "another".parse().unwrap(), ..order },
+            OrderFault::Units => KnownOrder { units: units + 1, ..order },
+            OrderFault::Id => KnownOrder { order_id: "another".to_owned(), ..order },
+        }
     }
 
     fn seqs(&self, tickets: &[Back]) -> Vec<Seq> {

@@ -64,6 +64,7 @@ pub(super) enum Operation {
     Settle(Vec<(Lease, Answer)>),
     Recover,
     Release(Vec<Back>),
+    Reconcile { orders: Vec<OrderOf>, repair: bool },
     DeadLetters { after: Back, limit: usize },
     Redrive(Vec<Back>),
     Discard(Vec<Back>),
@@ -110,6 +111,23 @@ pub(super) enum Supersedes {
 /// that were given, counted back from the last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Back(pub(super) u64);
+
+/// An order that the order system has for a ticket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderOf {
+    pub(super) ticket: Back,
+    pub(super) released: bool,
+    pub(super) fault: OrderFault,
+}
+
+/// What is wrong with an order.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OrderFault {
+    Nothing,
+    Buyer,
+    Units,
+    Id,
+}
 
 /// A lease, counted back among those not settled, or among those that are over.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +185,7 @@ impl fmt::Debug for Operation {
             Self::Settle(answers) => write!(f, "Settle {answers:?}"),
             Self::Recover => f.write_str("Recover"),
             Self::Release(tickets) => write!(f, "Release {tickets:?}"),
+            Self::Reconcile { orders, repair } => write!(f, "Reconcile {orders:?}, repair: {repair}"),
             Self::DeadLetters { after, limit } => write!(f, "DeadLetters after {after:?}, at most {limit}"),
             Self::Redrive(tickets) => write!(f, "Redrive {tickets:?}"),
             Self::Discard(tickets) => write!(f, "Discard {tickets:?}"),
@@ -210,17 +229,20 @@ fn long_line(mix: Mix) -> impl Strategy<Value = Option<LongLine>> {
     }
 }
 
-/// Four tickets are lost, and two of them restored.
+/// Four tickets are lost; some of them are restored, and some have orders.
 fn loss() -> Vec<Operation> {
     let request =
         |buyer, restores| BuyerRequest { buyer, units: 1, supersedes: Supersedes::Nothing, restores };
+    let order = |back| OrderOf { ticket: Back(back), released: false, fault: OrderFault::Nothing };
     let given = (0..4).map(|buyer| request(buyer, Restores::Nothing)).collect();
     let restored = [0, 2].map(|buyer| request(buyer, Restores::Latest)).to_vec();
     vec![
         Operation::Checkpoint,
         Operation::Admit(given),
         Operation::RollBack,
+        Operation::Reconcile { orders: vec![order(3)], repair: true },
         Operation::Admit(restored),
+        Operation::Reconcile { orders: vec![order(0), order(6)], repair: true },
         Operation::Advance { millis: 10_000 },
     ]
 }
@@ -267,6 +289,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         5 => tickets().prop_map(Operation::LookUp),
         5 => vec(lease_of_a_worker(), 0..5).prop_map(Operation::Extend),
         5 => tickets().prop_map(Operation::Release),
+        6 => (vec(order_of(), 0..6), prop_oneof![3 => Just(true), 1 => Just(false)])
+            .prop_map(|(orders, repair)| Operation::Reconcile { orders, repair }),
         4 => tickets().prop_map(Operation::Redrive),
         3 => tickets().prop_map(Operation::Discard),
         6 => (back(), 0_usize..6).prop_map(|(after, limit)| Operation::DeadLetters { after, limit }),
@@ -321,6 +345,16 @@ fn tickets() -> impl Strategy<Value = Vec<Back>> {
 /// Mostly few, so that many tickets die.
 fn attempts() -> impl Strategy<Value = u32> {
     prop_oneof![2 => Just(1), 1 => 1_u32..=4]
+}
+
+fn order_of() -> impl Strategy<Value = OrderOf> {
+    let fault = prop_oneof![
+        12 => Just(OrderFault::Nothing),
+        1 => Just(OrderFault::Buyer),
+        1 => Just(OrderFault::Units),
+        1 => Just(OrderFault::Id),
+    ];
+    (back(), mostly_off(), fault).prop_map(|(ticket, released, fault)| OrderOf { ticket, released, fault })
 }
 
 fn lease_of_a_worker() -> impl Strategy<Value = Lease> {

@@ -24,3 +24,16 @@ local function units_of(text, start)
     end
     return nil
 end
+
+-- The buyer of the entry that starts at `start`, which units_of has read.
+local function buyer_of(text, start)
+    if string.byte(text, start) >= 32 then
+        return string.sub(text, start)
+    end
+    local at = start + 1
+    while string.byte(text, at) >= 128 do
+        at = at + 1
+    end
+    local length = string.byte(text, at + 1) or 0
+    return string.sub(text, at + 2, at + 1 + length)
+end

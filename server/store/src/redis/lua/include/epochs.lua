@@ -4,7 +4,7 @@
 local PAST_EPOCH, PAST_EPOCH_BYTES = '<ddd', 24
 
 -- Where they begin in the stored sale: behind its fields, 8 bytes each (include/sale.lua).
-local PAST_EPOCHS_AT = 400
+local PAST_EPOCHS_AT = 416
 
 -- The past epochs of the packed text behind a sale's fields, oldest first.
 local function past_epochs(packed)
@@ -26,7 +26,8 @@ local function past_epoch_of(past, seq)
     return nil
 end
 
--- What a ticket with this epoch and seq is to the store.
+-- What a ticket with this epoch and seq is to the store; for a LOST one also whether it can have been restored: whether
+-- its seq was set aside for its own epoch.
 local KNOWN, LOST, FOREIGN, AHEAD = 1, 2, 3, 4
 
 -- KNOWN: the store has it. LOST: an epoch of this sale gave it, and the store has lost it. FOREIGN: it is of an earlier
@@ -40,9 +41,9 @@ local function place_of(epoch, seq, present, last_seq, past)
     if seq < 1 or epoch < (past[1] and past[1].epoch or present) then
         return FOREIGN
     elseif epoch ~= owned_by then
-        return LOST -- given by a history that parted from this one
+        return LOST, false -- given by a history that parted from this one
     elseif owner then
-        return seq <= owner.last and KNOWN or LOST
+        return seq <= owner.last and KNOWN or LOST, true
     end
     return seq <= last_seq and KNOWN or AHEAD
 end

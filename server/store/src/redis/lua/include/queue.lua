@@ -15,9 +15,16 @@ local function queue_length(sale)
     return sale.waiting_tickets - sale.retrying_tickets
 end
 
--- What a reply of a script whose keys depend on the queue's state begins with. `holes` is above 0 if seqs behind the
--- cursor may be without a ticket that waits.
+-- The holes of a queue: above 0 if seqs behind the cursor may be without a ticket that waits. Rises of the epoch count as
+-- more than all cancelled seqs; key_hints.rs has the same constant.
+local RISE = 8589934592
+
+local function holes_of(cancelled_tickets, rises)
+    return cancelled_tickets + rises * RISE
+end
+
+-- What a reply of a script whose keys depend on the queue's state begins with.
 local function queue_state(code, sale)
-    local holes = sale.cancelled_tickets + sale.rises
+    local holes = holes_of(sale.cancelled_tickets, sale.rises)
     return { code, sale.epoch, sale.buckets, sale.last_seq, sale.cursor, holes, sale.admitted_tickets }
 end

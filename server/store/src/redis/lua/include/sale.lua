@@ -12,7 +12,7 @@ local FIELDS = {
     'in_flight_tickets', 'ordered_tickets', 'dead_tickets', 'retrying_units', 'rejected_tickets',
     'rejected_units', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
     'version', 'created_at', 'fulfilment_held', 'max_attempts', 'lease', 'fence', 'pace', 'burst', 'tokens', 'tokens_at',
-    'window_start', 'window_claims',
+    'window_start', 'window_claims', 'reconciled_tickets', 'reconciled_units',
 }
 local FORMAT = '<' .. string.rep('d', #FIELDS)
 

@@ -10,7 +10,7 @@ local LEDGER = {
     'admitted_tickets', 'admitted_units', 'waiting_tickets', 'waiting_units', 'retrying_tickets', 'retrying_units',
     'in_flight_tickets', 'in_flight_units', 'ordered_tickets', 'ordered_units', 'rejected_tickets', 'rejected_units',
     'cancelled_tickets', 'cancelled_units', 'expired_tickets', 'expired_units', 'released_tickets', 'released_units',
-    'dead_tickets', 'dead_units',
+    'dead_tickets', 'dead_units', 'reconciled_tickets', 'reconciled_units',
 }
 
 -- Appends to the reply: when it was read, the state, the settings, the ledger; -1 for an absent setting.
