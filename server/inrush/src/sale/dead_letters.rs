@@ -54,7 +54,11 @@ pub(super) async fn discard(
     let letters = counted(seqs.len() as u64, "dead letter");
     confirm(
         discard.yes,
-        &format!("Discard {letters} of {}? Their tickets become REJECTED.", discard.sale_id),
+        &format!(
+            "Discard {letters} of {}? Their tickets become REJECTED, also where an order exists: an attempt whose answer was \
+             lost may have made one. `inrush sale redrive` finds it.",
+            discard.sale_id
+        ),
     )?;
     let admin = connection.client().admin();
     let done = connection.answer(admin.discard_dead_letters(discard.sale_id, &seqs)).await?;
@@ -69,6 +73,9 @@ async fn chosen(connection: &Connection, sale_id: &str, which: Which) -> anyhow:
     let letters = connection.client().admin().list_dead_letters(sale_id);
     connection.answer(letters.map_ok(|letter| letter.seq).try_collect()).await
 }
+
+/// What to do first.
+const MAY_HAVE_ORDER: &str = "A dead ticket may have an order, since the answer of an attempt can be lost: redrive it before you discard it.";
 
 struct Letters {
     letters: Vec<DeadLetter>,
@@ -92,7 +99,7 @@ impl Render for Letters {
             ]);
         }
         let hint = if self.more { "\nThere are more: --limit shows more of them." } else { "" };
-        format!("{}{hint}", lines(&table))
+        format!("{}{hint}\n{MAY_HAVE_ORDER}", lines(&table))
     }
 
     fn json(&self) -> Value {
@@ -152,6 +159,7 @@ mod tests {
             DeadLetter { payload: vec![0xff].into(), seq: 7, reason: "full".into(), ..DeadLetter::default() };
         assert_eq!(letter_json(&letter)["payload"], Value::Null);
         let letters = Letters { letters: vec![letter], more: false };
-        assert!(letters.text(&Output::plain()).contains("full"));
+        let text = letters.text(&Output::plain());
+        assert!(text.contains("full") && text.contains("may have an order"), "{text}");
     }
 }
