@@ -11,7 +11,11 @@ use futures_util::{Stream, future::BoxFuture, stream::FusedStream};
 use tokio::time::{Instant, Sleep};
 
 use crate::{
-    client::Client, error::CallError, monotonic_position::MonotonicPosition, status::TicketStatus,
+    client::Client,
+    error::CallError,
+    monotonic_position::MonotonicPosition,
+    restore::{Restored, restore_if_lost},
+    status::TicketStatus,
     ticket::Ticket,
 };
 
@@ -31,6 +35,9 @@ impl Client {
     ///
     /// The stream yields every status. Transient failures are retried until there was no answer for the retry
     /// policy's `no_answer_timeout`; any other error is the last item of the stream.
+    ///
+    /// A ticket that the server's store has lost is restored, if it is a ticket of `enqueue` or has got its request by
+    /// [`Ticket::requested_with`]. [`Follow::ticket`] is then the present one.
     pub fn follow(&self, ticket: &Ticket) -> Follow {
         Follow::new(self, ticket, MonotonicPosition::default(), None)
     }
@@ -58,7 +65,7 @@ pub struct Follow {
 /// small.
 enum Phase {
     Waiting(Pin<Box<Sleep>>),
-    Polling(BoxFuture<'static, Result<TicketStatus, CallError>>),
+    Polling(BoxFuture<'static, Result<Restored, CallError>>),
     Ended,
 }
 
@@ -85,13 +92,26 @@ impl Follow {
         }
     }
 
+    /// The ticket: another than at first if that was lost and could not be restored.
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
     fn start_poll(&mut self) {
         let (client, ticket) = (self.client.clone(), self.ticket.clone());
-        self.phase = Phase::Polling(Box::pin(async move { client.poll(&ticket).await }));
+        self.phase = Phase::Polling(Box::pin(async move {
+            let status = client.poll(&ticket).await?;
+            restore_if_lost(&client, ticket, status).await
+        }));
     }
 
     /// Handles a status; `None` if there is nothing to yield.
-    fn on_status(&mut self, status: TicketStatus) -> Option<TicketStatus> {
+    fn on_status(&mut self, Restored { ticket, status, is_restored }: Restored) -> Option<TicketStatus> {
+        if is_restored {
+            // Its position counts anew: others may have been restored before it.
+            self.position = MonotonicPosition::default();
+            self.ticket = ticket;
+        }
         self.failures = 0;
         self.failing_since = None;
         self.interval = poll_interval(&status);

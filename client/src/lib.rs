@@ -56,6 +56,7 @@ mod connection_pool;
 mod grpc_clients;
 mod metadata;
 mod pages;
+mod restore;
 mod retry;
 mod retry_budget;
 mod retry_policy;

@@ -6,7 +6,7 @@ use crate::{
     error::CallError,
     proto::{self, enqueue_response::Outcome},
     status::{Durability, TicketStatus, duration},
-    ticket::Ticket,
+    ticket::{Ticket, TicketRequest},
 };
 
 /// The outcome of an enqueue. All three are values, not errors.
@@ -42,6 +42,16 @@ impl Enqueued {
             Some(Outcome::Refused(refused)) => Ok(Self::Refused(refused.into())),
             Some(Outcome::Bypass(proto::Bypass {})) => Ok(Self::Bypass),
             None => Err(CallError::malformed("no outcome")),
+        }
+    }
+
+    /// The ticket, if there is one, remembers what it was requested with.
+    pub(crate) fn requested_with(self, request: TicketRequest) -> Self {
+        match self {
+            Self::Queued { ticket, status, repeated, durability } => {
+                Self::Queued { ticket: ticket.with_request(request), status, repeated, durability }
+            }
+            Self::Refused(_) | Self::Bypass => self,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::CallError,
     outcome::{Cancellation, Enqueued, TicketError},
     status::TicketStatus,
-    ticket::Ticket,
+    ticket::{Ticket, TicketRequest},
 };
 
 /// Tickets in one BatchPollStatus; the limit of the protocol.
@@ -53,11 +53,13 @@ impl Client {
         lost: Option<&Ticket>,
     ) -> Result<Enqueued, CallError> {
         let previous_ticket = lost.map_or_else(String::new, |ticket| ticket.as_str().to_owned());
+        let request =
+            TicketRequest { sale: sale_id.clone(), buyer: buyer_id.clone(), units, payload: payload.clone() };
         let message = EnqueueRequest { sale_id, buyer_id, units, payload, previous_ticket };
         let reply = self
             .call(message, |clients, request| Box::pin(async move { clients.queue().enqueue(request).await }))
             .await?;
-        Enqueued::from_reply(reply)
+        Ok(Enqueued::from_reply(reply)?.requested_with(request))
     }
 
     /// Polls the status of a ticket.

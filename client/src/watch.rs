@@ -18,9 +18,10 @@ use crate::{
     connection_pool::{InFlightGuard, Purpose},
     error::{CallError, Ended},
     monotonic_position::MonotonicPosition,
+    restore::{Restored, restore_if_lost},
     retry::{RetryDecision, decide},
     retry_policy::RetryPolicy,
-    status::TicketStatus,
+    status::{TicketState, TicketStatus},
     ticket::Ticket,
 };
 
@@ -36,7 +37,7 @@ impl Client {
     ///
     /// A broken stream is reopened, on another endpoint if possible, and a status is not repeated. Transient
     /// failures are retried until there was no answer for the retry policy's `no_answer_timeout`; any other
-    /// error is the last item of the stream.
+    /// error is the last item of the stream. A lost ticket is restored as by [`follow`](Client::follow).
     pub fn watch(&self, ticket: &Ticket) -> Watch {
         self.shared.budget.deposit();
         Watch {
@@ -66,6 +67,7 @@ pub struct Watch {
 enum Phase {
     Opening(BoxFuture<'static, Result<Box<Opened>, AttemptError>>),
     Open(Box<Opened>),
+    Restoring(BoxFuture<'static, Result<Restored, CallError>>),
     Waiting(Pin<Box<Sleep>>),
     Ended,
 }
@@ -85,15 +87,70 @@ impl Watch {
             Err(error) => return Some(Err(self.end(error))),
         };
         self.failing_since = None;
+        if status.state == TicketState::Lost && self.ticket.request().is_some() {
+            let (client, ticket) = (self.client.clone(), self.ticket.clone());
+            self.phase =
+                Phase::Restoring(Box::pin(async move { restore_if_lost(&client, ticket, status).await }));
+            return None;
+        }
         if status.state.is_final() {
             self.phase = Phase::Ended;
         }
+        self.show(status)
+    }
+
+    /// The status, if it says something new.
+    fn show(&mut self, status: TicketStatus) -> Option<Result<TicketStatus, CallError>> {
         let status = self.position.observe(status)?;
         if self.last.as_ref().is_some_and(|last| last.looks_equal_to(&status)) {
             return None;
         }
         self.last = Some(status.clone());
         Some(Ok(status))
+    }
+
+    /// Watches the restored ticket; one that cannot be restored now is tried again later.
+    fn on_restored(
+        &mut self,
+        restored: Result<Restored, CallError>,
+    ) -> Option<Result<TicketStatus, CallError>> {
+        match restored {
+            Ok(Restored { ticket, status, is_restored }) => {
+                self.failures = 0;
+                if is_restored {
+                    self.position = MonotonicPosition::default();
+                    self.ticket = ticket;
+                }
+                self.phase = match (status.state.is_final(), is_restored) {
+                    (true, _) => Phase::Ended,
+                    (false, true) => Phase::Opening(open(self.client.clone(), &self.ticket)),
+                    (false, false) => self.waiting(self.client.shared.policy.max_backoff),
+                };
+                self.show(status)
+            }
+            Err(error) if error.is_transient() => {
+                self.failures = self.failures.saturating_add(1);
+                let policy = &self.client.shared.policy;
+                let since = self.failing_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= policy.no_answer_timeout {
+                    return Some(Err(self.end(error)));
+                }
+                let retry_after = error.failure().retry_after.unwrap_or_default();
+                self.phase = self.waiting(policy.backoff(self.failures).max(retry_after));
+                None
+            }
+            Err(error) => Some(Err(self.end(error))),
+        }
+    }
+
+    fn waiting(&self, delay: Duration) -> Phase {
+        tracing::debug!(ticket = ?self.ticket, ?delay, "watching the lost ticket again");
+        Phase::Waiting(Box::pin(tokio::time::sleep(delay)))
+    }
+
+    /// The ticket: another than at first if that was lost and could not be restored.
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
     }
 
     /// Schedules the reopening of a broken stream, or ends with the error.
@@ -170,6 +227,13 @@ impl Stream for Watch {
                     ready!(sleep.as_mut().poll(context));
                     self.phase = Phase::Opening(open(self.client.clone(), &self.ticket));
                     continue;
+                }
+                Phase::Restoring(restoring) => {
+                    let restored = ready!(restoring.as_mut().poll(context));
+                    match self.on_restored(restored) {
+                        Some(item) => return Poll::Ready(Some(item)),
+                        None => continue,
+                    }
                 }
                 Phase::Opening(opening) => match ready!(opening.as_mut().poll(context)) {
                     Ok(opened) => {

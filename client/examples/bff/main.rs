@@ -68,7 +68,8 @@ HTTP interface:
   GET    /                             the page for the phone
   POST   /sales/{sale}/buyers/{buyer}  enqueue; the body may be {\"units\": 2, \"payload\": \"red\"}
   GET    /tickets/{ticket}             status of the ticket
-  GET    /tickets/{ticket}/events      its changes as server-sent events
+  GET    /tickets/{ticket}/events      its changes as server-sent events; with ?sale=…&buyer=…&units=…&payload=… a ticket
+                                       that the store has lost is restored
   DELETE /tickets/{ticket}             cancel the ticket
 
 Log level: RUST_LOG, such as RUST_LOG=info,inrush_client=debug";

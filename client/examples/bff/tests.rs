@@ -229,6 +229,25 @@ async fn events_contain_every_change_and_end_with_the_final_one() {
 }
 
 #[tokio::test]
+async fn a_lost_ticket_is_restored_while_its_events_are_sent() {
+    let fake = Fake::default()
+        .watch(|call, _| match call {
+            1 => vec![Step::Say(in_state(proto::TicketState::Lost)), Step::Stay],
+            _ => vec![Step::Say(ordered())],
+        })
+        .enqueue(|_, request| {
+            assert_eq!((request.sale_id.as_str(), request.buyer_id.as_str()), ("shoes", "ann"));
+            assert_eq!((request.units, &*request.payload), (2, &b"red"[..]));
+            assert_eq!(request.previous_ticket, "t");
+            Answer::Say(queued(4))
+        });
+    let phone = Phone::of(fake).await;
+    let path = "/tickets/t/events?sale=shoes&buyer=ann&units=2&payload=red";
+    let events = text(phone.send(Method::GET, path, "").await).await;
+    assert!(events.contains("order-7") && !events.contains("LOST"), "{events}");
+}
+
+#[tokio::test]
 async fn events_end_with_the_error() {
     let gone = || failure(Code::NotFound, "TICKET_UNKNOWN", "no such ticket");
     let phone = Phone::of(Fake::default().watch(move |_, _| vec![Step::Break(gone())])).await;

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, future::join_all};
 use inrush_client::{
-    CallError, ClientSettings, Ended, RetryPolicy, Ticket, TicketState, TicketStatus, proto,
+    CallError, ClientSettings, Ended, Enqueued, RetryPolicy, Ticket, TicketState, TicketStatus, proto,
 };
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::fake::{Answer, Fake, in_state, ordered, waiting};
+use crate::fake::{Answer, Fake, in_state, ordered, queued, refused, waiting};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -148,4 +148,56 @@ async fn many_tickets_are_followed_to_their_final_states() {
     }))
     .await;
     assert!(endings.iter().all(|last| *last == Some(TicketState::Ordered)));
+}
+
+fn lost() -> proto::TicketStatus {
+    in_state(proto::TicketState::Lost)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_is_lost_while_it_is_followed_is_restored() {
+    let fake = Fake::default()
+        .poll(|call, _| {
+            Answer::Say(match call {
+                1 => waiting(3, 1),
+                2 => lost(),
+                _ => ordered(),
+            })
+        })
+        .enqueue(|call, request| {
+            let previous = if call == 1 { "" } else { "signed-ticket" };
+            assert_eq!((request.previous_ticket.as_str(), request.buyer_id.as_str()), (previous, "ann"));
+            assert_eq!((request.units, &*request.payload), (2, &b"red"[..]));
+            Answer::Say(queued(9))
+        });
+    let client = Arc::new(fake).client(settings()).await;
+    let Enqueued::Queued { ticket, .. } = client.enqueue("shoes", "ann", 2, "red").await.unwrap() else {
+        panic!("she is in the queue")
+    };
+    let mut following = client.follow(&ticket);
+    let statuses: Vec<TicketStatus> = (&mut following).try_collect().await.unwrap();
+    let seen: Vec<_> = statuses.iter().map(|status| (status.state, status.position)).collect();
+    let waiting = TicketState::Waiting;
+    assert_eq!(seen, [(waiting, Some(3)), (waiting, Some(9)), (TicketState::Ordered, None)]);
+    assert_eq!(following.ticket(), &ticket);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_ticket_that_is_refused_stays_lost_and_is_tried_again() {
+    let fake = Fake::default().poll(|_, _| Answer::Say(lost())).enqueue(|call, _| {
+        Answer::Say(if call < 3 { refused(proto::RefusalReason::Held) } else { queued(4) })
+    });
+    let client = Arc::new(fake).client(settings()).await;
+    let ticket = ticket().requested_with("shoes", "ann", 1, "");
+    let statuses: Vec<TicketStatus> = client.follow(&ticket).take(3).try_collect().await.unwrap();
+    let states: Vec<TicketState> = statuses.iter().map(|status| status.state).collect();
+    assert_eq!(states, [TicketState::Lost, TicketState::Lost, TicketState::Waiting]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_ticket_of_unknown_origin_is_reported() {
+    let fake = Arc::new(Fake::default().poll(|_, _| Answer::Say(lost())));
+    let client = fake.client(settings()).await;
+    let first = client.follow(&ticket()).next().await.unwrap().unwrap();
+    assert_eq!(first.state, TicketState::Lost);
 }

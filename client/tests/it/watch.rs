@@ -9,7 +9,7 @@ use inrush_client::{
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::fake::{Fake, Step, TcpServer, in_state, ordered, overloaded, waiting};
+use crate::fake::{Answer, Fake, Step, TcpServer, in_state, ordered, overloaded, queued, refused, waiting};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -150,4 +150,27 @@ async fn a_watch_reconnects_to_a_restarted_server() {
     assert_eq!(last.state, TicketState::Ordered, "a status is not repeated");
     assert!(statuses.next().await.is_none());
     server.kill();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_is_lost_while_it_is_watched_is_restored() {
+    let fake = Fake::default()
+        .watch(|call, _| match call {
+            1 => vec![Step::Say(waiting(3, 1)), Step::Say(in_state(proto::TicketState::Lost)), Step::Stay],
+            2 => vec![Step::Say(in_state(proto::TicketState::Lost)), Step::Stay],
+            _ => vec![Step::Say(waiting(9, 1)), Step::Say(ordered())],
+        })
+        .enqueue(|call, request| {
+            assert_eq!((request.previous_ticket.as_str(), request.units), ("signed-ticket", 2));
+            match call {
+                1 => Answer::Say(refused(proto::RefusalReason::Held)),
+                _ => Answer::Say(queued(9)),
+            }
+        });
+    let client = Arc::new(fake).client(settings()).await;
+    let ticket = ticket().requested_with("shoes", "ann", 2, "");
+    let statuses: Vec<TicketStatus> = client.watch(&ticket).try_collect().await.unwrap();
+    let states: Vec<TicketState> = statuses.iter().map(|status| status.state).collect();
+    let expected = [TicketState::Waiting, TicketState::Lost, TicketState::Waiting, TicketState::Ordered];
+    assert_eq!(states, expected);
 }
