@@ -327,20 +327,6 @@ const MISTAKES: &[Mistake] = &[
     )
     .after_a_loss(),
     mistake(
-        "a ticket with an order is restored",
-        "restore",
-        "elseif redis.call('HEXISTS', KEYS[9]",
-        "elseif false and redis.call('HEXISTS', KEYS[9]",
-    )
-    .after_a_loss(),
-    mistake(
-        "a ticket of a history that parted is the one that was restored under its seq",
-        "include/epochs",
-        "return LOST, false",
-        "return LOST, true",
-    )
-    .after_a_loss(),
-    mistake(
         "a cancellation does not wake a queue that the stock blocks",
         "cancel",
         "if uncommitted > 0 and uncommitted < sale.unit_limit and",
