@@ -179,7 +179,11 @@ fn an_audit_finds_and_repairs_what_redis_has_forgotten() {
     audit(&listed).expect_code(0);
     let status = show();
     assert_eq!((&status["state"], &status["order_id"]), (&"ORDERED".into(), &ordered["order_id"]));
-    let refused = inrush(&format!("ticket enqueue phone-x bob --json --server {front_url}"));
+    // Until the time to restore has passed, new buyers are asked to come back.
+    let refused = eventually("an answer after the time to restore", || {
+        let ran = inrush(&format!("ticket enqueue phone-x bob --json --server {front_url}"));
+        (!ran.stderr.contains("RESTORING")).then_some(ran)
+    });
     assert!(refused.stdout.contains("SOLD_OUT"), "the unit is not sold twice: {refused:?}");
     for service in [orders, front] {
         assert_eq!(service.stop(), Some(0));
