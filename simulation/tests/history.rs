@@ -130,6 +130,17 @@ fn rules(history: &History) -> BTreeSet<Rule> {
 }
 
 #[test]
+fn orders_that_the_store_had_forgotten_may_exceed_the_stock() {
+    let mut history = good();
+    let reading = history.readings.last_mut().unwrap();
+    reading.dead = Count { tickets: 1, units: 8 };
+    reading.admitted = Count { tickets: 6, units: 13 };
+    assert!(rules(&history).contains(&Rule::I1));
+    history.readings.last_mut().unwrap().reconciled = Count { tickets: 1, units: 8 };
+    assert_eq!(check(&history), []);
+}
+
+#[test]
 fn a_good_history_breaks_no_rule() {
     assert_eq!(check(&good()), []);
     let without_work = History { work: Vec::new(), ..good() };

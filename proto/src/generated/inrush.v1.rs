@@ -335,7 +335,10 @@ pub mod order_creation_service_client {
         ///
         /// List an order no later than `created` is sent for it. The order of the list is free, but fixed: an order that
         /// existed when the first page was read is on exactly one page. One that is created, or released, while the pages are
-        /// read may be missing, or be listed in its earlier state.
+        /// read may be missing, or be listed in its earlier state; ReleaseOrder is then repeated until the queue has the order.
+        ///
+        /// A page is at most 4 MiB, and a list ends after at most 100,000 pages. After an error that may pass, such as
+        /// UNAVAILABLE, the list is read again from the first page.
         pub async fn list_orders(
             &mut self,
             request: impl tonic::IntoRequest<super::ListOrdersRequest>,
@@ -403,7 +406,10 @@ pub mod order_creation_service_server {
         ///
         /// List an order no later than `created` is sent for it. The order of the list is free, but fixed: an order that
         /// existed when the first page was read is on exactly one page. One that is created, or released, while the pages are
-        /// read may be missing, or be listed in its earlier state.
+        /// read may be missing, or be listed in its earlier state; ReleaseOrder is then repeated until the queue has the order.
+        ///
+        /// A page is at most 4 MiB, and a list ends after at most 100,000 pages. After an error that may pass, such as
+        /// UNAVAILABLE, the list is read again from the first page.
         async fn list_orders(
             &self,
             request: tonic::Request<super::ListOrdersRequest>,
@@ -1701,6 +1707,10 @@ pub struct Ledger {
     /// Units that can still be admitted: what is left of the cap.
     #[prost(uint64, tag = "10")]
     pub free_units: u64,
+    /// Orders that the store had forgotten, and that were read from the order system after a loss. They are among ordered and
+    /// released. Their units may exceed the stock and the cap, since the store may have given them to others before.
+    #[prost(message, optional, tag = "11")]
+    pub reconciled: ::core::option::Option<Count>,
 }
 /// The route of a sale's buyers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -2053,7 +2063,7 @@ pub mod order_comparison {
         EndedInQueue = 7,
         /// The queue has not given the ticket yet, so the store is older than the order. A repair settles it.
         AheadOfQueue = 8,
-        /// The ticket is not of this creation of the sale.
+        /// The ticket is not of this creation of the sale, or nobody can have given it.
         Foreign = 9,
         /// The same ticket comes earlier in the request.
         Repeated = 10,

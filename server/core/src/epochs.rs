@@ -25,6 +25,12 @@ pub const SEGMENT: u64 = 4096;
 const HISTORY_BITS: u64 = 2048;
 const MORE_BITS: u64 = 1024;
 
+/// How far ahead of the clock a believable epoch is: the clock of an earlier server may have been ahead.
+const MAX_CLOCK_STEP_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How far ahead of the store a believable seq is: several epochs may have been lost.
+const MAX_SEQS_AHEAD: u64 = 4 * SET_ASIDE;
+
 /// A ticket within its sale, as its holder presents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TicketRef {
@@ -179,6 +185,14 @@ pub fn epoch_after(previous: u64, now: Timestamp, history: u64) -> u64 {
     millis * HISTORY_BITS + history % HISTORY_BITS
 }
 
+/// Whether a ticket that the store is behind can have been given, when the store knows of `last_seq`. The ticket ids of an
+/// order system are not signed: one that nobody gave must not raise the epoch, or use up the seqs of a sale.
+#[must_use]
+pub const fn can_be_ahead(ticket: TicketRef, last_seq: Seq, now: Timestamp) -> bool {
+    ticket.epoch / HISTORY_BITS <= now.0.saturating_add(MAX_CLOCK_STEP_MS)
+        && ticket.seq <= last_seq.saturating_add(MAX_SEQS_AHEAD)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +217,16 @@ mod tests {
         assert_eq!([(10, 6), (10, 100), (10, 101), (15, 3)].map(|(e, s)| place(e, s)), [Place::Lost; 4]);
         assert_eq!([(9, 1), (10, 0)].map(|(e, s)| place(e, s)), [Place::Foreign; 2]);
         assert_eq!([(20, 104), (21, 1)].map(|(e, s)| place(e, s)), [Place::Ahead; 2]);
+    }
+
+    #[test]
+    fn a_ticket_that_nobody_can_have_given_is_not_ahead() {
+        let now = Timestamp(1_700_000_000_000);
+        let epoch = epoch_after(0, now, 7);
+        let is_believed = |epoch, seq| can_be_ahead(TicketRef { epoch, seq }, 100, now);
+        assert!(is_believed(epoch, 101) && is_believed(epoch + 2048 * 3_600_000, 3 * SET_ASIDE));
+        assert!(!is_believed(epoch, MAX_SEQ) && !is_believed(epoch + 2048 * 90_000_000, 1));
+        assert!(!is_believed(u64::MAX, 1));
     }
 
     #[test]

@@ -18,6 +18,16 @@ impl Count {
         self.units += units;
     }
 
+    /// Whether a ticket of `units` can be among these: each of the others has a unit, and the last one takes all that is left.
+    #[must_use]
+    pub const fn may_contain(&self, units: u64) -> bool {
+        match (self.tickets, self.units.checked_sub(units)) {
+            (0, _) | (_, None) => false,
+            (1, Some(left)) => left == 0,
+            (tickets, Some(left)) => left >= tickets - 1,
+        }
+    }
+
     /// Removes one ticket of `units`. The caller guarantees that it was counted.
     pub const fn take(&mut self, units: u64) {
         self.tickets -= 1;

@@ -39,7 +39,7 @@ mod worker;
 
 pub use error::FulfilmentError;
 pub use metrics::metric_defs;
-pub use reconcile::order_list::{ListError, OrderList, OrderPage};
+pub use reconcile::order_list::{ListError, OrderList, OrderPages};
 pub use settings::{Backoff, FulfilmentSettings, InvalidSetting};
 pub use statistics::{Counts, Statistics};
 

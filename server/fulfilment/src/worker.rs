@@ -191,6 +191,7 @@ impl Worker {
             store: Arc::clone(&parts.stores.maintenance),
             orders: parts.orders.clone(),
             backoff: parts.settings.reconnect,
+            rises: rises.clone(),
         };
         self.spawn(&self.claiming, "reconciler", |stop| reconciler.run(queued, stop));
         let (probe_requests, probe_requests_in) = mpsc::channel(MAX_QUEUED_PROBES);

@@ -3,6 +3,7 @@
 //! [`redis`] is the real one; [`memory`] is plain Rust and the executable specification. `conformance` (a feature)
 //! is the suite that both pass and that any other store can run.
 
+mod ahead;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod fault_injection;

@@ -26,6 +26,8 @@ use inrush_core::{
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::broadcast;
 
+use crate::ahead;
+
 use self::sale::{Announcements, Sale};
 
 mod claimed;
@@ -341,9 +343,17 @@ impl WorkStore for MemoryStore {
         repair: bool,
     ) -> Result<Vec<Finding>, StoreError> {
         check_batch_size(orders.len())?;
-        let tickets: Vec<TicketRef> =
-            if repair { orders.iter().map(|order| order.ticket).collect() } else { Vec::new() };
-        self.on_queue(sale, &tickets, |sale, _| sale.reconcile(orders, repair))
+        let compare = |tickets: &[TicketRef]| {
+            self.on_queue(sale, tickets, |sale, now| {
+                let findings = sale.reconcile(orders, repair);
+                ahead::judge(orders, findings, sale.latest().seq, now)
+            })
+        };
+        let findings = compare(&[])?;
+        match ahead::latest(orders, &findings) {
+            Some(ticket) if repair => Ok(ahead::repeated(findings, compare(&[ticket])?)),
+            Some(_) | None => Ok(findings),
+        }
     }
 }
 

@@ -35,13 +35,14 @@ fn check_reading(reading: &Reading, found: &mut Findings) {
     }
     let committed = reading.in_flight.units + reading.ordered.units + reading.dead.units;
     let Some(stock) = reading.stock else { return };
-    if committed > stock {
+    let reconciled = reading.reconciled.units;
+    if committed > stock.saturating_add(reconciled) {
         found.add(Rule::I1, reading.at, &[], || {
             format!("{committed} units are ordered, in flight or dead; the stock is {stock}")
         });
     }
     let held = committed + reading.waiting.units;
-    if held > reading.cap {
+    if held > reading.cap.saturating_add(reconciled) {
         found.add(Rule::I1, reading.at, &[], || format!("{held} units are held; the cap is {}", reading.cap));
     }
 }

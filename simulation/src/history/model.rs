@@ -296,6 +296,9 @@ pub struct Reading {
     pub released: Count,
     /// Out of attempts.
     pub dead: Count,
+    /// Orders that the store had forgotten and has counted again. Stock and cap may be exceeded by them.
+    #[serde(default)]
+    pub reconciled: Count,
 }
 
 /// Tickets and their units.

@@ -107,6 +107,7 @@ impl Recorder {
             expired: count(ledger.expired),
             released: count(ledger.released),
             dead: count(ledger.dead),
+            reconciled: count(ledger.reconciled),
         };
         self.seen.lock().readings.push(reading);
     }

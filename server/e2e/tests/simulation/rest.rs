@@ -49,5 +49,6 @@ fn reading(at: u64, settings: &SaleSettings, snapshot: &SaleSnapshot) -> Reading
         expired: count(ledger.expired),
         released: count(ledger.released),
         dead: count(ledger.dead),
+        reconciled: count(snapshot.reconciled),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use inrush_core::{
-    Count, Durability, Ledger, Pace, Route, SaleSettings, SaleSnapshot, SaleState, TicketId, TicketState,
+    Count, Durability, Pace, Route, SaleSettings, SaleSnapshot, SaleState, TicketId, TicketState,
     TicketStatus, Timestamp, poll_policy,
     sale::{InvalidValue, from_milli},
     store::DeadLetter,
@@ -54,7 +54,7 @@ pub(crate) fn sale(snapshot: &SaleSnapshot) -> v1::Sale {
         state: sale_state(snapshot.state()).into(),
         epoch: snapshot.epoch,
         version: snapshot.version,
-        ledger: Some(ledger(&snapshot.ledger, snapshot.free_units())),
+        ledger: Some(ledger(snapshot)),
         measured_pace: from_milli(snapshot.measured_pace),
         create_time: Some(time(snapshot.created_at)),
     }
@@ -178,7 +178,8 @@ const fn sale_state(state: SaleState) -> v1::SaleState {
     }
 }
 
-fn ledger(ledger: &Ledger, free_units: u64) -> v1::Ledger {
+fn ledger(snapshot: &SaleSnapshot) -> v1::Ledger {
+    let ledger = &snapshot.ledger;
     v1::Ledger {
         admitted: count(ledger.admitted),
         waiting: count(ledger.waiting),
@@ -189,7 +190,8 @@ fn ledger(ledger: &Ledger, free_units: u64) -> v1::Ledger {
         expired: count(ledger.expired),
         released: count(ledger.released),
         dead: count(ledger.dead),
-        free_units,
+        free_units: snapshot.free_units(),
+        reconciled: count(snapshot.reconciled),
     }
 }
 
@@ -282,7 +284,7 @@ mod tests {
             read_at: Timestamp(2),
             last_seq: 0,
             cursor: 0,
-            ledger: Ledger::default(),
+            ledger: inrush_core::Ledger::default(),
             reconciled: Count::default(),
             measured_pace: 0,
         };

@@ -3,22 +3,28 @@
 use std::sync::Arc;
 
 use inrush_core::{
-    SaleId, Store, StoreError, Timestamp,
+    SaleId, Store, StoreError,
     store::{Finding, KnownOrder, MAX_BATCH},
 };
 use inrush_proto::v1;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
 
-use super::order_list::{ListError, OrderList, OrderPage, known_order};
-use crate::settings::Backoff;
+use super::{
+    order_list::{ListError, OrderList, known_order},
+    rises::Rises,
+};
+use crate::{log_throttle::LogThrottle, settings::Backoff};
 
 /// Reads the order system's list of each sale whose epoch has risen.
 pub(crate) struct Reconciler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) orders: OrderList,
     pub(crate) backoff: Backoff,
+    pub(crate) rises: Rises,
 }
 
 /// Why a sale cannot be reconciled.
@@ -42,10 +48,18 @@ struct Counts {
 
 impl Reconciler {
     /// Runs until cancelled. Reconciling can be repeated, so it can be interrupted.
-    pub(crate) async fn run(self, mut rises: mpsc::Receiver<SaleId>, stop: CancellationToken) {
+    pub(crate) async fn run(self, mut queue: mpsc::Receiver<SaleId>, stop: CancellationToken) {
+        let (mut failures, mut throttle) = (0_u32, LogThrottle::default());
         let work = async {
-            while let Some(sale) = rises.recv().await {
-                self.reconcile_until_done(&sale).await;
+            while let Some(sale) = queue.recv().await {
+                let Err(error) = self.reconcile(&sale).await else {
+                    failures = 0;
+                    continue;
+                };
+                if self.may_retry(&sale, &error, &mut throttle) {
+                    failures = failures.saturating_add(1);
+                    sleep(self.backoff.delay(failures)).await;
+                }
             }
         };
         tokio::select! {
@@ -54,62 +68,48 @@ impl Reconciler {
         }
     }
 
-    /// Repeats while the order system or the store is unavailable.
-    async fn reconcile_until_done(&self, sale: &SaleId) {
-        let mut failures = 0_u32;
-        loop {
-            match self.reconcile(sale).await {
-                Ok(counts) => return log(sale, counts),
-                Err(ReconcileError::Store(StoreError::SaleNotFound(_))) => return,
-                Err(ReconcileError::List(ListError::Unimplemented)) => {
-                    tracing::info!(
-                        %sale,
-                        "the epoch has risen, and the order system does not implement ListOrders: tickets whose order the \
-                         store has forgotten are not settled; `inrush sale audit --orders FILE.csv --repair` does it by hand"
-                    );
-                    return;
-                }
-                Err(error) if !error.may_pass() => {
-                    tracing::error!(
-                        %sale, %error,
-                        "orders that the store may have forgotten cannot be read; run `inrush sale audit`"
-                    );
-                    return;
-                }
-                Err(error) => {
-                    failures = failures.saturating_add(1);
-                    tracing::debug!(%sale, %error, "reconciling failed; retrying");
-                    sleep(self.backoff.delay(failures)).await;
-                }
+    /// Says why a sale could not be reconciled. One that may be later gets its turn again after the others.
+    fn may_retry(&self, sale: &SaleId, error: &ReconcileError, throttle: &mut LogThrottle) -> bool {
+        match error {
+            ReconcileError::Store(StoreError::SaleNotFound(_)) => return false,
+            ReconcileError::List(ListError::Unimplemented) => {
+                tracing::info!(
+                    %sale,
+                    "the epoch has risen, and the order system does not implement ListOrders: tickets whose order the \
+                     store has forgotten are not settled; `inrush sale audit --orders FILE.csv --repair` does it by hand"
+                );
+                return false;
             }
+            error if !error.may_pass() => {
+                tracing::error!(
+                    %sale, %error,
+                    "the epoch has risen, and the orders cannot be read: tickets whose order the store has forgotten are \
+                     not settled; run `inrush sale audit`"
+                );
+                return false;
+            }
+            ReconcileError::List(_) | ReconcileError::Store(_) => {}
         }
+        if throttle.allow(Instant::now()) {
+            tracing::warn!(
+                %sale, %error,
+                "the epoch has risen, and the orders cannot be read now: retrying; until then the queue may give units to \
+                 others that have an order"
+            );
+        }
+        self.rises.forget(sale);
+        true
     }
 
-    async fn reconcile(&self, sale: &SaleId) -> Result<Counts, ReconcileError> {
+    async fn reconcile(&self, sale: &SaleId) -> Result<(), ReconcileError> {
         let created_at = self.store.sale(sale).await?.created_at;
-        let (mut counts, mut after) = (Counts::default(), String::new());
-        loop {
-            let OrderPage { orders, next } = self.page(sale, created_at, after).await?;
+        let mut pages = self.orders.pages(sale, created_at);
+        let mut counts = Counts::default();
+        while let Some(orders) = pages.next().await? {
             self.settle(sale, &orders, &mut counts).await?;
-            if next.is_empty() {
-                return Ok(counts);
-            }
-            after = next;
         }
-    }
-
-    async fn page(
-        &self,
-        sale: &SaleId,
-        created_at: Timestamp,
-        after: String,
-    ) -> Result<OrderPage, ListError> {
-        let page = self.orders.page(sale, created_at, after.clone()).await?;
-        if page.next == after && !after.is_empty() {
-            let status = tonic::Status::internal("a page names itself as the next one");
-            return Err(ListError::Failed(Box::new(status)));
-        }
-        Ok(page)
+        log(sale, counts);
+        Ok(())
     }
 
     async fn settle(
@@ -145,18 +145,7 @@ impl ReconcileError {
     fn may_pass(&self) -> bool {
         match self {
             Self::Store(error) => !matches!(error, StoreError::Corrupt(_) | StoreError::SaleNotFound(_)),
-            Self::List(ListError::Unimplemented) => false,
-            Self::List(ListError::Failed(status)) => !matches!(
-                status.code(),
-                Code::InvalidArgument
-                    | Code::NotFound
-                    | Code::PermissionDenied
-                    | Code::Unauthenticated
-                    | Code::FailedPrecondition
-                    | Code::OutOfRange
-                    | Code::Internal
-                    | Code::DataLoss
-            ),
+            Self::List(error) => error.may_pass(),
         }
     }
 }

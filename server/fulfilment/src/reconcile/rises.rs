@@ -39,6 +39,11 @@ impl Rises {
         }
         epochs.insert(sale.clone(), epoch);
     }
+
+    /// The sale could not be reconciled: its next claim or probe queues it again.
+    pub(crate) fn forget(&self, sale: &SaleId) {
+        self.epochs.lock().remove(sale);
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +63,10 @@ mod tests {
         assert_eq!([queued.try_recv().unwrap(), queued.try_recv().unwrap()], [sale.clone(), sale]);
         rises.see(&other, 5, 1);
         assert_eq!(queued.try_recv().unwrap(), other, "one that found the queue full is found again");
+        rises.see(&other, 5, 1);
+        assert!(queued.try_recv().is_err());
+        rises.forget(&other);
+        rises.see(&other, 5, 1);
+        assert_eq!(queued.try_recv().unwrap(), other, "one that failed is found again");
     }
 }

@@ -90,6 +90,10 @@ struct Shared {
     /// What `ListOrders` answers; `None`: it is not implemented.
     known: Mutex<Option<Vec<KnownOrder>>>,
     lists: Mutex<Vec<ListOrdersRequest>>,
+    /// What the next requests for a list fail with, or `None` for one that succeeds.
+    list_failures: Mutex<VecDeque<Option<Status>>>,
+    /// Whether the list begins again at its end.
+    is_endless: Mutex<bool>,
 }
 
 /// A running order system.
@@ -118,6 +122,8 @@ impl OrderSystem {
             greeting: Mutex::default(),
             known: Mutex::default(),
             lists: Mutex::default(),
+            list_failures: Mutex::default(),
+            is_endless: Mutex::default(),
         });
         Self { address, shared, cut: CancellationToken::new(), server: None }
     }
@@ -160,6 +166,16 @@ impl OrderSystem {
     /// Lists these orders from now on.
     pub(crate) fn list(&self, orders: Vec<KnownOrder>) {
         *self.shared.known.lock() = Some(orders);
+    }
+
+    /// The next requests for a list fail with these, or succeed.
+    pub(crate) fn fail_lists(&self, failures: impl IntoIterator<Item = Option<Status>>) {
+        self.shared.list_failures.lock().extend(failures);
+    }
+
+    /// Every page from now on names itself as the next one.
+    pub(crate) fn list_without_end(&self) {
+        *self.shared.is_endless.lock() = true;
     }
 
     /// The requests for a list so far.
@@ -234,9 +250,14 @@ impl OrderCreationService for Service {
         let request = request.into_inner();
         let at: usize = request.page_token.parse().unwrap_or_default();
         self.shared.lists.lock().push(request);
+        if let Some(Some(failure)) = self.shared.list_failures.lock().pop_front() {
+            return Err(failure);
+        }
         let known = self.shared.known.lock();
         let Some(known) = &*known else { return Err(Status::unimplemented("not by this test")) };
-        let next_page_token = if at + 1 < known.len() { (at + 1).to_string() } else { String::new() };
+        let is_endless = *self.shared.is_endless.lock();
+        let next = if is_endless { at.max(1) } else { at + 1 };
+        let next_page_token = if next < known.len() || is_endless { next.to_string() } else { String::new() };
         let orders = known.get(at).cloned().into_iter().collect();
         Ok(Response::new(ListOrdersResponse { orders, next_page_token }))
     }

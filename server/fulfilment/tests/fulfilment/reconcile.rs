@@ -8,6 +8,7 @@ use inrush_core::{
     time::{Clock, ManualClock},
 };
 use inrush_proto::v1::{KnownOrder, known_order::State};
+use tonic::{Code, Status};
 
 use crate::{
     order_system::{OrderSystem, Reaction},
@@ -74,6 +75,78 @@ async fn orders_that_the_store_has_forgotten_are_settled_after_a_rise() {
     assert_eq!(first.sale_id, "phone");
     let created = first.sale_create_time.unwrap();
     assert_eq!(u64::try_from(created.seconds).unwrap(), snapshot.created_at.0 / 1_000);
+    worker.stop().await;
+}
+
+/// A store that has forgotten `count` orders, which the order system lists, and its epoch before.
+async fn forgotten(orders: &OrderSystem, count: u64) -> (TestStore, u64) {
+    let store = TestStore::new();
+    store.create("phone", &SaleSettings::of_stock(10)).await;
+    let before = store.memory().checkpoint();
+    store.enqueue("phone", count).await;
+    let epoch = store.snapshot("phone").await.epoch;
+    orders.list((1..=count).map(|seq| order(epoch, seq, State::Ordered)).collect());
+    store.memory().roll_back(&before);
+    store.memory().restart();
+    (store, epoch)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_cut_by_an_error_is_read_again() {
+    let orders = OrderSystem::start(Reaction::order).await;
+    let (store, epoch) = forgotten(&orders, 3).await;
+    let cut = |code| Some(Status::new(code, "cut"));
+    orders.fail_lists([None, cut(Code::Unavailable), None, None, cut(Code::Internal)]);
+    let worker = Worker::start(settings(&orders), &store);
+    store.ordered("phone", 3).await;
+    assert_eq!(orders.lists().len(), 2 + 3 + 3, "each time from the first page");
+    for seq in 1..=3 {
+        let ordered = Some(TicketStatus::Ordered { order_id: format!("order-{seq}") });
+        assert_eq!(status(&store, epoch, seq).await, ordered);
+    }
+    let snapshot = store.snapshot("phone").await;
+    assert_eq!((snapshot.reconciled.tickets, snapshot.free_units()), (3, 7));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_does_not_end_is_given_up() {
+    let orders = OrderSystem::start(Reaction::order).await;
+    let (store, _) = forgotten(&orders, 2).await;
+    orders.list_without_end();
+    let worker = Worker::start(settings(&orders), &store);
+    store.ordered("phone", 1).await;
+    store.create("other", &SaleSettings::of_stock(10)).await;
+    store.memory().restart();
+    eventually("another sale has its turn", || orders.lists().iter().any(|list| list.sale_id == "other"))
+        .await;
+    let of_phone = orders.lists().iter().filter(|list| list.sale_id == "phone").count();
+    assert!(of_phone <= 4, "two pages for each rise, and not {of_phone}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_that_no_ticket_can_have_change_nothing() {
+    let orders = OrderSystem::start(Reaction::order).await;
+    let (store, epoch) = forgotten(&orders, 1).await;
+    let right = order(epoch, 1, State::Ordered);
+    let of = |ticket_id: &str| KnownOrder { ticket_id: ticket_id.to_owned(), ..right.clone() };
+    orders.list(vec![
+        of("other/1/1"),
+        of("phone/1/1"),
+        of("phone/18446744073709551615/1"),
+        of("of another form"),
+        KnownOrder { units: 0, ..right.clone() },
+        KnownOrder { units: u64::MAX, ..right.clone() },
+        KnownOrder { order_id: String::new(), ..right.clone() },
+        KnownOrder { state: State::Unspecified.into(), ..right.clone() },
+        KnownOrder { buyer_id: "x".repeat(1_000), ..right.clone() },
+        right,
+    ]);
+    let worker = Worker::start(settings(&orders), &store);
+    store.ordered("phone", 1).await;
+    let snapshot = store.snapshot("phone").await;
+    assert_eq!((snapshot.rises, snapshot.reconciled.tickets, snapshot.free_units()), (1, 1, 9));
     worker.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use inrush_client::proto::{Sale, TicketState};
 use inrush_core::{SaleId, Timestamp};
-use inrush_fulfilment::{FulfilmentSettings, ListError, OrderList, OrderPage};
+use inrush_fulfilment::{FulfilmentSettings, ListError, OrderList};
 use inrush_proto::v1::{KnownOrder, OrderComparison, known_order::State, order_comparison::Finding};
 use serde_json::{Value, json};
 
@@ -10,15 +10,15 @@ use crate::{
     cli::sale::Audit,
     connection::Connection,
     error,
-    format::counted,
+    format::{count, counted},
     output::{Output, Render},
     settings::Settings,
 };
 
 use super::orders_file;
 
-/// The most differences that are printed; the others are counted.
-const MAX_PRINTED: usize = 1_000;
+/// The most differences that are printed of those that are repaired, and of those that are left; the others are counted.
+const MAX_PRINTED: u64 = 1_000;
 
 /// Compares, prints the differences, and repairs them if that is wanted.
 ///
@@ -33,26 +33,33 @@ pub(super) async fn run(
     // Read before the orders: an order that is made meanwhile is then in the list, and not missing there.
     let sale = connection.answer(connection.client().admin().get_sale(audit.sale_id.as_str())).await?;
     let mut report = Report { sale_id: audit.sale_id.clone(), repair: audit.repair, ..Report::default() };
-    match &audit.orders {
-        Some(file) => report.compare(connection, orders_file::read(file)?).await?,
-        None => {
-            let list = order_list(settings, &audit)?;
-            let (id, created_at) = creation(&sale)?;
-            let mut after = String::new();
-            loop {
-                let page = list.page(&id, created_at, after).await;
-                let OrderPage { orders, next } = page.map_err(|error| explain(&error))?;
-                report.compare(connection, orders).await?;
-                if next.is_empty() {
-                    break;
-                }
-                after = next;
-            }
-        }
+    let read = compare_all(&mut report, connection, settings, &audit, &sale).await;
+    if read.is_ok() {
+        report.find_missing(&sale);
     }
-    report.find_missing(&sale);
-    output.show(&report)?;
-    report.require_agreement()
+    if read.is_ok() || report.orders > 0 {
+        output.show(&report)?;
+    }
+    read.and_then(|()| report.require_agreement())
+}
+
+/// Compares all orders of the file, or of the order system.
+async fn compare_all(
+    report: &mut Report,
+    connection: &Connection,
+    settings: &Settings,
+    audit: &Audit,
+    sale: &Sale,
+) -> anyhow::Result<()> {
+    if let Some(file) = &audit.orders {
+        return report.compare(connection, orders_file::read(file)?).await;
+    }
+    let (id, created_at) = creation(sale)?;
+    let mut pages = order_list(settings, audit)?.pages(&id, created_at);
+    while let Some(orders) = pages.next().await.map_err(|error| explain(&error))? {
+        report.compare(connection, orders).await?;
+    }
+    Ok(())
 }
 
 fn order_list(settings: &Settings, audit: &Audit) -> anyhow::Result<OrderList> {
@@ -65,7 +72,9 @@ fn order_list(settings: &Settings, audit: &Audit) -> anyhow::Result<OrderList> {
 
 fn explain(error: &ListError) -> anyhow::Error {
     let remedy = match error {
-        ListError::Unimplemented => "export the orders to a file, and pass it with --orders FILE.csv",
+        ListError::Unimplemented | ListError::Endless => {
+            "export the orders to a file, and pass it with --orders FILE.csv"
+        }
         ListError::Failed(_) => {
             "is the order system running? name another address with --order-system or fulfilment.orders"
         }
@@ -81,7 +90,9 @@ fn creation(sale: &Sale) -> anyhow::Result<(SaleId, Timestamp)> {
     let time = sale.create_time.as_ref().ok_or_else(wrong)?;
     let (seconds, nanos) = (u64::try_from(time.seconds), u64::try_from(time.nanos));
     match (seconds, nanos) {
-        (Ok(seconds), Ok(nanos)) => Ok((id, Timestamp(seconds * 1_000 + nanos / 1_000_000))),
+        (Ok(seconds), Ok(nanos)) => {
+            Ok((id, Timestamp(seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000))))
+        }
         _ => Err(wrong()),
     }
 }
@@ -97,6 +108,8 @@ struct Report {
     differences: Vec<Difference>,
     /// Differences beyond [`MAX_PRINTED`].
     more: u64,
+    /// Differences that are repaired.
+    repaired: u64,
     /// Differences that are left.
     left: u64,
     /// Tickets that are ORDERED in the queue beyond those with an order in the list.
@@ -140,8 +153,9 @@ impl Report {
             return;
         }
         let repaired = self.repair && finding == Finding::Forgotten;
-        self.left += u64::from(!repaired);
-        if self.differences.len() < MAX_PRINTED {
+        let count = if repaired { &mut self.repaired } else { &mut self.left };
+        *count += 1;
+        if *count <= MAX_PRINTED {
             self.differences.push(Difference { order, finding, was, repaired });
         } else {
             self.more += 1;
@@ -221,9 +235,10 @@ impl Difference {
                 (text("the queue has released it, and may have sold its units again"), CANCEL_ORDER)
             }
             Finding::EndedInQueue => (text("the ticket was cancelled or expired"), CANCEL_ORDER),
-            Finding::Foreign => {
-                (text("the ticket is not of this sale"), "none: an earlier sale of this name had the order")
-            }
+            Finding::Foreign => (
+                text("the queue never gave this ticket in this sale"),
+                "none, if an earlier sale of this name had the order; otherwise the ticket id is wrong",
+            ),
             Finding::Repeated => (text("it is listed twice"), "remove one of the two lines"),
             Finding::Unreadable => {
                 (text("the ticket cannot be read in the store"), "restore the store from a backup")
@@ -254,17 +269,18 @@ impl Render for Report {
             lines.push(format!("… and {} more", counted(self.more, "difference")));
         }
         lines.extend(self.missing_text());
-        let repaired = self.differences.iter().filter(|difference| difference.repaired).count() as u64;
-        lines.push(match (self.left, repaired) {
+        lines.push(match (self.left, self.repaired) {
             (0, 0) => format!(
                 "{}: {} compared; the queue knows all of them",
                 self.sale_id,
                 counted(self.orders, "order")
             ),
             (left, repaired) => format!(
-                "{}: {} compared, {repaired} repaired, {left} left",
+                "{}: {} compared, {} repaired, {} left",
                 self.sale_id,
-                counted(self.orders, "order")
+                counted(self.orders, "order"),
+                count(repaired),
+                count(left)
             ),
         });
         lines.join("\n")
@@ -278,6 +294,7 @@ impl Render for Report {
             "differences": differences,
             "more_differences": self.more,
             "ordered_without_order": self.missing,
+            "repaired": self.repaired,
             "left": self.left,
         })
     }
@@ -328,6 +345,18 @@ mod tests {
         assert!(report.require_agreement().is_ok());
         let text = report.text(&Output::plain());
         assert!(text.ends_with("phone: 3 orders compared, 1 repaired, 0 left"), "{text}");
+    }
+
+    #[test]
+    fn what_is_left_is_printed_also_after_many_repairs() {
+        let mut report = Report { repair: true, ..Report::default() };
+        for _ in 0..=MAX_PRINTED {
+            report.add(order(State::Ordered), compared(Finding::Forgotten, TicketState::Lost));
+        }
+        report.add(order(State::Ordered), compared(Finding::OtherBuyer, TicketState::Unspecified));
+        let text = report.text(&Output::plain());
+        assert!(text.contains("another buyer") && text.contains("… and 1 difference more"), "{text}");
+        assert!(text.ends_with("1,002 orders compared, 1,001 repaired, 1 left"), "{text}");
     }
 
     #[test]

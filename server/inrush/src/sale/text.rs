@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inrush_client::proto::{Ledger, Pace, Sale, SaleState};
+use inrush_client::proto::{Count, Ledger, Pace, Sale, SaleState};
 
 use super::view::{counts, durability, route, state};
 use crate::{
@@ -81,7 +81,14 @@ pub(super) fn ledger(sale: &Sale, output: &Output) -> String {
         ]);
     }
     table.add_row([output.cell(Style::Good, "free"), number(""), number(count(books.free_units))]);
-    format!("{}\n\n{}", lines(&table), pace(sale, &books))
+    let reconciled = match books.reconciled.unwrap_or_default() {
+        Count { tickets: 0, .. } => String::new(),
+        Count { tickets, .. } => format!(
+            "\n{} of the order system had been forgotten by the store, and count again: they may exceed the stock",
+            counted(tickets, "order")
+        ),
+    };
+    format!("{}{reconciled}\n\n{}", lines(&table), pace(sale, &books))
 }
 
 /// The ordered part of the stock: `ordered ██████░░░░ 61 % of 2,000 units`. `None` for a sale without stock.
@@ -170,8 +177,6 @@ fn ledger_style(account: &str, tickets: u64) -> Style {
 
 #[cfg(test)]
 mod tests {
-    use inrush_client::proto::Count;
-
     use super::*;
 
     fn example() -> Sale {
@@ -205,6 +210,10 @@ mod tests {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "the output has no colour");
+        assert!(!text.contains("forgotten"), "{text}");
+        let ledger = Ledger { reconciled: Some(Count { tickets: 7, units: 9 }), ..Ledger::default() };
+        let text = super::ledger(&Sale { ledger: Some(ledger), ..example() }, &Output::plain());
+        assert!(text.contains("\n7 orders of the order system had been forgotten"), "{text}");
     }
 
     #[test]

@@ -119,6 +119,9 @@ fn ledger(ledger: &Ledger) -> Value {
         })
         .collect();
     entries.insert("free_units".to_owned(), ledger.free_units.into());
+    let reconciled = ledger.reconciled.unwrap_or_default();
+    let reconciled = json!({ "tickets": reconciled.tickets, "units": reconciled.units });
+    entries.insert("reconciled".to_owned(), reconciled);
     entries.into()
 }
 

@@ -14,6 +14,7 @@ pub(super) static SQLITE: LazyLock<Migrator> = LazyLock::new(|| {
         ("orders", include_str!("../../migrations/sqlite/0001_orders.sql")),
         ("sale_creations", include_str!("../../migrations/sqlite/0002_sale_creations.sql")),
         ("one_order_per_buyer", include_str!("../../migrations/sqlite/0003_one_order_per_buyer.sql")),
+        ("orders_of_a_sale", include_str!("../../migrations/sqlite/0004_orders_of_a_sale.sql")),
     ])
 });
 
@@ -23,6 +24,7 @@ pub(super) static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
         ("orders", include_str!("../../migrations/postgres/0001_orders.sql")),
         ("sale_creations", include_str!("../../migrations/postgres/0002_sale_creations.sql")),
         ("one_order_per_buyer", include_str!("../../migrations/postgres/0003_one_order_per_buyer.sql")),
+        ("orders_of_a_sale", include_str!("../../migrations/postgres/0004_orders_of_a_sale.sql")),
     ])
 });
 

@@ -138,6 +138,9 @@ async fn an_upgraded_database_goes_on_selling_what_is_left(database: TestDatabas
 
     let store = database.open().await;
     check(&store).await;
+    let listed = store.orders_of(&creation("shoes", CREATED_AT), 0, 0, 9).await.unwrap();
+    let listed: Vec<&str> = listed.iter().map(|order| order.order_id.as_str()).collect();
+    assert_eq!(listed, ["a", "b", "d", "e"], "migration 2 gave it the orders of earlier creations as well");
     assert_eq!(remaining_of_creations(&store, "shoes").await, [(CREATED_AT, 2)]);
     assert_eq!(remaining_of_creations(&store, "hats").await, [(0, 4)], "nothing shows its creation");
     let repeated = store.create(&[order_of(CREATED_AT, 1)]).await.unwrap();

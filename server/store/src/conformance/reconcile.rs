@@ -4,7 +4,7 @@ use inrush_core::{
     epochs::TicketRef,
     sale::SaleSettings,
     store::{Admission, AdmitRequest, CancelResult, Finding, Gate, KnownOrder, Refusal, ReleaseResult},
-    ticket::{Seq, TicketState, TicketStatus},
+    ticket::{MAX_SEQ, Seq, TicketState, TicketStatus},
 };
 
 use super::{
@@ -26,7 +26,10 @@ cases![
     a_cancelled_ticket_with_an_order_is_ordered_after_a_loss,
     an_order_that_was_released_is_released_in_the_queue,
     orders_that_cannot_be_the_tickets_are_found_and_change_nothing,
+    orders_of_cancelled_tickets_take_no_more_than_was_cancelled,
+    an_order_of_another_buyer_settles_no_ticket_without_an_entry,
     a_ticket_ahead_of_the_queue_shows_that_it_is_behind,
+    a_ticket_that_nobody_can_have_given_does_not_raise_the_epoch,
     an_order_of_a_history_that_parted_is_counted,
     units_of_forgotten_orders_are_not_given_to_others,
     a_sale_with_more_orders_than_stock_can_be_held,
@@ -258,6 +261,50 @@ async fn orders_that_cannot_be_the_tickets_are_found_and_change_nothing(context:
     let (orders, findings): (Vec<KnownOrder>, Vec<Finding>) = others.into_iter().unzip();
     assert_eq!(sale.reconcile(&orders, true).await, findings);
     assert_eq!(sale.snapshot().await, before);
+}
+
+/// Found by the random scenarios (seed 1857603034): a cancelled ticket has no units that an order's could be compared with.
+async fn orders_of_cancelled_tickets_take_no_more_than_was_cancelled(context: Context) {
+    let (sale, tickets) = after_a_loss(&context, 9, 3, 0).await;
+    sale.cancel(&[1, 2]).await;
+    let two = |ticket| KnownOrder { units: 2, ..order(ticket) };
+    let all_units = [two(tickets[0]), order(tickets[1])];
+    let found = [Finding::OtherBuyer, settled(TicketState::Cancelled)];
+    assert_eq!(sale.reconcile(&all_units, false).await, found, "each other ticket has a unit");
+    assert_eq!(sale.reconcile(&all_units, true).await, found);
+    assert_eq!(sale.reconcile_one(two(tickets[0])).await, Finding::OtherBuyer);
+    assert_eq!(sale.reconcile_one(order(tickets[0])).await, settled(TicketState::Cancelled));
+    let ledger = sale.snapshot().await.ledger;
+    assert_eq!((ledger.cancelled.tickets, ledger.cancelled.units, ledger.ordered.units), (0, 0, 2));
+}
+
+async fn an_order_of_another_buyer_settles_no_ticket_without_an_entry(context: Context) {
+    let (sale, tickets) = after_a_loss(&context, 9, 3, 0).await;
+    assert_eq!(sale.work_one(rejected("no")).await, 1);
+    sale.cancel(&[2]).await;
+    let before = sale.snapshot().await;
+    for buyer in ["another", "buyer-1"] {
+        let of = |ticket| KnownOrder { buyer: buyer.parse().unwrap(), ..order(ticket) };
+        assert_eq!(sale.reconcile_one(of(tickets[1])).await, Finding::OtherBuyer, "{buyer}");
+    }
+    let another = KnownOrder { buyer: "another".parse().unwrap(), ..order(tickets[0]) };
+    assert_eq!(sale.reconcile_one(another).await, Finding::OtherBuyer);
+    assert_eq!(sale.snapshot().await, before);
+    // A buyer with a later ticket has had the earlier one.
+    let again = AdmitRequest { supersedes: Some(1), ..admit_request("buyer-1", 1) };
+    assert!(matches!(sale.admit_one(again).await, Admission::Queued { .. }));
+    assert_eq!(sale.reconcile_one(order(tickets[0])).await, settled(TicketState::Rejected));
+    assert_eq!(sale.reconcile_one(order(tickets[1])).await, settled(TicketState::Cancelled));
+}
+
+async fn a_ticket_that_nobody_can_have_given_does_not_raise_the_epoch(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(9)).await;
+    let [known] = given(&sale, 1).await[..] else { panic!("one ticket") };
+    let of_the_future = TicketRef { epoch: known.epoch * 2, seq: 1 };
+    let too_late = TicketRef { seq: MAX_SEQ, ..known };
+    assert_eq!(sale.reconcile(&[order(of_the_future), order(too_late)], true).await, [Finding::Foreign; 2]);
+    let snapshot = sale.snapshot().await;
+    assert_eq!((snapshot.rises, snapshot.last_seq, snapshot.reconciled.tickets), (0, 1, 0));
 }
 
 async fn a_ticket_ahead_of_the_queue_shows_that_it_is_behind(context: Context) {

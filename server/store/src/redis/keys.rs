@@ -264,7 +264,7 @@ mod tests {
             Keys(&sale).all(16, 70_000, &[1..=70_000]).map(|key| key.to_string()).collect();
         let distinct: HashSet<&String> = all.iter().collect();
         assert_eq!(all.len(), distinct.len());
-        assert_eq!(all.len(), 9 + 3 * 18 + 5 + 1094 + 16);
+        assert_eq!(all.len(), 10 + 3 * 18 + 5 + 1094 + 16);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Orders of the order system beside the tickets of a sale.
 
 use inrush_core::{
-    epochs::TicketRef,
     sale::SaleId,
     store::{Finding, KnownOrder, StoreError, check_batch_size},
 };
+
+use crate::ahead;
 
 use super::{
     key_hints::QueueState,
@@ -24,11 +25,27 @@ impl RedisStore {
         repair: bool,
     ) -> Result<Vec<Finding>, StoreError> {
         check_batch_size(orders.len())?;
-        let tickets: Vec<TicketRef> =
-            if repair { orders.iter().map(|order| order.ticket).collect() } else { Vec::new() };
+        let findings = self.compare_orders(sale, orders, repair).await?;
+        match ahead::latest(orders, &findings) {
+            Some(ticket) if repair => {
+                self.renew(sale, self.latest_of(sale, &[ticket])).await?;
+                Ok(ahead::repeated(findings, self.compare_orders(sale, orders, repair).await?))
+            }
+            Some(_) | None => Ok(findings),
+        }
+    }
+
+    async fn compare_orders(
+        &self,
+        sale: &SaleId,
+        orders: &[KnownOrder],
+        repair: bool,
+    ) -> Result<Vec<Finding>, StoreError> {
         let build = |state| self.build_reconcile(sale, orders, repair, state);
-        let (_, mut reply) = self.run_with_hints(sale, &tickets, build).await?;
-        orders.iter().map(|_| read_finding(&mut reply)).collect()
+        let (state, mut reply) = self.run_with_hints(sale, &[], build).await?;
+        let findings: Vec<Finding> =
+            orders.iter().map(|_| read_finding(&mut reply)).collect::<Result<_, _>>()?;
+        Ok(ahead::judge(orders, findings, state.last_seq, self.time()))
     }
 
     fn build_reconcile(

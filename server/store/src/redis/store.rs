@@ -12,7 +12,7 @@ use inrush_core::{
     epochs::TicketRef,
     sale::{SaleId, SaleSnapshot},
     store::{Store, StoreError, StoreEvent, StoreHandle},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use redis::{Cmd, FromRedisValue, Value};
 use tokio::sync::broadcast;
@@ -92,6 +92,14 @@ impl RedisStore {
         match &self.shared.settings.clock {
             Clock::Store => String::new(),
             Clock::Manual(clock) => clock.now().0.to_string(),
+        }
+    }
+
+    /// The time of this process, or of the test.
+    pub(super) fn time(&self) -> Timestamp {
+        match &self.shared.settings.clock {
+            Clock::Store => Timestamp::now(),
+            Clock::Manual(clock) => clock.now(),
         }
     }
 
@@ -185,7 +193,7 @@ impl RedisStore {
     }
 
     /// The latest ticket that this process knows: one of `tickets`, or of the store's replies so far.
-    fn latest_of(&self, sale: &SaleId, tickets: &[TicketRef]) -> TicketRef {
+    pub(super) fn latest_of(&self, sale: &SaleId, tickets: &[TicketRef]) -> TicketRef {
         let seen = self.shared.hints.get(sale).latest();
         tickets.iter().copied().fold(seen, Ord::max)
     }

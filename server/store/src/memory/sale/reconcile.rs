@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use inrush_core::{
     epochs::{Place, TicketRef},
+    ledger::Count,
     store::{Finding, KnownOrder},
     ticket::{Seq, TicketState},
 };
@@ -12,12 +13,12 @@ use super::{super::claimed::Stage, Concluded, End, Sale, settle::truncate};
 
 impl Sale {
     pub(in super::super) fn reconcile(&mut self, orders: &[KnownOrder], repair: bool) -> Vec<Finding> {
-        let mut seen = HashSet::new();
+        let (mut seen, mut cancelled) = (HashSet::new(), self.ledger.cancelled);
         let findings: Vec<(Finding, &KnownOrder)> = orders
             .iter()
             .map(|order| {
                 let is_first = seen.insert(order.ticket);
-                (if is_first { self.find(order) } else { Finding::Repeated }, order)
+                (if is_first { self.find(order, &mut cancelled) } else { Finding::Repeated }, order)
             })
             .collect();
         let mut settled = false;
@@ -38,7 +39,8 @@ impl Sale {
         self.adopted.get(&ticket)
     }
 
-    fn find(&self, order: &KnownOrder) -> Finding {
+    /// `cancelled` are the cancelled tickets that no earlier order of the batch is for.
+    fn find(&self, order: &KnownOrder, cancelled: &mut Count) -> Finding {
         let seq = order.ticket.seq;
         match self.place_of(order.ticket) {
             Place::Foreign => return Finding::Foreign,
@@ -50,13 +52,12 @@ impl Sale {
             Place::Known => {}
         }
         if let Some(known) = self.outcomes.get(&seq) {
-            return compare(known, order);
+            let found = compare(known, order);
+            let was_rejected = found == Finding::Settled { was: TicketState::Rejected };
+            return if was_rejected && !self.had_ticket(order) { Finding::OtherBuyer } else { found };
         }
         if self.queue.is_cancelled(seq) {
-            // Without a rise of the epoch, claims and positions count on the cancelled seqs of the ledger.
-            let is_possible = self.has_risen() && self.ledger.cancelled.units >= order.units;
-            let was = TicketState::Cancelled;
-            return if is_possible { Finding::Settled { was } } else { Finding::EndedHere };
+            return self.find_cancelled(order, cancelled);
         }
         let (entry, was) = if let Some(entry) = self.queue.entry(seq) {
             (entry, if self.closed { TicketState::Expired } else { TicketState::Waiting })
@@ -77,6 +78,24 @@ impl Sale {
             return if self.closed { Finding::EndedHere } else { Finding::Pending };
         }
         Finding::Settled { was }
+    }
+
+    /// A cancelled ticket has neither buyer nor units left: the order must be a buyer's who had it, and the ledger must
+    /// have its units. Without a rise of the epoch, claims and positions count on the cancelled seqs of the ledger.
+    fn find_cancelled(&self, order: &KnownOrder, cancelled: &mut Count) -> Finding {
+        if !self.has_risen() {
+            return Finding::EndedHere;
+        }
+        if !self.had_ticket(order) || !cancelled.may_contain(order.units) {
+            return Finding::OtherBuyer;
+        }
+        cancelled.take(order.units);
+        Finding::Settled { was: TicketState::Cancelled }
+    }
+
+    /// Whether the order's buyer has the order's ticket, or has had it: a later one has taken its place then.
+    fn had_ticket(&self, KnownOrder { buyer, ticket, .. }: &KnownOrder) -> bool {
+        self.buyers.get(buyer).is_some_and(|&latest| latest >= ticket.seq)
     }
 
     fn has_risen(&self) -> bool {

@@ -12,7 +12,8 @@
 --       {WRONG_KEYS, the queue's state (include/queue.lua)}: nothing was done
 --       {DONE, the queue's state, for each order: above 0 the state that its ticket had (look_up.lua), and is repaired ·
 --        0 foreign · -1 same · -2 pending · -3 another order · -4 another buyer or other units · -5 released in the queue
---        only · -6 cancelled or expired, without a rise of the epoch since · -7 ahead of the queue · -8 repeated · -9 unreadable}
+--        only · -6 cancelled or expired, without a rise of the epoch since · -7 ahead of the queue: nothing is done about
+--        it · -8 repeated · -9 unreadable}
 
 --! include admitted_log
 --! include cancel_tree
@@ -119,6 +120,28 @@ local function compare_claimed(order)
     return UNREADABLE
 end
 
+-- The seq of the latest ticket of an order's buyer, 0 for none.
+local function latest_of(order)
+    local stored = redis.call('HGET', order.bucket, order.fingerprint)
+    return stored and struct.unpack('>I' .. #stored, stored) or 0
+end
+
+-- A cancelled ticket has neither buyer nor units left: the order must be a buyer's who had it, and the ledger must have
+-- its units beside those of earlier orders of this run, and of the other cancelled tickets, which have one at least.
+-- Without a rise of the epoch, claims and positions count on the cancelled seqs of the ledger.
+local cancelled_tickets, cancelled_units = sale.cancelled_tickets, sale.cancelled_units
+local function compare_cancelled(order)
+    if sale.rises == 0 then
+        return ENDED_HERE
+    end
+    local tickets, units = cancelled_tickets - 1, cancelled_units - order.units
+    if latest_of(order) < order.seq or tickets < 0 or units < tickets or (tickets == 0 and units > 0) then
+        return OTHER_BUYER
+    end
+    cancelled_tickets, cancelled_units = tickets, units
+    return CANCELLED
+end
+
 local seen = {}
 local function find(order)
     if seen[order.name] then
@@ -140,10 +163,10 @@ local function find(order)
     end
     local outcome = redis.call('HGET', order.outcomes, order.word)
     if outcome then
-        return compare(order, outcome)
+        local result = compare(order, outcome)
+        return result == REJECTED and latest_of(order) < order.seq and OTHER_BUYER or result
     elseif redis.call('GETBIT', order.cancelled, bit_of(order.seq)) == 1 then
-        -- Without a rise of the epoch, claims and positions count on the cancelled seqs of the ledger.
-        return sale.rises > 0 and sale.cancelled_units >= order.units and CANCELLED or ENDED_HERE
+        return compare_cancelled(order)
     elseif order.seq > sale.cursor then
         return compare_waiting(order)
     end
@@ -169,9 +192,7 @@ end
 
 -- A ticket that the store has forgotten entirely: it is its buyer's, unless the buyer has a later one.
 local function adopt(order)
-    local stored = redis.call('HGET', order.bucket, order.fingerprint)
-    local latest = stored and struct.unpack('>I' .. #stored, stored) or 0
-    if order.is_owned and latest < order.seq then
+    if order.is_owned and latest_of(order) < order.seq then
         redis.call('HSET', order.bucket, order.fingerprint, struct.pack(order.seq < 16777216 and '>I3' or '>I5', order.seq))
     end
     hashes[#hashes + 1] = order.hash
@@ -200,9 +221,6 @@ local reply, found = queue_state(DONE, sale), {}
 for i = 1, orders do
     local order = read_order(i)
     local result = find(order)
-    if result == IS_AHEAD and repair then
-        return { HISTORY_CHANGED } -- nothing has been written yet
-    end
     found[i] = { order, result }
     reply[#reply + 1] = result
 end

@@ -11,9 +11,9 @@ local key = ARGV[1]
 local ON_KEYS = {
     { 'append', key, '' }, { 'bitcount', key }, { 'del', key }, { 'eval', '', 1, key }, { 'evalsha', '', 1, key },
     { 'exists', key }, { 'get', key }, { 'getbit', key, 0 }, { 'getrange', key, 0, 0 }, { 'hdel', key, '' },
-    { 'hget', key, '' }, { 'hincrby', key, '', 1 }, { 'hmget', key, '' }, { 'hset', key, '', '' },
+    { 'hexists', key, '' }, { 'hget', key, '' }, { 'hincrby', key, '', 1 }, { 'hmget', key, '' }, { 'hset', key, '', '' },
     { 'hsetnx', key, '', '' }, { 'lindex', key, 0 }, { 'lrange', key, 0, 0 }, { 'lset', key, 0, '' }, { 'ltrim', key, 0, 0 },
-    { 'pttl', key },    { 'rpush', key, '' }, { 'set', key, '' }, { 'setbit', key, 0, 0 }, { 'setrange', key, 0, '' }, { 'unlink', key },
+    { 'pttl', key }, { 'rpush', key, '' }, { 'set', key, '' }, { 'setbit', key, 0, 0 }, { 'setrange', key, 0, '' }, { 'unlink', key },
     { 'zadd', key, 0, '' }, { 'zrange', key, 0, 0 }, { 'zrem', key, '' }, { 'zscore', key, '' },
 }
 local WITHOUT_KEYS = { { 'info' }, { 'ping' }, { 'time' }, { 'wait', 0, 0 } }

@@ -318,12 +318,41 @@ const MISTAKES: &[Mistake] = &[
         "reconcile",
         "redis.call('ZREM', KEYS[4], zset_member(order.seq))",
         "",
-    ),
+    )
+    .after_a_loss(),
     mistake(
         "a forgotten order is not its buyer's",
         "reconcile",
-        "if order.is_owned and latest < order.seq then",
+        "if order.is_owned and latest_of(order) < order.seq then",
         "if false then",
+    )
+    .after_a_loss(),
+    mistake(
+        "orders of one run take the same cancelled ticket twice",
+        "reconcile",
+        "cancelled_tickets, cancelled_units = tickets, units",
+        "",
+    )
+    .after_a_loss(),
+    mistake(
+        "an order of another buyer settles a cancelled ticket",
+        "reconcile",
+        "if latest_of(order) < order.seq or tickets < 0",
+        "if tickets < 0",
+    )
+    .after_a_loss(),
+    mistake(
+        "an order of another buyer settles a rejected ticket",
+        "reconcile",
+        "return result == REJECTED and latest_of(order) < order.seq and OTHER_BUYER or result",
+        "return result",
+    )
+    .after_a_loss(),
+    mistake(
+        "a ticket that is ahead is lost",
+        "reconcile",
+        "elseif place == AHEAD then\n        return IS_AHEAD",
+        "elseif place == AHEAD then\n        return IS_LOST",
     )
     .after_a_loss(),
     mistake(

@@ -473,6 +473,10 @@ impl Progress {
             OrderFault::Buyer => KnownOrder { buyer: "another".parse().unwrap(), ..order },
             OrderFault::Units => KnownOrder { units: units + 1, ..order },
             OrderFault::Id => KnownOrder { order_id: "another".to_owned(), ..order },
+            OrderFault::Ahead => {
+                let ticket = TicketRef { epoch: self.epochs.present(), seq: self.last_seq + 1 };
+                KnownOrder { ticket, ..order }
+            }
         }
     }
 

@@ -127,6 +127,8 @@ pub(super) enum OrderFault {
     Buyer,
     Units,
     Id,
+    /// It is the one after the last that was given.
+    Ahead,
 }
 
 /// A lease, counted back among those not settled, or among those that are over.
@@ -229,21 +231,38 @@ fn long_line(mix: Mix) -> impl Strategy<Value = Option<LongLine>> {
     }
 }
 
-/// Four tickets are lost; some of them are restored, and some have orders.
+/// Four tickets are lost; some of them are restored, and some have orders. Of the five before them one is rejected, one is
+/// to be tried again and two are cancelled, and the order system has orders for these.
 fn loss() -> Vec<Operation> {
     let request =
-        |buyer, restores| BuyerRequest { buyer, units: 1, supersedes: Supersedes::Nothing, restores };
-    let order = |back| OrderOf { ticket: Back(back), released: false, fault: OrderFault::Nothing };
-    let given = (0..4).map(|buyer| request(buyer, Restores::Nothing)).collect();
-    let restored = [0, 2].map(|buyer| request(buyer, Restores::Latest)).to_vec();
+        |buyer, units, restores| BuyerRequest { buyer, units, supersedes: Supersedes::Nothing, restores };
+    let order = |back, fault| OrderOf { ticket: Back(back), released: false, fault };
+    let known = [4, 5, 6, 7, 8].map(|buyer| request(buyer, 1 + u64::from(buyer == 6), Restores::Nothing));
+    let given = (0..4).map(|buyer| request(buyer, 1, Restores::Nothing)).collect();
+    let restored = [0, 2].map(|buyer| request(buyer, 1, Restores::Latest)).to_vec();
+    let repair = |orders| Operation::Reconcile { orders, repair: true };
+    // Eleven tickets were given if none was refused, so a number modulo eleven counts back from the last.
+    let (rejected, retried, two_units, one_unit) = (21, 9, 30, 18);
     vec![
+        Operation::Admit(known.to_vec()),
         Operation::Checkpoint,
         Operation::Admit(given),
         Operation::RollBack,
-        Operation::Reconcile { orders: vec![order(3)], repair: true },
+        repair(vec![order(3, OrderFault::Nothing)]),
         Operation::Admit(restored),
-        Operation::Reconcile { orders: vec![order(0), order(6)], repair: true },
+        repair(vec![order(0, OrderFault::Nothing), order(6, OrderFault::Nothing)]),
         Operation::Advance { millis: 10_000 },
+        Operation::Claim { max: 2 },
+        Operation::Settle(vec![
+            (Lease::Live(1), Answer::Rejected),
+            (Lease::Live(0), Answer::Retry { after_millis: 0 }),
+        ]),
+        repair(vec![order(retried, OrderFault::Nothing)]),
+        Operation::Advance { millis: 1 },
+        Operation::Claim { max: 1 },
+        Operation::Cancel(vec![Back(two_units), Back(one_unit)]),
+        repair(vec![order(rejected, OrderFault::Buyer), order(one_unit, OrderFault::Buyer)]),
+        repair(vec![order(one_unit, OrderFault::Units), order(two_units, OrderFault::Nothing)]),
     ]
 }
 
@@ -353,6 +372,7 @@ fn order_of() -> impl Strategy<Value = OrderOf> {
         1 => Just(OrderFault::Buyer),
         1 => Just(OrderFault::Units),
         1 => Just(OrderFault::Id),
+        1 => Just(OrderFault::Ahead),
     ];
     (back(), mostly_off(), fault).prop_map(|(ticket, released, fault)| OrderOf { ticket, released, fault })
 }
