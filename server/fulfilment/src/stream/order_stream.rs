@@ -200,7 +200,8 @@ impl OrderStream {
                 attempt,
                 ?outcome,
                 "answers ignored: the ticket, or this attempt of it, is not in flight on this worker; it came too late, or \
-                 the order system made up the ticket id"
+                 the order system made up the ticket id; an order that was created too late is answered again at the next \
+                 attempt, and if the ticket is dead, `inrush sale redrive` or `inrush sale audit --repair` settles it"
             );
         }
     }
