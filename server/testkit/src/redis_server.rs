@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{AsyncConnectionConfig, FromRedisValue, aio::MultiplexedConnection, cmd};
+use redis::{AsyncConnectionConfig, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection, cmd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -132,12 +132,8 @@ impl RedisServer {
         pipeline.query_async::<()>(&mut connection).await.expect("the commands succeed");
     }
 
-    /// A connection that waits for slow replies: machines that run tests are busy.
     async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(START_TIMEOUT))
-            .set_response_timeout(Some(START_TIMEOUT));
-        redis::Client::open(self.url())?.get_multiplexed_async_connection_with_config(&config).await
+        connect(self.url()).await
     }
 
     /// Whether the server responds. False if it exits instead.
@@ -170,6 +166,17 @@ impl RedisServer {
     fn has_exited(&mut self) -> bool {
         self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None)))
     }
+}
+
+/// A connection that waits for slow replies: machines that run tests are busy. The library's own limit is half a second.
+///
+/// # Errors
+/// If the server does not answer within 30 s.
+pub async fn connect(server: impl IntoConnectionInfo) -> redis::RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(START_TIMEOUT))
+        .set_response_timeout(Some(START_TIMEOUT));
+    redis::Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await
 }
 
 impl Drop for RedisServer {

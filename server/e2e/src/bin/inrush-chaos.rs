@@ -108,7 +108,15 @@ async fn run_setup(args: &RunArgs, setup: Setup, faults: &[Fault]) -> anyhow::Re
             Some(servers) => servers,
             None => Store::start(setup).await?,
         };
-        let result = run(plan, &mut servers).await?;
+        let result = match run(plan, &mut servers).await {
+            Ok(result) => result,
+            // No statement about Inrush: the next seed gets other servers.
+            Err(error) => {
+                bad += 1;
+                println!("{} {seed} could not go on: {error:#}", setup.name());
+                continue;
+            }
+        };
         let line = RunLine::of(&result);
         println!("{}", serde_json::to_string(&line)?);
         results::append(&args.results, &line)?;

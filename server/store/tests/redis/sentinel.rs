@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    redis_server::{RedisServer, binary},
+    redis_server::{self, RedisServer, binary},
     support::{admission_of, connect, create, enqueue, eventually, wait_until_listening},
 };
 
@@ -177,8 +177,7 @@ impl Sentinel {
     }
 
     async fn command(&self, words: &[&str]) -> redis::RedisResult<String> {
-        let client = redis::Client::open(("127.0.0.1", self.port))?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut connection = redis_server::connect(("127.0.0.1", self.port)).await?;
         redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await
     }
 }
@@ -193,8 +192,7 @@ impl Drop for Sentinel {
 /// A server closes its connections when its role changes.
 async fn is_master(server: &RedisServer) -> bool {
     let replication = async {
-        let client = redis::Client::open(server.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut connection = redis_server::connect(server.url()).await?;
         redis::cmd("INFO").arg("replication").query_async::<String>(&mut connection).await
     };
     replication.await.is_ok_and(|info| info.contains("role:master"))

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use inrush_testkit::{port::free_port, redis_server::binary};
+use inrush_testkit::{
+    port::free_port,
+    redis_server::{binary, connect},
+};
 use redis::{FromRedisValue, cmd};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{sleep, timeout};
@@ -171,8 +174,7 @@ impl Node {
     }
 
     async fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let client = redis::Client::open(("127.0.0.1", self.own_port))?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut connection = connect(("127.0.0.1", self.own_port)).await?;
         let (name, arguments) = words.split_first().unwrap_or((&"PING", &[]));
         cmd(name).arg(arguments).query_async(&mut connection).await
     }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::ensure;
-use inrush_testkit::{port::free_port, redis_server::binary};
+use inrush_testkit::{
+    port::free_port,
+    redis_server::{binary, connect},
+};
 use redis::{FromRedisValue, cmd};
 use tokio::time::timeout;
 
@@ -128,8 +131,7 @@ impl Sentinel {
 
     async fn command<T: FromRedisValue>(&self, words: &[&str]) -> anyhow::Result<T> {
         let command = async {
-            let client = redis::Client::open(("127.0.0.1", self.port))?;
-            let mut connection = client.get_multiplexed_async_connection().await?;
+            let mut connection = connect(("127.0.0.1", self.port)).await?;
             cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await
         };
         let reply: redis::RedisResult<T> = timeout(COMMAND_TIMEOUT, command).await?;
