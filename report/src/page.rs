@@ -14,7 +14,7 @@ use super::{
     plots::plots,
 };
 
-pub use self::tables::Headline;
+pub use self::{head::document, tables::Headline};
 
 /// Charts that span the page, and those that lie beside another.
 const WIDE: Size = Size::new(1_060.0, 330.0);
@@ -58,7 +58,7 @@ pub fn write_with(report: &Report, sections: &[Section], to: &mut dyn io::Write)
         add_run(report, main);
     });
     add_footer(&mut body);
-    to.write_all(head::page(&title(report), &body).as_bytes())
+    to.write_all(document(&title(report), &body).as_bytes())
 }
 
 fn title(report: &Report) -> String {

@@ -14,6 +14,7 @@ pub use self::{
         Answer, Call, Count, Delivery, Fault, History, Level, Loss, Nanos, Order, Outcome, Reading, Request,
         SaleFacts, State, Step, TicketName, Work,
     },
+    page::page,
     rule::{Rule, Violation},
 };
 
@@ -24,6 +25,7 @@ mod ledger;
 mod model;
 mod order;
 mod orders;
+mod page;
 mod places;
 mod positions;
 mod rest;

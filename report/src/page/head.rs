@@ -8,8 +8,9 @@ use crate::{chart::dark_style, markup::Markup};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The whole page.
-pub(super) fn page(title: &str, body: &Markup) -> String {
+/// A page with this title and body, and with the style sheet of all pages.
+#[must_use]
+pub fn document(title: &str, body: &Markup) -> String {
     let style = format!("{STYLE}{}", dark_style());
     let mut page = Markup::new();
     page.verbatim("<!doctype html>\n");

@@ -11,6 +11,7 @@ use inrush_e2e::chaos::{
     run::{RunResult, run},
     store::{Setup, Store},
 };
+use inrush_simulation::history::{History, check, page};
 
 /// Runs sales on real processes with faults drawn from seeds, and checks their histories.
 #[derive(Debug, Parser)]
@@ -23,6 +24,16 @@ enum Command {
         #[arg(default_value = "target/chaos/results.jsonl")]
         results: PathBuf,
     },
+    /// Check a history and draw it as a page of HTML.
+    Page(PageArgs),
+}
+
+#[derive(Debug, Args)]
+struct PageArgs {
+    /// A history that was saved.
+    history: PathBuf,
+    /// Where the page goes.
+    page: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +81,11 @@ async fn main() -> anyhow::Result<()> {
         Command::Run(args) => run_all(&args).await,
         Command::Table { results } => {
             print!("{}", results::tables(&results::read(&results)?));
+            Ok(())
+        }
+        Command::Page(args) => {
+            let history: History = serde_json::from_str(&fs::read_to_string(&args.history)?)?;
+            fs::write(&args.page, page(&history, &check(&history)))?;
             Ok(())
         }
     }
@@ -136,6 +152,7 @@ fn save(args: &RunArgs, result: &RunResult) -> anyhow::Result<()> {
     let path = |ending: &str| args.failures.join(format!("{name}.{ending}"));
     fs::write(path("plan.json"), serde_json::to_string_pretty(&result.plan)?)?;
     fs::write(path("history.json"), serde_json::to_string(&result.history)?)?;
+    fs::write(path("html"), page(&result.history, &result.violations))?;
     fs::write(path("log"), &result.logs)?;
     Ok(())
 }
