@@ -184,7 +184,7 @@ impl<'a> Injector<'a> {
                 End::StartNode(node)
             }
             (Fault::PowerCut, Some(node)) => {
-                End::CutPower(node, self.store.nodes()[node].append_only_file()?.1)
+                End::CutPower(node, self.store.nodes()[node].append_only_file().await?.1)
             }
             (Fault::TornTail, Some(node)) => End::TearTail(node),
             (Fault::RestartFromSnapshot, Some(node)) => {
@@ -376,7 +376,7 @@ impl<'a> Injector<'a> {
         }
         let node = self.store.node_mut(node)?;
         node.kill()?;
-        let (file, now) = node.append_only_file()?;
+        let (file, now) = node.append_only_file().await?;
         // A rewrite has begun a new file in between, if it is shorter.
         fs::OpenOptions::new().write(true).open(&file)?.set_len(size.min(now))?;
         node.run().await
@@ -385,7 +385,7 @@ impl<'a> Injector<'a> {
     async fn tear_tail(&mut self, node: usize) -> anyhow::Result<()> {
         let node = self.store.node_mut(node)?;
         node.kill()?;
-        let (file, _) = node.append_only_file()?;
+        let (file, _) = node.append_only_file().await?;
         fs::OpenOptions::new().append(true).open(&file)?.write_all(b"*3\r\n$3\r\nSET\r\n$9\r\ninru")?;
         node.run().await
     }

@@ -188,15 +188,15 @@ impl Store {
     }
 }
 
-/// Repeats a step until it succeeds.
-async fn eventually<F>(what: &str, step: impl Fn() -> F) -> anyhow::Result<()>
+/// Repeats a step until it succeeds, and returns what it returned.
+async fn eventually<T, F>(what: &str, step: impl Fn() -> F) -> anyhow::Result<T>
 where
-    F: Future<Output = anyhow::Result<()>>,
+    F: Future<Output = anyhow::Result<T>>,
 {
     let started = Instant::now();
     loop {
         match step().await {
-            Ok(()) => return Ok(()),
+            Ok(value) => return Ok(value),
             Err(error) if started.elapsed() > TIMEOUT => return Err(error.context(what.to_owned())),
             Err(_) => sleep(POLL).await,
         }

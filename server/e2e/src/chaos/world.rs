@@ -6,7 +6,7 @@ use inrush_client::{Client, ClientSettings, RetryPolicy};
 use inrush_testkit::{inrush, port::free_port, process::TestProcess};
 use tempfile::TempDir;
 
-use super::{clock::Clock, plan::Plan, store::Store};
+use super::{clock::Clock, fault::Fault, plan::Plan, store::Store};
 
 /// The key of all fronts. It is not a secret.
 const TICKET_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -49,6 +49,9 @@ pub struct World {
     fulfilments: Vec<Service>,
     orders: Vec<Service>,
     database: String,
+    /// A fault takes rights from Inrush. A service that starts meanwhile says so and exits, for its supervisor to start it
+    /// again.
+    may_be_denied: bool,
     /// The files of the run, removed with it.
     _folder: TempDir,
 }
@@ -65,6 +68,7 @@ impl World {
             fulfilments: Vec::new(),
             orders: Vec::new(),
             database: database.clone(),
+            may_be_denied: plan.faults.iter().any(|planned| planned.fault == Fault::AclChange),
             _folder: folder,
         };
         let folder = world._folder.path().to_owned();
@@ -145,10 +149,11 @@ impl World {
     /// Starts what has ended, and goes on with what is stopped. Returns what ended by itself.
     pub async fn heal(&mut self) -> anyhow::Result<Vec<String>> {
         let mut ended = Vec::new();
+        let may_be_denied = self.may_be_denied;
         for service in self.services_mut() {
             service.clock.set(0)?;
             service.set_suspended(false);
-            ended.extend(service.ended_by_itself());
+            ended.extend(service.ended_by_itself().and_then(|what| unexplained(what, may_be_denied)));
             service.start();
         }
         for service in self.services_mut() {
@@ -160,9 +165,10 @@ impl World {
     /// Restarts what has ended by itself, and returns what that was.
     pub fn supervise(&mut self) -> Vec<String> {
         let mut ended = Vec::new();
+        let may_be_denied = self.may_be_denied;
         for service in self.services_mut() {
             if let Some(what) = service.ended_by_itself() {
-                ended.push(what);
+                ended.extend(unexplained(what, may_be_denied));
                 service.start();
             }
         }
@@ -184,6 +190,11 @@ impl World {
     fn services_mut(&mut self) -> impl Iterator<Item = &mut Service> {
         self.fronts.iter_mut().chain(&mut self.orders).chain(&mut self.fulfilments)
     }
+}
+
+/// How a service ended, unless the store denied access and may do so.
+fn unexplained(what: String, may_be_denied: bool) -> Option<String> {
+    (!may_be_denied || !what.contains("the store denies access")).then_some(what)
 }
 
 /// One process that can be started again.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use inrush_testkit::port::free_port;
 
 use super::{DOWN_AFTER, eventually, node::Node};
 
@@ -12,31 +11,27 @@ const NODES: usize = 2 * MASTERS;
 const SLOTS: usize = 16_384;
 
 pub(super) async fn start(folder: &Path) -> anyhow::Result<Vec<Node>> {
-    let (mut nodes, mut buses) = (Vec::new(), Vec::new());
+    let mut nodes = Vec::new();
     for index in 0..NODES {
-        let bus = free_port().to_string();
         let config = [
             ("cluster-enabled", "yes".to_owned()),
-            ("cluster-port", bus.clone()),
             ("cluster-announce-ip", "127.0.0.1".to_owned()),
-            ("cluster-announce-bus-port", bus.clone()),
             ("cluster-node-timeout", DOWN_AFTER.as_millis().to_string()),
             // A replica that was cut off for long may be promoted all the same: that is a fault to survive.
             ("cluster-replica-validity-factor", "0".to_owned()),
         ];
         nodes.push(Node::start(&format!("redis-{}", index + 1), folder, &config).await?);
-        buses.push(bus);
     }
-    join(&nodes, &buses).await?;
+    join(&nodes).await?;
     Ok(nodes)
 }
 
-async fn join(nodes: &[Node], buses: &[String]) -> anyhow::Result<()> {
-    let first = nodes[0].port().to_string();
+async fn join(nodes: &[Node]) -> anyhow::Result<()> {
+    let (first, bus) = (nodes[0].port().to_string(), nodes[0].bus_port().to_string());
     for (index, node) in nodes.iter().enumerate() {
         node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]).await?;
         if index > 0 {
-            node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &first, &buses[0]]).await?;
+            node.command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &first, &bus]).await?;
         }
     }
     let share = SLOTS.div_ceil(MASTERS);

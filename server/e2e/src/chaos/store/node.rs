@@ -16,7 +16,7 @@ use redis::{FromRedisValue, cmd};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{sleep, timeout};
 
-use super::{POLL, TIMEOUT};
+use super::{POLL, TIMEOUT, eventually};
 use crate::chaos::{clock::Clock, proxy::Proxy};
 
 /// A start is repeated on another port, because another process may take the free port before the server does.
@@ -28,12 +28,16 @@ const CONFIG: &str = "redis.conf";
 /// How long a command of the harness may take: a server may be stopped.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The user of the harness: faults take rights from the one that Inrush uses.
+const USER: &str = "chaos";
+
 /// One server.
 pub struct Node {
     name: String,
     folder: PathBuf,
     /// The port of the process, behind the proxy.
     own_port: u16,
+    bus_port: u16,
     process: Option<Child>,
     proxy: Proxy,
     clock: Clock,
@@ -54,12 +58,13 @@ impl Node {
 
     async fn try_start(name: &str, folder: PathBuf, config: &[(&str, String)]) -> anyhow::Result<Self> {
         fs::create_dir(&folder)?;
-        let own_port = free_port();
+        let (own_port, bus_port) = (free_port(), free_port());
         let proxy = Proxy::to(own_port).await?;
         let clock = Clock::new(&folder, name)?;
-        write_config(&folder, own_port, proxy.port(), config)?;
+        write_config(&folder, own_port, bus_port, proxy.port(), config)?;
         let name = name.to_owned();
-        let mut node = Self { name, folder, own_port, process: None, proxy, clock, suspended: false };
+        let mut node =
+            Self { name, folder, own_port, bus_port, process: None, proxy, clock, suspended: false };
         node.run().await?;
         Ok(node)
     }
@@ -74,6 +79,12 @@ impl Node {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.proxy.port()
+    }
+
+    /// The port on which it talks to other nodes of a cluster.
+    #[must_use]
+    pub const fn bus_port(&self) -> u16 {
+        self.bus_port
     }
 
     /// Its proxy.
@@ -161,8 +172,12 @@ impl Node {
         self.clock.set(0)?;
         self.set_suspended(false)?;
         self.run().await?;
-        self.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await?;
-        self.command::<()>(&["ACL", "SETUSER", "default", "on", "nopass", "~*", "&*", "+@all"]).await
+        // A server closes its connections when its role changes.
+        eventually("a server takes no configuration", || async {
+            self.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await?;
+            self.command::<()>(&["ACL", "SETUSER", "default", "on", "nopass", "~*", "&*", "+@all"]).await
+        })
+        .await
     }
 
     /// Sends one command over a new connection, past the proxy.
@@ -174,7 +189,7 @@ impl Node {
     }
 
     async fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
-        let mut connection = connect(("127.0.0.1", self.own_port)).await?;
+        let mut connection = connect(format!("redis://{USER}:any@127.0.0.1:{}", self.own_port)).await?;
         let (name, arguments) = words.split_first().unwrap_or((&"PING", &[]));
         cmd(name).arg(arguments).query_async(&mut connection).await
     }
@@ -189,8 +204,12 @@ impl Node {
         self.command(&["INFO", "replication"]).await
     }
 
-    /// The file that writes are appended to, and its size.
-    pub fn append_only_file(&self) -> anyhow::Result<(PathBuf, u64)> {
+    /// The file that writes are appended to, and its size. A server begins the file a little after the command to append.
+    pub async fn append_only_file(&self) -> anyhow::Result<(PathBuf, u64)> {
+        eventually("a server has no append-only file", || async { self.find_append_only_file() }).await
+    }
+
+    fn find_append_only_file(&self) -> anyhow::Result<(PathBuf, u64)> {
         let mut files: Vec<PathBuf> = fs::read_dir(self.folder.join("appendonlydir"))?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
@@ -214,6 +233,7 @@ impl Node {
 fn write_config(
     folder: &Path,
     own_port: u16,
+    bus_port: u16,
     public_port: u16,
     config: &[(&str, String)],
 ) -> anyhow::Result<()> {
@@ -222,8 +242,12 @@ fn write_config(
     let announce = if is_clustered { "cluster-announce-port" } else { "replica-announce-port" };
     let mut lines = format!(
         "bind 127.0.0.1\nport {own_port}\n{announce} {public_port}\nsave \"\"\nappendonly yes\n\
-         repl-diskless-sync-delay 0\nrepl-ping-replica-period 1\n"
+         repl-diskless-sync-delay 0\nrepl-ping-replica-period 1\n\
+         user {USER} on nopass ~* &* +@all\n"
     );
+    if is_clustered {
+        lines += &format!("cluster-port {bus_port}\ncluster-announce-bus-port {bus_port}\n");
+    }
     for (key, value) in config {
         lines += &format!("{key} {value}\n");
     }
