@@ -733,8 +733,8 @@ pub enum Durability {
     Memory = 1,
     /// On the store's disk before the answer was sent.
     Fsync = 2,
-    /// In the memory of a second server, a replica of the store's, before the answer was sent. An answer states MEMORY
-    /// if no replica acknowledged it in time.
+    /// In the memory of every replica of the store that could be promoted, before the answer was sent. An answer states
+    /// MEMORY if one of them did not acknowledge it in time.
     Replicated = 3,
 }
 impl Durability {

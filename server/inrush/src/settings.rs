@@ -88,9 +88,12 @@ settings! {
         /// Timeout of a Redis command.
         #[serde(with = "humantime_serde")]
         pub(crate) response_timeout: Duration = DEFAULT_RESPONSE_TIMEOUT,
-        /// How long an Enqueue waits for a replica of Redis, in sales with durability REPLICATED.
+        /// How long an Enqueue waits for replicas of Redis, in sales with durability REPLICATED.
         #[serde(with = "humantime_serde")]
         pub(crate) replication_timeout: Duration = DEFAULT_REPLICATION_TIMEOUT,
+        /// For how many replicas such an Enqueue waits, 1 to 64; 0: for all that could be promoted. With fewer a promotion may lose
+        /// tickets.
+        pub(crate) replicas: u32 = 0,
         /// After a loss of tickets, how long only their holders are admitted: 0 to 5 min. Set it alike on fronts and
         /// fulfilments.
         #[serde(with = "humantime_serde")]

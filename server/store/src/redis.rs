@@ -18,6 +18,7 @@ mod pool;
 mod queue_ops;
 mod reconcile;
 mod reply;
+mod required_replicas;
 mod restore;
 mod retry;
 mod script;

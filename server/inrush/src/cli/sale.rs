@@ -152,7 +152,7 @@ pub(crate) enum Durability {
     Memory,
     /// On the store's disk.
     Fsync,
-    /// In the memory of the store and of a replica.
+    /// In the memory of the store and of every replica that could be promoted.
     Replicated,
 }
 

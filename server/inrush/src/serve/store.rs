@@ -23,6 +23,9 @@ use crate::{
 /// Time between two checks of the store. Orchestrators read the readiness every few seconds.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A change waits for so many replicas at most.
+const MAX_REPLICAS: u32 = 64;
+
 /// New buyers wait for so long after a loss at most.
 const MAX_RESTORE_WINDOW: Duration = Duration::from_secs(5 * 60);
 
@@ -115,6 +118,7 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
     redis.connect_timeout = settings.connect_timeout;
     redis.response_timeout = settings.response_timeout;
     redis.replication_timeout = settings.replication_timeout;
+    redis.replicas = replicas(settings.replicas)?;
     redis.restore_window = restore_window(settings.restore_window)?;
     if let Some(path) = &settings.ca_file {
         let authority = fs::read(path).map_err(|error| {
@@ -126,6 +130,18 @@ fn redis_settings(settings: &StoreSettings) -> anyhow::Result<RedisSettings> {
         redis.authority = Some(authority);
     }
     Ok(redis)
+}
+
+/// # Errors
+/// If there are more than [`MAX_REPLICAS`].
+fn replicas(replicas: u32) -> anyhow::Result<u32> {
+    if replicas > MAX_REPLICAS {
+        return Err(error::usage(
+            format!("`store.replicas` is {replicas}; the most is {MAX_REPLICAS}"),
+            "set it to the number of replicas, or to 0 for all that could be promoted",
+        ));
+    }
+    Ok(replicas)
 }
 
 /// # Errors
@@ -161,6 +177,14 @@ mod tests {
     fn the_store_gets_the_time_to_restore_of_the_settings() {
         let settings = StoreSettings { restore_window: Duration::from_secs(77), ..Settings::default().store };
         assert_eq!(redis_settings(&settings).unwrap().restore_window, Duration::from_secs(77));
+    }
+
+    #[test]
+    fn the_number_of_replicas_is_bounded() {
+        let settings = StoreSettings { replicas: MAX_REPLICAS, ..Settings::default().store };
+        assert_eq!(redis_settings(&settings).unwrap().replicas, MAX_REPLICAS);
+        let error = replicas(MAX_REPLICAS + 1).unwrap_err();
+        assert!(error.to_string().contains("store.replicas"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! One connection to Redis: to a server, to the master that sentinels name, or to all nodes of a cluster.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, RedisError, RedisResult, Value,
@@ -11,10 +15,12 @@ use redis::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{command_error::CommandError, endpoint::Endpoint, sentinels::Sentinels, settings::RedisSettings};
-
-/// How many replicas must acknowledge a change that counts as replicated: it then survives the loss of any one server.
-const REPLICAS: u64 = 1;
+use super::{
+    command_error::CommandError,
+    endpoint::Endpoint,
+    sentinels::{Master, Sentinels},
+    settings::RedisSettings,
+};
 
 /// Makes connections.
 #[derive(Clone)]
@@ -71,7 +77,10 @@ impl Connector {
                 Ok(connection)
             };
             match until_retired(&master.retired, connected).await {
-                Ok(connection) => return Ok(Connection::Master { connection, retired: master.retired }),
+                Ok(connection) => {
+                    let Master { retired, replicas, .. } = master;
+                    return Ok(Connection::Master { connection, retired, replicas });
+                }
                 Err(_) if master.retired.is_cancelled() => {}
                 Err(error) => {
                     sentinels.ask();
@@ -111,6 +120,8 @@ pub(super) enum Connection {
     Master {
         connection: MultiplexedConnection,
         retired: CancellationToken,
+        /// How many replicas the sentinels could promote.
+        replicas: Arc<AtomicU64>,
     },
 }
 
@@ -128,31 +139,32 @@ impl Connection {
         match self {
             Self::Single(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,
-            Self::Master { connection, retired } => {
+            Self::Master { connection, retired, .. } => {
                 until_retired(retired, command.query_async(connection)).await
             }
         }
     }
 
-    /// Runs a command and waits up to `wait_timeout` for a replica. Returns also whether one has acknowledged it. Both
+    /// Runs a command and waits up to `wait_timeout` for `replicas`. Returns also whether so many have acknowledged it. Both
     /// commands are sent together over one connection: `WAIT` is about what its own connection has written. Commands
     /// behind them on this connection wait as well.
     pub(super) async fn run_replicated(
         &mut self,
         command: &Cmd,
+        replicas: u64,
         wait_timeout: Duration,
     ) -> RedisResult<(Value, bool)> {
         let mut both = redis::pipe();
         let wait_millis = wait_timeout.as_millis();
-        both.add_command(command.clone()).cmd("WAIT").arg(REPLICAS).arg(wait_millis).ignore_errors();
-        let (answer, replicas): (RedisResult<Value>, RedisResult<u64>) = match self {
+        both.add_command(command.clone()).cmd("WAIT").arg(replicas).arg(wait_millis).ignore_errors();
+        let (answer, acknowledged): (RedisResult<Value>, RedisResult<u64>) = match self {
             Self::Single(connection) => both.query_async(connection).await?,
             Self::Cluster(connection) => both.query_async(connection).await?,
-            Self::Master { connection, retired } => {
+            Self::Master { connection, retired, .. } => {
                 until_retired(retired, both.query_async(connection)).await?
             }
         };
-        Ok((answer?, replicas.unwrap_or_default() >= REPLICAS))
+        Ok((answer?, acknowledged.unwrap_or_default() >= replicas))
     }
 
     /// Runs a command without keys on every master.

@@ -18,6 +18,7 @@ use redis::{Cmd, RedisResult, Value, cmd};
 use super::{
     command_error::CommandError,
     connection::{Connection, Connector},
+    required_replicas::RequiredReplicas,
     retry::{Idempotency, Retries},
     settings::RedisSettings,
 };
@@ -30,6 +31,7 @@ pub(super) struct ConnectionPool {
     connector: Connector,
     pool: managed::Pool<Connector>,
     max_size: usize,
+    required_replicas: RequiredReplicas,
     wait_timeout: Duration,
 }
 
@@ -79,7 +81,13 @@ impl ConnectionPool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Unsuitable(format!("connection pool: {error}")))?;
-        Ok(Self { connector, pool, max_size, wait_timeout: settings.wait_timeout() })
+        Ok(Self {
+            connector,
+            pool,
+            max_size,
+            required_replicas: RequiredReplicas::new(settings.replicas),
+            wait_timeout: settings.wait_timeout(),
+        })
     }
 
     /// Runs a command, on the node that has its keys.
@@ -99,7 +107,7 @@ impl ConnectionPool {
         self.finish(pooled, result)
     }
 
-    /// Runs a command and waits for a replica. Returns also whether one has acknowledged it.
+    /// Runs a command and waits for replicas. Returns also whether all that are required have acknowledged it.
     pub(super) async fn run_replicated(
         &self,
         command: &Cmd,
@@ -116,8 +124,13 @@ impl ConnectionPool {
 
     async fn attempt_replicated(&self, command: &Cmd) -> Result<(Value, bool), CommandError> {
         let mut pooled = self.borrow().await?;
-        let result = pooled.connection.run_replicated(command, self.wait_timeout).await;
+        let result = self.run_and_wait(&mut pooled.connection, command).await;
         self.finish(pooled, result)
+    }
+
+    async fn run_and_wait(&self, connection: &mut Connection, command: &Cmd) -> RedisResult<(Value, bool)> {
+        let replicas = self.required_replicas.of(connection, command).await?;
+        connection.run_replicated(command, replicas, self.wait_timeout).await
     }
 
     /// Runs a command without keys, which changes nothing, on every master.

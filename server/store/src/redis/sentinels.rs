@@ -4,7 +4,16 @@
 //! highest configuration epoch decides. The epochs of sentinels that do not answer are forgotten: sentinels that were
 //! set up anew count from zero.
 
-use std::{collections::HashMap, fmt, future::pending, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
@@ -69,17 +78,21 @@ pub(super) struct Master {
     address: Address,
     /// Cancelled once the sentinels name another master: what this one acknowledges after that will be lost.
     pub(super) retired: CancellationToken,
+    /// How many replicas the sentinels could promote in its place.
+    pub(super) replicas: Arc<AtomicU64>,
 }
 
 /// The last answers of all sentinels, and the master that they lead to.
 struct View {
     answers: Vec<Answer>,
     master: Option<Master>,
+    /// The master before, which takes itself for one for some seconds.
+    old_master: Option<Address>,
 }
 
 enum Answer {
     NotYet,
-    Named(Report),
+    Named(Report, Vec<Replica>),
     Failed(String),
 }
 
@@ -87,6 +100,16 @@ enum Answer {
 struct Report {
     epoch: u64,
     address: Address,
+}
+
+/// A replica as a sentinel sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Replica {
+    address: Address,
+    /// The sentinel reaches it, and may promote it.
+    is_promotable: bool,
+    /// It says that it is a master.
+    is_master: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +133,7 @@ impl Sentinels {
         let shared = Shared {
             name: format!("{}/{master_name}", names.join(",")),
             master_name: master_name.to_owned(),
-            view: watch::Sender::new(View { answers, master: None }),
+            view: watch::Sender::new(View { answers, master: None, old_master: None }),
             ask: Notify::new(),
         };
         Self {
@@ -199,10 +222,10 @@ impl Shared {
         loop {
             // Registered before the question: what fails while it is answered leads to another one.
             let asked = self.ask.notified();
-            let report =
+            let (report, replicas) =
                 query(&mut connection, &self.master_name).await.map_err(|error| error.to_string())?;
             let answered = Instant::now();
-            self.update(index, Answer::Named(report));
+            self.update(index, Answer::Named(report, replicas));
             tokio::select! {
                 event = events.next() => {
                     if event.is_none() {
@@ -227,6 +250,15 @@ impl View {
         if let Some(slot) = self.answers.get_mut(index) {
             *slot = answer;
         }
+        let changed = self.follow(name) || self.failure().is_some() != had_failed;
+        if let Some(master) = &self.master {
+            master.replicas.store(self.promotable(&master.address), Ordering::Relaxed);
+        }
+        changed
+    }
+
+    /// Returns whether there is another master.
+    fn follow(&mut self, name: &str) -> bool {
         let named = self.named().cloned();
         let current = self.master.as_ref().map(|master| &master.address);
         match named {
@@ -237,21 +269,43 @@ impl View {
                         "failover: the sentinels name another master; connections to the old one are closed"
                     );
                     old.retired.cancel();
+                    self.old_master = Some(old.address);
                 } else {
                     tracing::info!(sentinels = name, master = %address, epoch, "the sentinels name the master");
                 }
-                self.master = Some(Master { address, retired: CancellationToken::new() });
+                let (retired, replicas) = (CancellationToken::new(), Arc::default());
+                self.master = Some(Master { address, retired, replicas });
                 true
             }
-            _ => self.failure().is_some() != had_failed,
+            _ => false,
         }
+    }
+
+    /// How many replicas of this master could be promoted: the highest count of a sentinel, since any of them may lead the
+    /// failover. A replica that has just been promoted counts until the sentinels name it: the others may still follow
+    /// the old master. That one does not count any more; it follows the new one after some seconds.
+    fn promotable(&self, master: &Address) -> u64 {
+        let counts = self.answers.iter().filter_map(|answer| match answer {
+            Answer::Named(report, replicas) if report.address == *master => {
+                let promotable = replicas.iter().filter(|replica| {
+                    let is_old_master =
+                        replica.is_master && self.old_master.as_ref() == Some(&replica.address);
+                    replica.is_promotable && !is_old_master && replica.address != *master
+                });
+                Some(promotable.count() as u64)
+            }
+            Answer::Named(..) | Answer::NotYet | Answer::Failed(_) => None,
+        });
+        // Without an answer the last count stays.
+        let last = self.master.as_ref().map(|master| master.replicas.load(Ordering::Relaxed));
+        counts.max().or(last).unwrap_or_default()
     }
 
     /// The report that decides: of those with the highest epoch the one of most sentinels.
     fn named(&self) -> Option<&Report> {
         let reports = || {
             self.answers.iter().filter_map(|answer| match answer {
-                Answer::Named(report) => Some(report),
+                Answer::Named(report, _) => Some(report),
                 Answer::NotYet | Answer::Failed(_) => None,
             })
         };
@@ -265,7 +319,7 @@ impl View {
             .iter()
             .filter_map(|answer| match answer {
                 Answer::Failed(error) => Some(error.as_str()),
-                Answer::NotYet | Answer::Named(_) => None,
+                Answer::NotYet | Answer::Named(..) => None,
             })
             .collect();
         (failures.len() == self.answers.len()).then(|| failures.join("; "))
@@ -291,21 +345,42 @@ async fn subscribe(client: &Client) -> RedisResult<PubSub> {
     Ok(subscription)
 }
 
-/// Both commands are answered together: the address belongs to the epoch.
-async fn query(connection: &mut MultiplexedConnection, master_name: &str) -> RedisResult<Report> {
-    let (address, details): (Option<(String, u16)>, HashMap<String, String>) = redis::pipe()
+/// The commands are answered together: the address belongs to the epoch, and the replicas to the address.
+async fn query(
+    connection: &mut MultiplexedConnection,
+    master_name: &str,
+) -> RedisResult<(Report, Vec<Replica>)> {
+    type Details = HashMap<String, String>;
+    let (address, details, replicas): (Option<(String, u16)>, Details, Vec<Details>) = redis::pipe()
         .cmd("SENTINEL")
         .arg("GET-MASTER-ADDR-BY-NAME")
         .arg(master_name)
         .cmd("SENTINEL")
         .arg("MASTER")
         .arg(master_name)
+        .cmd("SENTINEL")
+        .arg("REPLICAS")
+        .arg(master_name)
         .query_async(connection)
         .await?;
     let epoch = details.get("config-epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
     match address {
-        Some((host, port)) => Ok(Report { epoch, address: Address { host, port } }),
+        Some((host, port)) => {
+            let report = Report { epoch, address: Address { host, port } };
+            Ok((report, replicas.iter().map(replica_of).collect()))
+        }
         None => Err(no_master("the sentinel names none".to_owned())),
+    }
+}
+
+/// From the fields of `SENTINEL REPLICAS`. Sentinels promote no replica that they do not reach, and none of priority 0.
+fn replica_of(fields: &HashMap<String, String>) -> Replica {
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    let is_down = field("flags").split(',').any(|flag| matches!(flag, "s_down" | "o_down" | "disconnected"));
+    Replica {
+        address: Address { host: field("ip").to_owned(), port: field("port").parse().unwrap_or_default() },
+        is_promotable: !is_down && field("slave-priority") != "0",
+        is_master: field("role-reported") == "master",
     }
 }
 
@@ -322,11 +397,29 @@ mod tests {
     use super::*;
 
     fn report(epoch: u64, port: u16) -> Answer {
-        Answer::Named(Report { epoch, address: Address { host: "cache".to_owned(), port } })
+        Answer::Named(Report { epoch, address: address(port) }, Vec::new())
+    }
+
+    fn address(port: u16) -> Address {
+        Address { host: "cache".to_owned(), port }
+    }
+
+    fn with_replicas(epoch: u64, port: u16, replicas: &[(u16, &str, &str)]) -> Answer {
+        let replicas = replicas.iter().map(|&(port, flags, role)| {
+            let fields = [
+                ("ip", "cache"),
+                ("port", &port.to_string()),
+                ("flags", flags),
+                ("role-reported", role),
+                ("slave-priority", if port == 9 { "0" } else { "100" }),
+            ];
+            replica_of(&fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+        });
+        Answer::Named(Report { epoch, address: address(port) }, replicas.collect())
     }
 
     fn view(sentinels: usize) -> View {
-        View { answers: (0..sentinels).map(|_| Answer::NotYet).collect(), master: None }
+        View { answers: (0..sentinels).map(|_| Answer::NotYet).collect(), master: None, old_master: None }
     }
 
     fn port(view: &View) -> Option<u16> {
@@ -374,5 +467,30 @@ mod tests {
         assert_eq!(view.failure().as_deref(), Some("a; b"));
         assert!(view.update("", 1, report(1, 1)));
         assert_eq!(view.failure(), None);
+    }
+
+    #[test]
+    fn replicas_that_could_be_promoted_count() {
+        let count = |view: &View| view.master.as_ref().unwrap().replicas.load(Ordering::Relaxed);
+        let mut view = view(2);
+        view.update("", 0, with_replicas(1, 1, &[(2, "slave", "slave"), (3, "slave,s_down", "slave")]));
+        assert_eq!(count(&view), 1, "one is down");
+        view.update("", 1, with_replicas(1, 1, &[(2, "slave", "slave"), (3, "slave", "slave")]));
+        assert_eq!(count(&view), 2, "the other sentinel reaches both, and may promote either");
+        view.update("", 0, Answer::Failed(String::new()));
+        view.update("", 1, Answer::Failed(String::new()));
+        assert_eq!(count(&view), 2, "without an answer the last count stays");
+        view.update("", 1, with_replicas(1, 1, &[(2, "slave", "master"), (3, "slave", "slave")]));
+        assert_eq!(count(&view), 2, "one is promoted, and the sentinels do not name it yet");
+        view.update("", 1, with_replicas(2, 2, &[(2, "slave,promoted", "master"), (3, "slave", "slave")]));
+        assert_eq!(count(&view), 1, "the sentinels list the new master until the others follow it");
+        view.update("", 1, with_replicas(2, 2, &[(1, "slave", "master"), (3, "slave", "slave")]));
+        assert_eq!(count(&view), 1, "the old master does not follow the new one yet");
+        view.update(
+            "",
+            1,
+            with_replicas(2, 2, &[(1, "slave", "slave"), (3, "slave", "slave"), (9, "slave", "slave")]),
+        );
+        assert_eq!(count(&view), 2, "a replica of priority 0 is never promoted");
     }
 }

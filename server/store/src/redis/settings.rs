@@ -35,6 +35,9 @@ pub struct RedisSettings {
     pub connect_timeout: Duration,
     /// How long an admission waits for a replica, if the sale is replicated; at most half of `response_timeout`.
     pub replication_timeout: Duration,
+    /// How many replicas must have a change of a replicated sale; 0: all that a promotion could choose from. Sentinels and
+    /// clusters say which these are; a single server counts those that are online.
+    pub replicas: u32,
     /// How long holders of lost tickets come before other buyers after a loss.
     pub restore_window: Duration,
     /// Upper bound on a handle's connections beside the hot path's one. Callers wait up to `response_timeout` for a free one.
@@ -56,6 +59,7 @@ impl RedisSettings {
             response_timeout: DEFAULT_RESPONSE_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             replication_timeout: DEFAULT_REPLICATION_TIMEOUT,
+            replicas: 0,
             restore_window: RESTORE_WINDOW,
             max_pooled_connections: DEFAULT_MAX_POOLED_CONNECTIONS,
             authority: None,

@@ -11,16 +11,16 @@ use std::{
 use inrush_core::store::prelude::*;
 use inrush_core::{
     SaleId, SaleSettings, StoreError,
-    store::{Admission, StoreEvent},
+    store::{Admission, Durability, StoreEvent},
 };
-use inrush_store::redis::RedisStore;
+use inrush_store::redis::{RedisSettings, RedisStore};
 use inrush_testkit::port::free_port;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     redis_server::{self, RedisServer, binary},
-    support::{admission_of, connect, create, enqueue, eventually, wait_until_listening},
+    support::{admission_of, connect, connect_with, create, enqueue, eventually, wait_until_listening},
 };
 
 /// A sentinel declares a master down if it does not answer for so long: other tests keep the machine busy …
@@ -231,6 +231,36 @@ async fn the_loss_of_a_master_is_followed() {
     let outage = servers.outage(&store, &sale).await;
     println!("killed master: tickets on the new master {outage:?} after its promotion");
     assert!(matches!(admission_of(&store, &sale, "before").await, Admission::Existing { seq: 1 }));
+}
+
+/// The other replicas follow an old master for a while after one of them was promoted. What they acknowledge meanwhile is
+/// lost, so it does not count as replicated.
+#[tokio::test]
+async fn a_change_is_replicated_once_every_replica_that_could_be_promoted_has_it() {
+    let servers = RedisSentinel::start_with(2, 1, NEVER_DOWN_MS).await;
+    let store = connect_with(waiting(&servers, FAILOVER_LIMIT)).await;
+    let settings = SaleSettings { durability: Durability::Replicated, ..SaleSettings::of_stock(100) };
+    let sale = create(&store, &settings).await;
+    let reply = enqueue(&store, &sale, "before").await.expect("an answer");
+    assert_eq!(reply.durability, Durability::Replicated, "both replicas have it");
+
+    let promoted = servers.replicas.first().expect("two replicas");
+    promoted.command::<()>(&["REPLICAOF", "NO", "ONE"]).await;
+    // The sentinel would make it a replica again.
+    promoted.command::<()>(&["ACL", "SETUSER", "default", "-replicaof", "-slaveof"]).await;
+    let store = connect_with(waiting(&servers, Duration::from_millis(200))).await;
+    let reply = enqueue(&store, &sale, "after").await.expect("an answer");
+    assert_eq!(reply.durability, Durability::Memory, "one replica of two has it");
+
+    let store = connect_with(RedisSettings { replicas: 1, ..waiting(&servers, FAILOVER_LIMIT) }).await;
+    let reply = enqueue(&store, &sale, "later").await.expect("an answer");
+    assert_eq!(reply.durability, Durability::Replicated, "the operator says that one replica is enough");
+}
+
+/// A store that waits so long for replicas.
+fn waiting(servers: &RedisSentinel, replication_timeout: Duration) -> RedisSettings {
+    let response_timeout = 2 * FAILOVER_LIMIT;
+    RedisSettings { replication_timeout, response_timeout, ..RedisSettings::new(servers.url()) }
 }
 
 /// A master without enough replicas refuses writes, and so does one that lost a failover.
