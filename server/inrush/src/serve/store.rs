@@ -158,9 +158,13 @@ fn restore_window(window: Duration) -> anyhow::Result<Duration> {
 
 fn unsuitable(error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Unsuitable(_) | StoreError::AccessDenied(_) => error::usage(
+        StoreError::Unsuitable(_) => error::usage(
             error,
             "set another store with --store or `store.url`, such as redis://HOST; `memory:` is the one in memory",
+        ),
+        StoreError::AccessDenied(_) => error::usage(
+            error,
+            "then start again; user and password are in the URL of --store or `store.url`",
         ),
         StoreError::SaleNotFound(_)
         | StoreError::Unavailable(_)
@@ -177,6 +181,14 @@ mod tests {
     fn the_store_gets_the_time_to_restore_of_the_settings() {
         let settings = StoreSettings { restore_window: Duration::from_secs(77), ..Settings::default().store };
         assert_eq!(redis_settings(&settings).unwrap().restore_window, Duration::from_secs(77));
+    }
+
+    #[test]
+    fn the_advice_about_a_user_without_rights_is_not_another_store() {
+        let denied = StoreError::AccessDenied("grant +publish".to_owned());
+        let text = format!("{:?}", unsuitable(denied));
+        assert!(text.contains("grant +publish") && text.contains("start again"), "{text}");
+        assert!(!text.contains("another store"), "{text}");
     }
 
     #[test]
