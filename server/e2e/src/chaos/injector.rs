@@ -34,6 +34,9 @@ const LOST_RIGHTS: [&[&str]; 3] = [&["resetchannels"], &["-eval", "-evalsha"], &
 /// By how many milliseconds a clock is set.
 const CLOCK_STEPS: [i64; 4] = [-3_600_000, -20_000, 20_000, 3_600_000];
 
+/// A node of a cluster that was an hour ahead takes no failed node back for an hour, whatever Inrush does.
+const CLOCK_STEPS_OF_CLUSTER_NODES: [i64; 2] = [-1_000, 1_000];
+
 /// Causes the faults of one run.
 pub struct Injector<'a> {
     plan: &'a Plan,
@@ -254,6 +257,12 @@ impl<'a> Injector<'a> {
             1 => Kind::Fulfilment,
             _ => {
                 let index = choice / 4 % self.store.nodes().len();
+                let step = match self.plan.setup {
+                    Setup::Single | Setup::Sentinel => step,
+                    Setup::Cluster => {
+                        CLOCK_STEPS_OF_CLUSTER_NODES[choice % CLOCK_STEPS_OF_CLUSTER_NODES.len()]
+                    }
+                };
                 self.store.nodes()[index].clock().set(step)?;
                 return Ok(End::SetNodeClockRight(index));
             }
