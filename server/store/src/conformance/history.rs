@@ -18,9 +18,11 @@ cases![
     a_lost_ticket_is_never_given_again,
     older_data_that_was_put_back_by_hand_is_noticed,
     a_ticket_that_the_store_has_never_seen_shows_that_it_is_behind,
+    a_ticket_that_the_store_has_never_seen_is_noticed_also_from_a_buyer_with_another,
     lost_tickets_are_restored_in_their_old_order,
     a_ticket_is_restored_once_and_only_for_a_buyer_without_another,
     while_tickets_are_restored_new_buyers_wait,
+    a_sale_restores_tickets_before_it_opens_and_not_while_it_is_held,
     a_restart_while_tickets_are_restored_changes_nothing,
     a_ticket_that_the_queue_has_passed_is_claimed_next,
     a_ticket_that_the_queue_has_passed_takes_no_units_of_others,
@@ -118,6 +120,16 @@ async fn a_ticket_that_the_store_has_never_seen_shows_that_it_is_behind(context:
     assert!(snapshot.rises == 1 && snapshot.last_seq > ahead.seq, "{snapshot:?}");
 }
 
+async fn a_ticket_that_the_store_has_never_seen_is_noticed_also_from_a_buyer_with_another(context: Context) {
+    let sale = context.sale("phone", SaleSettings::of_stock(10)).await;
+    let [known] = given(&sale, 1).await[..] else { panic!("one ticket") };
+    let ahead = TicketRef { seq: known.seq + 7, ..known };
+    let admission = sale.admit_one(restoring(&format!("buyer-{}", known.seq), ahead)).await;
+    assert_eq!(admission, Admission::Existing { seq: known.seq });
+    let snapshot = sale.snapshot().await;
+    assert!(snapshot.rises == 1 && snapshot.last_seq > ahead.seq, "{snapshot:?}");
+}
+
 async fn lost_tickets_are_restored_in_their_old_order(context: Context) {
     let (sale, lost) = with_lost_tickets(&context, 3, 6).await;
     for &index in &[4, 1, 5, 0] {
@@ -178,6 +190,15 @@ async fn while_tickets_are_restored_new_buyers_wait(context: Context) {
     assert_eq!(sale.position(new).await, 2);
     restore(&sale, lost[0]).await;
     assert_eq!(sale.position(new).await, 3, "also later a restored ticket has its old place");
+}
+
+async fn a_sale_restores_tickets_before_it_opens_and_not_while_it_is_held(context: Context) {
+    let (sale, lost) = with_lost_tickets(&context, 1, 2).await;
+    let opens_at = Some(context.now().after(std::time::Duration::from_secs(3600)));
+    sale.change(|settings| settings.opens_at = opens_at).await;
+    assert_eq!(restore(&sale, lost[0]).await, Admission::Restored { seq: lost[0].seq });
+    sale.change(|settings| settings.admission_held = true).await;
+    assert_eq!(restore(&sale, lost[1]).await, Admission::Refused(Refusal::Held));
 }
 
 async fn a_restart_while_tickets_are_restored_changes_nothing(context: Context) {

@@ -58,6 +58,10 @@ impl Sale {
     /// The gate for holders of lost tickets: the sale had opened when they got them.
     fn gate_of_restores(&self, now: Timestamp) -> Gate {
         match self.gate_before_units(now) {
+            // That the sale has not opened hides that admission is held.
+            Gate::Refusing(Refusal::NotOpen { .. }) if self.settings.admission_held => {
+                Gate::Refusing(Refusal::Held)
+            }
             Gate::Refusing(Refusal::NotOpen { .. } | Refusal::Restoring { .. }) => Gate::Open,
             gate => gate,
         }

@@ -59,6 +59,10 @@ end
 local free, latest, taken = free_units(sale), {}, {}
 local uncommitted = sale.stock and sale.stock - committed_units(sale) or math.huge
 local function decide(ticket)
+    local place = place_of(ticket.epoch, ticket.seq, sale.epoch, sale.last_seq, past)
+    if place == AHEAD then
+        return nil
+    end
     local buyer = ticket.bucket .. ' ' .. ticket.fingerprint
     local known = latest[buyer]
     if not known then
@@ -69,10 +73,7 @@ local function decide(ticket)
         return known
     end
     ticket.owner = past_epoch_of(past, ticket.seq)
-    local place = place_of(ticket.epoch, ticket.seq, sale.epoch, sale.last_seq, past)
-    if place == AHEAD then
-        return nil
-    elseif place ~= LOST or not ticket.owner or ticket.owner.epoch ~= ticket.epoch or taken[ticket.seq]
+    if place ~= LOST or not ticket.owner or ticket.owner.epoch ~= ticket.epoch or taken[ticket.seq]
         or redis.call('GETBIT', ticket.restored, bit_of(ticket.seq)) == 1 then
         return NOT_LOST
     elseif redis.call('HEXISTS', KEYS[9], digits(ticket.epoch) .. '/' .. digits(ticket.seq)) == 1 then
