@@ -2063,7 +2063,7 @@ pub mod order_comparison {
         EndedInQueue = 7,
         /// The queue has not given the ticket yet, so the store is older than the order. A repair settles it.
         AheadOfQueue = 8,
-        /// The ticket is not of this creation of the sale, or nobody can have given it.
+        /// The ticket is not of this creation of the sale, or no server can have given it.
         Foreign = 9,
         /// The same ticket comes earlier in the request.
         Repeated = 10,

@@ -186,7 +186,7 @@ pub fn epoch_after(previous: u64, now: Timestamp, history: u64) -> u64 {
 }
 
 /// Whether a ticket that the store is behind can have been given, when the store knows of `last_seq`. The ticket ids of an
-/// order system are not signed: one that nobody gave must not raise the epoch, or use up the seqs of a sale.
+/// order system are not signed: one that was never given must not raise the epoch, or use up the seqs of a sale.
 #[must_use]
 pub const fn can_be_ahead(ticket: TicketRef, last_seq: Seq, now: Timestamp) -> bool {
     ticket.epoch / HISTORY_BITS <= now.0.saturating_add(MAX_CLOCK_STEP_MS)
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_that_nobody_can_have_given_is_not_ahead() {
+    fn a_ticket_that_no_server_can_have_given_is_not_ahead() {
         let now = Timestamp(1_700_000_000_000);
         let epoch = epoch_after(0, now, 7);
         let is_believed = |epoch, seq| can_be_ahead(TicketRef { epoch, seq }, 100, now);

@@ -8,7 +8,7 @@ use inrush_core::{
     time::Timestamp,
 };
 
-/// The findings of a store that knows of `last_seq`: a ticket that nobody can have given is foreign, and not ahead.
+/// The findings of a store that knows of `last_seq`: a ticket that no server can have given is foreign, and not ahead.
 pub(crate) fn judge(
     orders: &[KnownOrder],
     mut findings: Vec<Finding>,

@@ -29,7 +29,7 @@ cases![
     orders_of_cancelled_tickets_take_no_more_than_was_cancelled,
     an_order_of_another_buyer_settles_no_ticket_without_an_entry,
     a_ticket_ahead_of_the_queue_shows_that_it_is_behind,
-    a_ticket_that_nobody_can_have_given_does_not_raise_the_epoch,
+    a_ticket_that_no_server_can_have_given_does_not_raise_the_epoch,
     an_order_of_a_history_that_parted_is_counted,
     units_of_forgotten_orders_are_not_given_to_others,
     a_sale_with_more_orders_than_stock_can_be_held,
@@ -297,7 +297,7 @@ async fn an_order_of_another_buyer_settles_no_ticket_without_an_entry(context: C
     assert_eq!(sale.reconcile_one(order(tickets[1])).await, settled(TicketState::Cancelled));
 }
 
-async fn a_ticket_that_nobody_can_have_given_does_not_raise_the_epoch(context: Context) {
+async fn a_ticket_that_no_server_can_have_given_does_not_raise_the_epoch(context: Context) {
     let sale = context.sale("phone", SaleSettings::of_stock(9)).await;
     let [known] = given(&sale, 1).await[..] else { panic!("one ticket") };
     let of_the_future = TicketRef { epoch: known.epoch * 2, seq: 1 };

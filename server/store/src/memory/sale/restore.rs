@@ -21,8 +21,9 @@ impl Sale {
         requests.iter().map(|request| self.restore(now, request)).collect()
     }
 
-    /// Restores the ticket of a buyer who has no other one; `None` if the request restores none, or one that is not lost or has an
-    /// order, or whose seq is another ticket's, or that the queue has passed and the stock has no units for.
+    /// Restores the ticket of a buyer who has no other one; `None` if the request restores none, or one that is not
+    /// lost or has an order, or whose seq is another ticket's, or that the queue has passed and the stock has no units
+    /// for.
     fn restore(&mut self, now: Timestamp, request: &AdmitRequest) -> Option<Admission> {
         let (ticket, entry) = (request.restores?, &request.entry);
         if let Some(seq) = self.duplicate(request) {
